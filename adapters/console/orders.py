@@ -13,7 +13,7 @@ from adapters.console.remarks import note, tag
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, ship
-from fulfilment.v1 import common_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
+from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
 
 _HOLDS = words.choice(orders_pb2.HoldReason)
 
@@ -91,17 +91,46 @@ def change_address(session: Session, order_id: str, at: Any, request_id: str | N
 
 @order.command()
 @click.argument("order_id")
-@click.option("--payment", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)
+@click.option(
+    "--payment", type=words.choice(orders_pb2.PaymentState), help="How it stands, without amounts: else paid."
+)
+@click.option("--amount", metavar="AMOUNT:CUR", help="So much moved, such as 19.80:EUR; --id is needed as well.")
+@click.option("--id", "payment_id", metavar="ID", help="The payment's id at its source.")
+@click.option(
+    "--kind",
+    type=words.choice(order_money_pb2.PaymentKind),
+    default="captured",
+    show_default=True,
+    help="What happened to the amount.",
+)
+@click.option("--method", metavar="WORD", help="How it was paid, such as card.")
+@click.option("--of", metavar="ID", help="The payment that it is about, such as the refund that bounced.")
 @recording()
-def pay(session: Session, order_id: str, payment: str, at: Any, request_id: str | None) -> None:
-    """Record what the shop says of the money."""
+def pay(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Record money that came in or went back, or how the shop says that it stands."""
+    if bool(said["amount"]) != bool(said["payment_id"]):
+        raise click.UsageError("--amount and --id go together.")
+    if said["amount"] and said["payment"]:
+        raise click.UsageError("--payment is for shops that know no amounts; leave it out.")
+    word = None if said["amount"] else said["payment"] or "paid"
     request = orders_pb2.RecordPaymentRequest(
         context=session.client.context(request_id),
         order_id=order_id,
-        payment=words.number(orders_pb2.PaymentState, payment),
+        payment=words.number(orders_pb2.PaymentState, word),
+        payments=[_payment(said)] if said["amount"] else [],
         at=at,
     )
     record(session, order_id, session.client.orders.RecordPayment, request)
+
+
+def _payment(said: dict[str, Any]) -> order_money_pb2.Payment:
+    return order_money_pb2.Payment(
+        payment_id=said["payment_id"],
+        kind=words.number(order_money_pb2.PaymentKind, said["kind"]),
+        amount=words.to_money(said["amount"]),
+        method=said["method"],
+        of=said["of"],
+    )
 
 
 @order.command()

@@ -10,31 +10,46 @@ from google.protobuf import json_format
 from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
-from fulfilment.v1 import orders_pb2, shipping_pb2
+from fulfilment.v1 import order_money_pb2, orders_pb2, shipping_pb2
 from ledger.terms.order_numbers import order_number
 
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
     "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
-    "reservation", "incoterm", "tags",
+    "reservation", "incoterm", "tags", "charges",
 )  # fmt: skip
 
 
 def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") -> orders_pb2.OrderLine:
-    """``SKU:QTY:PRICE[:SUPPLIER_ID]`` as a line of an order."""
+    """``SKU:QTY:PRICE[:SUPPLIER_ID]`` as a line of an order; ``=PRICE`` is what all its units cost together."""
     sku, quantity, price, supplier_id = [*text.split(":"), "", "", ""][:4]
     if text.count(":") not in (2, 3) or not (quantity.isascii() and quantity.isdigit()):
         raise click.BadParameter(
             f"{text!r} is not SKU:QTY:PRICE[:SUPPLIER_ID] such as TEA:2:9.90:acme; use --file for SKUs with a colon",
             param_hint=option,
         )
+    amount_minor = words.amount_minor(price.removeprefix("=") or "0", currency)
+    together = price.startswith("=")
     return orders_pb2.OrderLine(
         line_no=line_no,
         sku=sku,
         quantity=int(quantity),
-        unit_price_minor=words.amount_minor(price or "0", currency),
+        unit_price_minor=0 if together else amount_minor,
+        total_minor=amount_minor if together else None,
         supplier_id=supplier_id,
     )
+
+
+def parsed_charge(text: str, currency: str) -> order_money_pb2.Charge:
+    """``KIND:AMOUNT`` as a charge of that name; a discount is taken off."""
+    kind, _, price = text.partition(":")
+    number = words.number(order_money_pb2.ChargeKind, kind)
+    if not number:
+        kinds = ", ".join(words.choice(order_money_pb2.ChargeKind).choices)
+        raise click.BadParameter(f"{text!r} is not KIND:AMOUNT; kinds are {kinds}", param_hint="--charge")
+    amount_minor = words.amount_minor(price.removeprefix("-"), currency)
+    sign = -1 if number == order_money_pb2.CHARGE_KIND_DISCOUNT else 1
+    return order_money_pb2.Charge(charge_id=kind, kind=number, amount_minor=sign * amount_minor)
 
 
 @click.command(cls=Words)
@@ -45,7 +60,14 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
     "lines",
     multiple=True,
     metavar="SKU:QTY:PRICE[:SUPPLIER_ID]",
-    help="What was bought, such as TEA:2:9.90:acme; once for each line.",
+    help="What was bought, such as TEA:2:9.90:acme, or TEA:3:=10.00 for three that cost 10.00; once for each line.",
+)
+@click.option(
+    "--charge",
+    "charges",
+    multiple=True,
+    metavar="KIND:AMOUNT",
+    help="What is paid beside the lines, such as shipping:4.90 or discount:2.00; once for each kind.",
 )
 @click.option("--currency", metavar="CODE", help="ISO 4217 code of the prices, such as EUR.")
 @click.option("--name", help="The customer's name.")
@@ -123,7 +145,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
     for name, option in (("channel", "--channel"), ("number", "--id")):
         if not options[name]:
             raise click.UsageError(f"Missing option {option}; or give the whole order with --file.")
-    if options["lines"] and not options["currency"]:
+    if (options["lines"] or options["charges"]) and not options["currency"]:
         raise click.UsageError("Missing option --currency: prices need one.")
     if options["paid"] and options["payment"] not in (None, "paid"):
         raise click.UsageError(f"--paid and --payment {options['payment']} contradict each other.")
@@ -151,6 +173,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         when_unavailable=words.number(orders_pb2.WhenUnavailable, options["when_unavailable"]),
         incoterm=words.number(shipping_pb2.Incoterm, options["incoterm"]),
         tags=options["tags"],
+        charges=[parsed_charge(text, currency) for text in options["charges"]],
     )
 
 

@@ -17,6 +17,7 @@ from adapters.console.words import at, minute, money, promised, span, word
 from fulfilment.v1 import (
     audit_pb2,
     common_pb2,
+    order_money_pb2,
     orders_pb2,
     parcels_pb2,
     shipping_pb2,
@@ -127,6 +128,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
         [
             ("placed", minute(order, "placed_at")),
             ("payment", word(orders_pb2.PaymentState, order.payment) if order.payment else "not said"),
+            ("money", _money(order)),
             ("priority", "express" if express else ""),
             ("confirmed", minute(order, "confirmed_at")),
             ("promised by", promised(order) or order.no_promise_reason),
@@ -154,7 +156,7 @@ def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
             each.line.sku or "(not said)",
             each.line.title[:40],
             each.line.supplier_id or "(not said)",
-            money(each.line.unit_price_minor, order.currency),
+            _price(each.line, order.currency),
             each.line.quantity,
             *(getattr(each.units, name) or "" for name in used),
             "untracked" if each.untracked else "",
@@ -163,6 +165,24 @@ def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
     ]
     headings = [">line", "sku", "title", "supplier", ">price", ">units", *(f">{name}" for name in used), "stock"]
     out.table(headings, rows, empty="It has no lines.")
+
+
+def _price(line: orders_pb2.OrderLine, currency: str) -> str:
+    if not line.HasField("total_minor"):
+        return money(line.unit_price_minor, currency)
+    return f"{money(line.total_minor, currency)} for {line.quantity}"
+
+
+def _money(order: orders_pb2.Order) -> str:
+    """What it comes to, where that is more than its lines and a word."""
+    adds_up, currency = order.money, order.currency
+    if not (order.charges or order.payments or adds_up.went_back_minor):
+        return ""
+    charges = [f"{word(order_money_pb2.ChargeKind, c.kind)} {money(c.amount_minor, currency)}" for c in order.charges]
+    total = f"{money(adds_up.total_minor, currency)} in all"
+    came_in = f"{money(adds_up.came_in_minor, currency)} came in"
+    went_back = f"{money(adds_up.went_back_minor, currency)} went back" if adds_up.went_back_minor else ""
+    return ", ".join(filter(None, [f"{total} ({', '.join(charges)})" if charges else total, came_in, went_back]))
 
 
 def print_holds(out: Printer, order: orders_pb2.Order) -> None:

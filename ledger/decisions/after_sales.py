@@ -5,9 +5,9 @@ The recovery of costs follows what a command decided of the case, and refuses no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -292,6 +292,7 @@ def _reship(docket: _CaseDocket, supplier_id: str, at: datetime) -> None:
             order.lines[line_no],
             quantity=units,
             unit_price_minor=0,
+            total_minor=None,
             declared_value_minor=order.lines[line_no].customs_value_minor,
             supplier_id=supplier_id or senders[line_no],
             dispatch_by=None,
@@ -494,23 +495,43 @@ def grant_refund(
     units = {n: min(count, case.todo.get(n, 0)) for n, count in units.items()} if not by_line else units
     cases.require_undecided(case, units)
     orders.require_paid(paying)
-    amounts = _amounts(case, paying, units, share_basis_points, amounts_minor)
+    shares = {n: _share(case, paying, n, count) for n, count in units.items()}
+    amounts = _amounts(paying, shares, share_basis_points, amounts_minor)
     granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
     docket.add(cases.grant_refund(case, granted))
-    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
-    paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
+    exact = {n: share.fresh_minor for n, share in shares.items() if paying.lines[n].total_minor is not None}
+    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact)
+    paid = {n: orders.refundable_minor(paying, n) for n in amounts}
     docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return docket.close()
 
 
-def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, named: Amounts) -> Amounts:
-    """The amount for each line: never more than is left of what was paid for its units."""
-    prices = {n: paying.lines[n].unit_price_minor for n in case.by_line}
-    case_left, amounts = cases.amounts_left(case, prices), {}
-    booked_minor = paying.after_sales.booked_minor
-    for line_no, count in units.items():
-        whole = count * prices[line_no]
-        left = min(whole, case_left[line_no], whole_left(paying, line_no), MOST_MINOR)
+class _Share(NamedTuple):
+    """What units of a line are worth that are refunded now."""
+
+    whole_minor: int
+    left_minor: int
+    """Without what earlier refunds gave for them."""
+    fresh_minor: int
+    """The part of those that no refund was granted for before."""
+
+
+def _share(case: Case, paying: Order, line_no: LineNo, units: int) -> _Share:
+    """Units of a case that was reopened may be refunded once more: what is left of them by then."""
+    line, granted = paying.lines[line_no], min(case.refunded_units(line_no), case.by_line[line_no])
+    fresh = min(units, case.by_line[line_no] - granted)
+    fresh_minor = orders.share_minor(paying, line_no, fresh)
+    again_minor = line.worth_minor(units - fresh)
+    again_left = min(again_minor, line.worth_minor(granted) - case.refunded_minor(line_no)) if units > fresh else 0
+    of_line = orders.refundable_minor(paying, line_no) - paying.after_sales.refunded_minor(line_no)
+    left = min(fresh_minor + again_left, of_line, MOST_MINOR)
+    return _Share(fresh_minor + again_minor, left, fresh_minor)
+
+
+def _amounts(paying: Order, shares: Mapping[LineNo, _Share], share_basis_points: int, named: Amounts) -> Amounts:
+    """What each line's units get: never more than is left of what was paid for them."""
+    amounts, booked_minor = Amounts(), paying.after_sales.booked_minor
+    for line_no, (whole, left, _) in shares.items():
         share = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
         asked = named.get(line_no, min(share, left))
         if asked > left or not left:
@@ -523,12 +544,6 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
         booked_minor += asked
         amounts[line_no] = asked
     return amounts
-
-
-def whole_left(paying: Order, line_no: LineNo) -> int:
-    """What is left of all that was paid for a line, in minor units."""
-    line = paying.lines[line_no]
-    return line.quantity * line.unit_price_minor - paying.after_sales.refunded_minor(line_no)
 
 
 def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:
@@ -560,7 +575,7 @@ def record_refund_paid(
     """The shop paid a refund out; the order's payment follows. A repetition records nothing."""
     docket = _CaseDocket(view, case_id, now)
     if docket.add(cases.pay_refund(docket.case, refund_id, reference, at)):
-        order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at))
+        order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at, reference))
         docket.add_to_paying([*order_docket.facts, *breaches.settle(order_docket.order, now)])
         docket.changes += intake.follow_money(view, order_docket, now)
     return docket.close()

@@ -248,5 +248,5 @@ def complete(order: Order, completed: CustomsDataCompleted, declared_total: Mone
 def total_of(order: Order) -> Money:
     """What all units that are not cancelled are worth to customs."""
     wanted = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
-    worth = sum(order.lines[line_no].customs_value_minor * units for line_no, units in wanted.items())
+    worth = sum(order.lines[line_no].customs_worth_minor(units) for line_no, units in wanted.items())
     return Money(worth, order.currency)

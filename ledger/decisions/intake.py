@@ -63,6 +63,7 @@ from ledger.nouns.orders import (
     Order,
     OrderFact,
     OrderPlaced,
+    Payment,
     PaymentState,
     SuppliersChosen,
 )
@@ -92,7 +93,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         order = after_facts(order, found.facts)
         missing = orders.missing_fields(order, found.lacking)
     papers = customs.missing_for(view, order).get("", ())
-    ready = not missing and not found.lacking and not papers and intake.payment is PaymentState.PAID
+    ready = not missing and not found.lacking and not papers and order.payment is PaymentState.PAID
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
     unusable = _unusable_suppliers(view, order, open_units)
@@ -314,10 +315,21 @@ def _own_hold(order: Order, hold: Hold, stands: bool) -> Sequence[OrderFact]:
     return [orders.HoldPlaced(order.order_id, hold, hold.at)]
 
 
-def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
-    """The payment state changes. A paid order without holds is confirmed."""
+def record_payment(
+    view: View,
+    order_id: str,
+    payment: PaymentState | None,
+    at: datetime,
+    now: datetime,
+    payments: Sequence[Payment] = (),
+) -> list[Change]:
+    """Money moved, or the payment state changes. A paid order without holds is confirmed."""
     order = order_in(view, order_id)
-    docket = Docket(order, orders.change_payment(order, payment, at))
+    docket = Docket(order)
+    for each in payments:
+        docket.add(orders.record_payment(docket.order, each))
+    if payment is not None:
+        docket.add(orders.change_payment(docket.order, payment, at))
     if not docket.facts:
         return []
     at = max(at, order.placed.placed_at)
@@ -327,7 +339,7 @@ def record_payment(view: View, order_id: str, payment: PaymentState, at: datetim
 
 def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
     """Reships wait for the payment of the order that paid for them, as that order itself does."""
-    money_facts = [fact for fact in docket.facts if isinstance(fact, ChargebackRecorded | orders.PaymentChanged)]
+    money_facts = [fact for fact in docket.facts if isinstance(fact, orders.MoneyFact)]
     reships = docket.order.after_sales.reships if money_facts else ()
     view.need(*map(orders.stream, reships))
     changes: list[Change] = []

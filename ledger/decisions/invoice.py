@@ -28,7 +28,7 @@ class InvoiceLine(NamedTuple):
 
     @property
     def value_minor(self) -> int:
-        return self.line.customs_value_minor * self.units
+        return self.line.customs_worth_minor(self.units)
 
 
 class Invoice(NamedTuple):

@@ -37,7 +37,7 @@ def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
     known = True
     for line_no, count in units.items():
         line = order.lines[line_no]
-        worth += line.customs_value_minor * count
+        worth += line.customs_worth_minor(count)
         weight += line.weight_grams * count
         known = known and line.weight_grams > 0
     return worth, weight if known else 0

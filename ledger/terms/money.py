@@ -68,6 +68,17 @@ def round_half_up(dividend: int, divisor: int) -> int:
     return (2 * dividend + divisor) // (2 * divisor)
 
 
+def share(total_minor: int, units: int, first: int, count: int) -> int:
+    """What so many of all units are worth that cost a total together, from the unit ``first`` on, counted from 0.
+
+    It is the difference of two rounded partial sums. So the shares of all units add up to the total to the last minor
+    unit, in whatever parts they are taken.
+    """
+    if not units:
+        return 0
+    return round_half_up(total_minor * (first + count), units) - round_half_up(total_minor * first, units)
+
+
 def largest_total(currency: str) -> Money:
     return Money(MOST_MINOR, currency)
 

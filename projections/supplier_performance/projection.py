@@ -75,7 +75,7 @@ def _order(history: OrderHistory) -> OrderRow:
         placed_at=order.placed.placed_at,
         currency=order.currency,
         units=sum(line.quantity for line in lines),
-        value_minor=in_64_bits(sum(line.quantity * line.unit_price_minor for line in lines)),
+        value_minor=in_64_bits(sum(line.amount_minor for line in lines)),
         suppliers=len({each.supplier_id for each in order.supplier_orders.values()}),
         promised_by=order.promised_by,
         delivered_at=history.delivered_at,

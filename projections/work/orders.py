@@ -115,7 +115,7 @@ def _unpayable(order: Order) -> Iterator[Item]:
     """Granted refunds that cannot be paid, because the money went back in another way."""
     left = left_minor(order)
     for refund_id, refund in order.after_sales.refunds.items():
-        amount_minor = sum(refund.amounts_minor.values())
+        amount_minor = refund.amount_minor
         if refund.paid or amount_minor <= left:
             continue
         subject = f"{refund.case_id}/{refund_id}"

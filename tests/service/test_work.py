@@ -223,7 +223,7 @@ async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: Empty
     queue.scenario.charge_back(1_500)
     assert await queue.all() == []
     queue.scenario.charge_back(100, "cb-2")
-    odd = "1.00 EUR more went back than the units cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
+    odd = "1.00 EUR more went back than the order cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
     assert await queue.what() == [(WorkKind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
 
 

@@ -56,6 +56,8 @@ from ledger.nouns.orders import (
     Line,
     Order,
     OrderPlaced,
+    Payment,
+    PaymentKind,
     PaymentState,
     Shipment,
     breaches,
@@ -323,6 +325,16 @@ class Scenario:
         self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER, at: datetime | None = None
     ) -> list[Fact]:
         return self.record(intake.record_payment(self.book, order_id, payment, at or self.now, self.now))
+
+    def moves(self, *payments: Payment, order_id: str = ORDER) -> list[Fact]:
+        return self.record(intake.record_payment(self.book, order_id, None, self.now, self.now, payments))
+
+    def moved(
+        self, kind: PaymentKind, amount_minor: int, payment_id: str = "", at: datetime | None = None, of: str = ""
+    ) -> list[Fact]:
+        """Money of the order, in euros."""
+        payment_id = payment_id or f"{kind}-{amount_minor}"
+        return self.moves(Payment(payment_id, kind, Money(amount_minor, "EUR"), at or self.now, of=of))
 
     def charge_back(
         self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
@@ -621,7 +633,7 @@ def _check_after_sales(order: Order) -> None:
     for line_no, line in order.lines.items():
         assert 0 <= after_sales.in_cases(line_no) <= order.sent.get(line_no, 0)
         assert 0 <= after_sales.coming_back(line_no) <= order.buckets[line_no].delivered
-        assert 0 <= after_sales.refunded_minor(line_no) <= line.quantity * line.unit_price_minor
+        assert 0 <= after_sales.refunded_minor(line_no) <= line.amount_minor
 
 
 def _arrived(supplier_order: SupplierOrder, shipments: Iterable[Shipment]) -> int:

@@ -20,6 +20,7 @@ from fulfilment.v1 import (
     cases_pb2,
     common_pb2,
     messages_pb2,
+    order_money_pb2,
     orders_pb2,
     parcels_pb2,
     rates_pb2,
@@ -79,6 +80,11 @@ def refund(line_no: int = 1, units: int = 1, amount_minor: int = 0) -> cases_pb2
 
 def inspected(line_no: int = 1, **units: int) -> returns_pb2.InspectedLine:
     return returns_pb2.InspectedLine(line_no=line_no, **units)
+
+
+def captured(amount_minor: int, **more: Any) -> order_money_pb2.Payment:
+    named = {"payment_id": "payment-1", "kind": order_money_pb2.PAYMENT_KIND_CAPTURED, **more}
+    return order_money_pb2.Payment(amount=eur(amount_minor), **named)
 
 
 def cost(amount_minor: int = 1000, cost_id: str = "refund-1") -> recoveries_pb2.RecoveryCost:
@@ -407,6 +413,11 @@ class Trade:
     def rated(self) -> str:
         order_id = self.placed()
         self.send("RecordReview", order_id=order_id)
+        return order_id
+
+    def captured(self) -> str:
+        order_id = self.placed()
+        self.send("RecordPayment", order_id=order_id, payment=0, payments=[captured(990)])
         return order_id
 
     def charged_back(self) -> str:

@@ -524,7 +524,7 @@ class AfterSales(RuleBasedStateMachine):
 USUAL = {
     *("case.reship_placed", "case.reship_arrived", "case.reship_failed", "case.refund_granted", "case.refund_paid"),
     *("case.return_labelled", "case.return_received", "case.return_inspected", "case.refund_denied"),
-    *("case.resolved", "stock.restocked", "order.payment_changed", "recovery.opened"),
+    *("case.resolved", "stock.restocked", "order.refund_paid_back", "recovery.opened"),
 }
 """Facts that the machine must have met, or it proves little."""
 

@@ -124,7 +124,7 @@ def test_a_case_goes_from_opening_over_evidence_review_and_ruling_to_its_remedy(
     assert names(desk.approves(Remedy.REFUND)) == ["remedy_approved"]
     assert names(desk.grants()) == ["refund_granted", "refund_booked"]
     assert desk.status() is CaseStatus.IN_REMEDY
-    assert names(desk.pays()) == ["refund_paid", "refund_paid_back", "payment_changed", "resolved", "case_closed"]
+    assert names(desk.pays()) == ["refund_paid", "refund_paid_back", "resolved", "case_closed"]
     assert desk.status() is CaseStatus.RESOLVED
 
 

@@ -170,7 +170,7 @@ def test_the_bank_is_believed_whatever_it_took_and_what_it_took_too_much_is_odd(
     desk.pays()
     (recorded,) = desk.scenario.charge_back(WHOLE)
     assert recorded.warnings == (
-        "15.00 EUR more went back than the units cost: of 15.00 EUR, 15.00 EUR was refunded and 15.00 EUR charged back",
+        "15.00 EUR more went back than the order cost: of 15.00 EUR, 15.00 EUR was refunded and 15.00 EUR charged back",
     )
 
 
@@ -178,7 +178,7 @@ def test_the_bank_is_believed_whatever_it_took_and_what_it_took_too_much_is_odd(
     ("amount", "currency", "odd"),
     [
         (WHOLE, "EUR", ""),
-        (WHOLE + 1, "EUR", "0.01 EUR more went back than the units cost"),
+        (WHOLE + 1, "EUR", "0.01 EUR more went back than the order cost"),
         (1, "JPY", "1 JPY was charged back of an order in EUR"),
     ],
 )

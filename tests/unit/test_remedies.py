@@ -234,7 +234,7 @@ def test_over_all_cases_no_more_is_refunded_than_was_paid_for_the_line():
     order = desk.scenario.order()
     booked = after_sales.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.scenario.now)
     with refused(RefundTooLarge, "0.01 EUR asked for line 1, 0.00 EUR left"):
-        after_sales.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
+        after_sales.book_refund(order.after_sales, booked, {L1: orders.refundable_minor(order, L1)}, "EUR")
 
 
 def test_the_payment_follows_what_was_paid_back():

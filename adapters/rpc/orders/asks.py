@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
+from adapters.rpc.orders.money import charges, first_payments, payments
 from adapters.rpc.orders.people import new_person, person_of, sealed_person
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
@@ -50,6 +51,7 @@ def _line(line: pb.OrderLine, place: int, warnings: list[str]) -> orders.Line:
         shapes.country_if_known(line.origin, "origin", warnings),
         count(line.weight_grams, "weight_grams", most=10**9),
         shapes.minor(line.declared_value_minor, "declared_value_minor"),
+        shapes.minor(line.total_minor, "total_minor") if line.HasField("total_minor") else None,
     )
 
 
@@ -61,7 +63,7 @@ def _lines(messages: Sequence[pb.OrderLine], edge: Edge) -> tuple[orders.Line, .
         fault("lines", "two lines have the same line_no")
     cost = declared = 0
     for line in lines:
-        cost += line.quantity * line.unit_price_minor
+        cost += line.amount_minor
         declared += line.quantity * line.declared_value_minor
     shapes.total(cost, "lines", "cost")
     shapes.total(declared, "lines", "are declared for")
@@ -110,6 +112,8 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         tags=shapes.tags(request.tags, "tags"),
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
         incoterm=_incoterm(request.incoterm),
+        charges=charges(request.charges, sum(line.amount_minor for line in lines)) if request.charges else (),
+        payments=first_payments(request.payments, placed_at, edge) if request.payments else (),
     )
     all_or_nothing = request.stock_policy == pb.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
@@ -173,9 +177,11 @@ def _customs_line(line: shipping_pb2.CustomsLine, warnings: list[str]) -> orders
 
 def record_payment(request: pb.RecordPaymentRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
-    require(request.payment != 0, "payment", "is required")
-    payment, at = _payment(request.payment, "payment"), happened(request, edge.now)
-    return of_order(order_id, lambda view: intake.record_payment(view, order_id, payment, at, edge.now))
+    require(bool(request.payment or request.payments), "payment", "is required, or payments with amounts")
+    at = happened(request, edge.now)
+    said = _payment(request.payment, "payment") if request.payment else None
+    moved = payments(request.payments, at, edge)
+    return of_order(order_id, lambda view: intake.record_payment(view, order_id, said, at, edge.now, moved))
 
 
 def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:

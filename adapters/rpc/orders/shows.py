@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from adapters.rpc.orders.money import shown as shown_money
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2
@@ -63,6 +64,7 @@ def order(
         kept_addresses=_kept(state, said),
         tags=state.remarks.tags,
         notes=[_note(each, said) for each in state.remarks.notes],
+        **shown_money(state),
     )
 
 
@@ -108,6 +110,7 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
             origin=line.origin,
             weight_grams=line.weight_grams,
             declared_value_minor=line.declared_value_minor,
+            total_minor=line.total_minor,
         ),
         units=pb.Buckets(**counts),
         untracked=line.line_no in state.untracked,

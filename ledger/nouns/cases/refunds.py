@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.facts import LineNo, Units
+from ledger.facts import Units
 from ledger.nouns.cases.facts import CaseFact, Denial, RefundDenied, RefundGranted, RefundPaid, RefundTakenBack, Remedy
 from ledger.nouns.cases.refusals import (
     NothingToRefund,
@@ -19,7 +19,6 @@ from ledger.nouns.cases.refusals import (
 )
 from ledger.nouns.cases.reships import require_remedy
 from ledger.nouns.cases.state import Case, Refund
-from ledger.nouns.orders.after_sales import Amounts
 from ledger.terms.money import Money
 
 
@@ -70,11 +69,6 @@ def pay_refund(case: Case, refund_id: str, reference: str, at: datetime) -> Sequ
     """A refund was paid out. Paying it twice records nothing."""
     refund = _granted(case, refund_id)
     return [] if refund.paid_at is not None else [RefundPaid(case.case_id, refund_id, at, reference)]
-
-
-def amounts_left(case: Case, prices: Mapping[LineNo, int]) -> Amounts:
-    """What is left, line by line, of what was paid for the case's units; prices are those of one unit."""
-    return {n: units * prices.get(n, 0) - case.refunded_minor(n) for n, units in case.by_line.items()}
 
 
 def require_undecided(case: Case, by_line: Units) -> None:

@@ -204,6 +204,10 @@ class Case(Value, frozen=True):
     def refunded_minor(self, line_no: LineNo) -> int:
         return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
 
+    def refunded_units(self, line_no: LineNo) -> int:
+        """Units that refunds were granted for."""
+        return sum(refund.by_line.get(line_no, 0) for refund in self.refunds.values())
+
     @property
     def untouched(self) -> Units:
         """Units that never got anything nor came back."""

@@ -5,6 +5,7 @@ For every line, at every position of the log:
 Header statuses are derived from the buckets and never stored.
 """
 
+from ledger.nouns.orders.balance import *
 from ledger.nouns.orders.clocks import *
 from ledger.nouns.orders.delivery import *
 from ledger.nouns.orders.details import *
@@ -12,6 +13,7 @@ from ledger.nouns.orders.evolving import *
 from ledger.nouns.orders.facts import *
 from ledger.nouns.orders.holds import *
 from ledger.nouns.orders.money import *
+from ledger.nouns.orders.payments import *
 from ledger.nouns.orders.refusals import *
 from ledger.nouns.orders.remarks import *
 from ledger.nouns.orders.state import *

@@ -76,6 +76,8 @@ class RefundBooked(Fact, frozen=True, tag="order.refund_booked"):
     by_line: Units
     amounts_minor: Amounts
     at: datetime
+    shares_minor: Amounts = {}
+    """What these units are of a line that has an exact total, where no other refund was granted for them before."""
 
 
 class RefundPaidBack(Fact, frozen=True, tag="order.refund_paid_back"):
@@ -84,6 +86,8 @@ class RefundPaidBack(Fact, frozen=True, tag="order.refund_paid_back"):
     order_id: str
     refund_id: str
     at: datetime
+    reference: str = ""
+    """The shop's or payment provider's id of the payment."""
 
 
 class RefundUnbooked(Fact, frozen=True, tag="order.refund_unbooked"):
@@ -136,7 +140,17 @@ class BookedRefund(Value, frozen=True):
     case_id: str
     by_line: Units
     amounts_minor: Amounts
-    paid: bool = False
+    shares_minor: Amounts = {}
+    paid_at: datetime | None = None
+    reference: str = ""
+
+    @property
+    def paid(self) -> bool:
+        return self.paid_at is not None
+
+    @property
+    def amount_minor(self) -> int:
+        return sum(self.amounts_minor.values())
 
 
 class AfterSales(Value, frozen=True):
@@ -164,11 +178,11 @@ class AfterSales(Value, frozen=True):
 
     @property
     def booked_minor(self) -> int:
-        return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values())
+        return sum(refund.amount_minor for refund in self.refunds.values())
 
     @property
     def paid_back_minor(self) -> int:
-        return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values() if refund.paid)
+        return sum(refund.amount_minor for refund in self.refunds.values() if refund.paid)
 
 
 def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
@@ -193,10 +207,10 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             share = after_sales.cases[case_id]
             return _with_case(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
         case RefundBooked():
-            refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor)
+            refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor, fact.shares_minor)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
         case RefundPaidBack(refund_id=refund_id):
-            paid = replace(after_sales.refunds[refund_id], paid=True)
+            paid = replace(after_sales.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
             return replace(after_sales, refunds={**after_sales.refunds, refund_id: paid})
         case RefundUnbooked():
             left = {name: refund for name, refund in after_sales.refunds.items() if name != fact.refund_id}

@@ -117,7 +117,7 @@ def net_amount_minor(order: Order, supplier_order: SupplierOrder) -> int:
     do not count, units rejected or cancelled after it do, and units that turn out to have left in time
     drop out.
     """
-    net = sum(units * order.lines[line_no].unit_price_minor for line_no, units in supplier_order.late.items())
+    net = sum(order.lines[line_no].worth_minor(units) for line_no, units in supplier_order.late.items())
     return min(net, MOST_MINOR)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from ledger.facts import LineNo
+from ledger.nouns.orders.balance import total_minor
 from ledger.nouns.orders.facts import (
     LEDGER,
     AddressChanged,
@@ -19,6 +19,7 @@ from ledger.nouns.orders.facts import (
     Line,
     OrderFact,
     PaymentChanged,
+    PaymentRecorded,
     PaymentState,
 )
 from ledger.nouns.orders.refusals import AlreadyPacked, OrderClosed, OrderIsConfirmed
@@ -77,11 +78,15 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
 
 
 def require_total(before: Order, after: Order) -> None:
-    """Refuses if all lines together cost, or are declared for, more than the largest total."""
-    for worth in (attrgetter("unit_price_minor"), attrgetter("declared_value_minor")):
-        was, total = (sum(line.quantity * worth(line) for line in each.lines.values()) for each in (before, after))
+    """Refuses if all lines and charges cost, or all lines are declared for, more than the largest total."""
+    for worth in (total_minor, _declared_minor):
+        was, total = worth(before), worth(after)
         if total > max(was, MOST_MINOR):
             raise TotalTooLarge(f"order {after.order_id}", Money(total, after.currency), largest_total(after.currency))
+
+
+def _declared_minor(order: Order) -> int:
+    return sum(line.quantity * line.declared_value_minor for line in order.lines.values())
 
 
 def _known_as(order: Order, line: Line) -> bool:
@@ -130,7 +135,7 @@ def _parts_that_keep(order: Order) -> list[SupplierOrder]:
     return [each for each in parts if each.count("shipped") or (each.packed_at is not None and each.unshipped)]
 
 
-S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, ChargebackRecorded)
+S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, PaymentRecorded, ChargebackRecorded)
 
 
 def since_placing(order: Order, fact: S) -> S:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units, plus
+from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders import after_sales, remarks, supplier_orders
-from ledger.nouns.orders.after_sales import TakenIntoCase
+from ledger.nouns.orders.after_sales import RefundPaidBack, TakenIntoCase
+from ledger.nouns.orders.balance import payment_of
 from ledger.nouns.orders.facts import (
     AddressChanged,
     BreachWithdrawn,
@@ -30,6 +31,8 @@ from ledger.nouns.orders.facts import (
     OrderPlaced,
     OrderReviewed,
     PaymentChanged,
+    PaymentRecorded,
+    PaymentState,
     ReceiptConfirmed,
     ReroutingSought,
     SuppliersChosen,
@@ -40,7 +43,7 @@ from ledger.nouns.orders.facts import (
     UnitsReserved,
 )
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
-from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, Shipment, Stops
+from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     Oddity,
@@ -67,7 +70,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case SuppliersChosen():
             return _with_suppliers(order, fact)
         case DetailsCompleted():
-            return _completed(order, fact)
+            order = _completed(order, fact)
+            return _recounted(order) if order.money.payments else order
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
@@ -77,9 +81,10 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             stops = stops_after(order, [key], fact.at)
             return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
         case PaymentChanged():
-            if fact.outdated:
-                return order
-            return replace(order, payment=fact.payment, payment_at=fact.told_at or fact.at)
+            return order if fact.outdated else _payment_said(order, fact)
+        case PaymentRecorded():
+            payments = (*order.money.payments, fact.payment)
+            return _recounted(replace(order, money=replace(order.money, payments=payments)))
         case OrderConfirmed():
             return replace(
                 order,
@@ -96,7 +101,9 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _readdressed(order, fact)
         case UnitsCancelled(by_line=by_line):
             order = _given_up(order, fact.at)
-            return _cancelled(order, by_line) if by_line else replace(order, cancelled_empty=True)
+            if not by_line:
+                return replace(order, cancelled_empty=True)
+            return _counted(_cancelled(order, by_line), by_line, fact.at)
         case UnitsDelivered():
             return _shipment_to(order, fact, "delivered")
         case UnitsLost():
@@ -108,7 +115,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case OrderReviewed():
             return replace(order, reviews=(*order.reviews, fact))
         case ChargebackRecorded():
-            return replace(order, chargebacks=(*order.chargebacks, fact))
+            order = replace(order, chargebacks=(*order.chargebacks, fact))
+            return _recounted(order) if order.money.payments else order
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
@@ -128,6 +136,9 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
+        case RefundPaidBack():
+            order = replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
+            return _recounted(replace(order, payment_at=max(fact.at, order.payment_at or fact.at)))
         case _:
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
 
@@ -154,7 +165,35 @@ def _placed(fact: OrderPlaced) -> Order:
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(fact.lines, fact.untracked),
     )
-    return replace(order, remarks=remarks.with_tags(fact.tags, fact.placed_at)) if fact.tags else order
+    if fact.tags:
+        order = replace(order, remarks=remarks.with_tags(fact.tags, fact.placed_at))
+    if not (fact.charges or fact.payments):
+        return order
+    order = replace(order, money=OrderMoney(fact.charges, fact.payments))
+    return _recounted(order) if fact.payments else order
+
+
+def _payment_said(order: Order, fact: PaymentChanged) -> Order:
+    """The shop's word; amounts that are known say more."""
+    said_at, money = fact.told_at or fact.at, replace(order.money, word=fact.payment)
+    if fact.payment is PaymentState.PAID:
+        money = replace(money, settled_before=said_at)
+    elif fact.payment is PaymentState.PARTLY_REFUNDED:
+        # It gave back what was cancelled at the same time, too.
+        money = replace(money, settled_before=said_at + timedelta.resolution)
+    order = replace(order, payment=fact.payment, payment_at=said_at, money=money)
+    return _recounted(order) if money.payments else order
+
+
+def _recounted(order: Order) -> Order:
+    """How the money stands follows from all amounts."""
+    return replace(order, payment=payment_of(order))
+
+
+def _counted(order: Order, cancelled: Units, at: datetime) -> Order:
+    """Units that were cancelled, and when: whether their money had come by then decides whether it is owed."""
+    order = replace(order, money=replace(order.money, cancelled=(*order.money.cancelled, (at, cancelled))))
+    return _recounted(order) if order.money.payments else order
 
 
 def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:
@@ -376,6 +415,8 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         order = replace(order, buckets=_follow_shares(order.buckets, before, after))
     if isinstance(fact, CancelAgreed):
         order = _given_up(order, fact.at)
+        if cancelled := minus(fact.by_line, fact.rerouted):
+            order = _counted(order, cancelled, fact.at)
     elif isinstance(fact, SupplierOrderShipped):
         shipment = Shipment(
             fact.supplier_order_id,

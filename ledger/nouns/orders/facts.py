@@ -8,6 +8,7 @@ from enum import StrEnum
 from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import after_sales, remarks
+from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRefused,
@@ -27,7 +28,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderShipped,
 )
 from ledger.terms.clocks import Clock
-from ledger.terms.money import Money
+from ledger.terms.money import Money, share
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm, Priority
@@ -53,11 +54,13 @@ class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
 
 
 class PaymentState(StrEnum):
-    """The state of the payment, as the shop reports it."""
+    """The state of the payment, as the shop reports it or as the amounts that are known tell."""
 
     UNKNOWN = "unknown"
     PENDING = "pending"
     AUTHORISED = "authorised"
+    PARTLY_PAID = "partly_paid"
+    """Less came in than it costs."""
     PAID = "paid"
     PARTLY_REFUNDED = "partly_refunded"
     REFUNDED = "refunded"
@@ -111,11 +114,34 @@ class Line(Value, frozen=True):
     """Net weight of one unit."""
     declared_value_minor: int = 0
     """What one unit is declared at customs for, where that is not its price, such as for a gift."""
+    total_minor: int | None = None
+    """What all its units cost together, exactly, after discounts; None means quantity x unit price."""
+
+    @property
+    def amount_minor(self) -> int:
+        """What all its units cost together."""
+        return self.quantity * self.unit_price_minor if self.total_minor is None else self.total_minor
+
+    def worth_minor(self, units: int, first: int = 0) -> int:
+        """What so many units cost, from the unit ``first`` on, counted from 0: all parts add up to the amount."""
+        if self.total_minor is None:
+            return units * self.unit_price_minor
+        return share(self.total_minor, self.quantity, first, units)
 
     @property
     def customs_value_minor(self) -> int:
         """What one unit is worth to customs; 0 while it is not known."""
-        return self.declared_value_minor or self.unit_price_minor
+        if self.total_minor is None:
+            return self.declared_value_minor or self.unit_price_minor
+        return self.customs_worth_minor(1)
+
+    def customs_worth_minor(self, units: int) -> int:
+        """What so many units are worth to customs."""
+        if self.declared_value_minor:
+            return units * self.declared_value_minor
+        if self.total_minor is None:
+            return units * self.unit_price_minor
+        return share(self.total_minor, self.quantity, 0, units)
 
 
 HoldKey = tuple[HoldReason, str, str]
@@ -188,6 +214,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """An old order, recorded for its figures: nobody has anything to do about it."""
     tags: tuple[str, ...] = ()
     """Words of the shop to find it by."""
+    charges: tuple[Charge, ...] = ()
+    payments: tuple[Payment, ...] = ()
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -264,6 +292,20 @@ class PaymentChanged(SincePlacing, frozen=True, tag="order.payment_changed"):
     at: datetime
     outdated: bool = False
     """A newer state was known already: this one is recorded and changes nothing."""
+
+
+class PaymentRecorded(SincePlacing, frozen=True, tag="order.payment_recorded"):
+    """Money moved: so much, as its source says. The sums of all that is known count, not the order of the news."""
+
+    order_id: str
+    payment: Payment
+    at: datetime
+    odd: tuple[str, ...] = ()
+    """What is odd about it, in sentences."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*super().warnings, *self.odd)
 
 
 class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
@@ -472,6 +514,7 @@ OrderFact = (
     | HoldPlaced
     | HoldReleased
     | PaymentChanged
+    | PaymentRecorded
     | OrderConfirmed
     | UnitsBackordered
     | UnitsReserved

@@ -120,6 +120,12 @@ class ChargebackDiffers(AlreadyExists, reason="CHARGEBACK_DIFFERS"):
     amount: Money
 
 
+class PaymentDiffers(AlreadyExists, reason="ORDER_PAYMENT_DIFFERS"):
+    says = "payment {payment_id} was recorded already, of {amount}"
+    payment_id: str
+    amount: Money
+
+
 class MoreThanCameIn(Forbidden, reason="MORE_THAN_CAME_IN"):
     says = (
         "{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "

@@ -26,6 +26,7 @@ from ledger.nouns.orders.facts import (
     PaymentState,
     ReroutingSought,
 )
+from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.remarks import Remarks
 from ledger.nouns.orders.supplier_orders import (
     Oddity,
@@ -110,6 +111,21 @@ class Breach(Value, frozen=True):
         return self.withdrawn.at if self.withdrawn is not None else None
 
 
+class OrderMoney(Value, frozen=True):
+    """What is known of an order's money beside the prices of its lines; ``balance`` adds it up."""
+
+    charges: tuple[Charge, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    """With amounts, as they were told; what a bank took back stands in the order's chargebacks."""
+    word: PaymentState | None = None
+    """What the shop last said of the money without amounts, since the placing."""
+    settled_before: datetime | None = None
+    """A word settled the units that were cancelled before it: "paid" was for the others, "partly refunded" gave their
+    money back. None while no word did."""
+    cancelled: tuple[tuple[datetime, Units], ...] = ()
+    """Units that were cancelled, and when each were."""
+
+
 AtSupplier = tuple[str, LineNo]
 """A line with the supplier that is to send it; "" until a supplier order has it."""
 
@@ -126,6 +142,7 @@ class Order(Value, frozen=True):
     buckets: dict[LineNo, Buckets]
     currency: str
     payment: PaymentState
+    """As the shop says, or as the amounts that are known tell."""
     destination: Destination
     customer: Sealed | None
     has_contact: bool
@@ -170,6 +187,7 @@ class Order(Value, frozen=True):
     addresses: tuple[ShipTo, ...] = ()
     """Where it was to go, the present address last; none while that never changed."""
     remarks: Remarks = Remarks()
+    money: OrderMoney = OrderMoney()
 
     @property
     def order_id(self) -> str:

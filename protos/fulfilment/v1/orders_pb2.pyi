@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import order_money_pb2 as _order_money_pb2
 from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
@@ -45,6 +46,8 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     """All of it went back."""
     PAYMENT_STATE_FAILED: _PaymentState.ValueType  # 6
     """Declined, or voided."""
+    PAYMENT_STATE_PARTLY_PAID: _PaymentState.ValueType  # 7
+    """Some was taken, less than it costs."""
 
 class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
     """What the shop says of the money."""
@@ -63,6 +66,8 @@ PAYMENT_STATE_REFUNDED: PaymentState.ValueType  # 5
 """All of it went back."""
 PAYMENT_STATE_FAILED: PaymentState.ValueType  # 6
 """Declined, or voided."""
+PAYMENT_STATE_PARTLY_PAID: PaymentState.ValueType  # 7
+"""Some was taken, less than it costs."""
 Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
 
 class _Priority:
@@ -344,6 +349,7 @@ class OrderLine(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     WEIGHT_GRAMS_FIELD_NUMBER: _builtins.int
     DECLARED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
+    TOTAL_MINOR_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number, from 1, unique in the order; 0 means its place in the list."""
     sku: _builtins.str
@@ -368,6 +374,10 @@ class OrderLine(_message.Message):
     """What one unit is declared at customs for in minor units of the order's currency, where that is not
     its price, such as for a gift; 0 means its price. Bounded as the price is, alone and for all lines.
     """
+    total_minor: _builtins.int
+    """What all units of the line cost together, after discounts, such as 1000 for three that cost 10.00; it goes before
+    the price of one. Absent means quantity x price. A unit's share of it is exact: the shares of all add up to it.
+    """
     @_builtins.property
     def dispatch_by(self) -> _timestamp_pb2.Timestamp:
         """A dispatch deadline that the shop gave; it goes before the agreement's."""
@@ -386,12 +396,15 @@ class OrderLine(_message.Message):
         origin: _builtins.str = ...,
         weight_grams: _builtins.int = ...,
         declared_value_minor: _builtins.int = ...,
+        total_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dispatch_by", b"dispatch_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "dispatch_by", b"dispatch_by", "total_minor", b"total_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "supplier_id", b"supplier_id", "title", b"title", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "supplier_id", b"supplier_id", "title", b"title", "total_minor", b"total_minor", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total_minor: _TypeAlias = _typing.Literal["total_minor"]  # noqa: Y015
+    _WhichOneofArgType__total_minor: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_minor) -> _WhichOneofReturnType__total_minor | None: ...
 
 Global___OrderLine: _TypeAlias = OrderLine  # noqa: Y015
 
@@ -422,6 +435,8 @@ class PlaceOrderRequest(_message.Message):
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
     HISTORICAL_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -495,6 +510,14 @@ class PlaceOrderRequest(_message.Message):
         in plain.
         """
 
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Charge]:
+        """What the customer pays beside the lines, at most 100; all together are not below zero."""
+
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Payment]:
+        """What moved of the money so far, at most 100, none charged back; their amounts go before the shop's word in payment."""
+
     def __init__(
         self,
         *,
@@ -519,10 +542,12 @@ class PlaceOrderRequest(_message.Message):
         promised_day: _builtins.str = ...,
         historical: _builtins.bool = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
+        payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,10 +627,11 @@ class RecordPaymentRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     payment: Global___PaymentState.ValueType
-    """The state now. Required."""
+    """The state now, from a shop that knows no amounts. Required without payments."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -614,6 +640,10 @@ class RecordPaymentRequest(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """Since when; absent means now."""
 
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Payment]:
+        """What moved, at most 100."""
+
     def __init__(
         self,
         *,
@@ -621,10 +651,11 @@ class RecordPaymentRequest(_message.Message):
         order_id: _builtins.str = ...,
         payment: Global___PaymentState.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "order_id", b"order_id", "payment", b"payment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "order_id", b"order_id", "payment", b"payment", "payments", b"payments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1224,6 +1255,9 @@ class Order(_message.Message):
     KEPT_ADDRESSES_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    MONEY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1308,6 +1342,18 @@ class Order(_message.Message):
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[_remarks_pb2.OrderNote]:
         """What people wrote down beside it, in the order in which it was recorded."""
 
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Charge]:
+        """What the customer pays beside the lines."""
+
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Payment]:
+        """What moved of the money, as far as amounts are known."""
+
+    @_builtins.property
+    def money(self) -> _order_money_pb2.OrderMoney:
+        """What it adds up to."""
+
     def __init__(
         self,
         *,
@@ -1339,10 +1385,13 @@ class Order(_message.Message):
         kept_addresses: _abc.Iterable[Global___KeptAddress] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         notes: _abc.Iterable[_remarks_pb2.OrderNote] | None = ...,
+        charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
+        payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
+        money: _order_money_pb2.OrderMoney | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -210,12 +210,15 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordPayment(self, request, context):
-        """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+        """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
+        from their sums, in whatever order they are told, and it is paid once what came in, less what went back, covers
+        what is wanted. A payment is known by its kind and id; the same again records nothing. A word without amounts is for
+        shops that know no more; where captured amounts are known it moves nothing but by "refunded" and "failed". Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
         leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
         again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
         that is known is recorded and moves nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -388,7 +391,7 @@ class OrderServiceServicer:
     def RecordChargeback(self, request, context):
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
         those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
-        units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+        order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
         chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """

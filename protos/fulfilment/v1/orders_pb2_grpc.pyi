@@ -66,12 +66,15 @@ class OrderServiceStub:
     together come to more than 10^15 minor units.
     """
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
-    """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+    """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
+    from their sums, in whatever order they are told, and it is paid once what came in, less what went back, covers
+    what is wanted. A payment is known by its kind and id; the same again records nothing. A word without amounts is for
+    shops that know no more; where captured amounts are known it moves nothing but by "refunded" and "failed". Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
     leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
     again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
     that is known is recorded and moves nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
     """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
@@ -184,7 +187,7 @@ class OrderServiceStub:
     RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
     those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
-    units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+    order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
     chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
@@ -254,12 +257,15 @@ class OrderServiceAsyncStub(OrderServiceStub):
     together come to more than 10^15 minor units.
     """
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+    """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
+    from their sums, in whatever order they are told, and it is paid once what came in, less what went back, covers
+    what is wanted. A payment is known by its kind and id; the same again records nothing. A word without amounts is for
+    shops that know no more; where captured amounts are known it moves nothing but by "refunded" and "failed". Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
     leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
     again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
     that is known is recorded and moves nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
@@ -372,7 +378,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
     those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
-    units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+    order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
     chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
@@ -457,12 +463,15 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.RecordPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+        """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
+        from their sums, in whatever order they are told, and it is paid once what came in, less what went back, covers
+        what is wanted. A payment is known by its kind and id; the same again records nothing. A word without amounts is for
+        shops that know no more; where captured amounts are known it moves nothing but by "refunded" and "failed". Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
         leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
         again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
         that is known is recorded and moves nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
         """
 
     @_abc_1.abstractmethod
@@ -665,7 +674,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
         those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
-        units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+        order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
         chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulfilment.v1 import orders_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
+from fulfilment.v1 import order_money_pb2, orders_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.terms.money import MOST_MINOR
 from tests.support.refusal_scenarios.about import (
     Elsewhere,
@@ -16,7 +16,20 @@ from tests.support.refusal_scenarios.about import (
     of_order,
 )
 from tests.support.service import stamp
-from tests.support.trading import DAY, NOW, Trade, answer, bought, eur, first_of, fresh, line, number_of, parcel_of
+from tests.support.trading import (
+    DAY,
+    NOW,
+    Trade,
+    answer,
+    bought,
+    captured,
+    eur,
+    first_of,
+    fresh,
+    line,
+    number_of,
+    parcel_of,
+)
 
 
 def turned_down(trade: Trade) -> str:
@@ -85,7 +98,15 @@ ORDERS: Scenarios = {
             lines=[orders_pb2.OrderLine(line_no=2, sku="cup", quantity=1, unit_price_minor=MOST_MINOR)],
         ),
     },
-    "RecordPayment": {"UNKNOWN_ORDER": as_it_is},
+    "RecordPayment": {
+        "UNKNOWN_ORDER": as_it_is,
+        "ORDER_PAYMENT_DIFFERS": of_order(Trade.captured, payment=0, payments=[captured(1)]),
+        "CHARGEBACK_DIFFERS": of_order(
+            Trade.charged_back,
+            payment=0,
+            payments=[captured(1, payment_id="chargeback-1", kind=order_money_pb2.PAYMENT_KIND_CHARGED_BACK)],
+        ),
+    },
     "PlaceHold": {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_SUPPLIER_ORDER": no_such_supplier_order,

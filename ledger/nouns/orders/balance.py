@@ -1,0 +1,194 @@
+"""The money of an order added up: what it costs, what came in, what went back, and what is owed (DOMAIN 1).
+
+Nothing of it is stored. Sums over all that is known give the same in whatever order it was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ledger.facts import LineNo, Units, plus
+from ledger.nouns.orders.facts import ChargebackRecorded, PaymentState
+from ledger.nouns.orders.payments import Payment, PaymentKind
+from ledger.nouns.orders.state import Order
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+def total_minor(order: Order) -> int:
+    """What all lines and charges come to, cancelled units too."""
+    return sum(line.amount_minor for line in order.lines.values()) + charges_minor(order)
+
+
+def charges_minor(order: Order) -> int:
+    return sum(charge.amount_minor for charge in order.money.charges)
+
+
+def due_minor(order: Order) -> int:
+    """What is to be paid for what is still wanted; where nothing is, the charges are not due either."""
+    wanted = any(buckets.cancelled < buckets.total for buckets in order.buckets.values())
+    return total_minor(order) - cancelled_minor(order) if wanted else 0
+
+
+def cancelled_minor(order: Order, by_line: Units | None = None) -> int:
+    """What cancelled units cost, or the first of them: they count from the first unit of their line."""
+    by_line = order.in_bucket("cancelled") if by_line is None else by_line
+    return sum(order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
+
+
+# --- what came in -----------------------------------------------------------------------------------
+
+_CAME_IN = frozenset({PaymentState.PAID, PaymentState.PARTLY_REFUNDED, PaymentState.REFUNDED})
+"""Words that say that the order was paid once."""
+NO_MONEY = frozenset({PaymentState.REFUNDED, PaymentState.FAILED})
+"""Nothing is left of the money; what was voided failed."""
+
+
+def word_of(order: Order) -> PaymentState:
+    """What the shop last said of the money without amounts."""
+    return order.money.word or order.placed.payment
+
+
+def amounts(order: Order, kind: PaymentKind) -> int:
+    """The sum of all payments of a kind, in the order's currency; another cannot be compared without a rate."""
+    return sum(each.amount.amount_minor for each in of_kind(order, kind))
+
+
+def of_kind(order: Order, kind: PaymentKind) -> list[Payment]:
+    return [each for each in order.money.payments if each.kind is kind and each.amount.currency == order.currency]
+
+
+def came_in_minor(order: Order) -> int:
+    """What was paid for the order, by amounts; else by the shop's word, which means what it cost when it was paid."""
+    if captured := amounts(order, PaymentKind.CAPTURED):
+        return captured - _captures_voided(order)
+    if word_of(order) not in _CAME_IN:
+        return 0
+    return total_minor(order) - cancelled_minor(order, _settled(order))
+
+
+def _captures_voided(order: Order) -> int:
+    captured = {each.payment_id: each.amount.amount_minor for each in of_kind(order, PaymentKind.CAPTURED)}
+    voided = {each.of or each.payment_id for each in of_kind(order, PaymentKind.VOIDED)}
+    return sum(amount_minor for payment_id, amount_minor in captured.items() if payment_id in voided)
+
+
+def _settled(order: Order) -> Units:
+    """Units that were cancelled before a word settled the money of the order: nothing is owed for them."""
+    settled_before, units = order.money.settled_before, Units()
+    if settled_before is None:
+        return units
+    for at, by_line in order.money.cancelled:
+        if at < settled_before:
+            units = plus(units, by_line)
+    cancelled = order.in_bucket("cancelled")
+    return {line_no: min(count, cancelled.get(line_no, 0)) for line_no, count in units.items()}
+
+
+# --- what went back ---------------------------------------------------------------------------------
+
+
+def charged_back_minor(order: Order) -> int:
+    """What banks took back in the order's currency; another cannot be compared without a rate that nobody agreed."""
+    taken = (chargeback.amount for chargeback in order.chargebacks)
+    return sum(amount.amount_minor for amount in taken if amount.currency == order.currency)
+
+
+def refunded_by_shop_minor(order: Order) -> int:
+    """What the shop paid back beside the refunds of cases, less what bounced; a case's refund that names it is it."""
+    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
+    paid = sum(e.amount.amount_minor for e in of_kind(order, PaymentKind.REFUNDED) if e.payment_id not in of_cases)
+    return paid - amounts(order, PaymentKind.REFUND_RETURNED)
+
+
+def went_back_minor(order: Order) -> int:
+    """All that went back, by whatever way."""
+    return order.after_sales.paid_back_minor + refunded_by_shop_minor(order) + charged_back_minor(order)
+
+
+def left_to_go_back(order: Order, refunded_minor: int) -> int:
+    """What is left of what came in, once cases refunded so much, in minor units; below zero if more went back."""
+    return came_in_minor(order) - charged_back_minor(order) - refunded_by_shop_minor(order) - refunded_minor
+
+
+def left_minor(order: Order) -> int:
+    """What is left of what came in after all that went back."""
+    if all_gone_by_word(order):
+        return 0
+    return left_to_go_back(order, order.after_sales.paid_back_minor)
+
+
+def all_gone_by_word(order: Order) -> bool:
+    """Whether the shop said without amounts, after the last that it took, that all of it went back."""
+    captured = of_kind(order, PaymentKind.CAPTURED)
+    if not captured or word_of(order) not in NO_MONEY:
+        return False
+    return order.payment_at is not None and order.payment_at >= max(each.at for each in captured)
+
+
+def last_went_back_at(order: Order) -> datetime | None:
+    """When money last went back by an amount that is known, or did not come after all."""
+    away = (PaymentKind.REFUNDED, PaymentKind.VOIDED, PaymentKind.FAILED, PaymentKind.CHARGED_BACK)
+    paid = (each.paid_at for each in order.after_sales.refunds.values() if each.paid_at is not None)
+    news: Iterable[Payment | ChargebackRecorded] = (
+        *order.chargebacks,
+        *(each for each in order.money.payments if each.kind in away),
+    )
+    return max((*paid, *(each.at for each in news)), default=None)
+
+
+# --- how it stands ----------------------------------------------------------------------------------
+
+
+def payment_of(order: Order) -> PaymentState:
+    """How the money stands by all amounts that are known: paid once what is left covers what is wanted."""
+    came_in, word = came_in_minor(order), word_of(order)
+    if word in NO_MONEY and not of_kind(order, PaymentKind.CAPTURED):
+        return word
+    if came_in <= 0:
+        return _not_come(order)
+    left, due = left_minor(order), due_minor(order)
+    went_back = left < came_in
+    if left >= due and (left or not went_back):
+        return PaymentState.PAID
+    if not went_back:
+        return PaymentState.PARTLY_PAID
+    return PaymentState.PARTLY_REFUNDED if left > 0 else PaymentState.REFUNDED
+
+
+def _not_come(order: Order) -> PaymentState:
+    if of_kind(order, PaymentKind.CAPTURED):
+        return PaymentState.FAILED  # all that was taken was voided
+    voided, word = of_kind(order, PaymentKind.VOIDED), word_of(order)
+    # A void without an amount gives all free.
+    whole = any(not each.amount.amount_minor for each in voided)
+    if amounts(order, PaymentKind.AUTHORISED) > amounts(order, PaymentKind.VOIDED) and not whole:
+        return PaymentState.AUTHORISED
+    if voided or of_kind(order, PaymentKind.FAILED):
+        return PaymentState.FAILED
+    return PaymentState.PENDING if word is PaymentState.UNKNOWN else word
+
+
+# --- what units are worth in a refund ---------------------------------------------------------------
+
+
+def refundable_minor(order: Order, line_no: LineNo) -> int:
+    """What cases can refund of a line in all: what its units cost that are not cancelled."""
+    line = order.lines[line_no]
+    return line.amount_minor - line.worth_minor(order.buckets[line_no].cancelled)
+
+
+def share_minor(order: Order, line_no: LineNo, units: int) -> int:
+    """What units are worth that are refunded for the first time.
+
+    Refunds count from the last unit of a line back, cancelled units from the first one on, so they never meet. What is
+    missing of the rounded sum of all is this share: whatever was taken back between, the last one makes up the total.
+    """
+    line, refunds = order.lines[line_no], order.after_sales.refunds.values()
+    if line.total_minor is None:
+        return units * line.unit_price_minor
+    taken = sum(refund.by_line.get(line_no, 0) for refund in refunds if line_no in refund.shares_minor)
+    before = sum(refund.shares_minor.get(line_no, 0) for refund in refunds)
+    together = min(taken + units, line.quantity)
+    return max(line.worth_minor(together, line.quantity - together) - before, 0)
