@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from google.protobuf import json_format
@@ -14,10 +15,20 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
+from adapters.console.calendars import (
+    change_calendar,
+    in_words,
+    option_calendar,
+    spans_of,
+    to_weekdays,
+    to_working_time,
+)
 from adapters.console.client import Refused
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, money
-from fulfilment.v1 import admin_pb2, common_pb2
+from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2
+
+T = TypeVar("T")
 
 _GROUPS = {
     "stock": (
@@ -45,6 +56,8 @@ _GROUPS = {
         "return_window_days",
         "free_return_within_days",
         "claim_terms",
+        "working",
+        "peaks",
     ),
     "suppliers": (
         "review_every_days",
@@ -122,8 +135,8 @@ def change(
     if not terms and source is None:
         raise click.UsageError("Say what changes, as NAME=VALUE or with --file.")
     found = _read(session, effective_from)
-    before, wanted = found.in_force, admin_pb2.Policy()
-    wanted.CopyFrom(before.policy)
+    wanted = admin_pb2.Policy()
+    wanted.CopyFrom(found.in_force.policy)
     if source is not None:
         _take(wanted, files.text(source))
     for term in terms:
@@ -131,6 +144,48 @@ def change(
         if not equals:
             raise click.UsageError(f"{term!r} is not NAME=VALUE such as return_window_days=30")
         _set(wanted, found.defaults, name, name, value.strip())
+    _agree(session, found, wanted, effective_from, request_id)
+
+
+@policy.command()
+@option_calendar
+@click.option(
+    "--peak",
+    "peaks",
+    type=(words.INSTANT, words.INSTANT, words.whole(1)),
+    multiple=True,
+    metavar="SINCE UNTIL HOURS",
+    help="A time in which the retailer's own clocks are longer by so many hours; once for each.",
+)
+@click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
+@option_request_id()
+@click.pass_obj
+def calendar(session: Session, /, effective_from: Timestamp | None, request_id: str | None, **said: Any) -> None:
+    """Say when the retailer works; what is not named stays as it is.
+
+    Its own clocks go by it where they are in working time: policy set working.terms.answer_within=1wd.
+    """
+    found = _read(session, effective_from)
+    wanted = admin_pb2.Policy()
+    wanted.CopyFrom(found.in_force.policy)
+    own = calendars_pb2.WorkingCalendar()
+    own.CopyFrom(wanted.working.calendar)
+    if change_calendar(own, said):
+        wanted.working.calendar.CopyFrom(own)
+    for since, until, hours in said["peaks"]:
+        wanted.peaks.add(since=since, until=until, extra_hours=hours)
+    _agree(session, found, wanted, effective_from, request_id)
+
+
+def _agree(
+    session: Session,
+    found: admin_pb2.GetPolicyResponse,
+    wanted: admin_pb2.Policy,
+    effective_from: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Agree the terms that are wanted instead of those found in force, and tell what changed."""
+    before = found.in_force
     if wanted == before.policy:
         if session.json:
             session.out.json({"receipt": None, "changed": {}, "in_force": words.as_json(before)})
@@ -200,7 +255,9 @@ def _reset(message: Message, usual: Message, field: Any) -> None:
 
 
 def _fill(message: Message, field: Any, whole: str, value: str) -> None:
-    if field.is_repeated:
+    if field.enum_type is calendars_pb2.Weekday.DESCRIPTOR:
+        getattr(message, field.name)[:] = _typed(to_weekdays, value)
+    elif field.is_repeated:
         getattr(message, field.name)[:] = [each.strip() for each in value.split(",")]
     elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         setattr(message, field.name, value)
@@ -214,10 +271,22 @@ def _fill(message: Message, field: Any, whole: str, value: str) -> None:
 def _set_entry(entries: Any, whole: str, key: str, value: str) -> None:
     if not key:
         raise click.UsageError(f"{whole} is set one by one, such as {whole}.DE=de")
-    if value:
-        entries[key] = value
-    else:
+    if not value:
         entries.pop(key, None)
+    elif whole.startswith("working.terms."):
+        term = _typed(to_working_time, value)
+        if isinstance(term, int):
+            raise click.UsageError(f"{whole} takes working time such as 2wd or 16wh, not {value!r}")
+        entries[key].CopyFrom(term)
+    else:
+        entries[key] = value
+
+
+def _typed(read: Callable[[str], T], value: str) -> T:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _nearest(name: str) -> str:
@@ -304,16 +373,24 @@ def _terms_in_words(message: Message, prefix: str = "") -> Iterator[tuple[str, s
         elif field.message_type is None:
             yield name, _text(field, value, name)
         elif field.message_type.GetOptions().map_entry:
-            yield from ((f"{name}.{key}", value[key]) for key in sorted(value))
+            yield from ((f"{name}.{key}", _entry(value[key])) for key in sorted(value))
         elif field.is_repeated:
             # The first field of a row is what it is known by: a service's code, a carrier.
-            known_by = field.message_type.fields[0].name
-            yield from ((f"{name}.{getattr(each, known_by) or 'any'}", _row(each, known_by)) for each in value)
+            first = field.message_type.fields[0]
+            yield from (
+                (f"{name}.{_one(first, getattr(each, first.name)) or 'any'}", _row(each, first.name)) for each in value
+            )
         elif message.HasField(field.name):
             yield from _terms_in_words(value, f"{name}.")
 
 
+def _entry(value: Any) -> str:
+    return in_words(value) if isinstance(value, calendars_pb2.WorkingTime) else value
+
+
 def _text(field: Any, value: Any, name: str = "") -> str:
+    if field.name in ("holidays", "extra_days"):
+        return spans_of(value)
     if field.is_repeated:
         return ", ".join(_one(field, each) for each in value)
     in_percent = "basis_points" in name or name.startswith("rate_targets.")
@@ -323,6 +400,8 @@ def _text(field: Any, value: Any, name: str = "") -> str:
 def _one(field: Any, value: Any) -> str:
     if field.enum_type is not None:
         return words.word_of(field.enum_type, value)
+    if isinstance(value, Timestamp):
+        return words.to_minute(value.ToDatetime(tzinfo=UTC))
     return money(value.amount_minor, value.currency) if isinstance(value, common_pb2.Money) else str(value)
 
 

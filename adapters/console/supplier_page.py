@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.calendars import describe, in_words
 from adapters.console.client import Command, Q
 from adapters.console.history import print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
@@ -135,16 +136,31 @@ _SHARES: dict[str, Any] = {
 }
 
 
+_TERMS = {
+    "acknowledge_within": "acknowledge within",
+    "dispatch_within": "dispatch within",
+    "express_dispatch_within": "express dispatch within",
+    "first_scan_within": "first scan within",
+    "answer_within": "answer within",
+    "feed_interval": "feed every",
+}
+
+
+def _term(agreement: suppliers_pb2.Agreement, name: str) -> str:
+    if name in agreement.working.terms:
+        return in_words(agreement.working.terms[name])
+    return f"{getattr(agreement, f'{name}_hours')} h" if agreement.HasField(f"{name}_hours") else ""  # type: ignore[arg-type]
+
+
 def print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> None:
     until = minute(agreement, "effective_until")
     session.out.title("Terms", f"from {minute(agreement, 'effective_from')}" + (f" until {until}" if until else ""))
-    clocks = ("acknowledge_within", "dispatch_within", "express_dispatch_within", "first_scan_within", "answer_within")
-    hours = [(name.replace("_", " "), f"{name}_hours") for name in clocks] + [("feed every", "feed_interval_hours")]
     points, cap = agreement.compensation_basis_points, agreement.compensation_cap
     limit = f", at most {money(cap.amount_minor, cap.currency)}" if agreement.HasField("compensation_cap") else ""
     session.out.facts(
         [
-            *((label, f"{getattr(agreement, name)} h") for label, name in hours if agreement.HasField(name)),  # type: ignore[arg-type]
+            *((label, term) for name, label in _TERMS.items() if (term := _term(agreement, name))),
+            *(describe(agreement.working.calendar) if agreement.HasField("working") else ()),
             ("compensation", f"{points / 100:g} % of the net line amount{limit}" if points else "none"),
             *(
                 (f"{name} in time", f"at least {getattr(agreement, field) / 100:g} %")

@@ -10,13 +10,14 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
+from adapters.console.calendars import TERM, change_calendar, option_calendar
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.statements import statement
 from adapters.console.supplier_invoices import invoice
 from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show
 from adapters.console.supplier_reviews import accept, dismiss, due, proposals, review
 from adapters.console.words import at
-from fulfilment.v1 import batch_pb2, suppliers_pb2
+from fulfilment.v1 import batch_pb2, calendars_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -106,12 +107,12 @@ _POINTS = click.IntRange(0, 10_000)
 @click.argument("supplier_id")
 @click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
 @click.option("--until", type=words.INSTANT, help="Until before then; without end if not said.")
-@click.option("--acknowledge", type=words.whole(), metavar="HOURS", help="To acknowledge a supplier order.")
-@click.option("--dispatch", type=words.whole(), metavar="HOURS", help="To dispatch it.")
-@click.option("--express-dispatch", type=words.whole(), metavar="HOURS", help="To dispatch an express order.")
-@click.option("--first-scan", type=words.whole(), metavar="HOURS", help="From dispatch to the carrier's first scan.")
-@click.option("--answer", type=words.whole(), metavar="HOURS", help="To answer a message.")
-@click.option("--feed-interval", type=words.whole(), metavar="HOURS", help="Within which a stock feed is to come.")
+@click.option("--acknowledge", type=TERM, metavar="TERM", help="To acknowledge a supplier order.")
+@click.option("--dispatch", type=TERM, metavar="TERM", help="To dispatch it.")
+@click.option("--express-dispatch", type=TERM, metavar="TERM", help="To dispatch an express order.")
+@click.option("--first-scan", type=TERM, metavar="TERM", help="From dispatch to the carrier's first scan.")
+@click.option("--answer", type=TERM, metavar="TERM", help="To answer a message.")
+@click.option("--feed-interval", type=TERM, metavar="TERM", help="Within which a stock feed is to come.")
 @click.option("--compensation", type=_POINTS, metavar="BASIS_POINTS", help="For a late dispatch; 500 is 5 %.")
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
 @click.option("--acknowledgement-target", type=_POINTS, metavar="BASIS_POINTS", help="To be acknowledged in time.")
@@ -124,6 +125,7 @@ _POINTS = click.IntRange(0, 10_000)
     metavar="SINCE UNTIL HOURS",
     help="A time in which the clocks are longer by so many hours; once for each.",
 )
+@option_calendar
 @click.option("--keep", is_flag=True, help="Keep what is not named as the terms in force then have it.")
 @option_at("When it was signed")
 @option_request_id()
@@ -131,21 +133,19 @@ _POINTS = click.IntRange(0, 10_000)
 def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Record agreed terms.
 
-    A clock that is not named was not agreed and does not run, unless --keep takes it over.
+    A clock that is not named was not agreed and does not run, unless --keep takes it over. A TERM is in hours that run
+    through, such as 48, or, where there is a calendar, in working hours or working days of it:
+
+    \b
+      fulfilment supplier terms acme --acknowledge 8wh --dispatch 2wd --time-zone Asia/Shanghai --hours 09:00-18:00
     """
     since = options["effective_from"] or _now()
     known = read_supplier(session, supplier_id).agreements if options["keep"] else None
     agreement = suppliers_pb2.Agreement() if known is None else _in_force(known, supplier_id, since)
     named = {
         "effective_until": options["until"],
-        "acknowledge_within_hours": options["acknowledge"],
-        "dispatch_within_hours": options["dispatch"],
-        "express_dispatch_within_hours": options["express_dispatch"],
-        "first_scan_within_hours": options["first_scan"],
-        "answer_within_hours": options["answer"],
         "compensation_basis_points": options["compensation"],
         "compensation_cap": words.to_money(options["cap"]) if options["cap"] else None,
-        "feed_interval_hours": options["feed_interval"],
         "acknowledgement_target_basis_points": options["acknowledgement_target"],
         "response_target_basis_points": options["response_target"],
         "effective_from": since,
@@ -154,6 +154,13 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
         if value is not None:
             agreement.ClearField(name)  # type: ignore[arg-type]
             agreement.MergeFrom(suppliers_pb2.Agreement(**{name: value}))
+    for name, option in _TERMS.items():
+        if options[option] is not None:
+            _set_term(agreement, name, options[option])
+    calendar = calendars_pb2.WorkingCalendar()
+    calendar.CopyFrom(agreement.working.calendar)
+    if change_calendar(calendar, options):
+        agreement.working.calendar.CopyFrom(calendar)
     for begin, end, hours in options["peaks"]:
         agreement.peaks.add(since=begin, until=end, extra_hours=hours)
     request = suppliers_pb2.AgreeTermsRequest(
@@ -166,6 +173,28 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
     record(session, supplier_id, session.client.suppliers.AgreeTerms, request)
     if not session.json:
         print_agreement(session, agreement)
+
+
+_TERMS = {
+    "acknowledge_within": "acknowledge",
+    "dispatch_within": "dispatch",
+    "express_dispatch_within": "express_dispatch",
+    "first_scan_within": "first_scan",
+    "answer_within": "answer",
+    "feed_interval": "feed_interval",
+}
+"""The terms that can be in working time, with their options."""
+
+
+def _set_term(agreement: suppliers_pb2.Agreement, name: str, term: calendars_pb2.WorkingTime | int) -> None:
+    """In hours or in working time, and not in the other any more."""
+    agreement.ClearField(f"{name}_hours")  # type: ignore[arg-type]
+    if name in agreement.working.terms:
+        del agreement.working.terms[name]
+    if isinstance(term, int):
+        setattr(agreement, f"{name}_hours", term)
+    else:
+        agreement.working.terms[name].CopyFrom(term)
 
 
 def _in_force(

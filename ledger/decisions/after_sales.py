@@ -158,7 +158,7 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
     taken = _take(order, opened.case_id, opened.reason, opened.by_line, opened.at)
     whole = replace(
         opened,
-        first_answer_by=opened.at + timedelta(hours=policy.first_answer_within_hours),
+        first_answer_by=policy.first_answer_by(opened.at),
         suppliers=senders_of(order, opened.by_line),
         delivered_at=_arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
     )

@@ -9,7 +9,7 @@ from ledger.decisions import customs, invoice_matching
 from ledger.decisions.delivery import follow, give_up_scans, registered
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import consume, give_back, items_of
-from ledger.decisions.promise import dispatch_by
+from ledger.decisions.promise import by_shop, dispatch_by
 from ledger.decisions.rerouting import Cause, place_anew
 from ledger.facts import Change, Fact, LineNo, Units, changes_of, order_of
 from ledger.nouns import (
@@ -27,7 +27,8 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderSent,
 )
 from ledger.nouns.parcels import Parcel, ParcelRegistered
-from ledger.nouns.suppliers import due_after
+from ledger.nouns.suppliers import Agreement
+from ledger.terms.calendars import WorkingTerms, due_after
 from ledger.view import View
 
 
@@ -46,11 +47,25 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
         first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
         peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
         compensation=agreement.compensation if agreement else None,
+        working=_working(order, supplier_order, agreement, at),
     )
     facts = orders.send(order, supplier_order_id, sent)
     if facts:
         customs.require_data(order, supplier_order_id, supplier)
     return settled(order, facts, now)
+
+
+def _working(
+    order: Order, supplier_order: SupplierOrder, agreement: Agreement | None, at: datetime
+) -> WorkingTerms | None:
+    """The supplier's calendar, as far as it is still to come, and the terms of its clocks that go by it."""
+    if agreement is None or (working := agreement.working) is None:
+        return None
+    terms = {name: term for name, term in working.terms.items() if name in ("acknowledge_within", "first_scan_within")}
+    dispatch = working.terms.get(agreement.dispatch_term(order.placed.priority))
+    if dispatch is not None and not by_shop(order, supplier_order.shares):
+        terms["dispatch_within"] = dispatch
+    return WorkingTerms(working.calendar.still_to_come(at), terms)
 
 
 def acknowledge(
@@ -194,7 +209,6 @@ def _register_shipment(
     at: datetime,
     country: str,
 ) -> tuple[Parcel, Sequence[Fact]]:
-    hours = supplier_order.first_scan_within_hours
     registration = ParcelRegistered(
         carrier,
         number,
@@ -205,7 +219,13 @@ def _register_shipment(
         supplier_id=supplier_order.supplier_id,
         by_line=by_line,
         country=country,
-        first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
+        first_scan_by=due_after(
+            at,
+            supplier_order.first_scan_within_hours,
+            supplier_order.peaks,
+            supplier_order.working,
+            "first_scan_within",
+        ),
         promised_by=order.promised_by,
         promised_day=order.promised_day,
         historical=order.placed.historical,

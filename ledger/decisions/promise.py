@@ -43,11 +43,15 @@ def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
     return worth, weight if known else 0
 
 
+def by_shop(order: Order, lines: Iterable[LineNo]) -> list[datetime]:
+    """The dispatch deadlines that the shop gave these lines."""
+    return [deadline for n in lines if (deadline := order.lines[n].dispatch_by) is not None]
+
+
 def dispatch_by(order: Order, lines: Iterable[LineNo], agreement: Agreement | None, at: datetime) -> datetime | None:
     """The dispatch deadline of a supplier order of these lines that is sent now; a deadline of the shop goes first."""
-    by_shop = [deadline for n in lines if (deadline := order.lines[n].dispatch_by) is not None]
-    if by_shop:
-        return min(by_shop)
+    if given := by_shop(order, lines):
+        return min(given)
     return agreement.dispatch_by(at, order.placed.priority) if agreement is not None else None
 
 

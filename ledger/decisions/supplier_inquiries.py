@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -33,7 +33,7 @@ def _answer_by(view: View, asked: InquiryAsked) -> datetime | None:
         suppliers.known(suppliers.find(view, asked.supplier_id), asked.supplier_id) if asked.supplier_id else None
     )
     if asked.asked_of is Party.RETAILER:
-        return asked.at + timedelta(hours=policy_at(policies.find(view), asked.at).answer_within_hours)
+        return policy_at(policies.find(view), asked.at).answer_by(asked.at)
     assert supplier is not None, "who asks a supplier names it"
     agreement = supplier.agreement_at(asked.at)
     return agreement.answer_by(asked.at) if agreement else None

@@ -8,6 +8,7 @@ from typing import assert_never
 from ledger.facts import Fact, Value
 from ledger.nouns.recoveries import DocumentKind, RecoveryKind
 from ledger.refusals import require_seen
+from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.rates import Targets, Weights
@@ -100,6 +101,10 @@ class ChannelPacking(Value, frozen=True):
     words: tuple[str, ...] = ()
 
 
+POLICY_TERMS = ("answer_within", "first_answer_within")
+"""What can be agreed in working time instead of hours."""
+
+
 class Policy(Value, frozen=True):
     """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
@@ -179,6 +184,25 @@ class Policy(Value, frozen=True):
     """A line of a supplier's invoice may cost so much more than agreed and still be right."""
     invoice_charges_basis_points: int = 0
     """What a supplier's invoice may ask beside its goods, as a share of what they cost."""
+
+    working: WorkingTerms | None = None
+    """The retailer's calendar, and those of POLICY_TERMS that are counted by it instead of in hours."""
+    peaks: tuple[PeakPeriod, ...] = ()
+    """When the retailer's own clocks are longer."""
+
+    def answer_by(self, at: datetime) -> datetime:
+        """When the retailer answers whoever asks it then."""
+        return self.due(at, self.answer_within_hours, "answer_within")
+
+    def first_answer_by(self, at: datetime) -> datetime:
+        """When a customer who opens a case then must have heard from the retailer."""
+        return self.due(at, self.first_answer_within_hours, "first_answer_within")
+
+    def due(self, at: datetime, hours: int, term: str) -> datetime:
+        """When one of the retailer's own clocks that starts then is due."""
+        due = due_after(at, hours, self.peaks, self.working, term)
+        assert due is not None, "it has hours, if nothing else"
+        return due
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
@@ -22,6 +22,7 @@ from ledger.nouns.reviews import (
     SuspensionProposed,
 )
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen, sentence_only
+from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.money import MOST_MINOR, Money
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.shipping import Priority
@@ -70,26 +71,6 @@ class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
         return self.material_matches and self.packaging_matches and self.manual_matches
 
 
-class PeakPeriod(Value, frozen=True):
-    """A time in which the supplier's clocks are longer: those that start in it, not those that run into it.
-
-    The due time is fixed when a clock starts, and an agreed peak is known in advance.
-    """
-
-    since: datetime
-    until: datetime
-    extra_hours: int
-
-
-_HOUR = timedelta(hours=1)
-
-
-def due_after(at: datetime, hours: int, peaks: Iterable[PeakPeriod]) -> datetime:
-    """When a clock of so many hours that starts at an instant is due, longer in a peak period."""
-    extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until) if peaks else 0
-    return at + (hours + extra) * _HOUR
-
-
 class CompensationTerms(Value, frozen=True):
     """What a late dispatch costs the supplier."""
 
@@ -98,6 +79,18 @@ class CompensationTerms(Value, frozen=True):
     effective_from: datetime
     """Of the agreement with these terms."""
     cap: Money | None = None
+
+
+_EXPRESS_DISPATCH = "express_dispatch_within"
+AGREEMENT_TERMS = (
+    "acknowledge_within",
+    "dispatch_within",
+    _EXPRESS_DISPATCH,
+    "first_scan_within",
+    "answer_within",
+    "feed_interval",
+)
+"""What can be agreed in working time instead of hours."""
 
 
 class Agreement(Value, frozen=True):
@@ -118,29 +111,40 @@ class Agreement(Value, frozen=True):
     """The share of supplier orders to be acknowledged in time; None means as the retailer's policy says."""
     response_target_basis_points: int | None = None
     """The share of messages to be answered in time; None means as the retailer's policy says."""
+    working: WorkingTerms | None = None
+    """Its calendar, and those of its terms that are counted by it instead of in hours."""
 
     def holds_at(self, at: datetime) -> bool:
         return self.effective_from <= at and (self.effective_until is None or at < self.effective_until)
 
-    def due(self, at: datetime, hours: int | None) -> datetime | None:
-        """When a clock of so many hours that starts now is due, longer in a peak period."""
-        return None if hours is None else due_after(at, hours, self.peaks)
-
     def acknowledge_by(self, at: datetime) -> datetime | None:
-        return self.due(at, self.acknowledge_within_hours)
+        return self._due(at, self.acknowledge_within_hours, "acknowledge_within")
 
     def dispatch_by(self, at: datetime, priority: Priority) -> datetime | None:
-        hours = self.dispatch_within_hours
-        if priority is Priority.EXPRESS and self.express_dispatch_within_hours is not None:
-            hours = self.express_dispatch_within_hours
-        return self.due(at, hours)
+        if self.dispatch_term(priority) == _EXPRESS_DISPATCH:
+            return self._due(at, self.express_dispatch_within_hours, _EXPRESS_DISPATCH)
+        return self._due(at, self.dispatch_within_hours, "dispatch_within")
+
+    def dispatch_term(self, priority: Priority) -> str:
+        """The term that dispatching goes by: express orders have one of their own, if one is agreed."""
+        counted = self.working.terms if self.working is not None else ()
+        own = self.express_dispatch_within_hours is not None or _EXPRESS_DISPATCH in counted
+        return _EXPRESS_DISPATCH if own and priority is Priority.EXPRESS else "dispatch_within"
 
     def feed_by(self, counted_at: datetime) -> datetime | None:
         """When a feed that was counted then is too old."""
-        return self.due(counted_at, self.feed_interval_hours)
+        return self._due(counted_at, self.feed_interval_hours, "feed_interval")
 
     def answer_by(self, at: datetime) -> datetime | None:
-        return self.due(at, self.answer_within_hours)
+        return self._due(at, self.answer_within_hours, "answer_within")
+
+    @property
+    def time_zone(self) -> str:
+        """Of its calendar; empty where none is agreed."""
+        return self.working.calendar.time_zone if self.working is not None else ""
+
+    def _due(self, at: datetime, hours: int | None, term: str) -> datetime | None:
+        return due_after(at, hours, self.peaks, self.working, term)
 
     @property
     def compensation(self) -> CompensationTerms | None:

@@ -18,7 +18,7 @@ from ledger.terms.places import Destination
 
 def end_of_day(day: date, destination: Destination) -> datetime:
     """The instant at which a day is over at a destination, in UTC."""
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=_zone(zone_of(destination)))
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone(zone_of(destination)))
     return midnight.astimezone(UTC)
 
 
@@ -38,7 +38,7 @@ def _by_postal_code(country: str, prefix: str) -> str:
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.console import policies
 from adapters.console.main import run
-from fulfilment.v1 import admin_pb2, common_pb2, recoveries_pb2, shipping_pb2
+from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
 from tests.support.service import (
     Client,
     Service,
@@ -84,6 +84,24 @@ EVERYTHING = admin_pb2.Policy(
     free_return_within_days=33,
     reroute_after=admin_pb2.RerouteAfter(dispatch_hours=34),
     channel_packing=[admin_pb2.ChannelPacking(channel="shop", words=["ribbon"])],
+    invoice_tolerance_basis_points=36,
+    invoice_charges_basis_points=37,
+    working=calendars_pb2.WorkingTerms(
+        calendar=calendars_pb2.WorkingCalendar(
+            time_zone="Europe/Berlin",
+            working_days=[calendars_pb2.WEEKDAY_MONDAY, calendars_pb2.WEEKDAY_SATURDAY],
+            opens="08:00",
+            closes="24:00",
+            cut_off="15:30",
+            holidays=["2026-12-25", "2027-01-01"],
+            extra_days=["2026-12-27"],
+        ),
+        terms={
+            "answer_within": calendars_pb2.WorkingTime(hours=8),
+            "first_answer_within": calendars_pb2.WorkingTime(days=1),
+        },
+    ),
+    peaks=[suppliers_pb2.PeakPeriod(since=stamp(NOW), until=stamp(NOW + timedelta(days=9)), extra_hours=35)],
 )
 
 
@@ -322,6 +340,18 @@ def test_a_term_without_a_value_is_the_default_again(ff: Shell, client: Client):
         (("cover_days=99999999999",), "cover_days takes a whole number up to 2147483647, not '99999999999'"),
         (("rate_targets=3",), "rate_targets has parts, such as rate_targets.on_time_dispatch"),
         (("languages=fr",), "languages is set one by one, such as languages.DE=de"),
+        (
+            ("working.terms.answer_within=48",),
+            "working.terms.answer_within takes working time such as 2wd or 16wh, not '48'",
+        ),
+        (
+            ("working.terms.answer_within=2 days",),
+            "'2 days' is not HOURS such as 48, nor working time such as 2wd (days) or 16wh (hours)",
+        ),
+        (
+            ("working.calendar.working_days=mon-xyz",),
+            "'xyz' is no day of the week such as mon, tue, wed, thu, fri, sat, sun",
+        ),
         (("claim_terms=x",), "claim_terms is a table: give it as a whole with --file; `policy show --json` prints it"),
     ],
     ids=str,
@@ -345,3 +375,49 @@ def test_what_the_service_refuses_changes_nothing(ff: Shell, client: Client):
     result = ff("policy", "set", "return_window_days=30", "cover_days=200")
     assert (result.code, result.err) == (1, "Error: cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
     assert read(client).in_force.policy.return_window_days == 14
+
+
+# --- when the retailer works ----------------------------------------------------------------------
+
+
+def test_the_retailers_calendar_is_said_in_parts_and_its_clocks_go_by_it(ff: Shell, client: Client):
+    said = ff("policy", "calendar", "--time-zone", "Europe/Berlin", "--hours", "09:00-18:00", "--cut-off", "16:00",
+              "--holidays-of", "DE-BE:2026", "--peak", "2026-11-20", "2026-12-01", "8")  # fmt: skip
+    assert re.search(r"working.calendar.working_days +none +monday, tuesday, wednesday, thursday, friday\n", said.out)
+    assert re.search(r"working.calendar.holidays +none +2026-01-01, 2026-03-08, 2026-04-03, 2026-04-06,", said.out)
+    assert re.search(r"peaks.2026-11-20 00:00Z +none +until 2026-12-01 00:00Z; extra hours 8\n", said.out)
+    said = ff("policy", "set", "working.terms.first_answer_within=1wd", "working.calendar.working_days=mon-thu,sat")
+    assert re.search(r"working.terms.first_answer_within +none +1 working day\n", said.out)
+    ff("policy", "calendar", "--usual-day", "2026-03-08", "--extra-day", "2026-04-06", "--cut-off", "")
+    found = read(client).in_force.policy
+    assert (found.working.calendar.cut_off, list(found.working.calendar.extra_days)) == ("", ["2026-04-06"])
+    assert list(found.working.calendar.working_days) == [1, 2, 3, 4, 6]
+    assert {*found.working.calendar.holidays}.isdisjoint({"2026-03-08", "2026-04-06"})
+    assert "Nothing changes" in ff("policy", "calendar", "--hours", "09:00-18:00").out
+    ff("policy", "set", "working.terms.first_answer_within=", "peaks=")
+    found = read(client).in_force.policy
+    assert (len(found.working.terms), len(found.peaks)) == (0, 0)
+    ff("policy", "set", "working=")
+    assert not read(client).in_force.policy.HasField("working")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--working-days", "weekdays"), "'weekdays' is no day of the week such as mon,"),
+        (("--hours", "9"), "'9' is not FROM-UNTIL such as 09:00-18:00"),
+        (("--holidays-of", "Germany"), "'Germany' is not COUNTRY:YEARS such as CN:2026-2027 or DE-BE:2026"),
+        (("--holidays-of", "XX:2026"), "no public holidays are known of XX: Country XX not available"),
+        (("--holidays-of", "DE:2027-2026"), "2027-2026 are not 1 to 20 years, the first first"),
+    ],
+    ids=str,
+)
+def test_a_calendar_that_is_not_understood_is_said_in_one_sentence(ff: Shell, arguments: tuple[str, ...], message: str):
+    said = ff("policy", "calendar", *arguments)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert message in said.err
+
+
+def test_a_calendar_without_a_time_zone_is_refused(ff: Shell):
+    said = ff("policy", "calendar", "--hours", "09:00-18:00")
+    assert said.err == "Error: working.calendar.time_zone: is required [MALFORMED]\n"

@@ -78,6 +78,28 @@ def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
     assert (last["dispatch_within_hours"], last["compensation_basis_points"], last["peaks"]) == (72, 0, before["peaks"])
 
 
+def test_terms_in_working_time_and_their_calendar_are_agreed_shown_and_kept(ff: Shell):
+    ff("supplier", "add", "lunar", "--name", "Lunar")
+    none = ff("supplier", "terms", "lunar", "--dispatch", "2wd")
+    assert none.err == "Error: agreement.working.calendar: is required [MALFORMED]\n"
+    when = ("--time-zone", "Asia/Shanghai", "--working-days", "mon-fri", "--hours", "09:00-18:00")
+    said = ff("supplier", "terms", "lunar", "--from", "2026-01-01", "--dispatch", "2wd", "--acknowledge", "8wh",
+              "--answer", "24", *when, "--holidays-of", "CN:2026", "--holiday", "2026-12-31")  # fmt: skip
+    assert re.search(
+        r"acknowledge within +8 working hours\ndispatch within +2 working days\nanswer within +24 h\n", said.out
+    )
+    assert re.search(r"works +Mon to Fri, 09:00 to 18:00, Asia/Shanghai\n", said.out)
+    assert re.search(r"holidays +2026-01-01 to 2026-01-02, 2026-02-16 to 2026-02-20, 2026-02-23, ", said.out)
+    assert re.search(r"extra days +2026-01-04, 2026-02-14, 2026-02-28, 2026-05-09, 2026-09-20, 2026-10-10\n", said.out)
+    ff("supplier", "terms", "lunar", "--keep", "--dispatch", "48", "--answer", "1wd", "--cut-off", "16:00")
+    last, _ = ff("supplier", "show", "lunar", "--json").json["agreements"]
+    assert (last["dispatch_within_hours"], "answer_within_hours" in last) == (48, False)
+    assert last["working"]["terms"] == {"acknowledge_within": {"hours": 8}, "answer_within": {"days": 1}}
+    assert (last["working"]["calendar"]["cut_off"], len(last["working"]["calendar"]["extra_days"])) == ("16:00", 6)
+    odd = ff("supplier", "terms", "lunar", "--keep", "--dispatch", "two")
+    assert (odd.code, "'two' is not HOURS such as 48, nor working time such as 2wd" in odd.err) == (2, True)
+
+
 def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
     ff: Shell, service: Service, monkeypatch: pytest.MonkeyPatch
 ):

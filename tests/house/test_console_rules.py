@@ -70,8 +70,8 @@ def test_files_are_read_and_written_in_one_place():
 
 
 ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
-WRITERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}}
-"""What the modules that write files of reports use beside that."""
+OTHERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}, "calendars": {"holidays"}}
+"""What the modules that write files of reports, and the one that knows public holidays, use beside that."""
 TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
 """The ledger's words for money, numbers and instants, which are the same at a terminal."""
 
@@ -87,4 +87,4 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
     ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
     assert all(name.startswith(("adapters.console.", "adapters.olist", *TERMS)) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
-    assert outside <= ALLOWED | WRITERS.get(path.stem, set())
+    assert outside <= ALLOWED | OTHERS.get(path.stem, set())

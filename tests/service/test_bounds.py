@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from fulfilment.v1 import (
     admin_pb2,
+    calendars_pb2,
     common_pb2,
     orders_pb2,
     parcels_pb2,
@@ -37,6 +38,7 @@ from ledger.nouns.orders import ChargebackRecorded, Line
 from ledger.nouns.orders.after_sales import RefundBooked
 from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
 from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.suppliers import AGREEMENT_TERMS
 from ledger.terms.money import MOST_MINOR, Money
 from projections import PROJECTIONS
 from projections.machine import rebuilding
@@ -466,16 +468,33 @@ SLOWEST = suppliers_pb2.Agreement(
     answer_within_hours=10_000,
     feed_interval_hours=10_000,
     peaks=[
-        suppliers_pb2.PeakPeriod(since=stamp(NOW - 100 * DAY + n * DAY), until=LAST_DAY, extra_hours=1000)
+        suppliers_pb2.PeakPeriod(since=stamp(NOW - 100 * DAY + n * DAY), until=LAST_DAY, extra_hours=20)
         for n in range(50)
     ],
 )
+LONGEST_TIME = calendars_pb2.WorkingTime(hours=1000)
+RARELY_WORKS = suppliers_pb2.Agreement(
+    effective_from=SLOWEST.effective_from,
+    peaks=SLOWEST.peaks,
+    working=calendars_pb2.WorkingTerms(
+        calendar=calendars_pb2.WorkingCalendar(
+            time_zone="Pacific/Kiritimati",
+            working_days=[calendars_pb2.WEEKDAY_SUNDAY],
+            opens="09:00",
+            closes="10:00",
+            holidays=[f"{(NOW + n * DAY).date()}" for n in range(1000)],
+            extra_days=["2998-12-31"],
+        ),
+        terms=dict.fromkeys(AGREEMENT_TERMS, LONGEST_TIME),
+    ),
+)
 
 
-def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Path):
+@pytest.mark.parametrize("agreement", [SLOWEST, RARELY_WORKS], ids=["hours", "working time"])
+def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Path, agreement: suppliers_pb2.Agreement):
     trade.send("AgreePolicy", policy=LONGEST, effective_from=stamp(NOW - 300 * DAY))
     supplier_id, sku = trade.supplier(), fresh()
-    trade.send("AgreeTerms", supplier_id=supplier_id, agreement=SLOWEST)
+    trade.send("AgreeTerms", supplier_id=supplier_id, agreement=agreement)
     trade.client.feed(MOST_FED, sku, supplier_id)
     goods = priced(PRICE, MOST_UNITS, dispatch_by=LAST_DAY, weight_grams=10**9)
     goods.sku, goods.supplier_id = sku, supplier_id

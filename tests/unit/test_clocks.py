@@ -17,7 +17,8 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import ClocksResumed, NothingToShip
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.suppliers import Agreement, PeakPeriod
+from ledger.nouns.suppliers import Agreement
+from ledger.terms.calendars import PeakPeriod
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from tests.support.scenario import (

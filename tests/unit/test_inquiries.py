@@ -19,8 +19,9 @@ from ledger.nouns.inquiries import (
 )
 from ledger.nouns.orders import HoldReason, UnknownOrder
 from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
-from ledger.nouns.suppliers import Agreement, PeakPeriod, UnknownSupplier
+from ledger.nouns.suppliers import Agreement, UnknownSupplier
 from ledger.refusals import Refusal
+from ledger.terms.calendars import PeakPeriod
 from ledger.terms.parties import Party
 from tests.support.scenario import (
     DAY,

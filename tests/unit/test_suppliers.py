@@ -13,7 +13,6 @@ from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.suppliers import (
     Agreement,
     Offer,
-    PeakPeriod,
     SampleMissing,
     SampleReviewed,
     SkuOffered,
@@ -27,6 +26,7 @@ from ledger.nouns.suppliers import (
     WrongStanding,
 )
 from ledger.refusals import ChangedMeanwhile
+from ledger.terms.calendars import PeakPeriod
 from ledger.terms.money import Money
 from ledger.terms.shipping import Priority
 from tests.support.scenario import (

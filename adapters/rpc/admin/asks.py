@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from adapters.rpc import shapes
+from adapters.rpc import calendars, shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
@@ -82,6 +82,10 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         seller=_seller(given.seller, edge.warnings) if given.HasField("seller") else None,
         reroute_after=_reroute_after(given),
         channel_packing=_channel_packing(given.channel_packing),
+        working=calendars.working_terms(given.working, "policy.working", policies.POLICY_TERMS)
+        if given.HasField("working")
+        else None,
+        peaks=calendars.peaks(given.peaks, "policy.peaks"),
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from adapters.rpc.calendars import show_peaks, show_working_terms
 from adapters.rpc.shows import money, number_of, stamp
 from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import common_pb2, recoveries_pb2, shipping_pb2
@@ -34,6 +35,8 @@ def policy(terms: Policy) -> pb.Policy:
         seller=_seller(terms.seller) if terms.seller else None,
         reroute_after=pb.RerouteAfter(**_figures(terms.reroute_after)),
         channel_packing=[pb.ChannelPacking(channel=each.channel, words=each.words) for each in terms.channel_packing],
+        working=show_working_terms(terms.working),
+        peaks=show_peaks(terms.peaks),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from adapters.rpc import shapes
+from adapters.rpc import calendars, shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
@@ -17,7 +17,7 @@ from ledger.decisions import sourcing
 from ledger.facts import Change, changes_of
 from ledger.nouns import policies, reviews, skus, suppliers
 from ledger.nouns.policies import policy_at
-from ledger.refusals import Malformed
+from ledger.terms.calendars import WorkingTerms
 from ledger.terms.rates import RateName
 from ledger.view import View
 from projections.machine.reads import Where
@@ -85,7 +85,6 @@ def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:
     effective_until = instant(terms, "agreement.effective_until")
     ends_after = effective_until is None or effective_until > effective_from
     require(ends_after, "agreement.effective_until", "is not after effective_from")
-    require(len(terms.peaks) <= 50, "agreement.peaks", "more than 50 periods")
     return suppliers.Agreement(
         effective_from,
         effective_until,
@@ -99,10 +98,18 @@ def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:
         if terms.HasField("compensation_cap")
         else None,
         _hours(terms, "feed_interval_hours"),
-        tuple(_peak(peak, f"agreement.peaks[{index}]") for index, peak in enumerate(terms.peaks)),
+        calendars.peaks(terms.peaks, "agreement.peaks"),
         _share(terms, "acknowledgement_target_basis_points"),
         _share(terms, "response_target_basis_points"),
+        _working(terms) if terms.HasField("working") else None,
     )
+
+
+def _working(terms: pb.Agreement) -> WorkingTerms:
+    for name in suppliers.AGREEMENT_TERMS:
+        twice = name in terms.working.terms and terms.HasField(cast("Any", f"{name}_hours"))
+        require(not twice, f"agreement.{name}_hours", "is given in working time too")
+    return calendars.working_terms(terms.working, "agreement.working", suppliers.AGREEMENT_TERMS)
 
 
 def _hours(terms: pb.Agreement, name: Any) -> int | None:
@@ -111,13 +118,6 @@ def _hours(terms: pb.Agreement, name: Any) -> int | None:
 
 def _share(terms: pb.Agreement, name: Any) -> int | None:
     return count(getattr(terms, name), f"agreement.{name}", 0, 10_000) if terms.HasField(name) else None
-
-
-def _peak(peak: pb.PeakPeriod, field: str) -> suppliers.PeakPeriod:
-    since, until = instant(peak, f"{field}.since"), instant(peak, f"{field}.until")
-    if since is None or until is None or since >= until:
-        raise Malformed((field, "needs since and a later until"))
-    return suppliers.PeakPeriod(since, until, count(peak.extra_hours, f"{field}.extra_hours", 1, 1000))
 
 
 def approve_supplier(request: pb.ApproveSupplierRequest, edge: Edge) -> Ask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.rpc.calendars import show_peaks, show_working_terms
 from adapters.rpc.shows import money, proposal, rate, stamp, standing, verdict
 from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.nouns.reviews import SupplierReviewed
@@ -55,10 +56,8 @@ def _agreement(agreement: Agreement) -> pb.Agreement:
         feed_interval_hours=agreement.feed_interval_hours,
         acknowledgement_target_basis_points=agreement.acknowledgement_target_basis_points,
         response_target_basis_points=agreement.response_target_basis_points,
-        peaks=[
-            pb.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
-            for peak in agreement.peaks
-        ],
+        peaks=show_peaks(agreement.peaks),
+        working=show_working_terms(agreement.working),
     )
 
 

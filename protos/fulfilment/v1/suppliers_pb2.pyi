@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from fulfilment.v1 import calendars_pb2 as _calendars_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import rates_pb2 as _rates_pb2
 from google.protobuf import descriptor as _descriptor
@@ -270,7 +271,7 @@ Global___ReviewSampleRequest: _TypeAlias = ReviewSampleRequest  # noqa: Y015
 
 @_typing.final
 class PeakPeriod(_message.Message):
-    """A time in which a supplier's clocks are longer."""
+    """A time in which clocks are longer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -278,7 +279,9 @@ class PeakPeriod(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     EXTRA_HOURS_FIELD_NUMBER: _builtins.int
     extra_hours: _builtins.int
-    """Hours that clocks which start in it are longer, 1 to 1000. A clock that started before it stays as it is."""
+    """Hours that clocks which start in it are longer, 1 to 1000: hours that run through, or working hours where the term
+    is one in working time. A clock that started before it stays as it is.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """From then on."""
@@ -321,6 +324,7 @@ class Agreement(_message.Message):
     PEAKS_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGEMENT_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     RESPONSE_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    WORKING_FIELD_NUMBER: _builtins.int
     acknowledge_within_hours: _builtins.int
     """Hours to acknowledge a supplier order, 1 to 10000."""
     dispatch_within_hours: _builtins.int
@@ -359,7 +363,14 @@ class Agreement(_message.Message):
 
     @_builtins.property
     def peaks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeakPeriod]:
-        """Times in which the clocks are longer, at most 50."""
+        """Times in which the clocks are longer, at most 1,000; where they overlap their hours add up, to 1000 at most."""
+
+    @_builtins.property
+    def working(self) -> _calendars_pb2.WorkingTerms:
+        """The supplier's calendar, and which of acknowledge_within, dispatch_within, express_dispatch_within,
+        first_scan_within, answer_within and feed_interval are in working time; one that is cannot be given in hours too.
+        Absent means that all hours run through, and that due times are shown in UTC.
+        """
 
     def __init__(
         self,
@@ -377,10 +388,11 @@ class Agreement(_message.Message):
         peaks: _abc.Iterable[Global___PeakPeriod] | None = ...,
         acknowledgement_target_basis_points: _builtins.int | None = ...,
         response_target_basis_points: _builtins.int | None = ...,
+        working: _calendars_pb2.WorkingTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "response_target_basis_points", b"response_target_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks", "response_target_basis_points", b"response_target_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acknowledge_within_hours: _TypeAlias = _typing.Literal["acknowledge_within_hours"]  # noqa: Y015
     _WhichOneofArgType__acknowledge_within_hours: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours"]  # noqa: Y015

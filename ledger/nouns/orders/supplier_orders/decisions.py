@@ -192,8 +192,11 @@ def recompute_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: d
     spans = merged_spans(stops, supplier_order.sent_at, supplier_order.ended_at)
     stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
     since = again.at if again is not None and again.clocked else supplier_order.sent_at
-    acknowledge_by = later_by(supplier_order.agreed[0], merged_spans(stops, since, supplier_order.ended_at))
-    dispatch_by = later_by(supplier_order.agreed[1], spans)
+    until_answered = merged_spans(stops, since, supplier_order.ended_at)
+    acknowledge_by = later_by(
+        supplier_order.agreed[0], until_answered, supplier_order.calendar_of("acknowledge_within")
+    )
+    dispatch_by = later_by(supplier_order.agreed[1], spans, supplier_order.calendar_of("dispatch_within"))
     present = (supplier_order.acknowledge_by, supplier_order.dispatch_by)
     if (stopped_since, acknowledge_by, dispatch_by) == (supplier_order.stopped_since, *present):
         return []

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Units, Value
 from ledger.nouns.choice import Choice
-from ledger.nouns.suppliers import CompensationTerms, PeakPeriod
+from ledger.nouns.suppliers import CompensationTerms
+from ledger.terms.calendars import PeakPeriod, WorkingTerms
 from ledger.terms.money import Money
 from ledger.terms.shipping import Chosen
 
@@ -58,6 +59,9 @@ class SupplierOrderSent(OfSupplierOrder, frozen=True, tag="order.supplier_order_
     """The agreed peak periods that were not over, for clocks that start later."""
     compensation: CompensationTerms | None = None
     """What a late dispatch costs under the agreement in force; None where nothing was agreed."""
+    working: WorkingTerms | None = None
+    """The supplier's calendar from then on, and those of acknowledge_within, dispatch_within and first_scan_within that
+    go by it; for holds that stop its clocks, and for clocks that start later."""
 
 
 class RejectReason(StrEnum):

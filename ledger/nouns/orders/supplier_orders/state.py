@@ -33,7 +33,8 @@ from ledger.nouns.orders.supplier_orders.facts import (
     SupplierOrderSent,
     SupplierOrderShipped,
 )
-from ledger.nouns.suppliers import CompensationTerms, PeakPeriod
+from ledger.nouns.suppliers import CompensationTerms
+from ledger.terms.calendars import Calendar, PeakPeriod, WorkingTerms
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen
@@ -160,12 +161,15 @@ def merged_spans(stops: Iterable[Stop], since: datetime, before: datetime | None
     return spans
 
 
-def later_by(due: datetime | None, spans: Iterable[Span]) -> datetime | None:
-    """When a clock is due that stood still in these spans; those that began after it was due do not count."""
+def later_by(due: datetime | None, spans: Iterable[Span], calendar: Calendar | None = None) -> datetime | None:
+    """When a clock is due that stood still in these spans; those that began after it was due do not count.
+
+    One that counts working time gets back what would have been worked.
+    """
     for begin, end in spans:
         if due is None or end is None or begin >= due:
             break
-        due += end - begin
+        due = due + (end - begin) if calendar is None else calendar.plus(due, calendar.between(begin, end))
     return due
 
 
@@ -228,6 +232,8 @@ class SupplierOrder(Value, frozen=True):
     first_scan_within_hours: int | None = None
     peaks: tuple[PeakPeriod, ...] = ()
     compensation_terms: CompensationTerms | None = None
+    working: WorkingTerms | None = None
+    """The supplier's calendar, and the terms that go by it."""
     answers: tuple[SupplierOrderAcknowledged, ...] = ()
     """In the order of recording: they add up."""
     acknowledged_at: datetime | None = None
@@ -271,6 +277,10 @@ class SupplierOrder(Value, frozen=True):
     def instructed_packing(self) -> tuple[str, ...]:
         """The whole packing instruction."""
         return (*NEUTRAL, *(word for word in self.packing if word not in NEUTRAL))
+
+    def calendar_of(self, term: str) -> Calendar | None:
+        """The calendar that a term of its clocks goes by; None if its hours run through."""
+        return self.working.calendar_of(term) if self.working is not None else None
 
     @property
     def unshipped(self) -> int:
@@ -358,6 +368,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 first_scan_within_hours=fact.first_scan_within_hours,
                 peaks=fact.peaks,
                 compensation_terms=fact.compensation,
+                working=fact.working,
             )
         case SupplierOrderAcknowledged(by_line=by_line):
             take = LineShare.answer_before if supplier_order.told_before(fact.at) else LineShare.answer
