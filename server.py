@@ -39,6 +39,7 @@ from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_pool, usable
+from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
 from adapters.rpc.health import Health
@@ -127,7 +128,7 @@ def build_server(
     tenants: Tenants, sealer: Sealer, letters: Letters
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection."""
-    commands = Commands(tenants, sealer, READERS)
+    commands = Commands(tenants, sealer, READERS, results.show)
     served = services(tenants, sealer, letters, commands)
     limits = [
         ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),

@@ -30,7 +30,7 @@ def record(session: Session, rpc: Command[Q], request: Q) -> None:
     """Send a command about a case, and print the state of the case after it."""
     receipt = session.client.call(rpc, request)
     asked: Any = request
-    after = read_case(session, asked.case_id, receipt.position)
+    after = read_case(session, asked.case_id or receipt.made_id, receipt.position)
     session.print_result(receipt, f"Case {after.case_id}", after, status_of(after), filter(None, [next_step(after)]))
 
 

@@ -22,7 +22,7 @@ def option_lines(help_text: str, required: bool = False) -> Callable[[F], F]:
 
 @click.command(cls=Words)
 @click.argument("case_id")
-@click.argument("label_id")
+@click.argument("label_id", default="")
 @option_lines("Units that come back with it; all unless said.")
 @click.option(
     "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Where they go; who sent them unless said."
@@ -41,7 +41,7 @@ def label(
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
-    """Record the label that the customer sends goods back with."""
+    """Record the label that the customer sends goods back with; without a LABEL_ID the ledger gives it one."""
     minor = words.amount_minor(freight, read_case(session, case_id).currency) if freight else 0
     request = returns_pb2.RecordReturnLabelRequest(
         context=session.client.context(request_id),
@@ -137,7 +137,7 @@ def inspect(
 
 @click.command(cls=Words)
 @click.argument("case_id")
-@click.argument("refund_id")
+@click.argument("refund_id", default="")
 @option_lines("Units that are refunded; all that wait for it unless said.")
 @click.option("--amount", metavar="AMOUNT", help="So much, such as 4.95; with one --line.")
 @click.option("--share", type=click.FloatRange(0, 100, min_open=True), help="So many percent of the price.")
@@ -154,7 +154,10 @@ def refund(
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
-    """Grant money back: all that is left of the price, a share, or an amount."""
+    """Grant money back: all that is left of the price, a share, or an amount.
+
+    Without a REFUND_ID the ledger gives it one.
+    """
     units = words.line_units(lines, "--line")
     if amount is not None and len(units) != 1:
         raise click.UsageError("--amount is for the units of one --line.")

@@ -53,7 +53,7 @@ def _hashes(session: Session, case_id: str, begins: Sequence[str]) -> list[str]:
 
 
 @case.command(name="open")
-@click.argument("case_id")
+@click.argument("case_id", default="")
 @click.option("--order", "order_id", metavar="ORDER_ID", required=True, help="The order it is about.")
 @click.option("--reason", type=words.choice(cases_pb2.CaseReason), required=True, help="What the customer says.")
 @option_lines("Units it is about; once for each line.", required=True)
@@ -71,7 +71,7 @@ def open_(
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
-    """Open a case for units of an order."""
+    """Open a case for units of an order; without a CASE_ID the ledger gives it one."""
     number = words.number(cases_pb2.CaseReason, reason)
     request = cases_pb2.OpenCaseRequest(
         context=session.client.context(request_id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from adapters.rpc.commands import Commands, to_receipt
@@ -14,6 +15,9 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb
 from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
 from ledger.refusals import Malformed, Refusal
+
+_RESULT_BYTES = 3 << 20
+"""How much the results that were asked for may hold together: clients take answers of 4 MiB."""
 
 
 class BatchCommands:
@@ -28,13 +32,23 @@ class BatchCommands:
         tenant = await self._commands.tenants.find(tenant_name(context))
         deadline = deadline_of(context)
         read: list[Command | Refusal | None] = []
+        made_ids = [self._make_id(each) for each in request.commands]
         for index, each in enumerate(request.commands):
             read.append(await self._read(tenant, each, index, deadline))
             if index % 50 == 49:
                 await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
-        outcomes = [_outcome(next(decided) if isinstance(each, Command) else each) for each in read]
+        answers = [next(decided) if isinstance(command, Command) else command for command in read]
+        room, outcomes = _RESULT_BYTES, []
+        for answer, made_id in zip(answers, made_ids, strict=True):
+            result = await self._commands.result(tenant, answer) if isinstance(answer, Receipt) and room > 0 else None
+            room -= result.ByteSize() if result is not None else 0
+            outcomes.append(_outcome(answer, made_id, result if room >= 0 else None))
         return pb.ExecuteBatchResponse(outcomes=outcomes)
+
+    def _make_id(self, each: pb.BatchCommand) -> str:
+        which = each.WhichOneof("command")
+        return self._commands.make_id(getattr(each, which)) if which is not None else ""
 
     async def _read(
         self, tenant: Tenant, each: pb.BatchCommand, index: int, deadline: float | None
@@ -51,9 +65,9 @@ class BatchCommands:
             return refusal_of(error)
 
 
-def _outcome(answer: Receipt | Exception | None) -> pb.BatchOutcome:
+def _outcome(answer: Receipt | Exception | None, made_id: str, result: Message | None) -> pb.BatchOutcome:
     if isinstance(answer, Receipt):
-        return pb.BatchOutcome(receipt=to_receipt(answer))
+        return pb.BatchOutcome(receipt=to_receipt(answer, made_id, result))
     if isinstance(answer, Refusal):
         refusal = pb.BatchRefusal(
             code=code_of(answer), reason=answer.reason, message=answer.message, details=answer.details

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +21,7 @@ from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Log
 from ledger.engine.sealing import PersonKey, Sealer
 from ledger.refusals import Malformed
-from ledger.view import Decide, View
+from ledger.view import Decide, Entry, View
 from projections.machine.reads import Where
 
 LONGEST_COMMAND_BYTES = 3 << 19
@@ -65,6 +66,8 @@ class Reader(NamedTuple):
     """Asks a read model for what the decision is to see of it."""
     before: bool = False
     """Whether something has to be stored before it is decided."""
+    makes: str = ""
+    """The field with the id of what it makes, which the ledger gives where it is empty."""
 
     @property
     def ahead(self) -> bool:
@@ -74,27 +77,51 @@ class Reader(NamedTuple):
 
 Readers = Mapping[type[Message], Reader]
 
+Show = Callable[[Tenant, Entry], Awaitable[Message | None]]
+"""What a stream's state is as a message; None where the contract has none for it."""
 
-def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
+
+def to_receipt(receipt: Receipt, made_id: str = "", result: Message | None = None) -> common_pb2.Receipt:
     outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
-    return common_pb2.Receipt(
-        position=receipt.position, version=receipt.version, outcome=outcome, warnings=receipt.warnings
+    answer = common_pb2.Receipt(
+        position=receipt.position, version=receipt.version, outcome=outcome, warnings=receipt.warnings, made_id=made_id
     )
+    if result is not None:
+        answer.result.Pack(result)
+    return answer
 
 
 class Commands:
     """Reads commands and executes them in a tenant's ledger."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer, readers: Readers) -> None:
+    def __init__(self, tenants: Tenants, sealer: Sealer, readers: Readers, show: Show) -> None:
         self.tenants = tenants
         self._sealer = sealer
         self._readers = readers
+        self._show = show
 
     async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
         tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
-        if self._readers[type(request)].ahead:
-            return to_receipt(await tenant.ledger.execute(await self.read_ahead(tenant, request, deadline)))
-        return to_receipt(await tenant.ledger.execute(partial(self.read, tenant, request, deadline)))
+        made_id, ahead = self.make_id(request), self._readers[type(request)].ahead
+        read = (
+            await self.read_ahead(tenant, request, deadline) if ahead else partial(self.read, tenant, request, deadline)
+        )
+        receipt = await tenant.ledger.execute(read)
+        return to_receipt(receipt, made_id, await self.result(tenant, receipt))
+
+    def make_id(self, request: Any) -> str:
+        """Gives what the request makes an id, if it left that to the ledger: the same for the same request id."""
+        field = self._readers[type(request)].makes
+        if not field or getattr(request, field):
+            return ""
+        name = f"{request.DESCRIPTOR.full_name}\0{request.context.request_id}".encode()
+        made_id = f"{field[0].upper()}-{b32encode(self._sealer.fingerprint(name)).decode()[:12]}"
+        setattr(request, field, made_id)
+        return made_id
+
+    async def result(self, tenant: Tenant, receipt: Receipt) -> Message | None:
+        """What the command was about, as a message, if it asked for that."""
+        return await self._show(tenant, receipt.subject) if receipt.subject is not None else None
 
     async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
         """As read, once all is asked and stored that the decision needs."""
@@ -142,6 +169,7 @@ class Commands:
             deadline=deadline,
             warnings=edge.warnings,
             owner=ask.owner,
+            with_subject=context.with_result,
         )
         return command, ask.before
 

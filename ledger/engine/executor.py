@@ -43,7 +43,7 @@ from ledger.refusals import (
     kind_of,
     without_frames,
 )
-from ledger.view import Decide, Miss, Noun, View
+from ledger.view import Decide, Entry, Miss, Noun, View
 
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
@@ -88,6 +88,8 @@ class Command(msgspec.Struct, frozen=True):
     """What was odd about the request when it was read; the receipt carries it."""
     owner: Callable[[View], str] | None = None
     """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
+    with_subject: bool = False
+    """Whether the receipt brings the subject as well."""
 
 
 OWN = "§"
@@ -111,6 +113,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """Whether this is the outcome of an earlier request with the same id."""
     warnings: tuple[str, ...] = ()
     """What is odd about what was recorded; the same when it is replayed."""
+    subject: Entry | None = None
+    """The subject as it is after the command, or now if this is a replay; only if the command asks for it."""
 
 
 class DecisionFailed(Exception):
@@ -511,7 +515,7 @@ class _Run:
             self._applied(waiting, changes, encoded, keys)
 
     def _answer_known(self, known: Outcome, command: Command) -> Answer:
-        answer = _replay(known, command)
+        answer = _replay(known, command, self._subject(command))
         if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
             self._taken[command.actor] = command.request_id
             log.error("request %s is the ledger's own and was used before by %s", command.request_id, known.actor)
@@ -544,7 +548,11 @@ class _Run:
             rows.keys.extend(keys)
         warnings = tuple(map(_storable, warnings))
         outcome = self._outcome(command, None, warnings)
-        self._answers.append((waiting, Receipt(outcome.position, outcome.version, False, warnings)))
+        receipt = Receipt(outcome.position, outcome.version, False, warnings, self._subject(command))
+        self._answers.append((waiting, receipt))
+
+    def _subject(self, command: Command) -> Entry | None:
+        return self.draft.find(command.streams[0]) if command.with_subject and command.streams else None
 
     def _refused(self, waiting: _QueuedCommand, refusal: Refusal) -> None:
         # These come from the edge and the engine, and may no longer hold a moment later.
@@ -618,11 +626,11 @@ def _storable(text: str) -> str:
     return text.replace("\0", "")
 
 
-def _replay(known: Outcome, command: Command) -> Answer:
+def _replay(known: Outcome, command: Command, subject: Entry | None) -> Answer:
     if known.fingerprint != command.fingerprint:
         return RequestReused(command.request_id)
     if known.refusal is None:
-        return Receipt(known.position, known.version, True, known.warnings)
+        return Receipt(known.position, known.version, True, known.warnings, subject)
     stored = msgspec.json.decode(known.refusal)
     return Refusal.restored(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
 

@@ -164,3 +164,10 @@ def test_what_is_not_possible_is_reported_in_one_sentence(ff: Shell, photo: str)
     text = Path(photo).with_name("note.txt")
     text.write_text("a note")
     assert "note.txt is none of .jpg" in ff("case", "evidence", "add", case_id, str(text), code=2).err
+
+
+def test_a_case_may_be_opened_without_an_id(ff: Shell):
+    arrived(ff, "unnamed")
+    said = ff("case", "open", "--order", "shop/unnamed", "--reason", "damaged", "--line", "1:1")
+    (case_id,) = re.findall(r"^Case (C-[A-Z2-7]{12})  opened$", said.out, re.MULTILINE)
+    assert "opened" in ff("case", "show", case_id).out

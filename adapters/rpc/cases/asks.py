@@ -238,7 +238,7 @@ def reopen_case(request: pb.ReopenCaseRequest, edge: Edge) -> Ask:
 
 
 READERS: Readers = {
-    pb.OpenCaseRequest: Reader(open_case),
+    pb.OpenCaseRequest: Reader(open_case, makes="case_id"),
     pb.AnswerCustomerRequest: Reader(answer_customer),
     pb.RequestEvidenceRequest: Reader(request_evidence),
     pb.AddEvidenceRequest: Reader(add_evidence, before=True),
@@ -246,11 +246,11 @@ READERS: Readers = {
     pb.RuleLiabilityRequest: Reader(rule_liability),
     pb.ApproveRemedyRequest: Reader(approve_remedy),
     pb.DenyCaseRequest: Reader(deny_case),
-    returns_pb2.RecordReturnLabelRequest: Reader(record_return_label),
+    returns_pb2.RecordReturnLabelRequest: Reader(record_return_label, makes="label_id"),
     returns_pb2.RecordReturnShippedRequest: Reader(record_return_shipped),
     returns_pb2.RecordReturnReceivedRequest: Reader(record_return_received),
     returns_pb2.RecordInspectionRequest: Reader(record_inspection),
-    pb.GrantRefundRequest: Reader(grant_refund),
+    pb.GrantRefundRequest: Reader(grant_refund, makes="refund_id"),
     pb.DenyRefundRequest: Reader(deny_refund),
     pb.RecordRefundPaidRequest: Reader(record_refund_paid),
     pb.CancelCaseRequest: Reader(cancel_case),

@@ -110,7 +110,7 @@ def close_inquiry(request: pb.CloseInquiryRequest, edge: Edge) -> Ask:
 
 
 READERS: Readers = {
-    pb.AskInquiryRequest: Reader(ask_inquiry),
+    pb.AskInquiryRequest: Reader(ask_inquiry, makes="inquiry_id"),
     pb.AnswerInquiryRequest: Reader(answer_inquiry),
     pb.CloseInquiryRequest: Reader(close_inquiry),
 }

@@ -153,7 +153,7 @@ def return_claim_payment(request: pb.ReturnClaimPaymentRequest, edge: Edge) -> A
 
 
 READERS: Readers = {
-    pb.OpenRecoveryRequest: Reader(open_recovery),
+    pb.OpenRecoveryRequest: Reader(open_recovery, makes="recovery_id"),
     pb.RaiseRecoveryRequest: Reader(raise_recovery),
     pb.AnswerRecoveryRequest: Reader(answer_recovery),
     pb.SettleRecoveryRequest: Reader(settle_recovery),

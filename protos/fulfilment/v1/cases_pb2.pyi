@@ -284,7 +284,7 @@ class OpenCaseRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
-    """The case's id, given by the caller: 1 to 100 letters, digits and ._:#+-. Required."""
+    """The case's id: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the ledger, and the receipt names it."""
     order_id: _builtins.str
     """"channel/channel_order_id"; a reship's order too. Required."""
     reason: Global___CaseReason.ValueType
@@ -665,7 +665,9 @@ class GrantRefundRequest(_message.Message):
     case_id: _builtins.str
     """The case. Required."""
     refund_id: _builtins.str
-    """The refund's id, unique over the cases of the order: 1 to 100 letters, digits and ._:#+-. Required."""
+    """The refund's id, unique over the cases of the order: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the
+    ledger, and the receipt names it.
+    """
     share_basis_points: _builtins.int
     """The share of their price for lines without an amount, in basis points, 1 to 10,000; 0 means all that is
     left of it.

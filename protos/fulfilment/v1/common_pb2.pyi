@@ -18,6 +18,7 @@ The comment of each RPC and that of its service name every refusal of it, as STA
 """
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -76,6 +77,7 @@ class CommandContext(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    WITH_RESULT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Made by the client, unique in the tenant: 1 to 100 printable ASCII characters without spaces. Required. Those of
     the ledger's own requests begin with "§", so no client can take one.
@@ -84,15 +86,18 @@ class CommandContext(_message.Message):
     """Who asks: a system or a pseudonymous user name, 1 to 100 characters, none of them a control character. No personal
     data; it is kept in plain. Absent means "unknown".
     """
+    with_result: _builtins.bool
+    """Whether the receipt is to bring what the command was about, as it is after it."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         actor: _builtins.str = ...,
+        with_result: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "request_id", b"request_id", "with_result", b"with_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -131,6 +136,8 @@ class Receipt(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    MADE_ID_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Position in the tenant's log of the last fact that the command recorded, from 1. A command that
     had nothing to record answers the newest position. Queries take it as at_least.
@@ -139,9 +146,20 @@ class Receipt(_message.Message):
     """How many facts the command's subject (an order, a supplier, ...) has after it."""
     outcome: Global___Receipt.Outcome.ValueType
     """Whether this is the first outcome of the request or the same one told again."""
+    made_id: _builtins.str
+    """The id that the ledger gave to what was made, such as a case, where the request left it empty; the same in a
+    replay.
+    """
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is odd about what was asked and was recorded all the same, in sentences; a replay tells the same."""
+
+    @_builtins.property
+    def result(self) -> _any_pb2.Any:
+        """What the command was about, as it is right after it, with nothing in between: an Order for the commands of orders
+        and supplier orders, a Case, Parcel, Supplier, Recovery or Inquiry, without personal data. Only if the context asks
+        for it. A replay brings it as it is now. A batch brings results up to 3 MiB together, and leaves out the others.
+        """
 
     def __init__(
         self,
@@ -150,10 +168,12 @@ class Receipt(_message.Message):
         version: _builtins.int = ...,
         outcome: Global___Receipt.Outcome.ValueType = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        result: _any_pb2.Any | None = ...,
+        made_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "position", b"position", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["made_id", b"made_id", "outcome", b"outcome", "position", b"position", "result", b"result", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -118,7 +118,7 @@ class AskInquiryRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     inquiry_id: _builtins.str
-    """The inquiry's id, made by the client: 1 to 100 letters, digits and ._:#+-. Required."""
+    """The inquiry's id: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the ledger, and the receipt names it."""
     asked_by: _common_pb2.Party.ValueType
     """Who asks: the retailer asks a supplier, a customer or a supplier asks the retailer. Required."""
     asked_of: _common_pb2.Party.ValueType

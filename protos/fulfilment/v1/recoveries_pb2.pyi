@@ -340,7 +340,7 @@ class OpenRecoveryRequest(_message.Message):
     COSTS_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
-    """Made by the client: 1 to 100 letters, digits and ._:#+-. Required."""
+    """The recovery's id: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the ledger, and the receipt names it."""
     kind: Global___RecoveryKind.ValueType
     """Why. Required."""
     order_id: _builtins.str

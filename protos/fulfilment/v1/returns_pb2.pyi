@@ -40,7 +40,9 @@ class RecordReturnLabelRequest(_message.Message):
     case_id: _builtins.str
     """The case. Required."""
     label_id: _builtins.str
-    """The label's id, unique in the case: 1 to 100 letters, digits and ._:#+-. Required."""
+    """The label's id, unique in the case: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the ledger, and the
+    receipt names it.
+    """
     supplier_id: _builtins.str
     """Which supplier they go to; empty means who sent them."""
     freight_minor: _builtins.int

@@ -1,0 +1,47 @@
+"""What a command was about, as it is after it: the message that a query for it answers, without personal data."""
+
+from __future__ import annotations
+
+from google.protobuf.message import Message
+
+from adapters.rpc.cases.shows import case
+from adapters.rpc.inquiries.shows import inquiry
+from adapters.rpc.orders.shows import order
+from adapters.rpc.parcels.shows import parcel
+from adapters.rpc.recoveries.shows import recovery
+from adapters.rpc.suppliers.shows import supplier
+from adapters.streams import read
+from adapters.tenants import Tenant
+from ledger.nouns import orders
+from ledger.nouns.cases import Case
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.orders import Order
+from ledger.nouns.parcels import Parcel
+from ledger.nouns.recoveries import Recovery
+from ledger.nouns.suppliers import Supplier
+from ledger.view import Entry
+
+
+async def show(tenant: Tenant, subject: Entry) -> Message | None:
+    """The subject as a message; None where the contract has none for it."""
+    match subject.state:
+        case Order() as state:
+            return order(state, subject.version, None)
+        case Case() as state:
+            return case(state, subject.version, await _currency(tenant, state.order_id), {})
+        case Parcel() as state:
+            return parcel(state, subject.version, {})
+        case Supplier() as state:
+            return supplier(state, subject.version, "", "")
+        case Recovery() as state:
+            return recovery(state, subject.version)
+        case Inquiry() as state:
+            return inquiry(state, subject.version, {})
+        case _:
+            return None
+
+
+async def _currency(tenant: Tenant, order_id: str) -> str:
+    stream = orders.stream(order_id)
+    view, _ = await read(tenant.log, [stream])
+    return orders.known(view.state(stream), order_id).currency
