@@ -25,7 +25,7 @@ from fulfilment.v1 import (
     suppliers_pb2,
 )
 
-_BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
+_BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "returned", "cancelled", "lost")
 _DISPATCH_CLOCK = supplier_orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 _LONG = 20
 _MOST_PARCELS = 20
@@ -303,7 +303,8 @@ def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) 
 
 
 def _state(each: supplier_orders_pb2.Shipment) -> str:
-    state = "lost" if each.lost else "delivered" if each.HasField("delivered_at") else "under way"
+    ended = "lost" if each.lost else "returned" if each.returned else ""
+    state = ended or ("delivered" if each.HasField("delivered_at") else "under way")
     odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
     return ", ".join([state, *odd])
 

@@ -375,9 +375,12 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
     reship = orders.find(view, case.reship.order_id) if case.reship is not None else None
     if reship is None or not has_ended(reship):
         return []
-    lost, cancelled = reship.in_bucket("lost"), reship.in_bucket("cancelled")
-    because = ReshipFailure.LOST if lost else ReshipFailure.CANCELLED
-    return cases.end_reship(case, reship.in_bucket("delivered"), plus(lost, cancelled), because, now)
+    failed: Units = {}
+    because = ReshipFailure.CANCELLED
+    for end in (ReshipFailure.CANCELLED, ReshipFailure.RETURNED, ReshipFailure.LOST):
+        if units := reship.in_bucket(end):
+            failed, because = plus(failed, units), end
+    return cases.end_reship(case, reship.in_bucket("delivered"), failed, because, now)
 
 
 def has_ended(order: Order) -> bool:

@@ -155,12 +155,13 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
         return [reopened, *follow(orders.evolve(order, reopened), parcel)]
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
-    lost = parcel.status in GIVEN_UP
-    if lost and shipment.bucket == "shipped":
-        return [orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)]
-    if not lost and shipment.bucket == "lost":
-        return [orders.DeliveryReopened(*where, parcel.last_seen_at)]
-    return []
+    if parcel.status is ParcelStatus.RETURNED:
+        back = orders.UnitsReturned(*where, parcel.last_seen_at)
+        return [back] if shipment.bucket != "returned" else []
+    if parcel.status in GIVEN_UP:
+        given_up = orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)
+        return [given_up] if shipment.bucket != "lost" else []
+    return [orders.DeliveryReopened(*where, parcel.last_seen_at)] if shipment.bucket != "shipped" else []
 
 
 def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:

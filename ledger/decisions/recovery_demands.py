@@ -24,7 +24,7 @@ from ledger.nouns import (
     suppliers,
 )
 from ledger.nouns.orders import Order, Shipment
-from ledger.nouns.parcels import Parcel
+from ledger.nouns.parcels import Parcel, ParcelStatus
 from ledger.nouns.policies import policy_at
 from ledger.nouns.recoveries import (
     Cost,
@@ -214,12 +214,14 @@ def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Chan
 
 
 def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
-    """A delivered parcel was not lost: claims for its loss are withdrawn, or marked for a review."""
-    if parcel.delivered_at is None:
+    """A delivered or returned parcel was not lost: claims for its loss are withdrawn, or marked for a review."""
+    back_at = parcel.last_seen_at if parcel.status is ParcelStatus.RETURNED else None
+    found_at = parcel.delivered_at or back_at
+    if found_at is None:
         return []
     changes: list[Change] = []
     for loss in _losses(view, parcel):
-        changes += changes_of(recoveries.stream(loss.recovery_id), claims.find(loss, parcel.delivered_at, now))
+        changes += changes_of(recoveries.stream(loss.recovery_id), claims.find(loss, found_at, now))
     return changes
 
 

@@ -20,7 +20,6 @@ from ledger.decisions import (
     rerouting,
     sourcing,
     stock_alerts,
-    stock_watch,
     supplier_inquiries,
 )
 from ledger.decisions.rerouting import Cause
@@ -136,7 +135,7 @@ class Scenario:
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
         """Records the facts that a decision returned."""
-        changes = list(stock_watch.watched(self.book, list(changes), self.now))
+        changes = list(stock_alerts.watched(self.book, list(changes), self.now))
         waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
         for stream, fact in changes:
             self.book.record([(stream, fact)])
@@ -617,9 +616,10 @@ def check_order(order: Order, book: Book) -> None:
         )
         assert buckets.assigned == sum(share.pending + share.accepted for share in shares)
         assert buckets.backordered == sum(share.backordered for share in shares)
-        assert buckets.shipped + buckets.delivered + buckets.lost == sum(share.shipped for share in shares)
+        left = buckets.shipped + buckets.delivered + buckets.lost + buckets.returned
+        assert left == sum(share.shipped for share in shares)
         assert buckets.cancelled >= sum(share.cancelled for share in shares)
-        for place in ("shipped", "delivered", "lost"):
+        for place in ("shipped", "delivered", "lost", "returned"):
             in_parcels = sum(each.by_line.get(line_no, 0) for each in order.shipments if each.bucket == place)
             assert getattr(buckets, place) == in_parcels
     for each in supplier_orders:

@@ -269,7 +269,7 @@ class AfterSales(RuleBasedStateMachine):
             all_taken += count
             mine += count if kinds[fact.case_id] == reason.about_arrived_units else 0
         there = sum(int(getattr(buckets, bucket)) for bucket in reason.buckets)
-        sent = buckets.shipped + buckets.delivered + buckets.lost
+        sent = buckets.shipped + buckets.delivered + buckets.lost + buckets.returned
         return max(min(there - mine, sent - all_taken), 0)
 
     @rule(pick=a_case, liable=st.sampled_from(Party), remedy=st.sampled_from(Remedy), by_line=maybe_lines)

@@ -66,7 +66,7 @@ def test_units_under_way_or_lost_can_be_lost_or_refused_but_not_those_that_never
     lost = shipped()
     lost.scan(ParcelStatus.LOST)
     assert Desk(lost).opens(reason, {1: 3})
-    with refused(UnitsNotFree, "0 of it under way or lost"):
+    with refused(UnitsNotFree, "0 of it not delivered"):
         Desk(sent()).opens(reason)
 
 

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from ledger.decisions import stock_watch
 from ledger.decisions.order_stock import waits_of
 from ledger.engine.book import Book
 from ledger.facts import LineNo
@@ -303,7 +302,7 @@ class Fulfilment(SupplierOrders):
                 assert buckets.open == counted.loose[n]
                 assert buckets.assigned + buckets.backordered == left[n]
                 assert buckets.cancelled == counted.cancelled[n]
-                for place in ("shipped", "delivered", "lost"):
+                for place in ("shipped", "delivered", "lost", "returned"):
                     assert getattr(buckets, place) == counted.out(place)[n], place
             assert list(order.supplier_orders) == list(counted.left)
             for s, each in order.supplier_orders.items():
@@ -395,7 +394,7 @@ class Fulfilment(SupplierOrders):
 USUAL = {
     *("order.confirmed", "order.units_backordered", "order.hold_placed", "order.hold_released", "parcel.linked"),
     *("order.supplier_order_acknowledged", "order.supplier_order_shipped", "order.supplier_order_cancel_requested"),
-    *("order.units_delivered", "order.deadline_missed", "order.rerouting_sought"),
+    *("order.units_delivered", "order.units_returned", "order.deadline_missed", "order.rerouting_sought"),
     *("stock.reservation_consumed", "stock.reservation_released"),
     *(
         "rerouted, overdue",
@@ -408,9 +407,7 @@ USUAL = {
 
 
 @pytest.mark.timeout(600)  # it takes a processor for half a minute, which may have to be shared
-def test_units_are_never_lost_nor_promised_twice_whatever_happens(monkeypatch: pytest.MonkeyPatch):
-    # The model knows one order a command; who waits is served by a rule of its own, as the clock does it.
-    monkeypatch.setattr(stock_watch, "MOST_SERVED", 0)
+def test_units_are_never_lost_nor_promised_twice_whatever_happens():
     Fulfilment.seen.clear()
     run_state_machine_as_test(
         Fulfilment,

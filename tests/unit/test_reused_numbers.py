@@ -235,7 +235,7 @@ def test_a_scan_from_before_any_use_of_a_number_counts_for_none():
 
 
 @pytest.mark.parametrize(
-    ("status", "hours", "bucket"), [(OUT, 80, "delivered"), (ParcelStatus.RETURNED, 70, "shipped")]
+    ("status", "hours", "bucket"), [(OUT, 80, "delivered"), (ParcelStatus.RETURNED, 70, "returned")]
 )
 def test_what_ended_an_earlier_use_is_judged_by_its_scans_also_once_the_number_is_used_again(
     status: ParcelStatus, hours: int, bucket: str
@@ -281,7 +281,7 @@ def test_two_uses_by_one_order_each_have_their_scans():
     scenario.later(days=9)
     scenario.ship({1: 2})
     scenario.scans(scan(ParcelStatus.RETURNED, NOON + HOUR), scan(DELIVERED, scenario.now))
-    assert scenario.buckets() == {"shipped": 1, "delivered": 2}
+    assert scenario.buckets() == {"delivered": 2, "returned": 1}
 
 
 @pytest.mark.parametrize("arrived", [True, False])

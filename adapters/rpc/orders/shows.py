@@ -207,6 +207,7 @@ def _shipment(shipment: Shipment) -> supplier_orders_pb2.Shipment:
         delivered_at=stamp(shipment.delivered_at),
         lost=shipment.bucket == "lost",
         oddities=map(_oddity, shipment.oddities),
+        returned=shipment.bucket == "returned",
     )
 
 

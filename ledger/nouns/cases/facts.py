@@ -30,7 +30,7 @@ class Reason(StrEnum):
             case Reason.LATE:
                 return ("shipped",)
             case Reason.LOST | Reason.REFUSED:
-                return ("shipped", "lost")
+                return ("shipped", "lost", "returned")
             case _:
                 return ("delivered",)
 
@@ -76,6 +76,8 @@ class ReshipFailure(StrEnum):
     SUPPLIER_NOT_APPROVED = "supplier_not_approved"
     CANCELLED = "cancelled"
     LOST = "lost"
+    RETURNED = "returned"
+    """They came back to their sender undelivered."""
 
 
 class CaseOpened(Fact, frozen=True, tag="case.opened"):

@@ -1,7 +1,7 @@
 """Orders: what a customer bought in a shop, and in which bucket each unit of it is (DOMAIN 1).
 
 For every line, at every position of the log:
-``ordered = open + backordered + assigned + shipped + delivered + cancelled + lost``.
+``ordered = open + backordered + assigned + shipped + delivered + returned + cancelled + lost``.
 Header statuses are derived from the buckets and never stored.
 """
 

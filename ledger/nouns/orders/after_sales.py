@@ -37,7 +37,7 @@ class TakenIntoCase(Fact, frozen=True, tag="order.taken_into_case"):
     by_line: Units
     at: datetime
     arrived: bool = False
-    """Whether they had been delivered; otherwise they were under way or lost."""
+    """Whether they had been delivered; otherwise they were under way, lost or returned undelivered."""
 
 
 class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
@@ -291,7 +291,7 @@ def take(after_sales: AfterSales, taken: TakenIntoCase, present: Units, sent: Un
         same_kind = present.get(line_no, 0) - after_sales.in_cases(line_no, taken.arrived)
         free = max(min(same_kind, sent.get(line_no, 0) - after_sales.in_cases(line_no)), 0)
         if units > free:
-            raise UnitsNotFree(line_no, units, free, "delivered" if taken.arrived else "under way or lost")
+            raise UnitsNotFree(line_no, units, free, "delivered" if taken.arrived else "not delivered")
     return [taken]
 
 

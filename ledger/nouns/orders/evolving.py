@@ -41,6 +41,7 @@ from ledger.nouns.orders.facts import (
     UnitsDelivered,
     UnitsLost,
     UnitsReserved,
+    UnitsReturned,
 )
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
@@ -108,6 +109,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _shipment_to(order, fact, "delivered")
         case UnitsLost():
             return _given_up(_shipment_to(order, fact, "lost"), fact.at)
+        case UnitsReturned():
+            return _given_up(_shipment_to(order, fact, "returned"), fact.at)
         case DeliveryReopened():
             return replace(_shipment_to(order, fact, "shipped"), completed_at=None)
         case ReceiptConfirmed():
@@ -356,7 +359,10 @@ def _cancelled(order: Order, by_line: Units) -> Order:
     return replace(order, buckets=buckets)
 
 
-def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopened, bucket: str) -> Order:
+_ParcelMoved = UnitsDelivered | UnitsLost | UnitsReturned | DeliveryReopened
+
+
+def _shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
     shipment = order.shipment(fact.carrier, fact.number, fact.epoch)
     assert shipment is not None, "only parcels of the order move its units"
     delivered_at = fact.at if bucket == "delivered" else None

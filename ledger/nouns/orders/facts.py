@@ -394,7 +394,7 @@ class UnitsDelivered(Fact, frozen=True, tag="order.units_delivered"):
 
 
 class DeliveryReopened(Fact, frozen=True, tag="order.delivery_reopened"):
-    """A delivery was disputed, or a loss turned out wrong: the units are on their way again."""
+    """A delivery was disputed, or a loss or a return turned out wrong: the units are on their way again."""
 
     order_id: str
     carrier: str
@@ -406,6 +406,17 @@ class DeliveryReopened(Fact, frozen=True, tag="order.delivery_reopened"):
 
 class UnitsLost(Fact, frozen=True, tag="order.units_lost"):
     """The carrier gave a parcel of the order up."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class UnitsReturned(Fact, frozen=True, tag="order.units_returned"):
+    """A parcel of the order came back to its sender undelivered: refused, unclaimed, or with a bad address."""
 
     order_id: str
     carrier: str
@@ -523,6 +534,7 @@ OrderFact = (
     | UnitsDelivered
     | DeliveryReopened
     | UnitsLost
+    | UnitsReturned
     | ReceiptConfirmed
     | OrderReviewed
     | ChargebackRecorded

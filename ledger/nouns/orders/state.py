@@ -75,17 +75,20 @@ class Buckets(Value, frozen=True):
     delivered: int = 0
     cancelled: int = 0
     lost: int = 0
+    returned: int = 0
+    """Came back to the sender undelivered."""
 
     def move(self, units: int, source: str, target: str) -> Buckets:
         return replace(self, **{source: getattr(self, source) - units, target: getattr(self, target) + units})
 
     @property
     def total(self) -> int:
-        return self.open + self.backordered + self.assigned + self.shipped + self.delivered + self.cancelled + self.lost
+        arrived_or_not = self.delivered + self.returned + self.cancelled + self.lost
+        return self.open + self.backordered + self.assigned + self.shipped + arrived_or_not
 
 
 class Shipment(Value, frozen=True):
-    """A parcel of the order and in which bucket its units are: shipped, delivered or lost."""
+    """A parcel of the order and in which bucket its units are: shipped, delivered, returned or lost."""
 
     supplier_order_id: str
     carrier: str
@@ -172,7 +175,7 @@ class Order(Value, frozen=True):
     shipments: tuple[Shipment, ...] = ()
     cancelled_empty: bool = False
     given_up_at: datetime | None = None
-    """When units were last cancelled or lost."""
+    """When units were last cancelled, lost or returned."""
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
     breaches: Mapping[tuple[str, Clock], Breach] = {}
@@ -237,7 +240,7 @@ class Order(Value, frozen=True):
     @property
     def sent(self) -> Units:
         """Units that ever left, by line; they never become fewer."""
-        return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost)}
+        return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost + b.returned)}
 
     @property
     def subject(self) -> str:
@@ -277,8 +280,9 @@ class Order(Value, frozen=True):
 
     @property
     def header(self) -> Header:
-        ordered, cancelled, lost = self.ordered, self.units("cancelled"), self.units("lost")
-        wanted = ordered - cancelled - lost
+        ordered, cancelled = self.ordered, self.units("cancelled")
+        not_arrived = self.units("lost") + self.units("returned")
+        wanted = ordered - cancelled - not_arrived
         delivered, shipped = self.units("delivered"), self.units("shipped")
         if self.cancelled_empty or (ordered and cancelled == ordered):
             return Header.CANCELLED
@@ -290,7 +294,7 @@ class Order(Value, frozen=True):
             return Header.PARTLY_DELIVERED
         if self.holds:
             return Header.ON_HOLD
-        if shipped or lost:
+        if shipped or not_arrived:
             return Header.DISPATCHED if shipped == wanted else Header.PARTLY_DISPATCHED
         return Header.CONFIRMED if self.confirmed_at is not None else Header.RECEIVED
 

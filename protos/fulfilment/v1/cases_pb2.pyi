@@ -218,6 +218,8 @@ class _ReshipFailureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReshipF
     """Its order was cancelled."""
     RESHIP_FAILURE_LOST: _ReshipFailure.ValueType  # 4
     """It was lost on its way."""
+    RESHIP_FAILURE_RETURNED: _ReshipFailure.ValueType  # 5
+    """It came back to its sender undelivered."""
 
 class ReshipFailure(_ReshipFailure, metaclass=_ReshipFailureEnumTypeWrapper):
     """Why a reship came to nothing."""
@@ -232,6 +234,8 @@ RESHIP_FAILURE_CANCELLED: ReshipFailure.ValueType  # 3
 """Its order was cancelled."""
 RESHIP_FAILURE_LOST: ReshipFailure.ValueType  # 4
 """It was lost on its way."""
+RESHIP_FAILURE_RETURNED: ReshipFailure.ValueType  # 5
+"""It came back to its sender undelivered."""
 Global___ReshipFailure: _TypeAlias = ReshipFailure  # noqa: Y015
 
 class _EvidenceType:

@@ -170,7 +170,7 @@ class CaseServiceServicer:
     def OpenCase(self, request, context):
         """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
         not as described, quality and changed mind are about delivered units, lost and refused about units under
-        way or lost, late about units under way after the promise. A unit is in one case only; one that had its
+        way, lost or returned undelivered, late about units under way after the promise. A unit is in one case only; one that had its
         remedy stays with its case, which can be reopened. The same case again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
         FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
@@ -226,7 +226,7 @@ class CaseServiceServicer:
 
     def ApproveRemedy(self, request, context):
         """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
-        stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
+        stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
         units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
         remedy again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,

@@ -1090,6 +1090,7 @@ class Buckets(_message.Message):
     DELIVERED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    RETURNED_FIELD_NUMBER: _builtins.int
     open: _builtins.int
     """Not given to any supplier yet."""
     backordered: _builtins.int
@@ -1104,6 +1105,8 @@ class Buckets(_message.Message):
     """Will not be sent."""
     lost: _builtins.int
     """The carrier gave them up."""
+    returned: _builtins.int
+    """They came back to the supplier undelivered: refused, unclaimed, or with a bad address."""
     def __init__(
         self,
         *,
@@ -1114,10 +1117,11 @@ class Buckets(_message.Message):
         delivered: _builtins.int = ...,
         cancelled: _builtins.int = ...,
         lost: _builtins.int = ...,
+        returned: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned", b"assigned", "backordered", b"backordered", "cancelled", b"cancelled", "delivered", b"delivered", "lost", b"lost", "open", b"open", "shipped", b"shipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned", b"assigned", "backordered", b"backordered", "cancelled", b"cancelled", "delivered", b"delivered", "lost", b"lost", "open", b"open", "returned", b"returned", "shipped", b"shipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

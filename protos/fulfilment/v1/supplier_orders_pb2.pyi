@@ -881,6 +881,7 @@ class Shipment(_message.Message):
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     ODDITIES_FIELD_NUMBER: _builtins.int
+    RETURNED_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order that sent it."""
     carrier: _builtins.str
@@ -891,6 +892,8 @@ class Shipment(_message.Message):
     """Which use of the number it is, from 1."""
     lost: _builtins.bool
     """Whether the carrier gave it up."""
+    returned: _builtins.bool
+    """Whether it came back to its sender undelivered."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """What is in it."""
@@ -919,10 +922,11 @@ class Shipment(_message.Message):
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         lost: _builtins.bool = ...,
         oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
+        returned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

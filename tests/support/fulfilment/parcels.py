@@ -46,6 +46,13 @@ class Parcels(Machine):
                 if use is not was:
                     self.follow(use)
 
+    @precondition(lambda self: any(counted.parcels for counted in self.model.values()))
+    @rule(pick=a_pick)
+    def a_parcel_comes_back(self, pick: int) -> None:
+        keys = [key for counted in self.model.values() for key in counted.parcels]
+        number = keys[pick % len(keys)].partition(" epoch ")[0]
+        self.a_carrier_scans(self.numbers().index(number), ParcelStatus.RETURNED, hours_ago=0)
+
     def came(self, use: Parcel, out: Out) -> bool:
         """Whether its order has the parcel delivered by its scan, and not by a receipt."""
         shipment = self.scenario.order(out.supplier_order_id.rpartition("/")[0]).shipment("dhl", use.number, use.epoch)
@@ -72,7 +79,8 @@ class Parcels(Machine):
             if use.delivered_at is not None:
                 out.place = "delivered"
             elif out.place != "delivered":
-                out.place = "lost" if use.status is ParcelStatus.LOST else "shipped"
+                ends = {ParcelStatus.LOST: "lost", ParcelStatus.RETURNED: "returned"}
+                out.place = ends.get(use.status, "shipped")
 
     @rule(pick=a_pick)
     def a_receipt_is_confirmed(self, pick: int) -> None:
