@@ -34,6 +34,7 @@ from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
 from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock
+from ledger.terms.money import Money
 from ledger.terms.shipping import Chosen
 from ledger.view import View
 
@@ -204,6 +205,10 @@ def _values(
     day = order.promised_day if order is not None and of_promise else None
     until = day if day is not None and due is not None else due
     days = _days_until(until, asked.caused_at) if until else 0
+    amount = about.amount
+    if order is not None and asked.kind is MessageKind.UNITS_CANCELLED and amount is None:
+        owed = orders.owed_minor(order)
+        amount = Money(owed, order.currency) if owed else None
     packing = supplier_order.packing if supplier_order else ()
     service = supplier_order.shipping if supplier_order else None
     express = order is not None and order.placed.priority == "express"
@@ -219,7 +224,7 @@ def _values(
         "invoice": about.invoice_number,
         "differences": "",
         "objection": "",
-        "amount": str(about.amount or ""),
+        "amount": str(amount or ""),
         "supplier": supplier,
         "carrier": _carrier(about.carrier),
         "number": about.number,
@@ -243,6 +248,7 @@ def _values(
         "service": "known" if service is not None and service.code else "unknown",
         "note": "yes" if person.get("note") else "no",
         "speed": "express" if express else "standard",
+        "money": "none" if amount is None else "owed",
         "reason": about.because,
         "trouble": about.because,
         "step": about.because,
@@ -285,6 +291,8 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
     if about.number:
         shipment = order.shipment(about.carrier, about.number, about.epoch)
         return shipment.by_line if shipment else {}
+    if asked.kind is MessageKind.UNITS_CANCELLED and (cancelled := order.in_bucket("cancelled")):
+        return cancelled
     supplier_order = order.supplier_orders.get(about.supplier_order_id)
     if supplier_order is None:
         return {line_no: line.quantity for line_no, line in order.lines.items()}

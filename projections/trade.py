@@ -122,13 +122,27 @@ def _costs(case: Case) -> list[CaseCost]:
         for line_no, amount in refund.amounts_minor.items()
         if amount
     ]
+    # What is refunded of charges stands with the first line of the refund.
+    charges = [
+        CaseCost(
+            case.case_id,
+            min(refund.by_line or case.opened.by_line),
+            CostKind.REFUND,
+            f"{refund_id}/charges",
+            case.currency,
+            in_64_bits(charged),
+            refund.granted_at,
+        )
+        for refund_id, refund in case.refunds.items()
+        if (charged := sum(refund.charges_minor.values()))
+    ]
     freight = [
         CaseCost(case.case_id, line_no, CostKind.FREIGHT, label.label_id, "", amount, label.at)
         for label in case.labels.values()
         if label.freight_payer is not Party.CUSTOMER
         for line_no, amount in _shared(label.freight_minor, label.by_line).items()
     ]
-    return refunds + freight
+    return refunds + charges + freight
 
 
 def _shared(amount_minor: int, by_line: Units) -> dict[LineNo, int]:
@@ -168,7 +182,7 @@ def _sent_again(history: OrderHistory) -> list[CaseCost]:
 
 TRADE = projection(
     "trade",
-    1,
+    2,
     From(orders.NOUN, GOODS, _goods),
     From(cases.NOUN, CASE_LINES, _case_lines),
     From(orders.NOUN, COSTS, _sent_again),

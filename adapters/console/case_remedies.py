@@ -141,6 +141,13 @@ def inspect(
 @option_lines("Units that are refunded; all that wait for it unless said.")
 @click.option("--amount", metavar="AMOUNT", help="So much, such as 4.95; with one --line.")
 @click.option("--share", type=click.FloatRange(0, 100, min_open=True), help="So many percent of the price.")
+@click.option(
+    "--charge",
+    "charges",
+    multiple=True,
+    metavar="ID[:AMOUNT]",
+    help="A charge of the order too, such as shipping:4.90 or all that is left of it; alone where no --line is named.",
+)
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -151,6 +158,7 @@ def refund(
     lines: tuple[str, ...],
     amount: str | None,
     share: float | None,
+    charges: tuple[str, ...],
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
@@ -161,7 +169,8 @@ def refund(
     units = words.line_units(lines, "--line")
     if amount is not None and len(units) != 1:
         raise click.UsageError("--amount is for the units of one --line.")
-    minor = words.amount_minor(amount, read_case(session, case_id).currency) if amount else 0
+    currency = read_case(session, case_id).currency if amount or any(":" in charge for charge in charges) else ""
+    minor = words.amount_minor(amount, currency) if amount else 0
     named = [cases_pb2.LineAmount(line_no=n, units=count, amount_minor=minor) for n, count in units.items()]
     request = cases_pb2.GrantRefundRequest(
         context=session.client.context(request_id),
@@ -169,9 +178,15 @@ def refund(
         refund_id=refund_id,
         lines=named,
         share_basis_points=round((share or 0) * 100),
+        charges=[_charge(text, currency) for text in charges],
         at=at,
     )
     record(session, session.client.cases.GrantRefund, request)
+
+
+def _charge(text: str, currency: str) -> cases_pb2.ChargeAmount:
+    charge_id, _, amount = text.partition(":")
+    return cases_pb2.ChargeAmount(charge_id=charge_id, amount_minor=words.amount_minor(amount or "0", currency))
 
 
 @click.command("deny-refund", cls=Words)

@@ -13,7 +13,7 @@ from adapters.console.remarks import note, tag
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, ship
-from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
+from fulfilment.v1 import cases_pb2, common_pb2, order_money_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
 
 _HOLDS = words.choice(orders_pb2.HoldReason)
 
@@ -326,6 +326,25 @@ def chargeback(
         at=at,
     )
     record(session, order_id, session.client.orders.RecordChargeback, request)
+
+
+@order.command("refund-paid")
+@click.argument("order_id")
+@click.argument("payment_id")
+@click.option("--amount", metavar="AMOUNT:CUR", help="So much, such as 19.80:EUR; all that is owed unless said.")
+@recording()
+def refund_paid(
+    session: Session, order_id: str, payment_id: str, amount: str | None, at: Any, request_id: str | None
+) -> None:
+    """Record that money was paid back that is owed for cancelled units, or because a refund bounced."""
+    request = cases_pb2.RecordRefundPaidRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        refund_id=payment_id,
+        amount=words.to_money(amount) if amount else None,
+        at=at,
+    )
+    record(session, order_id, session.client.cases.RecordRefundPaid, request)
 
 
 for command in (send, ack, pack, ship, cancel_answer, rule_delay, note, tag):

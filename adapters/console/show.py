@@ -176,13 +176,15 @@ def _price(line: orders_pb2.OrderLine, currency: str) -> str:
 def _money(order: orders_pb2.Order) -> str:
     """What it comes to, where that is more than its lines and a word."""
     adds_up, currency = order.money, order.currency
-    if not (order.charges or order.payments or adds_up.went_back_minor):
+    if not (order.charges or order.payments or adds_up.went_back_minor or adds_up.owed_minor):
         return ""
     charges = [f"{word(order_money_pb2.ChargeKind, c.kind)} {money(c.amount_minor, currency)}" for c in order.charges]
     total = f"{money(adds_up.total_minor, currency)} in all"
     came_in = f"{money(adds_up.came_in_minor, currency)} came in"
     went_back = f"{money(adds_up.went_back_minor, currency)} went back" if adds_up.went_back_minor else ""
-    return ", ".join(filter(None, [f"{total} ({', '.join(charges)})" if charges else total, came_in, went_back]))
+    owed = f"{money(adds_up.owed_minor, currency)} is owed to the customer" if adds_up.owed_minor else ""
+    whole = f"{total} ({', '.join(charges)})" if charges else total
+    return ", ".join(filter(None, [whole, came_in, went_back, owed]))
 
 
 def print_holds(out: Printer, order: orders_pb2.Order) -> None:
@@ -345,6 +347,8 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
                 reason = word(orders_pb2.HoldReason, hold.reason).replace(" ", "_")
                 scope = f" --supplier-order {hold.supplier_order_id}" if hold.supplier_order_id else ""
                 steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}{scope}")
+    if order.money.owed_minor:
+        steps.append(f"Next, when it is paid back: fulfilment order refund-paid {order_id} PAYMENT_ID")
     if any(not hold.lacking for hold in order.holds) or (not order.HasField("confirmed_at") and order.holds):
         return steps
     if order.status == orders_pb2.ORDER_STATUS_RECEIVED:

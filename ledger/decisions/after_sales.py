@@ -57,7 +57,7 @@ from ledger.nouns.orders import (
     breaches,
     supplier_orders,
 )
-from ledger.nouns.orders.after_sales import Amounts
+from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
 from ledger.nouns.parcels import ParcelRegistered, earliest
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Standing
@@ -479,11 +479,13 @@ def grant_refund(
     amounts_minor: Amounts,
     at: datetime,
     now: datetime,
+    charges_minor: Mapping[str, int] = {},
 ) -> list[Change]:
-    """Money back for units: amounts that are named, or a share of their price.
+    """Money back for units and of charges: amounts that are named, or a share of the units' price.
 
-    Without named units all undecided ones are meant. A named amount above what is left of what was paid
-    for the units is refused; a share gives at most what is left. The same refund again records nothing.
+    Without named units and charges all undecided units are meant; 0 of a charge means all that is left of it. A named
+    amount above what is left of what was paid is refused; a share gives at most what is left. The same refund again
+    records nothing.
     """
     docket = _CaseDocket(view, case_id, now)
     case, paying = docket.case, docket.paying
@@ -494,16 +496,19 @@ def grant_refund(
         return docket.close()
     if refund_id in paying.after_sales.refunds:
         raise cases.RefundGrantedDifferently(refund_id)
-    units = by_line or (case.undecided if case.remedy is Remedy.RETURN else case.todo)
-    units = {n: min(count, case.todo.get(n, 0)) for n, count in units.items()} if not by_line else units
+    units = by_line
+    if not by_line and not charges_minor:
+        undecided = case.undecided if case.remedy is Remedy.RETURN else case.todo
+        units = {n: min(count, case.todo.get(n, 0)) for n, count in undecided.items()}
     cases.require_undecided(case, units)
     orders.require_paid(paying)
     shares = {n: _share(case, paying, n, count) for n, count in units.items()}
     amounts = _amounts(paying, shares, share_basis_points, amounts_minor)
-    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
+    charged = _charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
+    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at, charged)
     docket.add(cases.grant_refund(case, granted))
     exact = {n: share.fresh_minor for n, share in shares.items() if paying.lines[n].total_minor is not None}
-    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact)
+    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact, charged)
     paid = {n: orders.refundable_minor(paying, n) for n in amounts}
     docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return docket.close()
@@ -546,6 +551,25 @@ def _amounts(paying: Order, shares: Mapping[LineNo, _Share], share_basis_points:
         orders.require_left(paying, asked, booked_minor)
         booked_minor += asked
         amounts[line_no] = asked
+    return amounts
+
+
+def _charge_amounts(paying: Order, wanted: Mapping[str, int], booked_minor: int) -> ChargeAmounts:
+    """What is refunded of each charge: never more than is left of it, nor of what came in."""
+    charges = {charge.charge_id: charge for charge in paying.money.charges}
+    amounts = ChargeAmounts()
+    for charge_id, named_minor in wanted.items():
+        if charge_id not in charges:
+            raise after_sales.UnknownCharge(paying.order_id, charge_id)
+        left = max(charges[charge_id].amount_minor - paying.after_sales.refunded_of_charge(charge_id), 0)
+        in_all = orders.left_to_go_back(paying, booked_minor)
+        asked = named_minor or (min(left, in_all) if in_all > 0 else left)
+        if asked > left or not left:
+            figures = (Money(each, paying.currency) for each in (asked, left))
+            raise after_sales.ChargeRefundTooLarge(charge_id, *figures)
+        orders.require_left(paying, asked, booked_minor)
+        booked_minor += asked
+        amounts[charge_id] = asked
     return amounts
 
 

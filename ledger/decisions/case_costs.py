@@ -130,6 +130,10 @@ def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> 
         for line_no, amount_minor in refund.amounts_minor.items():
             named = cost_id(case.case_id, "refund", refund_id, line_no)
             yield from _cost(line_no, case.currency, named, CostKind.REFUND, amount_minor)
+        for charge_id, amount_minor in refund.charges_minor.items():
+            named = cost_id(case.case_id, "refund", refund_id, charge_id)
+            line_no = min(refund.by_line or case.opened.by_line)
+            yield from _cost(line_no, case.currency, named, CostKind.REFUND, amount_minor)
     for reship in case.reships:
         yield from _reship(view, case, reship, {line.line_no: line for line in sent_again})
     for label in case.labels.values():

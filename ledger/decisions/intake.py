@@ -337,6 +337,15 @@ def record_payment(
     return [*_confirm_if_ready(view, docket, at, now), *follow_money(view, docket, now)]
 
 
+def pay_owed(
+    view: View, order_id: str, payment_id: str, amount: Money | None, at: datetime, now: datetime
+) -> list[Change]:
+    """What is owed of an order beside its cases was paid."""
+    order = order_in(view, order_id)
+    docket = Docket(order, orders.pay_owed(order, payment_id, amount, at))
+    return [*docket.settled(now), *follow_money(view, docket, now)] if docket.facts else []
+
+
 def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
     """Reships wait for the payment of the order that paid for them, as that order itself does."""
     money_facts = [fact for fact in docket.facts if isinstance(fact, orders.MoneyFact)]

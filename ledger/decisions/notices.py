@@ -346,6 +346,11 @@ def _level(now: _Present) -> str:
     return ""
 
 
+def _stays_true(now: _Present) -> str:
+    """What was cancelled, or paid, is."""
+    return ""
+
+
 _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.ORDER_CONFIRMED: _confirmation,
     MessageKind.DISPATCHED: _dispatch,
@@ -363,6 +368,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.PARCEL_ALERT: _parcel_trouble,
     MessageKind.CASE_STEP: _case_step,
     MessageKind.CASE_DUE: _case_due,
+    MessageKind.UNITS_CANCELLED: _stays_true,
     MessageKind.STOCK_ALERT: _level,
     MessageKind.INVOICE_DISPUTE: _invoice_dispute,
 }

@@ -73,6 +73,8 @@ class MessageKind(StrEnum):
     """To a supplier that was instructed already: a hold stands."""
     GO_ON = "go_on"
     """To a supplier that was told to wait."""
+    UNITS_CANCELLED = "units_cancelled"
+    """To the customer: what will not be sent, what money comes back, and when that was paid."""
     INVOICE_DISPUTE = "invoice_dispute"
     """To the supplier: in what its invoice differs."""
 

@@ -38,9 +38,13 @@ from ledger.nouns.orders import (
     HoldPlaced,
     HoldReleased,
     OrderConfirmed,
+    PaymentKind,
+    PaymentRecorded,
+    UnitsCancelled,
     UnitsDelivered,
 )
 from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
     CancelRequested,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
@@ -107,6 +111,23 @@ def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
 
 def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cause]:
     yield _Cause(MessageKind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
+
+
+def _cancelled(fact: UnitsCancelled | CancelAgreed, history: OrderHistory) -> Iterable[_Cause]:
+    """Once for all that was cancelled together; what a case sends once more, its own messages tell."""
+    order = history.order
+    told = [at for at, _ in order.money.cancelled[:-1]]
+    if order.placed.reship_of or fact.at in told or (isinstance(fact, CancelAgreed) and fact.by_line == fact.rerouted):
+        return
+    yield _Cause(MessageKind.UNITS_CANCELLED, About(order.order_id, because="cancelled"), fact.at)
+
+
+def _moved(fact: PaymentRecorded, history: OrderHistory) -> Iterable[_Cause]:
+    """Money that went back for cancelled units; what else a shop refunds, it tells itself."""
+    order, payment = history.order, fact.payment
+    if payment.kind is PaymentKind.REFUNDED and order.money.cancelled:
+        about = About(order.order_id, because="refund_paid", amount=payment.amount)
+        yield _Cause(MessageKind.UNITS_CANCELLED, about, fact.at)
 
 
 def _readdressed(fact: AddressChanged, history: OrderHistory) -> Iterable[_Cause]:
@@ -285,6 +306,9 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     SupplierOrderShipped: _shipped,
     UnitsDelivered: _delivered,
     CancelRequested: _cancel_asked,
+    UnitsCancelled: _cancelled,
+    CancelAgreed: _cancelled,
+    PaymentRecorded: _moved,
     AddressChanged: _readdressed,
     HoldPlaced: _held,
     HoldReleased: _let_go,

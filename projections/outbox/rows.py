@@ -75,7 +75,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 2, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 3, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:

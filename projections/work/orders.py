@@ -8,7 +8,7 @@ from zlib import crc32
 
 from ledger.facts import to_minute
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor
+from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor, owed_minor, owed_since
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.terms.clocks import Reading
 from ledger.terms.money import Money
@@ -31,6 +31,7 @@ def of_order(history: OrderHistory) -> list[Item]:
         *_oddities(history),
         *_chargebacks(history.order),
         *_unpayable(history.order),
+        *_owed(history.order),
     ]
 
 
@@ -125,6 +126,16 @@ def _unpayable(order: Order) -> Iterator[Item]:
         because = f"refund {refund_id} of {granted} cannot be paid, {remains} is left of what came in: deny it"
         task_id = task_id_of(WorkKind.CASE, subject, since)
         yield Item(WorkKind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
+
+
+def _owed(order: Order) -> Iterator[Item]:
+    """For units that were cancelled after they were paid, and for refunds that bounced: somebody pays it back."""
+    if not (order.money.cancelled or order.money.payments) or not (owed := owed_minor(order)):
+        return
+    since = owed_since(order)
+    because = f"{Money(owed, order.currency)} is owed to the customer: pay it back"
+    task_id = task_id_of(WorkKind.REFUND, order.order_id, since)
+    yield Item(WorkKind.REFUND, order.order_id, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
 
 def _breaches(order: Order) -> Iterator[Item]:

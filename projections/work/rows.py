@@ -41,6 +41,8 @@ class WorkKind(StrEnum):
     """Something happened that should not have."""
     CASE = "case"
     """The next step of a return case is the retailer's."""
+    REFUND = "refund"
+    """Money is owed to a customer beside the refunds of cases."""
     INVOICE = "invoice"
     """A supplier's invoice asks too much, or a dispute about it is to be settled."""
 

@@ -302,14 +302,14 @@ def test_a_delivery_is_proven_and_disputed(ff: Shell):
 
 
 def test_notes_and_tags_are_put_down_shown_and_searched_for(ff: Shell):
-    placed(ff, "noted", "--paid", "--tag", "VIP", "--tag", "slow payer")
-    assert ff("order", "note", "shop/noted", "call before noon", "--actor", "mia").code == 0
-    assert ff("order", "tag", "shop/noted", "fragile", "--remove", "slow payer").code == 0
-    shown = ff("show", "shop/noted").out
+    placed(ff, "tagged", "--paid", "--tag", "VIP", "--tag", "slow payer")
+    assert ff("order", "note", "shop/tagged", "call before noon", "--actor", "mia").code == 0
+    assert ff("order", "tag", "shop/tagged", "fragile", "--remove", "slow payer").code == 0
+    shown = ff("show", "shop/tagged").out
     assert re.search(r"tags +fragile, vip", shown)
     assert "call before noon" not in shown
-    assert re.search(r"mia +call before noon", ff("show", "shop/noted", "--personal").out)
-    assert re.search(r"shop/noted +confirmed .* fragile, vip", ff("report", "orders", "--tag", "vip").out)
+    assert re.search(r"mia +call before noon", ff("show", "shop/tagged", "--personal").out)
+    assert re.search(r"shop/tagged +confirmed .* fragile, vip", ff("report", "orders", "--tag", "vip").out)
     assert "No such orders." in ff("report", "orders", "--tag", "slow payer").out
 
 

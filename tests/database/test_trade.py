@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.decisions import after_sales
 from ledger.nouns.cases import Remedy, ReturnLabelled
+from ledger.nouns.orders import Charge, ChargeKind
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
@@ -162,6 +163,18 @@ async def test_a_refund_costs_whoever_is_ruled_liable(tenant: EmptyTenant):
     assert row.costs == (Borne(Party.CARRIER, "EUR", 500),)
     (row,) = await reviewed(tenant, desk.scenario, GroupBy.SUPPLIER)
     assert (row.key, row.costs) == ("acme", (Borne(Party.CARRIER, "EUR", 500),))
+
+
+async def test_what_is_refunded_of_the_shipping_costs_too(tenant: EmptyTenant):
+    desk = Desk(delivered(charges=(Charge("shipping", ChargeKind.SHIPPING, 490),)))
+    desk.opens()
+    desk.files()
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    desk.grants({1: 1}, charges={"shipping": 0})
+    found = await the_row(tenant, desk.scenario)
+    assert found.costs == (Borne(Party.SUPPLIER, "EUR", 990),)
 
 
 async def test_bringing_goods_back_costs_its_freight_shared_exactly_among_lines(tenant: EmptyTenant):

@@ -115,8 +115,26 @@ async def test_an_order_that_is_cancelled_first_gets_no_confirmation(tenant: Emp
         scenario.cancel()
         office.use(scenario)
         await office.tick()
-        assert await office.states() == {"order_confirmed": "cancelled"}
-        assert postbox.calls == 0
+        assert await office.states() == {"order_confirmed": "cancelled", "units_cancelled": "sent"}
+
+
+async def test_a_customer_is_told_once_what_was_cancelled_together_what_comes_back_and_that_it_was_paid(
+    tenant: EmptyTenant,
+):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        lines = (line(1, "tea", 3, total_minor=1_000), line(2, "mug", 1, "bolt"))
+        scenario = confirmed(*lines, **office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.cancel({1: 1, 2: 1})
+        await office.tick()
+        scenario.later(hours=1)
+        scenario.pays_owed()
+        await office.tick()
+        cancelled, paid = [each.text for each in postbox.letters if each.message_id.startswith("units_cancelled")]
+        assert "1 × tea\n1 × mug\n\nYou get 8.33 EUR back." in cancelled
+        assert "1 × tea\n1 × mug\n\n8.33 EUR is on its way to you." in paid
 
 
 async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_untrue(tenant: EmptyTenant):

@@ -28,7 +28,7 @@ from ledger.nouns.messages import (
     MessageGivenUp,
     MessageRetried,
 )
-from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.orders import HoldReason, PaymentKind, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
 from ledger.nouns.tasks import (
@@ -225,6 +225,18 @@ async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: Empty
     queue.scenario.charge_back(100, "cb-2")
     odd = "1.00 EUR more went back than the order cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
     assert await queue.what() == [(WorkKind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
+
+
+async def test_money_that_is_owed_for_what_was_cancelled_is_work_until_it_is_paid(tenant: EmptyTenant):
+    queue = Queue(tenant, confirmed(line(1, "tea", 3, total_minor=1_000)))
+    queue.scenario.cancel({1: 1})
+    owed = (WorkKind.REFUND, "3.33 EUR is owed to the customer: pay it back", Owner.AFTER_SALES)
+    assert await queue.what() == [owed]
+    queue.scenario.pays_owed()
+    assert await queue.all() == []
+    queue.scenario.later(hours=1)
+    queue.scenario.moved(PaymentKind.REFUND_RETURNED, 333, of="back-1")
+    assert await queue.what() == [owed]
 
 
 async def test_of_a_cancelled_order_nothing_waits_and_nothing_is_late(tenant: EmptyTenant):

@@ -136,11 +136,12 @@ class Desk:
         amounts: dict[int, int] | None = None,
         refund_id: str = "refund-1",
         case_id: str = CASE,
+        charges: dict[str, int] | None = None,
     ) -> list[Fact]:
         now = self.scenario.now
         return self._do(
             lambda: after_sales.grant_refund(
-                self.scenario.book, case_id, refund_id, units(by_line), share, units(amounts), now, now
+                self.scenario.book, case_id, refund_id, units(by_line), share, units(amounts), now, now, charges or {}
             )
         )
 

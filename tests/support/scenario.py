@@ -336,6 +336,12 @@ class Scenario:
         payment_id = payment_id or f"{kind}-{amount_minor}"
         return self.moves(Payment(payment_id, kind, Money(amount_minor, "EUR"), at or self.now, of=of))
 
+    def pays_owed(
+        self, payment_id: str = "back-1", amount_minor: int | None = None, currency: str = "EUR", order_id: str = ORDER
+    ) -> list[Fact]:
+        amount = None if amount_minor is None else Money(amount_minor, currency)
+        return self.record(intake.pay_owed(self.book, order_id, payment_id, amount, self.now, self.now))
+
     def charge_back(
         self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
     ) -> list[Fact]:

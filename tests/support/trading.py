@@ -87,6 +87,12 @@ def captured(amount_minor: int, **more: Any) -> order_money_pb2.Payment:
     return order_money_pb2.Payment(amount=eur(amount_minor), **named)
 
 
+def shipping(amount_minor: int) -> order_money_pb2.Charge:
+    return order_money_pb2.Charge(
+        charge_id="shipping", kind=order_money_pb2.CHARGE_KIND_SHIPPING, amount_minor=amount_minor
+    )
+
+
 def cost(amount_minor: int = 1000, cost_id: str = "refund-1") -> recoveries_pb2.RecoveryCost:
     return recoveries_pb2.RecoveryCost(cost_id=cost_id, kind=recoveries_pb2.COST_KIND_REFUND, amount_minor=amount_minor)
 

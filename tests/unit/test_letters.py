@@ -59,6 +59,7 @@ REASONS = {
         *(f"approved_{remedy}" for remedy in Remedy),
     ),
     MessageKind.STOCK_ALERT: tuple(Alert),
+    MessageKind.UNITS_CANCELLED: ("cancelled", "refund_paid"),
 }
 CLOCKS = {
     MessageKind.REMINDER: ("acknowledge", "dispatch", "answer"),

@@ -14,11 +14,11 @@ from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2, returns_pb2
-from ledger.decisions import after_sales
+from ledger.decisions import after_sales, intake
 from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
 from ledger.nouns.cases import Denial, Inspection, Reason, Remedy
-from ledger.nouns.orders.after_sales import Amounts
+from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
 from ledger.terms.parties import Party
 from ledger.view import Decide, View
 
@@ -199,10 +199,21 @@ def grant_refund(request: pb.GrantRefundRequest, edge: Edge) -> Ask:
         units[line_no] = count(line.units, f"{field}.units", 1)
         if line.amount_minor:
             amounts[line_no] = shapes.minor(line.amount_minor, f"{field}.amount_minor", 1)
+    charges = _charges(request.charges)
     return _of_case(
         case_id,
-        lambda view: after_sales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now),
+        lambda view: after_sales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now, charges),
     )
+
+
+def _charges(messages: Sequence[pb.ChargeAmount]) -> ChargeAmounts:
+    require(len(messages) <= 100, "charges", f"{len(messages)} charges, 100 at most")
+    amounts = ChargeAmounts()
+    for index, charge in enumerate(messages):
+        charge_id = plain_id(charge.charge_id, f"charges[{index}].charge_id")
+        require(charge_id not in amounts, f"charges[{index}].charge_id", f"{charge_id} is named twice")
+        amounts[charge_id] = shapes.minor(charge.amount_minor, f"charges[{index}].amount_minor")
+    return amounts
 
 
 def deny_refund(request: pb.DenyRefundRequest, edge: Edge) -> Ask:
@@ -218,10 +229,24 @@ def deny_refund(request: pb.DenyRefundRequest, edge: Edge) -> Ask:
 
 
 def record_refund_paid(request: pb.RecordRefundPaidRequest, edge: Edge) -> Ask:
+    if request.order_id:
+        return _pay_owed(request, edge)
+    require(not request.HasField("amount"), "amount", "is that of the case's refund; leave it out")
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     refund_id, reference = plain_id(request.refund_id, "refund_id"), text(request.reference, "reference", 100)
     return _of_case(
         case_id, lambda view: after_sales.record_refund_paid(view, case_id, refund_id, reference, at, edge.now)
+    )
+
+
+def _pay_owed(request: pb.RecordRefundPaidRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    payment_id = plain_id(request.refund_id, "refund_id")
+    require(not request.case_id, "case_id", "name a case or an order, not both")
+    require(not request.reference, "reference", "is for refunds of cases; refund_id is the payment's id")
+    amount = shapes.money(request.amount, "amount", 1) if request.HasField("amount") else None
+    return Ask(
+        lambda view: intake.pay_owed(view, order_id, payment_id, amount, at, edge.now), (orders.stream(order_id),)
     )
 
 

@@ -105,5 +105,6 @@ def shown(state: Order) -> dict[str, Any]:
             due_minor=in_64_bits(orders.due_minor(state)),
             came_in_minor=in_64_bits(orders.came_in_minor(state)),
             went_back_minor=in_64_bits(orders.went_back_minor(state)),
+            owed_minor=in_64_bits(orders.owed_minor(state)),
         ),
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Sealed, Units, Value
-from ledger.nouns.orders.after_sales import Amounts
+from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
 from ledger.terms.parties import Party
 
 
@@ -280,6 +280,8 @@ class RefundGranted(Fact, frozen=True, tag="case.refund_granted"):
     amounts_minor: Amounts
     currency: str
     at: datetime
+    charges_minor: ChargeAmounts = {}
+    """What is refunded beside them, such as of the shipping."""
 
 
 class RefundDenied(Fact, frozen=True, tag="case.refund_denied"):

@@ -25,7 +25,7 @@ from ledger.terms.money import Money
 def grant_refund(case: Case, granted: RefundGranted) -> Sequence[CaseFact]:
     """Money for units; after-sales has computed granted.amounts_minor."""
     require_undecided(case, granted.by_line)
-    if not granted.by_line:
+    if not (granted.by_line or granted.charges_minor):
         raise NothingToRefund(case.case_id)
     if case.remedy is Remedy.RETURN:
         for line_no, units in granted.by_line.items():

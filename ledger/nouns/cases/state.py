@@ -40,7 +40,7 @@ from ledger.nouns.cases.facts import (
     ReturnShipped,
     ReviewStarted,
 )
-from ledger.nouns.orders.after_sales import Amounts
+from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
@@ -99,10 +99,11 @@ class Refund(Value, frozen=True):
     granted_at: datetime
     paid_at: datetime | None = None
     reference: str = ""
+    charges_minor: ChargeAmounts = {}
 
     @property
     def amount_minor(self) -> int:
-        return in_64_bits(sum(self.amounts_minor.values()))
+        return in_64_bits(sum(self.amounts_minor.values()) + sum(self.charges_minor.values()))
 
 
 class Reship(Value, frozen=True):
@@ -372,7 +373,7 @@ def _without_found(case: Case, received: Units) -> dict[LineNo, Inspection]:
 def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack | RefundPaid) -> Case:
     match fact:
         case RefundGranted(by_line=by_line):
-            refund = Refund(by_line, fact.amounts_minor, fact.at)
+            refund = Refund(by_line, fact.amounts_minor, fact.at, charges_minor=fact.charges_minor)
             return replace(
                 case,
                 refunds={**case.refunds, fact.refund_id: refund},

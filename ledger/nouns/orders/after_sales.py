@@ -20,11 +20,14 @@ from ledger.facts import (
     minus,
     plus,
 )
-from ledger.refusals import Forbidden, sentence_only
+from ledger.refusals import Forbidden, NotFound, sentence_only
 from ledger.terms.money import Money
 
 Amounts = dict[LineNo, int]
 """Minor units of money by line."""
+
+ChargeAmounts = dict[str, int]
+"""Minor units of money by the id of the charge that they are refunded of."""
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -78,6 +81,7 @@ class RefundBooked(Fact, frozen=True, tag="order.refund_booked"):
     at: datetime
     shares_minor: Amounts = {}
     """What these units are of a line that has an exact total, where no other refund was granted for them before."""
+    charges_minor: ChargeAmounts = {}
 
 
 class RefundPaidBack(Fact, frozen=True, tag="order.refund_paid_back"):
@@ -141,6 +145,7 @@ class BookedRefund(Value, frozen=True):
     by_line: Units
     amounts_minor: Amounts
     shares_minor: Amounts = {}
+    charges_minor: ChargeAmounts = {}
     paid_at: datetime | None = None
     reference: str = ""
 
@@ -150,7 +155,7 @@ class BookedRefund(Value, frozen=True):
 
     @property
     def amount_minor(self) -> int:
-        return sum(self.amounts_minor.values())
+        return sum(self.amounts_minor.values()) + sum(self.charges_minor.values())
 
 
 class AfterSales(Value, frozen=True):
@@ -175,6 +180,9 @@ class AfterSales(Value, frozen=True):
 
     def refunded_minor(self, line_no: LineNo) -> int:
         return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
+
+    def refunded_of_charge(self, charge_id: str) -> int:
+        return sum(refund.charges_minor.get(charge_id, 0) for refund in self.refunds.values())
 
     @property
     def booked_minor(self) -> int:
@@ -207,7 +215,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             share = after_sales.cases[case_id]
             return _with_case(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
         case RefundBooked():
-            refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor, fact.shares_minor)
+            refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor, fact.shares_minor, fact.charges_minor)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
         case RefundPaidBack(refund_id=refund_id):
             paid = replace(after_sales.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
@@ -256,6 +264,19 @@ class UnitsInReturn(Forbidden, reason="UNITS_IN_RETURN"):
 class RefundTooLarge(Forbidden, reason="REFUND_TOO_LARGE"):
     says = "{asked} asked for line {line_no}, {left} left of what was paid for its units"
     line_no: int
+    asked: Money
+    left: Money
+
+
+class UnknownCharge(NotFound, reason="UNKNOWN_CHARGE"):
+    says = "order {order_id} has no charge {charge_id}"
+    order_id: str
+    charge_id: str
+
+
+class ChargeRefundTooLarge(Forbidden, reason="CHARGE_REFUND_TOO_LARGE"):
+    says = "{asked} asked for charge {charge_id}, {left} of it left to refund"
+    charge_id: str
     asked: Money
     left: Money
 

@@ -138,6 +138,54 @@ def last_went_back_at(order: Order) -> datetime | None:
     return max((*paid, *(each.at for each in news)), default=None)
 
 
+# --- what is owed -----------------------------------------------------------------------------------
+
+
+def owed_minor(order: Order) -> int:
+    """What is owed to the customer beside the refunds of cases: for units that were cancelled after they were paid, the
+    charges too where nothing of the order is wanted, and for refunds that bounced.
+
+    What the shop refunded, or a bank took back, pays it, whether it came before or after. Never is more owed than is
+    left of what came in.
+    """
+    if word_of(order) in NO_MONEY and not of_kind(order, PaymentKind.CAPTURED):
+        return 0
+    bounced, refunded = _bounced(order)
+    owed = max(_for_cancelled(order) - refunded, 0) + bounced - charged_back_minor(order)
+    unpaid = order.after_sales.booked_minor - order.after_sales.paid_back_minor
+    return max(min(owed, left_minor(order) - unpaid), 0)
+
+
+def _for_cancelled(order: Order) -> int:
+    """What was paid for units that were cancelled since."""
+    if not any(order.money.cancelled):
+        return 0
+    came_in, due = came_in_minor(order), due_minor(order)
+    paid_for = cancelled_minor(order) - cancelled_minor(order, _settled(order))
+    return max(min(paid_for, came_in - due), 0) if due else came_in
+
+
+def _bounced(order: Order) -> tuple[int, int]:
+    """What bounced and was not paid again, and what the shop refunded beside that, in the order of their times."""
+    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
+    moved = [*of_kind(order, PaymentKind.REFUNDED), *of_kind(order, PaymentKind.REFUND_RETURNED)]
+    bounced = refunded = 0
+    for each in sorted(moved, key=lambda payment: (payment.at, payment.kind)):
+        amount_minor = each.amount.amount_minor
+        if each.kind is PaymentKind.REFUND_RETURNED:
+            bounced += amount_minor
+        elif each.payment_id not in of_cases:
+            again = min(bounced, amount_minor)
+            bounced, refunded = bounced - again, refunded + amount_minor - again
+    return bounced, refunded
+
+
+def owed_since(order: Order) -> datetime:
+    """Since when something is owed: the last cancellation or return of a refund."""
+    returned = (each.at for each in of_kind(order, PaymentKind.REFUND_RETURNED))
+    return max((*(at for at, _ in order.money.cancelled), *returned), default=order.placed.placed_at)
+
+
 # --- how it stands ----------------------------------------------------------------------------------
 
 

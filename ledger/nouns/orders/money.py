@@ -18,6 +18,7 @@ from ledger.nouns.orders.balance import (
     left_minor,
     left_to_go_back,
     of_kind,
+    owed_minor,
     refunded_by_shop_minor,
     total_minor,
     went_back_minor,
@@ -37,7 +38,13 @@ from ledger.nouns.orders.facts import (
 )
 from ledger.nouns.orders.holds import end_holds, place_holds
 from ledger.nouns.orders.payments import Payment, PaymentKind
-from ledger.nouns.orders.refusals import ChargebackDiffers, MoreThanCameIn, PaymentDiffers
+from ledger.nouns.orders.refusals import (
+    ChargebackDiffers,
+    MoreThanCameIn,
+    MoreThanOwed,
+    NothingOwed,
+    PaymentDiffers,
+)
 from ledger.nouns.orders.state import Header, Order
 from ledger.terms.money import Money
 
@@ -242,6 +249,23 @@ def pay_refund(order: Order, refund_id: str, at: datetime, reference: str = "") 
     if not _is_known(order, reference):
         require_left(order, refund.amount_minor, refunds.paid_back_minor)
     return [paid_back, *follow_payment(order, after, at)]
+
+
+def pay_owed(order: Order, payment_id: str, amount: Money | None, at: datetime) -> list[OrderFact]:
+    """What is owed for cancelled units or for a refund that bounced was paid, all of it or a part. Twice records
+    nothing.
+    """
+    known = [each for each in order.money.payments if each.key == (PaymentKind.REFUNDED, payment_id)]
+    if not known:
+        owed = Money(owed_minor(order), order.currency)
+        if not owed.amount_minor:
+            raise NothingOwed(order.order_id)
+        amount = amount or owed
+        if amount.currency != owed.currency or amount.amount_minor > owed.amount_minor:
+            raise MoreThanOwed(order.order_id, amount, owed)
+    elif amount is None:
+        return []
+    return record_payment(order, Payment(payment_id, PaymentKind.REFUNDED, amount, at))
 
 
 def _is_known(order: Order, reference: str) -> bool:

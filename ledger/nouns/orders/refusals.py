@@ -126,6 +126,21 @@ class PaymentDiffers(AlreadyExists, reason="ORDER_PAYMENT_DIFFERS"):
     amount: Money
 
 
+class NothingOwed(Forbidden, reason="NOTHING_OWED"):
+    says = (
+        "nothing is owed of order {order_id} beside the refunds of its cases; record what was paid all the same as a "
+        "payment"
+    )
+    order_id: str
+
+
+class MoreThanOwed(Forbidden, reason="MORE_THAN_OWED"):
+    says = "{asked} was paid of order {order_id}, {owed} is owed; record what was paid beyond that as a payment"
+    order_id: str
+    asked: Money
+    owed: Money
+
+
 class MoreThanCameIn(Forbidden, reason="MORE_THAN_CAME_IN"):
     says = (
         "{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "

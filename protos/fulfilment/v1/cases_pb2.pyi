@@ -666,6 +666,7 @@ class GrantRefundRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     SHARE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
     refund_id: _builtins.str
@@ -688,6 +689,10 @@ class GrantRefundRequest(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """When; absent means now."""
 
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeAmount]:
+        """Charges of the order, at most 100; without lines they alone are refunded."""
+
     def __init__(
         self,
         *,
@@ -697,14 +702,41 @@ class GrantRefundRequest(_message.Message):
         lines: _abc.Iterable[Global___LineAmount] | None = ...,
         share_basis_points: _builtins.int = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        charges: _abc.Iterable[Global___ChargeAmount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "refund_id", b"refund_id", "share_basis_points", b"share_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "charges", b"charges", "context", b"context", "lines", b"lines", "refund_id", b"refund_id", "share_basis_points", b"share_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantRefundRequest: _TypeAlias = GrantRefundRequest  # noqa: Y015
+
+@_typing.final
+class ChargeAmount(_message.Message):
+    """Money of a charge of the order, such as the shipping."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHARGE_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    charge_id: _builtins.str
+    """The charge. Required."""
+    amount_minor: _builtins.int
+    """Minor units of the order's currency, at most 10^15; 0 in a request means all that is left of it."""
+    def __init__(
+        self,
+        *,
+        charge_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charge_id", b"charge_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargeAmount: _TypeAlias = ChargeAmount  # noqa: Y015
 
 @_typing.final
 class DenyRefundRequest(_message.Message):
@@ -765,12 +797,16 @@ class RecordRefundPaidRequest(_message.Message):
     REFUND_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
-    """The case. Required."""
+    """The case; empty where money of the order itself is paid back, then order_id is needed."""
     refund_id: _builtins.str
-    """The refund. Required."""
+    """The refund; without a case the payment's id, as RecordPayment would tell it. Required."""
     reference: _builtins.str
-    """The shop's or payment provider's id of the payment, at most 100 characters. No personal data."""
+    """The shop's or payment provider's id of the payment, at most 100 characters. No personal data. Only with a case."""
+    order_id: _builtins.str
+    """"channel/channel_order_id"; only without a case."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -778,6 +814,10 @@ class RecordRefundPaidRequest(_message.Message):
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When; absent means now."""
+
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much; absent means all that is owed. Only without a case."""
 
     def __init__(
         self,
@@ -787,10 +827,12 @@ class RecordRefundPaidRequest(_message.Message):
         refund_id: _builtins.str = ...,
         reference: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        order_id: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "case_id", b"case_id", "context", b"context", "order_id", b"order_id", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1506,10 +1548,11 @@ class Refund(_message.Message):
     GRANTED_AT_FIELD_NUMBER: _builtins.int
     PAID_AT_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Its id."""
     amount_minor: _builtins.int
-    """All of it, in minor units of the case's currency."""
+    """All of it with what is of charges, in minor units of the case's currency."""
     reference: _builtins.str
     """The shop's or payment provider's id of the payment."""
     @_builtins.property
@@ -1524,6 +1567,10 @@ class Refund(_message.Message):
     def paid_at(self) -> _timestamp_pb2.Timestamp:
         """When the shop paid it; absent while it is owed."""
 
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeAmount]:
+        """What of it is of charges."""
+
     def __init__(
         self,
         *,
@@ -1533,10 +1580,11 @@ class Refund(_message.Message):
         granted_at: _timestamp_pb2.Timestamp | None = ...,
         paid_at: _timestamp_pb2.Timestamp | None = ...,
         reference: _builtins.str = ...,
+        charges: _abc.Iterable[Global___ChargeAmount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["granted_at", b"granted_at", "paid_at", b"paid_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charges", b"charges", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

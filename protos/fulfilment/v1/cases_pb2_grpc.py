@@ -289,9 +289,11 @@ class CaseServiceServicer:
     def GrantRefund(self, request, context):
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
-        at most what is left. The same refund again records nothing.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+        at most what is left. Charges of the order can be refunded with them, or alone. The same refund again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+        WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
+        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
         ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -312,9 +314,11 @@ class CaseServiceServicer:
 
     def RecordRefundPaid(self, request, context):
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-        it twice records nothing.
+        it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
+        paid, or for a refund that bounced.
         Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
-        then DenyRefund takes it back.
+        then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
+        MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -122,9 +122,11 @@ class CaseServiceStub:
     GrantRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
-    at most what is left. The same refund again records nothing.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+    at most what is left. Charges of the order can be refunded with them, or alone. The same refund again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+    WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
+    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
     ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
@@ -137,9 +139,11 @@ class CaseServiceStub:
     """
     RecordRefundPaid: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-    it twice records nothing.
+    it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
+    paid, or for a refund that bounced.
     Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
-    then DenyRefund takes it back.
+    then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
+    MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
     """
     CancelCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -257,9 +261,11 @@ class CaseServiceAsyncStub(CaseServiceStub):
     GrantRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
-    at most what is left. The same refund again records nothing.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+    at most what is left. Charges of the order can be refunded with them, or alone. The same refund again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+    WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
+    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
     ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -272,9 +278,11 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     RecordRefundPaid: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-    it twice records nothing.
+    it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
+    paid, or for a refund that bounced.
     Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
-    then DenyRefund takes it back.
+    then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
+    MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
     """
     CancelCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -467,9 +475,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
-        at most what is left. The same refund again records nothing.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+        at most what is left. Charges of the order can be refunded with them, or alone. The same refund again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+        WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
+        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
         ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
 
@@ -494,9 +504,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-        it twice records nothing.
+        it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
+        paid, or for a refund that bounced.
         Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
-        then DenyRefund takes it back.
+        then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
+        MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
         """
 
     @_abc_1.abstractmethod

@@ -95,6 +95,8 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To a supplier that was told to wait: to go on, and by when."""
     MESSAGE_KIND_INVOICE_DISPUTE: _MessageKind.ValueType  # 18
     """To the supplier: in what its invoice differs from what was ordered and shipped."""
+    MESSAGE_KIND_UNITS_CANCELLED: _MessageKind.ValueType  # 19
+    """To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -139,6 +141,8 @@ MESSAGE_KIND_GO_ON: MessageKind.ValueType  # 17
 """To a supplier that was told to wait: to go on, and by when."""
 MESSAGE_KIND_INVOICE_DISPUTE: MessageKind.ValueType  # 18
 """To the supplier: in what its invoice differs from what was ordered and shipped."""
+MESSAGE_KIND_UNITS_CANCELLED: MessageKind.ValueType  # 19
+"""To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:

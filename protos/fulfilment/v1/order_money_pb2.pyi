@@ -202,6 +202,7 @@ class OrderMoney(_message.Message):
     DUE_MINOR_FIELD_NUMBER: _builtins.int
     CAME_IN_MINOR_FIELD_NUMBER: _builtins.int
     WENT_BACK_MINOR_FIELD_NUMBER: _builtins.int
+    OWED_MINOR_FIELD_NUMBER: _builtins.int
     total_minor: _builtins.int
     """What lines and charges cost, cancelled units too."""
     due_minor: _builtins.int
@@ -210,6 +211,10 @@ class OrderMoney(_message.Message):
     """What came in: captured, or by the shop's word what it cost then."""
     went_back_minor: _builtins.int
     """What went back, by whatever way: refunds of cases and of the shop, chargebacks, less what bounced."""
+    owed_minor: _builtins.int
+    """What is owed beside the refunds of cases: for units that were cancelled after they were paid, with the charges where
+    nothing of the order is wanted, and for refunds that bounced. CaseService.RecordRefundPaid says that it was paid.
+    """
     def __init__(
         self,
         *,
@@ -217,10 +222,11 @@ class OrderMoney(_message.Message):
         due_minor: _builtins.int = ...,
         came_in_minor: _builtins.int = ...,
         went_back_minor: _builtins.int = ...,
+        owed_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "owed_minor", b"owed_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

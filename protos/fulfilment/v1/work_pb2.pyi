@@ -79,6 +79,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """Something happened that should not have, such as a parcel that left while its order was on hold."""
     WORK_KIND_INVOICE: _WorkKind.ValueType  # 11
     """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
+    WORK_KIND_REFUND: _WorkKind.ValueType  # 12
+    """Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -107,6 +109,8 @@ WORK_KIND_ODDITY: WorkKind.ValueType  # 10
 """Something happened that should not have, such as a parcel that left while its order was on hold."""
 WORK_KIND_INVOICE: WorkKind.ValueType  # 11
 """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
+WORK_KIND_REFUND: WorkKind.ValueType  # 12
+"""Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final

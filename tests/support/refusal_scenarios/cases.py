@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fulfilment.v1 import cases_pb2, orders_pb2
 from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_case, of_order
-from tests.support.trading import REFUND, RESHIP, SHA256, Fields, Trade, eur, fresh, inspected, line, refund
+from tests.support.trading import REFUND, RESHIP, SHA256, Fields, Trade, eur, fresh, inspected, line, refund, shipping
 
 
 def refunded(trade: Trade) -> str:
@@ -19,6 +19,13 @@ def unpaid_after_all(trade: Trade) -> str:
     case_id = trade.approved(REFUND)
     trade.send("RecordPayment", order_id=f"shop/{case_id}", payment=orders_pb2.PAYMENT_STATE_FAILED)
     return case_id
+
+
+def paid_back(trade: Trade) -> str:
+    """An order that was cancelled and whose money was paid back."""
+    order_id = trade.cancelled()
+    trade.send("RecordRefundPaid", case_id="", order_id=order_id)
+    return order_id
 
 
 def charged_back_before(trade: Trade) -> str:
@@ -173,6 +180,13 @@ CASES: Scenarios = {
         "NOT_INSPECTED": of_case(Trade.received, lines=[refund()]),
         "NOTHING_PAID": of_case(unpaid_after_all),
         "REFUND_TOO_LARGE": of_case(lambda trade: trade.approved(REFUND), lines=[refund(amount_minor=991)]),
+        "UNKNOWN_CHARGE": of_case(
+            lambda trade: trade.approved(REFUND), charges=[cases_pb2.ChargeAmount(charge_id="nothing")]
+        ),
+        "CHARGE_REFUND_TOO_LARGE": of_case(
+            lambda trade: trade.approved(REFUND, charges=[shipping(490)]),
+            charges=[cases_pb2.ChargeAmount(charge_id="shipping", amount_minor=491)],
+        ),
         "MORE_THAN_CAME_IN": of_case(charged_back_before),
         "REFUND_GRANTED_DIFFERENTLY": granted_again,
     },
@@ -192,6 +206,10 @@ CASES: Scenarios = {
         "UNKNOWN_CASE": as_it_is,
         "UNKNOWN_REFUND": of_case(Trade.granted),
         "MORE_THAN_CAME_IN": charged_back_since,
+        "UNKNOWN_ORDER": lambda trade: {"case_id": "", "order_id": "shop/nobody"},
+        "NOTHING_OWED": of_order(Trade.placed, case_id=""),
+        "MORE_THAN_OWED": of_order(Trade.cancelled, case_id="", amount=eur(10**6)),
+        "ORDER_PAYMENT_DIFFERS": of_order(paid_back, case_id="", amount=eur(1)),
     },
     "CancelCase": {
         "UNKNOWN_CASE": as_it_is,
