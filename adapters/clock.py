@@ -16,7 +16,7 @@ from typing import NamedTuple
 from adapters.every_tenant import EveryTenant
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import (
-    stock_alerts,
+    stock_watch,
     timers,
 )
 from ledger.decisions.timers import Timer
@@ -127,4 +127,4 @@ def _command(timer: Timer, attempt: int, now: datetime) -> Command:
     def decide(view: View) -> list[Change]:
         return timer.notice(view, now)
 
-    return own_command(timer.request(attempt), ACTOR, stock_alerts.watching(decide, now), (timer.stream,))
+    return own_command(timer.request(attempt), ACTOR, stock_watch.watching(decide, now), (timer.stream,))

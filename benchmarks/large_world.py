@@ -13,6 +13,7 @@ from ledger.decisions import (
     intake,
     sourcing,
     stock_alerts,
+    stock_watch,
 )
 from ledger.decisions.timers import timer
 from ledger.engine.book import Book
@@ -88,7 +89,7 @@ class World(NamedTuple):
 
 def decided(decide: Decide, now: datetime) -> Callable[[View], Sequence[Change]]:
     """A decision as the edge hands it to the ledger."""
-    return stock_alerts.watching(lambda view: decide(view, now), now)
+    return stock_watch.watching(lambda view: decide(view, now), now)
 
 
 class Command(NamedTuple):

@@ -16,7 +16,7 @@ from adapters.rpc.faults import all_faults
 from adapters.rpc.queries import Context, deadline_of, tenant_name, where
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
-from ledger.decisions import stock_alerts
+from ledger.decisions import stock_watch
 from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Log
 from ledger.engine.sealing import PersonKey, Sealer
@@ -158,7 +158,7 @@ class Commands:
         fingerprint = self._sealer.fingerprint(content)
         edge = Edge(self._sealer, tenant.name, now, actor, fingerprint.hex()[:32], [], seen)
         ask = self._readers[type(request)].read(request, edge)
-        decide = stock_alerts.watching(ask.decide, now)
+        decide = stock_watch.watching(ask.decide, now)
         command = Command(
             request_id,
             actor,

@@ -1,31 +1,16 @@
 """Stock against what was agreed: feeds that go stale, and alerts at every crossing of a threshold (DOMAIN 3).
 
-Alerts are decided in one place for every command: ``watching`` wraps its decision, looks at each stock
-stream that it touches as it will be with the new facts, and adds the alerts for staff and shops. It also records
-which orders wait for stock, which follows from their facts, in the streams of the stock that they wait for.
+Alerts are decided in one place for every command, from each stock stream that it touches as it will be with the new
+facts.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from functools import reduce
-from typing import Any
 
-from msgspec.structs import replace
-
-from ledger.decisions.order_stock import Item, barred_of, waits_of
 from ledger.facts import Change, changes_of
-from ledger.nouns import orders, policies, stock, suppliers
-from ledger.nouns.orders import (
-    HoldPlaced,
-    HoldReason,
-    Order,
-    OrderFact,
-    OrderPlaced,
-    UnitsBackordered,
-)
+from ledger.nouns import policies, stock, suppliers
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.stock import (
     Alert,
@@ -42,15 +27,12 @@ from ledger.nouns.stock import (
     ReservationStatus,
     SoldOut,
     Stock,
-    StockAwaited,
-    StockCorrected,
     StockFact,
     StockLow,
     StockReserved,
     StockRunningOut,
-    WaitEnded,
 )
-from ledger.view import Decide, View
+from ledger.view import View
 
 # --- feeds ----------------------------------------------------------------------------------------
 
@@ -71,102 +53,15 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
 # --- alerts ---------------------------------------------------------------------------------------
 
 
-def watching(decide: Decide, now: datetime) -> Decide:
-    """The decision, with the alerts that its facts give rise to."""
-    return lambda view: watched(view, decide(view), now)
+def alerts_of(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
+    """The alerts that facts of one stock stream give rise to; usually none."""
+    return [] if own is not None and _stays_plentiful(own, facts, policy) else _alerts(own, facts, policy, now)
 
-
-def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:
-    """The changes, with the alerts of each stock stream that they touch."""
-    touched: defaultdict[str, list[Any]] = defaultdict(list)
-    of_orders: defaultdict[str, list[Any]] = defaultdict(list)
-    for stream, fact in changes:
-        if stream.startswith("stock-"):
-            touched[stream].append(fact)
-        elif stream.startswith("order-"):
-            of_orders[stream].append(fact)
-    for stream, facts in of_orders.items():
-        if waits := _waits(view, stream, facts, now):
-            changes = [*changes, *waits]
-            for stock_of, fact in waits:
-                touched[stock_of].append(fact)
-    if not touched:
-        return changes
-    policy = policy_at(policies.find(view), now)
-    alerts: list[Change] = []
-    for stream, facts in touched.items():
-        own = stock.find(view, facts[0].supplier_id, facts[0].sku)
-        if own is None or not _stays_plentiful(own, facts, policy):
-            alerts += changes_of(stream, _alerts(own, facts, policy, now))
-    return [*changes, *alerts] if alerts else changes
-
-
-# --- who waits ------------------------------------------------------------------------------------
-
-_WAITING = frozenset({HoldReason.OUT_OF_STOCK, HoldReason.INCOMPLETE, HoldReason.OTHER})
-
-
-def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
-    """What the facts of an order change about its waiting for stock; usually nothing."""
-    order_id = stream.removeprefix(orders.stream(""))
-    before = None if isinstance(facts[0], OrderPlaced) else orders.find(view, order_id)
-    if not _begins_to_wait(facts) and (before is None or not _waited(before)):
-        return []
-    after = reduce(orders.evolve, facts, before)
-    assert after is not None, "it has facts"
-    (chosen, named), waits = barred_of(after), waits_of(after)
-    barred, wanted = chosen.keys() | named.keys(), {**chosen, **named, **waits}
-    items = dict.fromkeys([*(_awaited_by(before) if before else ()), *wanted])
-    view.need(*(stock.stream(*item) for item in items))
-    changes: list[Change] = []
-    for item in items:
-        own, units = stock.find(view, *item) or Stock(), wanted.get(item, 0)
-        # A missing first feed does not stop an order; only a supplier that is not approved does.
-        if own.waiting.get(order_id, 0) == units or (units and not own.tracked and item not in barred):
-            continue
-        supplier_id, sku = item
-        if units:
-            kept = units if item in chosen and order_id not in own.waiting and units <= own.available else 0
-            fact: StockFact = StockAwaited(supplier_id, sku, order_id, units, now, after.placed.placed_at, kept)
-        else:
-            fact = WaitEnded(supplier_id, sku, order_id, now)
-        changes.append((stock.stream(*item), fact))
-    return changes
-
-
-def _awaited_by(order: Order) -> list[Item]:
-    chosen, named = barred_of(order)
-    return [*chosen, *named, *waits_of(order)]
-
-
-def _begins_to_wait(facts: Sequence[OrderFact]) -> bool:
-    for fact in facts:
-        if isinstance(fact, OrderPlaced):
-            if _wait(fact.holds):
-                return True
-        elif isinstance(fact, UnitsBackordered) or (isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING):
-            return True
-    return False
-
-
-def _waited(order: Order) -> bool:
-    return bool(order.unreserved) or _wait(order.holds)
-
-
-def _wait(holds: Sequence[orders.Hold]) -> bool:
-    return not _WAITING.isdisjoint([hold.reason for hold in holds])
-
-
-# --- alerts ---------------------------------------------------------------------------------------
 
 _TAKES_NOTHING = frozenset(
     {ReservationCommitted, ReservationConsumed, ReservationReleased, ReservationExpired, ReservationExtended}
 )
 """Facts that do not reduce the available units."""
-
-
-_COUNT_ANEW = frozenset({FeedRecorded, StockCorrected})
-"""Facts that need every reservation to be counted again."""
 
 
 def _stays_plentiful(own: Stock, facts: Sequence[StockFact], policy: Policy) -> bool:
@@ -190,34 +85,14 @@ def _threshold(own: Stock, policy: Policy) -> int:
 
 def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
     supplier_id, sku = facts[0].supplier_id, facts[0].sku
-    after = _after(own, facts)
+    after = stock.after(own, facts)
     if after.feed is None:
         return []
     alerts = _crossings(after, supplier_id, sku, policy, now)
     if (shortfall := after.shortfall) > after.oversold:
-        affected = _affected(_after(own, facts, whole=True))
+        affected = _affected(stock.after(own, facts, whole=True))
         alerts.insert(0, Oversold(supplier_id, sku, shortfall, affected, now))
     return alerts
-
-
-def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
-    """A copy of the stock with the facts applied; unless whole, only with the reservations that they name."""
-    present = own or Stock()
-    kept = present.reservations
-    if not whole and _COUNT_ANEW.isdisjoint(map(type, facts)):
-        kept = {name: kept[name] for fact in facts if (name := getattr(fact, "reservation_id", "")) in kept}
-    after = replace(
-        present,
-        reservations={name: replace(reservation) for name, reservation in kept.items()},
-        waiting=present.waiting.copy(),
-        since=present.since.copy(),
-        shipped=present.shipped.copy(),
-        returned=present.returned.copy(),
-        demand=present.demand.copy(),
-    )
-    for fact in facts:
-        after = stock.evolve(after, fact)
-    return after
 
 
 def _affected(after: Stock) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
+from ledger.decisions import stock_watch
 from ledger.decisions.timers import FeedDue, Timer
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
@@ -220,6 +221,13 @@ async def test_a_stale_feed_is_due_until_it_was_noticed(tenant: EmptyTenant):
     assert await due(tenant, NOON + 9 * HOUR) == []
 
 
+@pytest.fixture
+def nobody_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a command that more orders wait for than it serves."""
+    monkeypatch.setattr(stock_watch, "MOST_SERVED", 0)
+
+
+@pytest.mark.usefixtures("nobody_served_at_once")
 async def test_waiting_orders_are_due_once_their_stock_is_there_the_oldest_first(tenant: EmptyTenant):
     scenario = Scenario()
     scenario.approve("acme")
@@ -245,6 +253,7 @@ async def test_waiting_orders_are_due_once_their_stock_is_there_the_oldest_first
     assert await due(tenant, scenario.now) == []
 
 
+@pytest.mark.usefixtures("nobody_served_at_once")
 async def test_units_that_a_supplier_turned_down_are_due_once_another_has_them(tenant: EmptyTenant):
     scenario = Scenario()
     for supplier_id, there in (("acme", 1), ("bolt", 0)):
@@ -262,6 +271,7 @@ async def test_units_that_a_supplier_turned_down_are_due_once_another_has_them(t
     assert [each.names[0] for each in await due(tenant, scenario.now)] == [ORDER]
 
 
+@pytest.mark.usefixtures("nobody_served_at_once")
 async def test_backordered_units_are_due_with_the_first_unit_that_comes(tenant: EmptyTenant):
     scenario = Scenario()
     scenario.approve("acme")
@@ -335,15 +345,37 @@ def test_a_stale_feed_widens_the_buffer_by_itself_and_exactly_once(client: Clien
     assert level_of(client, "stale", fresh.position).available == 20
 
 
-def test_an_order_out_of_stock_is_confirmed_by_itself_when_a_feed_brings_its_stock(client: Client):
+def test_an_order_out_of_stock_is_confirmed_in_the_call_that_brings_its_stock(client: Client):
     client.approve()
     client.feed(1, "waited")
     client.place("waits", units=3, sku="waited")
     assert client.get("shop/waits").status == orders_pb2.ORDER_STATUS_ON_HOLD
     client.feed(3, "waited", version=2)
-    wait_for(lambda: client.get("shop/waits").status == orders_pb2.ORDER_STATUS_CONFIRMED)
+    assert client.get("shop/waits").status == orders_pb2.ORDER_STATUS_CONFIRMED
     last = client.feed(4, "waited", version=3)
     assert level_of(client, "waited", last.position).available == 1
+
+
+def test_whoever_waits_gets_what_a_cancelled_order_gives_back_in_the_same_call(client: Client):
+    client.approve()
+    client.feed(2, "given-back")
+    client.place("has-it", units=2, sku="given-back")
+    client.place("waits-for-it", units=2, sku="given-back")
+    gives_up: dict[str, Any] = {"order_id": "shop/has-it", "by": common_pb2.PARTY_CUSTOMER, "reason": "changed_mind"}
+    client.orders.CancelOrder(orders_pb2.CancelOrderRequest(context=context(), **gives_up))
+    assert client.get("shop/waits-for-it").status == orders_pb2.ORDER_STATUS_CONFIRMED
+
+
+def test_a_feed_for_more_orders_than_one_command_serves_serves_them_all_by_age_and_nobody_newer(client: Client):
+    client.approve()
+    client.feed(0, "crowd")
+    waiting = [f"crowd-{n}" for n in range(stock_watch.MOST_SERVED + 10)]
+    for number in waiting:
+        client.place(number, sku="crowd")
+    client.feed(len(waiting), "crowd", version=2)
+    client.place("crowd-newer", sku="crowd")
+    assert client.get("shop/crowd-newer").status == orders_pb2.ORDER_STATUS_ON_HOLD
+    wait_for(lambda: all(client.get(f"shop/{n}").status == orders_pb2.ORDER_STATUS_CONFIRMED for n in waiting))
 
 
 def test_who_waits_is_served_before_whoever_orders_while_the_feed_comes(client: Client):

@@ -20,6 +20,7 @@ from ledger.decisions import (
     rerouting,
     sourcing,
     stock_alerts,
+    stock_watch,
     supplier_inquiries,
 )
 from ledger.decisions.rerouting import Cause
@@ -135,7 +136,7 @@ class Scenario:
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
         """Records the facts that a decision returned."""
-        changes = list(stock_alerts.watched(self.book, list(changes), self.now))
+        changes = list(stock_watch.watched(self.book, list(changes), self.now))
         waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
         for stream, fact in changes:
             self.book.record([(stream, fact)])

@@ -269,7 +269,9 @@ def test_a_supplier_that_qualifies_later_is_found_when_the_hold_is_released():
     scenario.place(line(1, "tea", 11, ""))
     with refused(OutOfStock, "tea of acme: 11 asked, 10 available"):
         scenario.release(HoldReason.OUT_OF_STOCK)
+    scenario.suspend("acme")
     scenario.feed(20)
+    scenario.reinstate("acme")
     facts = scenario.release(HoldReason.OUT_OF_STOCK)
     assert names(facts)[:3] == ["suppliers_chosen", "hold_released", "confirmed"]
     assert scenario.supplier_order().supplier_id == "acme"

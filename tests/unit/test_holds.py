@@ -89,7 +89,6 @@ def test_an_order_out_of_stock_is_not_released_before_there_is_stock():
     with refused(OutOfStock, "tea of acme: 3 asked, 1 available"):
         scenario.release(HoldReason.OUT_OF_STOCK)
     scenario.feed(3)
-    scenario.release(HoldReason.OUT_OF_STOCK)
     assert scenario.header() is Header.CONFIRMED
 
 
@@ -97,9 +96,18 @@ def test_stock_that_came_back_is_reserved_even_while_the_payment_is_awaited():
     scenario = a_shop(tea=1)
     scenario.place(line(1, "tea", 3), payment=PENDING)
     scenario.feed(3)
-    scenario.release(HoldReason.OUT_OF_STOCK)
     assert scenario.holds() == [HoldReason.AWAITING_PAYMENT]
     assert scenario.stock().held == 3
+
+
+def test_a_person_who_releases_the_hold_after_the_payment_gets_what_is_kept_for_the_order():
+    scenario = a_shop(tea=1)
+    scenario.place(line(1, "tea", 3))
+    scenario.suspend()
+    scenario.feed(3)
+    scenario.reinstate()
+    scenario.release(HoldReason.OUT_OF_STOCK)
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_nothing_is_sent_while_a_hold_stands():

@@ -254,7 +254,9 @@ def test_releasing_the_hold_looks_for_a_supplier_again():
     scenario.answer({1: reject(3), 2: accept(1)})
     with refused(NoQualifiedSupplier, "3 of tea: acme turned down, bolt out of stock"):
         scenario.release(HoldReason.OUT_OF_STOCK)
+    scenario.suspend("bolt")
     scenario.feed(5, supplier_id="bolt")
+    scenario.reinstate("bolt")
     assert "supplier_order_drafted" in names(scenario.release(HoldReason.OUT_OF_STOCK))
     assert scenario.holds() == []
 

@@ -3,11 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.decisions.rerouting import NoQualifiedSupplier
+from ledger.decisions.stock_watch import MOST_SERVED
+from ledger.nouns import orders
 from ledger.nouns.orders import (
     Header,
     HoldReason,
+    OrderConfirmed,
     PaymentState,
     UnitsReserved,
 )
@@ -35,8 +40,8 @@ def test_an_order_that_was_out_of_stock_is_confirmed_once_there_is_enough():
     scenario = a_shop(tea=2)
     scenario.place(line(1, "tea", 3))
     assert scenario.serve() == []
-    scenario.feed(3)
-    assert names(scenario.serve()) == [
+    assert names(scenario.feed(3)) == [
+        "feed_recorded",
         "hold_released",
         "confirmed",
         "supplier_order_drafted",
@@ -112,8 +117,7 @@ def test_backordered_units_are_reserved_when_stock_comes():
     scenario = backordered()
     assert scenario.order().waiting_for_stock() == units({1: 3})
     assert scenario.serve() == []
-    scenario.feed(10)
-    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3})
+    assert the(UnitsReserved, scenario.feed(10)).by_line == units({1: 3})
     assert (scenario.stock().committed, scenario.stock().available) == (5, 5)
     assert scenario.order().waiting_for_stock() == {}
     assert scenario.serve() == []
@@ -121,18 +125,16 @@ def test_backordered_units_are_reserved_when_stock_comes():
 
 def test_backordered_units_are_reserved_one_by_one_as_they_come():
     scenario = backordered()
-    scenario.feed(3)
-    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 1})
+    assert the(UnitsReserved, scenario.feed(3)).by_line == units({1: 1})
     assert scenario.serve() == []
-    scenario.feed(5)
-    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 2})
+    assert the(UnitsReserved, scenario.feed(5)).by_line == units({1: 2})
 
 
 def test_what_was_cancelled_or_shipped_meanwhile_waits_no_more():
     scenario = backordered()
     scenario.cancel({1: 3})
-    scenario.feed(10)
-    assert names(scenario.serve()) == ["units_reserved", "wait_ended"]  # by what was reserved before
+    # It takes none of them: what it has was reserved before.
+    assert names(scenario.feed(10)) == ["feed_recorded", "units_reserved", "wait_ended", "back_in_stock"]
     assert scenario.stock().committed == 2
     assert scenario.serve() == []
     other = backordered()
@@ -149,8 +151,7 @@ def test_a_confirmed_order_of_an_untracked_sku_is_reserved_when_its_first_feed_c
     assert scenario.order().untracked == {1, 2, 3}
     scenario.feed(4)
     assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3, 2: 1})
-    scenario.feed(9)
-    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert the(UnitsReserved, scenario.feed(9)).by_line == units({2: 1})
     assert scenario.stock().reservations[ORDER].units == 5
     assert scenario.order().untracked == {3}
 
@@ -228,7 +229,7 @@ def test_neither_a_cart_nor_a_rerouting_takes_what_is_kept_for_those_who_wait():
     with refused(OutOfStock, "tea of acme: 2 asked, 1 available"):
         scenario.reserve("cart-1", 2)
     scenario.reserve("cart-1", 1)
-    assert (scenario.stock().free, scenario.stock().kept, scenario.stock().available) == (5, 5, 0)
+    assert (scenario.stock().committed, scenario.stock().available) == (5, 0)
     other = a_shop(tea=0)
     other.offer(supplier_id="acme")
     other.offer(supplier_id="bolt")
@@ -249,34 +250,116 @@ def test_what_was_there_before_anybody_waited_is_nobodys():
     assert (scenario.stock().free, scenario.stock().kept, scenario.stock().available) == (5, 2, 3)
 
 
-@pytest.mark.parametrize("comes_back", ["cancelled", "expired", "restocked", "corrected"])
-def test_whatever_comes_in_is_kept_for_those_who_wait(comes_back: str):
-    scenario = a_shop(tea=3)
+@pytest.mark.parametrize("comes_back", ["cancelled", "expired", "restocked", "corrected", "buffer", "released"])
+def test_whatever_comes_in_goes_to_those_who_wait_in_the_same_decision(comes_back: str):
+    scenario = a_shop(tea=4)
+    scenario.buffer(1)
     scenario.place(line(1, "tea", 2), order_id="shopify/0")
     scenario.reserve("cart-1", 1)
     scenario.place(line(1, "tea", 4))
-    if comes_back == "cancelled":
-        scenario.cancel(order_id="shopify/0")
-    elif comes_back == "expired":
-        scenario.later(hours=1)
-        scenario.expire("cart-1")
-    elif comes_back == "restocked":
-        scenario.restock(2)
-    else:
-        scenario.correct(4)
-    assert scenario.stock().free == scenario.stock().kept > 0
-    assert scenario.stock().available == 0
+    scenario.confirm(backorder_lacking=True)
+    assert scenario.order().waiting_for_stock() == units({1: 4})
+    match comes_back:
+        case "cancelled":
+            facts = scenario.cancel(order_id="shopify/0")
+        case "expired":
+            scenario.later(hours=1)
+            facts = scenario.expire("cart-1")
+        case "restocked":
+            facts = scenario.restock(2)
+        case "corrected":
+            facts = scenario.correct(5)
+        case "buffer":
+            facts = scenario.buffer(0)
+        case _:
+            facts = scenario.let_go("cart-1")
+    assert sum(the(UnitsReserved, facts).by_line.values()) == scenario.stock().reservations[ORDER].units > 0
+    assert (scenario.stock().free, scenario.stock().available) == (0, 0)
+
+
+def test_what_one_command_does_not_get_to_is_kept_and_served_by_the_clock():
+    scenario = a_shop(tea=0)
+    for n in range(1, MOST_SERVED + 4):
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}")
+    scenario.feed(MOST_SERVED + 2)
+    served = [n for n in range(1, MOST_SERVED + 4) if scenario.header(f"shopify/{n}") is Header.CONFIRMED]
+    assert served == [*range(1, MOST_SERVED + 1)]
+    assert (scenario.stock().kept, scenario.stock().available) == (2, 0)
+    scenario.place(line(1, "tea", 1), order_id="shopify/late")
+    assert scenario.holds("shopify/late") == [HoldReason.OUT_OF_STOCK]
+    scenario.serve(f"shopify/{MOST_SERVED + 1}")
+    assert scenario.header(f"shopify/{MOST_SERVED + 2}") is Header.CONFIRMED, "with the one before it"
+    assert scenario.holds(f"shopify/{MOST_SERVED + 3}") == [HoldReason.OUT_OF_STOCK]
+
+
+def test_an_order_that_gets_its_units_from_one_supplier_leaves_those_of_the_other_to_who_waits_there():
+    scenario = two_who_lack()
+    scenario.place(line(1, "tea", 2, "bolt"), order_id="shopify/2")
+    scenario.feed(2, supplier_id="bolt")
+    assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK], "kept for the first, which wants three"
+    scenario.feed(3)
+    assert scenario.supplier_order().supplier_id == "acme"
+    assert scenario.header("shopify/2") is Header.CONFIRMED, "in the same decision"
+
+
+def test_what_a_waiting_order_cannot_take_yet_is_kept_and_its_wait_refuses_nobody():
+    scenario = a_shop(tea=0)
+    scenario.place(line(1, "tea", 3))
+    scenario.suspend()
+    assert names(scenario.feed(3)) == ["feed_recorded"]
+    assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
+    assert (scenario.stock().kept, scenario.stock().available) == (3, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["place", "feed", "cancel", "cart", "let_go"]), st.integers(1, 6), st.integers(0, 9)),
+        max_size=25,
+    )
+)
+def test_nobody_who_could_have_its_units_still_waits_and_nobody_newer_has_them(steps: list[tuple[str, int, int]]):
+    scenario = a_shop(tea=0)
+    for n, (what, count, which) in enumerate(steps):
+        scenario.later(minutes=1)
+        waited, order_id = dict(scenario.stock().waiting), f"shopify/{n}"
+        match what:
+            case "place":
+                facts = scenario.place(line(1, "tea", count), order_id=order_id)
+                # The newest gets nothing of what comes before somebody older has all.
+                assert not waited or scenario.holds(order_id) or scenario.stock().waiting == waited
+            case "feed":
+                facts = scenario.feed(which)
+            case "cancel" if orders.find(scenario.book, f"shopify/{which}") is not None:
+                facts = (
+                    []
+                    if scenario.header(f"shopify/{which}") is Header.CANCELLED
+                    else scenario.cancel(order_id=f"shopify/{which}")
+                )
+            case "cart" if scenario.stock().available >= count:
+                facts = scenario.reserve(f"cart-{n}", count, minutes=10_000)
+            case "let_go" if f"cart-{which}" in scenario.stock().reservations:
+                facts = scenario.let_go(f"cart-{which}")
+            case _:
+                continue
+        served = [fact.order_id for fact in facts if isinstance(fact, OrderConfirmed) and fact.order_id in waited]
+        assert served == [each for each in waited if each in served], "the oldest first"
+        stock = scenario.stock()
+        if (first := next(iter(stock.waiting), None)) is not None:
+            assert stock.free < stock.waiting[first], "nobody waits whose units are there"
 
 
 def test_who_gives_up_waiting_leaves_what_was_kept_to_those_behind():
-    scenario = five_waiting()
+    scenario = a_shop(tea=0, mug=0)
+    scenario.place(line(1, "tea", 2), line(2, "mug", 1))
+    for n in (2, 3):
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}")
     scenario.feed(2)
-    assert scenario.stock().kept == 2
-    for n in (1, 2, 3, 4):
-        scenario.cancel(order_id=f"shopify/{n}")
-    assert (scenario.stock().kept, scenario.stock().available) == (1, 1)
-    scenario.serve("shopify/5")
-    assert scenario.header("shopify/5") is Header.CONFIRMED
+    assert (scenario.stock().kept, scenario.stock().available) == (2, 0)
+    scenario.cancel({1: 1})
+    assert [scenario.header(f"shopify/{n}") for n in (2, 3)] == [Header.CONFIRMED, Header.ON_HOLD]
+    scenario.cancel()
+    assert scenario.header("shopify/3") is Header.CONFIRMED
     assert (scenario.stock().waiting, scenario.stock().kept) == ({}, 0)
 
 
@@ -285,7 +368,7 @@ def test_backordered_units_of_a_confirmed_order_come_before_a_newer_order():
     scenario.feed(5)
     scenario.place(line(1, "tea", 1), order_id="shopify/2")
     assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
-    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3})
+    assert scenario.order().waiting_for_stock() == {}
 
 
 def test_who_waits_longer_for_more_is_not_overtaken_by_who_waits_for_less():
@@ -422,12 +505,10 @@ def test_open_and_backordered_units_of_one_item_are_served_in_one_go():
     scenario.send()
     scenario.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
     assert scenario.stock("tea", "bolt").waiting == {ORDER: 3}
-    scenario.feed(2, supplier_id="bolt")
-    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert the(UnitsReserved, scenario.feed(2, supplier_id="bolt")).by_line == units({2: 1})
     assert (scenario.holds(), scenario.stock("tea", "bolt").reservations[ORDER].units) == ([], 2)
     assert scenario.serve() == []
-    scenario.feed(3, supplier_id="bolt")
-    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert the(UnitsReserved, scenario.feed(3, supplier_id="bolt")).by_line == units({2: 1})
     assert scenario.serve() == []
 
 
@@ -472,7 +553,7 @@ def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
 
 def test_details_that_are_recorded_again_do_not_reserve():
     scenario = a_shop(tea=0, mug=0)
-    scenario.place(line(1, "tea", 2), order_id="shopify/newer", placed_at=NOON)
+    scenario.place(line(1, "tea", 3), order_id="shopify/newer", placed_at=NOON)
     scenario.place(line(1, "mug", 1), order_id="shopify/older", placed_at=NOON - HOUR)
     scenario.feed(2)
     to_tea = line(1, "tea", 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from ledger.nouns.stock.facts import (
     Alert,
@@ -55,6 +58,42 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
 
 
 NOUN = noun("stock", StockFact, evolve)
+
+_COUNT_ANEW = frozenset({FeedRecorded, StockCorrected})
+"""Facts that need every reservation to be counted again."""
+
+
+def copied(stock: Stock, reservations: dict[str, Reservation] | None = None) -> Stock:
+    """A copy, which still shares its reservations unless it gets others."""
+    return replace(
+        stock,
+        reservations=stock.reservations.copy() if reservations is None else reservations,
+        waiting=stock.waiting.copy(),
+        since=stock.since.copy(),
+        shipped=stock.shipped.copy(),
+        returned=stock.returned.copy(),
+        demand=stock.demand.copy(),
+    )
+
+
+def part(copy: Stock, fact: StockFact) -> None:
+    """Gives a copy its own of each reservation that the fact will change in place."""
+    kept = copy.reservations
+    for name in [*kept] if type(fact) in _COUNT_ANEW else [getattr(fact, "reservation_id", "")]:
+        if name in kept:
+            kept[name] = replace(kept[name])
+
+
+def after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
+    """A copy of the stock with the facts applied; unless whole, only with the reservations that they name."""
+    present = own or Stock()
+    kept = present.reservations
+    if not whole and _COUNT_ANEW.isdisjoint(map(type, facts)):
+        kept = {name: kept[name] for fact in facts if (name := getattr(fact, "reservation_id", "")) in kept}
+    found = copied(present, {name: replace(reservation) for name, reservation in kept.items()})
+    for fact in facts:
+        found = evolve(found, fact)
+    return found
 
 
 def _evolve(stock: Stock, fact: StockFact) -> Stock:
