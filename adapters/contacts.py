@@ -23,27 +23,28 @@ from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
 
 log = logging.getLogger("fulfilment.contacts")
 
-_WITH = """
-    SELECT subject FROM {schema}.ledger_keys WHERE email = %(email)s::text
-    UNION SELECT subject FROM {schema}.ledger_keys WHERE phone = %(phone)s::text
-"""
-_KNOWN = "SELECT DISTINCT subject FROM {schema}.ledger_keys WHERE subject = ANY(%(subjects)s) AND wrapped IS NOT NULL"
+_ORDERS_OF = """
+    SELECT DISTINCT bound_to FROM {schema}.ledger_keys
+    WHERE wrapped IS NOT NULL AND bound_to IS NOT NULL
+        AND subject IN (SELECT subject FROM {schema}.ledger_keys WHERE """
+_WITH_CONTACT = "email = %(email)s::text UNION SELECT subject FROM {schema}.ledger_keys WHERE phone = %(phone)s::text)"
+_WITH_KEY = "key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL)"
 
 
-async def people_with(log: Log, contacts: Contacts) -> list[str]:
-    """The pseudonyms of those who gave this e-mail address or this phone number; nobody who was erased."""
-    return await _subjects(log, _WITH, contacts._asdict())
+async def orders_of(log: Log, contacts: Contacts) -> list[str]:
+    """All orders of those who gave this e-mail address or this phone number; none of whoever was erased."""
+    return await _orders(log, _WITH_CONTACT, contacts._asdict())
 
 
-async def still_known(log: Log, subjects: Iterable[str]) -> list[str]:
-    """Those of these people who were not erased."""
-    return await _subjects(log, _KNOWN, {"subjects": list(subjects)})
+async def orders_beside(log: Log, key_ids: Iterable[str]) -> list[str]:
+    """All orders of those whose data are sealed under one of these keys, unless they were erased."""
+    return await _orders(log, _WITH_KEY, {"key_ids": list(key_ids)})
 
 
-async def _subjects(log: Log, query: str, parameters: dict[str, Any]) -> list[str]:
+async def _orders(log: Log, whose: str, parameters: dict[str, Any]) -> list[str]:
     async with log.pool.connection() as connection:
-        cursor = await connection.execute(_in(log, query), parameters)
-        return [subject for (subject,) in await cursor.fetchall()]
+        cursor = await connection.execute(_in(log, _ORDERS_OF + whose), parameters)
+        return [order_id for (order_id,) in await cursor.fetchall()]
 
 
 def _in(log: Log, template: str) -> Any:
@@ -65,9 +66,9 @@ _FACTS = """
     ORDER BY notification_id LIMIT %(limit)s
 """
 _REMEMBER = """
-    UPDATE {schema}.ledger_keys AS k SET email = said.email, phone = said.phone
-    FROM unnest(%s::text[], %s::text[], %s::text[]) AS said (key_id, email, phone)
-    WHERE k.key_id = said.key_id AND k.wrapped IS NOT NULL
+    UPDATE {schema}.ledger_keys AS k SET email = found.email, phone = found.phone, bound_to = found.bound_to
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS found (key_id, email, phone, bound_to)
+    WHERE k.key_id = found.key_id AND k.wrapped IS NOT NULL
 """
 
 
@@ -105,18 +106,20 @@ class OldContacts:
     async def _remember(self, tenant: Tenant, facts: Iterable[Any]) -> None:
         sealed = [(fact.customer, getattr(fact, "sealed_for", "") or fact.order_id) for fact in facts if fact.customer]
         keys = await tenant.log.keys_of(customer.key_id for customer, _ in sealed)
-        said = [
-            (customer.key_id, *self._contacts(tenant.name, customer, wrapped, bound_to))
+        found = [
+            (customer.key_id, *contacts, bound_to)
             for customer, bound_to in sealed
             if (wrapped := keys.get(customer.key_id)) is not None
+            and any(contacts := self._contacts(tenant.name, customer, wrapped, bound_to))
         ]
         async with tenant.log.pool.connection() as connection:
-            await connection.execute(_in(tenant.log, _REMEMBER), [*map(list, zip(*said, strict=True))] or [[], [], []])
+            columns = [*map(list, zip(*found, strict=True))] or [[], [], [], []]
+            await connection.execute(_in(tenant.log, _REMEMBER), columns)
 
     def _contacts(self, tenant: str, customer: Sealed, wrapped: bytes, bound_to: str) -> Contacts:
         try:
-            said = self._sealer.unseal(customer, wrapped, bound_to)
+            personal = self._sealer.unseal(customer, wrapped, bound_to)
         except Unreadable as error:
             log.warning("nobody is found by it: %s", error)
-            return Contacts()
-        return self._sealer.contacts(tenant, said.get("email", ""), said.get("phone", ""))
+            return Contacts(None, None)
+        return self._sealer.contacts(tenant, personal.get("email", ""), personal.get("phone", ""))

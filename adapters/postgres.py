@@ -110,10 +110,11 @@ TENANT_MIGRATIONS = (
     """,
     # The warnings of a command: a list of sentences, usually NULL.
     "ALTER TABLE {schema}.ledger_commands ADD warnings jsonb",
-    # By which contacts a person is found, as keyed hashes: beside the key that they are sealed under, and gone with it.
-    # Keys of before are given theirs from the facts up to the position that is noted here.
+    # By which contacts a person is found, as keyed hashes, and where: beside the key that they are sealed under, and
+    # gone with it. Old keys are given theirs from the facts up to the position that is noted here.
     """
-    ALTER TABLE {schema}.ledger_keys ADD email text COLLATE "C", ADD phone text COLLATE "C";
+    ALTER TABLE {schema}.ledger_keys
+        ADD email text COLLATE "C", ADD phone text COLLATE "C", ADD bound_to text COLLATE "C";
     CREATE INDEX ledger_keys_email_idx ON {schema}.ledger_keys (email) WHERE email IS NOT NULL;
     CREATE INDEX ledger_keys_phone_idx ON {schema}.ledger_keys (phone) WHERE phone IS NOT NULL;
     INSERT INTO {schema}.ledger_tracking

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.finding import timeline
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.place import address, parsed_line
 from adapters.console.remarks import note, tag
@@ -347,5 +348,5 @@ def refund_paid(
     record(session, order_id, session.client.cases.RecordRefundPaid, request)
 
 
-for command in (send, ack, pack, ship, cancel_answer, rule_delay, note, tag):
+for command in (send, ack, pack, ship, cancel_answer, rule_delay, note, tag, timeline):
     order.add_command(command)

@@ -16,7 +16,9 @@ COMMANDS = {
     "ListMessages": "message list",
     "OpenRecovery": "recovery open",
     "RaiseRecovery": "recovery raise",
+    "RecordChargeback": "order chargeback",
     "RecordCheckpoints": "parcel scan",
+    "RecordPayment": "order pay",
     # A parcel is registered when it leaves.
     "RegisterParcel": "order ship",
     "RecordSupplierInvoice": "supplier invoice record",

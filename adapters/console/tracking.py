@@ -84,7 +84,7 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
 @click.option("--sku", metavar="SKU", help="With a line of it.")
 @click.option("--supplier", metavar="SUPPLIER_ID", help="That it is to send, or was to.")
 @click.option(
-    "--supplier-order",
+    "--stage",
     "stages",
     type=words.choice(supplier_orders_pb2.SupplierOrderStatus),
     multiple=True,

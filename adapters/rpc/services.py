@@ -13,6 +13,7 @@ from adapters.rpc.batch import BatchCommands
 from adapters.rpc.cases.asks import READERS as CASES
 from adapters.rpc.cases.reads import CaseQueries
 from adapters.rpc.commands import Commands, Readers
+from adapters.rpc.finding import FindingQueries
 from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
 from adapters.rpc.messages import MessageQueries
@@ -37,6 +38,7 @@ from fulfilment.v1 import (
     audit_pb2,
     batch_pb2,
     cases_pb2,
+    finding_pb2,
     inquiries_pb2,
     messages_pb2,
     orders_pb2,
@@ -83,6 +85,7 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
+        finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
         work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants),
     }

@@ -55,18 +55,18 @@ _APPEND = """
             json_array_elements($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
-        INSERT INTO {keys} (key_id, subject, wrapped, email, phone)
-        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone
+        INSERT INTO {keys} (key_id, subject, wrapped, email, phone, bound_to)
+        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone, bound_to
         FROM ROWS FROM (
             json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9),
-            json_array_elements_text($10), json_array_elements_text($11)
-        ) AS key (key_id, subject, wrapped, email, phone)
+            json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12)
+        ) AS key (key_id, subject, wrapped, email, phone, bound_to)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
     FROM ROWS FROM (
-        json_array_elements_text($12), json_array_elements_text($13), json_array_elements_text($14),
-        json_array_elements_text($15), json_array_elements_text($16), json_array_elements_text($17)
+        json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15),
+        json_array_elements_text($16), json_array_elements_text($17), json_array_elements_text($18)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _WARN = """
@@ -121,7 +121,7 @@ _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PA
 _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
-    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, destroyed_at = clock_timestamp()
+    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = clock_timestamp()
     WHERE subject = %b AND wrapped IS NOT NULL
 """
 _json = msgspec.json.Encoder().encode
@@ -283,7 +283,7 @@ class Log:
         other such commit in the database, and a lost notification is harmless.
         """
         names = (rows.streams, rows.versions, rows.topics)
-        others = (rows.commands, *(_columns(rows.keys) or [[], [], [], [], []]), *_columns(rows.outcomes)[:6])
+        others = (rows.commands, *(_columns(rows.keys) or [[], [], [], [], [], []]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
         statements = [SqlStatement(self._append, (b"%d" % after, *columns))]

@@ -71,8 +71,8 @@ class Unreadable(Exception):
 class Contacts(NamedTuple):
     """Keyed hashes of an e-mail address and a phone number, which find a person; None for what is not known."""
 
-    email: str | None = None
-    phone: str | None = None
+    email: str | None
+    phone: str | None
 
 
 class PersonKey(NamedTuple):
@@ -83,6 +83,8 @@ class PersonKey(NamedTuple):
     wrapped: bytes
     email: str | None = None
     phone: str | None = None
+    bound_to: str | None = None
+    """Where what is sealed under it belongs; only with a contact, which finds it."""
 
 
 class MasterKey:

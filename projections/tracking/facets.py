@@ -1,6 +1,6 @@
 """What orders are found by, each as ``kind/value``: of one kind or of several together.
 
-People are found by their pseudonyms; which contact belongs to whom, no read model knows.
+People are not among it: no read model knows them.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ def tag(value: str) -> str:
     return f"tag/{value}"
 
 
-def person(subject: str) -> str:
-    return f"person/{subject}"
-
-
 def number(order_number: str) -> str:
     """The shop's own number, as it stands in the order's id: the same in several shops."""
     return f"number/{order_number}"
+
+
+def sent_again(original_order_id: str) -> str:
+    """Of an order that sends units of another one once more."""
+    return f"sent_again/{original_order_id}"
 
 
 def facets(history: OrderHistory) -> list[Facet]:
@@ -64,7 +65,8 @@ def _of_order(history: OrderHistory) -> Iterator[str]:
     if order.destination.country:
         yield country(order.destination.country)
     yield from map(tag, order.remarks.tags)
-    yield from map(person, order.subjects)
+    if order.placed.original_order_id:
+        yield sent_again(order.placed.original_order_id)
     if history.cached(is_late):
         yield LATE
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ledger.nouns.orders import Header
 from ledger.nouns.orders.supplier_orders import Stage
-from projections.machine.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.reads import FIRST, LAST, MOST_ROWS, Answer, PageOf, Snapshot, Where, snapshot
 from projections.machine.rows import reader
 from projections.tracking import facets
 from projections.tracking.lists import with_parcels
@@ -33,10 +33,6 @@ class OrderFilter(NamedTuple):
     tags: Sequence[str] = ()
     """All of them."""
     late: bool = False
-    people: Sequence[str] = ()
-    """Pseudonyms: data of one of these people came with it, or it has this number."""
-    number: str = ""
-    """The shop's own, as it stands in the order's id."""
 
     @property
     def every(self) -> list[str]:
@@ -48,11 +44,6 @@ class OrderFilter(NamedTuple):
         )
         found = [facet(value) for facet, value in named if value]
         return [*found, *map(facets.tag, self.tags), *([facets.LATE] if self.late else [])]
-
-    @property
-    def who(self) -> list[str]:
-        """The facets of which an order must have one."""
-        return [*map(facets.person, self.people), *([facets.number(self.number)] if self.number else [])]
 
 
 EVERYTHING = OrderFilter()
@@ -68,10 +59,6 @@ _CONDITIONS = """
         SELECT count(*) FROM {tracking_facets} AS f
         WHERE f.facet = ANY(%(every)s) AND f.placed_at = o.placed_at AND f.order_id = o.order_id
     )
-    AND (cardinality(%(who)s::text[]) = 0 OR EXISTS (
-        SELECT FROM {tracking_facets} AS f
-        WHERE f.facet = ANY(%(who)s) AND f.placed_at = o.placed_at AND f.order_id = o.order_id
-    ))
     AND (cardinality(%(stages)s::text[]) = 0 OR EXISTS (
         SELECT FROM json_array_elements(o.details::json -> 'supplier_orders') AS s
         WHERE s ->> 'status' = ANY(%(stages)s) AND %(supplier_id)s IN ('', s ->> 'supplier_id')
@@ -139,7 +126,7 @@ async def _drivers(at: Snapshot, about: OrderFilter) -> list[str]:
     every = about.every
     if len(every) > 1:
         return [facet for (facet,) in await at.rows(_RAREST, {"every": every, "counted": _COUNTED})]
-    return every or about.who or list(map(facets.stage, about.stages))
+    return every or list(map(facets.stage, about.stages))
 
 
 def _parameters(about: OrderFilter) -> dict[str, Any]:
@@ -149,10 +136,46 @@ def _parameters(about: OrderFilter) -> dict[str, Any]:
         "since": about.since or FIRST,
         "until": about.until or LAST,
         "every": about.every,
-        "who": about.who,
         "stages": [stage.value for stage in about.stages],
         "supplier_id": about.supplier_id,
     }
+
+
+# --- by their ids and numbers ---------------------------------------------------------------------
+
+_WITH_AGAIN = """
+    SELECT * FROM {tracking_orders} WHERE (placed_at, order_id) > (%(after_at)s, %(after_id)s)
+        AND order_id = ANY(%(order_ids)s::text[] || ARRAY(
+            SELECT order_id FROM {tracking_facets} WHERE facet = ANY(%(again)s)
+        ))
+    ORDER BY placed_at, order_id LIMIT %(limit)s
+"""
+_NUMBERED = (
+    "SELECT order_id FROM {tracking_facets} WHERE facet = %(facet)s ORDER BY placed_at, order_id LIMIT %(limit)s"
+)
+
+
+async def list_with_sent_again(where: Where, page: PageOf, order_ids: Sequence[str]) -> Answer[TrackedOrder]:
+    """These orders and those that send units of them once more, by when they were placed."""
+    after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    parameters = {
+        "order_ids": list(order_ids),
+        "again": list(map(facets.sent_again, order_ids)),
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": page.limit,
+    }
+    async with snapshot(where, TRACKING) as at:
+        found = await at.each(_WITH_AGAIN, parameters, TrackedOrder)
+        rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
+        return Answer(await with_parcels(at, rows), at.position, token)
+
+
+async def find_numbered(where: Where, number: str) -> Answer[str]:
+    """The ids of the orders with a number of the shop's own, as it stands in them, in whatever shop."""
+    async with snapshot(where, TRACKING) as at:
+        rows = await at.rows(_NUMBERED, {"facet": facets.number(number), "limit": MOST_ROWS})
+        return Answer([order_id for (order_id,) in rows], at.position)
 
 
 # --- by their last change -------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from fulfilment.v1.audit_pb2_grpc import AuditServiceStub
 from fulfilment.v1.batch_pb2_grpc import BatchServiceStub
 from fulfilment.v1.cases_pb2_grpc import CaseServiceStub
 from fulfilment.v1.common_pb2 import CommandContext
+from fulfilment.v1.finding_pb2_grpc import FindingServiceStub
 from fulfilment.v1.inquiries_pb2_grpc import InquiryServiceStub
 from fulfilment.v1.messages_pb2_grpc import MessageServiceStub
 from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
@@ -136,6 +137,7 @@ class Client(_Settings):
         self.messages = MessageServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
+        self.finding = FindingServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +198,7 @@ class AsyncClient(_Settings):
         self.messages = MessageServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
+        self.finding = FindingServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -37,6 +37,7 @@ SHAPES = {
     "--cost": "of a recovery with its id and kind",
     "--due-within": "reviews in days, everything else in hours",
     "--line": "a whole line, units of a line, or a line",
+    "--of": "of a question who is asked, of a payment the one that it is about",
     "--owner": "of a hold any name, of work one of few",
     "--reason": "a word, or a sentence for people",
     "--version": "the number of a feed, or which version the console is",

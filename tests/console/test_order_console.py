@@ -324,6 +324,28 @@ def test_orders_are_listed_by_all_that_is_asked_for(ff: Shell):
 
     assert listed("--sku", "TEA", "--supplier", "acme", "--country", "de") == ["shop/unsent", "shop/sent"]
     assert listed("--unsent") == ["shop/unsent"]
-    assert listed("--supplier-order", "sent", "--supplier", "acme") == ["shop/sent"]
+    assert listed("--stage", "sent", "--supplier", "acme") == ["shop/sent"]
     assert listed("--late") == []
     assert listed("--changed-after", "0") == ["shop/unsent", "shop/sent"]
+
+
+def test_a_customer_is_found_and_a_timeline_is_told(ff: Shell):
+    placed(ff, "found", "--paid", "--tag", "known")
+    ff("order", "note", "shop/found", "call before noon", "--actor", "mia")
+    ff("inquiry", "ask", "found-asks", "shop/found", "--by", "customer", "--text", "where is it?")
+    listed = ff("find", "--order", "shop/found").out
+    assert re.search(r"shop/found +confirmed .* found-asks open +known", listed)
+    assert "Nobody is known by it." in ff("find", "--phone", "+49 30 999999").out
+    wrong = ff("find", "--email", "a@example.org", "--phone", "1")
+    assert (wrong.code, "Give one of" in wrong.err) == (2, True)
+
+    told = ff("order", "timeline", "shop/found").out
+    assert re.search(r"order +The shop shop sold 2 TEA", told)
+    assert re.search(r"order +A note was written by mia\.", told)
+    assert re.search(r"inquiry +The customer asked the retailer about other", told)
+    assert "call before noon" not in told
+    personal = ff("order", "timeline", "shop/found", "--personal").out
+    assert "A note was written by mia: call before noon" in personal
+    assert ff("order", "timeline", "shop/nobody").code == 1
+    entries = json.loads(ff("order", "timeline", "shop/found", "--json").out)
+    assert entries[0]["fact"] == "order.placed"

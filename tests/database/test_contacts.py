@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.contacts import OldContacts, people_with, still_known
+from adapters.contacts import OldContacts, orders_beside, orders_of
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import intake
@@ -87,11 +87,19 @@ def before(tenant: EmptyTenant) -> None:
     scenario.place(line(1, "tea", 1), order_id="shop/2", **sealed(bob, "person-bob", "shop/2", keys))
     _moved(scenario, "shop/2", keys)
     with connect(tenant) as connection:
-        connection.execute(f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone")
+        connection.execute(f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone, DROP bound_to")
         connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")
     kept(tenant, keys)
     write_down(tenant, scenario.log)
     asyncio.run(_migrate(tenant))
+
+
+async def key_ids(tenant: EmptyTenant) -> list[str]:
+    """Of Ann, Bob and Carol."""
+    with connect(tenant) as connection:
+        return [
+            key for (key,) in connection.execute(f"SELECT key_id FROM {tenant.schema}.ledger_keys ORDER BY subject")
+        ]
 
 
 _BEFORE = next(n for n, each in enumerate(TENANT_MIGRATIONS) if "ledger_keys_email_idx" in each)
@@ -114,13 +122,13 @@ async def test_people_of_orders_from_before_are_found_once_their_keys_were_looke
     await asyncio.to_thread(before, tenant)
     async with serving(tenant) as (served, old):
         by_mail = SEALER.contacts(served.name, "ann@example.org", "")
-        assert await people_with(served.log, by_mail) == []
+        assert await orders_of(served.log, by_mail) == []
         assert await old.tick(served.name)
         assert not await old.tick(served.name), "all are done"
-        assert await people_with(served.log, by_mail) == ["person-ann"]
-        assert await people_with(served.log, SEALER.contacts(served.name, "", "+49301234567")) == ["person-ann"]
-        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["person-bob"]
-        assert await people_with(served.log, SEALER.contacts(served.name, "carol@example.org", "")) == ["person-carol"]
+        assert await orders_of(served.log, by_mail) == ["shop/1"]
+        assert await orders_of(served.log, SEALER.contacts(served.name, "", "+49301234567")) == ["shop/1"]
+        assert await orders_of(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["shop/2"]
+        assert await orders_of(served.log, SEALER.contacts(served.name, "carol@example.org", "")) == ["shop/2"]
 
 
 async def test_who_was_erased_before_or_since_is_not_found(tenant: EmptyTenant):
@@ -129,14 +137,17 @@ async def test_who_was_erased_before_or_since_is_not_found(tenant: EmptyTenant):
         await served.log.destroy("person-bob")
         while await old.tick(served.name):
             pass
-        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == []
-        assert await still_known(served.log, ["person-ann", "person-bob"]) == ["person-ann"]
+        assert await orders_of(served.log, SEALER.contacts(served.name, "", "+44 207946")) == []
+        ann, bob, carol = await key_ids(tenant)
+        assert await orders_beside(served.log, [ann]) == ["shop/1"]
+        assert await orders_beside(served.log, [bob]) == []
+        assert await orders_beside(served.log, [carol]) == ["shop/2"]
         await served.log.destroy("person-ann")
-        assert await people_with(served.log, SEALER.contacts(served.name, **ANN)) == []
+        assert await orders_of(served.log, SEALER.contacts(served.name, **ANN)) == []
         async with served.log.pool.connection() as connection:
-            query = SQL("SELECT email, phone FROM {} WHERE subject = 'person-ann'")
+            query = SQL("SELECT email, phone, bound_to FROM {} WHERE subject = 'person-ann'")
             cursor = await connection.execute(query.format(Identifier(tenant.schema, "ledger_keys")))
-            assert await cursor.fetchall() == [(None, None)]
+            assert await cursor.fetchall() == [(None, None, None)]
 
 
 async def test_a_ledger_that_begins_now_has_no_keys_from_before(tenant: EmptyTenant):
@@ -153,5 +164,5 @@ async def test_a_key_that_opens_nothing_keeps_no_other_from_being_found(tenant: 
             await connection.execute(spoil.format(Identifier(tenant.schema, "ledger_keys")), (damage,))
         while await old.tick(served.name):
             pass
-        assert await people_with(served.log, SEALER.contacts(served.name, **ANN)) == []
-        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["person-bob"]
+        assert await orders_of(served.log, SEALER.contacts(served.name, **ANN)) == []
+        assert await orders_of(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["shop/2"]

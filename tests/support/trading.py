@@ -273,6 +273,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     "RebuildProjection": {"name": "nothing"},
     "ErasePerson": {"email": "nobody@example.org"},
     "GetTracking": _ORDER,
+    "FindCustomer": {"email": "nobody@example.org"},
+    "GetTimeline": _ORDER,
     "FindParcels": {"tracking_number": "NOBODY"},
     "GetTrend": {
         "name": ON_TIME,

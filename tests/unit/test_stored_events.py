@@ -18,37 +18,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 from ledger.engine.book import Book
-from ledger.engine.registry import Registry, UnknownFact
-from ledger.facts import Fact, LineNo, Value
+from ledger.engine.registry import UnknownFact
+from ledger.facts import LineNo, Value
 from ledger.nouns import NOUNS, cases, orders, parcels, recoveries, skus, stock, suppliers
 from ledger.nouns.orders import Header
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.suppliers import Standing
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, Refusal, kind_of
 from tests.support.contract import refusal_classes
+from tests.support.stored_events import FILE, REGISTRY, Stored, stored
 
-FILE = Path(__file__).with_name("stored_events.jsonl")
 REFUSALS = Path(__file__).with_name("stored_refusals.txt")
-REGISTRY = Registry(NOUNS)
-
-
-class Stored(NamedTuple):
-    stream: str
-    fact: str
-    state: dict[str, Any]
-
-    def decoded(self) -> Fact:
-        return REGISTRY.decode(self.fact, json.dumps(self.state).encode())
-
-
-def stored() -> list[Stored]:
-    return [Stored(**json.loads(line)) for line in FILE.read_text().splitlines()]
 
 
 def folded() -> Book:

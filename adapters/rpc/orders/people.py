@@ -86,4 +86,4 @@ def sealed_person(
     if not person.has_contact:
         return sealed, keys
     contacts = edge.sealer.contacts(edge.tenant, person.personal.get("email", ""), person.personal.get("phone", ""))
-    return sealed, tuple(PersonKey(key.key_id, key.subject, key.wrapped, *contacts) for key in keys)
+    return sealed, tuple(PersonKey(key.key_id, key.subject, key.wrapped, *contacts, order_id) for key in keys)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.support import documented
-from tests.support.refusal_scenarios.about import FAR, Scenarios, as_it_is, beyond
+from tests.support.refusal_scenarios.about import FAR, Scenarios, as_it_is, beyond, of_order
+from tests.support.trading import Trade
 
 REPORTS: Scenarios = {
     "GetHistory": {
@@ -27,5 +28,7 @@ REPORTS: Scenarios = {
         for rpc in documented.rpcs().values()
         if rpc.service == "ReportService"
     },
+    "FindCustomer": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "GetTimeline": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": of_order(Trade.placed), "BEYOND_THE_LOG": beyond},
     "GetTracking": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
 }

@@ -1,0 +1,123 @@
+"""All that happened about an order, whatever stream it stands in, by when it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from adapters.rpc import shapes
+from adapters.rpc.finding.related import Use, related_to
+from adapters.rpc.finding.sentences import sealed_in, sentence, with_text
+from adapters.rpc.listing import listed, page
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries
+from adapters.rpc.shows import stamp
+from adapters.tenants import Tenant
+from fulfilment.v1 import finding_pb2 as pb
+from ledger.engine.log import Past
+from ledger.engine.registry import Registry
+from ledger.facts import Fact, Sealed, to_minute
+from ledger.nouns import NOUNS, cases, inquiries, messages, orders, parcels, recoveries, tasks
+from projections.machine.reads import Answer
+from projections.work import Work
+
+_REGISTRY = Registry(NOUNS)
+_FACTS_AT_ONCE = 1000
+_SUBJECTS: Mapping[str, Any] = {
+    orders.NOUN.prefix: pb.TIMELINE_SUBJECT_ORDER,
+    parcels.NOUN.prefix: pb.TIMELINE_SUBJECT_PARCEL,
+    cases.NOUN.prefix: pb.TIMELINE_SUBJECT_CASE,
+    recoveries.NOUN.prefix: pb.TIMELINE_SUBJECT_RECOVERY,
+    inquiries.NOUN.prefix: pb.TIMELINE_SUBJECT_INQUIRY,
+    messages.NOUN.prefix: pb.TIMELINE_SUBJECT_MESSAGE,
+    tasks.NOUN.prefix: pb.TIMELINE_SUBJECT_WORK,
+}
+
+Key = tuple[datetime, int, str]
+"""What entries are sorted by: when it happened, its place in the log, the id of what it is about."""
+
+
+class _Entry(NamedTuple):
+    key: Key
+    message: pb.TimelineEntry
+    note: tuple[Sealed | None, str] = (None, "")
+    """What people wrote, and what it is bound to."""
+
+
+class TimelineQueries(PersonalQueries):
+    async def GetTimeline(self, request: pb.GetTimelineRequest, context: Context) -> pb.GetTimelineResponse:
+        wanted, order_id = page(request), shapes.order_id(request.order_id)
+        tenant, where = await self.tenant(context), await self.where(request, context)
+        entry, _ = await self.entry(tenant, orders.stream(order_id), request.at_least)
+        related = await related_to(orders.known(entry.state, order_id), tenant, where)
+        facts = _of_these(await _history(tenant, related.streams), related.uses)
+        entries = sorted([*map(_of_fact, facts), *map(_of_work, related.work)], key=lambda each: each.key)
+        after = wanted.after(tuple[datetime, int, str])
+        rest = [each for each in entries if after is None or each.key > after][: wanted.limit]
+        rows, token = wanted.cut(rest, [each.key for each in rest])
+        if request.with_personal_data:
+            await self._add_texts(tenant, rows)
+        return listed(
+            pb.GetTimelineResponse, "entries", Answer(rows, related.position, token), lambda each: each.message
+        )
+
+    async def _add_texts(self, tenant: Tenant, entries: Sequence[_Entry]) -> None:
+        unsealed = await self.unsealed(tenant, *(each.note for each in entries))
+        for each in entries:
+            content = unsealed.get(each.note[0].key_id) if each.note[0] else None
+            if content:
+                each.message.text = with_text(each.message.text, next(iter(content.values())))
+
+
+# --- entries --------------------------------------------------------------------------------------
+
+
+async def _history(tenant: Tenant, streams: Sequence[str]) -> list[Past]:
+    facts: list[Past] = []
+    while page_of := await tenant.log.history(streams, facts[-1].position if facts else 0, _FACTS_AT_ONCE):
+        facts += page_of
+    return facts
+
+
+def _of_these(facts: Iterable[Past], uses: frozenset[Use]) -> Iterator[tuple[Past, Fact]]:
+    """The facts, but for those of other uses of a tracking number."""
+    epochs: dict[str, int] = {}
+    for past in facts:
+        fact = _REGISTRY.decode(past.topic, past.state)
+        if past.stream.startswith("parcel-"):
+            told: Any = fact
+            if isinstance(fact, parcels.ParcelRegistered):
+                epochs[past.stream] = fact.epoch
+            epoch = getattr(fact, "epoch", 0) or epochs.get(past.stream, 0)
+            if (told.carrier, told.number, epoch) not in uses:
+                continue
+        yield past, fact
+
+
+def _of_fact(told: tuple[Past, Fact]) -> _Entry:
+    past, fact = told
+    prefix, _, subject_id = past.stream.partition("-")
+    at = getattr(getattr(fact, "checkpoint", fact), "at", past.recorded_at)
+    message = pb.TimelineEntry(
+        at=stamp(at),
+        subject=_SUBJECTS[prefix],
+        subject_id=subject_id,
+        text=sentence(fact),
+        actor=past.actor,
+        recorded_at=stamp(past.recorded_at),
+        fact=past.topic,
+        position=past.position,
+    )
+    bound_to = subject_id if prefix == orders.NOUN.prefix else past.stream
+    return _Entry((at, past.position, subject_id), message, (sealed_in(fact), bound_to))
+
+
+def _of_work(each: Work) -> _Entry:
+    owner, due = each.owner.replace("_", " "), to_minute(each.due)
+    taken = f" {each.claimed_by} has it." if each.claimed_by else ""
+    text = f"There is work for {owner}, due {due}: {each.because.replace('_', ' ')}.{taken}"
+    message = pb.TimelineEntry(
+        at=stamp(each.raised_at), subject=pb.TIMELINE_SUBJECT_WORK, subject_id=each.task_id, text=text
+    )
+    return _Entry((each.raised_at, 0, each.task_id), message)
