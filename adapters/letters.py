@@ -33,6 +33,7 @@ from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
 from ledger.nouns.supplier_invoices import SupplierInvoice
+from ledger.terms import time_zones
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.shipping import Chosen
@@ -209,6 +210,8 @@ def _values(
     if order is not None and asked.kind is MessageKind.UNITS_CANCELLED and amount is None:
         owed = orders.owed_minor(order)
         amount = Money(owed, order.currency) if owed else None
+    # A supplier reads its clocks on its own wall.
+    place = supplier_order.time_zone if supplier_order and asked.audience is Audience.SUPPLIER else ""
     packing = supplier_order.packing if supplier_order else ()
     service = supplier_order.shipping if supplier_order else None
     express = order is not None and order.placed.priority == "express"
@@ -235,7 +238,9 @@ def _values(
         "service_name": _service(service) if service else "",
         "note_text": person.get("note", ""),
         **dict.fromkeys(_PHRASES_OF_AN_INSTRUCTION, ""),
-        "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER) if until else "",
+        "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER, zone=place)
+        if until
+        else "",
         "days": str(days),
     }
     picks = {
@@ -330,12 +335,16 @@ def _days_until(due: date, since: datetime) -> int:
     return max(1, days)
 
 
-def in_words(at: date, language: str, *, with_time: bool) -> str:
-    """A day, or a day and a time in UTC, as the language writes it."""
-    with_time = with_time and isinstance(at, datetime)
+def in_words(at: date, language: str, *, with_time: bool, zone: str = "") -> str:
+    """A day, or a day and a time in a zone, which is UTC if none is named, as the language writes it."""
+    clock = ""
+    if isinstance(at, datetime):
+        at = at.astimezone(time_zones.zone(zone or "UTC"))
+        clock = f"{at:%H:%M}" if with_time else ""
     if language == "zh":
-        return f"{at.year}年{at.month}月{at.day}日" + (f" {at:%H:%M}（UTC）" if with_time else "")
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" + (f", {at:%H:%M} UTC" if with_time else "")
+        return f"{at.year}年{at.month}月{at.day}日" + (f" {clock}（{zone or 'UTC'}）" if clock else "")
+    place = f" ({zone})" if zone else " UTC"
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" + (f", {clock}{place}" if clock else "")
 
 
 _MONTHS = (

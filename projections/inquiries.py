@@ -45,12 +45,13 @@ class ListedInquiry(NamedTuple):
     answered_at: datetime | None
     closed_at: datetime | None
     missed: bool
+    time_zone: str
 
 
 INQUIRIES = table(
     "inquiries",
     ListedInquiry,
-    1,
+    2,
     "(state, due, inquiry_id)",
     "(supplier_id, state, due, inquiry_id)",
     "(order_id, state, due, inquiry_id)",
@@ -76,11 +77,12 @@ def _row(inquiry: Inquiry) -> list[ListedInquiry]:
         answered_at=inquiry.answered_at,
         closed_at=inquiry.closed.at if inquiry.closed else None,
         missed=inquiry.is_missed,
+        time_zone=asked.time_zone,
     )
     return [row]
 
 
-WAITING_INQUIRIES = projection("inquiries", 1, From(inquiries.NOUN, INQUIRIES, _row))
+WAITING_INQUIRIES = projection("inquiries", 2, From(inquiries.NOUN, INQUIRIES, _row))
 
 # --- questions ------------------------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ class Obligation(NamedTuple):
     withdrawn_at: datetime | None
     alarm: bool
     """Whether somebody has to notice when it is due."""
+    time_zone: str = ""
+    """Of the calendar of the supplier that is obliged; empty where none is agreed, and of other parties."""
 
 
 class StockHold(NamedTuple):
@@ -124,7 +126,7 @@ class Overdue(NamedTuple):
 OBLIGATIONS = table(
     "sla_obligations",
     Obligation,
-    2,
+    3,
     "(state, due, object_id, clock)",
     "(supplier_id, state, due, object_id, clock)",
     "(owner, state, due, object_id, clock)",
@@ -141,7 +143,10 @@ OVERDUE = table("sla_overdue", Overdue, 3, "(clock, since)")
 
 
 def _of_order(history: OrderHistory) -> list[Obligation]:
-    return _obligations(orders.readings(history.order))
+    order = history.order
+    found = _obligations(orders.readings(order))
+    zones = {each.supplier_order_id: each.time_zone for each in order.supplier_orders.values() if each.time_zone}
+    return [row._replace(time_zone=zones.get(row.object_id, "")) for row in found] if zones else found
 
 
 def _of_parcel(parcel: Parcel) -> list[Obligation]:
@@ -149,7 +154,7 @@ def _of_parcel(parcel: Parcel) -> list[Obligation]:
 
 
 def _of_inquiry(inquiry: Inquiry) -> list[Obligation]:
-    return _obligations(inquiries.readings(inquiry))
+    return [row._replace(time_zone=inquiry.asked.time_zone) for row in _obligations(inquiries.readings(inquiry))]
 
 
 def _of_recovery(history: RecoveryHistory) -> list[Obligation]:
@@ -301,7 +306,7 @@ def _holds(page: Page) -> list[Written]:
 
 SLA = projection(
     "sla",
-    8,
+    9,
     From(orders.NOUN, OBLIGATIONS, _of_order),
     From(parcels.NOUN, OBLIGATIONS, _of_parcel),
     From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),

@@ -95,7 +95,7 @@ def show(session: Session, case_id: str, personal: bool) -> None:
         session.show(found)
         return
     skus = {each.line.line_no: each.line.sku for each in read_order(session, found.order_id).lines}
-    print_case(session.out, found, skus)
+    print_case(session.out, found, skus, session.time_zone)
 
 
 @click.command(cls=Words)

@@ -14,10 +14,10 @@ _SHOWN_DIGITS = 12
 """Of a hash in a table; enough to distinguish evidence and to name it."""
 
 
-def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str]) -> None:
-    """All of it, and the next step."""
+def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str], zone: str) -> None:
+    """All of it, and the next step; its answer is due in the time zone of the retailer."""
     out.title(f"Case {found.case_id}", status_of(found))
-    out.facts(_facts(found))
+    out.facts(_facts(found, zone))
     out.blank()
     _print_lines(out, found, skus)
     for heading, rows in (
@@ -34,7 +34,7 @@ def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str]) -> Non
         out.say(step)
 
 
-def _facts(found: cases_pb2.Case) -> list[tuple[str, str]]:
+def _facts(found: cases_pb2.Case, zone: str) -> list[tuple[str, str]]:
     late = ", too late" if found.first_answer_missed else ""
     answered = minute(found, "first_answered_at")
     ruling = ""
@@ -44,7 +44,7 @@ def _facts(found: cases_pb2.Case) -> list[tuple[str, str]]:
         ("order", found.order_id),
         ("reason", word(cases_pb2.CaseReason, found.reason)),
         ("opened", minute(found, "opened_at")),
-        ("first answer by", minute(found, "first_answer_by")),
+        ("first answer by", minute(found, "first_answer_by", zone)),
         ("first answered", answered + late if answered else late.removeprefix(", ")),
         ("asked for", ", ".join(found.evidence_wanted)),
         ("evidence by", minute(found, "evidence_by")),

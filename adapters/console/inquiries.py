@@ -29,12 +29,18 @@ def _read(session: Session, inquiry_id: str, at_least: int = 0, personal: bool =
 def _record(session: Session, inquiry_id: str, rpc: Command[Q], request: Q) -> None:
     receipt = session.client.call(rpc, request)
     after = _read(session, inquiry_id, receipt.position)
-    session.print_result(receipt, f"Inquiry {inquiry_id}", after, _stands(after))
+    session.print_result(receipt, f"Inquiry {inquiry_id}", after, _stands(session, after))
 
 
-def _stands(each: inquiries_pb2.Inquiry) -> str:
+def _answer_by(session: Session, each: inquiries_pb2.Inquiry) -> str:
+    """In the time zone of whoever is to answer."""
+    of_retailer = each.asked_of == common_pb2.PARTY_RETAILER
+    return minute(each, "answer_by", session.time_zone if of_retailer else each.time_zone)
+
+
+def _stands(session: Session, each: inquiries_pb2.Inquiry) -> str:
     state = word(inquiries_pb2.InquiryState, each.state)
-    due = minute(each, "answer_by")
+    due = _answer_by(session, each)
     waits = f", {_asked_of(each)} answers by {due}" if due and each.state == inquiries_pb2.INQUIRY_STATE_OPEN else ""
     return state + waits + (", the answer was missed" if each.answer_missed else "")
 
@@ -110,7 +116,7 @@ def show(session: Session, inquiry_id: str, personal: bool) -> None:
     if session.json:
         session.show(found)
         return
-    session.out.title(f"Inquiry {inquiry_id}", _stands(found))
+    session.out.title(f"Inquiry {inquiry_id}", _stands(session, found))
     session.out.facts(
         [
             ("about", found.supplier_order_id or found.order_id),
@@ -150,7 +156,7 @@ def list_(session: Session, state: str | None, supplier: str, order: str, of: st
             word(inquiries_pb2.InquiryTopic, each.topic),
             _asked_of(each),
             minute(each, "asked_at"),
-            minute(each, "answer_by"),
+            _answer_by(session, each),
             minute(each, "answered_at"),
             "yes" if each.answer_missed else "",
         ],

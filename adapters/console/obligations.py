@@ -98,12 +98,13 @@ def breaches(
 def _print_obligations(session: Session, found: Iterable[Any], limit: int | None, empty: str) -> None:
     def row(each: Any) -> list[Any]:
         clock = word(obligations_pb2.ObligationClock, each.clock)
+        zone = session.time_zone if each.owner == common_pb2.PARTY_RETAILER else each.time_zone
         return [
             each.object_id,
             clock,
             each.supplier_id,
-            minute(each, "due"),
-            minute(each, "met_at"),
+            minute(each, "due", zone),
+            minute(each, "met_at", zone),
             _stands(each, now),
         ]
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from adapters.console import words
 from adapters.console.client import Calls
+from fulfilment.v1.admin_pb2 import GetPolicyRequest
 from fulfilment.v1.common_pb2 import Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,6 +52,12 @@ class Session:
     @functools.cached_property
     def client(self) -> Calls:
         return Calls(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
+
+    @functools.cached_property
+    def time_zone(self) -> str:
+        """Of the retailer's calendar, in which its own due times are shown; empty where it has none."""
+        found = self.client.call(self.client.admin.GetPolicy, GetPolicyRequest())
+        return found.in_force.policy.working.calendar.time_zone
 
     def show(self, message: Message) -> None:
         """A message as JSON."""

@@ -222,9 +222,7 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
             _short(each.supplier_order_id),
             each.supplier_id,
             word(supplier_orders_pb2.SupplierOrderStatus, each.status),
-            minute(each, "sent_at"),
-            minute(each, "dispatch_by"),
-            minute(each, "dispatched_at"),
+            *(minute(each, field, each.time_zone) for field in ("sent_at", "dispatch_by", "dispatched_at")),
             _punctuality(each, now),
             each.shipping.code,
         ]

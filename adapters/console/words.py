@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from google.protobuf import json_format
@@ -148,12 +149,19 @@ def at(message: Any, field: str) -> datetime | None:
     return getattr(message, field).ToDatetime(tzinfo=UTC) if message.HasField(field) else None
 
 
-def minute(message: Any, field: str) -> str:
-    return to_minute(at(message, field))
+def minute(message: Any, field: str, zone: str = "") -> str:
+    return to_minute(at(message, field), zone)
 
 
-def to_minute(instant: datetime | None) -> str:
-    return facts.to_minute(instant) if instant else ""
+def to_minute(instant: datetime | None, zone: str = "") -> str:
+    """In a time zone as ``2026-01-06 15:00+08:00``; without one in UTC."""
+    if instant is None:
+        return ""
+    try:
+        place = ZoneInfo(zone) if zone else None
+    except ZoneInfoNotFoundError:  # of a server with newer zones
+        place = None
+    return instant.astimezone(place).isoformat(" ", "minutes") if place else facts.to_minute(instant)
 
 
 def span(length: timedelta) -> str:

@@ -52,16 +52,16 @@ def list_work(
         rows_of(session, session.client.work.ListWork, request, "work"),
         limit,
         ["due", "for", "kind", "about", "why", "claimed by", "task"],
-        _row,
+        lambda each: _row(each, session.time_zone),
         "Nothing to do.",
     )
 
 
-def _row(each: work_pb2.Work) -> list[Any]:
+def _row(each: work_pb2.Work, zone: str) -> list[Any]:
     parcel = f"{each.carrier} {each.tracking_number}".strip()
     item = f"{each.supplier_id} {each.sku}".strip()
     return [
-        minute(each, "due"),
+        minute(each, "due", zone),
         word(work_pb2.WorkOwner, each.owner),
         word(work_pb2.WorkKind, each.kind),
         each.supplier_order_id or each.order_id or parcel or item,

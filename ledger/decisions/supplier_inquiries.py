@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msgspec.structs import replace
 
 from ledger.decisions.docket import order_in
@@ -24,16 +22,18 @@ def ask(view: View, asked: InquiryAsked) -> list[Change]:
     if asked.supplier_order_id:
         asked = replace(asked, supplier_id=order.supplier_order(asked.supplier_order_id).supplier_id)
     present = inquiries.find(view, asked.inquiry_id)
-    facts = inquiries.ask(present, replace(asked, answer_by=_answer_by(view, asked)))
-    return changes_of(inquiries.stream(asked.inquiry_id), facts)
+    return changes_of(inquiries.stream(asked.inquiry_id), inquiries.ask(present, _due(view, asked)))
 
 
-def _answer_by(view: View, asked: InquiryAsked) -> datetime | None:
+def _due(view: View, asked: InquiryAsked) -> InquiryAsked:
+    """The question with when its answer is due."""
     supplier = (
         suppliers.known(suppliers.find(view, asked.supplier_id), asked.supplier_id) if asked.supplier_id else None
     )
     if asked.asked_of is Party.RETAILER:
-        return policy_at(policies.find(view), asked.at).answer_by(asked.at)
+        return replace(asked, answer_by=policy_at(policies.find(view), asked.at).answer_by(asked.at))
     assert supplier is not None, "who asks a supplier names it"
     agreement = supplier.agreement_at(asked.at)
-    return agreement.answer_by(asked.at) if agreement else None
+    if agreement is None:
+        return asked
+    return replace(asked, answer_by=agreement.answer_by(asked.at), time_zone=agreement.time_zone)

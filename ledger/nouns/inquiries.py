@@ -67,6 +67,8 @@ class InquiryAsked(Fact, frozen=True, tag="inquiry.asked"):
     text: Sealed | None = None
     content: str = ""
     """Keyed hash of the question as it was sent: recognises a repetition without its text."""
+    time_zone: str = ""
+    """Of the calendar of the supplier that is to answer; empty where none is agreed."""
 
 
 class InquiryAnswered(Fact, frozen=True, tag="inquiry.answered"):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from adapters.console.main import run
 from fulfilment.v1 import (
     admin_pb2,
     batch_pb2,
     calendars_pb2,
     common_pb2,
     inquiries_pb2,
+    obligations_pb2,
     orders_pb2,
     supplier_orders_pb2,
     suppliers_pb2,
@@ -163,7 +166,42 @@ def test_a_hold_gives_back_the_working_time_that_it_took(client: Client):
     assert found.dispatch_by == stamp(FRIDAY_15 + 5 * DAY + timedelta(hours=3))
 
 
-def test_the_retailers_calendar_goes_before_its_hours(client: Client):
+def test_due_times_of_a_supplier_have_the_zone_of_its_calendar(client: Client, service: Service, capsys: Any):
+    found = sent(client, "zoned", FRIDAY_15)
+    assert found.time_zone == "Asia/Shanghai"
+    asked = inquiries_pb2.AskInquiryRequest(
+        context=context(),
+        inquiry_id="zoned",
+        asked_by=common_pb2.PARTY_RETAILER,
+        asked_of=common_pb2.PARTY_SUPPLIER,
+        supplier_order_id="shop/zoned/1",
+        topic=inquiries_pb2.INQUIRY_TOPIC_PRODUCT,
+        at=stamp(FRIDAY_15),
+    )
+    position = client.inquiries.AskInquiry(asked).position
+    listing = inquiries_pb2.ListInquiriesRequest(order_id="shop/zoned", at_least=position)
+    (listed,) = client.inquiries.ListInquiries(listing).inquiries
+    read = client.inquiries.GetInquiry(inquiries_pb2.GetInquiryRequest(inquiry_id="zoned")).inquiry
+    assert (listed.time_zone, read.time_zone) == ("Asia/Shanghai", "Asia/Shanghai")
+    breaches = obligations_pb2.ListBreachesRequest(supplier_id="acme", at_least=position)
+    due = obligations_pb2.ListObligationsRequest(supplier_id="acme", at_least=position)
+    listed_due = [*client.reports.ListObligations(due).obligations, *client.reports.ListBreaches(breaches).breaches]
+    of_it = [each for each in listed_due if each.object_id in ("shop/zoned/1", "zoned")]
+    assert {each.time_zone for each in of_it} == {"Asia/Shanghai"}
+    assert {each.object_id for each in of_it} == {"shop/zoned/1", "zoned"}
+
+    def shown(*arguments: str) -> str:
+        assert run([*arguments, "--server", service.address]) == 0
+        return str(capsys.readouterr().out)
+
+    assert re.search(r"2026-03-06 15:00\+08:00 +2026-03-11 15:00\+08:00", shown("show", "shop/zoned"))
+    assert "acme answers by 2026-03-09 15:00+08:00" in shown("inquiry", "show", "zoned")
+    assert re.search(r"zoned +.*2026-03-09 15:00\+08:00", shown("inquiry", "list", "--order", "shop/zoned"))
+    lines = shown("report", "due", "--supplier", "acme") + shown("report", "breaches", "--supplier", "acme")
+    assert re.search(r"shop/zoned/1 +dispatch +acme +2026-03-11 15:00\+08:00", lines)
+
+
+def test_the_retailers_calendar_goes_before_its_hours(client: Client, service: Service, capsys: Any):
     own = calendars_pb2.WorkingTerms(
         calendar=calendars_pb2.WorkingCalendar(time_zone="Europe/Berlin", opens="08:00", closes="16:00"),
         terms={"answer_within": calendars_pb2.WorkingTime(days=1)},
@@ -186,6 +224,9 @@ def test_the_retailers_calendar_goes_before_its_hours(client: Client):
     client.inquiries.AskInquiry(inquiry)
     found = client.inquiries.GetInquiry(inquiries_pb2.GetInquiryRequest(inquiry_id="i1")).inquiry
     assert found.answer_by == stamp(FRIDAY_15 + 3 * DAY + timedelta(hours=5))
+    assert found.time_zone == ""
+    assert run(["inquiry", "list", "--order", "shop/asks", "--server", service.address]) == 0
+    assert re.search(r"i1 +shop/asks .* 2026-03-09 13:00\+01:00", capsys.readouterr().out)
     unknown = admin_pb2.AgreePolicyRequest(context=context(), policy=policy)
     unknown.policy.working.terms["dispatch_within"].days = 1
     assert fields_of(refused(client.admin.AgreePolicy, unknown)) == ["policy.working.terms"]

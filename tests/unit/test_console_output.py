@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -129,6 +129,22 @@ def test_money_is_written_and_read_in_the_currency_s_own_units(minor: int, curre
 )
 def test_a_length_of_time_is_written_in_one_unit(length: timedelta, text: str):
     assert words.span(length) == text
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("", "2026-03-29 00:30Z"),
+        ("Europe/Berlin", "2026-03-29 01:30+01:00"),
+        ("Australia/Adelaide", "2026-03-29 11:00+10:30"),
+        ("America/New_York", "2026-03-28 20:30-04:00"),
+        ("Mars/Olympus", "2026-03-29 00:30Z"),
+    ],
+)
+def test_a_time_is_written_with_its_zone(zone: str, text: str):
+    at = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
+    assert words.to_minute(at, zone) == text
+    assert datetime.fromisoformat(text) == at
 
 
 def test_a_fact_is_shown_in_a_few_words():

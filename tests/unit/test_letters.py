@@ -25,6 +25,7 @@ from ledger.nouns.messages import (
 )
 from ledger.nouns.orders import HoldReason, Order
 from ledger.nouns.stock import Alert
+from ledger.terms.calendars import Calendar, WorkingTerms
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
@@ -34,7 +35,9 @@ from tests.support.scenario import (
     FIRST,
     NOON,
     ORDER,
+    TERMS,
     Scenario,
+    confirmed,
     line,
     sent,
 )
@@ -243,6 +246,18 @@ def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
     assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [("en", "Dispatch by: 4 March 2026, 20:00 (Asia/Shanghai)"), ("zh", "2026年3月4日 20:00（Asia/Shanghai）")],
+)
+def test_a_supplier_reads_its_deadline_in_the_time_zone_of_its_calendar(language: str, expected: str):
+    calendar = Calendar("Asia/Shanghai")
+    scenario = confirmed()
+    scenario.agree_terms(replace(TERMS, effective_from=NOON - DAY, working=WorkingTerms(calendar)))
+    scenario.send()
+    assert expected in written(asked(MessageKind.DISPATCH_INSTRUCTION, language), scenario.order())[1]
+
+
 @pytest.mark.parametrize(("days", "expected"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
 def test_one_day_is_no_days(days: int, expected: str):
     version = newest(TEMPLATES)[MessageKind.ORDER_CONFIRMED, "en"]
@@ -253,6 +268,7 @@ def test_one_day_is_no_days(days: int, expected: str):
 def test_days_are_written_as_the_language_does():
     assert in_words(NOON, "en", with_time=False) == "2 March 2026"
     assert in_words(NOON, "zh", with_time=True) == "2026年3月2日 12:00（UTC）"
+    assert in_words(NOON + DAY / 2, "en", with_time=True, zone="Asia/Tokyo") == "3 March 2026, 09:00 (Asia/Tokyo)"
 
 
 def test_a_parcel_of_a_carrier_without_a_page_of_its_own_is_followed_elsewhere():

@@ -38,6 +38,7 @@ def inquiry(state: Inquiry, version: int, unsealed: Mapping[str, str]) -> pb.Inq
             for each in state.answers
         ],
         version=version,
+        time_zone=asked.time_zone,
     )
 
 
@@ -60,4 +61,5 @@ def waiting(each: ListedInquiry) -> pb.Inquiry:
         answered_at=stamp(each.answered_at),
         closed_at=stamp(each.closed_at),
         answer_missed=each.missed,
+        time_zone=each.time_zone,
     )

@@ -67,6 +67,7 @@ def _obligation(each: obligations.Obligation) -> pb.Obligation:
         missed_at=stamp(each.missed_at),
         withdrawn_at=stamp(each.withdrawn_at),
         owner=shows.party(each.owner),
+        time_zone=each.time_zone,
     )
 
 

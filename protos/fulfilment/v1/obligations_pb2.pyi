@@ -121,6 +121,7 @@ class Obligation(_message.Message):
     MISSED_AT_FIELD_NUMBER: _builtins.int
     WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "channel/channel_order_id" of an order,
     "carrier/number/epoch" of a parcel, the id of an inquiry, of a recovery or of a case.
@@ -134,6 +135,10 @@ class Obligation(_message.Message):
     owner: _common_pb2.Party.ValueType
     """Who is obliged: the supplier acknowledges, dispatches and answers, the carrier scans, the retailer delivers
     what it promised and answers.
+    """
+    time_zone: _builtins.str
+    """The time zone of the calendar of the supplier that is obliged, an IANA name; empty where none is agreed, and of what
+    the retailer or a carrier is obliged by. The retailer's own stands in its policy.
     """
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
@@ -168,10 +173,11 @@ class Obligation(_message.Message):
         missed_at: _timestamp_pb2.Timestamp | None = ...,
         withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
         owner: _common_pb2.Party.ValueType = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "stopped_since", b"stopped_since", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "owner", b"owner", "state", b"state", "stopped_since", b"stopped_since", "supplier_id", b"supplier_id", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "owner", b"owner", "state", b"state", "stopped_since", b"stopped_since", "supplier_id", b"supplier_id", "time_zone", b"time_zone", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

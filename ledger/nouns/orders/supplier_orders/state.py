@@ -283,6 +283,11 @@ class SupplierOrder(Value, frozen=True):
         return self.working.calendar_of(term) if self.working is not None else None
 
     @property
+    def time_zone(self) -> str:
+        """Of the calendar of its supplier; empty where none was agreed."""
+        return self.working.calendar.time_zone if self.working is not None else ""
+
+    @property
     def unshipped(self) -> int:
         return self.count("unshipped")
 
