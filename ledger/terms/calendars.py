@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -83,9 +84,11 @@ class Calendar(Value, frozen=True):
             case Unit.DAYS:
                 for _ in range(term.length):
                     day = self._next(day)
-                due, hours = self._due(day, since_midnight), extra_hours
+                due = max(_instant(self.time_zone, day, since_midnight, fold) for fold in (0, 1))
+                hours = extra_hours
             case Unit.HOURS:
-                due, hours = max(at, self._instant(day, since_midnight)), term.length + extra_hours
+                due = max(at, _instant(self.time_zone, day, since_midnight))
+                hours = term.length + extra_hours
             case _:
                 assert_never(term.unit)
         return self.plus(due, hours * _HOUR)
@@ -95,10 +98,11 @@ class Calendar(Value, frozen=True):
         day = self._day_of(at)
         while working:
             if self.works_on(day):
-                begin, end = max(at, self._opens(day)), self._closes(day)
-                if working <= end - begin:
+                opens, closes = self._open_on(day)
+                begin = max(at, opens)
+                if working <= closes - begin:
                     return begin + working
-                working -= max(end - begin, _NOTHING)
+                working -= max(closes - begin, _NOTHING)
             day += _DAY
         return at
 
@@ -107,7 +111,8 @@ class Calendar(Value, frozen=True):
         worked, day, last = _NOTHING, self._day_of(begin), self._day_of(end)
         while day <= last:
             if self.works_on(day):
-                worked += max(min(end, self._closes(day)) - max(begin, self._opens(day)), _NOTHING)
+                opens, closes = self._open_on(day)
+                worked += max(min(end, closes) - max(begin, opens), _NOTHING)
             day += _DAY
         return worked
 
@@ -137,19 +142,20 @@ class Calendar(Value, frozen=True):
     def _day_of(self, at: datetime) -> date:
         return at.astimezone(zone(self.time_zone)).date()
 
-    def _opens(self, day: date) -> datetime:
-        return self._instant(day, self.opens_minute * _MINUTE)
+    def _open_on(self, day: date) -> tuple[datetime, datetime]:
+        return _opening(self.time_zone, day, self.opens_minute, self.closes_minute)
 
-    def _closes(self, day: date) -> datetime:
-        return self._instant(day, self.closes_minute * _MINUTE)
 
-    def _due(self, day: date, since_midnight: timedelta) -> datetime:
-        return max(self._instant(day, since_midnight, fold) for fold in (0, 1))
+@lru_cache(maxsize=4096)
+def _opening(time_zone: str, day: date, opens_minute: int, closes_minute: int) -> tuple[datetime, datetime]:
+    """When work begins and ends on a day; clocks of many orders ask for the same days."""
+    return _instant(time_zone, day, opens_minute * _MINUTE), _instant(time_zone, day, closes_minute * _MINUTE)
 
-    def _instant(self, day: date, since_midnight: timedelta, fold: int = 0) -> datetime:
-        # Within one zone Python adds by the clock on the wall, so this is the time of day, also on a day of 23 hours.
-        midnight = datetime.combine(day, time(fold=fold), tzinfo=zone(self.time_zone))
-        return (midnight + since_midnight).replace(fold=fold).astimezone(UTC)
+
+def _instant(time_zone: str, day: date, since_midnight: timedelta, fold: int = 0) -> datetime:
+    # Within one zone Python adds by the clock on the wall, so this is the time of day, also on a day of 23 hours.
+    midnight = datetime.combine(day, time(fold=fold), tzinfo=zone(time_zone))
+    return (midnight + since_midnight).replace(fold=fold).astimezone(UTC)
 
 
 def _is_among(day: date, days: Sequence[date]) -> bool:

@@ -321,6 +321,7 @@ class Inquiry(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     inquiry_id: _builtins.str
     """Its id."""
     state: Global___InquiryState.ValueType
@@ -343,6 +344,10 @@ class Inquiry(_message.Message):
     """The question; only in GetInquiry, if asked for and the person was not erased."""
     version: _builtins.int
     """How many facts the inquiry has; only in GetInquiry."""
+    time_zone: _builtins.str
+    """The time zone of the calendar of the supplier that is asked, an IANA name; empty where none is agreed, and where the
+    retailer is asked, whose own stands in its policy.
+    """
     @_builtins.property
     def asked_at(self) -> _timestamp_pb2.Timestamp:
         """When it was asked."""
@@ -382,10 +387,11 @@ class Inquiry(_message.Message):
         text: _builtins.str = ...,
         answers: _abc.Iterable[Global___InquiryAnswer] | None = ...,
         version: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answered_at", b"answered_at", "asked_at", b"asked_at", "closed_at", b"closed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answer_missed", b"answer_missed", "answered_at", b"answered_at", "answers", b"answers", "asked_at", b"asked_at", "asked_by", b"asked_by", "asked_of", b"asked_of", "closed_at", b"closed_at", "inquiry_id", b"inquiry_id", "order_id", b"order_id", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "text", b"text", "topic", b"topic", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answer_missed", b"answer_missed", "answered_at", b"answered_at", "answers", b"answers", "asked_at", b"asked_at", "asked_by", b"asked_by", "asked_of", b"asked_of", "closed_at", b"closed_at", "inquiry_id", b"inquiry_id", "order_id", b"order_id", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "text", b"text", "time_zone", b"time_zone", "topic", b"topic", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -613,6 +613,7 @@ class SupplierOrder(_message.Message):
     PACKING_ODDITIES_FIELD_NUMBER: _builtins.int
     ASKED_AGAIN_AT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_AGAIN_AT_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -623,6 +624,8 @@ class SupplierOrder(_message.Message):
     """The supplier order that had its units before, if they were rerouted."""
     reroute_reason: _builtins.str
     """Why they were rerouted, such as "rejected: out_of_stock" or "overdue: dispatch"."""
+    time_zone: _builtins.str
+    """The time zone of its supplier's calendar, an IANA name; empty where none was agreed when it was sent."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
         """Its share of each line."""
@@ -735,10 +738,11 @@ class SupplierOrder(_message.Message):
         packing_oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
         asked_again_at: _timestamp_pb2.Timestamp | None = ...,
         acknowledged_again_at: _timestamp_pb2.Timestamp | None = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
