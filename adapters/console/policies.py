@@ -45,6 +45,7 @@ _GROUPS = {
         "channel_packing",
         "shipping_services",
         "customs_allowance_days",
+        "on_payment_reversed",
         "seller",
         "suspected_lost_after_days",
         "number_reuse_after_days",

@@ -603,6 +603,7 @@ def record_refund_paid(
     docket = _CaseDocket(view, case_id, now)
     if docket.add(cases.pay_refund(docket.case, refund_id, reference, at)):
         order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at, reference))
+        stopped = intake.stop_reversed(view, order_docket, now)
         docket.add_to_paying([*order_docket.facts, *breaches.settle(order_docket.order, now)])
-        docket.changes += intake.follow_money(view, order_docket, now)
+        docket.changes += [*stopped, *intake.follow_money(view, order_docket, now)]
     return docket.close()

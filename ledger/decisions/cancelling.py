@@ -7,12 +7,12 @@ from datetime import datetime
 
 from ledger.decisions import customs
 from ledger.decisions.docket import Docket, order_in, settled
-from ledger.decisions.order_stock import give_back, items_of
+from ledger.decisions.order_stock import Item, give_back, items_of
 from ledger.decisions.rerouting import Cause, place_anew, wait_for_person
 from ledger.facts import Change, LineNo, Units, order_of
 from ledger.nouns import orders, stock
 from ledger.nouns.orders import Order, supplier_orders
-from ledger.nouns.orders.supplier_orders import SupplierOrder
+from ledger.nouns.orders.supplier_orders import SupplierOrder, Wish
 from ledger.view import View
 
 
@@ -36,9 +36,27 @@ def cancel(
             return []
         raise orders.NothingToCancel(order_id)
     docket = Docket(order)
-    at_once, asked = _spread(order, wanted, loose, live)
+    freed = _cancel_units(view, docket, wanted, (loose, live), Wish(by, because), at)
+    return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
+
+
+def stop_all(view: View, docket: Docket, wish: Wish, at: datetime, now: datetime) -> list[Change]:
+    """Cancel all that has not left, as far as nobody was asked to yet; what that means for the stock."""
+    parts = _cancellable(docket.order)
+    if not (wanted := _all_of(*parts)):
+        return []
+    freed = _cancel_units(view, docket, wanted, parts, wish, at)
+    return give_back(view, docket.order, freed, now)
+
+
+def _cancel_units(
+    view: View, docket: Docket, wanted: Units, parts: tuple[Units, _Shares], wish: Wish, at: datetime
+) -> list[Item]:
+    """At once where no supplier knows of them, and by asking the others; whose stock is free then."""
+    order, by, because = docket.order, wish.by, wish.because
+    at_once, asked = _spread(order, wanted, *parts)
     if at_once:
-        docket.add([orders.UnitsCancelled(order_id, at_once, by, because, at)])
+        docket.add([orders.UnitsCancelled(order.order_id, at_once, by, because, at)])
     freed = list(items_of(order, "", at_once))
     for supplier_order, units in asked:
         docket.add(supplier_orders.ask_to_cancel(supplier_order, units, by, because, at))
@@ -48,7 +66,7 @@ def cancel(
     freed = list(dict.fromkeys(freed))
     view.need(*(stock.stream(*item) for item in freed))
     docket.add(wait_for_person(docket.order, (), at))
-    return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
+    return freed
 
 
 _Shares = list[tuple[SupplierOrder, Units]]

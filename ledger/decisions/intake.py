@@ -12,7 +12,7 @@ from functools import reduce
 
 from msgspec.structs import replace
 
-from ledger.decisions import customs, rerouting
+from ledger.decisions import cancelling, customs, rerouting
 from ledger.decisions.addressing import readdress
 from ledger.decisions.docket import (
     Docket,
@@ -67,7 +67,8 @@ from ledger.nouns.orders import (
     PaymentState,
     SuppliersChosen,
 )
-from ledger.nouns.policies import policy_at
+from ledger.nouns.orders.supplier_orders import Wish
+from ledger.nouns.policies import WhenReversed, policy_at
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.money import Money, TotalTooLarge, largest_total
 from ledger.view import View
@@ -334,7 +335,19 @@ def record_payment(
         return []
     at = max(at, order.placed.placed_at)
     docket.add(_reconsider_missing(view, docket.order, at))
-    return [*_confirm_if_ready(view, docket, at, now), *follow_money(view, docket, now)]
+    stopped = stop_reversed(view, docket, now)
+    return [*_confirm_if_ready(view, docket, at, now), *stopped, *follow_money(view, docket, now)]
+
+
+def stop_reversed(view: View, docket: Docket, now: datetime) -> list[Change]:
+    """Where all the money went back just now and the retailer's terms say so, what has not left is cancelled, or its
+    suppliers are asked to; the docket's facts come first. By default the hold that was placed keeps it back.
+    """
+    placed = [fact.hold for fact in docket.facts if isinstance(fact, orders.HoldPlaced)]
+    holds = [hold for hold in placed if (hold.reason, hold.owner) == (HoldReason.PAYMENT_REVERSED, LEDGER)]
+    if not holds or policy_at(policies.find(view), holds[-1].at).on_payment_reversed is not WhenReversed.CANCEL:
+        return []
+    return cancelling.stop_all(view, docket, Wish("customer", "payment_reversed"), holds[-1].at, now)
 
 
 def pay_owed(
@@ -343,7 +356,8 @@ def pay_owed(
     """What is owed of an order beside its cases was paid."""
     order = order_in(view, order_id)
     docket = Docket(order, orders.pay_owed(order, payment_id, amount, at))
-    return [*docket.settled(now), *follow_money(view, docket, now)] if docket.facts else []
+    stopped = stop_reversed(view, docket, now)
+    return [*docket.settled(now), *stopped, *follow_money(view, docket, now)] if docket.facts else []
 
 
 def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
@@ -524,7 +538,8 @@ def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime)
     order = order_in(view, chargeback.order_id)
     chargeback = orders.since_placing(order, chargeback)
     docket = Docket(order, orders.record_chargeback(order, chargeback))
-    return [*docket.settled(now), *follow_money(view, docket, now)]
+    stopped = stop_reversed(view, docket, now)
+    return [*docket.settled(now), *stopped, *follow_money(view, docket, now)]
 
 
 def reserve(

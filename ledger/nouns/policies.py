@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import assert_never
 
 from ledger.facts import Fact, Value
@@ -105,6 +106,15 @@ POLICY_TERMS = ("answer_within", "first_answer_within")
 """What can be agreed in working time instead of hours."""
 
 
+class WhenReversed(StrEnum):
+    """What to do with what has not left once all the money of a confirmed order went back."""
+
+    HOLD = "hold"
+    """It waits: drafts are kept, and suppliers that know of it are told to wait."""
+    CANCEL = "cancel"
+    """Drafts are cancelled, and suppliers that know of it are asked to cancel."""
+
+
 class Policy(Value, frozen=True):
     """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
@@ -185,6 +195,8 @@ class Policy(Value, frozen=True):
     invoice_charges_basis_points: int = 0
     """What a supplier's invoice may ask beside its goods, as a share of what they cost."""
 
+    on_payment_reversed: WhenReversed = WhenReversed.HOLD
+    """What to do with what has not left of a confirmed order whose money all went back."""
     working: WorkingTerms | None = None
     """The retailer's calendar, and those of POLICY_TERMS that are counted by it instead of in hours."""
     peaks: tuple[PeakPeriod, ...] = ()

@@ -81,6 +81,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         shipping_services=_services(given.shipping_services, edge.warnings) or default.shipping_services,
         seller=_seller(given.seller, edge.warnings) if given.HasField("seller") else None,
         reroute_after=_reroute_after(given),
+        on_payment_reversed=_when_reversed(given.on_payment_reversed),
         channel_packing=_channel_packing(given.channel_packing),
         working=calendars.working_terms(given.working, "policy.working", policies.POLICY_TERMS)
         if given.HasField("working")
@@ -98,6 +99,12 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
 def _given(message: Message, field: str, most: int) -> dict[str, int]:
     """The fields of a message that were filled."""
     return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}
+
+
+def _when_reversed(word: str) -> policies.WhenReversed:
+    known = [each.value for each in policies.WhenReversed]
+    require(word in ("", *known), "policy.on_payment_reversed", f"{word!r} is not one of {', '.join(known)}")
+    return policies.WhenReversed(word) if word in known else policies.Policy().on_payment_reversed
 
 
 def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
