@@ -22,7 +22,7 @@ from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed, Units
-from ledger.nouns import orders, policies, supplier_invoices, suppliers
+from ledger.nouns import orders, policies, stock_ups, supplier_invoices, suppliers
 from ledger.nouns.messages import (
     About,
     Audience,
@@ -155,6 +155,9 @@ class Letters:
         name = supplier.registered.name if supplier else ""
         values, picks = _values(asked, order, person, name)
         pattern = self._templates[asked.kind, asked.language, asked.template_version]
+        if stock_up := stock_ups.find(view, about.stock_up_id) if about.stock_up_id else None:
+            until = in_words(stock_up.asked.until, asked.language, with_time=False)
+            values |= {"units": str(stock_up.asked.units), "until": until}
         if about.invoice_number:
             invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number)
             lines = pattern.each("differs", _differences(invoice)) if invoice else ""
@@ -220,11 +223,19 @@ def _values(
         "shop": order.placed.channel if order else "",
         "order": order.placed.channel_order_id if order else "",
         "supplier_order": about.supplier_order_id,
-        "subject": about.case_id or about.supplier_order_id or about.order_id or about.inquiry_id or about.number,
+        "subject": about.case_id
+        or about.supplier_order_id
+        or about.order_id
+        or about.inquiry_id
+        or about.number
+        or about.stock_up_id,
         "case": about.case_id,
         "inquiry": about.inquiry_id,
         "sku": about.sku,
         "invoice": about.invoice_number,
+        "stock_up": about.stock_up_id,
+        "units": "",
+        "until": "",
         "differences": "",
         "objection": "",
         "amount": str(amount or ""),

@@ -49,6 +49,7 @@ from ledger.decisions import (
     recovery_demands,
     remarks,
     rerouting,
+    stocking_up,
     supplier_inquiries,
 )
 from ledger.decisions.notices import Notice
@@ -102,6 +103,7 @@ from ledger.nouns.recoveries import (
     Subject,
 )
 from ledger.nouns.stock import StockFact
+from ledger.nouns.stock_ups import StockUpAsked
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
@@ -507,6 +509,9 @@ def _others() -> Iterator[Command]:
     yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
     yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
     yield Command("clock: reservation", reserved.later(days=3), timer_runs_out("reservation", *first, "cart"), 2)
+    stock_up = StockUpAsked("s1", *first, 99, START + 9 * DAY, START, answer_by=START + DAY)
+    stocked = shop.after(lambda view, now: stocking_up.ask(view, stock_up))
+    yield Command("clock: stock_up_answer", stocked.later(days=2), timer_runs_out("stock_up_answer", "s1"), 1)
     yield Command("clock: feed", reserved.later(days=366), timer_runs_out("feed", *first), 1)
     yield Command("RecordFeed, less than was promised", sent, feeds("acme", NUMBERS[0], 1, 2), 3)
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)

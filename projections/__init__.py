@@ -8,6 +8,7 @@ from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
 from projections.statements import STATEMENTS
 from projections.stock_levels import STOCK_LEVELS
+from projections.stock_ups import STOCK_UPS
 from projections.supplier_invoices import SUPPLIER_INVOICES
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tracking import TRACKING
@@ -24,6 +25,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     STOCK_LEVELS,
     STATEMENTS,
     SUPPLIER_INVOICES,
+    STOCK_UPS,
     CASES,
     WORK,
     TRADE,

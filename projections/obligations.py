@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.decisions import after_sales
 from ledger.decisions.timers import Timer, timer
 from ledger.facts import Fact
-from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock
+from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, stock_ups
 from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import breaches
@@ -34,6 +34,7 @@ from ledger.nouns.stock import (
     ReservationReleased,
     StockReserved,
 )
+from ledger.nouns.stock_ups import StockUp
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 from projections.machine.histories import OrderHistory, RecoveryHistory
@@ -159,6 +160,10 @@ def _of_inquiry(inquiry: Inquiry) -> list[Obligation]:
 
 def _of_recovery(history: RecoveryHistory) -> list[Obligation]:
     return _obligations(recoveries.readings(history.recovery))
+
+
+def _of_stock_up(stock_up: StockUp) -> list[Obligation]:
+    return _obligations(stock_ups.readings(stock_up))
 
 
 def _of_case(case: Case) -> list[Obligation]:
@@ -306,11 +311,12 @@ def _holds(page: Page) -> list[Written]:
 
 SLA = projection(
     "sla",
-    9,
+    10,
     From(orders.NOUN, OBLIGATIONS, _of_order),
     From(parcels.NOUN, OBLIGATIONS, _of_parcel),
     From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),
     From(recoveries.NOUN, OBLIGATIONS, _of_recovery),
+    From(stock_ups.NOUN, OBLIGATIONS, _of_stock_up),
     From(cases.NOUN, OBLIGATIONS, _of_case),
     FromPages((HOLDS,), _holds),
     From(parcels.NOUN, SILENCES, _silences),

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from ledger.decisions.order_stock import could_serve
 from ledger.decisions.timers import FeedDue, Timer, WaitingDue
 from ledger.facts import Units
-from ledger.nouns import orders, policies, stock, suppliers
+from ledger.nouns import orders, policies, stock, stock_ups, suppliers
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import LEDGER, HoldReason, Order
 from ledger.nouns.policies import Policy, policy_at
@@ -335,6 +335,17 @@ class Listing(NamedTuple):
     """How many of these have any."""
 
 
+class Proposal(NamedTuple):
+    """What to ask a supplier to have ready of a SKU."""
+
+    sku: str
+    units: int
+    """Expected to be sold."""
+    demand: int
+    window_days: int
+    available: int
+
+
 _STANDS: Mapping[Alert, str] = {
     Alert.LOW: "low",
     Alert.RUNNING_OUT: "running_out",
@@ -438,3 +449,24 @@ async def list_listings(where: Where, page: PageOf, sku: str = "", listed: bool 
         found = await at.each(_LISTINGS, parameters, Listing)
         rows, token = page.cut(found, [listing.sku for listing in found])
         return Answer(rows, at.position, token)
+
+
+async def propose(
+    where: Where,
+    page: PageOf,
+    now: datetime,
+    until: datetime,
+    growth_basis_points: int,
+    supplier_id: str,
+    sku: str = "",
+) -> Answer[Proposal]:
+    """What a supplier's SKUs are expected to sell until then; those without demand are left out."""
+    answer = await list_levels(where, page, now, supplier_id, sku)
+    async with snapshot(where, STOCK_LEVELS) as at:
+        window = policy_at(await at.state(policies.NOUN, policies.stream()), now).demand_window_days
+    proposals = [
+        Proposal(each.sku, units, each.demand, window, each.available)
+        for each in answer.rows
+        if (units := stock_ups.expected(each.demand, window, now, until, growth_basis_points))
+    ]
+    return Answer(proposals, answer.position, answer.next_page_token)

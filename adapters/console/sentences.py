@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 COMMANDS = {
+    "AskStockUp": "stock up ask",
     "ChangeAddress": "order address",
     "CompleteCustomsData": "order customs",
     "CompleteDetails": "order complete",

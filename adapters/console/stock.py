@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import bulk, words
 from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.stock_ups import up
 from adapters.console.words import minute
 from fulfilment.v1 import batch_pb2, common_pb2, stock_levels_pb2, stock_pb2
 
@@ -354,3 +355,6 @@ def listings(session: Session, sku: str, show: str | None, limit: int | None) ->
         lambda each: [each.sku, "listed" if each.listed else "delisted", each.available, each.suppliers],
         "Nobody's stock is tracked.",
     )
+
+
+stock.add_command(up)

@@ -109,6 +109,7 @@ def _message(each: outbox.OutboxMessage) -> pb.Message:
         recovery_id=about.recovery_id,
         sku=about.sku,
         invoice_number=about.invoice_number,
+        stock_up_id=about.stock_up_id,
     )
 
 

@@ -27,6 +27,8 @@ from adapters.rpc.recoveries.asks import READERS as RECOVERIES
 from adapters.rpc.recoveries.reads import RecoveryQueries
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.stock import StockQueries
+from adapters.rpc.stock_ups.asks import READERS as STOCK_UPS
+from adapters.rpc.stock_ups.reads import StockUpQueries
 from adapters.rpc.supplier_invoices.asks import READERS as SUPPLIER_INVOICES
 from adapters.rpc.supplier_invoices.reads import SupplierInvoiceQueries
 from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
@@ -46,6 +48,7 @@ from fulfilment.v1 import (
     recoveries_pb2,
     reports_pb2,
     stock_pb2,
+    stock_ups_pb2,
     supplier_invoices_pb2,
     suppliers_pb2,
     work_pb2,
@@ -62,6 +65,7 @@ READERS: Readers = {
     **RECOVERIES,
     **INQUIRIES,
     **SUPPLIER_INVOICES,
+    **STOCK_UPS,
     **CASES,
     **ADMIN,
     **messages.READERS,
@@ -79,6 +83,7 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
+        stock_ups_pb2.DESCRIPTOR.services_by_name["StockUpService"]: StockUpQueries(tenants),
         supplier_invoices_pb2.DESCRIPTOR.services_by_name["SupplierInvoiceService"]: SupplierInvoiceQueries(tenants),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),

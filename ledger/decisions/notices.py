@@ -9,7 +9,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger.facts import Change, changes_of
-from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, recoveries, supplier_invoices, suppliers
+from ledger.nouns import (
+    cases,
+    inquiries,
+    messages,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    stock_ups,
+    supplier_invoices,
+    suppliers,
+)
 from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import (
@@ -30,6 +41,7 @@ from ledger.nouns.orders.supplier_orders import SupplierOrder, reroutable
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.recoveries import Recovery
+from ledger.nouns.stock_ups import StockUp
 from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock, Reading
 from ledger.view import View
@@ -96,6 +108,8 @@ def streams_of(message_id: str, about: About) -> list[str]:
         streams.append(messages.stream(about.follows))
     if about.invoice_number:
         streams.append(supplier_invoices.stream(about.supplier_id, about.invoice_number))
+    if about.stock_up_id:
+        streams.append(stock_ups.stream(about.stock_up_id))
     return streams
 
 
@@ -160,7 +174,8 @@ def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str
     recovery = recoveries.find(view, about.recovery_id) if about.recovery_id else None
     before = messages.find(view, about.follows) if about.follows else None
     invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number) if about.invoice_number else None
-    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before))
+    stock_up = stock_ups.find(view, about.stock_up_id) if about.stock_up_id else None
+    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before, stock_up))
 
 
 class _Present(NamedTuple):
@@ -176,6 +191,7 @@ class _Present(NamedTuple):
     policy: Policy
     before: Message | None = None
     """The message that it follows."""
+    stock_up: StockUp | None = None
 
     @property
     def supplier_order(self) -> SupplierOrder | None:
@@ -284,6 +300,11 @@ def _reminder(now: _Present) -> str:
     """Only of a running clock whose due time is unchanged; not of one that is shorter than the notice period."""
     about, order, sent = now.about, now.order, now.supplier_order
     notice = timedelta(hours=now.policy.remind_before_hours)
+    if about.clock == Clock.STOCK_UP_ANSWER:
+        asked = now.stock_up
+        running = asked is not None and about.due is not None and _awaits(asked) and asked.asked.answer_by == about.due
+        in_time = asked is not None and about.due is not None and about.due - asked.asked.at > notice
+        return "" if running and in_time else "no_longer_due"
     if about.clock == Clock.ANSWER:
         return "" if _awaits_answer(now.inquiry, about.due, notice) else "no_longer_due"
     if order is None or sent is None or sent.sent_at is None or sent.stopped_since is not None:
@@ -321,6 +342,8 @@ def _readings(now: _Present) -> Iterator[Reading]:
         yield from inquiries.readings(now.inquiry)
     if now.recovery is not None:
         yield from recoveries.readings(now.recovery)
+    if now.stock_up is not None:
+        yield from stock_ups.readings(now.stock_up)
 
 
 def _parcel_trouble(now: _Present) -> str:
@@ -335,6 +358,15 @@ def _case_step(now: _Present) -> str:
 
 def _case_due(now: _Present) -> str:
     return "" if now.case is not None and now.case.first_answered_at is None else "answered"
+
+
+def _stock_up_request(now: _Present) -> str:
+    return "" if now.stock_up is not None and _awaits(now.stock_up) else "answered"
+
+
+def _awaits(stock_up: StockUp) -> bool:
+    """Whether its supplier has still to answer."""
+    return stock_up.answer is None and stock_up.withdrawn is None
 
 
 def _invoice_dispute(now: _Present) -> str:
@@ -371,6 +403,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.UNITS_CANCELLED: _stays_true,
     MessageKind.STOCK_ALERT: _level,
     MessageKind.INVOICE_DISPUTE: _invoice_dispute,
+    MessageKind.STOCK_UP_REQUEST: _stock_up_request,
 }
 
 

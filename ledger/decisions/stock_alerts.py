@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ledger.decisions import stocking_up
 from ledger.facts import Change, changes_of
 from ledger.nouns import policies, stock, suppliers
 from ledger.nouns.policies import Policy, policy_at
@@ -47,7 +48,10 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
     if facts and isinstance(facts[0], FeedRecorded):
         # The figure may be stale already when it arrives.
         facts += stock.go_stale(own, supplier_id, sku, stale_at, policy_at(policies.find(view), now), now)
-    return changes_of(stock.stream(supplier_id, sku), facts)
+    changes = changes_of(stock.stream(supplier_id, sku), facts)
+    if own is not None and own.secured and facts and isinstance(facts[0], FeedRecorded):
+        changes += stocking_up.after_feed(view, own, supplier_id, sku, feed, now)
+    return changes
 
 
 # --- alerts ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from ledger.decisions import after_sales, intake, rerouting
 from ledger.facts import Change, Fact, Value, changes_of, order_of
-from ledger.nouns import cases, claims, inquiries, orders, parcels, policies, recoveries, stock, suppliers
+from ledger.nouns import cases, claims, inquiries, orders, parcels, policies, recoveries, stock, stock_ups, suppliers
 from ledger.nouns.orders import breaches
 from ledger.nouns.policies import policy_at
 from ledger.terms.clocks import Clock
@@ -121,6 +121,18 @@ class AnswerDue(Timer, frozen=True):
 
     def facts(self, view: View, now: datetime) -> Iterable[Fact]:
         return inquiries.miss_answer(inquiries.find(view, self.inquiry_id), now)
+
+
+class StockUpAnswerDue(Timer, frozen=True):
+    name = Clock.STOCK_UP_ANSWER
+    stock_up_id: str
+
+    @property
+    def stream(self) -> str:
+        return stock_ups.stream(self.stock_up_id)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return stock_ups.miss_answer(stock_ups.find(view, self.stock_up_id), now)
 
 
 class _OfCase(Timer, frozen=True):

@@ -77,6 +77,8 @@ class MessageKind(StrEnum):
     """To the customer: what will not be sent, what money comes back, and when that was paid."""
     INVOICE_DISPUTE = "invoice_dispute"
     """To the supplier: in what its invoice differs."""
+    STOCK_UP_REQUEST = "stock_up_request"
+    """To the supplier: what to have ready before a peak."""
 
     @property
     def audience(self) -> Audience:
@@ -92,6 +94,7 @@ _AUDIENCES = {
     MessageKind.REMINDER: Audience.SUPPLIER,
     MessageKind.BREACH_NOTICE: Audience.SUPPLIER,
     MessageKind.INVOICE_DISPUTE: Audience.SUPPLIER,
+    MessageKind.STOCK_UP_REQUEST: Audience.SUPPLIER,
     MessageKind.BREACH_ALERT: Audience.STAFF,
     MessageKind.PARCEL_ALERT: Audience.STAFF,
     MessageKind.CASE_DUE: Audience.STAFF,
@@ -126,6 +129,7 @@ class About(Value, frozen=True):
     """The message without which this one says nothing: what a supplier was told before it waits or goes on."""
     invoice_number: str = ""
     """Of an invoice of the supplier."""
+    stock_up_id: str = ""
 
 
 class MessageAsked(Fact, frozen=True, tag="message.asked"):

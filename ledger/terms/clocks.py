@@ -32,6 +32,7 @@ class Clock(StrEnum):
     CLAIM_FILING = "claim_filing", Party.RETAILER
     RECOVERY_ANSWER = "recovery_answer", Party.SUPPLIER
     FIRST_ANSWER = "first_answer", Party.RETAILER
+    STOCK_UP_ANSWER = "stock_up_answer", Party.SUPPLIER
 
 
 class ClockState(StrEnum):

@@ -52,6 +52,7 @@ from ledger.nouns.orders.supplier_orders import (
 )
 from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
 from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
+from ledger.nouns.stock_ups import StockUp, StockUpAnswerMissed, StockUpAsked
 from ledger.nouns.supplier_invoices import SupplierInvoiceDisputed
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -290,6 +291,23 @@ def _invoice_disputed(fact: SupplierInvoiceDisputed, history: InvoiceHistory) ->
         yield _Cause(MessageKind.INVOICE_DISPUTE, about, fact.at)
 
 
+def _stock_up_asked(fact: StockUpAsked, stock_up: StockUp) -> Iterable[_Cause]:
+    about = About(supplier_id=fact.supplier_id, sku=fact.sku, stock_up_id=fact.stock_up_id, due=fact.answer_by)
+    yield _Cause(MessageKind.STOCK_UP_REQUEST, about, fact.at)
+
+
+def _stock_up_answer_missed(fact: StockUpAnswerMissed, stock_up: StockUp) -> Iterable[_Cause]:
+    about = About(
+        supplier_id=fact.supplier_id,
+        clock=Clock.STOCK_UP_ANSWER.value,
+        due=fact.due,
+        sku=stock_up.asked.sku,
+        stock_up_id=fact.stock_up_id,
+    )
+    yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
+
+
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
     def causes_of(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
@@ -322,6 +340,8 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     inquiries.InquiryAnswerMissed: _answer_missed,
     recoveries.RecoveryAnswerMissed: _recovery_answer_missed,
     SupplierInvoiceDisputed: _invoice_disputed,
+    StockUpAsked: _stock_up_asked,
+    StockUpAnswerMissed: _stock_up_answer_missed,
     Oversold: _level(Alert.OVERSOLD),
     StockLow: _level(Alert.LOW),
     StockRunningOut: _level(Alert.RUNNING_OUT),

@@ -39,7 +39,7 @@ _BY_TIME = """
             object_id, clock, supplier_id, due
         FROM {sla_obligations} AS o
         WHERE state = 'open' AND alarm AND stopped_since IS NULL AND due > %(now)s
-            AND (clock IN ('acknowledge', 'dispatch', 'first_answer') AND due <= %(remind)s
+            AND (clock IN ('acknowledge', 'dispatch', 'first_answer', 'stock_up_answer') AND due <= %(remind)s
                 OR clock = 'answer' AND owner = 'supplier' AND due <= %(remind)s
                 OR clock = 'delivery' AND due <= %(notice)s)
     ) AS found
@@ -78,6 +78,9 @@ def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplie
         return Notice(message_id, MessageKind.DELAYED, About(object_id, due=due), now)
     if clock == Clock.FIRST_ANSWER:
         return Notice(message_id, MessageKind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
+    if clock == Clock.STOCK_UP_ANSWER:
+        about = About(supplier_id=supplier_id, clock=clock, due=due, stock_up_id=object_id)
+        return Notice(message_id, MessageKind.REMINDER, about, now)
     if clock == Clock.ANSWER:
         about = About(supplier_id=supplier_id, clock=clock, due=due, inquiry_id=object_id)
         return Notice(message_id, MessageKind.REMINDER, about, now)

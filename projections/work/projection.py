@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, supplier_invoices, suppliers, tasks
+from ledger.nouns import (
+    cases,
+    inquiries,
+    messages,
+    orders,
+    parcels,
+    recoveries,
+    stock_ups,
+    supplier_invoices,
+    suppliers,
+    tasks,
+)
 from ledger.nouns.cases import Case, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
@@ -13,6 +24,7 @@ from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import Parcel, ParcelStatus
 from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
+from ledger.nouns.stock_ups import StockUp, StockUpState
 from ledger.nouns.supplier_invoices import InvoiceStatus, SupplierInvoice
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
@@ -143,6 +155,34 @@ def _of_recovery(history: RecoveryHistory) -> list[Item]:
     return [item]
 
 
+def _of_stock_up(stock_up: StockUp) -> list[Item]:
+    """One that is not answered in time, or of which less is secured or there than was asked."""
+    asked, answer, shown = stock_up.asked, stock_up.answer, stock_up.shown
+    match stock_up.state:
+        case StockUpState.ASKED if stock_up.missed is not None or asked.answer_by is None:
+            since, due, step = asked.at, asked.answer_by or asked.until, "press for an answer"
+        case StockUpState.DECLINED | StockUpState.PARTLY_SECURED if answer is not None:
+            lacking = asked.units - stock_up.secured
+            since, due, step = answer.at, asked.until, f"find {lacking} of {asked.units} elsewhere"
+        case StockUpState.NOT_KEPT if shown is not None:
+            since, due = shown.as_of, shown.as_of
+            step = f"ask where they are: {shown.units} of {stock_up.secured} are there"
+        case _:
+            return []
+    item = Item(
+        WorkKind.STOCK_UP,
+        stock_up.stock_up_id,
+        task_id_of(WorkKind.STOCK_UP, f"{stock_up.stock_up_id}-{stock_up.state}", since),
+        Owner.SUPPLIER_MANAGER,
+        due,
+        since,
+        step,
+        supplier_id=asked.supplier_id,
+        sku=asked.sku,
+    )
+    return [item]
+
+
 def _of_invoice(history: InvoiceHistory) -> list[Item]:
     """One that asks too much, paid or not, and one that is disputed, until the supplier takes it back."""
     invoice = history.invoice
@@ -268,12 +308,13 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    8,
+    9,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
     From(recoveries.NOUN, ITEMS, _of_recovery),
     From(supplier_invoices.NOUN, ITEMS, _of_invoice),
+    From(stock_ups.NOUN, ITEMS, _of_stock_up),
     From(cases.NOUN, ITEMS, _of_case),
     From(suppliers.NOUN, ITEMS, _of_supplier),
     From(messages.NOUN, ITEMS, _of_message),

@@ -43,6 +43,8 @@ class WorkKind(StrEnum):
     """The next step of a return case is the retailer's."""
     REFUND = "refund"
     """Money is owed to a customer beside the refunds of cases."""
+    STOCK_UP = "stock_up"
+    """A supplier has not answered what it was asked to have ready, or does not have it."""
     INVOICE = "invoice"
     """A supplier's invoice asks too much, or a dispute about it is to be settled."""
 

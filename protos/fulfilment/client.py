@@ -54,6 +54,7 @@ from fulfilment.v1.parcels_pb2_grpc import ParcelServiceStub
 from fulfilment.v1.recoveries_pb2_grpc import RecoveryServiceStub
 from fulfilment.v1.reports_pb2_grpc import ReportServiceStub
 from fulfilment.v1.stock_pb2_grpc import StockServiceStub
+from fulfilment.v1.stock_ups_pb2_grpc import StockUpServiceStub
 from fulfilment.v1.supplier_invoices_pb2_grpc import SupplierInvoiceServiceStub
 from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
@@ -125,6 +126,7 @@ class Client(_Settings):
         channel = grpc.intercept_channel(self._channel, Calls(self._manner()), *self.interceptors)
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
+        self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
@@ -186,6 +188,7 @@ class AsyncClient(_Settings):
         )
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
+        self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)

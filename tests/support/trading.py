@@ -130,6 +130,7 @@ _PARCEL: Fields = {"carrier": "dhl", "tracking_number": "NOBODY"}
 _CASE: Fields = {"case_id": "nobody"}
 _RECOVERY: Fields = {"recovery_id": "nobody"}
 _INQUIRY: Fields = {"inquiry_id": "nobody"}
+_STOCK_UP: Fields = {"stock_up_id": "nobody"}
 _INVOICE: Fields = {**_SUPPLIER, "number": "nobody"}
 _MESSAGE: Fields = {"message_id": "dispatched-999999999"}
 _TASK: Fields = {"task_id": "nothing"}
@@ -251,6 +252,11 @@ WELL_FORMED: Mapping[str, Fields] = {
     "RecordSupplierCreditNote": {**_INVOICE, "credit_note": "cn-1", "amount": eur(200)},
     "RecordSupplierPayment": {**_INVOICE, "payment_id": "t-1", "amount": eur(200)},
     "GetSupplierInvoice": _INVOICE,
+    "ProposeStockUps": {**_SUPPLIER, "until": stamp(NOW + 9 * DAY)},
+    "AskStockUp": {**_STOCK_UP, **_SUPPLIER, "sku": "cup", "units": 9, "until": stamp(NOW + 9 * DAY)},
+    "AnswerStockUp": {**_STOCK_UP, "units": 9, "since": stamp(NOW + 2 * DAY)},
+    "WithdrawStockUp": _STOCK_UP,
+    "GetStockUp": _STOCK_UP,
     "AskInquiry": {
         **_INQUIRY,
         **_ORDER,

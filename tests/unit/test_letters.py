@@ -65,8 +65,15 @@ REASONS = {
     MessageKind.UNITS_CANCELLED: ("cancelled", "refund_paid"),
 }
 CLOCKS = {
-    MessageKind.REMINDER: ("acknowledge", "dispatch", "answer"),
-    MessageKind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan", "answer", "recovery_answer"),
+    MessageKind.REMINDER: ("acknowledge", "dispatch", "answer", "stock_up_answer"),
+    MessageKind.BREACH_NOTICE: (
+        "acknowledge",
+        "dispatch",
+        "first_scan",
+        "answer",
+        "recovery_answer",
+        "stock_up_answer",
+    ),
     MessageKind.BREACH_ALERT: (
         "acknowledge",
         "dispatch",
@@ -75,6 +82,7 @@ CLOCKS = {
         "answer",
         "first_answer",
         "recovery_answer",
+        "stock_up_answer",
     ),
 }
 

@@ -33,9 +33,10 @@ from ledger.nouns.stock.facts import (
     StockLow,
     StockReserved,
     StockRunningOut,
+    UnitsSecured,
     WaitEnded,
 )
-from ledger.nouns.stock.state import Reservation, ReservationStatus, Returned, Shipped, Stock
+from ledger.nouns.stock.state import Reservation, ReservationStatus, Returned, Secured, Shipped, Stock
 from ledger.view import noun
 
 LONGEST_DEMAND_DAYS = 90
@@ -151,6 +152,8 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
             stock.restocked += units
         case LowThresholdSet(units=threshold):
             stock.low_threshold = threshold
+        case UnitsSecured():
+            _secure(stock, fact)
         case _:
             assert_never(fact)
     if stock.oversold:
@@ -223,6 +226,14 @@ def _end_alert(stock: Stock, alert: Alert) -> None:
         stock.running_out = False
 
 
+def _secure(stock: Stock, fact: UnitsSecured) -> None:
+    others = {name: each for name, each in stock.secured.items() if name != fact.stock_up_id}
+    if fact.units and fact.since is not None and fact.until is not None:
+        left = sum([each.units for each in stock.shipped if each.consumed_at >= fact.since])
+        others[fact.stock_up_id] = Secured(fact.units, fact.since, fact.until, left)
+    stock.secured = others
+
+
 def _consume(stock: Stock, fact: ReservationConsumed) -> None:
     reservation = stock.reservations[fact.reservation_id]
     if reservation.status is ReservationStatus.HELD:
@@ -233,6 +244,11 @@ def _consume(stock: Stock, fact: ReservationConsumed) -> None:
     reservation.units -= fact.units
     if not reservation.units:
         del stock.reservations[fact.reservation_id]
+    if stock.secured:
+        stock.secured = {
+            name: replace(each, left=each.left + fact.units) if fact.at >= each.since else each
+            for name, each in stock.secured.items()
+        }
 
 
 def _give_back(stock: Stock, reservation_id: str, units: int) -> None:

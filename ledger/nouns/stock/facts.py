@@ -259,6 +259,20 @@ class BackInStock(Fact, frozen=True, tag="stock.back_in_stock"):
     at: datetime
 
 
+class UnitsSecured(Fact, frozen=True, tag="stock.units_secured"):
+    """The supplier is to have so many units ready, which its feeds are to show; 0 where they need not any more."""
+
+    supplier_id: str
+    sku: str
+    stock_up_id: str
+    units: int
+    at: datetime
+    since: datetime | None = None
+    """When they are there."""
+    until: datetime | None = None
+    """When it is too late for them."""
+
+
 StockFact = (
     FeedRecorded
     | FeedIgnored
@@ -282,4 +296,5 @@ StockFact = (
     | AlertEnded
     | SoldOut
     | BackInStock
+    | UnitsSecured
 )

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import msgspec
 
+from ledger.facts import Value
 from ledger.nouns.stock.facts import Feed, FeedStale
 from ledger.view import View
 
@@ -55,6 +56,15 @@ class Returned(msgspec.Struct):
     at: datetime
 
 
+class Secured(Value, frozen=True):
+    """Units that feeds are to show between two instants, and those that have left in that time."""
+
+    units: int
+    since: datetime
+    until: datetime
+    left: int = 0
+
+
 class Stock(msgspec.Struct):
     """What there is and who was promised it.
 
@@ -96,6 +106,8 @@ class Stock(msgspec.Struct):
     low: bool = False
     running_out: bool = False
     sold_out: bool = False
+    secured: dict[str, Secured] = {}
+    """By stock-up. A dict is replaced and never changed, so that a copy of the stock may share it."""
     oversold: int = 0
     """How much of the shortfall was reported."""
 

@@ -97,6 +97,8 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To the supplier: in what its invoice differs from what was ordered and shipped."""
     MESSAGE_KIND_UNITS_CANCELLED: _MessageKind.ValueType  # 19
     """To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
+    MESSAGE_KIND_STOCK_UP_REQUEST: _MessageKind.ValueType  # 20
+    """To the supplier: what to have ready before a peak."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -143,6 +145,8 @@ MESSAGE_KIND_INVOICE_DISPUTE: MessageKind.ValueType  # 18
 """To the supplier: in what its invoice differs from what was ordered and shipped."""
 MESSAGE_KIND_UNITS_CANCELLED: MessageKind.ValueType  # 19
 """To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
+MESSAGE_KIND_STOCK_UP_REQUEST: MessageKind.ValueType  # 20
+"""To the supplier: what to have ready before a peak."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:
@@ -224,6 +228,7 @@ class Message(_message.Message):
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     SKU_FIELD_NUMBER: _builtins.int
     INVOICE_NUMBER_FIELD_NUMBER: _builtins.int
+    STOCK_UP_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Derives from what made it due: the kind, and the position of a fact or the name of a clock."""
     kind: Global___MessageKind.ValueType
@@ -272,6 +277,8 @@ class Message(_message.Message):
     """The SKU, if it is about a stock level."""
     invoice_number: _builtins.str
     """The number of the supplier's invoice, if it is about one."""
+    stock_up_id: _builtins.str
+    """The stock-up, if it is about one."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it does or did, or when what is late is expected."""
@@ -324,10 +331,11 @@ class Message(_message.Message):
         recovery_id: _builtins.str = ...,
         sku: _builtins.str = ...,
         invoice_number: _builtins.str = ...,
+        stock_up_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "caused_at", b"caused_at", "due", b"due", "next_at", b"next_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "stock_up_id", b"stock_up_id", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

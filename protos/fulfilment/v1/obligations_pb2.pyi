@@ -45,6 +45,8 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The supplier answers what it is to bear of a cost."""
     OBLIGATION_CLOCK_FIRST_ANSWER: _ObligationClock.ValueType  # 8
     """The retailer, who must answer a customer that opened a case."""
+    OBLIGATION_CLOCK_STOCK_UP_ANSWER: _ObligationClock.ValueType  # 9
+    """The supplier, which must answer what it was asked to have ready before a peak."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """The clocks that oblige somebody."""
@@ -67,6 +69,8 @@ OBLIGATION_CLOCK_RECOVERY_ANSWER: ObligationClock.ValueType  # 7
 """The supplier answers what it is to bear of a cost."""
 OBLIGATION_CLOCK_FIRST_ANSWER: ObligationClock.ValueType  # 8
 """The retailer, who must answer a customer that opened a case."""
+OBLIGATION_CLOCK_STOCK_UP_ANSWER: ObligationClock.ValueType  # 9
+"""The supplier, which must answer what it was asked to have ready before a peak."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:

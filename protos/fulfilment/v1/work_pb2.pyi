@@ -77,6 +77,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """The next step of a return case is the retailer's."""
     WORK_KIND_ODDITY: _WorkKind.ValueType  # 10
     """Something happened that should not have, such as a parcel that left while its order was on hold."""
+    WORK_KIND_STOCK_UP: _WorkKind.ValueType  # 13
+    """A supplier has not answered what it was asked to have ready before a peak, or has less of it."""
     WORK_KIND_INVOICE: _WorkKind.ValueType  # 11
     """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
     WORK_KIND_REFUND: _WorkKind.ValueType  # 12
@@ -107,6 +109,8 @@ WORK_KIND_CASE: WorkKind.ValueType  # 9
 """The next step of a return case is the retailer's."""
 WORK_KIND_ODDITY: WorkKind.ValueType  # 10
 """Something happened that should not have, such as a parcel that left while its order was on hold."""
+WORK_KIND_STOCK_UP: WorkKind.ValueType  # 13
+"""A supplier has not answered what it was asked to have ready before a peak, or has less of it."""
 WORK_KIND_INVOICE: WorkKind.ValueType  # 11
 """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
 WORK_KIND_REFUND: WorkKind.ValueType  # 12

@@ -11,8 +11,19 @@ from tests.support.refusal_scenarios.orders import ORDERS
 from tests.support.refusal_scenarios.parcels import PARCELS
 from tests.support.refusal_scenarios.recoveries import RECOVERIES
 from tests.support.refusal_scenarios.reports import REPORTS
+from tests.support.refusal_scenarios.stock_ups import STOCK_UPS
 from tests.support.refusal_scenarios.supplier_invoices import SUPPLIER_INVOICES
 from tests.support.refusal_scenarios.suppliers import SUPPLIERS
 from tests.support.refusal_scenarios.work import WORK
 
-SCENARIOS: Scenarios = {**ORDERS, **SUPPLIERS, **PARCELS, **CASES, **RECOVERIES, **SUPPLIER_INVOICES, **WORK, **REPORTS}
+SCENARIOS: Scenarios = {
+    **ORDERS,
+    **SUPPLIERS,
+    **PARCELS,
+    **CASES,
+    **RECOVERIES,
+    **SUPPLIER_INVOICES,
+    **STOCK_UPS,
+    **WORK,
+    **REPORTS,
+}

@@ -1,0 +1,1 @@
+"""StockUpService: its commands (asks), its questions (reads)."""
