@@ -149,10 +149,10 @@ class Letters:
             person = {**person, "note": await self._note(log, order)}
         elif order is not None and asked.audience is Audience.CUSTOMER:
             person = await self._unsealed(log, order.customer, order.sealed_for)
-        if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
+        if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.master.contact is not None:
             bound_to = suppliers.stream(about.supplier_id)
-            contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")
-        name = supplier.registered.name if supplier else ""
+            contact = (await self._unsealed(log, supplier.master.contact, bound_to)).get("contact", "")
+        name = supplier.master.name if supplier else ""
         values, picks = _values(asked, order, person, name)
         pattern = self._templates[asked.kind, asked.language, asked.template_version]
         if stock_up := stock_ups.find(view, about.stock_up_id) if about.stock_up_id else None:

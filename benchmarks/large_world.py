@@ -23,6 +23,7 @@ from ledger.nouns import (
     policies,
     suppliers,
 )
+from ledger.nouns.offers import Offer
 from ledger.nouns.orders import (
     Line,
     OrderPlaced,
@@ -32,7 +33,6 @@ from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Feed
 from ledger.nouns.suppliers import (
     Agreement,
-    Offer,
     SampleReviewed,
     SupplierApproved,
     SupplierRegistered,

@@ -9,33 +9,38 @@ from zlib import crc32
 
 T = TypeVar("T")
 
-_PARTS = 256
-"""A change copies the list of parts and one part: 512 references for 65,000 keys, which is the minimum."""
+_PARTS = 64
+"""A change copies the list of parts, one part and one of its own parts: for 100,000 keys some 150 references."""
 
 
 class LargeMap(Mapping[str, T]):
-    """Immutable. A changed copy shares all but one of its parts, so that n changes do not cost n squared."""
+    """Immutable. A changed copy shares nearly all of it, so that n changes do not cost n squared."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_length", "_parts")
 
-    def __init__(self, parts: tuple[Mapping[str, T], ...] = ({},) * _PARTS) -> None:
-        self._parts = parts
+    def __init__(
+        self, parts: tuple[tuple[Mapping[str, T], ...], ...] = (({},) * _PARTS,) * _PARTS, length: int = 0
+    ) -> None:
+        self._parts, self._length = parts, length
 
     def changed(self, key: str, value: T) -> LargeMap[T]:
-        index = _part(key)
-        parts = list(self._parts)
-        parts[index] = {**parts[index], key: value}
-        return LargeMap(tuple(parts))
+        outer, inner = _place(key)
+        part = self._parts[outer]
+        few = {**part[inner], key: value}
+        changed = (*part[:inner], few, *part[inner + 1 :])
+        parts = (*self._parts[:outer], changed, *self._parts[outer + 1 :])
+        return LargeMap(parts, self._length + len(few) - len(part[inner]))
 
     def __getitem__(self, key: str) -> T:
-        return self._parts[_part(key)][key]
+        outer, inner = _place(key)
+        return self._parts[outer][inner][key]
 
     def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(self._parts)
+        return chain.from_iterable(chain.from_iterable(self._parts))
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return self._length
 
 
-def _part(key: str) -> int:
-    return crc32(key.encode()) % _PARTS
+def _place(key: str) -> tuple[int, int]:
+    return divmod(crc32(key.encode()) % (_PARTS * _PARTS), _PARTS)

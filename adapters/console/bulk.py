@@ -19,6 +19,7 @@ from adapters.console.session import Session
 from fulfilment.v1 import batch_pb2, common_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 _MOST_SHOWN = 20
 _FIELD = re.compile(r"\bcommands\[\d+\]\.\w+\.([\w.\[\]]+)")
@@ -98,6 +99,16 @@ class ReadLine:
         except ValueError as error:
             self.faults.append(f"{column} {error}")
             return 0
+
+    def read(self, column: str, reader: Callable[[str], R]) -> R | None:
+        """What a cell means that a command would take as an option; None where it is empty."""
+        if not self._cells[column]:
+            return None
+        try:
+            return reader(self._cells[column])
+        except click.UsageError as error:
+            self.faults.append(f"{column} {error.message}")
+            return None
 
     def money(self, column: str, currency: str) -> common_pb2.Money:
         if not all([self.required(column), self.required(currency)]):

@@ -14,6 +14,7 @@ from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
+from ledger.terms.money import amount
 
 
 def read_supplier(
@@ -81,6 +82,7 @@ def show(session: Session, supplier_id: str, personal: bool) -> None:
             ("return freight", "paid by the supplier" if found.return_freight_paid_by_supplier else ""),
             ("contact", found.contact),
             ("returns go to", found.return_address),
+            *(("warehouse", _warehouse(each)) for each in found.warehouses),
         ]
     )
     if found.HasField("last_review"):
@@ -93,14 +95,31 @@ def show(session: Session, supplier_id: str, personal: bool) -> None:
         rows = [
             [
                 each.sku,
-                money(each.cost.amount_minor, each.cost.currency),
+                each.article_code,
+                _cost(each),
                 each.minimum_quantity,
                 each.lead_time_days,
+                each.warehouse,
+                minute(each, "valid_from"),
+                minute(each, "valid_until"),
                 ", ".join(each.backups),
             ]
             for each in found.offers
         ]
-        session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
+        columns = ["sku", "article", ">cost", ">minimum", ">lead days", "warehouse", "from", "until", "backups"]
+        session.out.table(columns, rows)
+
+
+def _warehouse(each: suppliers_pb2.Warehouse) -> str:
+    return f"{each.code} in {', '.join(filter(None, [each.country, each.region, each.time_zone]))}"
+
+
+def _cost(each: suppliers_pb2.Offer) -> str:
+    """``3.50 EUR, 3.20 from 100, packing 0.20``."""
+    currency = each.cost.currency
+    breaks = [f"{amount(step.cost_minor, currency)} from {step.units}" for step in each.breaks]
+    packing = [f"packing {amount(each.packing_cost_minor, currency)}"] if each.packing_cost_minor else []
+    return ", ".join([money(each.cost.amount_minor, currency), *breaks, *packing])
 
 
 @click.command(cls=Words)

@@ -9,15 +9,16 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import bulk, words
+from adapters.console import words
 from adapters.console.calendars import TERM, change_calendar, option_calendar
+from adapters.console.offers import offer, withdraw
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.statements import statement
 from adapters.console.supplier_invoices import invoice
 from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show
 from adapters.console.supplier_reviews import accept, dismiss, due, proposals, review
 from adapters.console.words import at
-from fulfilment.v1 import batch_pb2, calendars_pb2, suppliers_pb2
+from fulfilment.v1 import calendars_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -100,6 +101,7 @@ def add(
     record(session, supplier_id, client.suppliers.ApproveSupplier, approval)
 
 
+_WAREHOUSE = "A house that it sends from, such as waw:PL::Europe/Warsaw; all of them, once for each. Empty for none."
 _POINTS = click.IntRange(0, 10_000)
 
 
@@ -259,69 +261,44 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
 
 @supplier.command()
 @click.argument("supplier_id")
-@click.argument("sku", required=False)
-@bulk.option_lines("sku, cost, currency, and if wanted minimum_quantity, lead_time_days, backups")
-@click.option("--cost", metavar="AMOUNT:CURRENCY", help="What one unit costs, such as 3.50:EUR.")
-@click.option("--minimum", type=words.whole(1), default=1, metavar="UNITS", help="The least an order must have.")
-@click.option("--lead-time", type=words.whole(0), default=0, metavar="DAYS", help="From order to dispatch.")
-@click.option("--backup", "backups", multiple=True, metavar="SUPPLIER_ID", help="Others who have it, the best first.")
-@option_at("Since when")
+@click.option("--name", help="The company's name.")
+@click.option("--country", metavar="CODE", help="Where it sits, such as CN; empty if that is not known after all.")
+@click.option("--contact", help="Who to talk to; sealed. Empty if nobody is known.")
+@click.option("--return-address", help="Where returns go; sealed. Empty if that is not known.")
+@click.option("--pays-return-freight/--pays-no-return-freight", default=None, help="Who pays the freight of returns.")
+@click.option("--packing", multiple=True, metavar="WORD", help="All that it can pack with; empty for nothing.")
+@click.option("--warehouse", "warehouses", multiple=True, metavar="CODE:COUNTRY[:REGION[:ZONE]]", help=_WAREHOUSE)
+@option_at("Since when it is so")
 @option_request_id()
 @click.pass_obj
-def offer(
-    session: Session,
-    /,
-    supplier_id: str,
-    sku: str | None,
-    source: str | None,
-    at: Any,
-    request_id: str | None,
-    **options: Any,
-) -> int | None:
-    """Record what a supplier offers of a SKU, or of those of a file.
+def update(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Change what is known of a supplier, or put it right; what is not named stays.
 
     \b
-      fulfilment supplier offer acme TEA --cost 3.50:EUR --backup bolt
-      fulfilment supplier offer acme --csv offers.csv
+      fulfilment supplier update acme --country PL --warehouse waw:PL::Europe/Warsaw --warehouse szx:CN
     """
-    if source is not None and sku is None and options["cost"] is None:
-        return _offer_lines(session, bulk.read(source), supplier_id, at, request_id)
-    if source is not None or sku is None or options["cost"] is None:
-        raise click.UsageError("Name a SKU and its --cost, or a file of them with --csv.")
-    request = suppliers_pb2.OfferSkuRequest(
+    request = suppliers_pb2.UpdateSupplierRequest(
         context=session.client.context(request_id),
         supplier_id=supplier_id,
-        offer=suppliers_pb2.Offer(
-            sku=sku,
-            cost=words.to_money(options["cost"]),
-            minimum_quantity=options["minimum"],
-            lead_time_days=options["lead_time"],
-            backups=options["backups"],
-        ),
+        name=said["name"],
+        country=None if said["country"] is None else said["country"].upper(),
+        contact=said["contact"],
+        return_address=said["return_address"],
+        return_freight_paid_by_supplier=said["pays_return_freight"],
         at=at,
     )
-    record(session, supplier_id, session.client.suppliers.OfferSku, request)
-    return None
+    if said["packing"]:
+        request.packing.words.extend(filter(None, said["packing"]))
+        request.packing.SetInParent()
+    if said["warehouses"]:
+        request.warehouses.warehouses.extend(map(_warehouse, filter(None, said["warehouses"])))
+        request.warehouses.SetInParent()
+    record(session, supplier_id, session.client.suppliers.UpdateSupplier, request)
 
 
-_OFFER_COLUMNS = ("sku", "cost", "currency"), ("minimum_quantity", "lead_time_days", "backups")
-
-
-def _offer_lines(session: Session, file: bulk.Source, supplier_id: str, at: Any, request_id: str | None) -> int:
-    def command(row: bulk.ReadLine, request_id: str) -> batch_pb2.BatchCommand:
-        offered = suppliers_pb2.Offer(
-            sku=row.required("sku"),
-            cost=row.money("cost", "currency"),
-            minimum_quantity=row.whole("minimum_quantity", 1),
-            lead_time_days=row.whole("lead_time_days", 0),
-            backups=row.optional("backups").split(),
-        )
-        context = session.client.context(request_id)
-        request = suppliers_pb2.OfferSkuRequest(context=context, supplier_id=supplier_id, offer=offered, at=at)
-        return batch_pb2.BatchCommand(offer_sku=request)
-
-    about = ("offer", supplier_id, str(at))
-    return bulk.send_lines(session, file, _OFFER_COLUMNS, command, request_id or file.request_id(*about))
+def _warehouse(text: str) -> suppliers_pb2.Warehouse:
+    code, country, region, zone = [*text.split(":"), "", "", ""][:4]
+    return suppliers_pb2.Warehouse(code=code, country=country.upper(), region=region, time_zone=zone)
 
 
 @supplier.command()
@@ -365,5 +342,5 @@ def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id:
     record(session, supplier_id, session.client.suppliers.RetireSupplier, request)
 
 
-for command in (review, accept, dismiss, proposals, due, list_, show, history, statement, invoice):
+for command in (offer, withdraw, review, accept, dismiss, proposals, due, list_, show, history, statement, invoice):
     supplier.add_command(command)

@@ -117,6 +117,11 @@ class Instant(click.ParamType[Timestamp]):
 INSTANT = Instant()
 
 
+def to_instant(text: str) -> Timestamp:
+    """A time as it stands in a file."""
+    return INSTANT.convert(text, None, None)
+
+
 class DayOrInstant(Instant):
     """A calendar day such as 2026-01-12, kept as it is typed, or a time."""
 

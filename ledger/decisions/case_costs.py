@@ -26,7 +26,7 @@ from ledger.nouns.recoveries import (
     RecoveryKind,
     Subject,
 )
-from ledger.terms.money import MOST_MINOR
+from ledger.terms.money import MOST_MINOR, Money
 from ledger.terms.parties import Party
 from ledger.view import View
 
@@ -51,7 +51,7 @@ def follow(
     """
     if case.ruling is None:
         return []
-    liable, spent = case.ruling.liable, list(_spent(view, case, order, sent_again))
+    liable, spent = case.ruling.liable, list(_spent(view, case, order, sent_again, at))
     changes: list[Change] = []
     if before.ruling != case.ruling:
         for other in _RECOVERED_FROM:
@@ -124,7 +124,7 @@ def _of_parcels(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
 # --- what was spent ---------------------------------------------------------------------------------
 
 
-def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> Iterable[Spent]:
+def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line], at: datetime) -> Iterable[Spent]:
     """Refunds as granted, reshipped units at their cost price, return freight that the retailer pays."""
     for refund_id, refund in case.refunds.items():
         for line_no, amount_minor in refund.amounts_minor.items():
@@ -135,14 +135,14 @@ def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> 
             line_no = min(refund.by_line or case.opened.by_line)
             yield from _cost(line_no, case.currency, named, CostKind.REFUND, amount_minor)
     for reship in case.reships:
-        yield from _reship(view, case, reship, {line.line_no: line for line in sent_again})
+        yield from _reship(view, case, reship, {line.line_no: line for line in sent_again}, at)
     for label in case.labels.values():
         if label.freight_payer is not Party.CUSTOMER:
             named = cost_id(case.case_id, "freight", label.label_id)
             yield from _cost(min(label.by_line), order.currency, named, CostKind.FREIGHT, label.freight_minor)
 
 
-def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line]) -> Iterable[Spent]:
+def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line], at: datetime) -> Iterable[Spent]:
     """The cost of reshipped units that were not cancelled; without an agreed cost price it is unknown."""
     order = orders.find(view, reship.order_id)
     lines = order.lines if order is not None else placed
@@ -150,12 +150,22 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
     if order is not None:
         sent = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
     for line_no, units in sent.items():
-        line = lines.get(line_no)
-        supplier = suppliers.find(view, line.supplier_id) if line is not None and line.supplier_id else None
-        offer = supplier.offers.get(line.sku) if supplier is not None and line is not None else None
-        if offer is not None:
+        cost = _unit_cost(view, order, lines.get(line_no), units, at)
+        if cost is not None:
             named = cost_id(case.case_id, "reship", reship.order_id, line_no, units)
-            yield from _cost(line_no, offer.cost.currency, named, CostKind.RESHIP, units * offer.cost.amount_minor)
+            yield from _cost(line_no, cost.currency, named, CostKind.RESHIP, units * cost.amount_minor)
+
+
+def _unit_cost(view: View, order: Order | None, line: Line | None, units: int, at: datetime) -> Money | None:
+    """As it was agreed when a supplier was given the units; before that, as is offered now."""
+    if line is None or not line.supplier_id:
+        return None
+    for each in order.supplier_orders.values() if order is not None else ():
+        if line.line_no in each.unit_costs:
+            return each.unit_costs[line.line_no]
+    supplier = suppliers.find(view, line.supplier_id)
+    offer = supplier.offer_at(line.sku, at) if supplier is not None else None
+    return offer.unit_cost(units) if offer is not None else None
 
 
 def _cost(line_no: LineNo, currency: str, named: str, kind: CostKind, amount_minor: int) -> Iterable[Spent]:

@@ -41,8 +41,9 @@ class Border(StrEnum):
     """The country of one of them is not known."""
 
 
-def border(supplier: Supplier | None, country: str) -> Border:
-    origin = supplier.registered.country if supplier is not None else ""
+def border(supplier: Supplier | None, country: str, warehouse: str = "") -> Border:
+    """Between a supplier's warehouse, where one is named, and a country."""
+    origin = supplier.country_of(warehouse) if supplier is not None else ""
     if not (origin and country):
         return Border.UNKNOWN
     return Border.NONE if origin == country or share_customs(origin, country) else Border.CROSSED
@@ -106,17 +107,16 @@ def _lacking(line: Line) -> list[str]:
     return [] if all(known_data) else [name for name, known in zip(_ASKED, known_data, strict=True) if not known]
 
 
-def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
+def missing_for(view: View, order: Order, at: datetime) -> dict[str, tuple[str, ...]]:
     """What is missing by supplier order; before confirmation, under an empty id, of all that is still open."""
     if order.confirmed_at is None:
-        abroad = _abroad(view, order)
-        lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad} if abroad else ()
+        lines = _from_abroad(view, order, at)
         fields = missing_data(order, lines) if lines else ()
         return {"": fields} if fields else {}
     left = {
         each.supplier_order_id: supplier_orders.left_to_ship(each)
         for each in order.supplier_orders.values()
-        if each.unshipped and _crosses(view, each.supplier_id, order.destination_of(each))
+        if each.unshipped and _crosses(view, each.supplier_id, each.warehouse, order.destination_of(each))
     }
     lacking = _lacking_by_line(order, order.lines) if left else {}
     missing = {scope: _of_lines(order, lacking, lines) for scope, lines in left.items()}
@@ -135,51 +135,78 @@ class CustomsStatus(NamedTuple):
     missing: tuple[str, ...]
 
 
-def standings(order: Order, found: Mapping[str, Supplier]) -> list[CustomsStatus]:
+def standings(order: Order, found: Mapping[str, Supplier], at: datetime) -> list[CustomsStatus]:
     """Of every supplier order, and by supplier of what no supplier order has yet; found are the known suppliers."""
     parts = [
-        (each.supplier_order_id, each.supplier_id, set(each.shares), order.destination_of(each).country)
+        (each.supplier_order_id, each.supplier_id, each.warehouse, set(each.shares), order.destination_of(each).country)
         for each in order.supplier_orders.values()
     ]
-    loose: dict[str, set[LineNo]] = {}
+    loose: dict[tuple[str, str], set[LineNo]] = {}
     for line_no in order.in_bucket("open"):
-        loose.setdefault(order.lines[line_no].supplier_id, set()).add(line_no)
-    parts += [("", supplier_id, lines, order.destination.country) for supplier_id, lines in loose.items()]
+        line = order.lines[line_no]
+        loose.setdefault((line.supplier_id, _house(found.get(line.supplier_id), line, at)), set()).add(line_no)
+    parts += [("", *sender, lines, order.destination.country) for sender, lines in loose.items()]
     return [
-        _standing(order, (part_id, supplier_id), found.get(supplier_id), lines, country)
-        for part_id, supplier_id, lines, country in parts
+        _standing(order, (part_id, supplier_id), found.get(supplier_id), warehouse, lines, country)
+        for part_id, supplier_id, warehouse, lines, country in parts
     ]
 
 
 def _standing(
-    order: Order, part: tuple[str, str], supplier: Supplier | None, lines: Collection[LineNo], country: str
+    order: Order,
+    part: tuple[str, str],
+    supplier: Supplier | None,
+    warehouse: str,
+    lines: Collection[LineNo],
+    country: str,
 ) -> CustomsStatus:
-    lies_between = border(supplier, country)
+    lies_between = border(supplier, country, warehouse)
     return CustomsStatus(
         *part,
-        supplier.registered.country if supplier is not None else "",
+        supplier.country_of(warehouse) if supplier is not None else "",
         country,
         lies_between,
         missing_data(order, lines) if lies_between is Border.CROSSED else (),
     )
 
 
-def _abroad(view: View, order: Order) -> set[str]:
-    """The suppliers of its lines that sit behind a border."""
+def _from_abroad(view: View, order: Order, at: datetime) -> set[LineNo]:
+    """The open lines that come from behind a border, as far as their suppliers are known."""
     if not order.destination.country:
         return set()
     named = {line.supplier_id for line in order.lines.values()}
-    return {supplier_id for supplier_id in named if supplier_id and _crosses(view, supplier_id, order.destination)}
+    senders = {supplier_id: suppliers.find(view, supplier_id) for supplier_id in named if supplier_id}
+    housed = {name: found for name, found in senders.items() if found is not None and found.master.warehouses}
+    abroad = {name for name in senders if name in housed or _crosses(view, name, "", order.destination)}
+    if not abroad:
+        return set()
+    lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad}
+    return lines - {n for n in lines if _leaves_at_home(order, order.lines[n], housed, at)} if housed else lines
 
 
-def _crosses(view: View, supplier_id: str, destination: Destination) -> bool:
-    return border(suppliers.find(view, supplier_id), destination.country) is Border.CROSSED
+def _leaves_at_home(order: Order, line: Line, housed: Mapping[str, Supplier], at: datetime) -> bool:
+    """Whether it is of a supplier with several warehouses, and leaves from one that is on this side of the border."""
+    supplier = housed.get(line.supplier_id)
+    between = border(supplier, order.destination.country, _house(supplier, line, at))
+    return supplier is not None and between is not Border.CROSSED
+
+
+def _house(supplier: Supplier | None, line: Line, at: datetime) -> str:
+    """The warehouse that a line would leave from."""
+    if supplier is None or not supplier.master.warehouses:
+        return ""
+    offer = supplier.offer_at(line.sku, at)
+    return offer.warehouse if offer is not None else ""
+
+
+def _crosses(view: View, supplier_id: str, warehouse: str, destination: Destination) -> bool:
+    return border(suppliers.find(view, supplier_id), destination.country, warehouse) is Border.CROSSED
 
 
 def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None) -> None:
     """Nothing is sent across a border without what customs asks for."""
     supplier_order = order.supplier_order(supplier_order_id)
-    if border(supplier, order.destination_of(supplier_order).country) is Border.CROSSED:
+    if border(supplier, order.destination_of(supplier_order).country, supplier_order.warehouse) is Border.CROSSED:
         lines = supplier_orders.left_to_ship(supplier_order)
         if missing := missing_data(order, lines):
             raise CustomsDataMissing(f"supplier order {supplier_order_id}", missing)
@@ -191,7 +218,7 @@ def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None
 def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
     """Updates the ledger's holds for customs data to what is missing now, or ends them."""
     view.need(*(suppliers.stream(supplier_id) for supplier_id in involved(order)))
-    missing = missing_for(view, order)
+    missing = missing_for(view, order, at)
     over = [hold for hold in order.holds if _is_the_ledgers(hold) and hold.supplier_order_id not in missing]
     facts = orders.end_holds(order, over, at)
     holds = [
@@ -206,10 +233,10 @@ def reconsider_if_held(view: View, order: Order, at: datetime) -> list[OrderFact
     return reconsider(view, order, at) if any(map(_is_the_ledgers, order.holds)) else []
 
 
-def require_data_to_release(view: View, order: Order, released: Iterable[OrderFact]) -> None:
+def require_data_to_release(view: View, order: Order, released: Iterable[OrderFact], at: datetime) -> None:
     """A hold for customs data cannot be released while the data is missing."""
     if any(isinstance(fact, HoldReleased) and fact.owner == LEDGER for fact in released):
-        for scope, missing in missing_for(view, order).items():
+        for scope, missing in missing_for(view, order, at).items():
             raise CustomsDataMissing(f"supplier order {scope}" if scope else f"order {order.order_id}", missing)
 
 

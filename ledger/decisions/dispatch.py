@@ -87,7 +87,10 @@ def acknowledge(
     if not rejected:
         return docket.settled(now)
     released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
-    corrected = _none_left(view, order, supplier_id, by_line, released, at)
+    corrected = [
+        *_none_left(view, order, supplier_id, by_line, released, at),
+        *_learned(view, order, supplier_id, by_line, at),
+    ]
     cancelled = _cancelled_by_rejecting(supplier_order, docket.order, at)
     docket.add(cancelled)
     cause = _rejection(supplier_order, by_line)
@@ -134,6 +137,22 @@ def _none_left(
         )
         changes += changes_of(stock.stream(supplier_id, sku), facts)
     return changes
+
+
+def _learned(
+    view: View, order: Order, supplier_id: str, by_line: Mapping[LineNo, LineAnswer], at: datetime
+) -> list[Change]:
+    """What the answers tell of the supplier beyond this order: it offers no more what it discontinued."""
+    gone = {order.lines[n].sku for n, each in by_line.items() if each.because is RejectReason.DISCONTINUED}
+    supplier = suppliers.find(view, supplier_id) if gone else None
+    if supplier is None:
+        return []
+    facts = [
+        fact
+        for sku in sorted(gone.intersection(supplier.offers))
+        for fact in suppliers.withdraw_offer(supplier, sku, "discontinued", at)
+    ]
+    return changes_of(suppliers.stream(supplier_id), facts)
 
 
 def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:

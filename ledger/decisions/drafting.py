@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from ledger.decisions.promise import chosen_service
 from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.choice import Choice
+from ledger.nouns.offers import Offer
 from ledger.nouns.orders import Order, OrderPlaced
 from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.policies import Policy, policy_at
@@ -42,8 +43,9 @@ def draft(
 ) -> list[SupplierOrderDrafted]:
     """One supplier order for each share, numbered on from those that the order has."""
     policy, instead, drafted = policy_at(policies.find(view), at), instead or Instead(), []
-    for number, share in enumerate(shares, len(order.supplier_orders) + 1):
-        supplier, units = suppliers.find(view, share.supplier_id), _all_of(share)
+    parts = [part for share in shares for part in _by_warehouse(view, order, share, at)]
+    for number, part in enumerate(parts, len(order.supplier_orders) + 1):
+        supplier, share, offered, units = part.supplier, part.share, part.offered, _all_of(part.share)
         drafted.append(
             SupplierOrderDrafted(
                 f"{order.order_id}/{number}",
@@ -52,14 +54,51 @@ def draft(
                 at,
                 share.backordered,
                 _packing(policy, order.placed, supplier),
-                unit_costs=_unit_costs(order, units, supplier),
+                unit_costs=_unit_costs(order, units, offered),
                 instead_of=instead.of,
                 because=instead.because,
                 choices=share.choices,
-                shipping=chosen_service(policy, order, supplier, units),
+                shipping=chosen_service(policy, order, supplier, units, part.warehouse),
+                article_codes={n: each.article_code for n, each in offered.items() if each.article_code},
+                packing_costs={
+                    n: Money(each.packing_cost_minor, each.cost.currency)
+                    for n, each in offered.items()
+                    if each.packing_cost_minor
+                },
+                warehouse=part.warehouse,
             )
         )
     return drafted
+
+
+class _Part(NamedTuple):
+    """What leaves one warehouse of a supplier."""
+
+    supplier: Supplier | None
+    share: SupplierShare
+    offered: Mapping[LineNo, Offer]
+    """What it offers of the lines now; it cannot change afterwards."""
+    warehouse: str = ""
+
+
+def _by_warehouse(view: View, order: Order, share: SupplierShare, at: datetime) -> list[_Part]:
+    """The share, or where the goods leave from several warehouses, that of each of them."""
+    supplier, lines = suppliers.find(view, share.supplier_id), order.lines
+    if supplier is None or not supplier.offers:
+        return [_Part(supplier, share, {})]
+    numbers = dict.fromkeys([*share.units, *share.backordered])
+    offered = {n: offer for n in numbers if (offer := supplier.offer_at(lines[n].sku, at)) is not None}
+    if not supplier.master.warehouses:
+        return [_Part(supplier, share, offered)]
+    house_of = {n: offered[n].warehouse if n in offered else "" for n in numbers}
+    parts = []
+    for house in dict.fromkeys(house_of.values()):
+        units, backordered = ({n: u for n, u in of.items() if house_of[n] == house} for of in share[1:3])
+        skus = {lines[n].sku for n in (*units, *backordered)}
+        choices = tuple(choice for choice in share.choices if choice.sku in skus)
+        own = {n: offer for n, offer in offered.items() if house_of[n] == house}
+        parts.append(_Part(supplier, SupplierShare(share.supplier_id, units, backordered, choices), own, house))
+    return parts
 
 
 def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]:
@@ -68,18 +107,21 @@ def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]
     policy = policy_at(policies.find(view), at)
     for each in order.supplier_orders.values():
         if not each.is_fixed:
-            shipping = chosen_service(policy, order, suppliers.find(view, each.supplier_id), left_to_ship(each))
+            shipping = chosen_service(
+                policy, order, suppliers.find(view, each.supplier_id), left_to_ship(each), each.warehouse
+            )
             if shipping is not None and shipping != each.shipping:
                 chosen.append(ShippingChosen(each.supplier_order_id, shipping, at))
     return chosen
 
 
-def _unit_costs(order: Order, lines: Iterable[LineNo], supplier: Supplier | None) -> dict[LineNo, Money]:
-    """What a unit of each line costs by what the supplier offers now; it cannot change afterwards."""
-    if supplier is None or not supplier.offers:
-        return {}
-    offers = supplier.offers
-    return {n: offer.cost for n in lines if (offer := offers.get(order.lines[n].sku)) is not None}
+def _unit_costs(order: Order, units: Units, offered: Mapping[LineNo, Offer]) -> dict[LineNo, Money]:
+    """What the retailer owes for a unit of each line; where a price depends on it, by how many of its SKU there are."""
+    return {n: each.unit_cost(_of_sku(order, units, each.sku) if each.breaks else 1) for n, each in offered.items()}
+
+
+def _of_sku(order: Order, units: Units, sku: str) -> int:
+    return sum(count for line_no, count in units.items() if order.lines[line_no].sku == sku)
 
 
 def _packing(policy: Policy, placed: OrderPlaced, supplier: Supplier | None) -> tuple[str, ...]:
@@ -90,7 +132,7 @@ def _packing(policy: Policy, placed: OrderPlaced, supplier: Supplier | None) -> 
         asked = (*usual, *(word for word in asked if word not in usual))
     if not asked:
         return asked
-    own = supplier.registered.packing if supplier else ()
+    own = supplier.master.packing if supplier else ()
     possible = tuple(word for word in asked if word in own or word not in policy.brand_packs)
     if possible == asked or policy.brand_pack_fallback in possible:
         return possible

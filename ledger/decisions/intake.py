@@ -41,6 +41,7 @@ from ledger.decisions.sourcing import (
     let_lines_wait,
     out_of_stock,
 )
+from ledger.decisions.suitability import Unusable, require_usable, unusable_suppliers
 from ledger.facts import (
     Change,
     LineNo,
@@ -52,7 +53,6 @@ from ledger.nouns import (
     orders,
     policies,
     stock,
-    suppliers,
 )
 from ledger.nouns.orders import (
     LEDGER,
@@ -69,8 +69,7 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import Wish
 from ledger.nouns.policies import WhenReversed, policy_at
-from ledger.nouns.suppliers import Standing, Supplier
-from ledger.terms.money import Money, TotalTooLarge, largest_total
+from ledger.terms.money import Money
 from ledger.view import View
 
 
@@ -93,11 +92,11 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         found = find_suppliers(view, order, cart_id, intake.at)
         order = after_facts(order, found.facts)
         missing = orders.missing_fields(order, found.lacking)
-    papers = customs.missing_for(view, order).get("", ())
+    papers = customs.missing_for(view, order, intake.at).get("", ())
     ready = not missing and not found.lacking and not papers and order.payment is PaymentState.PAID
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
-    unusable = _unusable_suppliers(view, order, open_units)
+    unusable = unusable_suppliers(view, order, open_units, intake.at)
     allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
     if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
         lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
@@ -130,7 +129,7 @@ def _intake_holds(
 
 
 def _stock_holds(
-    allotment: Allotment, demand: Mapping[Item, Units], unusable: _Unusable, at: datetime, found: Found
+    allotment: Allotment, demand: Mapping[Item, Units], unusable: Unusable, at: datetime, found: Found
 ) -> list[Hold]:
     holds = []
     if unusable:
@@ -153,41 +152,6 @@ def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Unit
             if units > served:
                 short[line_no] = units - served
     return short
-
-
-_Unusable = Mapping[LineNo, tuple[int, str]]
-"""Units of lines whose supplier may not be given them, and why."""
-
-
-def _unusable_suppliers(view: View, order: Order, open_units: Units) -> _Unusable:
-    """Open units of lines whose supplier is not approved, or would be owed more for them than any amount may be."""
-    unusable: dict[LineNo, tuple[int, str]] = {}
-    for line_no, units in open_units.items():
-        line = order.lines[line_no]
-        if line.supplier_id:
-            supplier = suppliers.find(view, line.supplier_id)
-            if supplier is None or supplier.standing is not Standing.APPROVED:
-                unusable[line_no] = (units, "supplier is not approved")
-            elif (total := _too_dear(supplier, line, units)) is not None:
-                unusable[line_no] = (
-                    units,
-                    f"{total} is too much to owe for it; correct the offer, then release the hold",
-                )
-    return unusable
-
-
-def _too_dear(supplier: Supplier, line: Line, units: int) -> Money | None:
-    offer = supplier.offers.get(line.sku)
-    return offer.too_dear(units) if offer is not None else None
-
-
-def _require_usable(view: View, order: Order, lines: Iterable[LineNo]) -> None:
-    """The suppliers of these lines may be given their open units."""
-    for line_no in lines:
-        line = order.lines[line_no]
-        supplier = suppliers.require_approved(suppliers.find(view, line.supplier_id), line.supplier_id)
-        if (total := _too_dear(supplier, line, order.buckets[line_no].open)) is not None:
-            raise TotalTooLarge(f"line {line_no} at supplier {line.supplier_id}", total, largest_total(total.currency))
 
 
 def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
@@ -238,7 +202,7 @@ def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, r
         order, ready = docket.order, False
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
-    unusable = _unusable_suppliers(view, order, open_units)
+    unusable = unusable_suppliers(view, order, open_units, at)
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []
@@ -399,9 +363,9 @@ def release_hold(
             raise stock.OutOfStock(out_of_stock(found.unserved))
         _require_stock(view, docket.order, now)
     if reason is HoldReason.OTHER and own:
-        _require_usable(view, order, _unusable_suppliers(view, order, order.in_bucket("open")))
+        require_usable(view, order, unusable_suppliers(view, order, order.in_bucket("open"), at), at)
     if reason is HoldReason.CUSTOMS_DATA:
-        customs.require_data_to_release(view, docket.order, docket.facts)
+        customs.require_data_to_release(view, docket.order, docket.facts, at)
     return _confirm_if_ready(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
 
 
@@ -447,7 +411,7 @@ def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
     if (
         not (holds or tracked or found.facts)
         or found.lacking
-        or _unusable_suppliers(view, order, order.in_bucket("open"))
+        or unusable_suppliers(view, order, order.in_bucket("open"), now)
     ):
         return []
     if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
@@ -481,7 +445,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     docket = Docket(order, [*found.facts, *let_lines_wait(order, found, at)])
     order = docket.order
     need_for(view, order.lines.values())
-    _require_usable(view, order, order.in_bucket("open"))
+    require_usable(view, order, order.in_bucket("open"), at)
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     allotment = allot(view, order_id, demand, now, commit=True)
     if allotment.lacking and not backorder_lacking:

@@ -139,7 +139,7 @@ def _recipient(view: View, kind: MessageKind, about: About, policy: Policy) -> t
             return role, policy.staff_language
         case Audience.SUPPLIER:
             supplier = suppliers.find(view, about.supplier_id)
-            country = supplier.registered.country if supplier else ""
+            country = supplier.master.country if supplier else ""
             return about.supplier_id, policy.language_of(country)
         case Audience.CUSTOMER:
             order = orders.find(view, about.order_id)

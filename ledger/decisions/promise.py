@@ -21,9 +21,11 @@ from ledger.terms.time_zones import end_of_day
 from ledger.view import View
 
 
-def chosen_service(policy: Policy, order: Order, supplier: Supplier | None, units: Units) -> Chosen | None:
-    """The service that these units take; None while the supplier's or the customer's country is not known."""
-    origin = supplier.registered.country if supplier is not None else ""
+def chosen_service(
+    policy: Policy, order: Order, supplier: Supplier | None, units: Units, warehouse: str
+) -> Chosen | None:
+    """The service that these units take; None while it is not known from or to which country they go."""
+    origin = supplier.country_of(warehouse) if supplier is not None else ""
     if not (origin and order.destination.country):
         return None
     worth, weight = _worth_and_weight(order, units)
@@ -128,7 +130,7 @@ def _promise_of(
     """Dispatch deadline, longest transit and time for customs; without one of them there is no promise."""
     shipping = draft.shipping
     if shipping is None:
-        return Promise(none_because=_unknown_country(supplier, draft.supplier_id))
+        return Promise(none_because=_unknown_country(supplier, draft))
     if not shipping.code:
         return Promise(none_because=shipping.because)
     if draft.backordered:
@@ -139,12 +141,12 @@ def _promise_of(
     if deadline is None:
         return Promise(none_because=f"no dispatch time is agreed with {draft.supplier_id}")
     days = shipping.days_to
-    if border(supplier, order.destination.country) is Border.CROSSED:
+    if border(supplier, order.destination.country, draft.warehouse) is Border.CROSSED:
         days += policy.customs_allowance_days
     return Promise(deadline + days * _DAY)
 
 
-def _unknown_country(supplier: Supplier | None, supplier_id: str) -> str:
-    if supplier is None or not supplier.registered.country:
-        return f"the country of {supplier_id} is not known"
+def _unknown_country(supplier: Supplier | None, draft: SupplierOrderDrafted) -> str:
+    if supplier is None or not supplier.country_of(draft.warehouse):
+        return f"the country of {' '.join(filter(None, [draft.supplier_id, draft.warehouse]))} is not known"
     return "the country of the customer is not known"

@@ -118,7 +118,7 @@ def reroute(
         return []
     wanted = _wanted(supplier_order_id, possible, by_line, supplier_order.shares)
     cause = cause._replace(of=supplier_order)
-    made = choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to))
+    made = choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to), at)
     _require_qualified(made)
     asked = supplier_orders.ask_to_reroute(supplier_order, wanted, cause.by, cause.because, cause.to, at)
     docket = Docket(order, asked)
@@ -143,7 +143,7 @@ def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Cl
     supplier_order = order.supplier_order(supplier_order_id)
     supplier_id = supplier_order.supplier_id
     units = {n: count for n, count in supplier_orders.reroutable(supplier_order).items() if n in since}
-    choices = choices_for(view, order, Sought(units, supplier_id))
+    choices = choices_for(view, order, Sought(units, supplier_id), now)
     unserved = tuple(choice for choice in choices if not choice.supplier_id)
     wanted = _units_of(order, units, [choice for choice in choices if choice.supplier_id])
     due = max(since.values())
@@ -173,7 +173,7 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
     """Gives units without a supplier to one that qualifies now."""
     possible = order.in_bucket("open") if order.confirmed_at is not None else {}
     wanted = _wanted(f"order {order.order_id}", possible, by_line, order.lines)
-    made = choices_for(view, order, Sought(wanted, named=cause.to))
+    made = choices_for(view, order, Sought(wanted, named=cause.to), at)
     _require_qualified(made)
     docket = Docket(order)
     reserved = _place(view, docket, wanted, made, cause, at, now)
@@ -186,7 +186,7 @@ def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:
     units = order.in_bucket("open")
     if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
         return []
-    made = [choice for choice in choices_for(view, order, Sought(units)) if choice.supplier_id]
+    made = [choice for choice in choices_for(view, order, Sought(units), now) if choice.supplier_id]
     if not made:
         return []
     return _place(view, docket, _units_of(order, units, made), made, Cause(None, LEDGER, "in_stock"), now, now)
@@ -214,10 +214,10 @@ def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datet
     All units of a SKU go to one supplier, or none. Returns the changes of the stock reserved for them.
     """
     of = cause.of.supplier_id if cause.of else ""
-    made = choices_for(view, docket.order, Sought(units, of, cause.to))
+    made = choices_for(view, docket.order, Sought(units, of, cause.to), at)
     if cause.to and (unserved := [choice for choice in made if not choice.supplier_id]):
         # The named supplier does not qualify any more: look for any other.
-        again = choices_for(view, docket.order, Sought(_units_of(docket.order, units, unserved), of))
+        again = choices_for(view, docket.order, Sought(_units_of(docket.order, units, unserved), of), at)
         made = [*(choice for choice in made if choice.supplier_id), *again]
     return _place(view, docket, units, made, cause, at, now)
 

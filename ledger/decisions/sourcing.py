@@ -18,9 +18,9 @@ from ledger.nouns.choice import (
     choose,
     let_wait,
 )
+from ledger.nouns.offers import Offer
 from ledger.nouns.orders import Order, OrderFact, SuppliersChosen
 from ledger.nouns.orders.supplier_orders import RejectReason
-from ledger.nouns.suppliers import Offer
 from ledger.view import View
 
 
@@ -70,7 +70,7 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
     claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
     market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)
     choices = [
-        choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)))
+        choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)), at)
         for sku, by_line in wanted.items()
     ]
     made = tuple(choice for choice in choices if choice.supplier_id)
@@ -112,7 +112,7 @@ class Sought(NamedTuple):
     """The one that a person wants; empty if the ledger is to choose."""
 
 
-def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
+def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[Choice]:
     """The next supplier for each SKU's units together."""
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
@@ -124,8 +124,8 @@ def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     choices = []
     for sku, by_line in wanted.items():
         against = _against(history, sku, by_line, sought.of)
-        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
-        choices.append(choose(sku, sum(by_line.values()), market.candidates(sku, ids, against), named=named))
+        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of, at)
+        choices.append(choose(sku, sum(by_line.values()), market.candidates(sku, ids, against), at, named=named))
     return choices
 
 
@@ -201,10 +201,10 @@ class _Market:
     def listed(self, sku: str) -> tuple[str, ...]:
         return self._listed[sku]
 
-    def preferred(self, sku: str, of: str) -> Iterable[str]:
+    def preferred(self, sku: str, of: str, at: datetime) -> Iterable[str]:
         """Who offers the SKU: the backups of the present supplier in their order, then the others."""
         listed, present = self._listed[sku], self._suppliers.get(of)
-        offer = present.offers.get(sku) if present else None
+        offer = present.offer_at(sku, at) if present else None
         if offer is None or not offer.backups:
             return listed
         return dict.fromkeys((*filter(listed.__contains__, offer.backups), *listed))

@@ -8,6 +8,7 @@ are in one currency), the shorter lead time, the better score and the order of p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from msgspec.structs import replace
@@ -44,7 +45,7 @@ class Considered(Value, frozen=True):
     """Units that it could promise; None if it sends no feed of the SKU."""
     minimum_quantity: int = 1
     cost: Money | None = None
-    """Of one unit; None if it does not offer the SKU."""
+    """Of each of so many units, packing included; None if it does not offer the SKU."""
     lead_time_days: int = 0
     score_basis_points: int | None = None
     """Its last score; None before its first review."""
@@ -85,9 +86,12 @@ class Candidate(Value, frozen=True):
     """Why the order excludes it."""
 
 
-def choose(sku: str, units: int, candidates: Iterable[Candidate], *, named: bool = False) -> Choice:
-    """The best of the candidates, the earlier one among equals; named checks only approval and stock."""
-    considered = [_considered(sku, units, candidate, named) for candidate in candidates]
+def choose(sku: str, units: int, candidates: Iterable[Candidate], at: datetime, *, named: bool = False) -> Choice:
+    """The best of the candidates by what they offer then, the earlier one among equals.
+
+    named leaves only approval and stock to look at.
+    """
+    considered = [_considered(sku, units, candidate, at, named) for candidate in candidates]
     best, ordered = _best(considered)
     return Choice(sku, units, best, ordered, named=named)
 
@@ -101,9 +105,9 @@ def let_wait(choice: Choice) -> Choice:
     return replace(choice, supplier_id=best, considered=ordered, backordered=True)
 
 
-def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Considered:
+def _considered(sku: str, units: int, candidate: Candidate, at: datetime, named: bool) -> Considered:
     supplier, available = candidate.supplier, candidate.available
-    offer = supplier.offers.get(sku) if supplier else None
+    offer = supplier.offer_at(sku, at) if supplier else None
     against = None if named else candidate.against
     if supplier is None or supplier.standing is not Standing.APPROVED:
         against = Against.NOT_APPROVED
@@ -119,7 +123,7 @@ def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Cons
     if offer is None:
         return Considered(candidate.supplier_id, against, available, score_basis_points=score)
     minimum, days = offer.minimum_quantity, offer.lead_time_days
-    return Considered(candidate.supplier_id, against, available, minimum, offer.cost, days, score)
+    return Considered(candidate.supplier_id, against, available, minimum, offer.unit_cost(units), days, score)
 
 
 def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]]:

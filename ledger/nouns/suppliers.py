@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from msgspec.structs import replace
 
 from ledger.facts import Fact, Sealed, Value
-from ledger.large_map import LargeMap
-from ledger.nouns import reviews
+from ledger.nouns import offers, reviews
+from ledger.nouns.offers import Offer, Offers, OfferWithdrawn, SkuOffered
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import (
     ProposalState,
@@ -23,7 +23,7 @@ from ledger.nouns.reviews import (
 )
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen, sentence_only
 from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
-from ledger.terms.money import MOST_MINOR, Money
+from ledger.terms.money import Money
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.shipping import Priority
 from ledger.view import View, noun
@@ -41,6 +41,17 @@ def find(view: View, supplier_id: str) -> Supplier | None:
 # --- facts ----------------------------------------------------------------------------------------
 
 
+class Warehouse(Value, frozen=True):
+    """A house that the supplier sends from."""
+
+    code: str
+    """Its name among the supplier's warehouses, by which offers name it."""
+    country: str
+    region: str = ""
+    time_zone: str = ""
+    """An IANA name such as ``Asia/Shanghai``."""
+
+
 class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
     """A supplier became known, as a candidate."""
 
@@ -55,6 +66,41 @@ class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
     """What it can pack with, such as ``logo_label`` and ``brand_card``."""
     intake: str = ""
     """Keyed hash of contact and return address as they were sent: recognises others without their content."""
+    warehouses: tuple[Warehouse, ...] = ()
+    digests: dict[str, str] = {}
+    """The same of each of them; empty in facts of before."""
+
+
+class SupplierUpdated(Fact, frozen=True, tag="supplier.updated"):
+    """Master data changed or was put right; what is None stays as it was."""
+
+    supplier_id: str
+    at: datetime
+    name: str | None = None
+    country: str | None = None
+    contact: Sealed | None = None
+    return_address: Sealed | None = None
+    digests: dict[str, str] = {}
+    """Keyed hashes of contact and return address, where they are named; empty of one that is nothing any more."""
+    return_freight_paid_by_supplier: bool | None = None
+    packing: tuple[str, ...] | None = None
+    warehouses: tuple[Warehouse, ...] | None = None
+    outdated: tuple[str, ...] = ()
+    """Fields of which newer news was known already: they are recorded and move nothing."""
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What it says, by field."""
+        named = {name: value for name in _PLAIN if (value := getattr(self, name)) is not None}
+        return named | {name: getattr(self, name) for name in self.digests}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(f"newer news of {name.replace('_', ' ')} is known, which stays" for name in self.outdated)
+
+
+_PLAIN = ("name", "country", "return_freight_paid_by_supplier", "packing", "warehouses")
+_SEALED = ("contact", "return_address")
 
 
 class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
@@ -169,30 +215,6 @@ class SupplierApproved(Fact, frozen=True, tag="supplier.approved"):
     at: datetime
 
 
-class Offer(Value, frozen=True):
-    """What a supplier offers of one SKU."""
-
-    sku: str
-    cost: Money
-    minimum_quantity: int = 1
-    lead_time_days: int = 0
-    backups: tuple[str, ...] = ()
-    """Other suppliers of the same SKU, the preferred one first."""
-
-    def too_dear(self, units: int) -> Money | None:
-        """What so many units cost, if it is more than any amount may be."""
-        total = units * self.cost.amount_minor
-        return Money(total, self.cost.currency) if total > MOST_MINOR else None
-
-
-class SkuOffered(Fact, frozen=True, tag="supplier.sku_offered"):
-    """The supplier offers a SKU on these conditions; a later offer of the SKU replaces an earlier one."""
-
-    supplier_id: str
-    offer: Offer
-    at: datetime
-
-
 class SupplierSuspended(Fact, frozen=True, tag="supplier.suspended"):
     """No new assignments; running ones go on."""
 
@@ -218,10 +240,12 @@ class SupplierRetired(Fact, frozen=True, tag="supplier.retired"):
 
 SupplierFact = (
     SupplierRegistered
+    | SupplierUpdated
     | SampleReviewed
     | TermsAgreed
     | SupplierApproved
     | SkuOffered
+    | OfferWithdrawn
     | SupplierSuspended
     | SupplierReinstated
     | SupplierRetired
@@ -244,24 +268,49 @@ class Standing(StrEnum):
     RETIRED = "retired"
 
 
+class Updates(Value, frozen=True):
+    """What became of the master data since the supplier was registered."""
+
+    master: SupplierRegistered
+    """As if it had been registered like that."""
+    as_of: Mapping[str, datetime] = {}
+    """When the newest news was, by field."""
+
+
 class Supplier(Value, frozen=True):
     """A supplier, folded from its facts."""
 
     registered: SupplierRegistered
+    """As it came in; ``master`` has what changed since."""
     standing: Standing = Standing.CANDIDATE
     sample_passed: bool = False
     approved_at: datetime | None = None
     agreements: tuple[Agreement, ...] = ()
     """The latest effective first."""
-    offers: LargeMap[Offer] = LargeMap()
-    """By SKU; thousands of them."""
+    offers: Offers = Offers()
     score_basis_points: int | None = None
     """How well it did at its last review; None before the first."""
     reviews: Reviews = Reviews()
+    updates: Updates | None = None
 
     @property
     def supplier_id(self) -> str:
         return self.registered.supplier_id
+
+    @property
+    def master(self) -> SupplierRegistered:
+        """Who it is and what it can do, as is known now."""
+        return self.registered if self.updates is None else self.updates.master
+
+    def country_of(self, warehouse: str) -> str:
+        """Where a warehouse is, or the supplier if none is named; empty while nobody said."""
+        if not warehouse:
+            return self.master.country
+        return next((each.country for each in self.master.warehouses if each.code == warehouse), "")
+
+    def offer_at(self, sku: str, at: datetime) -> Offer | None:
+        """What it offers of a SKU at an instant."""
+        return offers.holding(self.offers.get(sku, ()), at)
 
     def agreement_at(self, at: datetime) -> Agreement | None:
         """The agreement in force at an instant; None means that no clock and no compensation holds."""
@@ -276,14 +325,16 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
         return Supplier(fact)
     assert supplier is not None, "the first fact of a supplier is its registration"
     match fact:
+        case SupplierUpdated():
+            return replace(supplier, updates=_updated(supplier, fact))
         case SampleReviewed():
             standing = Standing.SAMPLING if supplier.standing is Standing.CANDIDATE else supplier.standing
             return replace(supplier, sample_passed=fact.passed, standing=standing)
         case TermsAgreed(agreement=agreement):
             agreements = sorted((agreement, *supplier.agreements), key=lambda a: a.effective_from, reverse=True)
             return replace(supplier, agreements=tuple(agreements))
-        case SkuOffered(offer=offer):
-            return replace(supplier, offers=supplier.offers.changed(offer.sku, offer))
+        case SkuOffered() | OfferWithdrawn():
+            return replace(supplier, offers=offers.evolve(supplier.offers, fact))
         case SupplierApproved(at=at):
             return replace(supplier, standing=Standing.APPROVED, approved_at=at)
         case SupplierReinstated():
@@ -303,6 +354,14 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
 NOUN = noun("supplier", SupplierFact, evolve)
 
 
+def _updated(supplier: Supplier, fact: SupplierUpdated) -> Updates:
+    before = supplier.updates or Updates(supplier.registered)
+    news = {name: value for name, value in fact.named.items() if name not in fact.outdated}
+    digests = {**before.master.digests, **{name: fact.digests[name] for name in fact.digests if name in news}}
+    master = replace(before.master, **news, digests=digests)
+    return Updates(master, {**before.as_of, **dict.fromkeys(news, fact.at)})
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 
@@ -314,6 +373,12 @@ class UnknownSupplier(NotFound, reason="UNKNOWN_SUPPLIER"):
 class SupplierRegisteredDifferently(AlreadyExists, reason="SUPPLIER_REGISTERED_DIFFERENTLY"):
     says = "supplier {supplier_id} is registered already with other content, which stays as it is"
     supplier_id: str
+
+
+class UnknownWarehouse(NotFound, reason="UNKNOWN_WAREHOUSE"):
+    says = "supplier {supplier_id} has no warehouse {warehouse}; use SupplierService.UpdateSupplier"
+    supplier_id: str
+    warehouse: str
 
 
 class SampleMissing(Forbidden, reason="SAMPLE_MISSING"):
@@ -356,7 +421,7 @@ def register(supplier: Supplier | None, registration: SupplierRegistered) -> Seq
     if supplier is None:
         return [registration]
     present = supplier.registered
-    sealed = {name: getattr(present, name) for name in ("contact", "return_address", "intake", "at")}
+    sealed = {name: getattr(present, name) for name in ("contact", "return_address", "intake", "digests", "at")}
     if replace(registration, **sealed) != present or not _of_the_same_people(registration, present):
         raise SupplierRegisteredDifferently(registration.supplier_id)
     return []
@@ -369,6 +434,18 @@ def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> b
     return [each is None for each in (one.contact, one.return_address)] == [
         each is None for each in (other.contact, other.return_address)
     ]
+
+
+def update(supplier: Supplier, update: SupplierUpdated) -> Sequence[SupplierFact]:
+    """Master data as it is now. Nothing new records nothing; of each field the newest news by its time counts."""
+    present, as_of = supplier.master, supplier.updates.as_of if supplier.updates else {}
+    nothing = {name: "" for name in _SEALED if getattr(present, name) is None}
+    known = {name: getattr(present, name) for name in _PLAIN} | nothing | present.digests
+    said = update.named | update.digests
+    if all(known.get(name) == value for name, value in said.items()):
+        return []
+    outdated = tuple(name for name in said if name in as_of and update.at < as_of[name])
+    return [replace(update, outdated=outdated)]
 
 
 def review_sample(supplier: Supplier, review: SampleReviewed) -> Sequence[SupplierFact]:
@@ -410,9 +487,14 @@ def offer_sku(supplier: Supplier, offer: Offer, at: datetime) -> Sequence[Suppli
     """What it offers of a SKU. The same offer again records nothing."""
     if supplier.standing is Standing.RETIRED:
         raise WrongStanding(supplier.supplier_id, supplier.standing, "listed with a SKU")
-    if supplier.offers.get(offer.sku) == offer:
-        return []
-    return [SkuOffered(supplier.supplier_id, offer, at)]
+    if offer.warehouse and all(each.code != offer.warehouse for each in supplier.master.warehouses):
+        raise UnknownWarehouse(supplier.supplier_id, offer.warehouse)
+    return offers.offer_sku(supplier.offers, supplier.supplier_id, offer, at)
+
+
+def withdraw_offer(supplier: Supplier, sku: str, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """It offers the SKU no more. Withdrawing twice records nothing."""
+    return offers.withdraw(supplier.offers, supplier.supplier_id, sku, because, at)
 
 
 def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from ledger.terms.places import Destination
 
@@ -20,6 +20,11 @@ def end_of_day(day: date, destination: Destination) -> datetime:
     """The instant at which a day is over at a destination, in UTC."""
     midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone(zone_of(destination)))
     return midnight.astimezone(UTC)
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether the IANA time zone database has the name."""
+    return name in available_timezones()
 
 
 def zone_of(destination: Destination) -> str:

@@ -57,6 +57,18 @@ def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_take
     assert [each["available"] for each in ff("stock", "show", "acme", "PAN", "LID", "--json").json["levels"]] == [5, 7]
 
 
+def test_a_file_of_offers_may_say_all_that_a_command_can(ff: Terminal, tmp_path: Path):
+    header = "sku,cost,currency,article_code,breaks,packing_cost,valid_from"
+    lines = ["PEN,3.50,EUR,P-1,10:3.20 100:3,0.10,2026-01-01", "INK,3.50,EUR,,many,0.1,soon"]
+    result = ff("supplier", "offer", "acme", "--csv", written(tmp_path / "offers.csv", header, lines))
+    assert "line 3: breaks 'many' is not UNITS:AMOUNT" in result.out
+    assert "valid_from 'soon' is not a time" in result.out
+    (pen,) = [each for each in ff("supplier", "show", "acme", "--json").json["offers"] if each["sku"] == "PEN"]
+    breaks = [{"units": 10, "cost_minor": 320}, {"units": 100, "cost_minor": 300}]
+    assert (pen["article_code"], pen["breaks"], pen["packing_cost_minor"]) == ("P-1", breaks, 10)
+    assert pen["valid_from"] == "2026-01-01T00:00:00Z"
+
+
 def test_offers_are_taken_from_a_file(ff: Terminal, tmp_path: Path):
     header = "sku,cost,currency,minimum_quantity,backups"
     source = written(tmp_path / "offers.csv", header, ["TEA,3.50,EUR,2,bolt dock", "MUG,1.5,EUR,,", "JAR,1.555,EUR,,"])

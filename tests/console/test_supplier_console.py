@@ -63,6 +63,28 @@ def test_a_supplier_is_approved_step_by_step(ff: Shell):
     assert "retired" in ff("supplier", "retire", "bolt").out
 
 
+def test_master_data_are_changed_and_offers_withdrawn(ff: Shell):
+    ff("supplier", "add", "mover", "--name", "Mover", "--country", "CN")
+    houses = ("--warehouse", "waw:PL:Mazowieckie:Europe/Warsaw", "--warehouse", "szx:CN")
+    changed = ff("supplier", "update", "mover", "--name", "Movers", "--pays-return-freight", *houses)
+    assert (changed.code, changed.out) == (0, "Supplier mover  candidate\n")
+    shown = ff("supplier", "show", "mover").out
+    assert re.search(r"name +Movers\ncountry +CN\n", shown)
+    assert re.search(r"warehouse +waw in PL, Mazowieckie, Europe/Warsaw\nwarehouse +szx in CN\n", shown)
+    assert "paid by the supplier" in shown
+    ff("supplier", "update", "mover", "--warehouse", "", "--packing", "")
+    assert "warehouse" not in ff("supplier", "show", "mover").out
+    price = ("--cost", "3.50:EUR", "--break", "100:3.20", "--packing-cost", "0.10", "--article", "T-17")
+    offered = ff("supplier", "offer", "mover", "NUT", *price, "--until", "2030-01-01")
+    assert offered.out == "Offer of NUT by mover  recorded\n"
+    row = r"NUT +T-17 +3.50 EUR, 3.20 from 100, packing 0.10 +1 +0 +2030-01-01 00:00Z"
+    assert re.search(row, ff("supplier", "show", "mover").out)
+    assert ff("supplier", "offer", "mover", "NUT", "--cost", "3:EUR", "--break", "many").code == 2
+    assert ff("supplier", "withdraw", "mover", "NUT", "--reason", "discontinued").code == 0
+    assert "NUT" not in ff("supplier", "show", "mover").out
+    assert ff("supplier", "withdraw", "mover", "BOLT").code == 1
+
+
 def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
     ff("supplier", "add", "keeper", "--name", "Keeper", "--contact", "Wei", "--return-address", "Longjing Road 1")
     none = ff("supplier", "terms", "keeper", "--keep", "--dispatch", "72")

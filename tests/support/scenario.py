@@ -50,6 +50,7 @@ from ledger.nouns.inquiries import (
     InquiryClosed,
     Topic,
 )
+from ledger.nouns.offers import Offer
 from ledger.nouns.orders import (
     Header,
     Hold,
@@ -72,7 +73,7 @@ from ledger.nouns.parcels import (
 )
 from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Feed, Stock, StockFact
-from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.nouns.suppliers import Agreement, Supplier
 from ledger.refusals import Refusal
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -213,6 +214,10 @@ class Scenario:
         """What a supplier offers of a SKU; a bare cost is in euro cents."""
         price = Money(cost, "EUR") if isinstance(cost, int) else cost
         return self.record(sourcing.offer_sku(self.book, supplier_id, Offer(sku, price, **more), self.now))
+
+    def update_supplier(self, supplier_id: str = "acme", at: datetime | None = None, **named: Any) -> list[Fact]:
+        update = suppliers.SupplierUpdated(supplier_id, at or self.now, **named)
+        return self._about_supplier(supplier_id, suppliers.update(self.supplier(supplier_id), update))
 
     def _about_supplier(self, supplier_id: str, facts: Sequence[suppliers.SupplierFact]) -> list[Fact]:
         return self.record((suppliers.stream(supplier_id), fact) for fact in facts)

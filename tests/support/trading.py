@@ -181,6 +181,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     },
     "ApproveSupplier": _SUPPLIER,
     "OfferSku": {**_SUPPLIER, "offer": suppliers_pb2.Offer(sku="cup", cost=eur(200))},
+    "WithdrawOffer": {**_SUPPLIER, "sku": "cup"},
+    "UpdateSupplier": {**_SUPPLIER, "name": "Somebody Ltd"},
     "SuspendSupplier": _SUPPLIER,
     "ReinstateSupplier": _SUPPLIER,
     "RetireSupplier": _SUPPLIER,

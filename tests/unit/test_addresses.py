@@ -324,7 +324,7 @@ def test_service_customs_and_invoice_follow_the_address_of_each_part():
     services = [each.shipping.code for each in order.supplier_orders.values() if each.shipping]
     assert services == ["domestic_economy", "international_light"]
     known = {name: scenario.supplier(name) for name in ("acme", "bolt")}
-    borders = [(each.to_country, each.border) for each in customs.standings(order, known)]
+    borders = [(each.to_country, each.border) for each in customs.standings(order, known, NOON)]
     assert borders == [("CN", customs.Border.NONE), ("DE", customs.Border.CROSSED)]
     for name, country in ((FIRST, "CN"), (SECOND, "DE")):
         bill = invoice.draw_up(order, name, known["acme"], None)

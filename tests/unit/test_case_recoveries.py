@@ -14,6 +14,7 @@ from ledger.nouns.cases import (
     Remedy,
     ReturnLabelled,
 )
+from ledger.nouns.offers import Offer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.recoveries import (
     CostKind,
@@ -22,7 +23,6 @@ from ledger.nouns.recoveries import (
     RecoveryOpened,
     RecoveryStatus,
 )
-from ledger.nouns.suppliers import Offer
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from tests.support.casework import (

@@ -13,6 +13,7 @@ from ledger.nouns.choice import (
     choose,
     let_wait,
 )
+from ledger.nouns.offers import Offer
 from ledger.nouns.orders import (
     HoldReason,
     OrderPlaced,
@@ -22,7 +23,6 @@ from ledger.nouns.orders import (
 from ledger.nouns.skus import SupplierListed
 from ledger.nouns.stock import OutOfStock
 from ledger.nouns.suppliers import (
-    Offer,
     Standing,
     Supplier,
     SupplierRegistered,
@@ -46,7 +46,10 @@ def supplier(
     offer = Offer("tea", Money(cost, currency), minimum, days)
     registered = SupplierRegistered(name, name.title(), NOON)
     return Supplier(
-        registered, Standing.APPROVED, offers=LargeMap[Offer]().changed("tea", offer), score_basis_points=score
+        registered,
+        Standing.APPROVED,
+        offers=LargeMap[tuple[Offer, ...]]().changed("tea", (offer,)),
+        score_basis_points=score,
     )
 
 
@@ -55,14 +58,14 @@ def candidate(known: Supplier, available: int | None = 10, against: Against | No
 
 
 def ranking(*candidates: Candidate, count: int = 3) -> list[str]:
-    choice = choose("tea", count, candidates)
+    choice = choose("tea", count, candidates, NOON)
     ranked = [each.supplier_id for each in choice.considered if each.against is None]
     assert choice.supplier_id == (ranked[0] if ranked else "")
     return ranked
 
 
 def against(only: Candidate, count: int = 3, **how: bool) -> Against | None:
-    (considered,) = choose("tea", count, [only], **how).considered
+    (considered,) = choose("tea", count, [only], NOON, **how).considered
     return considered.against
 
 
@@ -103,7 +106,7 @@ def test_what_the_order_has_against_a_supplier_counts():
 
 def test_for_a_backorder_stock_is_left_out_of_account_and_nothing_else():
     has_none = [candidate(supplier(name, minimum=minimum), 0) for name, minimum in (("acme", 4), ("bolt", 1))]
-    nobody = choose("tea", 3, has_none)
+    nobody = choose("tea", 3, has_none, NOON)
     assert nobody.supplier_id == ""
 
     choice = let_wait(nobody)
@@ -155,7 +158,9 @@ def test_among_equals_the_one_that_was_preferred_goes_first():
 
 
 def test_the_choice_keeps_the_figures_that_it_was_made_on():
-    choice = choose("tea", 3, [candidate(supplier("acme"), 2), candidate(supplier("bolt", 350, days=4, score=9100))])
+    choice = choose(
+        "tea", 3, [candidate(supplier("acme"), 2), candidate(supplier("bolt", 350, days=4, score=9100))], NOON
+    )
     assert choice.considered == (
         Considered("bolt", None, 10, 1, Money(350, "EUR"), 4, 9100),
         Considered("acme", Against.OUT_OF_STOCK, 2, 1, Money(300, "EUR")),

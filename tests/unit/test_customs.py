@@ -362,14 +362,14 @@ def test_an_order_shows_for_each_part_where_it_stands_with_customs():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 1, "bolt"), incoterm=Incoterm.DDP)
     found = {name: scenario.supplier(name) for name in ("acme", "bolt")}
-    first, second = customs.standings(scenario.order(), found)
+    first, second = customs.standings(scenario.order(), found, NOON)
     assert first == (FIRST, "acme", "CN", "DE", Border.CROSSED, ())
     assert second == (SECOND, "bolt", "DE", "DE", Border.NONE, ())
-    assert customs.standings(scenario.order(), {})[0] == (FIRST, "acme", "", "DE", Border.UNKNOWN, ())
+    assert customs.standings(scenario.order(), {}, NOON)[0] == (FIRST, "acme", "", "DE", Border.UNKNOWN, ())
 
 
 def test_what_no_supplier_order_has_yet_is_shown_by_supplier():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3), incoterm=Incoterm.DDP)
-    (only,) = customs.standings(scenario.order(), {"acme": scenario.supplier()})
+    (only,) = customs.standings(scenario.order(), {"acme": scenario.supplier()}, NOON)
     assert only == ("", "acme", "CN", "DE", Border.CROSSED, ALL_OF_LINE_1)

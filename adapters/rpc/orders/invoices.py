@@ -17,14 +17,15 @@ Personal = Mapping[str, Any] | None
 
 def message(invoice: Invoice, buyer: Personal, return_address: Personal) -> pb.CommercialInvoice:
     """The invoice; buyer and return_address are what was unsealed, None where a person was erased."""
-    supplier, order = invoice.supplier.registered, invoice.order
+    supplier, order = invoice.supplier, invoice.order
+    country = supplier.country_of(order.supplier_order(invoice.supplier_order_id).warehouse)
     return pb.CommercialInvoice(
         number=invoice.number,
         issued_at=stamp(invoice.issued_at),
         order_id=order.order_id,
         supplier_order_id=invoice.supplier_order_id,
         seller=_seller(invoice.seller) if invoice.seller is not None else None,
-        shipper=pb.InvoiceParty(name=supplier.name, address=_address_lines(return_address), country=supplier.country),
+        shipper=pb.InvoiceParty(name=supplier.master.name, address=_address_lines(return_address), country=country),
         buyer=_buyer(invoice, buyer or {}),
         incoterm=incoterm(invoice.incoterm),
         lines=[_line(line) for line in invoice.lines],

@@ -54,7 +54,7 @@ class OrderQueries(PersonalQueries):
         return shipping_pb2.GetCustomsResponse(
             incoterm=shows.incoterm(order.incoterm),
             total=money(customs.total_of(order)),
-            states=[shows.customs_state(each) for each in customs.standings(order, found)],
+            states=[shows.customs_state(each) for each in customs.standings(order, found, datetime.now(UTC))],
             position=position,
         )
 
@@ -72,7 +72,7 @@ class OrderQueries(PersonalQueries):
         bill = invoice.draw_up(
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
         )
-        buyer, address = bill.ship_to, sender.registered.return_address
+        buyer, address = bill.ship_to, sender.master.return_address
         people = await self.unsealed(tenant, (buyer.customer, buyer.sealed_for), (address, stream))
         message = invoices.message(bill, content_of(buyer.customer, people), content_of(address, people))
         pdf = await drawn(message) if request.with_pdf else b""

@@ -141,8 +141,15 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
         ],
         unit_costs=[
-            supplier_orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
+            supplier_orders_pb2.UnitCost(
+                line_no=line_no, cost=money(cost), packing=money(each.packing_costs.get(line_no))
+            )
+            for line_no, cost in each.unit_costs.items()
         ],
+        article_codes=[
+            supplier_orders_pb2.ArticleCode(line_no=line_no, code=code) for line_no, code in each.article_codes.items()
+        ],
+        warehouse=each.warehouse,
         packing=each.instructed_packing,
         packing_lacks=each.packing_lacks,
         packing_oddities=map(_oddity, each.packing_oddities),

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, cast
 
 from adapters.rpc import calendars, shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
-from adapters.rpc.faults import require
+from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
 from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.decisions import sourcing
 from ledger.facts import Change, changes_of
-from ledger.nouns import policies, reviews, skus, suppliers
+from ledger.nouns import offers, policies, reviews, skus, suppliers
 from ledger.nouns.policies import policy_at
 from ledger.terms.calendars import WorkingTerms
 from ledger.terms.rates import RateName
+from ledger.terms.time_zones import is_time_zone
 from ledger.view import View
 from projections.machine.reads import Where
 from projections.supplier_performance import reviewing
@@ -53,12 +55,58 @@ def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
         request.return_freight_paid_by_supplier,
         shapes.words(request.packing, "packing"),
         edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
+        _warehouses(request.warehouses, "warehouses", edge),
+        {name: _digest(said, edge) for name, said in (("contact", contact), ("return_address", address)) if said},
     )
     return Ask(
         lambda view: changes_of(stream, suppliers.register(suppliers.find(view, supplier_id), registration)),
         (stream,),
         (*contact_keys, *address_keys),
     )
+
+
+def _digest(said: str, edge: Edge) -> str:
+    return edge.sealer.fingerprint(said.encode()).hex()[:32] if said else ""
+
+
+def _warehouses(messages: Sequence[pb.Warehouse], field: str, edge: Edge) -> tuple[suppliers.Warehouse, ...]:
+    require(len(messages) <= 50, field, f"{len(messages)} warehouses, 50 at most")
+    warehouses = each(messages, field, lambda message: _warehouse(message, edge.warnings))
+    require(len({house.code for house in warehouses}) == len(warehouses), field, "two of them have the same code")
+    return warehouses
+
+
+def _warehouse(message: pb.Warehouse, warnings: list[str]) -> suppliers.Warehouse:
+    require(message.country != "", "country", "is required")
+    zone = message.time_zone
+    require(not zone or is_time_zone(zone), "time_zone", f"{zone[:40]!r} is not an IANA name such as Asia/Shanghai")
+    country = shapes.country(message.country, "country", warnings)
+    return suppliers.Warehouse(plain_id(message.code, "code"), country, text(message.region, "region", 100), zone)
+
+
+def update_supplier(request: pb.UpdateSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    stream = suppliers.stream(supplier_id)
+    named: Callable[[Any], bool] = request.HasField
+    contact = shapes.lines(request.contact, "contact", 2000)
+    address = shapes.lines(request.return_address, "return_address", 2000)
+    sealed_contact, contact_keys = sealed_with(edge.sealer, {"contact": contact} if contact else {}, stream, stream)
+    sealed_address, address_keys = sealed_with(edge.sealer, {"address": address} if address else {}, stream, stream)
+    people = {"contact": contact, "return_address": address}
+    update = suppliers.SupplierUpdated(
+        supplier_id,
+        at,
+        text(request.name, "name", 1000, required=True) if named("name") else None,
+        shapes.country(request.country, "country", edge.warnings) if named("country") else None,
+        sealed_contact,
+        sealed_address,
+        {name: _digest(said, edge) for name, said in people.items() if named(name)},
+        request.return_freight_paid_by_supplier if named("return_freight_paid_by_supplier") else None,
+        shapes.words(request.packing.words, "packing.words") if named("packing") else None,
+        _warehouses(request.warehouses.warehouses, "warehouses.warehouses", edge) if named("warehouses") else None,
+    )
+    ask = _of_supplier(supplier_id, lambda supplier: suppliers.update(supplier, update))
+    return Ask(ask.decide, ask.streams, (*contact_keys, *address_keys))
 
 
 def review_sample(request: pb.ReviewSampleRequest, edge: Edge) -> Ask:
@@ -127,16 +175,42 @@ def approve_supplier(request: pb.ApproveSupplierRequest, edge: Edge) -> Ask:
 
 def offer_sku(request: pb.OfferSkuRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    require(len(request.offer.backups) <= 10, "offer.backups", "more than 10 suppliers")
-    offer = suppliers.Offer(
-        shapes.sku(request.offer.sku, "offer.sku"),
-        shapes.money(request.offer.cost, "offer.cost"),
-        count(request.offer.minimum_quantity, "offer.minimum_quantity") or 1,
-        count(request.offer.lead_time_days, "offer.lead_time_days", most=1000),
-        tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
-    )
+    offer = _offer(request.offer)
     streams = (suppliers.stream(supplier_id), skus.stream(offer.sku))
     return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
+
+
+def _offer(message: pb.Offer) -> offers.Offer:
+    require(len(message.backups) <= 10, "offer.backups", "more than 10 suppliers")
+    require(len(message.breaks) <= 20, "offer.breaks", "more than 20 breaks")
+    breaks = each(message.breaks, "offer.breaks", _price_break)
+    rising = all(less.units < more.units for less, more in pairwise(breaks))
+    require(rising, "offer.breaks", "units do not rise from break to break")
+    since, until = instant(message, "offer.valid_from"), instant(message, "offer.valid_until")
+    require(since is None or until is None or since < until, "offer.valid_until", "is not after valid_from")
+    return offers.Offer(
+        shapes.sku(message.sku, "offer.sku"),
+        shapes.money(message.cost, "offer.cost"),
+        count(message.minimum_quantity, "offer.minimum_quantity") or 1,
+        count(message.lead_time_days, "offer.lead_time_days", most=1000),
+        tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(message.backups)),
+        text(message.article_code, "offer.article_code", 100).strip(),
+        breaks,
+        shapes.minor(message.packing_cost_minor, "offer.packing_cost_minor"),
+        shapes.optional(plain_id, message.warehouse, "offer.warehouse"),
+        since,
+        until,
+    )
+
+
+def _price_break(message: pb.PriceBreak) -> offers.PriceBreak:
+    return offers.PriceBreak(count(message.units, "units", 2), shapes.minor(message.cost_minor, "cost_minor"))
+
+
+def withdraw_offer(request: pb.WithdrawOfferRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    sku, because = shapes.sku(request.sku, "sku"), text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.withdraw_offer(supplier, sku, because, at))
 
 
 async def look_at_supplier(request: pb.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
@@ -189,10 +263,12 @@ def retire_supplier(request: pb.RetireSupplierRequest, edge: Edge) -> Ask:
 
 READERS: Readers = {
     pb.RegisterSupplierRequest: Reader(register_supplier),
+    pb.UpdateSupplierRequest: Reader(update_supplier),
     pb.ReviewSampleRequest: Reader(review_sample),
     pb.AgreeTermsRequest: Reader(agree_terms),
     pb.ApproveSupplierRequest: Reader(approve_supplier),
     pb.OfferSkuRequest: Reader(offer_sku),
+    pb.WithdrawOfferRequest: Reader(withdraw_offer),
     pb.ReviewSupplierRequest: Reader(review_supplier, look=look_at_supplier),
     pb.AcceptSuspensionRequest: Reader(accept_suspension),
     pb.DismissSuspensionRequest: Reader(dismiss_suspension),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from adapters.rpc import shapes
 from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries, content_of
@@ -20,7 +22,7 @@ class SupplierQueries(PersonalQueries):
         tenant, stream = await self.tenant(context), suppliers.stream(supplier_id)
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = suppliers.known(entry.state, supplier_id)
-        contact, address = state.registered.contact, state.registered.return_address
+        contact, address = state.master.contact, state.master.return_address
         unsealed = (
             await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
         )
@@ -44,4 +46,4 @@ class SupplierQueries(PersonalQueries):
             Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
             for supplier_id, known, own in zip(ids, entries[: len(ids)], entries[len(ids) :], strict=True)
         ]
-        return pb.GetSkuResponse(choice=choice(choose(sku, units, candidates)), position=position)
+        return pb.GetSkuResponse(choice=choice(choose(sku, units, candidates, datetime.now(UTC))), position=position)

@@ -5,28 +5,33 @@ from __future__ import annotations
 from adapters.rpc.calendars import show_peaks, show_working_terms
 from adapters.rpc.shows import money, proposal, rate, stamp, standing, verdict
 from fulfilment.v1 import suppliers_pb2 as pb
+from ledger.nouns.offers import Offer
 from ledger.nouns.reviews import SupplierReviewed
-from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.nouns.suppliers import Agreement, Supplier
 
 
 def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> pb.Supplier:
     """The supplier; contact and return_address are what was unsealed, if that was asked for."""
     return pb.Supplier(
         supplier_id=state.supplier_id,
-        name=state.registered.name,
-        country=state.registered.country,
+        name=state.master.name,
+        country=state.master.country,
         standing=standing(state.standing),
         sample_passed=state.sample_passed,
         agreements=[_agreement(agreement) for agreement in state.agreements],
-        offers=[_offer(state.offers[sku]) for sku in sorted(state.offers)],
-        packing=state.registered.packing,
+        offers=[_offer(each) for sku in sorted(state.offers) for each in state.offers[sku]],
+        packing=state.master.packing,
         version=version,
         score_basis_points=state.score_basis_points,
         last_review=_review(state.reviews.last) if state.reviews.last else None,
         proposals=[proposal(state.supplier_id, each) for each in state.reviews.proposals.values()],
-        return_freight_paid_by_supplier=state.registered.return_freight_paid_by_supplier,
+        return_freight_paid_by_supplier=state.master.return_freight_paid_by_supplier,
         contact=contact,
         return_address=return_address,
+        warehouses=[
+            pb.Warehouse(code=each.code, country=each.country, region=each.region, time_zone=each.time_zone)
+            for each in state.master.warehouses
+        ],
     )
 
 
@@ -68,4 +73,10 @@ def _offer(offer: Offer) -> pb.Offer:
         minimum_quantity=offer.minimum_quantity,
         lead_time_days=offer.lead_time_days,
         backups=offer.backups,
+        article_code=offer.article_code,
+        breaks=[pb.PriceBreak(units=each.units, cost_minor=each.cost_minor) for each in offer.breaks],
+        packing_cost_minor=offer.packing_cost_minor,
+        warehouse=offer.warehouse,
+        valid_from=stamp(offer.valid_from),
+        valid_until=stamp(offer.valid_until),
     )

@@ -34,7 +34,7 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     REJECT_REASON_OUT_OF_STOCK: _RejectReason.ValueType  # 1
     """It has none; its stock is corrected."""
     REJECT_REASON_DISCONTINUED: _RejectReason.ValueType  # 2
-    """It does not sell it any more."""
+    """It does not sell it any more; its offer is withdrawn."""
     REJECT_REASON_CANNOT_SHIP_TO: _RejectReason.ValueType  # 3
     """It cannot ship to the destination."""
     REJECT_REASON_PRICE_CHANGED: _RejectReason.ValueType  # 4
@@ -55,7 +55,7 @@ REJECT_REASON_UNSPECIFIED: RejectReason.ValueType  # 0
 REJECT_REASON_OUT_OF_STOCK: RejectReason.ValueType  # 1
 """It has none; its stock is corrected."""
 REJECT_REASON_DISCONTINUED: RejectReason.ValueType  # 2
-"""It does not sell it any more."""
+"""It does not sell it any more; its offer is withdrawn."""
 REJECT_REASON_CANNOT_SHIP_TO: RejectReason.ValueType  # 3
 """It cannot ship to the destination."""
 REJECT_REASON_PRICE_CHANGED: RejectReason.ValueType  # 4
@@ -614,6 +614,8 @@ class SupplierOrder(_message.Message):
     ASKED_AGAIN_AT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_AGAIN_AT_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    WAREHOUSE_FIELD_NUMBER: _builtins.int
+    ARTICLE_CODES_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -626,6 +628,8 @@ class SupplierOrder(_message.Message):
     """Why they were rerouted, such as "rejected: out_of_stock" or "overdue: dispatch"."""
     time_zone: _builtins.str
     """The time zone of its supplier's calendar, an IANA name; empty where none was agreed when it was sent."""
+    warehouse: _builtins.str
+    """The supplier's warehouse that it is sent from; empty means where the supplier sits."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
         """Its share of each line."""
@@ -710,6 +714,10 @@ class SupplierOrder(_message.Message):
     def acknowledged_again_at(self) -> _timestamp_pb2.Timestamp:
         """When it was acknowledged once more; absent while it was not."""
 
+    @_builtins.property
+    def article_codes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArticleCode]:
+        """The supplier's own names of what it is to send, line by line, where it has any."""
+
     def __init__(
         self,
         *,
@@ -739,10 +747,12 @@ class SupplierOrder(_message.Message):
         asked_again_at: _timestamp_pb2.Timestamp | None = ...,
         acknowledged_again_at: _timestamp_pb2.Timestamp | None = ...,
         time_zone: _builtins.str = ...,
+        warehouse: _builtins.str = ...,
+        article_codes: _abc.Iterable[Global___ArticleCode] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "article_codes", b"article_codes", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "unit_costs", b"unit_costs", "warehouse", b"warehouse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -850,25 +860,57 @@ class UnitCost(_message.Message):
 
     LINE_NO_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    PACKING_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number in its order."""
     @_builtins.property
     def cost(self) -> _common_pb2.Money:
-        """By the supplier's offer when the supplier order was drafted."""
+        """By the supplier's offer when the supplier order was drafted, for so many units, packing included."""
+
+    @_builtins.property
+    def packing(self) -> _common_pb2.Money:
+        """The part of it that is for packing; absent if none."""
 
     def __init__(
         self,
         *,
         line_no: _builtins.int = ...,
         cost: _common_pb2.Money | None = ...,
+        packing: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "packing", b"packing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "line_no", b"line_no"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "line_no", b"line_no", "packing", b"packing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnitCost: _TypeAlias = UnitCost  # noqa: Y015
+
+@_typing.final
+class ArticleCode(_message.Message):
+    """A supplier's own name of what a line is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_NO_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    line_no: _builtins.int
+    """The line's number in its order."""
+    code: _builtins.str
+    """By the supplier's offer when the supplier order was drafted."""
+    def __init__(
+        self,
+        *,
+        line_no: _builtins.int = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "line_no", b"line_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArticleCode: _TypeAlias = ArticleCode  # noqa: Y015
 
 @_typing.final
 class Shipment(_message.Message):

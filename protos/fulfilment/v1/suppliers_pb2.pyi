@@ -178,6 +178,7 @@ class RegisterSupplierRequest(_message.Message):
     RETURN_FREIGHT_PAID_BY_SUPPLIER_FIELD_NUMBER: _builtins.int
     PACKING_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    WAREHOUSES_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier's id: 1 to 100 letters, digits and ._:#+-. Required."""
     name: _builtins.str
@@ -202,6 +203,10 @@ class RegisterSupplierRequest(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it became known; absent means now."""
 
+    @_builtins.property
+    def warehouses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warehouse]:
+        """The houses that it sends from, if they are not where it sits; at most 50."""
+
     def __init__(
         self,
         *,
@@ -214,14 +219,182 @@ class RegisterSupplierRequest(_message.Message):
         return_freight_paid_by_supplier: _builtins.bool = ...,
         packing: _abc.Iterable[_builtins.str] | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        warehouses: _abc.Iterable[Global___Warehouse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "contact", b"contact", "context", b"context", "country", b"country", "name", b"name", "packing", b"packing", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "contact", b"contact", "context", b"context", "country", b"country", "name", b"name", "packing", b"packing", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "supplier_id", b"supplier_id", "warehouses", b"warehouses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterSupplierRequest: _TypeAlias = RegisterSupplierRequest  # noqa: Y015
+
+@_typing.final
+class Warehouse(_message.Message):
+    """A house that a supplier sends from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Its name among the supplier's warehouses, by which offers name it: 1 to 100 letters, digits and ._:#+-. Required."""
+    country: _builtins.str
+    """ISO 3166-1 alpha-2. Required: it decides about borders, services and freight."""
+    region: _builtins.str
+    """State or province, at most 100 characters."""
+    time_zone: _builtins.str
+    """A name of the IANA time zone database, such as "Asia/Shanghai"."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        country: _builtins.str = ...,
+        region: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "country", b"country", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Warehouse: _TypeAlias = Warehouse  # noqa: Y015
+
+@_typing.final
+class Warehouses(_message.Message):
+    """All warehouses of a supplier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAREHOUSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def warehouses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warehouse]:
+        """At most 50, each code once."""
+
+    def __init__(
+        self,
+        *,
+        warehouses: _abc.Iterable[Global___Warehouse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["warehouses", b"warehouses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Warehouses: _TypeAlias = Warehouses  # noqa: Y015
+
+@_typing.final
+class PackingAbility(_message.Message):
+    """All that a supplier can pack with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Such as "logo_label"; at most 20 words of 50 characters."""
+
+    def __init__(
+        self,
+        *,
+        words: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackingAbility: _TypeAlias = PackingAbility  # noqa: Y015
+
+@_typing.final
+class UpdateSupplierRequest(_message.Message):
+    """Asks to change a supplier's master data. A field that is absent stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
+    RETURN_FREIGHT_PAID_BY_SUPPLIER_FIELD_NUMBER: _builtins.int
+    PACKING_FIELD_NUMBER: _builtins.int
+    WAREHOUSES_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    name: _builtins.str
+    """The company's name, 1 to 1,000 characters."""
+    country: _builtins.str
+    """Where it sits, ISO 3166-1 alpha-2; empty if that is not known after all."""
+    contact: _builtins.str
+    """Who to talk to, at most 2,000 characters; sealed. Empty if nobody is known."""
+    return_address: _builtins.str
+    """Where returns go, at most 2,000 characters; sealed. Empty if that is not known."""
+    return_freight_paid_by_supplier: _builtins.bool
+    """Whether the supplier pays the freight of returns."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def packing(self) -> Global___PackingAbility:
+        """All that it can pack with."""
+
+    @_builtins.property
+    def warehouses(self) -> Global___Warehouses:
+        """All its warehouses."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is so; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        country: _builtins.str | None = ...,
+        contact: _builtins.str | None = ...,
+        return_address: _builtins.str | None = ...,
+        return_freight_paid_by_supplier: _builtins.bool | None = ...,
+        packing: Global___PackingAbility | None = ...,
+        warehouses: Global___Warehouses | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_contact", b"_contact", "_country", b"_country", "_name", b"_name", "_return_address", b"_return_address", "_return_freight_paid_by_supplier", b"_return_freight_paid_by_supplier", "at", b"at", "contact", b"contact", "context", b"context", "country", b"country", "name", b"name", "packing", b"packing", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "warehouses", b"warehouses"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_contact", b"_contact", "_country", b"_country", "_name", b"_name", "_return_address", b"_return_address", "_return_freight_paid_by_supplier", b"_return_freight_paid_by_supplier", "at", b"at", "contact", b"contact", "context", b"context", "country", b"country", "name", b"name", "packing", b"packing", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "supplier_id", b"supplier_id", "warehouses", b"warehouses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__contact: _TypeAlias = _typing.Literal["contact"]  # noqa: Y015
+    _WhichOneofArgType__contact: _TypeAlias = _typing.Literal["_contact", b"_contact"]  # noqa: Y015
+    _WhichOneofReturnType__country: _TypeAlias = _typing.Literal["country"]  # noqa: Y015
+    _WhichOneofArgType__country: _TypeAlias = _typing.Literal["_country", b"_country"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__return_address: _TypeAlias = _typing.Literal["return_address"]  # noqa: Y015
+    _WhichOneofArgType__return_address: _TypeAlias = _typing.Literal["_return_address", b"_return_address"]  # noqa: Y015
+    _WhichOneofReturnType__return_freight_paid_by_supplier: _TypeAlias = _typing.Literal["return_freight_paid_by_supplier"]  # noqa: Y015
+    _WhichOneofArgType__return_freight_paid_by_supplier: _TypeAlias = _typing.Literal["_return_freight_paid_by_supplier", b"_return_freight_paid_by_supplier"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contact) -> _WhichOneofReturnType__contact | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__country) -> _WhichOneofReturnType__country | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_address) -> _WhichOneofReturnType__return_address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_freight_paid_by_supplier) -> _WhichOneofReturnType__return_freight_paid_by_supplier | None: ...
+
+Global___UpdateSupplierRequest: _TypeAlias = UpdateSupplierRequest  # noqa: Y015
 
 @_typing.final
 class ReviewSampleRequest(_message.Message):
@@ -522,19 +695,43 @@ class Offer(_message.Message):
     MINIMUM_QUANTITY_FIELD_NUMBER: _builtins.int
     LEAD_TIME_DAYS_FIELD_NUMBER: _builtins.int
     BACKUPS_FIELD_NUMBER: _builtins.int
+    ARTICLE_CODE_FIELD_NUMBER: _builtins.int
+    BREAKS_FIELD_NUMBER: _builtins.int
+    PACKING_COST_MINOR_FIELD_NUMBER: _builtins.int
+    WAREHOUSE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The SKU. Required."""
     minimum_quantity: _builtins.int
     """The least units an order must have, at least 1; 0 means 1."""
     lead_time_days: _builtins.int
     """Days from order to dispatch, not negative."""
+    article_code: _builtins.str
+    """The supplier's own name of the SKU, which stands in the dispatch instruction; at most 100 characters."""
+    packing_cost_minor: _builtins.int
+    """What the supplier takes for packing one unit beside its cost, in the cost's currency."""
+    warehouse: _builtins.str
+    """The supplier's warehouse that it leaves from; empty means where the supplier sits."""
     @_builtins.property
     def cost(self) -> _common_pb2.Money:
-        """What one unit costs the retailer. Required."""
+        """What one unit costs the retailer, without packing, where no break says otherwise. Required."""
 
     @_builtins.property
     def backups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other suppliers of the same SKU, the preferred one first; at most 10."""
+
+    @_builtins.property
+    def breaks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceBreak]:
+        """What a unit costs from so many units in one supplier order on; at most 20, the fewest units first."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From then on; absent means that it replaces all that was offered of the SKU before."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until before then; absent means without end."""
 
     def __init__(
         self,
@@ -544,14 +741,88 @@ class Offer(_message.Message):
         minimum_quantity: _builtins.int = ...,
         lead_time_days: _builtins.int = ...,
         backups: _abc.Iterable[_builtins.str] | None = ...,
+        article_code: _builtins.str = ...,
+        breaks: _abc.Iterable[Global___PriceBreak] | None = ...,
+        packing_cost_minor: _builtins.int = ...,
+        warehouse: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups", b"backups", "cost", b"cost", "lead_time_days", b"lead_time_days", "minimum_quantity", b"minimum_quantity", "sku", b"sku"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article_code", b"article_code", "backups", b"backups", "breaks", b"breaks", "cost", b"cost", "lead_time_days", b"lead_time_days", "minimum_quantity", b"minimum_quantity", "packing_cost_minor", b"packing_cost_minor", "sku", b"sku", "valid_from", b"valid_from", "valid_until", b"valid_until", "warehouse", b"warehouse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Offer: _TypeAlias = Offer  # noqa: Y015
+
+@_typing.final
+class PriceBreak(_message.Message):
+    """Another price of a unit from so many units on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNITS_FIELD_NUMBER: _builtins.int
+    COST_MINOR_FIELD_NUMBER: _builtins.int
+    units: _builtins.int
+    """At least 2, and more than in the break before."""
+    cost_minor: _builtins.int
+    """What one unit costs then, in the currency of the offer's cost."""
+    def __init__(
+        self,
+        *,
+        units: _builtins.int = ...,
+        cost_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_minor", b"cost_minor", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceBreak: _TypeAlias = PriceBreak  # noqa: Y015
+
+@_typing.final
+class WithdrawOfferRequest(_message.Message):
+    """Asks to withdraw an offer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    sku: _builtins.str
+    """The SKU that it offers no more. Required."""
+    reason: _builtins.str
+    """Why, at most 500 characters, no personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawOfferRequest: _TypeAlias = WithdrawOfferRequest  # noqa: Y015
 
 @_typing.final
 class OfferSkuRequest(_message.Message):
@@ -1006,6 +1277,7 @@ class Supplier(_message.Message):
     RETURN_FREIGHT_PAID_BY_SUPPLIER_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
     RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
+    WAREHOUSES_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -1032,7 +1304,7 @@ class Supplier(_message.Message):
 
     @_builtins.property
     def offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Offer]:
-        """What it offers, by SKU."""
+        """What it offers, by SKU; of a SKU the offer that begins last first."""
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1045,6 +1317,10 @@ class Supplier(_message.Message):
     @_builtins.property
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuspensionProposal]:
         """Proposals to suspend it whose rates have not recovered."""
+
+    @_builtins.property
+    def warehouses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warehouse]:
+        """The houses that it sends from, if they are not where it sits."""
 
     def __init__(
         self,
@@ -1064,10 +1340,11 @@ class Supplier(_message.Message):
         return_freight_paid_by_supplier: _builtins.bool = ...,
         contact: _builtins.str = ...,
         return_address: _builtins.str = ...,
+        warehouses: _abc.Iterable[Global___Warehouse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version", "warehouses", b"warehouses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
     _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
@@ -1102,7 +1379,9 @@ class Considered(_message.Message):
     """Its last score, 0 to 10000; absent before its first review."""
     @_builtins.property
     def cost(self) -> _common_pb2.Money:
-        """What one unit costs; absent if it does not offer the SKU. Compared only where all are in one currency."""
+        """What each of so many units costs, packing included; absent if it does not offer the SKU. Compared only where all
+        are in one currency.
+        """
 
     def __init__(
         self,

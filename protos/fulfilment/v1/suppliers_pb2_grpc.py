@@ -47,6 +47,11 @@ class SupplierServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.RegisterSupplierRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.UpdateSupplier = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/UpdateSupplier',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.UpdateSupplierRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.ReviewSample = channel.unary_unary(
                 '/fulfilment.v1.SupplierService/ReviewSample',
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.ReviewSampleRequest.SerializeToString,
@@ -65,6 +70,11 @@ class SupplierServiceStub:
         self.OfferSku = channel.unary_unary(
                 '/fulfilment.v1.SupplierService/OfferSku',
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.OfferSkuRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.WithdrawOffer = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/WithdrawOffer',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.SuspendSupplier = channel.unary_unary(
@@ -127,6 +137,15 @@ class SupplierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateSupplier(self, request, context):
+        """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
+        Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
+        nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReviewSample(self, request, context):
         """Records how a sample compares with its description; the last review counts.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
@@ -153,9 +172,21 @@ class SupplierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OfferSku(self, request, context):
-        """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
-        considered for units of the SKU.
-        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+        """Records what the supplier offers of a SKU. From then on the supplier is considered for units of the SKU.
+        An offer without valid_from replaces all that was said of the SKU before. One that begins at a time stands beside
+        the others and replaces one that begins at the same time; of those that hold, the one that began last counts.
+        Supplier orders keep what was offered when they were drafted.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, NOT_FOUND / UNKNOWN_WAREHOUSE if it
+        has no such warehouse.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawOffer(self, request, context):
+        """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
+        supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
+        Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,6 +271,11 @@ def add_SupplierServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.RegisterSupplierRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
+            'UpdateSupplier': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSupplier,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.UpdateSupplierRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
             'ReviewSample': grpc.unary_unary_rpc_method_handler(
                     servicer.ReviewSample,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.ReviewSampleRequest.FromString,
@@ -258,6 +294,11 @@ def add_SupplierServiceServicer_to_server(servicer, server):
             'OfferSku': grpc.unary_unary_rpc_method_handler(
                     servicer.OfferSku,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.OfferSkuRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'WithdrawOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawOffer,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'SuspendSupplier': grpc.unary_unary_rpc_method_handler(
@@ -334,6 +375,33 @@ class SupplierService:
             target,
             '/fulfilment.v1.SupplierService/RegisterSupplier',
             fulfilment_dot_v1_dot_suppliers__pb2.RegisterSupplierRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSupplier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/UpdateSupplier',
+            fulfilment_dot_v1_dot_suppliers__pb2.UpdateSupplierRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -442,6 +510,33 @@ class SupplierService:
             target,
             '/fulfilment.v1.SupplierService/OfferSku',
             fulfilment_dot_v1_dot_suppliers__pb2.OfferSkuRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/WithdrawOffer',
+            fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -45,6 +45,11 @@ class SupplierServiceStub:
     """Records a new candidate. The same registration again records nothing.
     Fails with ALREADY_EXISTS / SUPPLIER_REGISTERED_DIFFERENTLY.
     """
+    UpdateSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.UpdateSupplierRequest, _common_pb2.Receipt]
+    """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
+    Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
+    nothing.
+    """
     ReviewSample: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSampleRequest, _common_pb2.Receipt]
     """Records how a sample compares with its description; the last review counts.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
@@ -59,9 +64,17 @@ class SupplierServiceStub:
     Fails with FAILED_PRECONDITION / SAMPLE_MISSING, TERMS_MISSING or WRONG_STANDING.
     """
     OfferSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.OfferSkuRequest, _common_pb2.Receipt]
-    """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
-    considered for units of the SKU.
-    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+    """Records what the supplier offers of a SKU. From then on the supplier is considered for units of the SKU.
+    An offer without valid_from replaces all that was said of the SKU before. One that begins at a time stands beside
+    the others and replaces one that begins at the same time; of those that hold, the one that began last counts.
+    Supplier orders keep what was offered when they were drafted.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, NOT_FOUND / UNKNOWN_WAREHOUSE if it
+    has no such warehouse.
+    """
+    WithdrawOffer: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.WithdrawOfferRequest, _common_pb2.Receipt]
+    """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
+    supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
+    Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
     """
     SuspendSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]
     """Stops new assignments; running ones go on. Suspending twice records nothing.
@@ -118,6 +131,11 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """Records a new candidate. The same registration again records nothing.
     Fails with ALREADY_EXISTS / SUPPLIER_REGISTERED_DIFFERENTLY.
     """
+    UpdateSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.UpdateSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
+    Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
+    nothing.
+    """
     ReviewSample: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSampleRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records how a sample compares with its description; the last review counts.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
@@ -132,9 +150,17 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Fails with FAILED_PRECONDITION / SAMPLE_MISSING, TERMS_MISSING or WRONG_STANDING.
     """
     OfferSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.OfferSkuRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
-    considered for units of the SKU.
-    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+    """Records what the supplier offers of a SKU. From then on the supplier is considered for units of the SKU.
+    An offer without valid_from replaces all that was said of the SKU before. One that begins at a time stands beside
+    the others and replaces one that begins at the same time; of those that hold, the one that began last counts.
+    Supplier orders keep what was offered when they were drafted.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, NOT_FOUND / UNKNOWN_WAREHOUSE if it
+    has no such warehouse.
+    """
+    WithdrawOffer: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.WithdrawOfferRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
+    supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
+    Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
     """
     SuspendSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Stops new assignments; running ones go on. Suspending twice records nothing.
@@ -196,6 +222,17 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateSupplier(
+        self,
+        request: _suppliers_pb2.UpdateSupplierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
+        Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
+        nothing.
+        """
+
+    @_abc_1.abstractmethod
     def ReviewSample(
         self,
         request: _suppliers_pb2.ReviewSampleRequest,
@@ -232,9 +269,23 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.OfferSkuRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
-        considered for units of the SKU.
-        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+        """Records what the supplier offers of a SKU. From then on the supplier is considered for units of the SKU.
+        An offer without valid_from replaces all that was said of the SKU before. One that begins at a time stands beside
+        the others and replaces one that begins at the same time; of those that hold, the one that began last counts.
+        Supplier orders keep what was offered when they were drafted.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, NOT_FOUND / UNKNOWN_WAREHOUSE if it
+        has no such warehouse.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawOffer(
+        self,
+        request: _suppliers_pb2.WithdrawOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
+        supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
+        Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
         """
 
     @_abc_1.abstractmethod

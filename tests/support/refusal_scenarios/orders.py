@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fulfilment.v1 import order_money_pb2, orders_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.terms.money import MOST_MINOR
 from tests.support.refusal_scenarios.about import (
@@ -75,6 +77,43 @@ def offer_too_dear(trade: Trade, sku: str) -> None:
     trade.send("OfferSku", supplier_id="acme", offer=suppliers_pb2.Offer(sku=sku, cost=eur(MOST_MINOR)))
 
 
+def offer(trade: Trade, sku: str, **more: Any) -> None:
+    trade.send("OfferSku", supplier_id="acme", offer=suppliers_pb2.Offer(sku=sku, cost=eur(200), **more))
+
+
+def withdrawn_before(trade: Trade) -> str:
+    """An order that is held, because its supplier offers the goods no more."""
+    sku = fresh()
+    withdraw(trade, sku)
+    return trade.placed(lines=[bought(sku)])
+
+
+def withdrawn_since(trade: Trade) -> str:
+    sku = fresh()
+    order_id = trade.free_to_confirm(lines=[bought(sku)])
+    withdraw(trade, sku)
+    return order_id
+
+
+def withdraw(trade: Trade, sku: str) -> None:
+    offer(trade, sku)
+    trade.send("WithdrawOffer", supplier_id="acme", sku=sku)
+
+
+def below_minimum(trade: Trade) -> str:
+    """An order that is held, because its supplier takes three units only."""
+    sku = fresh()
+    offer(trade, sku, minimum_quantity=3)
+    return trade.placed(lines=[bought(sku, 2)])
+
+
+def below_minimum_since(trade: Trade) -> str:
+    sku = fresh()
+    order_id = trade.free_to_confirm(lines=[bought(sku, 2)])
+    offer(trade, sku, minimum_quantity=3)
+    return order_id
+
+
 def abroad(trade: Trade) -> str:
     """An order that would cross a border."""
     return trade.placed(lines=[bought(supplier_id=trade.supplier(country="CN"))])
@@ -124,6 +163,8 @@ ORDERS: Scenarios = {
             lambda trade: trade.placed(lines=[bought(sku="")]), reason=orders_pb2.HOLD_REASON_INCOMPLETE
         ),
         "TOTAL_TOO_LARGE": of_order(held_as_too_dear, reason=orders_pb2.HOLD_REASON_OTHER),
+        "NOT_OFFERED_NOW": of_order(withdrawn_before, reason=orders_pb2.HOLD_REASON_OTHER),
+        "BELOW_MINIMUM": of_order(below_minimum, reason=orders_pb2.HOLD_REASON_OTHER),
         "OUT_OF_STOCK": of_order(
             lambda trade: trade.placed(sku=trade.stocked(1), units=2), reason=orders_pb2.HOLD_REASON_OUT_OF_STOCK
         ),
@@ -140,6 +181,8 @@ ORDERS: Scenarios = {
         "OUT_OF_STOCK": of_order(sold_elsewhere),
         "SUPPLIER_NOT_APPROVED": of_order(of_suspended),
         "TOTAL_TOO_LARGE": of_order(offered_too_dear),
+        "NOT_OFFERED_NOW": of_order(withdrawn_since),
+        "BELOW_MINIMUM": of_order(below_minimum_since),
         "NOT_CONFIRMABLE": of_order(lambda trade: trade.cancelled(payment=orders_pb2.PAYMENT_STATE_PENDING)),
         "BEFORE_PLACING": of_order(Trade.unpaid, at=stamp(NOW - 195 * DAY)),
     },

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fulfilment.v1 import admin_pb2, suppliers_pb2
 from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_supplier
 from tests.support.service import stamp
-from tests.support.trading import DAY, NOW, Fields, Trade, wanted
+from tests.support.trading import DAY, NOW, Fields, Trade, eur, wanted
 
 FAR_VERSIONS = 10**6
 """More versions than any policy here has."""
@@ -49,7 +49,15 @@ SUPPLIERS: Scenarios = {
         "SAMPLE_MISSING": of_supplier(Trade.candidate),
         "TERMS_MISSING": of_supplier(Trade.sampled),
     },
-    "OfferSku": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.retired)},
+    "UpdateSupplier": {"UNKNOWN_SUPPLIER": as_it_is},
+    "OfferSku": {
+        "UNKNOWN_SUPPLIER": as_it_is,
+        "WRONG_STANDING": of_supplier(Trade.retired),
+        "UNKNOWN_WAREHOUSE": of_supplier(
+            Trade.candidate, offer=suppliers_pb2.Offer(sku="cup", cost=eur(200), warehouse="nowhere")
+        ),
+    },
+    "WithdrawOffer": {"UNKNOWN_SUPPLIER": as_it_is, "SKU_NOT_OFFERED": of_supplier(Trade.candidate)},
     "SuspendSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.candidate)},
     "ReinstateSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.candidate)},
     "RetireSupplier": {"UNKNOWN_SUPPLIER": as_it_is},

@@ -39,6 +39,12 @@ class SupplierOrderDrafted(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     """Why this supplier, for each SKU, where it was not the shop that named it."""
     shipping: Chosen | None = None
     """The service it is to be sent with; None where a country was not known, so that none could be chosen."""
+    article_codes: dict[LineNo, str] = {}
+    """The supplier's own names of what the lines are about, by its offers then."""
+    packing_costs: dict[LineNo, Money] = {}
+    """The part of unit_costs that is for packing."""
+    warehouse: str = ""
+    """The supplier's warehouse that it is sent from; empty means where the supplier sits."""
 
 
 class ShippingChosen(OfSupplierOrder, frozen=True, tag="order.shipping_chosen"):

@@ -269,6 +269,9 @@ class SupplierOrder(Value, frozen=True):
     asked_again: AskedAgain | None = None
     invoiced: dict[str, Invoiced] = {}
     """By the number of the invoice, the first recorded first."""
+    article_codes: dict[LineNo, str] = {}
+    packing_costs: dict[LineNo, Money] = {}
+    warehouse: str = ""
 
     def count(self, what: str) -> int:
         return sum(map(attrgetter(what), self.shares.values()))
@@ -354,6 +357,9 @@ def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
         instead_of=fact.instead_of,
         because=fact.because,
         choices=fact.choices,
+        article_codes=fact.article_codes,
+        packing_costs=fact.packing_costs,
+        warehouse=fact.warehouse,
     )
 
 
