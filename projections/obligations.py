@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.decisions import after_sales
 from ledger.decisions.timers import Timer, timer
 from ledger.facts import Fact
-from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, stock_ups
+from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, stock_ups, suppliers
 from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import breaches
@@ -35,6 +35,7 @@ from ledger.nouns.stock import (
     StockReserved,
 )
 from ledger.nouns.stock_ups import StockUp
+from ledger.nouns.suppliers import Supplier
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 from projections.machine.histories import OrderHistory, RecoveryHistory
@@ -95,6 +96,12 @@ class WaitingClaim(NamedTuple):
     eligible_at: datetime
 
 
+class WritableSupplier(NamedTuple):
+    """A supplier that the ledger can write to."""
+
+    supplier_id: str
+
+
 class ReturnWindow(NamedTuple):
     """An order that is complete once nothing can be sent back any more."""
 
@@ -138,6 +145,7 @@ WAITING_CLAIMS = table("sla_waiting_claims", WaitingClaim, 1, "(eligible_at)")
 RETURN_WINDOWS = table("sla_return_windows", ReturnWindow, 1, "(closes_at)")
 RESHIPS = table("sla_reships", EndedReship, 1)
 RESHIP_WAITS = table("sla_reship_waits", ReshipWait, 1)
+WRITABLE = table("sla_writable_suppliers", WritableSupplier, 1)
 OVERDUE = table("sla_overdue", Overdue, 3, "(clock, since)")
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -212,6 +220,10 @@ def _overdue(history: OrderHistory) -> list[Overdue]:
         for each in orders.deadlines(order)
         for since in sorted(set(breaches.overdue_since(order, each).values()))
     ]
+
+
+def _writable(supplier: Supplier) -> list[WritableSupplier]:
+    return [WritableSupplier(supplier.supplier_id)] if supplier.registered.contact is not None else []
 
 
 def _wait(case: Case) -> list[ReshipWait]:
@@ -311,7 +323,7 @@ def _holds(page: Page) -> list[Written]:
 
 SLA = projection(
     "sla",
-    10,
+    11,
     From(orders.NOUN, OBLIGATIONS, _of_order),
     From(parcels.NOUN, OBLIGATIONS, _of_parcel),
     From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),
@@ -325,6 +337,7 @@ SLA = projection(
     From(orders.NOUN, RESHIPS, _reship),
     From(cases.NOUN, RESHIP_WAITS, _wait),
     From(orders.NOUN, OVERDUE, _overdue),
+    From(suppliers.NOUN, WRITABLE, _writable),
 )
 
 # --- what the clock task asks ---------------------------------------------------------------------
@@ -351,6 +364,10 @@ _DUE = """
     (SELECT 'reroute', ARRAY[supplier_order_id, clock], since + wait
         FROM unnest(%(clocks)s::text[], %(waits)s::interval[]) AS agreed (clock, wait) JOIN {sla_overdue} USING (clock)
         WHERE since BETWEEN %(now)s - wait - %(age)s AND %(now)s - wait ORDER BY 3 LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'draft', ARRAY[object_id], due FROM {sla_obligations} JOIN {sla_writable_suppliers} USING (supplier_id)
+        WHERE state IN ('open', 'missed') AND clock = 'send' AND met_at IS NULL AND stopped_since IS NULL
+            AND due > %(drafts_after)s AND due <= %(drafts_until)s ORDER BY due LIMIT %(limit)s)
     ORDER BY 3 LIMIT %(limit)s
 """
 
@@ -362,6 +379,7 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     """
     policy = policy_at(await state_now(connection, schema, policies.NOUN, policies.stream()), now)
     waits = policy.reroute_after.by_clock
+    ready_by, agreed = policy.sending.ready_by(now), timedelta(hours=policy.send_within_hours)
     parameters = {
         "now": now,
         "limit": limit,
@@ -369,6 +387,9 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
         "clocks": list(waits),
         "waits": [timedelta(hours=wait) for wait in waits.values()],
         "age": timedelta(hours=policy.message_age_hours),
+        # A draft is due so long after it could be sent.
+        "drafts_after": now - timedelta(hours=policy.message_age_hours) + agreed,
+        "drafts_until": None if ready_by is None else ready_by + agreed,
     }
     return [timer(*row) for row in await rows_now(connection, schema, _DUE, parameters, SLA)]
 

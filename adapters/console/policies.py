@@ -43,6 +43,8 @@ _GROUPS = {
         "brand_packs",
         "brand_pack_fallback",
         "channel_packing",
+        "sending",
+        "send_within_hours",
         "shipping_services",
         "customs_allowance_days",
         "on_payment_reversed",
@@ -262,11 +264,21 @@ def _fill(message: Message, field: Any, whole: str, value: str) -> None:
         getattr(message, field.name)[:] = [each.strip() for each in value.split(",")]
     elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         setattr(message, field.name, value)
+    elif field.enum_type is not None:
+        setattr(message, field.name, _number(field.enum_type, whole, value))
     else:
         try:
             setattr(message, field.name, int(value))
         except ValueError:
             raise click.UsageError(f"{whole} takes a whole number up to {2**31 - 1}, not {value!r}") from None
+
+
+def _number(enum: Any, whole: str, value: str) -> int:
+    numbers: dict[str, int] = {words.word_of(enum, each.number): each.number for each in enum.values if each.number}
+    found = numbers.get(value.replace("_", " "))
+    if found is None:
+        raise click.UsageError(f"{whole} is one of {', '.join(name.replace(' ', '_') for name in numbers)}")
+    return found
 
 
 def _set_entry(entries: Any, whole: str, key: str, value: str) -> None:

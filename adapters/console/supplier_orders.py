@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from adapters.console import words
+from adapters.console.importing import Bar, Result
+from adapters.console.importing import send as send_groups
+from adapters.console.listings import SUPPLIER, rows_of
 from adapters.console.session import Session, Words, recording
 from adapters.console.show import LINE, order_of, read_order, record
-from fulfilment.v1 import common_pb2, supplier_orders_pb2
+from adapters.console.words import minute
+from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, supplier_orders_pb2
 
 
 @click.command(cls=Words)
@@ -21,6 +26,57 @@ def send(session: Session, supplier_order_id: str, at: Any, request_id: str | No
         context=session.client.context(request_id), supplier_order_id=supplier_order_id, at=at
     )
     record(session, order_of(supplier_order_id), session.client.orders.SendSupplierOrder, request)
+
+
+@click.command("send-drafts", cls=Words)
+@SUPPLIER
+@click.option("--channel", metavar="NAME", help="Only this shop.")
+@click.option("--due-within", type=click.IntRange(0, 1000), metavar="HOURS", help="Only those due so soon.")
+@click.option("--dry-run", is_flag=True, help="List them, and send none.")
+@click.pass_obj
+def send_drafts(session: Session, supplier: str, channel: str | None, due_within: int | None, dry_run: bool) -> int:
+    """Send all drafts that no hold keeps back, or only those of a supplier, of a shop, or due soon."""
+    drafts = [
+        each
+        for each in _drafts(session, supplier, due_within)
+        if not each.HasField("stopped_since") and each.object_id.startswith(f"{channel}/" if channel else "")
+    ]
+    if dry_run:
+        columns = ["supplier order", "supplier", "due"]
+        rows = [[each.object_id, each.supplier_id, minute(each, "due")] for each in drafts]
+        if session.json:
+            session.out.json([words.as_json(each) for each in drafts])
+        else:
+            session.out.table(columns, rows, "No draft can be sent.")
+        return 0
+    result = Result()
+    with Bar(session) as bar:
+        bar.begin("drafts", len(drafts))
+        send_groups(session.client, ([_sending(session, each.object_id)] for each in drafts), result, bar)
+    told = {"sent": result.applied.total(), "refused": dict(result.refused), "examples": dict(result.examples)}
+    if session.json:
+        session.out.json(told)
+    else:
+        session.out.say(f"{told['sent']:,} sent, {result.refused.total():,} not.")
+        for reason, examples in result.examples.items():
+            session.out.say(f"{result.refused[reason]:,} {reason}, such as: {examples[0]}")
+    return 1 if result.refused else 0
+
+
+def _drafts(session: Session, supplier: str, due_within: int | None) -> Iterator[obligations_pb2.Obligation]:
+    """Those that are due and those that are overdue."""
+    clock, reports = obligations_pb2.OBLIGATION_CLOCK_SEND, session.client.reports
+    missed = obligations_pb2.ListBreachesRequest(supplier_id=supplier, clock=clock)
+    late = rows_of(session, reports.ListBreaches, missed, "breaches")
+    yield from (each for each in late if not each.HasField("met_at"))
+    due = obligations_pb2.ListObligationsRequest(supplier_id=supplier, clock=clock, due_within_hours=due_within)
+    yield from rows_of(session, reports.ListObligations, due, "obligations")
+
+
+def _sending(session: Session, supplier_order_id: str) -> batch_pb2.BatchCommand:
+    context = session.client.context(None)
+    request = supplier_orders_pb2.SendSupplierOrderRequest(context=context, supplier_order_id=supplier_order_id)
+    return batch_pb2.BatchCommand(send_supplier_order=request)
 
 
 @click.command(cls=Words)

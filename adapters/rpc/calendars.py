@@ -66,7 +66,7 @@ def _calendar(given: pb.WorkingCalendar, field: str) -> Calendar:
     both = sorted(set(holidays) & set(extra_days))
     require(not both, f"{field}.extra_days", f"{', '.join(map(str, both[:5]))} is a holiday too")
     return Calendar(
-        _time_zone(given.time_zone, f"{field}.time_zone"),
+        time_zone(given.time_zone, f"{field}.time_zone"),
         tuple(sorted({_weekday(each, f"{field}.working_days[{i}]") for i, each in enumerate(given.working_days)}))
         or MONDAY_TO_FRIDAY,
         opens,
@@ -77,7 +77,7 @@ def _calendar(given: pb.WorkingCalendar, field: str) -> Calendar:
     )
 
 
-def _time_zone(said: str, field: str) -> str:
+def time_zone(said: str, field: str) -> str:
     name = text(said, field, 100, required=True)
     try:
         zone(name)

@@ -15,6 +15,7 @@ from ledger.facts import Change, Fact, LineNo, Units, changes_of, order_of
 from ledger.nouns import (
     orders,
     parcels,
+    policies,
     stock,
     suppliers,
 )
@@ -27,6 +28,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderSent,
 )
 from ledger.nouns.parcels import Parcel, ParcelRegistered
+from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.calendars import WorkingTerms, due_after
 from ledger.view import View
@@ -66,6 +68,23 @@ def _working(
     if dispatch is not None and not by_shop(order, supplier_order.shares):
         terms["dispatch_within"] = dispatch
     return WorkingTerms(working.calendar.still_to_come(at), terms)
+
+
+def send_by_policy(view: View, supplier_order_id: str, now: datetime) -> list[Change]:
+    """Send a draft if the policy says that the ledger does, to a supplier that it can write to.
+
+    What could have been sent long ago is left to people: an import of old orders sends nothing.
+    """
+    order = orders.find(view, order_of(supplier_order_id))
+    since = orders.ready_since(order, supplier_order_id) if order is not None else None
+    policy = policy_at(policies.find(view), now)
+    ready_by = policy.sending.ready_by(now)
+    if order is None or since is None or ready_by is None or since > ready_by or policy.too_old(since, now):
+        return []
+    supplier = suppliers.find(view, order.supplier_orders[supplier_order_id].supplier_id)
+    if supplier is None or supplier.registered.contact is None:
+        return []
+    return send_supplier_order(view, supplier_order_id, max(now, order.placed.placed_at), now)
 
 
 def acknowledge(

@@ -39,10 +39,17 @@ class Instead(NamedTuple):
 
 
 def draft(
-    view: View, order: Order, shares: Iterable[SupplierShare], at: datetime, instead: Instead | None = None
+    view: View,
+    order: Order,
+    shares: Iterable[SupplierShare],
+    at: datetime,
+    now: datetime,
+    instead: Instead | None = None,
 ) -> list[SupplierOrderDrafted]:
     """One supplier order for each share, numbered on from those that the order has."""
     policy, instead, drafted = policy_at(policies.find(view), at), instead or Instead(), []
+    # Nobody can send what was not drafted yet, so its clock does not begin before the ledger drafts it.
+    send_by = None if order.placed.historical else policy.send_by(max(at, now))
     parts = [part for share in shares for part in _by_warehouse(view, order, share, at)]
     for number, part in enumerate(parts, len(order.supplier_orders) + 1):
         supplier, share, offered, units = part.supplier, part.share, part.offered, _all_of(part.share)
@@ -66,6 +73,7 @@ def draft(
                     if each.packing_cost_minor
                 },
                 warehouse=part.warehouse,
+                send_by=send_by,
             )
         )
     return drafted

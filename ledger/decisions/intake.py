@@ -113,7 +113,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     )
     facts: list[OrderFact] = [placed, *found.facts]
     if ready and not holds:
-        facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at)
+        facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at, now)
     return [*order_changes(intake.order_id, facts), *(allotment.surplus if found.lacking else allotment.reserved())]
 
 
@@ -164,7 +164,9 @@ def _tracked(view: View, line: Line) -> bool:
     return own is not None and own.tracked
 
 
-def _confirmation(view: View, order: Order, by: str, backordered: Units, at: datetime) -> list[OrderFact]:
+def _confirmation(
+    view: View, order: Order, by: str, backordered: Units, at: datetime, now: datetime
+) -> list[OrderFact]:
     """Freeze the promise and draft one supplier order for each supplier."""
     facts: list[OrderFact] = []
     if backordered:
@@ -178,7 +180,7 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
             share.units[line_no] = units - waits
         if waits:
             share.backordered[line_no] = waits
-    drafts = draft(view, order, shares.values(), at)
+    drafts = draft(view, order, shares.values(), at, now)
     promised = promise(view, order, drafts, at)
     facts.append(orders.OrderConfirmed(order.order_id, by, at, promised.by, promised.none_because))
     return [*facts, *drafts]
@@ -211,7 +213,7 @@ def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, r
     ]:
         last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
     elif ready:
-        last += _confirmation(view, order, LEDGER, {}, at)
+        last += _confirmation(view, order, LEDGER, {}, at, now)
     return [*docket.changes(), *order_changes(order.order_id, last), *allotment.reserved()]
 
 
@@ -455,7 +457,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
         allotment.take(item, available, commit=True)
     if order.hold(HoldReason.OUT_OF_STOCK):
         docket.add(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
-    docket.add(_confirmation(view, order, by, backordered, at))
+    docket.add(_confirmation(view, order, by, backordered, at, now))
     docket.add(customs.reconsider(view, docket.order, at))
     return [*docket.changes(), *allotment.changes]
 

@@ -237,7 +237,7 @@ def _place(
     instead = Instead(cause.of.supplier_order_id if cause.of else "", cause.because)
     if waits:
         docket.add([orders.UnitsBackordered(order.order_id, waits, at)])
-    docket.add(draft(view, order, _shares(order, units, served, waiting), at, instead))
+    docket.add(draft(view, order, _shares(order, units, served, waiting), at, now, instead))
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
         docket.add([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
     docket.add(wait_for_person(docket.order, unserved, at))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from msgspec import convert
 from msgspec.structs import astuple
 
-from ledger.decisions import after_sales, intake, rerouting
+from ledger.decisions import after_sales, dispatch, intake, rerouting
 from ledger.facts import Change, Fact, Value, changes_of, order_of
 from ledger.nouns import cases, claims, inquiries, orders, parcels, policies, recoveries, stock, stock_ups, suppliers
 from ledger.nouns.orders import breaches
@@ -87,6 +87,10 @@ class AcknowledgeDue(DeadlineDue, frozen=True):
 
 class DispatchDue(DeadlineDue, frozen=True):
     name = Clock.DISPATCH
+
+
+class SendDue(DeadlineDue, frozen=True):
+    name = Clock.SEND
 
 
 class DeliveryDue(DeadlineDue, frozen=True):
@@ -255,6 +259,15 @@ class WaitingDue(_OfOrder, frozen=True):
 
     def notice(self, view: View, now: datetime) -> list[Change]:
         return intake.serve_waiting(view, self.order_id, now)
+
+
+class DraftDue(_OfSupplierOrder, frozen=True):
+    """The policy has the ledger send a draft."""
+
+    name = "draft"
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return dispatch.send_by_policy(view, self.object_id, now)
 
 
 class RerouteDue(_OfSupplierOrder, frozen=True):

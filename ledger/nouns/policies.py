@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -14,6 +14,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
+from ledger.terms.time_zones import zone
 from ledger.view import View, noun
 
 
@@ -102,7 +103,41 @@ class ChannelPacking(Value, frozen=True):
     words: tuple[str, ...] = ()
 
 
-POLICY_TERMS = ("answer_within", "first_answer_within")
+class SendingMode(StrEnum):
+    """Who sends dispatch instructions, and when."""
+
+    AT_ONCE = "at_once"
+    IN_ROUNDS = "in_rounds"
+    BY_PERSON = "by_person"
+
+
+class Sending(Value, frozen=True):
+    """When the ledger itself sends drafts to suppliers that it can write to. All others are sent by people."""
+
+    mode: SendingMode = SendingMode.AT_ONCE
+    rounds: tuple[str, ...] = ()
+    """Times of the day, such as ``09:30``, at which all drafts are sent."""
+    time_zone: str = "UTC"
+    """In which the rounds are; an IANA name."""
+
+    def ready_by(self, now: datetime) -> datetime | None:
+        """Drafts that could be sent since then are to be sent now; None if the ledger sends none."""
+        match self.mode:
+            case SendingMode.AT_ONCE:
+                return now
+            case SendingMode.IN_ROUNDS:
+                return self._last_round(now)
+            case SendingMode.BY_PERSON:
+                return None
+
+    def _last_round(self, now: datetime) -> datetime | None:
+        local = now.astimezone(zone(self.time_zone))
+        days = (local.date(), local.date() - timedelta(days=1))
+        rounds = (datetime.combine(day, time.fromisoformat(at), local.tzinfo) for day in days for at in self.rounds)
+        return max((each.astimezone(UTC) for each in rounds if each <= now), default=None)
+
+
+POLICY_TERMS = ("answer_within", "first_answer_within", "send_within")
 """What can be agreed in working time instead of hours."""
 
 
@@ -184,23 +219,24 @@ class Policy(Value, frozen=True):
     reroute_after: RerouteAfter = RerouteAfter(acknowledge_hours=0, dispatch_hours=0)
     """When overdue units are to go to another supplier: at once, unless agreed otherwise."""
     channel_packing: tuple[ChannelPacking, ...] = ()
+    invoice_tolerance_basis_points: int = 0
+    """A line of a supplier's invoice may cost so much more than agreed and still be right."""
+    invoice_charges_basis_points: int = 0
+    """What a supplier's invoice may ask beside its goods, as a share of what they cost."""
+    working: WorkingTerms | None = None
+    """The retailer's calendar, and those of POLICY_TERMS that are counted by it instead of in hours."""
+    peaks: tuple[PeakPeriod, ...] = ()
+    """When the retailer's own clocks are longer."""
+    on_payment_reversed: WhenReversed = WhenReversed.HOLD
+    """What to do with what has not left of a confirmed order whose money all went back."""
+    sending: Sending = Sending()
+    send_within_hours: int = 24
+    """How soon the retailer sends a supplier order that was drafted."""
 
     def packing_of(self, channel: str) -> tuple[str, ...]:
         """The packing instructions that every order of a channel has."""
         by_channel = {each.channel: each.words for each in self.channel_packing}
         return by_channel.get(channel, by_channel.get("", ()))
-
-    invoice_tolerance_basis_points: int = 0
-    """A line of a supplier's invoice may cost so much more than agreed and still be right."""
-    invoice_charges_basis_points: int = 0
-    """What a supplier's invoice may ask beside its goods, as a share of what they cost."""
-
-    on_payment_reversed: WhenReversed = WhenReversed.HOLD
-    """What to do with what has not left of a confirmed order whose money all went back."""
-    working: WorkingTerms | None = None
-    """The retailer's calendar, and those of POLICY_TERMS that are counted by it instead of in hours."""
-    peaks: tuple[PeakPeriod, ...] = ()
-    """When the retailer's own clocks are longer."""
 
     def answer_by(self, at: datetime) -> datetime:
         """When the retailer answers whoever asks it then."""
@@ -209,6 +245,10 @@ class Policy(Value, frozen=True):
     def first_answer_by(self, at: datetime) -> datetime:
         """When a customer who opens a case then must have heard from the retailer."""
         return self.due(at, self.first_answer_within_hours, "first_answer_within")
+
+    def send_by(self, at: datetime) -> datetime:
+        """When a supplier order that is drafted then must have been sent."""
+        return self.due(at, self.send_within_hours, "send_within")
 
     def due(self, at: datetime, hours: int, term: str) -> datetime:
         """When one of the retailer's own clocks that starts then is due."""

@@ -33,6 +33,7 @@ class Clock(StrEnum):
     RECOVERY_ANSWER = "recovery_answer", Party.SUPPLIER
     FIRST_ANSWER = "first_answer", Party.RETAILER
     STOCK_UP_ANSWER = "stock_up_answer", Party.SUPPLIER
+    SEND = "send", Party.RETAILER
 
 
 class ClockState(StrEnum):
@@ -55,7 +56,7 @@ class Reading(Value, frozen=True):
     due: datetime
     met_at: datetime | None = None
     supplier_id: str = ""
-    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is obliged."""
+    """The supplier that is obliged, whose parcel the carrier is to scan, or whose draft the retailer is to send."""
     missed_at: datetime | None = None
     """When the last breach was recorded."""
     withdrawn_at: datetime | None = None

@@ -160,7 +160,8 @@ def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
     if fact.object_id != fact.order_id:
         about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
-        yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+        if fact.clock.owner is Party.SUPPLIER:
+            yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
     yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
     if fact.clock is Clock.DISPATCH:
         yield _Cause(MessageKind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)

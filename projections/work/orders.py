@@ -10,7 +10,7 @@ from ledger.facts import to_minute
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor, owed_minor, owed_since
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
-from ledger.terms.clocks import Reading
+from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money
 from projections.machine.histories import OrderHistory
 from projections.work.rows import Item, Owner, WorkKind, task_id_of
@@ -27,7 +27,7 @@ def of_order(history: OrderHistory) -> list[Item]:
         return []
     return [
         *_holds(history),
-        *_breaches(history.order),
+        *_clocks(history.order),
         *_oddities(history),
         *_chargebacks(history.order),
         *_unpayable(history.order),
@@ -138,10 +138,14 @@ def _owed(order: Order) -> Iterator[Item]:
     yield Item(WorkKind.REFUND, order.order_id, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
 
-def _breaches(order: Order) -> Iterator[Item]:
-    """Only while the step has still not happened; a late one needs no work any more."""
+def _clocks(order: Order) -> Iterator[Item]:
+    """Breaches while the step has still not happened, since a late one needs no work any more; and drafts to send."""
     for each in deadlines(order):
-        if each.is_missed and each.missed_at is not None and not each.over:
+        if each.over:
+            continue
+        if each.clock is Clock.SEND and not each.is_missed and each.stopped_since is None:
+            yield _draft(order, each)
+        elif each.is_missed and each.missed_at is not None:
             subject = f"{each.object_id}/{each.clock}"
             supplier_order_id = "" if each.object_id == order.order_id else each.object_id
             yield Item(
@@ -156,6 +160,23 @@ def _breaches(order: Order) -> Iterator[Item]:
                 supplier_order_id,
                 each.supplier_id,
             )
+
+
+def _draft(order: Order, sending: Reading) -> Item:
+    name = sending.object_id
+    at = order.supplier_orders[name].drafted_at
+    return Item(
+        WorkKind.DRAFT,
+        name,
+        task_id_of(WorkKind.DRAFT, name, at),
+        Owner.OPERATIONS,
+        sending.due,
+        at,
+        "send it",
+        order.order_id,
+        name,
+        sending.supplier_id,
+    )
 
 
 def _rerouting(order: Order, missed: Reading) -> Iterator[str]:

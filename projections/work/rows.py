@@ -45,6 +45,8 @@ class WorkKind(StrEnum):
     """Money is owed to a customer beside the refunds of cases."""
     STOCK_UP = "stock_up"
     """A supplier has not answered what it was asked to have ready, or does not have it."""
+    DRAFT = "draft"
+    """A supplier order is to be sent."""
     INVOICE = "invoice"
     """A supplier's invoice asks too much, or a dispute about it is to be settled."""
 

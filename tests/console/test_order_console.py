@@ -245,6 +245,21 @@ def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
     assert (late.code, "[ALREADY_PACKED]" in late.err) == (1, True)
 
 
+def test_drafts_are_sent_many_at_once_and_what_could_not_be_is_said(ff: Shell):
+    ff("supplier", "add", "bulk", "--name", "Bulk Ltd", "--approve")
+    for number in ("bulk1", "bulk2", "bulk3"):
+        placed(ff, number, "--paid", line="BULK:1:1.00:bulk")
+    ff("order", "hold", "shop/bulk3", "fraud_review", "--owner", "mia")
+    listed = ff("order", "send-drafts", "--supplier", "bulk", "--dry-run").out
+    assert re.findall(r"shop/bulk\d/1", listed) == ["shop/bulk1/1", "shop/bulk2/1"]
+    assert ff("order", "send-drafts", "--supplier", "bulk", "--channel", "elsewhere").out == "0 sent, 0 not.\n"
+    assert ff("order", "send-drafts", "--supplier", "bulk", "--due-within", "1").out == "0 sent, 0 not.\n"
+    sent = ff("order", "send-drafts", "--supplier", "bulk", "--json")
+    assert (sent.code, sent.json) == (0, {"sent": 2, "refused": {}, "examples": {}})
+    assert ff("order", "send-drafts", "--supplier", "bulk").out == "0 sent, 0 not.\n"
+    assert "sent" in ff("show", "shop/bulk2").out
+
+
 def test_a_part_that_keeps_the_address_of_before_is_shown_with_it(ff: Shell):
     placed(ff, "kept", "--paid")
     ff("order", "send", "shop/kept/1")

@@ -83,6 +83,10 @@ EVERYTHING = admin_pb2.Policy(
     evidence_within_days=32,
     free_return_within_days=33,
     reroute_after=admin_pb2.RerouteAfter(dispatch_hours=34),
+    sending=admin_pb2.Sending(
+        mode=admin_pb2.SENDING_MODE_IN_ROUNDS, rounds=["09:00", "15:30"], time_zone="Asia/Shanghai"
+    ),
+    send_within_hours=35,
     channel_packing=[admin_pb2.ChannelPacking(channel="shop", words=["ribbon"])],
     invoice_tolerance_basis_points=36,
     invoice_charges_basis_points=37,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -12,21 +12,24 @@ from ledger.decisions.timers import (
     AnswerDue,
     DeliveryDue,
     DispatchDue,
+    DraftDue,
     FirstScanDue,
     LossDue,
     ReservationDue,
     ReturnWindowDue,
+    Timer,
 )
-from ledger.facts import changes_of
+from ledger.facts import Sealed, changes_of
 from ledger.nouns import policies
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.policies import Policy
+from ledger.nouns.policies import Policy, Sending, SendingMode
 from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
-from projections import obligations
+from projections import obligations, work
 from projections.machine.reads import PageOf
 from projections.obligations import Counts
+from projections.work import WorkKind
 from tests.support.obligations import LoggedScenario
 from tests.support.projecting import asking
 from tests.support.scenario import (
@@ -66,8 +69,61 @@ async def test_sending_opens_the_suppliers_clocks_and_the_promise_is_the_retaile
     assert await logged.obligations(ClockState.MET, ClockState.MISSED, ClockState.WITHDRAWN) == []
 
 
-async def test_a_draft_obliges_nobody(tenant: EmptyTenant):
-    assert await LoggedScenario(tenant, confirmed()).obligations() == []
+async def test_a_draft_obliges_the_retailer_until_it_is_sent(tenant: EmptyTenant):
+    logged = LoggedScenario(tenant, confirmed())
+    (owed,) = await logged.obligations()
+    assert (owed.object_id, owed.clock, owed.owner, owed.supplier_id) == (FIRST, Clock.SEND, Party.RETAILER, "acme")
+    logged.scenario.send()
+    assert {each.clock for each in await logged.obligations()} == {Clock.ACKNOWLEDGE, Clock.DISPATCH}
+    assert await logged.obligations(ClockState.MET) == []
+
+
+async def test_drafts_are_to_be_sent_to_suppliers_that_can_be_written_to_as_the_policy_says(tenant: EmptyTenant):
+    logged = LoggedScenario(tenant, Scenario())
+    scenario = logged.scenario
+    scenario.approve("acme", contact=Sealed("key-wei", b"orders@acme.cn"))
+    scenario.approve("bolt")
+    scenario.place(line(1, "tea", 1), line(2, "mug", 1, "bolt"))
+
+    async def drafts(now: datetime) -> list[Timer]:
+        return [each for each in await logged.due(now) if isinstance(each, DraftDue)]
+
+    due = NOON + DAY
+    assert await drafts(NOON) == [DraftDue(FIRST, due=due)]
+    assert await drafts(NOON + 48 * HOUR) == []  # then it is left to people
+    scenario.hold(HoldReason.FRAUD_REVIEW)
+    assert await drafts(NOON) == []
+    scenario.release(HoldReason.FRAUD_REVIEW)
+    scenario.agree(sending=Sending(SendingMode.IN_ROUNDS, ("15:00",)))
+    assert await drafts(NOON + 2 * HOUR) == []
+    assert await drafts(NOON + 3 * HOUR) == [DraftDue(FIRST, due=due)]
+    scenario.later(hours=25)
+    scenario.miss(Clock.SEND)
+    assert await drafts(scenario.now) == [DraftDue(FIRST, due=due)]  # late as it is
+    scenario.agree(sending=Sending(SendingMode.BY_PERSON))
+    assert await drafts(scenario.now) == []
+    scenario.agree()
+    scenario.send()
+    assert await drafts(scenario.now) == []
+
+
+async def test_a_draft_is_work_until_it_is_sent_and_once_it_is_late_a_breach(tenant: EmptyTenant):
+    logged = LoggedScenario(tenant, confirmed())
+
+    async def listed() -> list[tuple[WorkKind, str, datetime]]:
+        logged.catch_up()
+        async with asking(tenant) as where:
+            return [(each.kind, each.because, each.due) for each in (await work.list_work(where, PageOf(9))).rows]
+
+    assert await listed() == [(WorkKind.DRAFT, "send it", NOON + DAY)]
+    logged.scenario.hold(HoldReason.FRAUD_REVIEW)
+    assert await listed() == [(WorkKind.HOLD, "fraud_review", NOON)]
+    logged.scenario.release(HoldReason.FRAUD_REVIEW)
+    logged.scenario.later(hours=24)
+    logged.scenario.miss(Clock.SEND)
+    assert await listed() == [(WorkKind.BREACH, "send", NOON + DAY)]
+    logged.scenario.send()
+    assert await listed() == []
 
 
 async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
@@ -420,7 +476,8 @@ async def test_a_committed_reservation_never_expires(tenant: EmptyTenant):
     logged.scenario.place(payment=PaymentState.PENDING)
     assert await logged.timers(NOON + DAY) == [ReservationDue]
     logged.scenario.pay()
-    assert await logged.timers(NOON + DAY) == []
+    logged.scenario.send()
+    assert await logged.timers(NOON + HOUR) == []
 
 
 async def test_a_hold_of_which_a_part_was_given_back_still_expires(tenant: EmptyTenant):

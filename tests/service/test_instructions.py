@@ -5,11 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fulfilment.v1 import admin_pb2, messages_pb2, orders_pb2, shipping_pb2, supplier_orders_pb2
-from tests.support.service import Client, order, patiently, serving
+from fulfilment.v1 import (
+    admin_pb2,
+    common_pb2,
+    messages_pb2,
+    obligations_pb2,
+    orders_pb2,
+    shipping_pb2,
+    supplier_orders_pb2,
+    work_pb2,
+)
+from tests.support.service import Client, fields_of, order, patiently, refused, serving
 from tests.support.trading import Trade, answer, bought, first_of, fresh
 from tests.support.waiting import wait_for
 
@@ -135,3 +145,68 @@ def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade
     trade.send("SendSupplierOrder", **first_of(other))
     text = instruction_of(trade, other)
     assert ("Ben Example\n2 Rue des Ormes" in text, "Note: Ring twice,\nplease." in text) == (True, True)
+
+
+# --- sending --------------------------------------------------------------------------------------
+
+
+def drafted(trade: Trade, supplier_id: str) -> str:
+    return trade.placed(lines=[bought(fresh(), supplier_id=supplier_id)])
+
+
+def status_of(trade: Trade, order_id: str) -> int:
+    return int(trade.client.get(order_id).supplier_orders[0].status)
+
+
+def test_the_ledger_sends_at_once_where_it_can_write_and_a_person_is_to_send_the_rest(trade: Trade):
+    writable, unwritable = trade.supplier(contact="Wei <orders@acme.cn>"), trade.supplier()
+    order_id, by_hand = drafted(trade, writable), drafted(trade, unwritable)
+    wait_for(lambda: status_of(trade, order_id) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT)
+    assert "please accept and ship" in instruction_of(trade, order_id)
+    assert status_of(trade, by_hand) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT
+    head = trade.client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    (work,) = patiently(trade.client.work.ListWork, work_pb2.ListWorkRequest(order_id=by_hand, at_least=head)).work
+    assert (work.kind, work.reason) == (work_pb2.WORK_KIND_DRAFT, "send it")
+    assert patiently(trade.client.work.ListWork, work_pb2.ListWorkRequest(order_id=order_id, at_least=head)).work == []
+    clock = obligations_pb2.OBLIGATION_CLOCK_SEND
+    listed = obligations_pb2.ListObligationsRequest(supplier_id=unwritable, clock=clock, at_least=head)
+    (owed,) = patiently(trade.client.reports.ListObligations, listed).obligations
+    assert (owed.object_id, owed.owner) == (f"{by_hand}/1", common_pb2.PARTY_RETAILER)
+    assert owed.due == trade.client.get(by_hand).supplier_orders[0].send_by
+
+
+def test_what_a_hold_keeps_back_is_sent_once_it_ends(trade: Trade):
+    supplier_id = trade.supplier(contact="Wei <orders@acme.cn>")
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(sending=admin_pb2.Sending(mode=admin_pb2.SENDING_MODE_BY_PERSON)))
+    order_id = drafted(trade, supplier_id)
+    trade.send("PlaceHold", order_id=order_id)
+    trade.send("AgreePolicy", policy=admin_pb2.Policy())
+    other = drafted(trade, supplier_id)
+    wait_for(lambda: status_of(trade, other) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT)
+    assert status_of(trade, order_id) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT
+    trade.send("ReleaseHold", order_id=order_id)
+    wait_for(lambda: status_of(trade, order_id) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT)
+
+
+@pytest.mark.parametrize(
+    ("sending", "field"),
+    [
+        ({"mode": admin_pb2.SENDING_MODE_IN_ROUNDS}, "policy.sending.rounds"),
+        ({"rounds": ["09:00"]}, "policy.sending.rounds"),
+        ({"mode": admin_pb2.SENDING_MODE_IN_ROUNDS, "rounds": ["9:00"]}, "policy.sending.rounds[0]"),
+        ({"mode": admin_pb2.SENDING_MODE_IN_ROUNDS, "rounds": ["09:00", "24:00"]}, "policy.sending.rounds[1]"),
+        ({"mode": admin_pb2.SENDING_MODE_IN_ROUNDS, "rounds": ["09:00", "09:00"]}, "policy.sending.rounds"),
+        ({"time_zone": "Mars/Phobos"}, "policy.sending.time_zone"),
+        ({"time_zone": "../etc"}, "policy.sending.time_zone"),
+    ],
+)
+def test_rounds_are_times_of_the_day_in_a_known_zone(trade: Trade, sending: dict[str, Any], field: str):
+    policy = admin_pb2.Policy(sending=admin_pb2.Sending(**sending))
+    request = trade.request("AgreePolicy", policy=policy)
+    assert fields_of(refused(trade.client.admin.AgreePolicy, request)) == [field]
+
+
+def test_a_channel_has_one_packing(trade: Trade):
+    policy = admin_pb2.Policy(channel_packing=[admin_pb2.ChannelPacking(channel="shop")] * 2)
+    request = trade.request("AgreePolicy", policy=policy)
+    assert fields_of(refused(trade.client.admin.AgreePolicy, request)) == ["policy.channel_packing"]

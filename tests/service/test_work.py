@@ -61,6 +61,7 @@ from tests.support.scenario import (
     HOUR,
     NOON,
     ORDER,
+    SECOND,
     Scenario,
     a_shop,
     confirmed,
@@ -172,7 +173,7 @@ class Queue:
 
 
 async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
-    queue = Queue(tenant, confirmed())
+    queue = Queue(tenant, sent())
     queue.scenario.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
     (hold,) = await queue.all()
     assert (hold.kind, hold.owner, hold.because, hold.order_id, hold.due) == (
@@ -191,7 +192,7 @@ async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
 
 
 async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTenant):
-    queue = Queue(tenant, confirmed())
+    queue = Queue(tenant, sent())
     queue.scenario.charge_back(1_500)
     assert await queue.what() == [(WorkKind.HOLD, "payment_reversed", Owner.OPERATIONS)]
     queue.scenario.pay(PaymentState.FAILED)
@@ -230,6 +231,7 @@ async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: Empty
 async def test_money_that_is_owed_for_what_was_cancelled_is_work_until_it_is_paid(tenant: EmptyTenant):
     queue = Queue(tenant, confirmed(line(1, "tea", 3, total_minor=1_000)))
     queue.scenario.cancel({1: 1})
+    queue.scenario.send()
     owed = (WorkKind.REFUND, "3.33 EUR is owed to the customer: pay it back", Owner.AFTER_SALES)
     assert await queue.what() == [owed]
     queue.scenario.pays_owed()
@@ -298,8 +300,9 @@ async def test_a_breach_says_what_came_of_giving_the_units_to_another_supplier(t
     assert [each.because for each in await queue.all()] == [f"dispatch; did not give its units up; {nobody}"]
     queue.scenario.reroute({1: 3})
     queue.scenario.answer_cancel(agreed=True)
-    assert [each.because for each in await queue.all()] == [f"dispatch; {nobody}"]
+    assert [each.because for each in await queue.all()] == [f"dispatch; {nobody}", "send it"]
     queue.scenario.ship()
+    queue.scenario.send(SECOND)
     assert await queue.all() == []
 
 
@@ -624,7 +627,7 @@ def test_work_whose_reason_is_gone_is_unknown(client: Client):
             context=context(), order_id="shop/gone", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW
         )
     )
-    assert listed(client, "shop/gone") == []
+    assert [each.kind for each in listed(client, "shop/gone")] == [work_pb2.WORK_KIND_DRAFT]
     for call, kind in (
         (client.work.ClaimWork, work_pb2.ClaimWorkRequest),
         (client.work.ReleaseWork, work_pb2.ReleaseWorkRequest),

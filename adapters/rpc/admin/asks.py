@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ from ledger.terms.shipping import ShippingService
 _WEEK = 7 * 86_400
 _MOST_TERMS = 200
 
+_sending_mode = shapes.enum(pb.SendingMode, policies.SendingMode, unspecified=policies.SendingMode.AT_ONCE)
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _document = shapes.enum(recoveries_pb2.ClaimDocumentKind, recoveries.DocumentKind)
 
 
@@ -51,6 +54,7 @@ _FIGURES = {
     "free_return_within_days": (0, 1000),
     "invoice_tolerance_basis_points": (0, 10_000),
     "invoice_charges_basis_points": (0, 10_000),
+    "send_within_hours": (1, 1000),
 }
 """The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
 
@@ -87,6 +91,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         if given.HasField("working")
         else None,
         peaks=calendars.peaks(given.peaks, "policy.peaks"),
+        sending=_sending(given.sending),
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")
@@ -112,6 +117,21 @@ def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
     if not given.HasField("reroute_after"):
         return policies.Policy().reroute_after
     return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
+
+
+def _sending(given: pb.Sending) -> policies.Sending:
+    field = "policy.sending"
+    mode = _sending_mode(given.mode, f"{field}.mode")
+    in_rounds = mode is policies.SendingMode.IN_ROUNDS
+    require(bool(given.rounds) == in_rounds, f"{field}.rounds", "is required for rounds, and only for them")
+    require(len(given.rounds) <= 48, f"{field}.rounds", f"{len(given.rounds)} rounds, 48 at most")
+    for index, at in enumerate(given.rounds):
+        known = _TIME_OF_DAY.fullmatch(at) is not None
+        require(known, f"{field}.rounds[{index}]", f"{at!r} is not a time of the day such as 09:30")
+    require(len(set(given.rounds)) == len(given.rounds), f"{field}.rounds", "two are at the same time")
+    return policies.Sending(
+        mode, tuple(sorted(given.rounds)), calendars.time_zone(given.time_zone or "UTC", f"{field}.time_zone")
+    )
 
 
 def _channel_packing(given: Sequence[pb.ChannelPacking]) -> tuple[policies.ChannelPacking, ...]:

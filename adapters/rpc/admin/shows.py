@@ -13,6 +13,7 @@ from ledger.nouns.policies import ClaimTerms, Policy, RerouteAfter, Seller
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import ShippingService
 
+_sending_mode = number_of(pb.SendingMode)
 _document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
 
 
@@ -34,6 +35,9 @@ def policy(terms: Policy) -> pb.Policy:
         shipping_services=map(shipping_service, terms.shipping_services),
         seller=_seller(terms.seller) if terms.seller else None,
         reroute_after=pb.RerouteAfter(**_figures(terms.reroute_after)),
+        sending=pb.Sending(
+            mode=_sending_mode(terms.sending.mode), rounds=terms.sending.rounds, time_zone=terms.sending.time_zone
+        ),
         channel_packing=[pb.ChannelPacking(channel=each.channel, words=each.words) for each in terms.channel_packing],
         working=show_working_terms(terms.working),
         peaks=show_peaks(terms.peaks),

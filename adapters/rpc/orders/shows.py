@@ -159,6 +159,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         reroute_asked=line_units(each.reroute_asked),
         shipping=_chosen(each.shipping),
         time_zone=each.time_zone,
+        send_by=stamp(each.send_by),
         asked_again_at=stamp(each.asked_again.at) if each.asked_again else None,
         acknowledged_again_at=stamp(each.asked_again.acknowledged_at) if each.asked_again else None,
     )

@@ -94,7 +94,7 @@ def overdue_since(order: Order, deadline: Reading) -> dict[LineNo, datetime]:
     """
     key = (deadline.object_id, deadline.clock)
     supplier_order = order.supplier_orders.get(deadline.object_id)
-    if supplier_order is None or not deadline.is_missed or deadline.over:
+    if supplier_order is None or supplier_order.sent_at is None or not deadline.is_missed or deadline.over:
         return {}
     if _excused(order, supplier_order, deadline.clock) or orders.holds_on(order, deadline.object_id):
         return {}

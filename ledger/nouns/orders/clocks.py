@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ledger.nouns.orders.state import Breach, Header, Order
-from ledger.nouns.orders.supplier_orders import SupplierOrder
+from ledger.nouns.orders.supplier_orders import SupplierOrder, later_by, merged_spans
 from ledger.terms.clocks import Clock, Reading
 
 
@@ -23,6 +23,8 @@ def readings(order: Order) -> Iterator[Reading]:
 def deadlines(order: Order) -> Iterator[Reading]:
     """Every clock of the order that has a due time; for what came to nothing only those that were missed."""
     for each in order.supplier_orders.values():
+        if each.send_by is not None and (sending := _sending(order, each, each.send_by)) is not None:
+            yield sending
         if each.sent_at is not None:
             came_to_nothing = bool(each.dropped) and each.came_to_nothing
             for reading in _of_supplier_order(order, each):
@@ -43,6 +45,19 @@ def deadline(order: Order, object_id: str, clock: Clock) -> Reading | None:
 def _was_missed(reading: Reading) -> bool:
     """Whether a clock that is over was missed, by what is recorded or by what is known now."""
     return reading.is_missed or reading.passed(reading.due)
+
+
+def _sending(order: Order, each: SupplierOrder, send_by: datetime) -> Reading | None:
+    """The retailer's clock of a draft, which holds stop. Of one that was sent, or given up, in time nothing is owed."""
+    object_id, ended_at = each.supplier_order_id, each.sent_at or each.given_up_at
+    if each.sent_at is not None and each.sent_at <= send_by and (object_id, Clock.SEND) not in order.breaches:
+        return None
+    spans = merged_spans(order.stops_on(object_id), each.drafted_at, ended_at) if order.stops else []
+    stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
+    due, given_up_at = later_by(send_by, spans), None if each.sent_at is not None else each.given_up_at
+    assert due is not None, "it has a due time"
+    reading = _reading(order, object_id, Clock.SEND, due, each.sent_at, each.supplier_id, stopped_since, given_up_at)
+    return reading if ended_at is None or _was_missed(reading) else None
 
 
 def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:

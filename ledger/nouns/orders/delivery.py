@@ -10,7 +10,7 @@ from ledger.nouns.orders.facts import OrderCompleted, OrderFact, OrderReviewed, 
 from ledger.nouns.orders.holds import holds_on
 from ledger.nouns.orders.refusals import NotDispatched, OrderOnHold, ReceivedTooEarly, ReviewDiffers
 from ledger.nouns.orders.state import Order, Shipment
-from ledger.nouns.orders.supplier_orders import SupplierOrderSent
+from ledger.nouns.orders.supplier_orders import SupplierOrderSent, merged_spans
 
 
 def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Sequence[OrderFact]:
@@ -22,11 +22,23 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
         raise OrderOnHold(order.order_id, sorted({hold.reason for hold in holds}))
     if not supplier_order.unshipped:
         raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
-    stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
+    stopping = order.stops_on(supplier_order_id)
     if not stopping:
         return [sent]
     # It may be recorded after a hold that began later.
     return [sent, *supplier_orders.recompute_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
+
+
+def ready_since(order: Order, supplier_order_id: str) -> datetime | None:
+    """Since when a draft could have been sent; None if it is none, if a hold stands, or if nobody is to send it."""
+    each = order.supplier_orders.get(supplier_order_id)
+    if each is None or each.send_by is None or each.sent_at is not None or not each.unshipped:
+        return None
+    if holds_on(order, supplier_order_id):
+        return None
+    spans = merged_spans(order.stops_on(supplier_order_id), each.drafted_at, None)
+    ends = [end for _, end in spans if end is not None]
+    return max(ends, default=each.drafted_at)
 
 
 def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Shipment] = ()) -> Sequence[OrderFact]:

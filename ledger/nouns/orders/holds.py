@@ -117,6 +117,6 @@ def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
 
 def held_at(order: Order, supplier_order_id: str, at: datetime) -> bool:
     """Whether a hold kept this supplier order from going on at that time: one that stands, or one that ended since."""
-    stops = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
+    stops = order.stops_on(supplier_order_id)
     stood = any(stop.since <= at and (stop.until is None or at < stop.until) for stop in stops)
     return stood or any(hold.at <= at for hold in holds_on(order, supplier_order_id))

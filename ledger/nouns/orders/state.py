@@ -317,6 +317,10 @@ class Order(Value, frozen=True):
             case _:
                 return None
 
+    def stops_on(self, supplier_order_id: str) -> tuple[Stop, ...]:
+        """All holds that stopped the clocks of a supplier order, over or not."""
+        return (*self.stops.get("", ()), *self.stops.get(supplier_order_id, ()))
+
     def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
         """A hold of this reason on the whole order, of any owner if none is named."""
         return next(

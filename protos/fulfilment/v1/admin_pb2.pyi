@@ -13,6 +13,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,6 +24,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SendingMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SendingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SendingMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SENDING_MODE_UNSPECIFIED: _SendingMode.ValueType  # 0
+    """As SENDING_MODE_AT_ONCE."""
+    SENDING_MODE_AT_ONCE: _SendingMode.ValueType  # 1
+    """The ledger, as soon as nothing keeps one back."""
+    SENDING_MODE_IN_ROUNDS: _SendingMode.ValueType  # 2
+    """The ledger, all that are ready at the next of the rounds."""
+    SENDING_MODE_BY_PERSON: _SendingMode.ValueType  # 3
+    """A person."""
+
+class SendingMode(_SendingMode, metaclass=_SendingModeEnumTypeWrapper):
+    """Who sends supplier orders that were drafted."""
+
+SENDING_MODE_UNSPECIFIED: SendingMode.ValueType  # 0
+"""As SENDING_MODE_AT_ONCE."""
+SENDING_MODE_AT_ONCE: SendingMode.ValueType  # 1
+"""The ledger, as soon as nothing keeps one back."""
+SENDING_MODE_IN_ROUNDS: SendingMode.ValueType  # 2
+"""The ledger, all that are ready at the next of the rounds."""
+SENDING_MODE_BY_PERSON: SendingMode.ValueType  # 3
+"""A person."""
+Global___SendingMode: _TypeAlias = SendingMode  # noqa: Y015
 
 @_typing.final
 class CreateTenantRequest(_message.Message):
@@ -208,6 +237,8 @@ class Policy(_message.Message):
     WORKING_FIELD_NUMBER: _builtins.int
     PEAKS_FIELD_NUMBER: _builtins.int
     ON_PAYMENT_REVERSED_FIELD_NUMBER: _builtins.int
+    SENDING_FIELD_NUMBER: _builtins.int
+    SEND_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes, 1 to 43200; default 1440."""
     return_window_days: _builtins.int
@@ -284,6 +315,8 @@ class Policy(_message.Message):
     """What to do with what has not left of a confirmed order whose money all went back: "hold", so that drafts are kept and
     suppliers are told to wait, or "cancel", so that drafts are cancelled and suppliers are asked to; default "hold".
     """
+    send_within_hours: _builtins.int
+    """When the retailer has to have sent a supplier order that was drafted, in hours, 1 to 1000; default 24. Holds stop it."""
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -326,8 +359,8 @@ class Policy(_message.Message):
 
     @_builtins.property
     def working(self) -> _calendars_pb2.WorkingTerms:
-        """The retailer's calendar, and which of answer_within and first_answer_within are in working time, whatever their hours
-        are. Absent means that all hours run through, and that due times are shown in UTC.
+        """The retailer's calendar, and which of answer_within, first_answer_within and send_within are in working time,
+        whatever their hours are. Absent means that all hours run through, and that due times are shown in UTC.
         """
 
     @_builtins.property
@@ -335,6 +368,10 @@ class Policy(_message.Message):
         """Times in which the retailer's own clocks are longer, at most 1,000; where they overlap their hours add up, to 1000 at
         most.
         """
+
+    @_builtins.property
+    def sending(self) -> Global___Sending:
+        """When the ledger itself sends supplier orders that were drafted; absent means at once."""
 
     def __init__(
         self,
@@ -378,10 +415,12 @@ class Policy(_message.Message):
         working: _calendars_pb2.WorkingTerms | None = ...,
         peaks: _abc.Iterable[_suppliers_pb2.PeakPeriod] | None = ...,
         on_payment_reversed: _builtins.str = ...,
+        sending: Global___Sending | None = ...,
+        send_within_hours: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
@@ -423,6 +462,8 @@ class Policy(_message.Message):
     _WhichOneofArgType__return_window_days: _TypeAlias = _typing.Literal["_return_window_days", b"_return_window_days"]  # noqa: Y015
     _WhichOneofReturnType__review_every_days: _TypeAlias = _typing.Literal["review_every_days"]  # noqa: Y015
     _WhichOneofArgType__review_every_days: _TypeAlias = _typing.Literal["_review_every_days", b"_review_every_days"]  # noqa: Y015
+    _WhichOneofReturnType__send_within_hours: _TypeAlias = _typing.Literal["send_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__send_within_hours: _TypeAlias = _typing.Literal["_send_within_hours", b"_send_within_hours"]  # noqa: Y015
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofReturnType__stale_buffer_units: _TypeAlias = _typing.Literal["stale_buffer_units"]  # noqa: Y015
@@ -472,6 +513,8 @@ class Policy(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__review_every_days) -> _WhichOneofReturnType__review_every_days | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__send_within_hours) -> _WhichOneofReturnType__send_within_hours | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_units) -> _WhichOneofReturnType__stale_buffer_units | None: ...
@@ -481,6 +524,40 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__suspension_least_cases) -> _WhichOneofReturnType__suspension_least_cases | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class Sending(_message.Message):
+    """When the ledger itself sends supplier orders that were drafted. It does where it can write to the supplier, that is
+    where a contact is known; it does not while a hold stands, nor what was drafted more than message_age_hours ago.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    mode: Global___SendingMode.ValueType
+    """Who sends them."""
+    time_zone: _builtins.str
+    """In which the rounds are: an IANA time zone such as "Europe/Berlin"; empty means UTC."""
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Times of the day such as "09:30", 1 to 48, each once; only for SENDING_MODE_IN_ROUNDS, which requires some."""
+
+    def __init__(
+        self,
+        *,
+        mode: Global___SendingMode.ValueType = ...,
+        rounds: _abc.Iterable[_builtins.str] | None = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "rounds", b"rounds", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sending: _TypeAlias = Sending  # noqa: Y015
 
 @_typing.final
 class ChannelPacking(_message.Message):

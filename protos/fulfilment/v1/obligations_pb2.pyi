@@ -47,6 +47,8 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The retailer, who must answer a customer that opened a case."""
     OBLIGATION_CLOCK_STOCK_UP_ANSWER: _ObligationClock.ValueType  # 9
     """The supplier, which must answer what it was asked to have ready before a peak."""
+    OBLIGATION_CLOCK_SEND: _ObligationClock.ValueType  # 10
+    """The retailer sends a supplier order that was drafted. One that was sent in time is listed no more."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """The clocks that oblige somebody."""
@@ -71,6 +73,8 @@ OBLIGATION_CLOCK_FIRST_ANSWER: ObligationClock.ValueType  # 8
 """The retailer, who must answer a customer that opened a case."""
 OBLIGATION_CLOCK_STOCK_UP_ANSWER: ObligationClock.ValueType  # 9
 """The supplier, which must answer what it was asked to have ready before a peak."""
+OBLIGATION_CLOCK_SEND: ObligationClock.ValueType  # 10
+"""The retailer sends a supplier order that was drafted. One that was sent in time is listed no more."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:
@@ -133,7 +137,9 @@ class Obligation(_message.Message):
     clock: Global___ObligationClock.ValueType
     """Which clock."""
     supplier_id: _builtins.str
-    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is obliged."""
+    """The supplier that is obliged, whose parcel the carrier is to scan, or whose draft the retailer is to send; empty if
+    the retailer is obliged otherwise.
+    """
     state: Global___ObligationState.ValueType
     """What became of it."""
     owner: _common_pb2.Party.ValueType

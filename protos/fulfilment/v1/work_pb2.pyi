@@ -83,6 +83,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
     WORK_KIND_REFUND: _WorkKind.ValueType  # 12
     """Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
+    WORK_KIND_DRAFT: _WorkKind.ValueType  # 14
+    """A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -115,6 +117,8 @@ WORK_KIND_INVOICE: WorkKind.ValueType  # 11
 """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
 WORK_KIND_REFUND: WorkKind.ValueType  # 12
 """Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
+WORK_KIND_DRAFT: WorkKind.ValueType  # 14
+"""A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final

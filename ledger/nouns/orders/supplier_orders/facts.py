@@ -45,6 +45,8 @@ class SupplierOrderDrafted(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     """The part of unit_costs that is for packing."""
     warehouse: str = ""
     """The supplier's warehouse that it is sent from; empty means where the supplier sits."""
+    send_by: datetime | None = None
+    """When the retailer has to have sent it; None where nobody has to."""
 
 
 class ShippingChosen(OfSupplierOrder, frozen=True, tag="order.shipping_chosen"):

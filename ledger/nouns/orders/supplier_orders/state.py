@@ -224,6 +224,7 @@ class SupplierOrder(Value, frozen=True):
     """What it is to pack with, beside NEUTRAL."""
     unit_costs: dict[LineNo, Money] = {}
     shipping: Chosen | None = None
+    send_by: datetime | None = None
     sent_at: datetime | None = None
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
@@ -360,6 +361,7 @@ def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
         article_codes=fact.article_codes,
         packing_costs=fact.packing_costs,
         warehouse=fact.warehouse,
+        send_by=fact.send_by,
     )
 
 
