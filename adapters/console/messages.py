@@ -51,7 +51,7 @@ def _row(each: messages_pb2.Message) -> list[Any]:
         # A pseudonym is of no use to a reader.
         "" if each.audience == messages_pb2.MESSAGE_AUDIENCE_CUSTOMER else each.recipient,
         word(messages_pb2.MessageState, each.state),
-        each.case_id or each.supplier_order_id or each.order_id or each.tracking_number or each.sku,
+        _about(each),
         each.reason.replace("_", " ") or each.clock,
         minute(each, "caused_at"),
         minute(each, "sent_at"),
@@ -84,12 +84,20 @@ def show(session: Session, message_id: str, letter: bool) -> None:
         session.out.say("There is no letter: nobody has asked for it yet, or its people were erased.", style="dim")
 
 
+def _about(each: messages_pb2.Message) -> str:
+    """The first that it names."""
+    of_order = each.case_id or each.supplier_order_id or each.order_id or each.tracking_number
+    return of_order or each.invoice_number or each.stock_up_id or each.sku
+
+
 def _facts(found: messages_pb2.Message) -> list[tuple[str, str]]:
     template = f"{word(messages_pb2.MessageKind, found.kind)}, {found.language}, version {found.template_version}"
     return [
         ("to", f"{word(messages_pb2.MessageAudience, found.audience)} {found.recipient}"),
         ("about", found.supplier_order_id or found.order_id),
         ("case", found.case_id),
+        ("invoice", f"{found.supplier_id} {found.invoice_number}" if found.invoice_number else ""),
+        ("stock-up", found.stock_up_id),
         ("sku", f"{found.supplier_id} {found.sku}" if found.sku else ""),
         ("parcel", f"{found.carrier} {found.tracking_number}".strip()),
         ("why", found.reason.replace("_", " ")),

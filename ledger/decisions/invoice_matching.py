@@ -220,9 +220,15 @@ def _unknown(index: int, line: InvoiceLine) -> LineMatch:
 
 
 def _charges_over(invoice: SupplierInvoice, matches: Iterable[LineMatch], policy: Policy) -> int:
-    """What an invoice asks beside its goods, beyond the share of them that the policy lets pass."""
-    cost = sum(match.cost_minor for match in matches)
-    return max(invoice.charges_minor - cost * policy.invoice_charges_basis_points // 10_000, 0)
+    """What an invoice asks beside its goods, beyond the share of them that the policy lets pass.
+
+    Goods that cost less than was agreed make up for it: packing is a part of the agreed cost, and often billed apart.
+    """
+    cost, less = 0, 0
+    for line, match in zip(invoice.recorded.lines, matches, strict=True):
+        cost += match.cost_minor
+        less += max(match.cost_minor - _part(line, sum(match.units.values())), 0)
+    return max(invoice.charges_minor - less - cost * policy.invoice_charges_basis_points // 10_000, 0)
 
 
 class _Reading:
@@ -252,11 +258,11 @@ class _Reading:
 
     def _named(self, line: InvoiceLine) -> list[LineNo]:
         """The lines of the order that a line is about; all of the supplier order where it names none."""
-        lines = self._order.lines
+        lines, codes = self._order.lines, self._supplier_order.article_codes
         return [
             line_no
             for line_no in self._supplier_order.shares
-            if line.line_no in (0, line_no) and line.sku in ("", lines[line_no].sku)
+            if line.line_no in (0, line_no) and line.sku in ("", lines[line_no].sku, codes.get(line_no))
         ]
 
     def _take(self, named: Sequence[LineNo], asked: int) -> Units:

@@ -62,6 +62,7 @@ class InvoiceLine(Value, frozen=True):
     line_no: LineNo = LineNo(0)
     """Of the order; 0 where the line is found by its SKU."""
     sku: str = ""
+    """Ours or the supplier's own."""
 
 
 class OfInvoice(Fact, frozen=True, tag=""):

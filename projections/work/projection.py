@@ -158,11 +158,13 @@ def _of_recovery(history: RecoveryHistory) -> list[Item]:
 def _of_stock_up(stock_up: StockUp) -> list[Item]:
     """One that is not answered in time, or of which less is secured or there than was asked."""
     asked, answer, shown = stock_up.asked, stock_up.answer, stock_up.shown
+    lacking = asked.units - max(stock_up.secured, shown.units if shown else 0)
     match stock_up.state:
         case StockUpState.ASKED if stock_up.missed is not None or asked.answer_by is None:
             since, due, step = asked.at, asked.answer_by or asked.until, "press for an answer"
-        case StockUpState.DECLINED | StockUpState.PARTLY_SECURED if answer is not None:
-            lacking = asked.units - stock_up.secured
+        case StockUpState.DECLINED | StockUpState.PARTLY_SECURED | StockUpState.KEPT if (
+            answer is not None and lacking > 0
+        ):
             since, due, step = answer.at, asked.until, f"find {lacking} of {asked.units} elsewhere"
         case StockUpState.NOT_KEPT if shown is not None:
             since, due = shown.as_of, shown.as_of
@@ -172,7 +174,7 @@ def _of_stock_up(stock_up: StockUp) -> list[Item]:
     item = Item(
         WorkKind.STOCK_UP,
         stock_up.stock_up_id,
-        task_id_of(WorkKind.STOCK_UP, f"{stock_up.stock_up_id}-{stock_up.state}", since),
+        task_id_of(WorkKind.STOCK_UP, f"{stock_up.stock_up_id}-{step.partition(' ')[0]}", since),
         Owner.SUPPLIER_MANAGER,
         due,
         since,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.decisions import stocking_up
+from ledger.decisions import notices, stocking_up
+from ledger.decisions.notices import Notice
 from ledger.decisions.timers import StockUpAnswerDue
 from ledger.facts import Fact
 from ledger.nouns import stock_ups
+from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.stock_ups import (
     StockUp,
     StockUpAnswered,
@@ -29,6 +32,7 @@ from ledger.nouns.stock_ups import (
     expected,
 )
 from ledger.nouns.suppliers import UnknownSupplier
+from ledger.terms.clocks import Clock
 from tests.support.scenario import DAY, HOUR, NOON, TERMS, Scenario, a_shop, line, names, refused, the
 
 PEAK, OVER = NOON + 10 * DAY, NOON + 20 * DAY
@@ -283,3 +287,43 @@ def test_it_is_kept_only_if_a_feed_of_the_time_shows_what_the_last_answer_secure
     watched = stocking.scenario.stock().secured.get("s1")
     assert watched is None or watched.units == stock_up.secured
     assert names(fact for _, fact in stocking.scenario.log).count("answer_missed") <= 1
+
+
+# --- messages -------------------------------------------------------------------------------------
+
+
+def asking(stocking: StockingUp, kind: MessageKind, **about: Any) -> list[str]:
+    """What asking for a message about it records: ``asked``, and why it is not sent if it is not."""
+    scenario = stocking.scenario
+    wanted = Notice("m-1", kind, About(supplier_id="acme", stock_up_id="s1", **about), scenario.now, 1)
+    changes = notices.ask(scenario.book, wanted, {(each, "en"): 1 for each in MessageKind}, scenario.now)
+    return [getattr(fact, "because", "asked") for _, fact in changes]
+
+
+def test_a_supplier_is_asked_until_it_answers():
+    stocking = asked()
+    assert asking(stocking, MessageKind.STOCK_UP_REQUEST) == ["asked"]
+    stocking.answer(1)
+    assert asking(stocking, MessageKind.STOCK_UP_REQUEST) == ["asked", "answered"]
+
+
+def test_a_supplier_is_reminded_while_its_answer_is_due_and_not_of_a_time_that_is_shorter_than_the_notice():
+    clock = Clock.STOCK_UP_ANSWER.value
+    stocking = asked()
+    assert asking(stocking, MessageKind.REMINDER, clock=clock, due=NOON + DAY) == ["asked"]
+    assert asking(stocking, MessageKind.REMINDER, clock=clock, due=NOON + 2 * DAY) == ["asked", "no_longer_due"]
+    stocking.answer(1)
+    assert asking(stocking, MessageKind.REMINDER, clock=clock, due=NOON + DAY) == ["asked", "no_longer_due"]
+    hasty = StockingUp()
+    hasty.ask(answer_by=NOON + HOUR)
+    assert asking(hasty, MessageKind.REMINDER, clock=clock, due=NOON + HOUR) == ["asked", "no_longer_due"]
+
+
+def test_a_breach_that_was_withdrawn_is_told_to_nobody():
+    stocking = asked()
+    stocking.scenario.later(hours=30)
+    stocking.miss()
+    about = {"clock": Clock.STOCK_UP_ANSWER.value, "due": NOON + DAY}
+    assert asking(stocking, MessageKind.BREACH_NOTICE, **about) == ["asked"]
+    stocking.answer(1, at=NOON + HOUR)
+    assert asking(stocking, MessageKind.BREACH_NOTICE, **about) == ["asked", "breach_withdrawn"]

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger.decisions import notices
 from ledger.facts import LineNo
+from ledger.nouns.messages import About, MessageKind
+from ledger.nouns.policies import Policy
 from ledger.nouns.supplier_invoices import (
     ChargeKind,
     InvoiceInOtherCurrency,
@@ -179,6 +182,17 @@ def test_a_line_is_found_by_its_sku_and_without_one_all_of_the_supplier_order_is
     assert invoicing.scenario.supplier_order().invoiced["I2"].units == {LineNo(3): 1}
 
 
+def test_a_line_is_found_by_the_supplier_s_own_article_code_and_packing_is_a_part_of_the_agreed_cost():
+    scenario = a_shop(tea=100)
+    scenario.offer("tea", 250, article_code="T-99", packing_cost_minor=20)
+    scenario.place(line(1, "tea", 5))
+    scenario.send()
+    scenario.ship()
+    invoicing = Invoicing(scenario)
+    invoicing.record(billed(5, line_no=0, sku="T-99"), charges=(charge(100, ChargeKind.PACKING),))
+    assert (invoicing.invoice().status, invoicing.invoice().cost_minor) == (InvoiceStatus.MATCHED, 1350)
+
+
 def test_units_without_an_agreed_price_differ_by_all_that_is_asked():
     invoicing = shipped()
     invoicing.record(billed(1, 900, line_no=3))
@@ -289,6 +303,14 @@ def test_the_policy_lets_a_share_of_the_goods_pass_as_charges():
     assert invoicing.differences() == [("charge", 1, 0)]
 
 
+def test_goods_that_cost_less_than_agreed_make_up_for_charges():
+    invoicing = shipped()
+    invoicing.record(billed(5, 1150), charges=(charge(100, ChargeKind.PACKING),))
+    invoicing.record(billed(2, 700, line_no=2), charges=(charge(101),), number="I2")
+    assert invoicing.differences() == []
+    assert invoicing.differences("I2") == [("charge", 1, 0)]
+
+
 def test_a_discount_makes_up_for_charges_and_prices():
     invoicing = shipped()
     invoicing.record(billed(5, 1300), charges=(charge(100), charge(-150, ChargeKind.DISCOUNT)))
@@ -324,6 +346,14 @@ def test_approving_what_is_double_takes_nothing_from_the_other_invoice():
     invoicing.approve("I2")
     invoicing.scenario.ship({1: 2}, number="P2")
     assert invoicing.differences() == []
+
+
+def test_what_is_approved_in_advance_is_what_has_not_left_and_not_what_is_double():
+    invoicing = shipped({1: 3})
+    invoicing.record(billed(3))
+    invoicing.record(billed(5), number="I2")
+    invoicing.approve("I2")
+    assert invoicing.scenario.supplier_order().invoiced["I2"].units == {LineNo(1): 2}
 
 
 def test_a_dispute_tells_what_was_too_much_and_by_when_the_supplier_answers():
@@ -383,6 +413,17 @@ def test_of_what_is_over_nothing_is_approved_or_disputed():
     invoicing.credit(800, "I2")
     with refused(SupplierInvoiceOver, "invoice I2 of acme is credited"):
         invoicing.approve("I2")
+
+
+def test_the_letter_about_a_dispute_is_not_sent_once_it_is_settled():
+    invoicing = shipped()
+    invoicing.record(billed(5, 1300))
+    invoicing.dispute()
+    about = About(supplier_id="acme", invoice_number="I1")
+    policy = Policy()
+    assert notices.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == ""
+    invoicing.credit(50)
+    assert notices.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == "settled"
 
 
 # --- money ----------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ class SupplierInvoiceLine(_message.Message):
     line_no: _builtins.int
     """The line of the order; 0 where the SKU names it. Without either, all lines of the supplier order are meant."""
     sku: _builtins.str
-    """The SKU; empty where the line is named by its number."""
+    """The SKU or the supplier's own article code of it; empty where the line is named by its number."""
     units: _builtins.int
     """Units, at least 1."""
     unit_price_minor: _builtins.int
