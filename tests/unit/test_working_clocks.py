@@ -11,7 +11,9 @@ from ledger.nouns.cases import CaseOpened, Reason
 from ledger.nouns.inquiries import InquiryAsked
 from ledger.nouns.orders import BreachWithdrawn, DeadlineMissed, HoldReason
 from ledger.nouns.orders.supplier_orders import SupplierOrderSent
+from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
+from ledger.nouns.recoveries import RecoveryOpened
 from ledger.nouns.stock import FeedRecorded
 from ledger.terms.calendars import Calendar, PeakPeriod, Unit, WorkingTerms, WorkingTime
 from ledger.terms.clocks import Clock
@@ -98,6 +100,20 @@ def test_the_first_scan_an_answer_and_a_feed_go_by_the_calendar_too():
     assert scenario.parcel().first_scan_by == FRIDAY_15 + 3 * DAY
     assert the(InquiryAsked, scenario.ask()).answer_by == MONDAY_9 + 2 * HOUR
     assert the(FeedRecorded, scenario.feed(5, version=9)).stale_at == FRIDAY_15 + 3 * DAY
+
+
+def test_what_is_asked_of_a_supplier_is_answered_by_its_calendar_and_has_its_zone():
+    scenario = sent_on_friday()
+    scenario.ship()
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert the(InquiryAsked, scenario.ask()).time_zone == "Europe/London"
+    desk = casework.Desk(scenario)
+    desk.opens()
+    desk.files()
+    desk.reviews()
+    desk.rules(Party.SUPPLIER, casework.PHOTO)
+    opened = the(RecoveryOpened, [fact for _, fact in scenario.log])
+    assert (opened.answer_by, opened.time_zone) == (MONDAY_9 + 2 * HOUR, "Europe/London")
 
 
 def test_a_term_that_is_in_neither_was_not_agreed():

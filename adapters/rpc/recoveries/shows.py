@@ -51,6 +51,7 @@ def recovery(state: Recovery, version: int) -> pb.Recovery:
         reason=state.because,
         opened_at=stamp(opened.at),
         answer_by=stamp(state.answer_by),
+        time_zone=state.time_zone,
         answer_missed_at=stamp(missed.at if missed and state.is_answer_missed else None),
         eligible_at=stamp(opened.eligible_at),
         file_by=stamp(opened.file_by),

@@ -55,7 +55,7 @@ def _content(opening: RecoveryOpened) -> object:
 
 
 def raised(
-    recovery: Recovery, cost: Cost, currency: str, answer_by: datetime | None, at: datetime
+    recovery: Recovery, cost: Cost, currency: str, answer_by: datetime | None, time_zone: str, at: datetime
 ) -> Sequence[RecoveryFact]:
     """One more cost. The same cost again records nothing; what is over is not raised."""
     require_currency(recovery, currency)
@@ -65,7 +65,7 @@ def raised(
             raise CostDiffers(recovery.recovery_id, earlier.cost_id, earlier.kind, recovery.money(earlier.amount_minor))
         return []
     require_open(recovery)
-    return [AmountRaised(recovery.recovery_id, cost, at, answer_by)]
+    return [AmountRaised(recovery.recovery_id, cost, at, answer_by, time_zone)]
 
 
 def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[RecoveryFact]:

@@ -37,14 +37,15 @@ from ledger.view import noun
 def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
     if isinstance(fact, RecoveryOpened):
         status = RecoveryStatus.WAITING if fact.kind.is_claim else RecoveryStatus.PROPOSED
-        return Recovery(fact, status, fact.costs, answer_by=fact.answer_by)
+        return Recovery(fact, status, fact.costs, answer_by=fact.answer_by, time_zone=fact.time_zone)
     assert recovery is not None, "the first fact of a recovery is its opening"
     match fact:
         case AmountRaised(cost=cost):
             raised = replace(recovery, costs=(*recovery.costs, cost))
             if recovery.kind.is_claim:
                 return raised
-            return replace(raised, status=RecoveryStatus.PROPOSED, answer_by=fact.answer_by, answered_at=None)
+            asked = replace(raised, status=RecoveryStatus.PROPOSED, answer_by=fact.answer_by, answered_at=None)
+            return replace(asked, time_zone=fact.time_zone)
         case CostWithdrawn(cost_id=cost_id):
             return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
         case RecoveryAccepted(amount_minor=amount):

@@ -96,6 +96,8 @@ class RecoveryOpened(Fact, frozen=True, tag="recovery.opened"):
     """The most that the carrier is liable for; None means that no limit is agreed."""
     documents: tuple[DocumentKind, ...] = ()
     """What the carrier wants to see."""
+    time_zone: str = ""
+    """Of the calendar of the supplier that is to answer; empty where none is agreed."""
 
 
 class AmountRaised(Fact, frozen=True, tag="recovery.amount_raised"):
@@ -105,6 +107,8 @@ class AmountRaised(Fact, frozen=True, tag="recovery.amount_raised"):
     cost: Cost
     at: datetime
     answer_by: datetime | None = None
+    time_zone: str = ""
+    """Of the calendar of the supplier that is to answer; empty where none is agreed."""
 
 
 class CostWithdrawn(Fact, frozen=True, tag="recovery.cost_withdrawn"):

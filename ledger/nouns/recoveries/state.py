@@ -102,6 +102,8 @@ class Recovery(Value, frozen=True):
     status: RecoveryStatus
     costs: tuple[Cost, ...] = ()
     answer_by: datetime | None = None
+    time_zone: str = ""
+    """Of the supplier's calendar, in which that is shown."""
     answered_at: datetime | None = None
     """When the present proposal was first answered."""
     answer_missed: RecoveryAnswerMissed | None = None

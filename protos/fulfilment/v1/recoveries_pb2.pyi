@@ -948,6 +948,7 @@ class Recovery(_message.Message):
     FOUND_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Its id: as the client made it; or, where it opened of itself, "CASE/supplier/SUPPLIER/EUR",
     "CASE/carrier/CARRIER/NUMBER/EUR" or "CARRIER/NUMBER/EPOCH/found", with "/2" and so on after one that is over.
@@ -992,6 +993,8 @@ class Recovery(_message.Message):
     """Why it was disputed, denied, appealed or written off, whichever was last."""
     version: _builtins.int
     """How many facts its stream has."""
+    time_zone: _builtins.str
+    """The time zone of the calendar of the supplier that is to answer, an IANA name; empty where none is agreed."""
     @_builtins.property
     def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecoveryCost]:
         """What is asked for."""
@@ -1081,10 +1084,11 @@ class Recovery(_message.Message):
         found_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "liability_minor", b"liability_minor", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "reason", b"reason", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "reason", b"reason", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__liability_minor: _TypeAlias = _typing.Literal["liability_minor"]  # noqa: Y015
     _WhichOneofArgType__liability_minor: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor"]  # noqa: Y015
