@@ -215,6 +215,7 @@ def _values(
         amount = Money(owed, order.currency) if owed else None
     # A supplier reads its clocks on its own wall.
     place = supplier_order.time_zone if supplier_order and asked.audience is Audience.SUPPLIER else ""
+    collect = orders.left_to_collect_minor(order, about.supplier_order_id) if order and supplier_order else 0
     packing = supplier_order.packing if supplier_order else ()
     service = supplier_order.shipping if supplier_order else None
     express = order is not None and order.placed.priority == "express"
@@ -248,6 +249,7 @@ def _values(
         "packing": ", ".join(word.replace("_", " ") for word in packing),
         "service_name": _service(service) if service else "",
         "note_text": person.get("note", ""),
+        "collect_amount": str(Money(collect, order.currency)) if order else "",
         **dict.fromkeys(_PHRASES_OF_AN_INSTRUCTION, ""),
         "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER, zone=place)
         if until
@@ -263,6 +265,7 @@ def _values(
         "gift": "yes" if order is not None and order.placed.gift else "no",
         "service": "known" if service is not None and service.code else "unknown",
         "note": "yes" if person.get("note") else "no",
+        "collect": "yes" if collect else "no",
         "speed": "express" if express else "standard",
         "money": "none" if amount is None else "owed",
         "reason": about.because,
@@ -274,7 +277,7 @@ def _values(
     return values, picks
 
 
-_PHRASES_OF_AN_INSTRUCTION = ("pack", "gift", "service", "note")
+_PHRASES_OF_AN_INSTRUCTION = ("pack", "gift", "service", "note", "collect")
 """Empty where nothing is to be said of it."""
 _TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
 """What a supplier reads an address in."""

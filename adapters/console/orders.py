@@ -318,7 +318,7 @@ def chargeback(
     session: Session, order_id: str, chargeback_id: str, amount: str, reason: str, at: Any, request_id: str | None
 ) -> None:
     """Record that a bank took the customer's money back."""
-    request = orders_pb2.RecordChargebackRequest(
+    request = order_money_pb2.RecordChargebackRequest(
         context=session.client.context(request_id),
         order_id=order_id,
         chargeback_id=chargeback_id,

@@ -17,6 +17,7 @@ _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
     "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
     "reservation", "incoterm", "tags", "charges",
+    "cash_on_delivery",
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def parsed_charge(text: str, currency: str) -> order_money_pb2.Charge:
 @click.option(
     "--promised-by", type=words.DAY_OR_INSTANT, help="The day, or the time, that the customer was told that it arrives."
 )
+@click.option("--cash-on-delivery", is_flag=True, help="The carrier collects the money at the door.")
 @click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
 @click.option("--note", help="The customer's or shop's note.")
@@ -174,6 +176,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         incoterm=words.number(shipping_pb2.Incoterm, options["incoterm"]),
         tags=options["tags"],
         charges=[parsed_charge(text, currency) for text in options["charges"]],
+        cash_on_delivery=options["cash_on_delivery"],
     )
 
 

@@ -244,7 +244,12 @@ def _remarks(each: supplier_orders_pb2.SupplierOrder) -> list[str]:
     asked = sum(line.units for line in each.reroute_asked)
     lacks = f"packed without {', '.join(each.packing_lacks)}" if each.packing_lacks else ""
     rerouted = f"{asked} to be rerouted" if asked else ""
-    return [remark for remark in (instead, rerouted, lacks, _asked_again(each), _owed(each)) if remark]
+    collect = f"collects {_of(each.to_collect)} at the door" if each.HasField("to_collect") else ""
+    return [remark for remark in (instead, rerouted, lacks, collect, _asked_again(each), _owed(each)) if remark]
+
+
+def _of(amount: common_pb2.Money) -> str:
+    return money(amount.amount_minor, amount.currency)
 
 
 def _asked_again(each: supplier_orders_pb2.SupplierOrder) -> str:
@@ -305,6 +310,8 @@ def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) 
 def _state(each: supplier_orders_pb2.Shipment) -> str:
     ended = "lost" if each.lost else "returned" if each.returned else ""
     state = ended or ("delivered" if each.HasField("delivered_at") else "under way")
+    if each.HasField("to_collect"):
+        state += f", {_of(each.to_collect)} to collect" if state == "under way" else f" with {_of(each.to_collect)}"
     odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
     return ", ".join([state, *odd])
 

@@ -31,6 +31,7 @@ from ledger.nouns.parcels import Parcel, ParcelRegistered
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.calendars import WorkingTerms, due_after
+from ledger.terms.money import Money
 from ledger.view import View
 
 
@@ -210,10 +211,16 @@ def ship(
     odd = _oddities(order, supplier_order, at)
     former = order.ship_to_at(at) if Oddity.FORMER_ADDRESS in odd else None
     country = (former.destination if former else order.destination_of(supplier_order)).country
-    parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at, country)
+    collect = orders.collect_minor(order, supplier_order_id, by_line)
+    money = Money(collect, order.currency) if collect else None
+    parcel, parcel_facts = _register_shipment(
+        view, order, supplier_order, carrier, number, by_line, at, country, collect=money
+    )
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
-    docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
+    docket = Docket(
+        order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd, collect)
+    )
     docket.add(follow(docket.order, parcel))
     invoiced = invoice_matching.after_shipping(view, docket, supplier_order_id, now)
     return [
@@ -246,6 +253,7 @@ def _register_shipment(
     by_line: Units,
     at: datetime,
     country: str,
+    collect: Money | None,
 ) -> tuple[Parcel, Sequence[Fact]]:
     registration = ParcelRegistered(
         carrier,
@@ -267,6 +275,7 @@ def _register_shipment(
         promised_by=order.promised_by,
         promised_day=order.promised_day,
         historical=order.placed.historical,
+        collect=collect,
         exists_from=parcels.earliest(order.placed.placed_at, supplier_order.sent_at or at, at),
     )
     return registered(view, registration)

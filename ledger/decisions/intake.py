@@ -93,7 +93,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         order = after_facts(order, found.facts)
         missing = orders.missing_fields(order, found.lacking)
     papers = customs.missing_for(view, order, intake.at).get("", ())
-    ready = not missing and not found.lacking and not papers and order.payment is PaymentState.PAID
+    ready = not missing and not found.lacking and not papers and orders.may_go(order)
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
     unusable = unusable_suppliers(view, order, open_units, intake.at)
@@ -123,7 +123,7 @@ def _intake_holds(
     holds = []
     if missing:
         holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified))
-    if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
+    if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN) and not order.money.on_delivery:
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
     return (*holds, *others)
 
@@ -194,7 +194,7 @@ def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, r
     reserve holds stock also for an order that is not ready yet.
     """
     order = docket.order
-    ready = not order.holds and order.payment is PaymentState.PAID
+    ready = not order.holds and orders.may_go(order)
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
         return docket.settled(now)
     need_for(view, order.lines.values())

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from fulfilment.failures import failure
-from fulfilment.v1 import cases_pb2, order_money_pb2, orders_pb2
-from tests.support.service import Client, Service, fields_of, order, refused
-from tests.support.trading import Trade, captured, eur, fresh, line, shipping
+from fulfilment.v1 import cases_pb2, order_money_pb2, orders_pb2, parcels_pb2
+from tests.support.service import Client, Service, fields_of, order, refused, stamp
+from tests.support.trading import NOW, Trade, captured, eur, fresh, line, parcel_of, shipping
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +85,21 @@ def test_charges_do_not_make_an_order_cost_less_than_nothing(trade: Trade):
     gift = order_money_pb2.Charge(charge_id="x", kind=order_money_pb2.CHARGE_KIND_DISCOUNT, amount_minor=-1_001)
     refusal = refused(trade.client.orders.PlaceOrder, order(fresh(), lines=[ten_for_three()], charges=[gift]))
     assert failure(refusal).fields == [("charges", "with the lines they come to -1 minor units, less than nothing")]
+
+
+def test_cash_on_delivery_is_collected_by_parcel_and_has_come_in_once_it_is_delivered(trade: Trade):
+    order_id = trade.shipped(
+        lines=[ten_for_three()], charges=[shipping(490)], payment=0, cash_on_delivery=True, days_ago=1
+    )
+    found = trade.client.get(order_id)
+    assert (found.payment, found.money.to_collect_minor) == (orders_pb2.PAYMENT_STATE_PENDING, 1_490)
+    assert found.supplier_orders[0].to_collect == found.shipments[0].to_collect == eur(1_490)
+    assert trade.send("GetParcel", **parcel_of(order_id)).parcel.to_collect == eur(1_490)
+    scan = parcels_pb2.Checkpoint(at=stamp(NOW), status=parcels_pb2.PARCEL_STATUS_DELIVERED)
+    trade.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
+    found = trade.client.get(order_id)
+    assert (found.payment, found.money.came_in_minor, found.money.to_collect_minor) == (
+        orders_pb2.PAYMENT_STATE_PAID,
+        1_490,
+        0,
+    )

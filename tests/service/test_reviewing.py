@@ -20,7 +20,7 @@ from fulfilment.v1 import (
     audit_pb2,
     batch_pb2,
     common_pb2,
-    orders_pb2,
+    order_money_pb2,
     rates_pb2,
     scorecards_pb2,
     supplier_orders_pb2,
@@ -87,10 +87,10 @@ def last_position(client: Client) -> int:
     return client.read_up_to(int(client.orders.RecordChargeback(_chargeback()).position))
 
 
-def _chargeback(**more: Any) -> orders_pb2.RecordChargebackRequest:
+def _chargeback(**more: Any) -> order_money_pb2.RecordChargebackRequest:
     fields: dict[str, Any] = {"order_id": "shop/late", "chargeback_id": "cb-1", "reason": "4853"}
     fields |= {"amount": common_pb2.Money(amount_minor=990, currency="EUR")}
-    return orders_pb2.RecordChargebackRequest(context=context(), **{**fields, **more})
+    return order_money_pb2.RecordChargebackRequest(context=context(), **{**fields, **more})
 
 
 def review(client: Client, at_least: int, supplier_id: str = "acme", **more: Any) -> Any:

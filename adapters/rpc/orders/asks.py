@@ -12,8 +12,8 @@ from adapters.rpc.orders.money import charges, first_payments, payments
 from adapters.rpc.orders.people import new_person, person_of, sealed_person
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
+from fulfilment.v1 import order_money_pb2, shipping_pb2, supplier_orders_pb2
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
 from ledger.decisions import cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.facts import LineNo, order_of
@@ -114,6 +114,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         incoterm=_incoterm(request.incoterm),
         charges=charges(request.charges, sum(line.amount_minor for line in lines)) if request.charges else (),
         payments=first_payments(request.payments, placed_at, edge) if request.payments else (),
+        cash_on_delivery=request.cash_on_delivery,
     )
     all_or_nothing = request.stock_policy == pb.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
@@ -258,7 +259,7 @@ def confirm_receipt(request: pb.ConfirmReceiptRequest, edge: Edge) -> Ask:
     return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
 
-def record_chargeback(request: pb.RecordChargebackRequest, edge: Edge) -> Ask:
+def record_chargeback(request: order_money_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
@@ -284,6 +285,6 @@ READERS: Readers = {
     supplier_orders_pb2.RerouteUnitsRequest: Reader(reroute_units),
     pb.ChangeAddressRequest: Reader(change_address),
     pb.ConfirmReceiptRequest: Reader(confirm_receipt),
-    pb.RecordChargebackRequest: Reader(record_chargeback),
+    order_money_pb2.RecordChargebackRequest: Reader(record_chargeback),
     pb.RecordReviewRequest: Reader(record_review),
 }

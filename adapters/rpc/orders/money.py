@@ -11,9 +11,10 @@ from adapters.rpc.commands import Edge
 from adapters.rpc.faults import each, fault, require
 from adapters.rpc.shapes import enum, plain_id
 from adapters.rpc.shows import money, number_of, stamp
+from fulfilment.v1 import common_pb2
 from fulfilment.v1 import order_money_pb2 as pb
 from ledger.nouns import orders
-from ledger.nouns.orders import Charge, ChargeKind, Order, Payment, PaymentKind
+from ledger.nouns.orders import Charge, ChargeKind, Header, Order, Payment, PaymentKind
 from ledger.terms.money import MOST_MINOR, in_64_bits
 
 _MOST = 100
@@ -77,6 +78,19 @@ def _payment(message: pb.Payment, at: datetime, edge: Edge) -> Payment:
     )
 
 
+def _to_collect(state: Order) -> int:
+    """What carriers still have to collect."""
+    if not state.money.on_delivery or state.header is Header.CANCELLED:
+        return 0
+    under_way = sum(each.collect_minor for each in state.shipments if each.bucket == "shipped")
+    to_leave = [each for each in state.supplier_orders.values() if each.unshipped]
+    return under_way + sum(orders.left_to_collect_minor(state, each.supplier_order_id) for each in to_leave)
+
+
+def collected(amount_minor: int, state: Order) -> common_pb2.Money | None:
+    return common_pb2.Money(amount_minor=amount_minor, currency=state.currency) if amount_minor else None
+
+
 def shown(state: Order) -> dict[str, Any]:
     """The fields of an order's message that are about its money."""
     return {
@@ -106,5 +120,6 @@ def shown(state: Order) -> dict[str, Any]:
             came_in_minor=in_64_bits(orders.came_in_minor(state)),
             went_back_minor=in_64_bits(orders.went_back_minor(state)),
             owed_minor=in_64_bits(orders.owed_minor(state)),
+            to_collect_minor=_to_collect(state),
         ),
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from adapters.rpc.orders.money import collected
 from adapters.rpc.orders.money import shown as shown_money
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2
 from ledger.decisions import customs
+from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, Shipment
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
@@ -49,7 +51,7 @@ def order(
         promised_day=day(state.promised_day),
         delivered_at=stamp(state.delivered_at),
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
-        shipments=[_shipment(shipment) for shipment in state.shipments],
+        shipments=[_shipment(state, each) for each in state.shipments],
         delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
         ship_to=_address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
@@ -158,6 +160,9 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         choices=[choice(made) for made in each.choices],
         reroute_asked=line_units(each.reroute_asked),
         shipping=_chosen(each.shipping),
+        to_collect=collected(orders.to_collect_minor(state, each.supplier_order_id), state)
+        if state.money.on_delivery
+        else None,
         time_zone=each.time_zone,
         send_by=stamp(each.send_by),
         asked_again_at=stamp(each.asked_again.at) if each.asked_again else None,
@@ -205,7 +210,7 @@ def _ruling(ruling: DelayRuled) -> supplier_orders_pb2.DelayRuling:
     )
 
 
-def _shipment(shipment: Shipment) -> supplier_orders_pb2.Shipment:
+def _shipment(state: Order, shipment: Shipment) -> supplier_orders_pb2.Shipment:
     return supplier_orders_pb2.Shipment(
         supplier_order_id=shipment.supplier_order_id,
         carrier=shipment.carrier,
@@ -216,6 +221,7 @@ def _shipment(shipment: Shipment) -> supplier_orders_pb2.Shipment:
         delivered_at=stamp(shipment.delivered_at),
         lost=shipment.bucket == "lost",
         oddities=map(_oddity, shipment.oddities),
+        to_collect=collected(shipment.collect_minor, state),
         returned=shipment.bucket == "returned",
     )
 

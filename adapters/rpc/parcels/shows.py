@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.rpc.shows import customs_ask, customs_hold, line_units, parcel_status, stamp
+from adapters.rpc.shows import customs_ask, customs_hold, line_units, money, parcel_status, stamp
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.parcels import Checkpoint, DeliveryProven, Parcel
@@ -69,4 +69,5 @@ def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
         found_at=stamp(state.found_at),
         customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
         proofs=[_proof(each, unsealed) for each in state.proofs],
+        to_collect=money(state.collect),
     )

@@ -7,6 +7,7 @@ Header statuses are derived from the buckets and never stored.
 
 from ledger.nouns.orders.balance import *
 from ledger.nouns.orders.clocks import *
+from ledger.nouns.orders.collecting import *
 from ledger.nouns.orders.delivery import *
 from ledger.nouns.orders.details import *
 from ledger.nouns.orders.evolving import *

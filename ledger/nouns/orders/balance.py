@@ -61,14 +61,27 @@ def of_kind(order: Order, kind: PaymentKind) -> list[Payment]:
 
 def came_in_minor(order: Order) -> int:
     """What was paid for the order, by amounts; else by the shop's word, which means what it cost when it was paid."""
+    if order.money.on_delivery:
+        return amounts(order, PaymentKind.CAPTURED) - captures_voided(order) + _collected(order)
     if captured := amounts(order, PaymentKind.CAPTURED):
-        return captured - _captures_voided(order)
+        return captured - captures_voided(order)
     if word_of(order) not in _CAME_IN:
         return 0
     return total_minor(order) - cancelled_minor(order, _settled(order))
 
 
-def _captures_voided(order: Order) -> int:
+ON_DELIVERY = "cash_on_delivery"
+"""The method of payments that tell what carriers collected; without any, a delivered parcel brought its amount in."""
+
+
+def _collected(order: Order) -> int:
+    """What came in at the door, as far as no payment tells it."""
+    if any(each.method == ON_DELIVERY for each in of_kind(order, PaymentKind.CAPTURED)):
+        return 0
+    return sum(each.collect_minor for each in order.shipments if each.bucket == "delivered")
+
+
+def captures_voided(order: Order) -> int:
     captured = {each.payment_id: each.amount.amount_minor for each in of_kind(order, PaymentKind.CAPTURED)}
     voided = {each.of or each.payment_id for each in of_kind(order, PaymentKind.VOIDED)}
     return sum(amount_minor for payment_id, amount_minor in captured.items() if payment_id in voided)
@@ -203,6 +216,11 @@ def payment_of(order: Order) -> PaymentState:
     if not went_back:
         return PaymentState.PARTLY_PAID
     return PaymentState.PARTLY_REFUNDED if left > 0 else PaymentState.REFUNDED
+
+
+def may_go(order: Order) -> bool:
+    """Whether its money keeps it from nothing: it is paid, or is collected at the door."""
+    return order.payment is PaymentState.PAID or order.money.on_delivery
 
 
 def _not_come(order: Order) -> PaymentState:

@@ -72,7 +72,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _with_suppliers(order, fact)
         case DetailsCompleted():
             order = _completed(order, fact)
-            return _recounted(order) if order.money.payments else order
+            return _if_known(order)
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
@@ -106,20 +106,20 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
                 return replace(order, cancelled_empty=True)
             return _counted(_cancelled(order, by_line), by_line, fact.at)
         case UnitsDelivered():
-            return _shipment_to(order, fact, "delivered")
+            return _if_known(_shipment_to(order, fact, "delivered"))
         case UnitsLost():
-            return _given_up(_shipment_to(order, fact, "lost"), fact.at)
+            return _if_known(_given_up(_shipment_to(order, fact, "lost"), fact.at))
         case UnitsReturned():
-            return _given_up(_shipment_to(order, fact, "returned"), fact.at)
+            return _if_known(_given_up(_shipment_to(order, fact, "returned"), fact.at))
         case DeliveryReopened():
-            return replace(_shipment_to(order, fact, "shipped"), completed_at=None)
+            return _if_known(replace(_shipment_to(order, fact, "shipped"), completed_at=None))
         case ReceiptConfirmed():
             return replace(order, receipt_confirmed_at=fact.at)
         case OrderReviewed():
             return replace(order, reviews=(*order.reviews, fact))
         case ChargebackRecorded():
             order = replace(order, chargebacks=(*order.chargebacks, fact))
-            return _recounted(order) if order.money.payments else order
+            return _if_known(order)
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
@@ -170,10 +170,10 @@ def _placed(fact: OrderPlaced) -> Order:
     )
     if fact.tags:
         order = replace(order, remarks=remarks.with_tags(fact.tags, fact.placed_at))
-    if not (fact.charges or fact.payments):
+    if not (fact.charges or fact.payments or fact.cash_on_delivery):
         return order
-    order = replace(order, money=OrderMoney(fact.charges, fact.payments))
-    return _recounted(order) if fact.payments else order
+    money = OrderMoney(fact.charges, fact.payments, on_delivery=fact.cash_on_delivery)
+    return _if_known(replace(order, money=money))
 
 
 def _payment_said(order: Order, fact: PaymentChanged) -> Order:
@@ -185,7 +185,12 @@ def _payment_said(order: Order, fact: PaymentChanged) -> Order:
         # It gave back what was cancelled at the same time, too.
         money = replace(money, settled_before=said_at + timedelta.resolution)
     order = replace(order, payment=fact.payment, payment_at=said_at, money=money)
-    return _recounted(order) if money.payments else order
+    return _if_known(order)
+
+
+def _if_known(order: Order) -> Order:
+    """Recounted, where amounts say how the money stands."""
+    return _recounted(order) if order.money.payments or order.money.on_delivery else order
 
 
 def _recounted(order: Order) -> Order:
@@ -196,7 +201,7 @@ def _recounted(order: Order) -> Order:
 def _counted(order: Order, cancelled: Units, at: datetime) -> Order:
     """Units that were cancelled, and when: whether their money had come by then decides whether it is owed."""
     order = replace(order, money=replace(order.money, cancelled=(*order.money.cancelled, (at, cancelled))))
-    return _recounted(order) if order.money.payments else order
+    return _if_known(order)
 
 
 def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:
@@ -433,6 +438,7 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
             shipped_at=fact.at,
             oddities=fact.oddities,
             ship_to=_ship_to_before(order, fact),
+            collect_minor=fact.collect_minor,
         )
         order = replace(order, shipments=(*order.shipments, shipment))
         if shipment.ship_to is not None and not after.unshipped:

@@ -216,6 +216,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """Words of the shop to find it by."""
     charges: tuple[Charge, ...] = ()
     payments: tuple[Payment, ...] = ()
+    cash_on_delivery: bool = False
+    """Carriers collect the money at the door: it is confirmed unpaid."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):

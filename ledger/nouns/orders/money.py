@@ -119,6 +119,8 @@ _FOR_MONEY = (HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED)
 
 def _without_money(order: Order, payment: PaymentState, at: datetime) -> Sequence[OrderFact]:
     """What waits where an order is not paid: all of it before the confirmation; after it, if all the money went."""
+    if _awaits_confirmation(order) and order.money.on_delivery:
+        return []
     if _awaits_confirmation(order):
         waits = order.hold(HoldReason.AWAITING_PAYMENT) is not None
         return [] if waits else [HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at)]

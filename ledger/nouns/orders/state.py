@@ -101,6 +101,8 @@ class Shipment(Value, frozen=True):
     oddities: tuple[Oddity, ...] = ()
     ship_to: ShipTo | None = None
     """Where it goes, if that is not where its supplier order goes now: it had left when that changed."""
+    collect_minor: int = 0
+    """What its carrier collects from the customer."""
 
 
 class Breach(Value, frozen=True):
@@ -127,6 +129,8 @@ class OrderMoney(Value, frozen=True):
     money back. None while no word did."""
     cancelled: tuple[tuple[datetime, Units], ...] = ()
     """Units that were cancelled, and when each were."""
+    on_delivery: bool = False
+    """Carriers collect the money at the door."""
 
 
 AtSupplier = tuple[str, LineNo]

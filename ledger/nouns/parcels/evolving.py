@@ -51,6 +51,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             exists_from=fact.exists_from,
             promised_day=fact.promised_day,
             historical=fact.historical,
+            collect=fact.collect,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     if (
@@ -73,6 +74,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 exists_from=fact.exists_from,
                 promised_day=fact.promised_day,
                 historical=fact.historical,
+                collect=fact.collect,
             )
             return _without_scans_of_before(linked)
         case CheckpointRecorded(checkpoint=checkpoint):

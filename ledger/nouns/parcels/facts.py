@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from ledger.facts import Fact, Sealed, Units, Value
+from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.tracking_numbers import oddities
 
@@ -65,6 +66,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """The day whose end promised_by is, where the customer was promised a day."""
     historical: bool = False
     """Of an old order, recorded for its figures: nobody has anything to do about it."""
+    collect: Money | None = None
+    """What the carrier collects from the customer at the door."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -86,6 +89,7 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     """The earliest that it can have existed: scans from before, recorded already or not, are of an earlier use."""
     promised_day: date | None = None
     historical: bool = False
+    collect: Money | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -117,4 +117,5 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         exists_from=registration.exists_from,
         promised_day=registration.promised_day,
         historical=registration.historical,
+        collect=registration.collect,
     )

@@ -17,6 +17,7 @@ from ledger.nouns.parcels.facts import (
     ParcelStatus,
 )
 from ledger.terms.clocks import Clock, Reading
+from ledger.terms.money import Money
 from ledger.view import View
 
 
@@ -78,6 +79,8 @@ class Parcel(Value, frozen=True):
     """When it arrived although it had been given up."""
     return_of: str = ""
     """The case whose units come back in it."""
+    collect: Money | None = None
+    """What its carrier collects from the customer at the door."""
 
     @property
     def customs_hold(self) -> CustomsHold | None:

@@ -9,6 +9,7 @@ from fulfilment.v1 import cases_pb2 as _cases_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import inquiries_pb2 as _inquiries_pb2
 from fulfilment.v1 import messages_pb2 as _messages_pb2
+from fulfilment.v1 import order_money_pb2 as _order_money_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
 from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
@@ -368,7 +369,7 @@ class BatchCommand(_message.Message):
         """As InquiryService.CloseInquiry."""
 
     @_builtins.property
-    def record_chargeback(self) -> _orders_pb2.RecordChargebackRequest:
+    def record_chargeback(self) -> _order_money_pb2.RecordChargebackRequest:
         """As OrderService.RecordChargeback."""
 
     @_builtins.property
@@ -582,7 +583,7 @@ class BatchCommand(_message.Message):
         ask_inquiry: _inquiries_pb2.AskInquiryRequest | None = ...,
         answer_inquiry: _inquiries_pb2.AnswerInquiryRequest | None = ...,
         close_inquiry: _inquiries_pb2.CloseInquiryRequest | None = ...,
-        record_chargeback: _orders_pb2.RecordChargebackRequest | None = ...,
+        record_chargeback: _order_money_pb2.RecordChargebackRequest | None = ...,
         review_supplier: _suppliers_pb2.ReviewSupplierRequest | None = ...,
         accept_suspension: _suppliers_pb2.AcceptSuspensionRequest | None = ...,
         dismiss_suspension: _suppliers_pb2.DismissSuspensionRequest | None = ...,

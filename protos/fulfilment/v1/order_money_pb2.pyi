@@ -203,6 +203,7 @@ class OrderMoney(_message.Message):
     CAME_IN_MINOR_FIELD_NUMBER: _builtins.int
     WENT_BACK_MINOR_FIELD_NUMBER: _builtins.int
     OWED_MINOR_FIELD_NUMBER: _builtins.int
+    TO_COLLECT_MINOR_FIELD_NUMBER: _builtins.int
     total_minor: _builtins.int
     """What lines and charges cost, cancelled units too."""
     due_minor: _builtins.int
@@ -215,6 +216,8 @@ class OrderMoney(_message.Message):
     """What is owed beside the refunds of cases: for units that were cancelled after they were paid, with the charges where
     nothing of the order is wanted, and for refunds that bounced. CaseService.RecordRefundPaid says that it was paid.
     """
+    to_collect_minor: _builtins.int
+    """What carriers still have to collect at the door, where that was agreed."""
     def __init__(
         self,
         *,
@@ -223,11 +226,60 @@ class OrderMoney(_message.Message):
         came_in_minor: _builtins.int = ...,
         went_back_minor: _builtins.int = ...,
         owed_minor: _builtins.int = ...,
+        to_collect_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "owed_minor", b"owed_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "owed_minor", b"owed_minor", "to_collect_minor", b"to_collect_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderMoney: _TypeAlias = OrderMoney  # noqa: Y015
+
+@_typing.final
+class RecordChargebackRequest(_message.Message):
+    """Asks to record a chargeback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CHARGEBACK_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    chargeback_id: _builtins.str
+    """The chargeback's id at the bank or the payment service: 1 to 100 letters, digits and ._:#+-. Required."""
+    reason: _builtins.str
+    """The bank's reason code, such as "4853", at most 50 characters."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much was taken back; 1 to 10^15 minor units. Required."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        order_id: _builtins.str = ...,
+        chargeback_id: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "chargeback_id", b"chargeback_id", "context", b"context", "order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordChargebackRequest: _TypeAlias = RecordChargebackRequest  # noqa: Y015

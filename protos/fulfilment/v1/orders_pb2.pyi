@@ -437,6 +437,7 @@ class PlaceOrderRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     CHARGES_FIELD_NUMBER: _builtins.int
     PAYMENTS_FIELD_NUMBER: _builtins.int
+    CASH_ON_DELIVERY_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -471,6 +472,10 @@ class PlaceOrderRequest(_message.Message):
     historical: _builtins.bool
     """Whether it is an order of before that is recorded for its figures, such as by an import: its holds, breaches and
     parcels are nobody's work. A case, an inquiry or a recovery about it is.
+    """
+    cash_on_delivery: _builtins.bool
+    """Whether the carrier collects the money at the door. It is confirmed unpaid then; what is to be collected stands in each
+    supplier order and parcel, and has come in once the parcel is delivered.
     """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
@@ -544,10 +549,11 @@ class PlaceOrderRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
         payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
+        cash_on_delivery: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_on_delivery", b"cash_on_delivery", "channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -970,54 +976,6 @@ class RecordReviewRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordReviewRequest: _TypeAlias = RecordReviewRequest  # noqa: Y015
-
-@_typing.final
-class RecordChargebackRequest(_message.Message):
-    """Asks to record a chargeback."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    ORDER_ID_FIELD_NUMBER: _builtins.int
-    CHARGEBACK_ID_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    order_id: _builtins.str
-    """"channel/channel_order_id"."""
-    chargeback_id: _builtins.str
-    """The chargeback's id at the bank or the payment service: 1 to 100 letters, digits and ._:#+-. Required."""
-    reason: _builtins.str
-    """The bank's reason code, such as "4853", at most 50 characters."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def amount(self) -> _common_pb2.Money:
-        """How much was taken back; 1 to 10^15 minor units. Required."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        order_id: _builtins.str = ...,
-        chargeback_id: _builtins.str = ...,
-        amount: _common_pb2.Money | None = ...,
-        reason: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "chargeback_id", b"chargeback_id", "context", b"context", "order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordChargebackRequest: _TypeAlias = RecordChargebackRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import order_money_pb2 as fulfilment_dot_v1_dot_order__money__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
 from fulfilment.v1 import remarks_pb2 as fulfilment_dot_v1_dot_remarks__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
@@ -135,7 +136,7 @@ class OrderServiceStub:
                 _registered_method=True)
         self.RecordChargeback = channel.unary_unary(
                 '/fulfilment.v1.OrderService/RecordChargeback',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_order__money__pb2.RecordChargebackRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.CompleteCustomsData = channel.unary_unary(
@@ -545,7 +546,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'RecordChargeback': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordChargeback,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_order__money__pb2.RecordChargebackRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'CompleteCustomsData': grpc.unary_unary_rpc_method_handler(
@@ -1073,7 +1074,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/RecordChargeback',
-            fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
+            fulfilment_dot_v1_dot_order__money__pb2.RecordChargebackRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import order_money_pb2 as _order_money_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
@@ -185,7 +186,7 @@ class OrderServiceStub:
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
-    RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
+    RecordChargeback: _grpc.UnaryUnaryMultiCallable[_order_money_pb2.RecordChargebackRequest, _common_pb2.Receipt]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
     those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
     order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
@@ -377,7 +378,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
-    RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordChargeback: _aio.UnaryUnaryMultiCallable[_order_money_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
     those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
     order cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
@@ -672,7 +673,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordChargeback(
         self,
-        request: _orders_pb2.RecordChargebackRequest,
+        request: _order_money_pb2.RecordChargebackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,

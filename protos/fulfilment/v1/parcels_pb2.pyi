@@ -563,6 +563,7 @@ class Parcel(_message.Message):
     FOUND_AT_FIELD_NUMBER: _builtins.int
     CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
     PROOFS_FIELD_NUMBER: _builtins.int
+    TO_COLLECT_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -623,6 +624,10 @@ class Parcel(_message.Message):
     def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryProof]:
         """What was handed in to prove the delivery, the first first."""
 
+    @_builtins.property
+    def to_collect(self) -> _common_pb2.Money:
+        """What its carrier collects from the customer at the door; absent where nothing is collected."""
+
     def __init__(
         self,
         *,
@@ -645,10 +650,11 @@ class Parcel(_message.Message):
         found_at: _timestamp_pb2.Timestamp | None = ...,
         customs_hold: Global___CustomsHold | None = ...,
         proofs: _abc.Iterable[Global___DeliveryProof] | None = ...,
+        to_collect: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

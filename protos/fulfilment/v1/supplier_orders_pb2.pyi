@@ -617,6 +617,7 @@ class SupplierOrder(_message.Message):
     WAREHOUSE_FIELD_NUMBER: _builtins.int
     ARTICLE_CODES_FIELD_NUMBER: _builtins.int
     SEND_BY_FIELD_NUMBER: _builtins.int
+    TO_COLLECT_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -723,6 +724,10 @@ class SupplierOrder(_message.Message):
     def send_by(self) -> _timestamp_pb2.Timestamp:
         """When the retailer has to have sent it, holds left aside; absent where nobody has to."""
 
+    @_builtins.property
+    def to_collect(self) -> _common_pb2.Money:
+        """What its parcels collect from the customer at the door, or are to; absent where nothing is collected."""
+
     def __init__(
         self,
         *,
@@ -755,10 +760,11 @@ class SupplierOrder(_message.Message):
         warehouse: _builtins.str = ...,
         article_codes: _abc.Iterable[Global___ArticleCode] | None = ...,
         send_by: _timestamp_pb2.Timestamp | None = ...,
+        to_collect: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "send_by", b"send_by", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "send_by", b"send_by", "sent_at", b"sent_at", "shipping", b"shipping", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "article_codes", b"article_codes", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "send_by", b"send_by", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "unit_costs", b"unit_costs", "warehouse", b"warehouse"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "article_codes", b"article_codes", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "send_by", b"send_by", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "to_collect", b"to_collect", "unit_costs", b"unit_costs", "warehouse", b"warehouse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -934,6 +940,7 @@ class Shipment(_message.Message):
     LOST_FIELD_NUMBER: _builtins.int
     ODDITIES_FIELD_NUMBER: _builtins.int
     RETURNED_FIELD_NUMBER: _builtins.int
+    TO_COLLECT_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order that sent it."""
     carrier: _builtins.str
@@ -962,6 +969,10 @@ class Shipment(_message.Message):
     def oddities(self) -> _containers.RepeatedScalarFieldContainer[Global___Oddity.ValueType]:
         """What is odd about its leaving."""
 
+    @_builtins.property
+    def to_collect(self) -> _common_pb2.Money:
+        """What its carrier collects from the customer; absent where nothing is collected."""
+
     def __init__(
         self,
         *,
@@ -975,10 +986,11 @@ class Shipment(_message.Message):
         lost: _builtins.bool = ...,
         oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
         returned: _builtins.bool = ...,
+        to_collect: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

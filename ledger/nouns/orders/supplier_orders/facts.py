@@ -162,6 +162,8 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     by_line: Units
     at: datetime
     oddities: tuple[Oddity, ...] = ()
+    collect_minor: int = 0
+    """What its carrier collects from the customer, in the order's currency."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
