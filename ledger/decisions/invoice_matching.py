@@ -253,17 +253,15 @@ class _Reading:
         left = line.units - count
         cost = self._cost(units)
         amount = _part(line, count)
-        differences = [*_price(amount, count, cost, tolerance), *self._rest(line, named, count)]
+        differences = [*_price(amount, count, cost, tolerance), *(self._rest(line, named, count) if left else ())]
         return LineMatch(index, units, cost or 0, {named[-1]: left} if left else {}, tuple(differences))
 
     def _named(self, line: InvoiceLine) -> list[LineNo]:
         """The lines of the order that a line is about; all of the supplier order where it names none."""
         lines, codes = self._order.lines, self._supplier_order.article_codes
-        return [
-            line_no
-            for line_no in self._supplier_order.shares
-            if line.line_no in (0, line_no) and line.sku in ("", lines[line_no].sku, codes.get(line_no))
-        ]
+        shares = self._supplier_order.shares
+        numbers = [line.line_no] if line.line_no in shares else [] if line.line_no else [*shares]
+        return [n for n in numbers if line.sku in ("", lines[n].sku, codes.get(n))]
 
     def _take(self, named: Sequence[LineNo], asked: int) -> Units:
         units: Units = {}

@@ -6,14 +6,15 @@ counted over all invoices of the supplier in the orders' streams; here stands wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import chain
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, LineNo, Units, Value, plus
+from ledger.facts import Fact, LineNo, Units, Value
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.money import Money
 from ledger.view import View, noun
@@ -319,21 +320,21 @@ class SupplierInvoice(Value, frozen=True):
 
     def taken(self, supplier_order_id: str) -> Units:
         """Units of a supplier order that no other invoice may be paid for."""
-        units: Units = {}
-        for match in () if self.is_void else self.of(supplier_order_id):
-            units = plus(plus(units, match.units), match.not_left if self.is_approved else {})
-        return units
+        approved = self.is_approved
+        return self._counted(supplier_order_id, lambda match: (match.units, match.not_left if approved else {}))
 
     def waiting(self, supplier_order_id: str) -> Units:
         """Units of a supplier order that are looked at again when more of it have left."""
-        units: Units = {}
-        for match in () if self.is_void else self.of(supplier_order_id):
-            units = plus(units, match.waiting)
-        return units
+        return self._counted(supplier_order_id, lambda match: (match.waiting,))
 
-    def of(self, supplier_order_id: str) -> Iterable[LineMatch]:
-        lines = self.recorded.lines
-        return (match for match in self.matches if lines[match.index].supplier_order_id == supplier_order_id)
+    def _counted(self, supplier_order_id: str, which: Callable[[LineMatch], Iterable[Units]]) -> Units:
+        """Units of all lines that name a supplier order; none of an invoice that was taken back."""
+        units: Units = {}
+        for line, match in () if self.is_void else zip(self.recorded.lines, self.matches, strict=True):
+            if line.supplier_order_id == supplier_order_id:
+                for line_no, count in chain.from_iterable(by_line.items() for by_line in which(match)):
+                    units[line_no] = units.get(line_no, 0) + count
+        return units
 
     @property
     def supplier_order_ids(self) -> list[str]:
