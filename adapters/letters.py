@@ -21,7 +21,7 @@ from adapters.streams import read
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
-from ledger.facts import Sealed, Units
+from ledger.facts import LineNo, Sealed, Units
 from ledger.nouns import orders, policies, stock_ups, supplier_invoices, suppliers
 from ledger.nouns.messages import (
     About,
@@ -218,6 +218,7 @@ def _values(
     collect = orders.left_to_collect_minor(order, about.supplier_order_id) if order and supplier_order else 0
     packing = supplier_order.packing if supplier_order else ()
     service = supplier_order.shipping if supplier_order else None
+    codes = supplier_order.article_codes if supplier_order and asked.audience is Audience.SUPPLIER else {}
     express = order is not None and order.placed.priority == "express"
     values = {
         "name": person.get("name", ""),
@@ -244,7 +245,7 @@ def _values(
         "carrier": _carrier(about.carrier),
         "number": about.number,
         "link": link_of(about.carrier, about.number),
-        "lines": _lines(order, _units(asked, order)) if order else "",
+        "lines": _lines(order, _units(asked, order), codes) if order else "",
         "ship_to": _ship_to(order.ship_to_of(about.supplier_order_id), person) if order and supplier_order else "",
         "packing": ", ".join(word.replace("_", " ") for word in packing),
         "service_name": _service(service) if service else "",
@@ -322,9 +323,15 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
     return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
 
 
-def _lines(order: Order, units: Units) -> str:
+def _lines(order: Order, units: Units, codes: Mapping[LineNo, str]) -> str:
+    """How many of what; a supplier reads its own article code beside the SKU."""
     lines = ((order.lines[line_no], count) for line_no, count in units.items())
-    return "\n".join(f"{count} × {line.sku}" + (f"  {line.title}" if line.title else "") for line, count in lines)
+    return "\n".join(
+        f"{count} × {line.sku}"
+        + (f" [{codes[line.line_no]}]" if line.line_no in codes else "")
+        + (f"  {line.title}" if line.title else "")
+        for line, count in lines
+    )
 
 
 def _ship_to(ship_to: ShipTo, person: Mapping[str, Any]) -> str:

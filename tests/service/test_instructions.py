@@ -17,10 +17,11 @@ from fulfilment.v1 import (
     orders_pb2,
     shipping_pb2,
     supplier_orders_pb2,
+    suppliers_pb2,
     work_pb2,
 )
 from tests.support.service import Client, fields_of, order, patiently, refused, serving
-from tests.support.trading import Trade, answer, bought, first_of, fresh
+from tests.support.trading import Trade, answer, bought, eur, first_of, fresh
 from tests.support.waiting import wait_for
 
 
@@ -128,12 +129,15 @@ def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade
         "packing": ["gift_wrap"],
         "incoterm": shipping_pb2.INCOTERM_DAP,
     }
+    offered = suppliers_pb2.Offer(sku=lines[0].sku, cost=eur(200), article_code="CUP-7")
+    trade.send("OfferSku", supplier_id=brander, offer=offered)
     order_id = trade.placed(lines=lines, **said)
     trade.send("SendSupplierOrder", **first_of(order_id))
     text = instruction_of(trade, order_id)
     assert "no papers, no prices and no advertising of your own. Beside that, pack with: brand card, gift wrap." in text
     assert "It is a gift: put no price and no invoice in the parcel. Note: Ring twice,\nplease." in text
     assert "Standard shipping, by international light (China-Post)" in text
+    assert f"1 × {lines[0].sku} [CUP-7]  Cup" in text
     (part,) = trade.client.get(order_id).supplier_orders
     neutral = ["neutral", "no_papers", "no_prices", "no_advertising"]
     assert list(part.packing) == [*neutral, "brand_card", "gift_wrap"]

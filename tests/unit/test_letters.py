@@ -236,6 +236,19 @@ def test_an_instruction_names_the_service_and_the_note():
     )
 
 
+def test_a_supplier_reads_its_own_article_codes_and_a_customer_does_not():
+    scenario = Scenario()
+    scenario.approve()
+    scenario.offer("tea", article_code="LJ-77")
+    scenario.place(line(1, "tea", 2, title="Green tea"), line(2, "mug", 1))
+    scenario.send()
+    for kind in (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE, MessageKind.WAIT, MessageKind.GO_ON):
+        told = asked(kind, "en", version=newest(TEMPLATES)[kind, "en"])
+        assert "2 × tea [LJ-77]  Green tea\n1 × mug\n" in written(told, scenario.order())[1]
+    told = asked(MessageKind.ORDER_CONFIRMED, "en")
+    assert "2 × tea  Green tea\n" in written(told, scenario.order())[1]
+
+
 def sent_from_china() -> Scenario:
     scenario = Scenario()
     scenario.approve(country="CN")
