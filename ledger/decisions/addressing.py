@@ -27,7 +27,7 @@ def readdress(view: View, order: Order, changed: AddressChanged) -> tuple[Addres
     changed = replace(changed, asked=asked, promised_by=end_of_promise(order.promised_day, changed.destination))
     after = after_facts(order, [changed])
     chosen = choose_again(view, after, changed.at)
-    if (promised := promise_anew(view, after_facts(after, chosen), changed.at)) is not None:
+    if (promised := promise_anew(view, after, chosen, changed.at)) is not None:
         changed = replace(changed, promised_by=promised.by, no_promise_because=promised.none_because)
     return changed, chosen
 

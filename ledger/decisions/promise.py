@@ -10,7 +10,7 @@ from ledger.decisions.customs import Border, border
 from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.orders import Order
-from ledger.nouns.orders.supplier_orders import SupplierOrder, SupplierOrderDrafted, left_to_ship
+from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrder, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.suppliers import Agreement, Supplier
 from ledger.terms.clocks import Clock
@@ -90,8 +90,8 @@ def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at
     return Promise(latest)
 
 
-def promise_anew(view: View, order: Order, at: datetime) -> Promise | None:
-    """What is promised at a new address; None where what was promised stands.
+def promise_anew(view: View, order: Order, chosen: Sequence[ShippingChosen], at: datetime) -> Promise | None:
+    """What is promised at a new address, with the services chosen for it; None where what was promised stands.
 
     The shop's word stands, a promise that was broken already, and that of parts which keep the address of before.
     """
@@ -102,21 +102,25 @@ def promise_anew(view: View, order: Order, at: datetime) -> Promise | None:
     if (order.order_id, Clock.DELIVERY) in order.missed or (kept and order.promised_by is None):
         return None
     latest, policy = order.promised_by if kept else None, policy_at(policies.find(view), at)
+    services = {choice.supplier_order_id: choice.shipping for choice in chosen}
     for each in parts:
         if each.is_fixed:
             continue
         due = max(each.dispatch_by, at) if each.dispatch_by is not None else None
-        said = _promise_of(policy, order, suppliers.find(view, each.supplier_id), _as_drafted(each, at), at, due)
+        shipping = services.get(each.supplier_order_id, each.shipping)
+        said = _promise_of(
+            policy, order, suppliers.find(view, each.supplier_id), _as_drafted(each, shipping, at), at, due
+        )
         if said.by is None:
             return said
         latest = said.by if latest is None else max(latest, said.by)
     return None if latest is None else Promise(latest)
 
 
-def _as_drafted(of: SupplierOrder, at: datetime) -> SupplierOrderDrafted:
+def _as_drafted(of: SupplierOrder, shipping: Chosen | None, at: datetime) -> SupplierOrderDrafted:
     """What is left of it, as if it were drafted now."""
     waits = {line_no: share.backordered for line_no, share in of.shares.items() if share.backordered}
-    return SupplierOrderDrafted(of.supplier_order_id, of.supplier_id, left_to_ship(of), at, waits, shipping=of.shipping)
+    return SupplierOrderDrafted(of.supplier_order_id, of.supplier_id, left_to_ship(of), at, waits, shipping=shipping)
 
 
 def _promise_of(
