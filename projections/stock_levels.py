@@ -10,15 +10,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec import structs
 from psycopg import AsyncConnection
 
 from ledger.decisions.order_stock import could_serve
-from ledger.decisions.timers import FeedDue, Timer, WaitingDue
+from ledger.decisions.timers import FeedDue, ListingDue, Timer, WaitingDue
 from ledger.facts import Units
-from ledger.nouns import orders, policies, stock, stock_ups, suppliers
+from ledger.nouns import offers, orders, policies, skus, stock, stock_ups, suppliers
 from ledger.nouns.choice import Against
+from ledger.nouns.offers import OfferWithdrawn, SkuOffered
 from ledger.nouns.orders import LEDGER, HoldReason, Order
 from ledger.nouns.policies import Policy, policy_at
+from ledger.nouns.skus import Sku
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
 from projections.machine.histories import Movement, OrderHistory, StockHistory
@@ -104,6 +107,27 @@ class SupplierApproval(NamedTuple):
 
     supplier_id: str
     approved: bool
+    sold: bool
+    """Whether it ever was: what it lacks now may be on sale."""
+
+
+class OfferEnd(NamedTuple):
+    """When a supplier offers a SKU no more: since it withdrew it, or from the end of its offers on."""
+
+    supplier_id: str
+    sku: str
+    ends_at: datetime
+
+
+class SkuListing(NamedTuple):
+    """A SKU that was delisted, and maybe relisted since."""
+
+    sku: str
+    delisted: bool
+    since: datetime
+    crossings: int
+    against: dict[str, str]
+    """Why a supplier can promise no unit of a delisted one."""
 
 
 LEVELS = table(
@@ -121,12 +145,34 @@ LEVELS = table(
 MOVEMENTS = table("stock_movements", StockMovement, 1, "(supplier_id, sku, position)")
 WAITING = table("stock_waiting", WaitingOrder, 3)
 SELLERS = table("stock_sellers", SupplierApproval, 1)
+OFFER_ENDS = table("stock_offer_ends", OfferEnd, 2, "(ends_at)")
+LISTINGS = table("stock_listings", SkuListing, 1, "(sku) WHERE delisted")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
 def _seller(supplier: Supplier) -> list[SupplierApproval]:
-    return [SupplierApproval(supplier.supplier_id, supplier.standing is Standing.APPROVED)]
+    sold = supplier.approved_at is not None
+    return [SupplierApproval(supplier.supplier_id, supplier.standing is Standing.APPROVED, sold)]
+
+
+def _offer_ends(page: Page) -> list[Written]:
+    """By fact and not by supplier: of thousands of offers a page changes a few."""
+    ends: dict[tuple[str, str], datetime | None] = {}
+    for _, fact, supplier in page.facts.get(suppliers.NOUN.prefix, ()):
+        if isinstance(fact, OfferWithdrawn):
+            ends[fact.supplier_id, fact.sku] = fact.at
+        elif isinstance(fact, SkuOffered):
+            sku = fact.offer.sku
+            ends[fact.supplier_id, sku] = offers.end_of(supplier.offers.get(sku, ()))
+    rows = Rows(OFFER_ENDS)
+    rows.changed = [OfferEnd(*item, ends_at) for item, ends_at in ends.items() if ends_at is not None]
+    rows.gone = [item for item, ends_at in ends.items() if ends_at is None]
+    return [rows]
+
+
+def _listing(sku: Sku) -> list[SkuListing]:
+    return [SkuListing(**structs.asdict(sku.listing))] if sku.listing is not None else []
 
 
 def _level(history: StockHistory) -> list[LevelRow]:
@@ -247,11 +293,13 @@ def _assigned_items(order: Order) -> Iterable[tuple[str, str]]:
 
 STOCK_LEVELS = projection(
     "stock_levels",
-    3,
+    4,
     From(stock.NOUN, LEVELS, _level, compared=False),
     FromPages((MOVEMENTS,), _movements),
     From(orders.NOUN, WAITING, _waiting),
     From(suppliers.NOUN, SELLERS, _seller),
+    FromPages((OFFER_ENDS,), _offer_ends),
+    From(skus.NOUN, LISTINGS, _listing),
 )
 
 # --- what the clock task asks ---------------------------------------------------------------------
@@ -276,9 +324,33 @@ _SERVABLE = """
     ORDER BY 3, 1 LIMIT %(limit)s
 """
 
+_CAN = """{stock_levels} AS c JOIN {stock_sellers} AS t USING (supplier_id)
+        LEFT JOIN {stock_offer_ends} AS e USING (supplier_id, sku)
+    WHERE c.tracked AND c.available > 0 AND t.approved AND (e.ends_at IS NULL OR e.ends_at > %(now)s)"""
+"""Which suppliers can promise a unit of what."""
+_TO_DELIST = """
+    WITH lacking AS (
+        SELECT sku, supplier_id FROM {stock_levels} WHERE sold_out
+        UNION
+        SELECT sku, supplier_id FROM {stock_sellers} JOIN {stock_levels} USING (supplier_id) WHERE NOT approved
+        UNION
+        SELECT sku, supplier_id FROM {stock_offer_ends} WHERE ends_at <= %(now)s
+    )
+    SELECT min(supplier_id), sku, coalesce(min(g.crossings), 0) || '-' || max(l.position), max(l.as_of)
+    FROM lacking JOIN {stock_levels} AS l USING (sku, supplier_id) JOIN {stock_sellers} AS s USING (supplier_id)
+        LEFT JOIN {stock_listings} AS g USING (sku)
+    WHERE l.tracked AND s.sold AND g.delisted IS NOT TRUE AND NOT EXISTS (SELECT FROM {can} AND c.sku = lacking.sku)
+    GROUP BY sku ORDER BY sku LIMIT %(limit)s
+""".replace("{can}", _CAN)
+_TO_RELIST = """
+    SELECT min(supplier_id), sku, max(g.crossings) || '-' || max(c.position), max(g.since)
+    FROM {stock_listings} AS g JOIN {can_join} AND g.delisted
+    GROUP BY sku ORDER BY sku LIMIT %(limit)s
+""".replace("{can_join}", _CAN.replace("JOIN", "USING (sku) JOIN", 1))
+
 
 async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Timer]:
-    """Feeds that went stale, and orders whose stock is there, the oldest first.
+    """Feeds that went stale, SKUs to be delisted or relisted, and orders whose stock is there, the oldest first.
 
     An order is named with the position at which its stock last moved, and with how many of the suppliers that could
     serve it are approved: each movement, and each approval, is one more occasion, and one only. Empty while the
@@ -286,9 +358,15 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     """
     parameters = {"now": now, "limit": limit}
     stale = await rows_now(connection, schema, _STALE, parameters, STOCK_LEVELS)
+    listed = [
+        row
+        for query in (_TO_DELIST, _TO_RELIST)
+        for row in await rows_now(connection, schema, query, parameters, STOCK_LEVELS)
+    ]
     served = await rows_now(connection, schema, _SERVABLE, parameters, STOCK_LEVELS)
     return [
         *(FeedDue(supplier_id, sku, due=at) for supplier_id, sku, at in stale),
+        *(ListingDue(supplier_id, sku, occasion, due=at) for supplier_id, sku, occasion, at in listed),
         *(WaitingDue(order_id, occasion, due=at) for order_id, occasion, at in served),
     ]
 
@@ -333,6 +411,10 @@ class Listing(NamedTuple):
     """Over all approved suppliers whose stock is tracked."""
     suppliers: int
     """How many of these have any."""
+    since: datetime | None
+    """Since when it is delisted, or on sale again; None before it was ever delisted."""
+    against: dict[str, str]
+    """Of a delisted one, why each supplier can promise no unit."""
 
 
 class Proposal(NamedTuple):
@@ -366,12 +448,14 @@ _MOVEMENTS = """
 _LISTINGS = """
     SELECT sku, bool_or(sells AND available > 0) AS listed,
         coalesce(sum(greatest(available, 0)) FILTER (WHERE sells), 0)::int8 AS available,
-        count(*) FILTER (WHERE sells AND available > 0) AS suppliers
+        count(*) FILTER (WHERE sells AND available > 0) AS suppliers,
+        min(g.since) AS since, coalesce(min(g.against), '{{}}') AS against
     FROM (
-        SELECT l.sku, l.available, coalesce(s.approved, false) AS sells
+        SELECT l.sku, l.available, coalesce(s.approved AND (e.ends_at IS NULL OR e.ends_at > %(now)s), false) AS sells
         FROM {stock_levels} AS l LEFT JOIN {stock_sellers} AS s USING (supplier_id)
+            LEFT JOIN {stock_offer_ends} AS e USING (supplier_id, sku)
         WHERE l.tracked AND l.sku > %(after)s AND (%(sku)s = '' OR l.sku = %(sku)s)
-    ) AS offered
+    ) AS offered LEFT JOIN {stock_listings} AS g USING (sku)
     GROUP BY sku
     HAVING %(listed)s::bool IS NULL OR bool_or(sells AND available > 0) = %(listed)s
     ORDER BY sku LIMIT %(limit)s
@@ -442,9 +526,11 @@ async def list_movements(where: Where, page: PageOf, supplier_id: str, sku: str)
         return Answer(rows, at.position, token)
 
 
-async def list_listings(where: Where, page: PageOf, sku: str = "", listed: bool | None = None) -> Answer[Listing]:
+async def list_listings(
+    where: Where, page: PageOf, now: datetime, sku: str = "", listed: bool | None = None
+) -> Answer[Listing]:
     """SKUs whose stock is tracked and whether any approved supplier has some left; all, or only these."""
-    parameters = {"after": page.after(str) or "", "sku": sku, "listed": listed, "limit": page.limit}
+    parameters = {"after": page.after(str) or "", "sku": sku, "listed": listed, "limit": page.limit, "now": now}
     async with snapshot(where, STOCK_LEVELS) as at:
         found = await at.each(_LISTINGS, parameters, Listing)
         rows, token = page.cut(found, [listing.sku for listing in found])

@@ -351,8 +351,15 @@ def listings(session: Session, sku: str, show: str | None, limit: int | None) ->
         session,
         rows_of(session, session.client.reports.ListListings, request, "listings"),
         limit,
-        ["sku", "status", ">available", ">suppliers"],
-        lambda each: [each.sku, "listed" if each.listed else "delisted", each.available, each.suppliers],
+        ["sku", "status", ">available", ">suppliers", "since", "why"],
+        lambda each: [
+            each.sku,
+            "listed" if each.listed else "delisted",
+            each.available,
+            each.suppliers,
+            minute(each, "since"),
+            ", ".join(f"{supplier_id} {why.replace('_', ' ')}" for supplier_id, why in sorted(each.against.items())),
+        ],
         "Nobody's stock is tracked.",
     )
 

@@ -12,7 +12,7 @@ from functools import reduce
 
 from msgspec.structs import replace
 
-from ledger.decisions import cancelling, customs, rerouting
+from ledger.decisions import cancelling, customs, rerouting, spelling
 from ledger.decisions.addressing import readdress
 from ledger.decisions.docket import (
     Docket,
@@ -105,10 +105,12 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if papers:
         others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
     holds = _intake_holds(order, missing, found, others, intake.at)
+    untracked = _untracked(view, order.lines.values())
     placed = replace(
         intake,
         holds=holds,
-        untracked=_untracked(view, order.lines.values()),
+        untracked=untracked,
+        warnings=() if intake.historical else spelling.oddities(view, order.lines.values(), untracked),
         return_window_days=policy_at(policies.find(view), intake.at).return_window_days,
     )
     facts: list[OrderFact] = [placed, *found.facts]
@@ -233,7 +235,9 @@ def complete_details(
     merged = {**order.lines, **{line.line_no: line for line in lines}}
     need_for(view, merged.values())
     promised_by = end_of_promise(order.promised_day, details.destination)
-    details = replace(details, untracked=_untracked(view, merged.values()), promised_by=promised_by)
+    untracked = _untracked(view, merged.values())
+    odd = spelling.oddities(view, lines, untracked)
+    details = replace(details, untracked=untracked, promised_by=promised_by, odd_skus=odd)
     docket = Docket(order, orders.complete_details(order, details))
     orders.require_total(order, docket.order)
     if payment is not None:

@@ -402,6 +402,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.CASE_DUE: _case_due,
     MessageKind.UNITS_CANCELLED: _stays_true,
     MessageKind.STOCK_ALERT: _level,
+    MessageKind.LISTING: _level,
     MessageKind.INVOICE_DISPUTE: _invoice_dispute,
     MessageKind.STOCK_UP_REQUEST: _stock_up_request,
 }

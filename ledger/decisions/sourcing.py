@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import starmap
 from typing import NamedTuple
 
+from ledger.decisions import spelling
 from ledger.decisions.order_stock import Item, demand_of, within_reach
 from ledger.facts import Change, LineNo, Units, changes_of
 from ledger.nouns import skus, stock, suppliers
@@ -26,11 +27,15 @@ from ledger.view import View
 
 def offer_sku(view: View, supplier_id: str, offer: Offer, at: datetime) -> list[Change]:
     """What a supplier offers of a SKU, which then knows of it. The same offer again records nothing."""
-    view.need(suppliers.stream(supplier_id), skus.stream(offer.sku))
+    view.need(suppliers.stream(supplier_id), skus.stream(offer.sku), skus.stream(skus.folded(offer.sku)))
     supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
     offered = suppliers.offer_sku(supplier, offer, at)
     listed = skus.list_supplier(skus.find(view, offer.sku), offer.sku, supplier_id, at)
-    return [*changes_of(suppliers.stream(supplier_id), offered), *changes_of(skus.stream(offer.sku), listed)]
+    return [
+        *changes_of(suppliers.stream(supplier_id), offered),
+        *changes_of(skus.stream(offer.sku), listed),
+        *(spelling.spell(view, offer.sku, at, listed=True) if listed else ()),
+    ]
 
 
 # --- lines whose shop does not know the supplier --------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.decisions import stocking_up
+from ledger.decisions import spelling, stocking_up
 from ledger.facts import Change, changes_of
 from ledger.nouns import policies, stock, suppliers
 from ledger.nouns.policies import Policy, policy_at
@@ -51,7 +51,7 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
     changes = changes_of(stock.stream(supplier_id, sku), facts)
     if own is not None and own.secured and facts and isinstance(facts[0], FeedRecorded):
         changes += stocking_up.after_feed(view, own, supplier_id, sku, feed, now)
-    return changes
+    return changes if own is not None and own.tracked else [*changes, *spelling.spell(view, sku, now)]
 
 
 # --- alerts ---------------------------------------------------------------------------------------

@@ -12,9 +12,21 @@ from typing import Any, ClassVar
 from msgspec import convert
 from msgspec.structs import astuple
 
-from ledger.decisions import after_sales, dispatch, intake, rerouting
+from ledger.decisions import after_sales, dispatch, intake, listings, rerouting
 from ledger.facts import Change, Fact, Value, changes_of, order_of
-from ledger.nouns import cases, claims, inquiries, orders, parcels, policies, recoveries, stock, stock_ups, suppliers
+from ledger.nouns import (
+    cases,
+    claims,
+    inquiries,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    skus,
+    stock,
+    stock_ups,
+    suppliers,
+)
 from ledger.nouns.orders import breaches
 from ledger.nouns.policies import policy_at
 from ledger.terms.clocks import Clock
@@ -234,6 +246,20 @@ class FeedDue(_OfStock, frozen=True):
         own = stock.find(view, self.supplier_id, self.sku)
         stale_at = own.stale_at if own else None
         return stock.go_stale(own, self.supplier_id, self.sku, stale_at, policy_at(policies.find(view), now), now)
+
+
+class ListingDue(_OfStock, frozen=True):
+    """A SKU is on sale that nobody has, or delisted although somebody has it; each occasion counts once."""
+
+    name = "listing"
+    occasion: str
+
+    @property
+    def stream(self) -> str:
+        return skus.stream(self.sku)
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return listings.reconsider(view, self.supplier_id, self.sku, now)
 
 
 class _OfOrder(Timer, frozen=True):

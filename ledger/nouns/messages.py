@@ -67,6 +67,8 @@ class MessageKind(StrEnum):
     """To staff: a customer has to be answered soon."""
     STOCK_ALERT = "stock_alert"
     """To staff: a level needs somebody."""
+    LISTING = "listing"
+    """To staff: a SKU is to be taken off sale everywhere, or put back."""
     ADDRESS_CHANGE = "address_change"
     """To a supplier that knows of the old one."""
     WAIT = "wait"
@@ -99,6 +101,7 @@ _AUDIENCES = {
     MessageKind.PARCEL_ALERT: Audience.STAFF,
     MessageKind.CASE_DUE: Audience.STAFF,
     MessageKind.STOCK_ALERT: Audience.STAFF,
+    MessageKind.LISTING: Audience.STAFF,
 }
 """All others are for customers."""
 

@@ -114,6 +114,12 @@ def holding(offers: Iterable[Offer], at: datetime) -> Offer | None:
     return None
 
 
+def end_of(offers: Iterable[Offer]) -> datetime | None:
+    """When the last of a SKU's offers ends; None if one never does."""
+    ends = [offer.valid_until for offer in offers]
+    return max((end for end in ends if end is not None), default=None) if None not in ends else None
+
+
 # --- refusals -------------------------------------------------------------------------------------
 
 

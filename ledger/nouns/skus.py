@@ -1,12 +1,16 @@
-"""SKUs: who offers what the retailer sells (DOMAIN 2).
+"""SKUs: who offers what the retailer sells, how it is spelled, and whether anybody has a unit of it (DOMAIN 2, 3).
 
 The conditions are in the supplier's stream; a retired supplier stays listed and does not qualify.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import assert_never
+from unicodedata import normalize
+
+from msgspec.structs import replace
 
 from ledger.facts import Fact, Value
 from ledger.view import View, noun
@@ -22,6 +26,11 @@ def find(view: View, sku: str) -> Sku | None:
     return found
 
 
+def folded(sku: str) -> str:
+    """The SKU without the difference of capital and small letters; its stream knows how it is spelled."""
+    return normalize("NFC", sku.casefold())
+
+
 # --- facts ----------------------------------------------------------------------------------------
 
 
@@ -33,7 +42,34 @@ class SupplierListed(Fact, frozen=True, tag="sku.supplier_listed"):
     at: datetime
 
 
-SkuFact = SupplierListed
+class SkuSpelled(Fact, frozen=True, tag="sku.spelled"):
+    """A SKU became known. On the stream of its folded form, where those that differ by case alone meet."""
+
+    sku: str
+    at: datetime
+    warnings: tuple[str, ...] = ()
+    """What is odd about it: the others."""
+
+
+class SkuDelisted(Fact, frozen=True, tag="sku.delisted"):
+    """No qualified supplier can promise a unit any more: take it off sale in every shop."""
+
+    sku: str
+    against: dict[str, str]
+    """Why not, by supplier."""
+    at: datetime
+
+
+class SkuRelisted(Fact, frozen=True, tag="sku.relisted"):
+    """It was delisted, and a qualified supplier can promise units again: put it back on sale."""
+
+    sku: str
+    supplier_id: str
+    available: int
+    at: datetime
+
+
+SkuFact = SupplierListed | SkuSpelled | SkuDelisted | SkuRelisted
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -43,10 +79,45 @@ class Sku(Value, frozen=True):
 
     suppliers: tuple[str, ...] = ()
     """Who offers it, the first listed first."""
+    spellings: tuple[str, ...] = ()
+    """Known SKUs that differ by case alone, if this is their folded form."""
+    listing: Listing | None = None
+    """Whether it is on sale; None before it was ever delisted."""
+
+
+class Listing(Value, frozen=True):
+    """Since when a SKU is delisted, or on sale again."""
+
+    sku: str
+    delisted: bool
+    since: datetime
+    crossings: int
+    against: dict[str, str] = {}
 
 
 def evolve(sku: Sku | None, fact: SkuFact) -> Sku:
-    return Sku((*(sku.suppliers if sku else ()), fact.supplier_id))
+    sku = sku or Sku()
+    match fact:
+        case SupplierListed(supplier_id=supplier_id):
+            spellings = _spelled(sku, fact.sku) if fact.sku == folded(fact.sku) else sku.spellings
+            return replace(sku, suppliers=(*sku.suppliers, supplier_id), spellings=spellings)
+        case SkuSpelled():
+            return replace(sku, spellings=_spelled(sku, fact.sku))
+        case SkuDelisted(against=against):
+            return replace(sku, listing=_crossed(sku, fact, against))
+        case SkuRelisted():
+            return replace(sku, listing=_crossed(sku, fact, None))
+        case _:
+            assert_never(fact)
+
+
+def _spelled(sku: Sku, spelling: str) -> tuple[str, ...]:
+    return sku.spellings if spelling in sku.spellings else (*sku.spellings, spelling)
+
+
+def _crossed(sku: Sku, fact: SkuDelisted | SkuRelisted, against: dict[str, str] | None) -> Listing:
+    crossings = sku.listing.crossings if sku.listing else 0
+    return Listing(fact.sku, against is not None, fact.at, crossings + 1, against or {})
 
 
 NOUN = noun("sku", SkuFact, evolve)
@@ -60,3 +131,31 @@ def list_supplier(present: Sku | None, sku: str, supplier_id: str, at: datetime)
     if present is not None and supplier_id in present.suppliers:
         return []
     return [SupplierListed(sku, supplier_id, at)]
+
+
+def oddities(home: Sku | None, sku: str) -> tuple[str, ...]:
+    """What is odd about a SKU that is not known: others are, and differ by case alone; home is of its folded form."""
+    others = home.spellings if home is not None else ()
+    if not others or sku in others:
+        return ()
+    return (f"{sku} is taken for another SKU than {', '.join(others)}: only upper and lower case differ",)
+
+
+def spell(home: Sku | None, sku: str, at: datetime, *, listed: bool = False) -> Sequence[SkuFact]:
+    """The SKU is known from now on. A known one records nothing, nor one that is listed under its folded form."""
+    if home is not None and sku in home.spellings:
+        return []
+    warnings = oddities(home, sku)
+    return [] if listed and sku == folded(sku) and not warnings else [SkuSpelled(sku, at, warnings)]
+
+
+def delist(present: Sku | None, sku: str, against: Mapping[str, str], at: datetime) -> Sequence[SkuFact]:
+    """Nobody can promise a unit. Delisting twice records nothing."""
+    is_delisted = present is not None and present.listing is not None and present.listing.delisted
+    return [] if is_delisted else [SkuDelisted(sku, dict(against), at)]
+
+
+def relist(present: Sku | None, sku: str, supplier_id: str, available: int, at: datetime) -> Sequence[SkuFact]:
+    """A supplier can promise units. What is not delisted records nothing."""
+    is_delisted = present is not None and present.listing is not None and present.listing.delisted
+    return [SkuRelisted(sku, supplier_id, available, at)] if is_delisted else []

@@ -51,6 +51,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderShipped,
 )
 from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
+from ledger.nouns.skus import SkuDelisted, SkuRelisted
 from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
 from ledger.nouns.stock_ups import StockUp, StockUpAnswerMissed, StockUpAsked
 from ledger.nouns.supplier_invoices import SupplierInvoiceDisputed
@@ -318,6 +319,13 @@ def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
     return causes_of
 
 
+def _listing(because: str) -> Callable[[Any, Any], Iterable[_Cause]]:
+    def causes_of(fact: Any, history: Any) -> Iterable[_Cause]:
+        yield _Cause(MessageKind.LISTING, About(sku=fact.sku, because=because), fact.at)
+
+    return causes_of
+
+
 _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     OrderConfirmed: _confirmed,
     SupplierOrderSent: _sent,
@@ -346,6 +354,8 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     Oversold: _level(Alert.OVERSOLD),
     StockLow: _level(Alert.LOW),
     StockRunningOut: _level(Alert.RUNNING_OUT),
+    SkuDelisted: _listing("delisted"),
+    SkuRelisted: _listing("relisted"),
     SoldOut: _level(Alert.SOLD_OUT),
     FeedStale: _level(Alert.STALE),
 }

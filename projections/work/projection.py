@@ -11,6 +11,7 @@ from ledger.nouns import (
     orders,
     parcels,
     recoveries,
+    skus,
     stock_ups,
     supplier_invoices,
     suppliers,
@@ -34,7 +35,7 @@ from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.work.orders import of_order
 from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkKind, WorkState, task_id_of
-from projections.work.stock import of_stock
+from projections.work.stock import of_sku, of_stock
 
 
 def _of_task(task: Task) -> list[Handling]:
@@ -310,7 +311,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    10,
+    11,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
@@ -320,6 +321,7 @@ WORK = projection(
     From(cases.NOUN, ITEMS, _of_case),
     From(suppliers.NOUN, ITEMS, _of_supplier),
     From(messages.NOUN, ITEMS, _of_message),
+    From(skus.NOUN, ITEMS, of_sku),
     FromPages((ITEMS,), of_stock),
     From(tasks.NOUN, TASKS, _of_task),
 )

@@ -49,6 +49,8 @@ class WorkKind(StrEnum):
     """A supplier order is to be sent."""
     INVOICE = "invoice"
     """A supplier's invoice asks too much, or a dispute about it is to be settled."""
+    LISTING = "listing"
+    """A SKU is to be taken off sale in every shop: nobody has a unit of it."""
 
 
 class WorkState(StrEnum):

@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.facts import Fact
 from ledger.nouns import stock
+from ledger.nouns.skus import Sku
 from ledger.nouns.stock import Alert
 from projections.machine.streams import Page
 from projections.machine.tables import AddedRows, Rows, Written
@@ -34,6 +35,25 @@ def of_stock(page: Page) -> list[Written]:
     gone = Rows(ITEMS)
     gone.gone = sorted(ended)
     return [gone, AddedRows(ITEMS, (item for item in raised.values() if item is not None))]
+
+
+def of_sku(sku: Sku) -> list[Item]:
+    """A SKU that is delisted, until it is relisted."""
+    listing = sku.listing
+    if listing is None or not listing.delisted:
+        return []
+    against = ", ".join(f"{supplier_id} {why.replace('_', ' ')}" for supplier_id, why in listing.against.items())
+    item = Item(
+        WorkKind.LISTING,
+        listing.sku,
+        f"{WorkKind.LISTING}-{listing.crossings}-{listing.sku}",
+        Owner.OPERATIONS,
+        listing.since,
+        listing.since,
+        f"take it off sale: {against}",
+        sku=listing.sku,
+    )
+    return [item]
 
 
 def _alert(position: int, fact: Fact) -> Item | None:

@@ -62,6 +62,7 @@ REASONS = {
         *(f"approved_{remedy}" for remedy in Remedy),
     ),
     MessageKind.STOCK_ALERT: tuple(Alert),
+    MessageKind.LISTING: ("delisted", "relisted"),
     MessageKind.UNITS_CANCELLED: ("cancelled", "refund_paid"),
 }
 CLOCKS = {

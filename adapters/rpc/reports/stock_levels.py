@@ -46,7 +46,7 @@ class StockLevelQueries(Queries):
         require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
         where = await self.where(request, context)
         answer = await stock_levels.list_listings(
-            where, page(request), optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
+            where, page(request), datetime.now(UTC), optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
         )
         return listed(pb.ListListingsResponse, "listings", answer, _listing)
 
@@ -72,4 +72,4 @@ def _movement(movement: stock_levels.StockMovement) -> pb.StockMovement:
 
 
 def _listing(each: stock_levels.Listing) -> pb.Listing:
-    return pb.Listing(**each._asdict())
+    return pb.Listing(**each._asdict() | {"since": stamp(each.since)})

@@ -176,7 +176,7 @@ def approve_supplier(request: pb.ApproveSupplierRequest, edge: Edge) -> Ask:
 def offer_sku(request: pb.OfferSkuRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     offer = _offer(request.offer)
-    streams = (suppliers.stream(supplier_id), skus.stream(offer.sku))
+    streams = (suppliers.stream(supplier_id), *dict.fromkeys(map(skus.stream, (offer.sku, skus.folded(offer.sku)))))
     return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
 
 

@@ -218,6 +218,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     payments: tuple[Payment, ...] = ()
     cash_on_delivery: bool = False
     """Carriers collect the money at the door: it is confirmed unpaid."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about it, such as a SKU that differs from a known one by case alone."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -246,6 +248,12 @@ class DetailsCompleted(SincePlacing, frozen=True, tag="order.details_completed")
     incoterm: Incoterm | None = None
     promised_by: datetime | None = None
     """When the promised day ends at the new destination; only where a day was promised."""
+    odd_skus: tuple[str, ...] = ()
+    """What is odd about them: known ones differ by case alone."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*super().warnings, *self.odd_skus)
 
 
 class CustomsLine(Value, frozen=True):

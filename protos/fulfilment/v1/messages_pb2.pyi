@@ -99,6 +99,8 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
     MESSAGE_KIND_STOCK_UP_REQUEST: _MessageKind.ValueType  # 20
     """To the supplier: what to have ready before a peak."""
+    MESSAGE_KIND_LISTING: _MessageKind.ValueType  # 21
+    """To staff: a SKU is to be taken off sale in every shop, because no supplier has a unit of it, or put back."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -147,6 +149,8 @@ MESSAGE_KIND_UNITS_CANCELLED: MessageKind.ValueType  # 19
 """To the customer: what was cancelled, what money comes back for it, and later that it was paid."""
 MESSAGE_KIND_STOCK_UP_REQUEST: MessageKind.ValueType  # 20
 """To the supplier: what to have ready before a peak."""
+MESSAGE_KIND_LISTING: MessageKind.ValueType  # 21
+"""To staff: a SKU is to be taken off sale in every shop, because no supplier has a unit of it, or put back."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:

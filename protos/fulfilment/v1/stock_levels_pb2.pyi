@@ -467,10 +467,32 @@ class Listing(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AgainstEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SKU_FIELD_NUMBER: _builtins.int
     LISTED_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     SUPPLIERS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """What."""
     listed: _builtins.bool
@@ -479,6 +501,18 @@ class Listing(_message.Message):
     """Units available at all approved suppliers together."""
     suppliers: _builtins.int
     """How many approved suppliers have any."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the ledger has recorded it as delisted ("sku.delisted"), or as on sale again ("sku.relisted"), a moment
+        after it became so; absent before it was ever delisted.
+        """
+
+    @_builtins.property
+    def against(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Of a delisted one: why each supplier can promise no unit, by supplier, such as "sold_out", "stale", "suspended",
+        "retired", "withdrawn", "not_offered_now" or "untracked".
+        """
+
     def __init__(
         self,
         *,
@@ -486,10 +520,12 @@ class Listing(_message.Message):
         listed: _builtins.bool = ...,
         available: _builtins.int = ...,
         suppliers: _builtins.int = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        against: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "listed", b"listed", "sku", b"sku", "suppliers", b"suppliers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "available", b"available", "listed", b"listed", "since", b"since", "sku", b"sku", "suppliers", b"suppliers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,6 +85,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
     WORK_KIND_DRAFT: _WorkKind.ValueType  # 14
     """A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
+    WORK_KIND_LISTING: _WorkKind.ValueType  # 15
+    """A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -119,6 +121,8 @@ WORK_KIND_REFUND: WorkKind.ValueType  # 12
 """Money is owed to a customer beside the refunds of cases: for cancelled units, or because a refund bounced."""
 WORK_KIND_DRAFT: WorkKind.ValueType  # 14
 """A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
+WORK_KIND_LISTING: WorkKind.ValueType  # 15
+"""A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final
@@ -162,7 +166,7 @@ class Work(_message.Message):
     tracking_number: _builtins.str
     """The parcel's number."""
     sku: _builtins.str
-    """The SKU, if it is about a stock level."""
+    """The SKU, if it is about a stock level or a listing."""
     claimed_by: _builtins.str
     """The actor who has it; empty while nobody does."""
     @_builtins.property
