@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -150,40 +150,63 @@ def _line_of(request_id: str) -> int:
     return int(request_id.rpartition("/")[2])
 
 
+Rows = list[tuple[int, dict[str, str]]]
+"""The lines of a file, each with its number; what a file does not name has 0."""
+
+
 def send_lines(
     session: Session,
     source: Source,
     columns: tuple[Sequence[str], Sequence[str]],
     command: Callable[[ReadLine, str], batch_pb2.BatchCommand],
     request_id: str,
+    absent: Callable[[set[str]], list[dict[str, str]]] | None = None,
 ) -> int:
     """Send each line as a command, with the columns it must and may have; the exit code is 1 if any was not recorded.
 
-    ``command`` makes it from the row and the request id. The first column names what a line is about, each once.
+    ``command`` makes it from the row and the request id. The first column names what a line is about, each once. If a
+    file says all that there is, ``absent`` makes the lines that follow for what it does not name, unless a line of it
+    cannot be read: that may have named it.
     """
     required, optional = columns
-    rows = list(files.rows(source.path, source.content, required, optional))
+    rows: Rows = list(files.rows(source.path, source.content, required, optional))
     _refuse_twice(source.path, rows, required[0])
     result = LineResults((*required, *optional))
-
-    def commands() -> Iterator[Group]:
-        for line, cells in rows:
-            row = ReadLine(cells)
-            made = command(row, f"{request_id}/{line}")
-            if row.faults:
-                result.add_problem(line, "UNREADABLE", "; ".join(row.faults))
-            else:
-                yield [made]
-
+    groups = _commands(rows, command, request_id, result)
+    unnamed: Rows = []
+    if absent is not None and rows and not result.problems:
+        unnamed = [(0, cells) for cells in absent({cells[required[0]] for _, cells in rows})]
+        groups += _commands(unnamed, command, request_id, result)
     try:
         with Bar(session) as bar:
-            bar.begin("lines", len(rows))
-            send(session.client, commands(), result, bar)
+            bar.begin("lines", len(rows) + len(unnamed))
+            send(session.client, groups, result, bar)
     except Trouble as trouble:
         trouble.message += "; run the same command again to go on where it stopped"
         raise
-    _print_results(session, len(rows), result)
+    _print_results(session, len(rows), result, None if absent is None else len(unnamed))
     return 1 if result.problems else 0
+
+
+def _commands(
+    rows: Rows, command: Callable[[ReadLine, str], batch_pb2.BatchCommand], request_id: str, result: LineResults
+) -> list[Group]:
+    """A command for each line that can be read; the others are problems of the result."""
+    groups: list[Group] = []
+    for line, cells in rows:
+        row = ReadLine(cells)
+        # What a file does not name may be something else in the next run, so it is known by what it is.
+        part = "" if line else hashlib.sha256(repr(cells).encode()).hexdigest()[:16] + "/"
+        made = command(row, f"{request_id}/{part}{line}")
+        if row.faults:
+            result.add_problem(line, "UNREADABLE", "; ".join(row.faults))
+        else:
+            groups.append([made])
+    return groups
+
+
+def _place(line: int) -> str:
+    return f"line {line}" if line else "not in the file"
 
 
 def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column: str) -> None:
@@ -200,22 +223,27 @@ def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column:
             )
 
 
-def _print_results(session: Session, lines: int, result: LineResults) -> None:
+def _print_results(session: Session, lines: int, result: LineResults, unnamed: int | None) -> None:
+    """unnamed is how many lines followed for what the file does not name; None where that is not asked for."""
     problems = sorted(result.problems)
     warnings = sorted(result.warnings)
     for warned in warnings[:_MOST_SHOWN]:
-        session.out.warn(f"line {warned.line}: {warned.message}")
+        session.out.warn(f"{_place(warned.line)}: {warned.message}")
     if len(warnings) > _MOST_SHOWN:
         session.out.warn(f"... and {len(warnings) - _MOST_SHOWN:,} more; --json lists all.")
     applied, known = result.applied.total(), result.replayed.total()
     if session.json:
         listed = [each._asdict() for each in problems]
         odd = [each._asdict() for each in warnings]
-        session.out.json({"lines": lines, "applied": applied, "replayed": known, "problems": listed, "warnings": odd})
+        followed = {} if unnamed is None else {"unnamed": unnamed}
+        report = {"lines": lines, **followed, "applied": applied, "replayed": known}
+        session.out.json({**report, "problems": listed, "warnings": odd})
         return
     counted = f"{lines:,} {'line' if lines == 1 else 'lines'}"
+    if unnamed is not None:
+        counted += f", and {unnamed:,} that the file does not name"
     session.out.say(f"{counted}: {applied:,} recorded, {known:,} known already, {len(problems):,} not taken.")
     for each in problems[:_MOST_SHOWN]:
-        session.out.say(f"line {each.line}: {each.message} [{each.reason}]")
+        session.out.say(f"{_place(each.line)}: {each.message} [{each.reason}]")
     if len(problems) > _MOST_SHOWN:
         session.out.say(f"... and {len(problems) - _MOST_SHOWN:,} more; --json lists all.", style="dim")

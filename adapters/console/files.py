@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 import click
 
@@ -110,4 +111,5 @@ def rows(
             known = ", ".join((*required, *optional))
             fault = "more cells than columns" if None in cells else f"a column {', '.join(unknown)}"
             raise Trouble(f"{path}, line {line} has {fault}; its columns are {known}", "COLUMNS_UNKNOWN")
-        yield line, {column: (cells.get(column) or "").strip() for column in (*required, *optional)}
+        # Composed, so that what looks the same is the same.
+        yield line, {column: normalize("NFC", (cells.get(column) or "").strip()) for column in (*required, *optional)}

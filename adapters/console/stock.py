@@ -14,7 +14,7 @@ from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.stock_ups import up
 from adapters.console.words import minute
-from fulfilment.v1 import batch_pb2, common_pb2, stock_levels_pb2, stock_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, stock_levels_pb2, stock_pb2
 
 
 @click.group(cls=Nouns)
@@ -156,6 +156,7 @@ def release(
 )
 @click.option("--as-of", type=words.INSTANT, help="When the supplier counted; now if not said.")
 @click.option("--includes-orders-up-to", type=words.INSTANT, help="Orders committed until then are taken off already.")
+@click.option("--complete", is_flag=True, help="The file names all that there is: what it does not name has none.")
 @option_request_id()
 @click.pass_obj
 def feed(
@@ -167,6 +168,7 @@ def feed(
     version: int | None,
     as_of: Any,
     includes_orders_up_to: Any,
+    complete: bool,
     request_id: str | None,
 ) -> int | None:
     """Record a supplier's figure, or those of a file.
@@ -174,6 +176,7 @@ def feed(
     \b
       fulfilment stock feed acme TEA 10
       fulfilment stock feed acme --csv stock.csv
+      fulfilment stock feed acme --csv stock.csv --complete
     """
 
     def request(sku: str, quantity: int, version: int, request_id: str | None) -> stock_pb2.RecordFeedRequest:
@@ -194,15 +197,25 @@ def feed(
             fed = request(row.required("sku"), row.whole("quantity"), number, request_id)
             return batch_pb2.BatchCommand(record_feed=fed)
 
-        about = ("feed", supplier_id, str(number), str(as_of), str(includes_orders_up_to))
-        return bulk.send_lines(session, file, (("sku", "quantity"), ()), command, request_id or file.request_id(*about))
-    if source is not None or sku is None or quantity is None:
+        about = ("feed", supplier_id, str(number), str(as_of), str(includes_orders_up_to), *["complete"] * complete)
+        absent = (lambda named: _absent(session, supplier_id, named)) if complete else None
+        columns = (("sku", "quantity"), ())
+        return bulk.send_lines(session, file, columns, command, request_id or file.request_id(*about), absent)
+    if source is not None or complete or sku is None or quantity is None:
         raise click.UsageError("Name a SKU and its quantity, or a file of them with --csv.")
     receipt = session.client.call(
         session.client.stock.RecordFeed, request(sku, quantity, version or time.time_ns() // 1_000_000, request_id)
     )
     _show(session, supplier_id, (sku,), receipt)
     return None
+
+
+def _absent(session: Session, supplier_id: str, named: set[str]) -> list[dict[str, str]]:
+    """A line of none for each SKU of which the supplier had some and that is not among the named ones."""
+    position = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
+    request = stock_levels_pb2.ListStockLevelsRequest(supplier_id=supplier_id, at_least=position)
+    levels = rows_of(session, session.client.reports.ListStockLevels, request, "levels")
+    return [{"sku": each.sku, "quantity": "0"} for each in levels if each.quantity and each.sku not in named]
 
 
 @stock.command()

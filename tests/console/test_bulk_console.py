@@ -48,6 +48,43 @@ def test_a_file_that_was_written_anew_is_a_new_feed(ff: Terminal, tmp_path: Path
     assert "1 recorded" in ff("stock", "feed", "acme", "--csv", source).out
 
 
+def test_a_complete_feed_sets_what_it_does_not_name_to_none(ff: Terminal, tmp_path: Path):
+    assert ff("supplier", "add", "full", "--name", "Full Ltd", "--approve").code == 0
+    ff("stock", "feed", "full", "--csv", written(tmp_path / "first.csv", "sku,quantity", ["A,1", "B,2", "C,0", "D,4"]))
+    source = written(tmp_path / "second.csv", "sku,quantity", ["A,5", "E,6"])
+    os.utime(source, (time.time() + 5, time.time() + 5))
+    result = ff("stock", "feed", "full", "--csv", source, "--complete")
+    summary = "2 lines, and 2 that the file does not name: 4 recorded, 0 known already, 0 not taken.\n"
+    assert (result.code, result.out) == (0, summary)
+    levels = ff("stock", "show", "full", "A", "B", "C", "D", "E", "--json").json["levels"]
+    assert [each["quantity"] for each in levels] == [5, 0, 0, 0, 6]
+    again = ff("stock", "feed", "full", "--csv", source, "--complete", "--json")
+    assert (again.json["lines"], again.json["unnamed"], again.json["replayed"]) == (2, 0, 2)
+
+
+def test_a_complete_feed_with_a_line_that_cannot_be_read_or_of_before_sets_nothing_to_none(
+    ff: Terminal, tmp_path: Path
+):
+    assert ff("supplier", "add", "half", "--name", "Half Ltd", "--approve").code == 0
+    ff("stock", "feed", "half", "--csv", written(tmp_path / "first.csv", "sku,quantity", ["A,1", "B,2"]))
+    source = written(tmp_path / "second.csv", "sku,quantity", ["A,5", ",2"])
+    os.utime(source, (time.time() + 5, time.time() + 5))
+    result = ff("stock", "feed", "half", "--csv", source, "--complete")
+    assert result.code == 1
+    assert "2 lines, and 0 that the file does not name: 1 recorded" in result.out
+    older = written(tmp_path / "older.csv", "sku,quantity", ["A,9"])
+    os.utime(older, (time.time() - 500, time.time() - 500))
+    assert ff("stock", "feed", "half", "--csv", older, "--complete").code == 0
+    assert [each["quantity"] for each in ff("stock", "show", "half", "A", "B", "--json").json["levels"]] == [5, 2]
+    assert ff("stock", "feed", "half", "A", "1", "--complete").code == 2
+
+
+def test_two_lines_about_one_sku_are_found_however_it_is_composed(ff: Terminal, tmp_path: Path):
+    source = written(tmp_path / "feed.csv", "sku,quantity", ["Th\u00e9,1", " The\u0301 ,2"])
+    result = ff("stock", "feed", "acme", "--csv", source)
+    assert (result.code, "lines 2 and 3 both have the sku" in result.err) == (1, True)
+
+
 def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_taken(ff: Terminal, tmp_path: Path):
     lines = ["PAN,5", "PAN-2,many", ",4", "LID,7"]
     result = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", "sku,quantity", lines))

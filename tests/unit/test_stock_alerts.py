@@ -173,7 +173,7 @@ def test_sold_out_and_back_in_stock_are_each_recorded_once():
 def test_a_first_feed_of_nothing_is_sold_out():
     scenario = Scenario()
     scenario.approve("acme")
-    assert names(scenario.feed(0)) == ["feed_recorded", "sold_out"]
+    assert names(scenario.feed(0)) == ["feed_recorded", "spelled", "sold_out"]
 
 
 def test_what_is_untracked_has_no_alerts():
