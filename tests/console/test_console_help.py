@@ -34,12 +34,14 @@ def test_no_help_is_wider_than_a_terminal(shell: Shell, path: tuple[str, ...]):
 SHAPES = {
     "--amount": "of a case in its own currency, of a chargeback with it",
     "--as-of": "a position or a time of an order, a time of a feed",
+    "--charge": "of an order or an invoice its kind, of a refund the charge's own id",
     "--cost": "of a recovery with its id and kind",
     "--due-within": "reviews in days, everything else in hours",
     "--line": "a whole line, units of a line, or a line",
     "--of": "of a question who is asked, of a payment the one that it is about",
     "--owner": "of a hold any name, of work one of few",
     "--reason": "a word, or a sentence for people",
+    "--warehouse": "a whole one of a supplier, of an offer its code",
     "--version": "the number of a feed, or which version the console is",
 }
 """Options that take something else in some commands, and why."""
