@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ledger.decisions import cancelling, customs, rerouting, spelling
 from ledger.decisions.addressing import readdress
+from ledger.decisions.catalogue import customs_data, drawn
 from ledger.decisions.docket import (
     Docket,
     after_facts,
@@ -86,6 +87,8 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         return []
     if intake.promised_day is not None:
         intake = replace(intake, promised_by=end_of_promise(intake.promised_day, intake.destination))
+    if (lines := drawn(view, intake.lines)) is not intake.lines:
+        intake = replace(intake, lines=lines)
     order = orders.evolve(None, intake)
     found, missing = NOBODY_SOUGHT, orders.missing_fields(order)
     if missing:
@@ -226,13 +229,14 @@ def complete_details(
 
     When nothing lacks any more, the order may be confirmed.
     """
-    order_id, lines, given_at = details.order_id, details.lines, details.at
+    order_id, given_at = details.order_id, details.at
     order = order_in(view, order_id)
-    details = orders.since_placing(order, details)
+    lines = drawn(view, details.lines, order.lines)
+    details = orders.since_placing(order, replace(details, lines=lines))
     at = details.at
     if order.header is orders.Header.CANCELLED:
         raise orders.OrderClosed(order_id, order.header)
-    merged = {**order.lines, **{line.line_no: line for line in lines}}
+    merged = orders.with_lines(order, lines)
     need_for(view, merged.values())
     promised_by = end_of_promise(order.promised_day, details.destination)
     untracked = _untracked(view, merged.values())
@@ -371,6 +375,7 @@ def release_hold(
     if reason is HoldReason.OTHER and own:
         require_usable(view, order, unusable_suppliers(view, order, order.in_bucket("open"), at), at)
     if reason is HoldReason.CUSTOMS_DATA:
+        docket.add(customs_data(view, docket.order, at))
         customs.require_data_to_release(view, docket.order, docket.facts, at)
     return _confirm_if_ready(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
 

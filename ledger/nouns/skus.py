@@ -1,13 +1,13 @@
-"""SKUs: who offers what the retailer sells, how it is spelled, and whether anybody has a unit of it (DOMAIN 2, 3).
+"""SKUs: what they are, who offers them, how they are spelled, and whether anybody has a unit of them (DOMAIN 2, 3).
 
-The conditions are in the supplier's stream; a retired supplier stays listed and does not qualify.
+On which conditions stands with the supplier; a supplier that is retired stays listed and does not qualify.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 from unicodedata import normalize
 
 from msgspec.structs import replace
@@ -31,6 +31,10 @@ def folded(sku: str) -> str:
     return normalize("NFC", sku.casefold())
 
 
+CATALOGUE = stream("")
+"""No SKU has an empty name: this stream tells whether any SKU has a master, so that orders need not ask for each."""
+
+
 # --- facts ----------------------------------------------------------------------------------------
 
 
@@ -39,6 +43,46 @@ class SupplierListed(Fact, frozen=True, tag="sku.supplier_listed"):
 
     sku: str
     supplier_id: str
+    at: datetime
+
+
+class BundlePart(Value, frozen=True):
+    """So many units of another SKU in each unit of a bundle."""
+
+    sku: str
+    units: int
+    price_share: int = 1
+    """How much of the bundle's price one unit bears, compared with a unit of the other parts."""
+
+
+class SkuDescribed(Fact, frozen=True, tag="sku.described"):
+    """What is known of the SKU itself, or was put right; what is None stays as it was."""
+
+    sku: str
+    at: datetime
+    title: str | None = None
+    hs_code: str | None = None
+    origin: str | None = None
+    weight_grams: int | None = None
+    """Net weight of one unit; 0 if it is not known."""
+    parts: tuple[BundlePart, ...] | None = None
+    """What it is a bundle of; none makes it no bundle any more."""
+    outdated: tuple[str, ...] = ()
+    """Fields of which newer news was known already: they are recorded and change nothing."""
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What it says, by field."""
+        return {name: value for name in Master.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(f"newer news of {name.replace('_', ' ')} is known, which stays" for name in self.outdated)
+
+
+class CatalogueBegun(Fact, frozen=True, tag="sku.catalogue_begun"):
+    """The first SKU got a master: from now on orders ask for those of their SKUs."""
+
     at: datetime
 
 
@@ -69,9 +113,19 @@ class SkuRelisted(Fact, frozen=True, tag="sku.relisted"):
     at: datetime
 
 
-SkuFact = SupplierListed | SkuSpelled | SkuDelisted | SkuRelisted
+SkuFact = SupplierListed | SkuDescribed | CatalogueBegun | SkuSpelled | SkuDelisted | SkuRelisted
 
 # --- state ----------------------------------------------------------------------------------------
+
+
+class Master(Value, frozen=True):
+    """What a SKU is, whoever offers it; empty or zero is not known."""
+
+    title: str = ""
+    hs_code: str = ""
+    origin: str = ""
+    weight_grams: int = 0
+    parts: tuple[BundlePart, ...] = ()
 
 
 class Sku(Value, frozen=True):
@@ -83,6 +137,9 @@ class Sku(Value, frozen=True):
     """Known SKUs that differ by case alone, if this is their folded form."""
     listing: Listing | None = None
     """Whether it is on sale; None before it was ever delisted."""
+    master: Master | None = None
+    as_of: Mapping[str, datetime] = {}
+    """When the newest news of the master was, by field."""
 
 
 class Listing(Value, frozen=True):
@@ -107,6 +164,12 @@ def evolve(sku: Sku | None, fact: SkuFact) -> Sku:
             return replace(sku, listing=_crossed(sku, fact, against))
         case SkuRelisted():
             return replace(sku, listing=_crossed(sku, fact, None))
+        case SkuDescribed():
+            news = {name: value for name, value in fact.named.items() if name not in fact.outdated}
+            as_of = {**sku.as_of, **dict.fromkeys(news, fact.at)}
+            return replace(sku, master=replace(sku.master or Master(), **news), as_of=as_of)
+        case CatalogueBegun():
+            return sku
         case _:
             assert_never(fact)
 
@@ -159,3 +222,13 @@ def relist(present: Sku | None, sku: str, supplier_id: str, available: int, at: 
     """A supplier can promise units. What is not delisted records nothing."""
     is_delisted = present is not None and present.listing is not None and present.listing.delisted
     return [SkuRelisted(sku, supplier_id, available, at)] if is_delisted else []
+
+
+def describe(present: Sku | None, described: SkuDescribed) -> Sequence[SkuDescribed]:
+    """What the SKU is. Nothing new records nothing; of each field the newest news by its time counts."""
+    sku = present or Sku()
+    master = sku.master or Master()
+    if sku.master is not None and all(getattr(master, name) == value for name, value in described.named.items()):
+        return []
+    outdated = tuple(name for name in described.named if name in sku.as_of and described.at < sku.as_of[name])
+    return [replace(described, outdated=outdated)]

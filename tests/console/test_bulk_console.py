@@ -94,6 +94,26 @@ def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_take
     assert [each["available"] for each in ff("stock", "show", "acme", "PAN", "LID", "--json").json["levels"]] == [5, 7]
 
 
+def test_what_skus_are_is_taken_from_a_file(ff: Terminal, tmp_path: Path):
+    lines = ["LEAF,Tea leaves,0902.10,cn,100,", "BOX,A box,,,,LEAF:2:3; CUP", "LID,,12,,many,"]
+    source = written(tmp_path / "skus.csv", "sku,title,hs_code,origin,weight_grams,parts", lines)
+    result = ff("sku", "import", source)
+    assert (result.code, result.out.splitlines()[0]) == (1, "3 lines: 2 recorded, 0 known already, 1 not taken.")
+    assert "line 4: weight_grams 'many' is not a whole number" in result.out
+    assert ff("sku", "show", "LEAF").out.splitlines()[1:5] == [
+        "title    Tea leaves",
+        "HS code  090210",
+        "origin   CN",
+        "weight   100 g",
+    ]
+    assert "bundle of  2 LEAF (price share 3), 1 CUP (price share 1)" in ff("sku", "show", "BOX").out
+    assert "2 known already" in ff("sku", "import", source).out
+    assert ff("sku", "describe", "LEAF", "--weight", "120").out == "SKU LEAF  described\n"
+    assert re.search(r"title +Tea leaves\n(.*\n)*weight +120 g", ff("sku", "show", "LEAF").out)
+    ff("sku", "describe", "BOX", "--part", "")
+    assert "bundle" not in ff("sku", "show", "BOX").out
+
+
 def test_a_file_of_offers_may_say_all_that_a_command_can(ff: Terminal, tmp_path: Path):
     header = "sku,cost,currency,article_code,breaks,packing_cost,valid_from"
     lines = ["PEN,3.50,EUR,P-1,10:3.20 100:3,0.10,2026-01-01", "INK,3.50,EUR,,many,0.1,soon"]

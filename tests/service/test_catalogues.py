@@ -139,3 +139,60 @@ def test_an_offer_that_makes_no_sense_is_malformed(client: Client, more: dict[st
 
 def test_an_offer_of_a_house_that_there_is_not_is_refused(client: Client):
     assert reason_of(refused(client.suppliers.OfferSku, offered("pan", warehouse="moon"))) == "UNKNOWN_WAREHOUSE"
+
+
+# --- the SKU master -------------------------------------------------------------------------------
+
+
+def describe(client: Client, sku: str, **named: Any) -> common_pb2.Receipt:
+    request = suppliers_pb2.DescribeSkuRequest(context=context(), sku=sku, **named)
+    receipt: common_pb2.Receipt = client.suppliers.DescribeSku(request)
+    return receipt
+
+
+def bundle(*parts: tuple[str, int, int]) -> suppliers_pb2.BundleParts:
+    made = [suppliers_pb2.BundlePart(sku=sku, units=units, price_share=share) for sku, units, share in parts]
+    return suppliers_pb2.BundleParts(parts=made)
+
+
+def test_an_order_shows_what_the_master_knew_and_the_parts_of_its_bundle(client: Client):
+    describe(client, "pot", title="A pot", hs_code="6911.10", origin="cn", weight_grams=900)
+    describe(client, "leaf", title="Tea leaves")
+    describe(client, "duo", parts=bundle(("pot", 1, 3), ("leaf", 2, 0)))
+    master = client.suppliers.GetSku(suppliers_pb2.GetSkuRequest(sku="pot")).master
+    assert (master.title, master.hs_code, master.origin, master.weight_grams) == ("A pot", "691110", "CN", 900)
+    client.feed(10, sku="pot")
+    client.feed(10, sku="leaf")
+    client.place("duo", sku="duo", units=1)
+    order = client.get("shop/duo")
+    pot, leaf = order.lines
+    assert [(each.line.line_no, each.line.sku, each.line.quantity) for each in (pot, leaf)] == [
+        (101, "pot", 1),
+        (102, "leaf", 2),
+    ]
+    assert (pot.line.title, pot.line.weight_grams, leaf.line.title) == ("A pot", 900, "Tea leaves")
+    assert (leaf.part_of.line_no, leaf.part_of.sku, leaf.part_of.units) == (1, "duo", 2)
+    assert len(order.supplier_orders) == 1
+    client.place("duo", sku="duo", units=1)
+    assert client.get("shop/duo").version == order.version, "the same order again is known"
+
+
+@pytest.mark.parametrize(
+    ("named", "field"),
+    [
+        ({"hs_code": "12"}, "hs_code"),
+        ({"origin": "XX"}, "origin"),
+        ({"weight_grams": -1}, "weight_grams"),
+        ({"parts": bundle(("cup", 1, 1), ("cup", 2, 1))}, "parts.parts"),
+        ({"parts": bundle(("", 1, 1))}, "parts.parts[0].sku"),
+    ],
+)
+def test_a_master_that_makes_no_sense_is_malformed(client: Client, named: dict[str, Any], field: str):
+    request = suppliers_pb2.DescribeSkuRequest(context=context(), sku="pan", **named)
+    assert field in fields_of(refused(client.suppliers.DescribeSku, request))
+
+
+def test_a_bundle_in_itself_is_refused(client: Client):
+    request = suppliers_pb2.DescribeSkuRequest(context=context(), sku="leaf", parts=bundle(("duo", 1, 1)))
+    describe(client, "duo", parts=bundle(("pot", 1, 3), ("leaf", 2, 0)))
+    assert reason_of(refused(client.suppliers.DescribeSku, request)) == "BUNDLE_IN_ITSELF"

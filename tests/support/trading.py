@@ -182,6 +182,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "ApproveSupplier": _SUPPLIER,
     "OfferSku": {**_SUPPLIER, "offer": suppliers_pb2.Offer(sku="cup", cost=eur(200))},
     "WithdrawOffer": {**_SUPPLIER, "sku": "cup"},
+    "DescribeSku": {"sku": "cup", "title": "A cup"},
     "UpdateSupplier": {**_SUPPLIER, "name": "Somebody Ltd"},
     "SuspendSupplier": _SUPPLIER,
     "ReinstateSupplier": _SUPPLIER,

@@ -17,7 +17,7 @@ from fulfilment.v1 import orders_pb2 as pb
 from ledger.decisions import cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.facts import LineNo, order_of
-from ledger.nouns import orders, policies, stock, suppliers
+from ledger.nouns import orders, policies, skus, stock, suppliers
 from ledger.terms.shipping import Incoterm, Priority
 from ledger.view import Decide
 
@@ -121,6 +121,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     streams = (
         orders.stream(order_id),
         policies.stream(),
+        skus.CATALOGUE,
         *(stock.stream(*item) for item in items),
         *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
     )

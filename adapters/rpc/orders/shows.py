@@ -9,10 +9,10 @@ from adapters.rpc.orders.money import collected
 from adapters.rpc.orders.money import shown as shown_money
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2
+from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
 from ledger.nouns import orders
-from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, Shipment
+from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -117,7 +117,12 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
         units=pb.Buckets(**counts),
         untracked=line.line_no in state.untracked,
         choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
+        part_of=_part_of(line.part_of) if line.part_of is not None else None,
     )
+
+
+def _part_of(part_of: PartOf) -> suppliers_pb2.PartOf:
+    return suppliers_pb2.PartOf(line_no=part_of.line_no, sku=part_of.sku, units=part_of.units)
 
 
 def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.SupplierOrder:

@@ -14,7 +14,8 @@ from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
 from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import suppliers_pb2 as pb
-from ledger.decisions import sourcing
+from ledger.decisions import catalogue, sourcing
+from ledger.decisions.customs import HS_CODE
 from ledger.facts import Change, changes_of
 from ledger.nouns import offers, policies, reviews, skus, suppliers
 from ledger.nouns.policies import policy_at
@@ -213,6 +214,35 @@ def withdraw_offer(request: pb.WithdrawOfferRequest, edge: Edge) -> Ask:
     return _of_supplier(supplier_id, lambda supplier: suppliers.withdraw_offer(supplier, sku, because, at))
 
 
+def describe_sku(request: pb.DescribeSkuRequest, edge: Edge) -> Ask:
+    sku, at = shapes.sku(request.sku, "sku"), happened(request, edge.now)
+    named: Callable[[Any], bool] = request.HasField
+    hs_code = shapes.hs_code(request.hs_code, "hs_code")
+    require(not hs_code or HS_CODE.fullmatch(hs_code) is not None, "hs_code", "is not 6 to 12 digits")
+    described = skus.SkuDescribed(
+        sku,
+        at,
+        text(request.title, "title", 1000).strip() if named("title") else None,
+        hs_code if named("hs_code") else None,
+        shapes.country(request.origin, "origin", edge.warnings) if named("origin") else None,
+        count(request.weight_grams, "weight_grams", most=10**9) if named("weight_grams") else None,
+        _bundle_parts(request.parts.parts) if named("parts") else None,
+    )
+    return Ask(lambda view: catalogue.describe_sku(view, described), (skus.stream(sku), skus.CATALOGUE))
+
+
+def _bundle_parts(messages: Sequence[pb.BundlePart]) -> tuple[skus.BundlePart, ...]:
+    require(len(messages) <= 50, "parts.parts", f"{len(messages)} parts, 50 at most")
+    parts = each(messages, "parts.parts", _bundle_part)
+    require(len({part.sku for part in parts}) == len(parts), "parts.parts", "two of them have the same SKU")
+    return parts
+
+
+def _bundle_part(message: pb.BundlePart) -> skus.BundlePart:
+    units = count(message.units, "units", most=10_000) or 1
+    return skus.BundlePart(shapes.sku(message.sku, "sku"), units, count(message.price_share, "price_share") or 1)
+
+
 async def look_at_supplier(request: pb.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     since, until = instant(request, "since"), instant(request, "until")
@@ -269,6 +299,7 @@ READERS: Readers = {
     pb.ApproveSupplierRequest: Reader(approve_supplier),
     pb.OfferSkuRequest: Reader(offer_sku),
     pb.WithdrawOfferRequest: Reader(withdraw_offer),
+    pb.DescribeSkuRequest: Reader(describe_sku),
     pb.ReviewSupplierRequest: Reader(review_supplier, look=look_at_supplier),
     pb.AcceptSuspensionRequest: Reader(accept_suspension),
     pb.DismissSuspensionRequest: Reader(dismiss_suspension),

@@ -46,4 +46,7 @@ class SupplierQueries(PersonalQueries):
             Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
             for supplier_id, known, own in zip(ids, entries[: len(ids)], entries[len(ids) :], strict=True)
         ]
-        return pb.GetSkuResponse(choice=choice(choose(sku, units, candidates, datetime.now(UTC))), position=position)
+        master = shows.sku_master(listed.state.master) if listed.state and listed.state.master else None
+        return pb.GetSkuResponse(
+            master=master, choice=choice(choose(sku, units, candidates, datetime.now(UTC))), position=position
+        )

@@ -7,6 +7,7 @@ from adapters.rpc.shows import money, proposal, rate, stamp, standing, verdict
 from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.nouns.offers import Offer
 from ledger.nouns.reviews import SupplierReviewed
+from ledger.nouns.skus import Master
 from ledger.nouns.suppliers import Agreement, Supplier
 
 
@@ -79,4 +80,14 @@ def _offer(offer: Offer) -> pb.Offer:
         warehouse=offer.warehouse,
         valid_from=stamp(offer.valid_from),
         valid_until=stamp(offer.valid_until),
+    )
+
+
+def sku_master(master: Master) -> pb.SkuMaster:
+    return pb.SkuMaster(
+        title=master.title,
+        hs_code=master.hs_code,
+        origin=master.origin,
+        weight_grams=master.weight_grams,
+        parts=[pb.BundlePart(sku=each.sku, units=each.units, price_share=each.price_share) for each in master.parts],
     )

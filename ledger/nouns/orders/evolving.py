@@ -277,9 +277,16 @@ def _with_suppliers(order: Order, fact: SuppliersChosen) -> Order:
     )
 
 
+def with_lines(order: Order, new: Iterable[Line]) -> dict[LineNo, Line]:
+    """The order's lines with new ones, which replace those of the same number; parts replace their bundle's line."""
+    own = {line.line_no: line for line in new}
+    whole = {line.part_of.line_no for line in own.values() if line.part_of is not None}
+    return {n: line for n, line in order.lines.items() if n not in whole or order.buckets[n].cancelled} | own
+
+
 def _completed(order: Order, fact: DetailsCompleted) -> Order:
-    lines = {**order.lines, **{line.line_no: line for line in fact.lines}}
-    buckets = dict(order.buckets)
+    lines = with_lines(order, fact.lines)
+    buckets = {n: each for n, each in order.buckets.items() if n in lines}
     for line in fact.lines:
         # What was cancelled stays cancelled.
         cancelled = min(buckets[line.line_no].cancelled, line.quantity) if line.line_no in buckets else 0
@@ -288,7 +295,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         order,
         lines=lines,
         buckets=buckets,
-        chosen={n: choice for n, choice in order.chosen.items() if lines[n] is order.lines[n]},
+        chosen={n: choice for n, choice in order.chosen.items() if lines.get(n) is order.lines[n]},
         currency=fact.currency or order.currency,
         customer=fact.customer or order.customer,
         subjects=_with_subject(order.subjects, fact.subject),

@@ -97,6 +97,15 @@ class WhenUnavailable(StrEnum):
     CANCEL = "cancel"
 
 
+class PartOf(Value, frozen=True):
+    """The line of a bundle, as the shop numbered it, that a line was made of."""
+
+    line_no: LineNo
+    sku: str
+    units: int
+    """Of the part, in each unit of the bundle."""
+
+
 class Line(Value, frozen=True):
     """One line of the order as the shop sent it. What it left out is empty or zero."""
 
@@ -116,6 +125,8 @@ class Line(Value, frozen=True):
     """What one unit is declared at customs for, where that is not its price, such as for a gift."""
     total_minor: int | None = None
     """What all its units cost together, exactly, after discounts; None means quantity x unit price."""
+    part_of: PartOf | None = None
+    """None for what the shop sold by itself."""
 
     @property
     def amount_minor(self) -> int:

@@ -1095,11 +1095,12 @@ class OrderLineState(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     UNTRACKED_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
+    PART_OF_FIELD_NUMBER: _builtins.int
     untracked: _builtins.bool
     """Whether nothing is promised of its stock, because its supplier sends no feed of the SKU."""
     @_builtins.property
     def line(self) -> Global___OrderLine:
-        """As the shop sent it."""
+        """As the shop sent it, with what the SKU master knew beside that."""
 
     @_builtins.property
     def units(self) -> Global___Buckets:
@@ -1109,6 +1110,10 @@ class OrderLineState(_message.Message):
     def choice(self) -> _suppliers_pb2.Choice:
         """Why it has its supplier, if the shop did not know one."""
 
+    @_builtins.property
+    def part_of(self) -> _suppliers_pb2.PartOf:
+        """The bundle that it was made of; absent for what the shop sold by itself. It is a line of its own."""
+
     def __init__(
         self,
         *,
@@ -1116,10 +1121,11 @@ class OrderLineState(_message.Message):
         units: Global___Buckets | None = ...,
         untracked: _builtins.bool = ...,
         choice: _suppliers_pb2.Choice | None = ...,
+        part_of: _suppliers_pb2.PartOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "units", b"units"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "part_of", b"part_of", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "units", b"units", "untracked", b"untracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "part_of", b"part_of", "units", b"units", "untracked", b"untracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -185,13 +185,12 @@ class OrderServiceServicer:
     """
 
     def PlaceOrder(self, request, context):
-        """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-        without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
-        but for their stock, which the next that comes in serves, else "incomplete". Goods that
-        would cross a customs border without what customs asks for wait with a hold that names it. The same order
-        again (same channel and channel_order_id, same
-        content) records nothing.
+        """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order without holds is
+        confirmed at once. A line whose shop does not know the supplier gets the one that qualifies best of those that
+        offer its SKU; where none does, a hold says why: "out_of_stock" where some would do but for their stock, which the
+        next that comes in serves, else "incomplete". Goods that would cross a customs border without what customs asks for
+        wait with a hold that names it. What the shop left out of a line is taken from the SKU master, and a bundle is
+        exploded into its parts. The same order again (same channel and channel_order_id, same content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
         """
@@ -200,11 +199,11 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteDetails(self, request, context):
-        """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
-        lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
-        together come to more than 10^15 minor units.
+        """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
+        hold "incomplete" goes, and a paid order is confirmed.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
+        order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
+        more than 10^15 minor units.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -238,25 +237,24 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """Ends a hold; others stay. A paid order without holds is confirmed.
-        The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
-        of a confirmed order reroutes the units that nobody has.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
-        FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED,
-        NOT_OFFERED_NOW, BELOW_MINIMUM, TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
+        """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
+        for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
+        nobody has.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
+        / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+        TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmOrder(self, request, context):
-        """A person confirms the order: the promise is frozen and one supplier order is drafted for each
-        supplier. Confirming twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-        SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it
-        takes more units only, TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their
-        supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
-        the order was placed.
+        """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
+        twice records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
+        NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+        TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
+        NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

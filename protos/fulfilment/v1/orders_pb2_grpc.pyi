@@ -49,22 +49,21 @@ class OrderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]
-    """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-    without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
-    but for their stock, which the next that comes in serves, else "incomplete". Goods that
-    would cross a customs border without what customs asks for wait with a hold that names it. The same order
-    again (same channel and channel_order_id, same
-    content) records nothing.
+    """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order without holds is
+    confirmed at once. A line whose shop does not know the supplier gets the one that qualifies best of those that
+    offer its SKU; where none does, a hold says why: "out_of_stock" where some would do but for their stock, which the
+    next that comes in serves, else "incomplete". Goods that would cross a customs border without what customs asks for
+    wait with a hold that names it. What the shop left out of a line is taken from the SKU master, and a bundle is
+    exploded into its parts. The same order again (same channel and channel_order_id, same content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
     """
     CompleteDetails: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteDetailsRequest, _common_pb2.Receipt]
-    """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
-    lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
-    together come to more than 10^15 minor units.
+    """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
+    hold "incomplete" goes, and a paid order is confirmed.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
+    order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
+    more than 10^15 minor units.
     """
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
     """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
@@ -86,21 +85,20 @@ class OrderServiceStub:
     NOTHING_TO_SHIP for the named supplier order, if it began later.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
-    """Ends a hold; others stay. A paid order without holds is confirmed.
-    The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
-    of a confirmed order reroutes the units that nobody has.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
-    FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED,
-    NOT_OFFERED_NOW, BELOW_MINIMUM, TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
+    """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
+    for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
+    nobody has.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
+    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+    TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
-    """A person confirms the order: the promise is frozen and one supplier order is drafted for each
-    supplier. Confirming twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-    SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it
-    takes more units only, TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their
-    supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
-    the order was placed.
+    """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
+    twice records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
+    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+    TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
+    NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
     SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -241,22 +239,21 @@ class OrderServiceAsyncStub(OrderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-    without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
-    but for their stock, which the next that comes in serves, else "incomplete". Goods that
-    would cross a customs border without what customs asks for wait with a hold that names it. The same order
-    again (same channel and channel_order_id, same
-    content) records nothing.
+    """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order without holds is
+    confirmed at once. A line whose shop does not know the supplier gets the one that qualifies best of those that
+    offer its SKU; where none does, a hold says why: "out_of_stock" where some would do but for their stock, which the
+    next that comes in serves, else "incomplete". Goods that would cross a customs border without what customs asks for
+    wait with a hold that names it. What the shop left out of a line is taken from the SKU master, and a bundle is
+    exploded into its parts. The same order again (same channel and channel_order_id, same content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
     """
     CompleteDetails: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteDetailsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
-    lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
-    together come to more than 10^15 minor units.
+    """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
+    hold "incomplete" goes, and a paid order is confirmed.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
+    order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
+    more than 10^15 minor units.
     """
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
@@ -278,21 +275,20 @@ class OrderServiceAsyncStub(OrderServiceStub):
     NOTHING_TO_SHIP for the named supplier order, if it began later.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Ends a hold; others stay. A paid order without holds is confirmed.
-    The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
-    of a confirmed order reroutes the units that nobody has.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
-    FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED,
-    NOT_OFFERED_NOW, BELOW_MINIMUM, TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
+    """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
+    for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
+    nobody has.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
+    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+    TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """A person confirms the order: the promise is frozen and one supplier order is drafted for each
-    supplier. Confirming twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-    SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it
-    takes more units only, TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their
-    supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
-    the order was placed.
+    """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
+    twice records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
+    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+    TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
+    NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
     SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -436,13 +432,12 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.PlaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-        without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
-        but for their stock, which the next that comes in serves, else "incomplete". Goods that
-        would cross a customs border without what customs asks for wait with a hold that names it. The same order
-        again (same channel and channel_order_id, same
-        content) records nothing.
+        """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order without holds is
+        confirmed at once. A line whose shop does not know the supplier gets the one that qualifies best of those that
+        offer its SKU; where none does, a hold says why: "out_of_stock" where some would do but for their stock, which the
+        next that comes in serves, else "incomplete". Goods that would cross a customs border without what customs asks for
+        wait with a hold that names it. What the shop left out of a line is taken from the SKU master, and a bundle is
+        exploded into its parts. The same order again (same channel and channel_order_id, same content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
         """
@@ -453,11 +448,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.CompleteDetailsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
-        lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
-        together come to more than 10^15 minor units.
+        """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
+        hold "incomplete" goes, and a paid order is confirmed.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
+        order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
+        more than 10^15 minor units.
         """
 
     @_abc_1.abstractmethod
@@ -497,12 +492,12 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ReleaseHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Ends a hold; others stay. A paid order without holds is confirmed.
-        The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
-        of a confirmed order reroutes the units that nobody has.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
-        FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED,
-        NOT_OFFERED_NOW, BELOW_MINIMUM, TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
+        """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
+        for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
+        nobody has.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
+        / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+        TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
         """
 
     @_abc_1.abstractmethod
@@ -511,13 +506,12 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ConfirmOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """A person confirms the order: the promise is frozen and one supplier order is drafted for each
-        supplier. Confirming twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-        SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it
-        takes more units only, TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their
-        supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
-        the order was placed.
+        """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
+        twice records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
+        NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+        TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
+        NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod

@@ -1456,6 +1456,203 @@ class Choice(_message.Message):
 Global___Choice: _TypeAlias = Choice  # noqa: Y015
 
 @_typing.final
+class BundlePart(_message.Message):
+    """So many units of another SKU in each unit of a bundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    PRICE_SHARE_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The part's SKU. Required."""
+    units: _builtins.int
+    """Units of it in one bundle, 1 to 10,000; 0 means 1."""
+    price_share: _builtins.int
+    """How much of the bundle's price one unit bears, compared with a unit of the other parts, 1 to 1,000,000, such as
+    what it costs by itself; 0 means 1.
+    """
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        units: _builtins.int = ...,
+        price_share: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price_share", b"price_share", "sku", b"sku", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundlePart: _TypeAlias = BundlePart  # noqa: Y015
+
+@_typing.final
+class BundleParts(_message.Message):
+    """All parts of a bundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundlePart]:
+        """At most 50, each SKU once; none makes the SKU no bundle any more."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___BundlePart] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleParts: _TypeAlias = BundleParts  # noqa: Y015
+
+@_typing.final
+class PartOf(_message.Message):
+    """The line of a bundle that a line of an order was made of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_NO_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    line_no: _builtins.int
+    """Its number, as the shop numbered it. Parts of line 2 are lines 201, 202 and so on."""
+    sku: _builtins.str
+    """The bundle's SKU."""
+    units: _builtins.int
+    """Units of the part in each unit of the bundle."""
+    def __init__(
+        self,
+        *,
+        line_no: _builtins.int = ...,
+        sku: _builtins.str = ...,
+        units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_no", b"line_no", "sku", b"sku", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartOf: _TypeAlias = PartOf  # noqa: Y015
+
+@_typing.final
+class DescribeSkuRequest(_message.Message):
+    """Asks to record what a SKU is. A field that is absent stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    HS_CODE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    WEIGHT_GRAMS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The SKU, 1 to 255 printable characters. Required."""
+    title: _builtins.str
+    """What it is called, at most 1,000 characters."""
+    hs_code: _builtins.str
+    """Its HS code: 6 to 12 digits, with dots or without; empty if it is not known."""
+    origin: _builtins.str
+    """Where it was made, ISO 3166-1 alpha-2; empty if that is not known."""
+    weight_grams: _builtins.int
+    """Net weight of one unit; 0 if it is not known."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def parts(self) -> Global___BundleParts:
+        """What it is a bundle of."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is so; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        sku: _builtins.str = ...,
+        title: _builtins.str | None = ...,
+        hs_code: _builtins.str | None = ...,
+        origin: _builtins.str | None = ...,
+        weight_grams: _builtins.int | None = ...,
+        parts: Global___BundleParts | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hs_code", b"_hs_code", "_origin", b"_origin", "_title", b"_title", "_weight_grams", b"_weight_grams", "at", b"at", "context", b"context", "hs_code", b"hs_code", "origin", b"origin", "parts", b"parts", "title", b"title", "weight_grams", b"weight_grams"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hs_code", b"_hs_code", "_origin", b"_origin", "_title", b"_title", "_weight_grams", b"_weight_grams", "at", b"at", "context", b"context", "hs_code", b"hs_code", "origin", b"origin", "parts", b"parts", "sku", b"sku", "title", b"title", "weight_grams", b"weight_grams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hs_code: _TypeAlias = _typing.Literal["hs_code"]  # noqa: Y015
+    _WhichOneofArgType__hs_code: _TypeAlias = _typing.Literal["_hs_code", b"_hs_code"]  # noqa: Y015
+    _WhichOneofReturnType__origin: _TypeAlias = _typing.Literal["origin"]  # noqa: Y015
+    _WhichOneofArgType__origin: _TypeAlias = _typing.Literal["_origin", b"_origin"]  # noqa: Y015
+    _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
+    _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
+    _WhichOneofReturnType__weight_grams: _TypeAlias = _typing.Literal["weight_grams"]  # noqa: Y015
+    _WhichOneofArgType__weight_grams: _TypeAlias = _typing.Literal["_weight_grams", b"_weight_grams"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hs_code) -> _WhichOneofReturnType__hs_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__origin) -> _WhichOneofReturnType__origin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_grams) -> _WhichOneofReturnType__weight_grams | None: ...
+
+Global___DescribeSkuRequest: _TypeAlias = DescribeSkuRequest  # noqa: Y015
+
+@_typing.final
+class SkuMaster(_message.Message):
+    """What a SKU is, whoever offers it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    HS_CODE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    WEIGHT_GRAMS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What it is called."""
+    hs_code: _builtins.str
+    """Digits only."""
+    origin: _builtins.str
+    """ISO 3166-1 alpha-2."""
+    weight_grams: _builtins.int
+    """Of one unit; 0 while it is not known."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundlePart]:
+        """What it is a bundle of; none if it is sold as it is."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        hs_code: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        weight_grams: _builtins.int = ...,
+        parts: _abc.Iterable[Global___BundlePart] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hs_code", b"hs_code", "origin", b"origin", "parts", b"parts", "title", b"title", "weight_grams", b"weight_grams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkuMaster: _TypeAlias = SkuMaster  # noqa: Y015
+
+@_typing.final
 class GetSkuRequest(_message.Message):
     """Asks who offers a SKU."""
 
@@ -1493,21 +1690,27 @@ class GetSkuResponse(_message.Message):
 
     CHOICE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    MASTER_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that it was read at."""
     @_builtins.property
     def choice(self) -> Global___Choice:
         """All who offer it, and whom a new order of so many units would go to."""
 
+    @_builtins.property
+    def master(self) -> Global___SkuMaster:
+        """What the SKU is; absent while nobody described it."""
+
     def __init__(
         self,
         *,
         choice: Global___Choice | None = ...,
         position: _builtins.int = ...,
+        master: Global___SkuMaster | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "master", b"master"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "master", b"master", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

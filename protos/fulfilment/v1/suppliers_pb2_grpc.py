@@ -32,7 +32,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -75,6 +75,11 @@ class SupplierServiceStub:
         self.WithdrawOffer = channel.unary_unary(
                 '/fulfilment.v1.SupplierService/WithdrawOffer',
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.DescribeSku = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/DescribeSku',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.DescribeSkuRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.SuspendSupplier = channel.unary_unary(
@@ -125,7 +130,7 @@ class SupplierServiceServicer:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -187,6 +192,16 @@ class SupplierServiceServicer:
         """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
         supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
         Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeSku(self, request, context):
+        """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
+        that come in later draw on it for what their shop left out, and a bundle is exploded into its parts. Of each field
+        the newest news by its time counts: older news is recorded with a warning. Nothing new records nothing.
+        Fails with FAILED_PRECONDITION / BUNDLE_IN_ITSELF if a part contains the SKU.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -301,6 +316,11 @@ def add_SupplierServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
+            'DescribeSku': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeSku,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.DescribeSkuRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
             'SuspendSupplier': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendSupplier,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.SuspendSupplierRequest.FromString,
@@ -355,7 +375,7 @@ class SupplierService:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -537,6 +557,33 @@ class SupplierService:
             target,
             '/fulfilment.v1.SupplierService/WithdrawOffer',
             fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeSku(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/DescribeSku',
+            fulfilment_dot_v1_dot_suppliers__pb2.DescribeSkuRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

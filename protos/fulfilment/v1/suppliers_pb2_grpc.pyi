@@ -33,7 +33,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -75,6 +75,12 @@ class SupplierServiceStub:
     """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
     supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
     Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+    """
+    DescribeSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.DescribeSkuRequest, _common_pb2.Receipt]
+    """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
+    that come in later draw on it for what their shop left out, and a bundle is exploded into its parts. Of each field
+    the newest news by its time counts: older news is recorded with a warning. Nothing new records nothing.
+    Fails with FAILED_PRECONDITION / BUNDLE_IN_ITSELF if a part contains the SKU.
     """
     SuspendSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]
     """Stops new assignments; running ones go on. Suspending twice records nothing.
@@ -122,7 +128,7 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -161,6 +167,12 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
     supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
     Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+    """
+    DescribeSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.DescribeSkuRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
+    that come in later draw on it for what their shop left out, and a bundle is exploded into its parts. Of each field
+    the newest news by its time counts: older news is recorded with a warning. Nothing new records nothing.
+    Fails with FAILED_PRECONDITION / BUNDLE_IN_ITSELF if a part contains the SKU.
     """
     SuspendSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Stops new assignments; running ones go on. Suspending twice records nothing.
@@ -207,7 +219,7 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -286,6 +298,18 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
         supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
         Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+        """
+
+    @_abc_1.abstractmethod
+    def DescribeSku(
+        self,
+        request: _suppliers_pb2.DescribeSkuRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
+        that come in later draw on it for what their shop left out, and a bundle is exploded into its parts. Of each field
+        the newest news by its time counts: older news is recorded with a warning. Nothing new records nothing.
+        Fails with FAILED_PRECONDITION / BUNDLE_IN_ITSELF if a part contains the SKU.
         """
 
     @_abc_1.abstractmethod

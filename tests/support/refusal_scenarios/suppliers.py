@@ -58,6 +58,12 @@ SUPPLIERS: Scenarios = {
         ),
     },
     "WithdrawOffer": {"UNKNOWN_SUPPLIER": as_it_is, "SKU_NOT_OFFERED": of_supplier(Trade.candidate)},
+    "DescribeSku": {
+        "BUNDLE_IN_ITSELF": lambda trade: {
+            "sku": "set",
+            "parts": suppliers_pb2.BundleParts(parts=[suppliers_pb2.BundlePart(sku="set")]),
+        }
+    },
     "SuspendSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.candidate)},
     "ReinstateSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.candidate)},
     "RetireSupplier": {"UNKNOWN_SUPPLIER": as_it_is},

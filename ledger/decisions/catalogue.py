@@ -1,0 +1,153 @@
+"""The SKU master: what orders draw on it for, and bundles that are exploded into their parts (DOMAIN 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import chain
+
+from msgspec.structs import replace
+
+from ledger.facts import Change, LineNo, changes_of
+from ledger.nouns import skus
+from ledger.nouns.orders import CustomsDataCompleted, CustomsLine, Line, Order, PartOf
+from ledger.nouns.skus import CatalogueBegun, Master, SkuDescribed
+from ledger.refusals import Forbidden
+from ledger.terms.money import share
+from ledger.view import View
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class BundleInItself(Forbidden, reason="BUNDLE_IN_ITSELF"):
+    says = "{sku} cannot be a part of {part}, which is a part of {sku}"
+    sku: str
+    part: str
+
+
+# --- the master -----------------------------------------------------------------------------------
+
+
+def describe_sku(view: View, described: SkuDescribed) -> list[Change]:
+    """What a SKU is. Nothing new records nothing."""
+    stream = skus.stream(described.sku)
+    view.need(stream, skus.CATALOGUE)
+    for part in described.parts or ():
+        if described.sku in _contained(view, part.sku):
+            raise BundleInItself(described.sku, part.sku)
+    facts = changes_of(stream, skus.describe(skus.find(view, described.sku), described))
+    if facts and view.state(skus.CATALOGUE) is None:
+        facts.append((skus.CATALOGUE, CatalogueBegun(described.at)))
+    return facts
+
+
+def _contained(view: View, sku: str) -> set[str]:
+    """The SKU and all that it is made of; no bundle is in itself, so there is an end."""
+    master = _master_of(view, sku)
+    return {sku}.union(*(_contained(view, part.sku) for part in master.parts)) if master is not None else {sku}
+
+
+def _master_of(view: View, sku: str) -> Master | None:
+    found = skus.find(view, sku)
+    return found.master if found is not None else None
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+MOST_LINES = 1000
+"""A bundle whose parts would make more of an order stays whole, and waits for a person."""
+
+
+def drawn(view: View, lines: tuple[Line, ...], present: Mapping[LineNo, Line] = {}) -> tuple[Line, ...]:
+    """The lines with what the SKU master knows and the shop left out, and bundles as their parts.
+
+    present are those that the order has already: a bundle that is told again has the numbers that it had.
+    """
+    if view.state(skus.CATALOGUE) is None:
+        return lines
+    view.need(*(skus.stream(line.sku) for line in lines if line.sku))
+    told = {line.line_no for line in lines}
+    taken = told | {n for n, line in present.items() if line.part_of is None or line.part_of.line_no not in told}
+    made: list[Line] = []
+    for line in lines:
+        master = _master_of(view, line.sku) if line.sku else None
+        if master is None:
+            made.append(line)
+        elif master.parts and line.quantity:
+            made += _exploded(view, line, master, taken)
+        else:
+            made.append(_with_master(line, master))
+    return tuple(made) if len(made) <= max(MOST_LINES, len(lines)) else lines
+
+
+def _with_master(line: Line, master: Master) -> Line:
+    """What the shop says takes precedence."""
+    return replace(
+        line,
+        title=line.title or master.title,
+        hs_code=line.hs_code or master.hs_code,
+        origin=line.origin or master.origin,
+        weight_grams=line.weight_grams or master.weight_grams,
+    )
+
+
+def _exploded(view: View, line: Line, master: Master, taken: set[LineNo]) -> list[Line]:
+    """The parts of a bundle's line, each under a number of its own; a part may be a bundle too."""
+    parts = _parts(view, line, master, PartOf(line.line_no, line.sku, 1))
+    numbers = _numbers(line.line_no, taken)
+    return [replace(part, line_no=next(numbers)) for part in parts]
+
+
+def _parts(view: View, line: Line, master: Master, part_of: PartOf) -> Iterator[Line]:
+    """What the bundle costs, and is declared for, is shared among its parts to the last minor unit."""
+    shares = [part.units * part.price_share for part in master.parts]
+    declared = line.declared_value_minor * line.quantity
+    first = 0
+    for part, weight in zip(master.parts, shares, strict=True):
+        quantity = line.quantity * part.units
+        price, worth = (share(amount, sum(shares), first, weight) for amount in (line.amount_minor, declared))
+        first += weight
+        whole = replace(part_of, units=part_of.units * part.units)
+        made = Line(
+            line.line_no,
+            part.sku,
+            quantity,
+            price // quantity,
+            supplier_id=line.supplier_id,
+            dispatch_by=line.dispatch_by,
+            declared_value_minor=worth // quantity,
+            total_minor=price if price % quantity else None,
+            part_of=whole,
+        )
+        known = _master_of(view, part.sku)
+        if known is None:
+            yield made
+        elif known.parts:
+            yield from _parts(view, made, known, whole)
+        else:
+            yield _with_master(made, known)
+
+
+def _numbers(line_no: LineNo, taken: set[LineNo]) -> Iterator[LineNo]:
+    """Numbers that no line has: of line 2 those from 201 on, so that the same order gives them again."""
+    own: Iterable[int] = range(line_no * 100 + 1, line_no * 100 + 100) if line_no < 10_000 else ()
+    for number in map(LineNo, chain(own, range(999_999, 0, -1))):
+        if number not in taken:
+            taken.add(number)
+            yield number
+
+
+# --- customs --------------------------------------------------------------------------------------
+
+
+def customs_data(view: View, order: Order, at: datetime) -> list[CustomsDataCompleted]:
+    """What the master knows by now and the lines of an order lack."""
+    if view.state(skus.CATALOGUE) is None:
+        return []
+    view.need(*(skus.stream(line.sku) for line in order.lines.values() if line.sku))
+    found = []
+    for line_no, line in order.lines.items():
+        known = _with_master(line, master) if line.sku and (master := _master_of(view, line.sku)) else line
+        if known != line:
+            found.append(CustomsLine(line_no, known.title, known.hs_code, known.origin, known.weight_grams))
+    return [CustomsDataCompleted(order.order_id, at, tuple(found))] if found else []
