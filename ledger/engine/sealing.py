@@ -171,7 +171,7 @@ class Sealer:
         self._wrapper = AESGCM(master.derive("wrap data keys"))
         self._subject_key = master.derive("name subjects")
         self._fingerprint_key = master.derive("fingerprint requests")
-        self._contact_key = master.derive("find people")
+        self._contact_hash = blake2b(digest_size=20, key=master.derive("find people"))
         self._encode = msgspec.json.Encoder().encode
 
     def seal(self, personal: Mapping[str, Any], subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
@@ -202,9 +202,11 @@ class Sealer:
 
     def subject_of(self, email: str, phone: str, fallback: str) -> str:
         """The person's name in the key table: always the same for the same person, and it reveals nothing."""
-        email = _plain_email(email)
-        digits = "".join(character for character in phone if character.isdigit())
-        known_by = f"email {email}" if email else f"phone {digits}" if digits else f"other {fallback}"
+        if email := _plain_email(email):
+            known_by = f"email {email}"
+        else:
+            digits = "".join(character for character in phone if character.isdigit())
+            known_by = f"phone {digits}" if digits else f"other {fallback}"
         return "person-" + blake2b(known_by.encode(), digest_size=20, key=self._subject_key).hexdigest()
 
     def contacts(self, tenant: str, email: str, phone: str) -> Contacts:
@@ -216,7 +218,9 @@ class Sealer:
         )
 
     def _contact(self, known_by: str) -> str:
-        return blake2b(known_by.encode(), digest_size=20, key=self._contact_key).hexdigest()
+        hashed = self._contact_hash.copy()
+        hashed.update(known_by.encode())
+        return hashed.hexdigest()
 
     def fingerprint(self, data: bytes) -> bytes:
         """A keyed hash of a canonical request: it recognises the same request and reveals nothing."""
@@ -230,5 +234,8 @@ def _plain_email(email: str) -> str:
 def _plain_phone(phone: str) -> str:
     """Its digits; 0049 and +49 are the same."""
     if not phone.isascii():
-        phone = normalize("NFKC", phone)  # full-width digits
-    return "".join(character for character in phone if character.isdecimal()).removeprefix("00")
+        phone = normalize("NFKC", phone).encode("ascii", "ignore").decode()  # full-width digits
+    return phone.translate(_NO_DIGITS).removeprefix("00")
+
+
+_NO_DIGITS = dict.fromkeys(set(range(128)) - set(map(ord, "0123456789")))

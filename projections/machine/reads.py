@@ -228,8 +228,12 @@ class PageOf(NamedTuple):
         size = require_size(self.size)
         if len(rows) <= size:
             return list(rows), ""
-        last = msgspec.json.encode((self.question, keys[size - 1]))
-        return list(rows[:size]), base64.urlsafe_b64encode(last).rstrip(b"=").decode()
+        return list(rows[:size]), self.token_after(keys[size - 1])
+
+    def token_after(self, key: Any) -> str:
+        """The token of the page that goes on after a key."""
+        last = msgspec.json.encode((self.question, key))
+        return base64.urlsafe_b64encode(last).rstrip(b"=").decode()
 
 
 def require_size(size: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ledger.nouns.orders import Order, deadlines
+from ledger.nouns.orders import Header, Order, deadlines
 from ledger.nouns.orders.supplier_orders import Stage
 from projections.machine.histories import OrderHistory
 from projections.tracking.rows import Facet
@@ -26,6 +26,11 @@ def supplier(supplier_id: str) -> str:
 def stage(value: Stage) -> str:
     """Of one of its supplier orders."""
     return f"stage/{value}"
+
+
+def status(value: Header) -> str:
+    """Of the order itself."""
+    return f"status/{value}"
 
 
 def country(code: str) -> str:
@@ -53,6 +58,7 @@ def facets(history: OrderHistory) -> list[Facet]:
 
 def _of_order(history: OrderHistory) -> Iterator[str]:
     order = history.order
+    yield status(history.header)
     yield number(order.order_id.partition("/")[2])
     for line in order.lines.values():
         if line.sku:

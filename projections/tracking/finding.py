@@ -45,6 +45,13 @@ class OrderFilter(NamedTuple):
         found = [facet(value) for facet, value in named if value]
         return [*found, *map(facets.tag, self.tags), *([facets.LATE] if self.late else [])]
 
+    @property
+    def groups(self) -> list[list[str]]:
+        """Lists of facets; an order must have one of each list."""
+        any_of = (list(map(facets.stage, self.stages)), list(map(facets.status, self.statuses)))
+        groups = [*([facet] for facet in self.every), *filter(None, any_of)]
+        return groups or [list(map(facets.status, Header))]
+
 
 EVERYTHING = OrderFilter()
 
@@ -65,19 +72,9 @@ _CONDITIONS = """
     ))
 """
 
-
-def _with_conditions(query: str) -> str:
-    return query.replace("{conditions}", _CONDITIONS)
-
-
-_BY_STATUS = """
-    SELECT found.* FROM unnest(%(drivers)s::text[]) AS wanted (status) CROSS JOIN LATERAL (
-        SELECT o.* FROM {tracking_orders} AS o
-        WHERE o.status = wanted.status AND (o.placed_at, o.order_id) > (%(after_at)s, %(after_id)s) AND {conditions}
-        ORDER BY o.placed_at, o.order_id LIMIT %(limit)s
-    ) AS found ORDER BY found.placed_at, found.order_id LIMIT %(limit)s
-"""
-# OFFSET 0 keeps the planner from joining in another way: it goes along one index, and from there to each order.
+# OFFSET 0 keeps the planner from joining in another way, and _IN_ORDER from sorting: it goes along one index, from
+# there to each order, and stops where the page is full.
+_IN_ORDER = "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 _BY_FACET = """
     SELECT DISTINCT ON (found.placed_at, found.order_id) found.*
     FROM unnest(%(drivers)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
@@ -93,14 +90,18 @@ _BY_FACET = """
         ORDER BY driver.placed_at, driver.order_id LIMIT %(limit)s
     ) AS found ORDER BY found.placed_at, found.order_id LIMIT %(limit)s
 """
-_COUNTED = 1000
-_RAREST = """
-    SELECT wanted.facet FROM unnest(%(every)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
+_MOST_COUNTED = 1000
+_COUNTED = """
+    SELECT wanted.facet, counted.orders FROM unnest(%(facets)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
         SELECT count(*) AS orders FROM (
-            SELECT FROM {tracking_facets} AS f WHERE f.facet = wanted.facet LIMIT %(counted)s
-        ) AS counted
-    ) AS found ORDER BY found.orders LIMIT 1
+            SELECT FROM {tracking_facets} AS f WHERE f.facet = wanted.facet LIMIT %(most)s
+        ) AS some_orders
+    ) AS counted
 """
+
+
+def _with_conditions(query: str) -> str:
+    return query.replace("{conditions}", _CONDITIONS)
 
 
 async def list_orders(where: Where, page: PageOf, about: OrderFilter = EVERYTHING) -> Answer[TrackedOrder]:
@@ -108,25 +109,26 @@ async def list_orders(where: Where, page: PageOf, about: OrderFilter = EVERYTHIN
     after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     limit = page.limit
     async with snapshot(where, TRACKING) as at:
-        drivers = await _drivers(at, about)
         parameters = {
             **_parameters(about),
-            "drivers": drivers or [status.value for status in about.statuses or Header],
+            "drivers": await _rarest(at, about.groups),
             "after_at": after_at,
             "after_id": after_id,
             "limit": limit,
         }
-        found = await at.each(_with_conditions(_BY_FACET if drivers else _BY_STATUS), parameters, TrackedOrder)
+        await at.rows(_IN_ORDER, {})
+        found = await at.each(_with_conditions(_BY_FACET), parameters, TrackedOrder)
         rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
         return Answer(await with_parcels(at, rows), at.position, token)
 
 
-async def _drivers(at: Snapshot, about: OrderFilter) -> list[str]:
-    """The facets whose orders are looked through: of those that all must have the rarest; none where none is named."""
-    every = about.every
-    if len(every) > 1:
-        return [facet for (facet,) in await at.rows(_RAREST, {"every": every, "counted": _COUNTED})]
-    return every or list(map(facets.stage, about.stages))
+async def _rarest(at: Snapshot, groups: Sequence[list[str]]) -> list[str]:
+    """The list of facets that the fewest orders have, as far as they are counted: their orders are looked through."""
+    if len(groups) == 1:
+        return groups[0]
+    every = list({facet: None for group in groups for facet in group})
+    orders = dict(await at.rows(_COUNTED, {"facets": every, "most": _MOST_COUNTED}))
+    return min(groups, key=lambda group: sum(orders[facet] for facet in group))
 
 
 def _parameters(about: OrderFilter) -> dict[str, Any]:
@@ -184,12 +186,11 @@ async def find_numbered(where: Where, number: str) -> Answer[str]:
 _CHANGED = """
     SELECT o.*, changed.position FROM (
         SELECT e.originator_id, e.notification_id AS position FROM {ledger_events} AS e
-        WHERE e.notification_id > %(after)s AND e.notification_id <= %(up_to)s
+        WHERE e.notification_id > %(after)s AND e.notification_id <= %(last)s
             AND e.originator_id >= 'order-' AND e.originator_id < 'order.'
-            AND NOT EXISTS (
-                SELECT FROM {ledger_events} AS later
-                WHERE later.originator_id = e.originator_id AND later.originator_version > e.originator_version
-                    AND later.notification_id <= %(up_to)s
+            AND e.originator_version = (
+                SELECT max(originator_version) FROM {ledger_events} AS later
+                WHERE later.originator_id = e.originator_id AND later.notification_id <= %(up_to)s
             )
         ORDER BY e.notification_id OFFSET 0
     ) AS changed CROSS JOIN LATERAL (
@@ -198,6 +199,10 @@ _CHANGED = """
     WHERE {conditions}
     ORDER BY changed.position LIMIT %(limit)s
 """
+
+
+MOST_FACTS = 100_000
+"""How many facts a page looks through, of which few may be the last of an order: then it is shorter, or empty."""
 
 
 class Changes(NamedTuple):
@@ -212,9 +217,13 @@ async def list_changed(where: Where, page: PageOf, about: OrderFilter, after: in
     begun, limit = page.after(tuple[int, int]), page.limit
     async with snapshot(where, TRACKING) as at:
         position, up_to = begun or (after, at.position)
-        parameters = {**_parameters(about), "after": position, "up_to": up_to, "limit": limit}
+        last = min(up_to, position + MOST_FACTS)
+        parameters = {**_parameters(about), "after": position, "last": last, "up_to": up_to, "limit": limit}
+        await at.rows(_IN_ORDER, {})
         found = await at.each(_with_conditions(_CHANGED), parameters, _changed)
         rows, token = page.cut(found, [(position, up_to) for position, _ in found])
+        if not token and last < up_to:
+            token = page.token_after((last, up_to))
         orders = await with_parcels(at, [order for _, order in rows])
         return Changes(Answer(orders, at.position, token), up_to)
 

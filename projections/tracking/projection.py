@@ -116,7 +116,7 @@ def _parcel(parcel: Parcel) -> TrackedParcel:
 
 TRACKING = projection(
     "tracking",
-    8,
+    9,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
     From(orders.NOUN, HOLDS, _holds),

@@ -166,7 +166,7 @@ class Facet(NamedTuple):
     order_id: str
 
 
-ORDERS = table("tracking_orders", KeptOrder, 1, "(status, placed_at, order_id)")
+ORDERS = table("tracking_orders", KeptOrder, 1)
 PARCELS = table("tracking_parcels", TrackedParcel, 3, "(order_id)")
 HOLDS = table("tracking_holds", OrderHold, 4, "(since, order_id, reason, owner, supplier_order_id)")
 FACETS = table("tracking_facets", Facet, 3)

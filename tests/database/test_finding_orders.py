@@ -15,7 +15,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from projections import tracking
 from projections.machine.reads import PageOf
-from projections.tracking import OrderFilter, TrackedOrder
+from projections.tracking import OrderFilter, TrackedOrder, finding
 from tests.support.projecting import asking, catch_up, rebuild, verify
 from tests.support.scenario import HOUR, NOON, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
@@ -230,6 +230,15 @@ async def test_who_follows_changes_misses_none_and_hears_none_twice_while_more_c
             told += answer.rows
     assert [each.order_id for each in told] == [f"shop/{number}" for number in range(6)]
     assert (await changed(tenant, until))[0] == ["shop/0", "shop/4", "shop/6"]
+
+
+@pytest.mark.parametrize("most", [1, 7, 1000])
+async def test_a_page_looks_through_so_many_facts_and_the_next_goes_on(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch, most: int
+):
+    head = catch_up(tenant, TRADE.log)
+    monkeypatch.setattr(finding, "MOST_FACTS", most)
+    assert await changed(tenant, 0, 5) == (_last_positions(TRADE, 0), head)
 
 
 async def test_a_note_is_a_change(tenant: EmptyTenant):

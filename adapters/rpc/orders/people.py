@@ -85,5 +85,6 @@ def sealed_person(
     sealed, keys = sealed_with(edge.sealer, person.personal, subject, order_id)
     if not person.has_contact:
         return sealed, keys
-    contacts = edge.sealer.contacts(edge.tenant, person.personal.get("email", ""), person.personal.get("phone", ""))
-    return sealed, tuple(PersonKey(key.key_id, key.subject, key.wrapped, *contacts, order_id) for key in keys)
+    get = person.personal.get
+    contacts = edge.sealer.contacts(edge.tenant, get("email", ""), get("phone", ""))
+    return sealed, tuple(PersonKey(*key[:3], *contacts, order_id) for key in keys)

@@ -574,7 +574,7 @@ class ListOrdersRequest(_message.Message):
     """Whether only those are wanted of which a clock ran out that still waits for something."""
     changed_after: _builtins.int
     """Only those that have facts after this position of the log, each once, by the last of them; 0 means all. A program
-    that follows orders asks again with the changed_until of the answer.
+    that follows orders asks again with the changed_until of the answer. A page may be short, or empty, and not the last.
     """
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_orders_pb2.OrderStatus.ValueType]:
