@@ -1,7 +1,7 @@
 """Who a contact belongs to: people found by e-mail address and phone number, by keyed hashes alone.
 
 The hashes stand beside the data keys, so that erasing a person ends both and no read model has to know them. The writer
-stores them with the facts; keys from before it did are given theirs here, from what they unseal.
+stores them with the facts; old keys are given theirs here, from what they unseal.
 """
 
 from __future__ import annotations
@@ -24,34 +24,41 @@ from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
 log = logging.getLogger("fulfilment.contacts")
 
 _ORDERS_OF = """
-    SELECT DISTINCT bound_to FROM {schema}.ledger_keys
-    WHERE wrapped IS NOT NULL AND bound_to IS NOT NULL
-        AND subject IN (SELECT subject FROM {schema}.ledger_keys WHERE """
-_WITH_CONTACT = "email = %(email)s::text UNION SELECT subject FROM {schema}.ledger_keys WHERE phone = %(phone)s::text)"
-_WITH_KEY = "key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL)"
+    WITH given AS ({given}), people AS (
+        SELECT k.subject FROM given JOIN {schema}.ledger_keys AS k ON k.email = given.email
+        UNION SELECT k.subject FROM given JOIN {schema}.ledger_keys AS k ON k.phone = given.phone
+        UNION SELECT given.subject FROM given
+    )
+    SELECT DISTINCT k.bound_to FROM people JOIN {schema}.ledger_keys AS k USING (subject)
+    WHERE k.wrapped IS NOT NULL AND k.bound_to IS NOT NULL
+"""
+_CONTACTS = "SELECT %(email)s::text AS email, %(phone)s::text AS phone, '' AS subject"
+_OF_KEYS = """
+    SELECT email, phone, subject FROM {schema}.ledger_keys WHERE key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL
+"""
 
 
 async def orders_of(log: Log, contacts: Contacts) -> list[str]:
     """All orders of those who gave this e-mail address or this phone number; none of whoever was erased."""
-    return await _orders(log, _WITH_CONTACT, contacts._asdict())
+    return await _orders(log, _CONTACTS, contacts._asdict())
 
 
 async def orders_beside(log: Log, key_ids: Iterable[str]) -> list[str]:
-    """All orders of those whose data are sealed under one of these keys, unless they were erased."""
-    return await _orders(log, _WITH_KEY, {"key_ids": list(key_ids)})
+    """The same by all contacts that are sealed under these keys."""
+    return await _orders(log, _OF_KEYS, {"key_ids": list(key_ids)})
 
 
-async def _orders(log: Log, whose: str, parameters: dict[str, Any]) -> list[str]:
+async def _orders(log: Log, given: str, parameters: dict[str, Any]) -> list[str]:
+    query = _ORDERS_OF.replace("{given}", given)
     async with log.pool.connection() as connection:
-        cursor = await connection.execute(_in(log, _ORDERS_OF + whose), parameters)
-        return [order_id for (order_id,) in await cursor.fetchall()]
+        return [row[0] for row in await (await connection.execute(_in(log, query), parameters)).fetchall()]
 
 
 def _in(log: Log, template: str) -> Any:
     return SQL(cast("Any", template)).format(schema=Identifier(log.schema))
 
 
-# --- keys from before ---------------------------------------------------------------------------------
+# --- old keys ---------------------------------------------------------------------------------
 
 _LOOK_SECONDS = 600.0
 _FACTS_AT_ONCE = 500
