@@ -32,6 +32,10 @@ SENTENCES: Mapping[str, str] = {
     "order.hold_placed": "A hold was placed: {hold.reason}[, {hold.missing}]. It is for {hold.owner} to act.",
     "order.hold_released": "The hold {reason} of {owner} was released.",
     "order.payment_changed": "The shop says that the payment is {payment}." + _OLDER,
+    "order.payment_recorded": "The payment {payment.payment_id} was recorded: {payment.kind} {payment.amount}."
+    "[ It is odd: {odd}.]",
+    "order.units_returned": "Came back to the sender in {carrier} {number}: {by_line}.",
+    "order.supplier_order_invoiced": "Supplier order {supplier_order_id} was invoiced as {invoice}.",
     "order.confirmed": "The order was confirmed by {by}[ and delivery promised by {promised_by}].",
     "order.units_backordered": "Waiting for goods: {by_line}.",
     "order.units_reserved": "Stock was reserved for {by_line}.",
@@ -117,6 +121,11 @@ SENTENCES: Mapping[str, str] = {
     "case.reopened": "Case {case_id} was opened again.",
     # --- recoveries
     "recovery.opened": "What it cost is to be recovered: {recovery_id}.",
+    "recovery.amount_raised": "More is asked for in {recovery_id}: {cost.cost_id}.",
+    "recovery.cost_withdrawn": "Less is asked for in {recovery_id}: {cost_id} was withdrawn.",
+    "recovery.settlement_received": "A settlement of {recovery_id} came in[ as {reference}].",
+    "recovery.claim_paid": "The carrier paid the claim {recovery_id}[ as {reference}].",
+    "recovery.payment_returned": "A payment for {recovery_id} went back[ as {reference}].",
     "recovery.accepted": "What is owed was accepted: {recovery_id}.",
     "recovery.disputed": "What is owed was disputed: {because}.",
     "recovery.written_off": "The rest of {recovery_id} was written off: {because}.",

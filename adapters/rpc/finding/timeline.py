@@ -34,6 +34,9 @@ _SUBJECTS: Mapping[str, Any] = {
     tasks.NOUN.prefix: pb.TIMELINE_SUBJECT_WORK,
 }
 
+_AFTER_FACTS = 2**62
+"""Where work that there is now stands among facts of the same time, which raised it."""
+
 Key = tuple[datetime, int, str]
 """What entries are sorted by: when it happened, its place in the log, the id of what it is about."""
 
@@ -120,4 +123,4 @@ def _of_work(each: Work) -> _Entry:
     message = pb.TimelineEntry(
         at=stamp(each.raised_at), subject=pb.TIMELINE_SUBJECT_WORK, subject_id=each.task_id, text=text
     )
-    return _Entry((each.raised_at, 0, each.task_id), message)
+    return _Entry((each.raised_at, _AFTER_FACTS, each.task_id), message)
