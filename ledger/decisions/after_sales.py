@@ -131,7 +131,9 @@ class _CaseDocket:
         if case.closed_at is None or share is None:
             return
         freed = minus(share.by_line, case.by_line)
-        self.add_to_order(after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, freed, self.now))
+        part_given = case.part_given(lambda n, units: self.paying.lines[n].worth_minor(units))
+        left = after_sales.CaseLeft(self.order.order_id, case.case_id, self.now, freed, part_given)
+        self.add_to_order(after_sales.leave(self.order.after_sales, left))
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -171,7 +173,8 @@ def _take(order: Order, case_id: str, reason: Reason, by_line: Units, at: dateti
     present: Units = {}
     for bucket in reason.buckets:
         present = plus(present, order.in_bucket(bucket))
-    taken = after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived=reason.about_arrived_units)
+    arrived = reason.about_arrived_units
+    taken = after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived, reason)
     return after_sales.take(order.after_sales, taken, present, order.sent)
 
 
@@ -446,16 +449,30 @@ def inspect_return(
     """The inspection results in total; units that are newly fit for sale go back into stock, once."""
     docket = _CaseDocket(view, case_id, now)
     case = docket.case
-    restocked = cases.inspect(case, by_line)
+    cases.require_lines(case, by_line)
     if all(case.inspection(line_no) == found for line_no, found in by_line.items()):
         return docket.close()
+    back = _back_undelivered(docket, by_line, at)
+    undelivered = back.by_line if back is not None else {}
+    restocked = cases.inspect(case, by_line, undelivered)
     into = {n: supplier_id or case.opened.suppliers.get(n, "") for n in restocked}
     streams = {n: stock.stream(into[n], docket.order.lines[n].sku) for n in restocked}
     view.need(*streams.values())
-    docket.add([ReturnInspected(case_id, by_line, at, into)])
+    docket.add([ReturnInspected(case_id, by_line, at, into, undelivered)])
+    docket.add_to_order([back] if back is not None else [])
     for (owner, sku), units in _items(docket.order, into, restocked).items():
         docket.add_others(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
     return docket.close()
+
+
+def _back_undelivered(
+    docket: _CaseDocket, by_line: dict[LineNo, Inspection], at: datetime
+) -> after_sales.ReturnedInspected | None:
+    """The inspected units that nobody received from the customer, as far as they came back undelivered."""
+    case, order = docket.case, docket.order
+    beyond = {n: found.looked_at - case.received.get(n, 0) for n, found in by_line.items()}
+    returned = order.in_bucket("returned")
+    return after_sales.inspect_returned(order.after_sales, order.order_id, case.case_id, beyond, returned, at)
 
 
 def _items(order: Order, into: dict[LineNo, str], units: Units) -> dict[tuple[str, str], int]:
@@ -527,13 +544,16 @@ class _Share(NamedTuple):
 def _share(case: Case, paying: Order, line_no: LineNo, units: int) -> _Share:
     """Units of a case that was reopened may be refunded once more: what is left of them by then."""
     line, granted = paying.lines[line_no], min(case.refunded_units(line_no), case.by_line[line_no])
-    fresh = min(units, case.by_line[line_no] - granted)
+    not_here = min(units, case.by_line[line_no] - granted)
+    # Another case, for another reason, may have refunded a part of some: what is left of the line is left of them.
+    fresh = min(not_here, max(line.quantity - paying.after_sales.refunded_units(line_no), 0))
     fresh_minor = orders.share_minor(paying, line_no, fresh)
-    again_minor = line.worth_minor(units - fresh)
-    again_left = min(again_minor, line.worth_minor(granted) - case.refunded_minor(line_no)) if units > fresh else 0
+    elsewhere_minor = line.worth_minor(not_here - fresh)
+    again_minor = line.worth_minor(units - not_here)
+    again_left = min(again_minor, line.worth_minor(granted) - case.refunded_minor(line_no)) if units > not_here else 0
     of_line = orders.refundable_minor(paying, line_no) - paying.after_sales.refunded_minor(line_no)
-    left = min(fresh_minor + again_left, of_line, MOST_MINOR)
-    return _Share(fresh_minor + again_minor, left, fresh_minor)
+    left = min(fresh_minor + elsewhere_minor + again_left, of_line, MOST_MINOR)
+    return _Share(fresh_minor + elsewhere_minor + again_minor, left, fresh_minor)
 
 
 def _amounts(paying: Order, shares: Mapping[LineNo, _Share], share_basis_points: int, named: Amounts) -> Amounts:

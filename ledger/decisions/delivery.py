@@ -80,7 +80,8 @@ def _returned(view: View, order: Order) -> list[Shipment]:
     return [
         each
         for each, parcel in present
-        if parcel is not None and parcel.epoch == each.epoch and parcel.status is ParcelStatus.RETURNED
+        if each.bucket == "returned"
+        or (parcel is not None and parcel.epoch == each.epoch and parcel.status is ParcelStatus.RETURNED)
     ]
 
 
@@ -153,6 +154,8 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
             return []
         reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
         return [reopened, *follow(orders.evolve(order, reopened), parcel)]
+    if shipment.bucket == "returned" and _inspected(order, shipment):
+        return []
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
     if parcel.status is ParcelStatus.RETURNED:
@@ -162,6 +165,12 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
         given_up = orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)
         return [given_up] if shipment.bucket != "lost" else []
     return [orders.DeliveryReopened(*where, parcel.last_seen_at)] if shipment.bucket != "shipped" else []
+
+
+def _inspected(order: Order, shipment: Shipment) -> bool:
+    """Whether somebody at the sender looked at units that may be this parcel's: then they are there."""
+    after = order.after_sales
+    return any(after.inspected(n) > order.buckets[n].returned - units for n, units in shipment.by_line.items())
 
 
 def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:

@@ -41,9 +41,11 @@ class Docket:
         return order_changes(self.order.order_id, self.facts)
 
     def settled(self, now: datetime) -> list[Change]:
-        """All that was added, and what follows for the ledger's own holds and the clocks of the order."""
+        """All that was added, and what follows for the holds and the clocks of the order."""
         if self.order.holds:
-            self.add(orders.end_with_order(self.order, now))
+            # Who tells late of a hold wants the clocks to know of it: it stands until something else happens.
+            ends_all = bool(self.facts) and not isinstance(self.facts[0], orders.HoldPlaced)
+            self.add(orders.end_with_order(self.order, now, None if ends_all else [orders.LEDGER]))
         return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
 
 

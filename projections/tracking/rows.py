@@ -87,7 +87,7 @@ class TrackedOrder(KeptOrder):
     @property
     def expected_by(self) -> datetime | None:
         """When it should arrive; None once it has, when it is cancelled, or if nothing was promised."""
-        over = self.delivered_at is not None or self.status in (Header.CANCELLED, Header.COMPLETED)
+        over = self.delivered_at is not None or Header(self.status).is_over
         return None if over else self.promised_by
 
 

@@ -8,7 +8,17 @@ from zlib import crc32
 
 from ledger.facts import to_minute
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor, owed_minor, owed_since
+from ledger.nouns.orders import (
+    Hold,
+    HoldReason,
+    Order,
+    PaymentState,
+    deadlines,
+    holds_on,
+    left_minor,
+    owed_minor,
+    owed_since,
+)
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money
@@ -29,6 +39,7 @@ def of_order(history: OrderHistory) -> list[Item]:
         *_holds(history),
         *_clocks(history.order),
         *_oddities(history),
+        *_not_arrived(history.order),
         *_chargebacks(history.order),
         *_unpayable(history.order),
         *_owed(history.order),
@@ -36,9 +47,9 @@ def of_order(history: OrderHistory) -> list[Item]:
 
 
 def _holds(history: OrderHistory) -> Iterator[Item]:
-    """Waiting for payment is no work, and cancelled orders have none."""
+    """Waiting for payment is no work, and orders that are over have none."""
     order = history.order
-    for hold in order.holds if order.header is not Header.CANCELLED else ():
+    for hold in order.holds if not order.header.is_over else ():
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
             # The owner may be any words; a task's id holds plain ones.
             mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"
@@ -54,6 +65,39 @@ def _holds(history: OrderHistory) -> Iterator[Item]:
                 order.order_id,
                 hold.supplier_order_id,
             )
+
+
+def _not_arrived(order: Order) -> Iterator[Item]:
+    """Parcels that are lost or came back, until a case is about their units or all the money went back.
+
+    What came back is also to be looked at.
+    """
+    after = order.after_sales
+    gone = order.header.is_over or order.payment is PaymentState.REFUNDED
+    for each in order.shipments:
+        if each.ended_at is None:
+            continue
+        lines = [order.buckets[n] for n in each.by_line]
+        in_cases = all(after.about(n) >= b.lost + b.returned for n, b in zip(each.by_line, lines, strict=True))
+        back = each.bucket == "returned"
+        looked_at = all(after.inspected(n) >= b.returned for n, b in zip(each.by_line, lines, strict=True))
+        if (gone or in_cases) and (looked_at or not back):
+            continue
+        subject = f"{each.carrier}/{each.number}/{each.epoch}/{each.bucket}"
+        yield Item(
+            WorkKind.PARCEL,
+            subject,
+            task_id_of(WorkKind.PARCEL, subject, each.ended_at),
+            Owner.AFTER_SALES,
+            each.ended_at,
+            each.ended_at,
+            each.bucket,
+            order.order_id,
+            each.supplier_order_id,
+            order.supplier_orders[each.supplier_order_id].supplier_id,
+            each.carrier,
+            each.number,
+        )
 
 
 def _why(hold: Hold) -> str:

@@ -22,7 +22,7 @@ from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import MessageStage as MessageStage
-from ledger.nouns.parcels import Parcel, ParcelStatus
+from ledger.nouns.parcels import GIVEN_UP, Parcel, ParcelStatus
 from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock_ups import StockUp, StockUpState
@@ -64,11 +64,16 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
     """Only of the present use of a number."""
     if parcel.historical:
         return []
-    items = [_trouble(parcel)] if parcel.status in _TROUBLE else []
+    items = [_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
     missed = parcel.missed
     if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
         items.append(_parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN.value, Owner.OPERATIONS, missed.due, missed.at))
     return items
+
+
+def _is_the_orders(parcel: Parcel) -> bool:
+    """Whether the order knows that its parcel is lost or back, and what was done about it."""
+    return bool(parcel.order_id) and (parcel.status in GIVEN_UP or parcel.status is ParcelStatus.RETURNED)
 
 
 def _trouble(parcel: Parcel) -> Item:

@@ -264,11 +264,12 @@ def test_the_ledgers_own_holds_end_with_the_order(waits: Callable[[], Scenario])
 
 
 @every_hold
-def test_the_hold_of_a_person_stays_until_the_person_ends_it(waits: Callable[[], Scenario]):
+def test_the_hold_of_a_person_ends_with_the_order_too(waits: Callable[[], Scenario]):
     scenario = waits()
     scenario.hold(HoldReason.FRAUD_REVIEW)
     scenario.cancel()
-    assert scenario.holds() == [HoldReason.FRAUD_REVIEW]
+    assert scenario.holds() == []
+    assert scenario.cancel() == []
 
 
 def test_a_hold_of_the_ledger_ends_when_the_last_unit_arrived_that_left_all_the_same():

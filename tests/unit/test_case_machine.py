@@ -257,17 +257,22 @@ class AfterSales(RuleBasedStateMachine):
             return 0
         mine, all_taken = 0, 0
         kinds: dict[str, bool] = {}
+        has, part, reasons = Counter[str](), dict[str, int](), dict[str, str]()
         for fact in self.facts(after_sales.TakenIntoCase, after_sales.CaseLeft):
             assert isinstance(fact, after_sales.TakenIntoCase | after_sales.CaseLeft)
             if fact.order_id != order_id:
                 continue
             if isinstance(fact, after_sales.TakenIntoCase):
                 kinds.setdefault(fact.case_id, fact.arrived)
-                count = fact.by_line.get(LineNo(n), 0)
+                reasons[fact.case_id], part[fact.case_id] = fact.reason, 0
+                has[fact.case_id] += fact.by_line.get(LineNo(n), 0)
             else:
-                count = -fact.given_free.get(LineNo(n), 0)
+                has[fact.case_id] -= fact.given_free.get(LineNo(n), 0)
+                part[fact.case_id] = fact.part_given.get(LineNo(n), 0)
+        for case_id, count in has.items():
+            count -= part[case_id] if reasons[case_id] != reason else 0
             all_taken += count
-            mine += count if kinds[fact.case_id] == reason.about_arrived_units else 0
+            mine += count if kinds[case_id] == reason.about_arrived_units else 0
         there = sum(int(getattr(buckets, bucket)) for bucket in reason.buckets)
         sent = buckets.shipped + buckets.delivered + buckets.lost + buckets.returned
         return max(min(there - mine, sent - all_taken), 0)

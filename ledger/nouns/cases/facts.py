@@ -269,6 +269,8 @@ class ReturnInspected(Fact, frozen=True, tag="case.return_inspected"):
     at: datetime
     restocked_at: dict[LineNo, str] = {}
     """The supplier whose stock got the units of a line that this inspection restocked."""
+    undelivered: Units = {}
+    """Units of them that had come back undelivered, and that nobody had looked at before."""
 
 
 class RefundGranted(Fact, frozen=True, tag="case.refund_granted"):

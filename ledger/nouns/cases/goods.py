@@ -65,20 +65,25 @@ def receive(case: Case, by_line: Units, at: datetime) -> Sequence[CaseFact]:
     return [ReturnReceived(case.case_id, by_line, at)]
 
 
-def inspect(case: Case, by_line: dict[LineNo, Inspection]) -> Units:
-    """What became of the returned units in all; returns how many units of each line are newly restocked."""
+def inspect(case: Case, by_line: dict[LineNo, Inspection], undelivered: Units) -> Units:
+    """What became of the returned units in all; returns how many units of each line are newly restocked.
+
+    Undelivered counts units that are told of for the first time and came back without having arrived: what became of
+    those is recorded in a case of any status.
+    """
     require_lines(case, by_line)
     if all(case.inspection(line_no) == inspection for line_no, inspection in by_line.items()):
         return {}
-    require_remedy(case)
+    if by_line.keys() - undelivered.keys() - case.undelivered.keys():
+        require_remedy(case)
     for line_no, inspection in by_line.items():
-        _require_possible(case, line_no, inspection)
+        _require_possible(case, line_no, inspection, case.received.get(line_no, 0) + undelivered.get(line_no, 0))
     newly = {n: inspection.restocked - case.inspection(n).restocked for n, inspection in by_line.items()}
     return {line_no: units for line_no, units in newly.items() if units}
 
 
-def _require_possible(case: Case, line_no: LineNo, inspection: Inspection) -> None:
-    before, received = case.inspection(line_no), case.received.get(line_no, 0)
+def _require_possible(case: Case, line_no: LineNo, inspection: Inspection, received: int) -> None:
+    before = case.inspection(line_no)
     if inspection.looked_at > received:
         raise OverInspected(line_no, inspection.looked_at, received)
     if inspection.missing > (not_received := max(case.labelled(line_no) - received, 0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
@@ -146,6 +147,8 @@ class Case(Value, frozen=True):
     given_up: Units = {}
     """Labelled units that nobody waits for any more."""
     received: Units = {}
+    undelivered: Units = {}
+    """Those of them that came back without ever having arrived."""
     inspected: dict[LineNo, Inspection] = {}
     undecided: Units = {}
     """Inspected units whose refund was neither granted nor denied yet."""
@@ -208,6 +211,18 @@ class Case(Value, frozen=True):
     def refunded_units(self, line_no: LineNo) -> int:
         """Units that refunds were granted for."""
         return sum(refund.by_line.get(line_no, 0) for refund in self.refunds.values())
+
+    def part_given(self, worth: Callable[[LineNo, int], int]) -> Units:
+        """Units that neither came back nor were sent once more, and whose price was not wholly refunded."""
+        left = minus(self.by_line, self.received)
+        for reship in self.reships:
+            left = minus(left, reship.arrived)
+        for line_no, units in list(left.items()):
+            paid_for = min(self.refunded_units(line_no), self.by_line[line_no])
+            price = worth(line_no, paid_for)
+            whole = paid_for * self.refunded_minor(line_no) // price if price else paid_for
+            left[line_no] = max(units - whole, 0)
+        return {line_no: units for line_no, units in left.items() if units}
 
     @property
     def untouched(self) -> Units:
@@ -273,7 +288,8 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
         case ReshipPlaced() | ReshipArrived() | ReshipFailed():
             return _reshipped(case, fact)
         case ReturnLabelled() | ReturnShipped() | ReturnReceived() | ReturnInspected():
-            return _returned(replace(case, status=CaseStatus.IN_REMEDY), fact)
+            begun = case.status is CaseStatus.APPROVED
+            return _returned(replace(case, status=CaseStatus.IN_REMEDY) if begun else case, fact)
         case RefundGranted() | RefundDenied() | RefundTakenBack() | RefundPaid():
             return _refunded(replace(case, status=CaseStatus.IN_REMEDY), fact)
         case CaseResolved(at=at):
@@ -354,7 +370,13 @@ def _returned(case: Case, fact: ReturnLabelled | ReturnShipped | ReturnReceived 
         case ReturnInspected(by_line=by_line):
             more = {n: found.units - case.inspection(n).units for n, found in by_line.items()}
             undecided = plus(case.undecided, {n: units for n, units in more.items() if units > 0})
-            return replace(case, inspected={**case.inspected, **by_line}, undecided=undecided)
+            return replace(
+                case,
+                inspected={**case.inspected, **by_line},
+                undecided=undecided,
+                received=plus(case.received, fact.undelivered),
+                undelivered=plus(case.undelivered, fact.undelivered),
+            )
         case _:
             assert_never(fact)
 

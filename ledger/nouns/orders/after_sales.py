@@ -41,6 +41,8 @@ class TakenIntoCase(Fact, frozen=True, tag="order.taken_into_case"):
     at: datetime
     arrived: bool = False
     """Whether they had been delivered; otherwise they were under way, lost or returned undelivered."""
+    reason: str = ""
+    """The case's; empty in an old fact."""
 
 
 class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
@@ -50,6 +52,8 @@ class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
     case_id: str
     at: datetime
     given_free: Units = {}
+    part_given: Units = {}
+    """Units that stay with it and got a part of their money at most: they may have a case for another reason."""
 
 
 class ReturnExpected(Fact, frozen=True, tag="order.return_expected"):
@@ -63,6 +67,15 @@ class ReturnExpected(Fact, frozen=True, tag="order.return_expected"):
 
 class ReturnGivenUp(Fact, frozen=True, tag="order.return_given_up"):
     """Nobody waits any more for these units to come back."""
+
+    order_id: str
+    case_id: str
+    by_line: Units
+    at: datetime
+
+
+class ReturnedInspected(Fact, frozen=True, tag="order.returned_inspected"):
+    """Somebody looked at units that came back to the sender undelivered, each once."""
 
     order_id: str
     case_id: str
@@ -117,6 +130,7 @@ RemedyFact = (
     | CaseLeft
     | ReturnExpected
     | ReturnGivenUp
+    | ReturnedInspected
     | RefundBooked
     | RefundPaidBack
     | RefundUnbooked
@@ -136,6 +150,20 @@ class CaseShare(Value, frozen=True):
     """Units that are to come back or have."""
     left_at: datetime | None = None
     """When the case was last closed."""
+    reason: str = ""
+    part_given: Units = {}
+    """Units of a closed case that may have another for another reason."""
+    inspected: Units = {}
+    """Units that came back undelivered and were looked at."""
+    about: Units = {}
+    """The most units that it ever had."""
+
+    def keeps(self, line_no: LineNo, reason: str) -> int:
+        """Units that no other case of this reason can have; a case of an old fact keeps all."""
+        units = self.by_line.get(line_no, 0)
+        if self.is_open or not self.reason or self.reason == reason:
+            return units
+        return max(units - self.part_given.get(line_no, 0), 0)
 
 
 class BookedRefund(Value, frozen=True):
@@ -175,6 +203,28 @@ class AfterSales(Value, frozen=True):
         shares = (share for share in self.cases.values() if arrived in (None, share.arrived))
         return sum(share.by_line.get(line_no, 0) for share in shares)
 
+    def kept(self, line_no: LineNo, reason: str, arrived: bool | None = None, but: str = "") -> int:
+        """Units that no case of this reason can have, because other cases have them; but one case is not counted."""
+        shares = (e for case_id, e in self.cases.items() if case_id != but and arrived in (None, e.arrived))
+        return sum(share.keeps(line_no, reason) for share in shares)
+
+    def inspected(self, line_no: LineNo) -> int:
+        """Units that came back undelivered and were looked at."""
+        return sum(share.inspected.get(line_no, 0) for share in self.cases.values())
+
+    def about(self, line_no: LineNo) -> int:
+        """Units that had not arrived and that cases were or are about."""
+        return sum(share.about.get(line_no, 0) for share in self.cases.values() if not share.arrived)
+
+    def dealt_with(self, line_no: LineNo) -> int:
+        """Units that had not arrived and that cases which are over were about."""
+        over = (share for share in self.cases.values() if not share.is_open and not share.arrived)
+        return sum(share.about.get(line_no, 0) for share in over)
+
+    def refunded_units(self, line_no: LineNo) -> int:
+        """Units that refunds are for; one may be counted in two, each for a part of its price."""
+        return sum(refund.by_line.get(line_no, 0) for refund in self.refunds.values())
+
     def coming_back(self, line_no: LineNo) -> int:
         return sum(share.coming_back.get(line_no, 0) for share in self.cases.values())
 
@@ -197,16 +247,23 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
     match fact:
         case TakenIntoCase(case_id=case_id):
             present = after_sales.cases.get(case_id)
-            before = present or CaseShare({}, fact.arrived)
-            return _with_case(
-                after_sales, case_id, replace(before, by_line=plus(before.by_line, fact.by_line), is_open=True)
-            )
+            before = present or CaseShare({}, fact.arrived, reason=fact.reason)
+            by_line = plus(before.by_line, fact.by_line)
+            about = {n: max(units, before.about.get(n, 0)) for n, units in by_line.items()}
+            taken = replace(before, by_line=by_line, about={**before.about, **about}, is_open=True)
+            return _with_case(after_sales, case_id, taken)
         case CaseLeft(case_id=case_id):
             share = after_sales.cases[case_id]
             return _with_case(
                 after_sales,
                 case_id,
-                replace(share, by_line=minus(share.by_line, fact.given_free), is_open=False, left_at=fact.at),
+                replace(
+                    share,
+                    by_line=minus(share.by_line, fact.given_free),
+                    is_open=False,
+                    left_at=fact.at,
+                    part_given=fact.part_given,
+                ),
             )
         case ReturnExpected(case_id=case_id):
             share = after_sales.cases[case_id]
@@ -214,6 +271,9 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
         case ReturnGivenUp(case_id=case_id):
             share = after_sales.cases[case_id]
             return _with_case(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
+        case ReturnedInspected(case_id=case_id):
+            share = after_sales.cases[case_id]
+            return _with_case(after_sales, case_id, replace(share, inspected=plus(share.inspected, fact.by_line)))
         case RefundBooked():
             refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor, fact.shares_minor, fact.charges_minor)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
@@ -297,23 +357,47 @@ def require_delivered(after_sales: AfterSales, delivered: Mapping[LineNo, int]) 
             raise UnitsInReturn(line_no, after_sales.coming_back(line_no), count)
 
 
-def leave(after_sales: AfterSales, order_id: str, case_id: str, given_free: Units, at: datetime) -> Sequence[CaseLeft]:
+def leave(after_sales: AfterSales, left: CaseLeft) -> Sequence[CaseLeft]:
     """A case is closed. Closing a closed one records nothing."""
-    share = after_sales.cases.get(case_id)
-    return [CaseLeft(order_id, case_id, at, given_free)] if share is not None and share.is_open else []
+    share = after_sales.cases.get(left.case_id)
+    return [left] if share is not None and share.is_open else []
 
 
 def take(after_sales: AfterSales, taken: TakenIntoCase, present: Units, sent: Units) -> list[TakenIntoCase]:
     """Take units into a case; present counts those that its reason is about, sent all that ever left.
 
-    A unit is in one case only, also after its remedy: then that case can be reopened.
+    A unit is in one open case. After its remedy that case can be reopened; a unit that got a part of its money can have
+    another case, for another reason.
     """
+    where = "delivered" if taken.arrived else "not delivered"
     for line_no, units in taken.by_line.items():
-        same_kind = present.get(line_no, 0) - after_sales.in_cases(line_no, taken.arrived)
-        free = max(min(same_kind, sent.get(line_no, 0) - after_sales.in_cases(line_no)), 0)
+        same_kind = present.get(line_no, 0) - after_sales.kept(line_no, taken.reason, taken.arrived)
+        free = max(min(same_kind, sent.get(line_no, 0) - after_sales.kept(line_no, taken.reason)), 0)
         if units > free:
-            raise UnitsNotFree(line_no, units, free, "delivered" if taken.arrived else "not delivered")
+            raise UnitsNotFree(line_no, units, free, where)
+    share = after_sales.cases.get(taken.case_id)
+    for line_no, units in share.by_line.items() if share is not None else ():
+        # What stayed with the case may be in another one by now.
+        free = sent.get(line_no, 0) - after_sales.kept(line_no, taken.reason, but=taken.case_id)
+        if units > free:
+            raise UnitsNotFree(line_no, units, max(free, 0), where)
     return [taken]
+
+
+def inspect_returned(
+    after_sales: AfterSales, order_id: str, case_id: str, asked: Units, returned: Units, at: datetime
+) -> ReturnedInspected | None:
+    """As many of the asked units as came back undelivered and nobody looked at; returned counts all that came back."""
+    share = after_sales.cases.get(case_id)
+    if share is None or share.arrived:
+        return None
+    found: Units = {}
+    for line_no, units in asked.items():
+        left = returned.get(line_no, 0) - after_sales.inspected(line_no)
+        mine = share.about.get(line_no, 0) - share.inspected.get(line_no, 0)
+        if (count := min(units, left, mine)) > 0:
+            found[line_no] = count
+    return ReturnedInspected(order_id, case_id, found, at) if found else None
 
 
 def expect_return(after_sales: AfterSales, expected: ReturnExpected, delivered: Units) -> list[ReturnExpected]:

@@ -31,8 +31,13 @@ def deadlines(order: Order) -> Iterator[Reading]:
                 if not came_to_nothing or _was_missed(reading):
                     yield reading
     if order.promised_by is not None:
-        cancelled, arrived_at = order.header is Header.CANCELLED, order.delivered_at
+        header, arrived_at = order.header, order.delivered_at
+        cancelled = header in (Header.CANCELLED, Header.CLOSED)
         given_up_at = order.given_up_at if cancelled or arrived_at is not None else None
+        breach = order.breaches.get((order.order_id, Clock.DELIVERY))
+        if header is Header.CLOSED and given_up_at is not None and breach is not None:
+            # It was late when that was recorded, whenever the goods had been lost.
+            given_up_at = max(given_up_at, breach.missed.at)
         promise = _reading(order, order.order_id, Clock.DELIVERY, order.promised_by, arrived_at, "", None, given_up_at)
         if not cancelled or _was_missed(promise):
             yield promise

@@ -107,7 +107,7 @@ def change_address(order: Order, changed: AddressChanged) -> AddressChanged | No
     same = is_address(order, changed)
     if same and changed.at <= present_at:
         return None
-    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.CLOSED, Header.DELIVERED):
         raise OrderClosed(order.order_id, order.header)
     if changed.at < present_at:
         return replace(changed, outdated=True)

@@ -378,7 +378,8 @@ def _shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
     shipment = order.shipment(fact.carrier, fact.number, fact.epoch)
     assert shipment is not None, "only parcels of the order move its units"
     delivered_at = fact.at if bucket == "delivered" else None
-    changed = replace(shipment, bucket=bucket, delivered_at=delivered_at)
+    ended_at = fact.at if bucket in ("lost", "returned") else None
+    changed = replace(shipment, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
     moved = _moved(order, fact.by_line, shipment.bucket, bucket)
     supplier_order = moved.supplier_orders[shipment.supplier_order_id]
     units = sum(fact.by_line.values())

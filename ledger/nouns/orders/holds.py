@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.nouns.orders import supplier_orders
 from ledger.nouns.orders.details import missing_fields
 from ledger.nouns.orders.evolving import stops_after, stops_with
-from ledger.nouns.orders.facts import LEDGER, UNDER_WAY, Hold, HoldPlaced, HoldReason, HoldReleased, OrderFact
+from ledger.nouns.orders.facts import UNDER_WAY, Hold, HoldPlaced, HoldReason, HoldReleased, OrderFact
 from ledger.nouns.orders.refusals import OrderClosed, StillIncomplete, UnknownHold
 from ledger.nouns.orders.state import Header, Order, Stops
 
@@ -103,11 +103,11 @@ def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFa
     return [*released, *_recomputed_clocks(order, ended, stops_after(order, [hold.key for hold in ended], at), at)]
 
 
-def end_with_order(order: Order, now: datetime) -> list[OrderFact]:
-    """The ledger's own holds end once no unit is left to leave or to arrive. People end theirs."""
+def end_with_order(order: Order, now: datetime, owners: Container[str] | None = None) -> list[OrderFact]:
+    """Holds end once no unit is left to leave or to arrive: nothing waits any more. None means those of any owner."""
     over = order.header is Header.CANCELLED or (order.ordered and not any(map(order.units, UNDER_WAY)))
-    own = [hold for hold in order.holds if hold.owner == LEDGER] if over else []
-    return end_holds(order, own, max(now, *(hold.at for hold in own))) if own else []
+    ended = [hold for hold in order.holds if owners is None or hold.owner in owners] if over else []
+    return end_holds(order, ended, max(now, *(hold.at for hold in ended))) if ended else []
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:

@@ -63,6 +63,13 @@ class Header(StrEnum):
     DELIVERED = "delivered"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    CLOSED = "closed"
+    """Nothing arrived, and what was lost or came back is settled with the customer."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come of the order."""
+        return self in (Header.COMPLETED, Header.CANCELLED, Header.CLOSED)
 
 
 class Buckets(Value, frozen=True):
@@ -99,6 +106,8 @@ class Shipment(Value, frozen=True):
     bucket: str = "shipped"
     delivered_at: datetime | None = None
     oddities: tuple[Oddity, ...] = ()
+    ended_at: datetime | None = None
+    """When it was lost or returned."""
     ship_to: ShipTo | None = None
     """Where it goes, if that is not where its supplier order goes now: it had left when that changed."""
     collect_minor: int = 0
@@ -296,11 +305,28 @@ class Order(Value, frozen=True):
             return Header.DELIVERED
         if delivered:
             return Header.PARTLY_DELIVERED
+        if not_arrived and self._is_closed:
+            return Header.CLOSED
         if self.holds:
             return Header.ON_HOLD
         if shipped or not_arrived:
             return Header.DISPATCHED if shipped == wanted else Header.PARTLY_DISPATCHED
         return Header.CONFIRMED if self.confirmed_at is not None else Header.RECEIVED
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether nothing is under way any more and all lost and returned units are settled, where none arrived.
+
+        They are if all the money went back, or if cases about each of them are over and every refund is paid. A reship
+        costs nothing: what becomes of its units is settled by the case that sent them.
+        """
+        after = self.after_sales
+        owed = after.open_cases or any(not refund.paid for refund in after.refunds.values())
+        if owed or any(map(self.units, UNDER_WAY)):
+            return False
+        if self.placed.reship_of or self.payment in (PaymentState.REFUNDED, PaymentState.FAILED):
+            return True
+        return all(after.dealt_with(n) >= each.lost + each.returned for n, each in self.buckets.items())
 
     @property
     def delivered_at(self) -> datetime | None:
@@ -313,7 +339,7 @@ class Order(Value, frozen=True):
     def ended_at(self) -> datetime | None:
         """When the last of its units was delivered or given up; None while anything is left to wait for."""
         match self.header:
-            case Header.CANCELLED:
+            case Header.CANCELLED | Header.CLOSED:
                 return self.given_up_at
             case Header.DELIVERED | Header.COMPLETED:
                 ends = [at for at in (self.delivered_at, self.given_up_at) if at is not None]

@@ -51,8 +51,9 @@ class CaseServiceStub:
     OpenCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.OpenCaseRequest, _common_pb2.Receipt]
     """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
     not as described, quality and changed mind are about delivered units, lost and refused about units under
-    way, lost or returned undelivered, late about units under way after the promise. A unit is in one case only; one that had its
-    remedy stays with its case, which can be reopened. The same case again records nothing.
+    way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
+    had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
+    another case for another reason once its case is over. The same case again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
     FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
     not want any more.
@@ -116,6 +117,8 @@ class CaseServiceStub:
     RecordInspection: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
+    Units that came back to the sender undelivered need no label and no receipt, and are inspected in a case of any
+    status.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
     NOT_MISSING or INSPECTED_BEFORE.
     """
@@ -190,8 +193,9 @@ class CaseServiceAsyncStub(CaseServiceStub):
     OpenCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.OpenCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
     not as described, quality and changed mind are about delivered units, lost and refused about units under
-    way, lost or returned undelivered, late about units under way after the promise. A unit is in one case only; one that had its
-    remedy stays with its case, which can be reopened. The same case again records nothing.
+    way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
+    had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
+    another case for another reason once its case is over. The same case again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
     FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
     not want any more.
@@ -255,6 +259,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     RecordInspection: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
+    Units that came back to the sender undelivered need no label and no receipt, and are inspected in a case of any
+    status.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
     NOT_MISSING or INSPECTED_BEFORE.
     """
@@ -332,8 +338,9 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
         not as described, quality and changed mind are about delivered units, lost and refused about units under
-        way, lost or returned undelivered, late about units under way after the promise. A unit is in one case only; one that had its
-        remedy stays with its case, which can be reopened. The same case again records nothing.
+        way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
+        had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
+        another case for another reason once its case is over. The same case again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
         FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
         not want any more.
@@ -463,6 +470,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
         stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
+        Units that came back to the sender undelivered need no label and no receipt, and are inspected in a case of any
+        status.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
         NOT_MISSING or INSPECTED_BEFORE.
         """

@@ -232,6 +232,10 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     """The return window closed with no case open."""
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 9
     """No unit is wanted any more."""
+    ORDER_STATUS_CLOSED: _OrderStatus.ValueType  # 10
+    """Nothing arrived, and what was lost or came back is settled with the customer: all the money went back, or the
+    cases about the units are over and their refunds paid.
+    """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """The status of a whole order, derived from where its units are."""
@@ -256,6 +260,10 @@ ORDER_STATUS_COMPLETED: OrderStatus.ValueType  # 8
 """The return window closed with no case open."""
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 9
 """No unit is wanted any more."""
+ORDER_STATUS_CLOSED: OrderStatus.ValueType  # 10
+"""Nothing arrived, and what was lost or came back is settled with the customer: all the money went back, or the
+cases about the units are over and their refunds paid.
+"""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
