@@ -6,7 +6,7 @@ cover, is worked out when it is asked for. Beside the levels stand the orders th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -442,7 +442,7 @@ _LEVELS = """
 """
 _MOVEMENTS = """
     SELECT * FROM {stock_movements}
-    WHERE supplier_id = %(supplier_id)s AND sku = %(sku)s AND position < %(before)s
+    WHERE supplier_id = %(supplier_id)s AND sku = ANY(%(skus)s) AND position < %(before)s
     ORDER BY position DESC LIMIT %(limit)s
 """
 _LISTINGS = """
@@ -467,13 +467,13 @@ async def list_levels(
     page: PageOf,
     now: datetime,
     supplier_id: str = "",
-    sku: str = "",
+    skus: Sequence[str] = (),
     alerts: Iterable[Alert] = (),
 ) -> Answer[Level]:
     """Levels by supplier and SKU; with alerts, those of which any of these stands."""
     after_supplier, after_sku = page.after(tuple[str, str]) or ("", "")
     conditions = ["supplier_id = %(supplier_id)s"] if supplier_id else []
-    conditions += ["sku = %(sku)s"] if sku else []
+    conditions += ["sku = ANY(%(skus)s)"] if skus else []
     stands = [_STANDS[alert] for alert in alerts]
     conditions += [f"({' OR '.join(stands)})"] if stands else []
     query = _LEVELS.replace("{condition}", "".join(f" AND {each}" for each in conditions))
@@ -481,7 +481,7 @@ async def list_levels(
         "after_supplier": after_supplier,
         "after_sku": after_sku,
         "supplier_id": supplier_id,
-        "sku": sku,
+        "skus": list(skus),
         "limit": page.limit,
     }
     async with snapshot(where, STOCK_LEVELS) as at:
@@ -511,12 +511,12 @@ def _at(row: LevelRow, policy: Policy, now: datetime) -> Level:
     return Level(**kept | found)
 
 
-async def list_movements(where: Where, page: PageOf, supplier_id: str, sku: str) -> Answer[StockMovement]:
+async def list_movements(where: Where, page: PageOf, supplier_id: str, skus: Sequence[str]) -> Answer[StockMovement]:
     """What moved a level, the newest first."""
     before = page.after(int)
     parameters = {
         "supplier_id": supplier_id,
-        "sku": sku,
+        "skus": list(skus),
         "before": 2**62 if before is None else before,
         "limit": page.limit,
     }
@@ -547,7 +547,7 @@ async def propose(
     sku: str = "",
 ) -> Answer[Proposal]:
     """What a supplier's SKUs are expected to sell until then; those without demand are left out."""
-    answer = await list_levels(where, page, now, supplier_id, sku)
+    answer = await list_levels(where, page, now, supplier_id, (sku,) if sku else ())
     async with snapshot(where, STOCK_LEVELS) as at:
         window = policy_at(await at.state(policies.NOUN, policies.stream()), now).demand_window_days
     proposals = [

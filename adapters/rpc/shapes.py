@@ -142,6 +142,11 @@ def sku(value: str, field: str) -> str:
     return value
 
 
+def stored_skus(value: str, field: str) -> tuple[str, ...]:
+    """A SKU as it may be stored: some of before are as they were sent, if that is not composed."""
+    return tuple(dict.fromkeys((sku(value, field), value.strip())))
+
+
 def channel_order_id(value: str) -> tuple[str, str]:
     """The channel's own number of an order, however it is written, and as it stands in the order's id: encoded where
     an id cannot hold it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from adapters.rpc import shapes
@@ -118,11 +118,24 @@ class StockQueries(Queries):
     """StockService's reads."""
 
     async def GetStock(self, request: pb.GetStockRequest, context: Context) -> pb.GetStockResponse:
-        items = items_of(request.items)
-        streams = [stock.stream(*item) for item in items]
+        items = [_stored(each) for each in zip(items_of(request.items), request.items, strict=True)]
+        streams = [stock.stream(*item) for spellings in items for item in spellings]
         entries, position = await self.entries(await self.tenant(context), streams, request.at_least)
-        levels = [_level(item, entry.state) for item, entry in zip(items, entries, strict=True)]
+        states = {stream: entry.state for stream, entry in zip(streams, entries, strict=True)}
+        levels = [_level_of(spellings, states) for spellings in items]
         return pb.GetStockResponse(levels=levels, position=position)
+
+
+def _stored(named: tuple[order_stock.Item, pb.Item]) -> list[order_stock.Item]:
+    """An item as it may be stored."""
+    (supplier_id, _), item = named
+    return [(supplier_id, sku) for sku in shapes.stored_skus(item.sku, "sku")]
+
+
+def _level_of(spellings: list[order_stock.Item], states: Mapping[str, stock.Stock | None]) -> pb.StockLevel:
+    """The level of the first of them that has one."""
+    item = next((each for each in spellings if states[stock.stream(*each)] is not None), spellings[0])
+    return _level(item, states[stock.stream(*item)])
 
 
 def _level(item: order_stock.Item, state: stock.Stock | None) -> pb.StockLevel:

@@ -129,9 +129,9 @@ async def test_days_of_cover_follow_the_demand_of_the_window_that_is_agreed_now(
     catch_up(tenant, scenario.log)
     (tea,) = await levels(tenant, NOON, supplier_id="acme")
     assert (tea.demand, tea.cover_days) == (6, 14 * 28 / 6)
-    (tea,) = await levels(tenant, NOON + 11 * DAY, sku="tea")
+    (tea,) = await levels(tenant, NOON + 11 * DAY, skus=("tea",))
     assert (tea.demand, tea.cover_days) == (6, 14 * 12 / 6)
-    (tea,) = await levels(tenant, NOON + 12 * DAY, sku="tea")
+    (tea,) = await levels(tenant, NOON + 12 * DAY, skus=("tea",))
     assert (tea.demand, tea.cover_days) == (0, None)
 
 
@@ -174,7 +174,7 @@ async def test_movements_add_up_to_what_is_available_and_name_their_orders(tenan
     async with asking(tenant) as where:
         page = PageOf(3)
         while True:
-            answer = await stock_levels.list_movements(where, page, "acme", "tea")
+            answer = await stock_levels.list_movements(where, page, "acme", ("tea",))
             found += answer.rows
             page = PageOf(3, answer.next_page_token)
             if not page.token:

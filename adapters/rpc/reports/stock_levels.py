@@ -30,7 +30,7 @@ class StockLevelQueries(Queries):
             page(request),
             datetime.now(UTC),
             optional(plain_id, request.supplier_id, "supplier_id"),
-            optional(shapes.sku, request.sku, "sku"),
+            shapes.stored_skus(request.sku, "sku") if request.sku else (),
             any_of(_read_alert, request.alerts, "alerts"),
         )
         return listed(pb.ListStockLevelsResponse, "levels", answer, _level)
@@ -38,7 +38,7 @@ class StockLevelQueries(Queries):
     async def ListStockMovements(
         self, request: pb.ListStockMovementsRequest, context: Context
     ) -> pb.ListStockMovementsResponse:
-        item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.sku(request.sku, "sku")
+        item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.stored_skus(request.sku, "sku")
         answer = await stock_levels.list_movements(await self.where(request, context), page(request), *item)
         return listed(pb.ListStockMovementsResponse, "movements", answer, _movement)
 
