@@ -166,11 +166,14 @@ def _intake() -> Iterator[Command]:
     yield Command("RecordPayment, each line of its own supplier", all_unpaid, pay, 103)
 
     more = [feeds("acme", n, 4, 2) for n in NUMBERS]
-    chosen = market(units=1, others=1).after(places(nobody), *more)
+    chosen = market(units=1, others=1).after(places(nobody)).unserved(*more)
     yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.OUT_OF_STOCK), 154)
     yield Command("ChangeAddress, suppliers to choose", chosen, _moves("FR"), 155)
-    yield Command("ReleaseHold, stock to reserve", poor.after(places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153)
-    yield Command("clock: waiting", poor.after(places(), *more), timer_runs_out("waiting", ORDER, ""), 153)
+    yield Command(
+        "ReleaseHold, stock to reserve", poor.after(places()).unserved(*more), _releases(HoldReason.OUT_OF_STOCK), 153
+    )
+    late = poor.after(places()).unserved(*more)
+    yield Command("clock: waiting", late, timer_runs_out("waiting", ORDER, ""), 153)
 
     empty = places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
     yield Command("CompleteDetails", shop.after(empty), _completes(acme), 155)
@@ -199,7 +202,7 @@ def _intake() -> Iterator[Command]:
         yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
     backorder = poor.after(places())
     yield Command("ConfirmOrder, out of stock", backorder, at_now(intake.confirm, ORDER, True, "mia"), 154)
-    served = backorder.after(at_now(intake.confirm, ORDER, True, "mia"), *more)
+    served = backorder.after(at_now(intake.confirm, ORDER, True, "mia")).unserved(*more)
     yield Command("clock: waiting, confirmed", served, timer_runs_out("waiting", ORDER, ""), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
@@ -269,7 +272,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
     nowhere = market(others=1).after(places(), _sends(), _answers(LineAnswer(rejected=2)))
-    found = nowhere.after(*(feeds("bolt", n, 4, 2) for n in NUMBERS))
+    found = nowhere.unserved(*(feeds("bolt", n, 4, 2) for n in NUMBERS))
     yield Command("RerouteUnits, open", found, at_now(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
 
@@ -512,6 +515,8 @@ def _others() -> Iterator[Command]:
     stock_up = StockUpAsked("s1", *first, 99, START + 9 * DAY, START, answer_by=START + DAY)
     stocked = shop.after(lambda view, now: stocking_up.ask(view, stock_up))
     yield Command("clock: stock_up_answer", stocked.later(days=2), timer_runs_out("stock_up_answer", "s1"), 1)
+    sold_out = shop.after(*(feeds(each, NUMBERS[0], 0, 2) for each in ("acme", "bolt", "core")))
+    yield Command("clock: listing", sold_out, timer_runs_out("listing", *first, "0-1"), 1)
     yield Command("clock: feed", reserved.later(days=366), timer_runs_out("feed", *first), 1)
     yield Command("RecordFeed, less than was promised", sent, feeds("acme", NUMBERS[0], 1, 2), 3)
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)

@@ -83,6 +83,11 @@ class World(NamedTuple):
             log += changes
         return self._replace(log=tuple(log))
 
+    def unserved(self, *decisions: Decide) -> World:
+        """After decisions whose units nobody gets yet, as where more orders wait than one command serves."""
+        book = self.book
+        return self._replace(log=(*self.log, *(change for decide in decisions for change in decide(book, self.now))))
+
     def later(self, days: float) -> World:
         return self._replace(now=self.now + days * DAY)
 
