@@ -245,6 +245,8 @@ _REROUTES = at_now(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", 
 
 def _supplier_orders() -> Iterator[Command]:
     draft, sent, all_sent = market().after(places()), _sent(), _all_sent()
+    yield Command("clock: draft", draft, timer_runs_out("draft", FIRST), 1)
+    yield Command("clock: send", draft.later(days=9), timer_runs_out(Clock.SEND, FIRST), 1)
     yield Command("SendSupplierOrder", draft, _sends(), 1)
     rejected = LineAnswer(rejected=2, because=RejectReason.OUT_OF_STOCK)
     half_rejected = LineAnswer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
@@ -415,7 +417,7 @@ def _cases() -> Iterator[Command]:
         refunded = ruled.after(_approves(Remedy.REFUND))
         yield Command(f"GrantRefund{kind}", refunded, _GRANTS, 52)
         yield Command(f"DenyRefund{kind}", refunded, at_now(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
-        yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 5)
+        yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 4)
         again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), at_now(after_sales.reopen, CASE, (PHOTO,)))
         yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
         returned = ruled.after(_approves(Remedy.RETURN))

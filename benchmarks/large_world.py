@@ -166,7 +166,7 @@ def _approved(supplier_id: str) -> list[Change]:
         feed_interval_hours=24 * 365,
     )
     facts = (
-        SupplierRegistered(supplier_id, supplier_id.title(), START, country="CN"),
+        SupplierRegistered(supplier_id, supplier_id.title(), START, country="CN", contact=ANN),
         SampleReviewed(supplier_id, True, True, True, START),
         TermsAgreed(supplier_id, terms, START),
         SupplierApproved(supplier_id, START),

@@ -25,6 +25,7 @@ COMMANDS = {
     "RecordSupplierInvoice": "supplier invoice record",
     "RegisterSupplier": "supplier add",
     "SendSupplierOrder": "order send",
+    "UpdateSupplier": "supplier update",
 }
 """The command behind each RPC that a refusal names; a test fails while one is missing."""
 
