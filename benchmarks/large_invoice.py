@@ -37,7 +37,9 @@ def commands(supplier_order_id: str, lines: Iterable[LineNo], units: int) -> Ite
     yield InvoiceCommand("ApproveSupplierInvoice", [dear], _at(invoice_matching.approve, "mia", ""), 1)
     yield InvoiceCommand("DisputeSupplierInvoice", [dear], _at(invoice_matching.dispute, "mia", "too dear"), 1)
     yield InvoiceCommand("RecordSupplierCreditNote, all", [dear], _at(invoice_matching.credit, "C1", total), 2)
-    yield InvoiceCommand("RecordSupplierPayment", [dear], _at(invoice_matching.pay, "T1", total), 1)
+    paid = _at(invoice_matching.pay, "T1", total)
+    yield InvoiceCommand("RecordSupplierPayment", [dear], paid, 1)
+    yield InvoiceCommand("ReturnSupplierPayment", [dear, paid], _at(invoice_matching.return_payment, "T1", ""), 1)
 
 
 def records(

@@ -27,6 +27,7 @@ from ledger.nouns.supplier_invoices import (
     SupplierInvoiceFact,
     SupplierInvoicePaid,
     SupplierInvoiceRecorded,
+    SupplierPaymentReturned,
 )
 from ledger.terms.money import in_64_bits
 from projections.machine.histories import InvoiceHistory, OrderHistory, RecoveryHistory
@@ -236,6 +237,9 @@ def _amounts(fact: SupplierInvoiceFact, invoice: SupplierInvoice) -> list[tuple[
             return [(EntryKind.INVOICE_CREDITED, -amount, credit_note)]
         case SupplierInvoicePaid(payment_id=payment_id, amount_minor=amount):
             return [(EntryKind.INVOICE_PAID, -amount, payment_id)]
+        case SupplierPaymentReturned(payment_id=payment_id):
+            amount = next(each.amount_minor for each in invoice.payments if each.payment_id == payment_id)
+            return [(EntryKind.INVOICE_PAID, amount, payment_id)]
         case _:
             return []
 

@@ -253,6 +253,27 @@ def pay(session: Session, /, supplier_id: str, number: str, payment_id: str, **o
     _record(session, session.client.supplier_invoices.RecordSupplierPayment, request)
 
 
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.argument("payment_id")
+@click.option("--reason", metavar="TEXT", help="Why.")
+@option_at("When it came back")
+@option_request_id()
+@click.pass_obj
+def unpay(session: Session, /, supplier_id: str, number: str, payment_id: str, **options: Any) -> None:
+    """Record that a payment came back, or was recorded by mistake: what it paid is open again."""
+    request = pb.ReturnSupplierPaymentRequest(
+        context=session.client.context(options["request_id"]),
+        supplier_id=supplier_id,
+        number=number,
+        payment_id=payment_id,
+        reason=options["reason"],
+        at=options["at"],
+    )
+    _record(session, session.client.supplier_invoices.ReturnSupplierPayment, request)
+
+
 def _money(session: Session, supplier_id: str, number: str, amount: str) -> common_pb2.Money:
     """An amount as it is typed: in the invoice's currency unless it names one."""
     figure, _, named = amount.partition(":")
@@ -310,7 +331,8 @@ def show(session: Session, supplier_id: str, number: str) -> None:
 
 def _part(each: pb.InvoicePart, currency: str) -> str:
     unapproved = f", although it was {each.unapproved}" if each.unapproved else ""
-    return f"{money(each.amount_minor, currency)} on {minute(each, 'at')}{unapproved}"
+    returned = f", came back on {minute(each, 'returned_at')}" if each.HasField("returned_at") else ""
+    return f"{money(each.amount_minor, currency)} on {minute(each, 'at')}{unapproved}{returned}"
 
 
 @invoice.command("list")

@@ -84,6 +84,15 @@ def pay(
     return _decided(view, supplier_id, number, now, lambda own: supplier_invoices.pay(own, payment_id, amount, at))
 
 
+def return_payment(
+    view: View, supplier_id: str, number: str, payment_id: str, because: str, at: datetime, now: datetime
+) -> list[Change]:
+    """The money of a payment came back."""
+    return _decided(
+        view, supplier_id, number, now, lambda own: supplier_invoices.return_payment(own, payment_id, because, at)
+    )
+
+
 def after_shipping(view: View, docket: Docket, supplier_order_id: str, now: datetime) -> list[Change]:
     """More units of a supplier order have left: look again at the invoices that wait for them, the first one first."""
     supplier_order = docket.order.supplier_orders[supplier_order_id]

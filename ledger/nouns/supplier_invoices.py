@@ -192,6 +192,14 @@ class SupplierInvoicePaid(OfInvoice, frozen=True, tag="supplier_invoice.paid"):
         return (f"invoice {self.number} of {self.supplier_id} was {self.unapproved} and nobody had approved it",)
 
 
+class SupplierPaymentReturned(OfInvoice, frozen=True, tag="supplier_invoice.payment_returned"):
+    """The money of a payment came back, or it was recorded by mistake: what it paid is open again."""
+
+    payment_id: str
+    at: datetime
+    because: str = ""
+
+
 SupplierInvoiceFact = (
     SupplierInvoiceRecorded
     | SupplierInvoiceMatched
@@ -199,6 +207,7 @@ SupplierInvoiceFact = (
     | SupplierInvoiceDisputed
     | SupplierCreditNoteRecorded
     | SupplierInvoicePaid
+    | SupplierPaymentReturned
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -232,6 +241,8 @@ class SupplierInvoice(Value, frozen=True):
     """What was decided last, by its own time."""
     credit_notes: tuple[SupplierCreditNoteRecorded, ...] = ()
     payments: tuple[SupplierInvoicePaid, ...] = ()
+    returned: dict[str, datetime] = {}
+    """Payments that came back, by their ids, and when."""
 
     @property
     def supplier_id(self) -> str:
@@ -259,7 +270,7 @@ class SupplierInvoice(Value, frozen=True):
 
     @property
     def paid_minor(self) -> int:
-        return sum(payment.amount_minor for payment in self.payments)
+        return sum(payment.amount_minor for payment in self.payments if payment.payment_id not in self.returned)
 
     @property
     def open_minor(self) -> int:
@@ -361,6 +372,8 @@ def evolve(invoice: SupplierInvoice | None, fact: SupplierInvoiceFact) -> Suppli
             return replace(invoice, credit_notes=(*invoice.credit_notes, fact))
         case SupplierInvoicePaid():
             return replace(invoice, payments=(*invoice.payments, fact))
+        case SupplierPaymentReturned(payment_id=payment_id, at=at):
+            return replace(invoice, returned={**invoice.returned, payment_id: at})
         case _:
             assert_never(fact)
 
@@ -423,6 +436,13 @@ class SupplierPaymentDiffers(AlreadyExists, reason="SUPPLIER_PAYMENT_DIFFERS"):
     number: str
     payment_id: str
     recorded: Money
+
+
+class UnknownSupplierPayment(NotFound, reason="UNKNOWN_SUPPLIER_PAYMENT"):
+    says = "there is no payment {payment_id} for invoice {number} of {supplier_id}"
+    supplier_id: str
+    number: str
+    payment_id: str
 
 
 class SupplierCreditNoteDiffers(AlreadyExists, reason="SUPPLIER_CREDIT_NOTE_DIFFERS"):
@@ -504,6 +524,17 @@ def pay(invoice: SupplierInvoice, payment_id: str, amount: Money, at: datetime) 
         raise MoreThanOpen(invoice.supplier_id, invoice.number, open_, amount)
     unapproved = "" if invoice.is_accepted else "disputed" if invoice.dispute else "not matched"
     return [SupplierInvoicePaid(invoice.supplier_id, invoice.number, payment_id, amount.amount_minor, at, unapproved)]
+
+
+def return_payment(
+    invoice: SupplierInvoice, payment_id: str, because: str, at: datetime
+) -> Sequence[SupplierInvoiceFact]:
+    """A payment came back. Twice is once; who pays anew names another payment."""
+    if all(payment.payment_id != payment_id for payment in invoice.payments):
+        raise UnknownSupplierPayment(invoice.supplier_id, invoice.number, payment_id)
+    if payment_id in invoice.returned:
+        return []
+    return [SupplierPaymentReturned(invoice.supplier_id, invoice.number, payment_id, at, because)]
 
 
 def _require_currency(invoice: SupplierInvoice, amount: Money) -> None:

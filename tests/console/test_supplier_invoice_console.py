@@ -49,6 +49,9 @@ def test_an_invoice_that_differs_is_told_line_by_line_disputed_taken_back_and_pa
     assert re.search(r"credit note CN1 +2.50 EUR on ", shown)
     assert re.search(r"payment T1 +5.00 EUR on ", shown)
     assert re.search(r"decided +disputed by console on \S+ \S+ too dear", shown)
+    assert "5.00 EUR open" in ff("supplier", "invoice", "unpay", "acme", "R 7", "T1", "--reason", "bounced").out
+    assert re.search(r"payment T1 +5.00 EUR on .*came back on ", ff("supplier", "invoice", "show", "acme", "R 7").out)
+    ff("supplier", "invoice", "pay", "acme", "R 7", "T3", "5.00")
     too_much = ff("supplier", "invoice", "pay", "acme", "R 7", "T2", "0.01")
     assert (too_much.code, "[MORE_THAN_OPEN]" in too_much.err) == (1, True)
     assert re.search(r"R 7 +paid +2026-03-31 +2026-04-30", ff("supplier", "invoice", "list", "--status", "paid").out)

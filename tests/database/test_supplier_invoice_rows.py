@@ -82,6 +82,16 @@ async def test_each_amount_names_the_fact_and_the_payment_that_it_stands_for(ten
     assert {each.stream for each in found[1:]} == {"supplier_invoice-acme/I1"}
 
 
+async def test_a_payment_that_came_back_is_owed_and_open_again(tenant: EmptyTenant):
+    invoicing = shipped()
+    invoicing.record(billed(5))
+    invoicing.pay(1250)
+    invoicing.unpay()
+    found = await balance(tenant, invoicing.scenario)
+    assert (found.closing_minor, found.paid_minor, found.open_minor) == (1250, 0, 1250)
+    assert [each.amount_minor for each in await entries(tenant) if each.reference] == [-1250, 1250]
+
+
 async def test_while_nobody_agreed_to_what_an_invoice_asks_too_much_its_goods_are_owed_at_their_cost(
     tenant: EmptyTenant,
 ):

@@ -74,6 +74,10 @@ class Invoicing:
         amount, now = Money(amount_minor, currency), self.scenario.now
         return self._told(invoice_matching.pay(*self._about(number), payment_id, amount, now, now))
 
+    def unpay(self, number: str = "I1", payment_id: str = "P1") -> list[Fact]:
+        now = self.scenario.now
+        return self._told(invoice_matching.return_payment(*self._about(number), payment_id, "bounced", now, now))
+
     def _about(self, number: str) -> tuple[Any, str, str]:
         return self.scenario.book, self.supplier_id, number
 

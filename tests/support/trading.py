@@ -254,6 +254,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "DisputeSupplierInvoice": {**_INVOICE, "reason": "too dear"},
     "RecordSupplierCreditNote": {**_INVOICE, "credit_note": "cn-1", "amount": eur(200)},
     "RecordSupplierPayment": {**_INVOICE, "payment_id": "t-1", "amount": eur(200)},
+    "ReturnSupplierPayment": {**_INVOICE, "payment_id": "t-1"},
     "GetSupplierInvoice": _INVOICE,
     "ProposeStockUps": {**_SUPPLIER, "until": stamp(NOW + 9 * DAY)},
     "AskStockUp": {**_STOCK_UP, **_SUPPLIER, "sku": "cup", "units": 9, "until": stamp(NOW + 9 * DAY)},

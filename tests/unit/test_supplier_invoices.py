@@ -27,6 +27,7 @@ from ledger.nouns.supplier_invoices import (
     SupplierInvoiceRecordedDifferently,
     SupplierPaymentDiffers,
     UnknownSupplierInvoice,
+    UnknownSupplierPayment,
 )
 from ledger.nouns.suppliers import UnknownSupplier
 from ledger.refusals import Refusal
@@ -441,6 +442,20 @@ def test_payments_are_partial_and_never_more_than_is_open():
     assert (invoicing.invoice().status, invoicing.invoice().open_minor) == (InvoiceStatus.PAID, 0)
     with refused(SupplierPaymentDiffers, "payment T1 for invoice I1 of acme was recorded already as 5.00 EUR"):
         invoicing.pay(499, payment_id="T1")
+
+
+def test_what_a_payment_that_came_back_had_paid_is_open_again():
+    invoicing = shipped()
+    invoicing.record(billed(5))
+    invoicing.pay(1250)
+    assert names(invoicing.unpay()) == ["payment_returned"]
+    assert invoicing.unpay() == []
+    assert (invoicing.invoice().status, invoicing.invoice().open_minor) == (InvoiceStatus.MATCHED, 1250)
+    assert invoicing.pay(1250) == []
+    invoicing.pay(1250, payment_id="P2")
+    assert invoicing.invoice().status is InvoiceStatus.PAID
+    with refused(UnknownSupplierPayment, "there is no payment P3 for invoice I1 of acme"):
+        invoicing.unpay(payment_id="P3")
 
 
 def test_a_payment_that_nobody_had_agreed_to_is_recorded_with_a_warning():

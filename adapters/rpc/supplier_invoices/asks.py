@@ -117,6 +117,12 @@ def record_supplier_payment(request: pb.RecordSupplierPaymentRequest, edge: Edge
     return _of_invoice(request, invoice_matching.pay, payment_id, amount, happened(request, edge.now), edge.now)
 
 
+def return_supplier_payment(request: pb.ReturnSupplierPaymentRequest, edge: Edge) -> Ask:
+    payment_id, because = plain_id(request.payment_id, "payment_id"), text(request.reason, "reason", 200)
+    at = happened(request, edge.now)
+    return _of_invoice(request, invoice_matching.return_payment, payment_id, because, at, edge.now)
+
+
 READERS: Readers = {
     pb.RecordSupplierInvoiceRequest: Reader(record_supplier_invoice),
     pb.MatchSupplierInvoiceRequest: Reader(match_supplier_invoice),
@@ -124,4 +130,5 @@ READERS: Readers = {
     pb.DisputeSupplierInvoiceRequest: Reader(dispute_supplier_invoice),
     pb.RecordSupplierCreditNoteRequest: Reader(record_supplier_credit_note),
     pb.RecordSupplierPaymentRequest: Reader(record_supplier_payment),
+    pb.ReturnSupplierPaymentRequest: Reader(return_supplier_payment),
 }

@@ -60,7 +60,11 @@ def invoice(state: SupplierInvoice, version: int) -> pb.SupplierInvoice:
         ],
         payments=[
             pb.InvoicePart(
-                id=each.payment_id, amount_minor=each.amount_minor, at=stamp(each.at), unapproved=each.unapproved
+                id=each.payment_id,
+                amount_minor=each.amount_minor,
+                at=stamp(each.at),
+                unapproved=each.unapproved,
+                returned_at=stamp(state.returned.get(each.payment_id)),
             )
             for each in state.payments
         ],

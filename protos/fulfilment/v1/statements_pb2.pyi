@@ -50,7 +50,7 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     STATEMENT_KIND_INVOICE_DIFFERENCE: _StatementKind.ValueType  # 8
     """An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
     STATEMENT_KIND_INVOICE_PAID: _StatementKind.ValueType  # 9
-    """Money went to the supplier for an invoice; negative."""
+    """Money went to the supplier for an invoice; negative, and positive where it came back."""
     STATEMENT_KIND_INVOICED: _StatementKind.ValueType  # 10
     """An invoice came. Goods are owed when they leave, so that it moves nothing: it counts in invoiced_minor alone."""
     STATEMENT_KIND_INVOICE_CREDITED: _StatementKind.ValueType  # 11
@@ -82,7 +82,7 @@ STATEMENT_KIND_RECOVERY_WRITTEN_OFF: StatementKind.ValueType  # 7
 STATEMENT_KIND_INVOICE_DIFFERENCE: StatementKind.ValueType  # 8
 """An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
 STATEMENT_KIND_INVOICE_PAID: StatementKind.ValueType  # 9
-"""Money went to the supplier for an invoice; negative."""
+"""Money went to the supplier for an invoice; negative, and positive where it came back."""
 STATEMENT_KIND_INVOICED: StatementKind.ValueType  # 10
 """An invoice came. Goods are owed when they leave, so that it moves nothing: it counts in invoiced_minor alone."""
 STATEMENT_KIND_INVOICE_CREDITED: StatementKind.ValueType  # 11

@@ -492,6 +492,52 @@ class RecordSupplierPaymentRequest(_message.Message):
 Global___RecordSupplierPaymentRequest: _TypeAlias = RecordSupplierPaymentRequest  # noqa: Y015
 
 @_typing.final
+class ReturnSupplierPaymentRequest(_message.Message):
+    """Asks to record that a payment came back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    number: _builtins.str
+    """The number of the invoice."""
+    payment_id: _builtins.str
+    """The payment. Required."""
+    reason: _builtins.str
+    """Why, in at most 200 characters without personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "number", b"number", "payment_id", b"payment_id", "reason", b"reason", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnSupplierPaymentRequest: _TypeAlias = ReturnSupplierPaymentRequest  # noqa: Y015
+
+@_typing.final
 class GetSupplierInvoiceRequest(_message.Message):
     """Asks for one invoice."""
 
@@ -821,6 +867,7 @@ class InvoicePart(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     UNAPPROVED_FIELD_NUMBER: _builtins.int
+    RETURNED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The number of the credit note, or the id of the payment."""
     amount_minor: _builtins.int
@@ -831,6 +878,10 @@ class InvoicePart(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
+    @_builtins.property
+    def returned_at(self) -> _timestamp_pb2.Timestamp:
+        """When the money of a payment came back; absent if it did not."""
+
     def __init__(
         self,
         *,
@@ -838,10 +889,11 @@ class InvoicePart(_message.Message):
         amount_minor: _builtins.int = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         unapproved: _builtins.str = ...,
+        returned_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "returned_at", b"returned_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "at", b"at", "id", b"id", "unapproved", b"unapproved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "at", b"at", "id", b"id", "returned_at", b"returned_at", "unapproved", b"unapproved"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,6 +79,11 @@ class SupplierInvoiceServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_supplier__invoices__pb2.RecordSupplierPaymentRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.ReturnSupplierPayment = channel.unary_unary(
+                '/fulfilment.v1.SupplierInvoiceService/ReturnSupplierPayment',
+                request_serializer=fulfilment_dot_v1_dot_supplier__invoices__pb2.ReturnSupplierPaymentRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.GetSupplierInvoice = channel.unary_unary(
                 '/fulfilment.v1.SupplierInvoiceService/GetSupplierInvoice',
                 request_serializer=fulfilment_dot_v1_dot_supplier__invoices__pb2.GetSupplierInvoiceRequest.SerializeToString,
@@ -163,6 +168,15 @@ class SupplierInvoiceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReturnSupplierPayment(self, request, context):
+        """Records that the money of a payment came back, or that it was recorded by mistake: what it paid is open again. Twice
+        is once; who pays anew names another payment.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER_PAYMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSupplierInvoice(self, request, context):
         """Reads one invoice as the log tells it now.
         Fails with NOT_FOUND / UNKNOWN_SUPPLIER_INVOICE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
@@ -212,6 +226,11 @@ def add_SupplierInvoiceServiceServicer_to_server(servicer, server):
             'RecordSupplierPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordSupplierPayment,
                     request_deserializer=fulfilment_dot_v1_dot_supplier__invoices__pb2.RecordSupplierPaymentRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ReturnSupplierPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnSupplierPayment,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__invoices__pb2.ReturnSupplierPaymentRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetSupplierInvoice': grpc.unary_unary_rpc_method_handler(
@@ -400,6 +419,33 @@ class SupplierInvoiceService:
             target,
             '/fulfilment.v1.SupplierInvoiceService/RecordSupplierPayment',
             fulfilment_dot_v1_dot_supplier__invoices__pb2.RecordSupplierPaymentRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnSupplierPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierInvoiceService/ReturnSupplierPayment',
+            fulfilment_dot_v1_dot_supplier__invoices__pb2.ReturnSupplierPaymentRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -78,6 +78,11 @@ class SupplierInvoiceServiceStub:
     Fails with FAILED_PRECONDITION / INVOICE_IN_OTHER_CURRENCY or MORE_THAN_OPEN, ALREADY_EXISTS /
     SUPPLIER_PAYMENT_DIFFERS.
     """
+    ReturnSupplierPayment: _grpc.UnaryUnaryMultiCallable[_supplier_invoices_pb2.ReturnSupplierPaymentRequest, _common_pb2.Receipt]
+    """Records that the money of a payment came back, or that it was recorded by mistake: what it paid is open again. Twice
+    is once; who pays anew names another payment.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER_PAYMENT.
+    """
     GetSupplierInvoice: _grpc.UnaryUnaryMultiCallable[_supplier_invoices_pb2.GetSupplierInvoiceRequest, _supplier_invoices_pb2.GetSupplierInvoiceResponse]
     """Reads one invoice as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_SUPPLIER_INVOICE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
@@ -137,6 +142,11 @@ class SupplierInvoiceServiceAsyncStub(SupplierInvoiceServiceStub):
     a warning.
     Fails with FAILED_PRECONDITION / INVOICE_IN_OTHER_CURRENCY or MORE_THAN_OPEN, ALREADY_EXISTS /
     SUPPLIER_PAYMENT_DIFFERS.
+    """
+    ReturnSupplierPayment: _aio.UnaryUnaryMultiCallable[_supplier_invoices_pb2.ReturnSupplierPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that the money of a payment came back, or that it was recorded by mistake: what it paid is open again. Twice
+    is once; who pays anew names another payment.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER_PAYMENT.
     """
     GetSupplierInvoice: _aio.UnaryUnaryMultiCallable[_supplier_invoices_pb2.GetSupplierInvoiceRequest, _supplier_invoices_pb2.GetSupplierInvoiceResponse]  # type: ignore[assignment]
     """Reads one invoice as the log tells it now.
@@ -230,6 +240,17 @@ class SupplierInvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         a warning.
         Fails with FAILED_PRECONDITION / INVOICE_IN_OTHER_CURRENCY or MORE_THAN_OPEN, ALREADY_EXISTS /
         SUPPLIER_PAYMENT_DIFFERS.
+        """
+
+    @_abc_1.abstractmethod
+    def ReturnSupplierPayment(
+        self,
+        request: _supplier_invoices_pb2.ReturnSupplierPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that the money of a payment came back, or that it was recorded by mistake: what it paid is open again. Twice
+        is once; who pays anew names another payment.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER_PAYMENT.
         """
 
     @_abc_1.abstractmethod

@@ -53,6 +53,10 @@ SUPPLIER_INVOICES: Scenarios = {
         "MORE_THAN_OPEN": of_invoice(amount=eur(201)),
         "SUPPLIER_PAYMENT_DIFFERS": of_invoice("RecordSupplierPayment", amount=eur(1)),
     },
+    "ReturnSupplierPayment": {
+        "UNKNOWN_SUPPLIER_INVOICE": as_it_is,
+        "UNKNOWN_SUPPLIER_PAYMENT": of_invoice(),
+    },
     "GetSupplierInvoice": {"UNKNOWN_SUPPLIER_INVOICE": as_it_is, "BEYOND_THE_LOG": beyond},
     "ListSupplierInvoices": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
 }
