@@ -65,7 +65,7 @@ def _alert(position: int, fact: Fact) -> Item | None:
         case stock.StockRunningOut(available=available, cover_days=days):
             alert, why = Alert.RUNNING_OUT, f"{available} left, which last {days} days at most"
         case stock.SoldOut():
-            alert, why = Alert.SOLD_OUT, "take it off sale"
+            alert, why = Alert.SOLD_OUT, "it can promise none"
         case stock.FeedStale():
             alert, why = Alert.STALE, "no feed came"
         case _:

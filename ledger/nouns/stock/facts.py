@@ -243,7 +243,7 @@ class AlertEnded(Fact, frozen=True, tag="stock.alert_ended"):
 
 
 class SoldOut(Fact, frozen=True, tag="stock.sold_out"):
-    """Nothing can be promised any more: take it off sale."""
+    """Nothing of this supplier can be promised any more."""
 
     supplier_id: str
     sku: str
@@ -251,7 +251,7 @@ class SoldOut(Fact, frozen=True, tag="stock.sold_out"):
 
 
 class BackInStock(Fact, frozen=True, tag="stock.back_in_stock"):
-    """It was sold out and can be promised again: put it back on sale."""
+    """It was sold out and can be promised again."""
 
     supplier_id: str
     sku: str
