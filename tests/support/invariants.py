@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ledger.engine.book import Book
 from ledger.facts import Fact
 from ledger.nouns import stock
-from ledger.nouns.orders import Order, Shipment
+from ledger.nouns.orders import Order, Shipment, left_minor, owed_minor
 from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.stock import Stock
 
@@ -49,6 +49,9 @@ def _check_after_sales(order: Order) -> None:
         assert 0 <= after_sales.inspected(line_no) <= order.buckets[line_no].returned
         assert 0 <= after_sales.coming_back(line_no) <= order.buckets[line_no].delivered
         assert 0 <= after_sales.refunded_minor(line_no) <= line.amount_minor
+    granted_minor = after_sales.booked_minor - after_sales.paid_back_minor
+    owed = owed_minor(order)
+    assert owed == 0 or 0 < owed + granted_minor <= left_minor(order), "more is owed than is left"
 
 
 def _arrived(supplier_order: SupplierOrder, shipments: Iterable[Shipment]) -> int:
