@@ -42,15 +42,21 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
     orders.require_placed(order, at)
     supplier = suppliers.find(view, supplier_order.supplier_id)
     agreement = supplier.agreement_at(at) if supplier else None
+    acknowledge_by = agreement.acknowledge_by(at) if agreement else None
+    # Recorded after a change of the address that came later: the supplier knows the address before.
+    changed_at = order.addresses[-1].since if order.addresses and at < order.addresses[-1].since else None
+    in_time = changed_at is not None and acknowledge_by is not None and changed_at < acknowledge_by
     sent = SupplierOrderSent(
         supplier_order_id,
         at,
-        acknowledge_by=agreement.acknowledge_by(at) if agreement else None,
+        acknowledge_by=acknowledge_by,
         dispatch_by=dispatch_by(order, supplier_order.shares, agreement, at),
         first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
         peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
         compensation=agreement.compensation if agreement else None,
         working=_working(order, supplier_order, agreement, at),
+        address_changed_at=changed_at,
+        acknowledge_again_by=agreement.acknowledge_by(changed_at) if agreement and changed_at and in_time else None,
     )
     facts = orders.send(order, supplier_order_id, sent)
     if facts:

@@ -90,6 +90,9 @@ def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
 
 def _sent(fact: SupplierOrderSent, history: OrderHistory) -> Iterable[_Cause]:
     yield _Cause(MessageKind.DISPATCH_INSTRUCTION, _of(history, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
+    if fact.address_changed_at is not None:
+        about = _of(history, fact.supplier_order_id, due=fact.acknowledge_again_by)
+        yield _Cause(MessageKind.ADDRESS_CHANGE, about, fact.address_changed_at, _part(fact.supplier_order_id))
 
 
 def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Iterable[_Cause]:

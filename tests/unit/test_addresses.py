@@ -272,6 +272,33 @@ def test_what_turns_out_to_have_been_packed_before_goes_to_the_address_of_before
     assert scenario.parcel().country == "DE"
 
 
+@pytest.mark.parametrize("sent_first", [True, False])
+def test_a_supplier_that_was_sent_the_old_address_acknowledges_again_whenever_that_is_told(sent_first: bool):
+    scenario = confirmed()
+    scenario.later(hours=3)
+    told = [
+        lambda: scenario.send(at=NOON + HOUR),
+        lambda: scenario.change_address(ELSEWHERE, FRANCE, at=NOON + 2 * HOUR),
+    ]
+    for each in told if sent_first else reversed(told):
+        each()
+    part = scenario.supplier_order()
+    assert (part.stage, part.acknowledge_by, part.dispatch_by) == (Stage.SENT, NOON + 26 * HOUR, NOON + 49 * HOUR)
+    assert part.asked_again is not None
+    assert part.asked_again.at == NOON + 2 * HOUR
+    scenario.answer({1: accept(3)})
+    assert scenario.supplier_order().stage is Stage.ACCEPTED
+
+
+def test_a_supplier_that_is_sent_the_new_address_is_asked_once():
+    scenario = confirmed()
+    scenario.later(hours=1)
+    moved(scenario)
+    scenario.later(hours=1)
+    scenario.send()
+    assert scenario.supplier_order().asked_again is None
+
+
 def test_what_turns_out_to_have_left_before_goes_to_the_address_of_before():
     scenario = sent(line(1, "tea", 3))
     scenario.later(hours=2)

@@ -70,6 +70,10 @@ class SupplierOrderSent(OfSupplierOrder, frozen=True, tag="order.supplier_order_
     working: WorkingTerms | None = None
     """The supplier's calendar from then on, and those of acknowledge_within, dispatch_within and first_scan_within that
     go by it; for holds that stop its clocks, and for clocks that start later."""
+    address_changed_at: datetime | None = None
+    """When the address changed since, where this was recorded after that: the supplier has to acknowledge again."""
+    acknowledge_again_by: datetime | None = None
+    """By when; None where nothing is agreed, or the first acknowledgement was late by then."""
 
 
 class RejectReason(StrEnum):

@@ -372,7 +372,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
         case ShippingChosen(shipping=shipping):
             return replace(supplier_order, shipping=shipping)
         case SupplierOrderSent():
-            return replace(
+            sent = replace(
                 supplier_order,
                 sent_at=fact.at,
                 acknowledge_by=fact.acknowledge_by,
@@ -383,6 +383,9 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 compensation_terms=fact.compensation,
                 working=fact.working,
             )
+            if fact.address_changed_at is None:
+                return sent
+            return ask_again(sent, fact.address_changed_at, fact.acknowledge_again_by)
         case SupplierOrderAcknowledged(by_line=by_line):
             take = LineShare.answer_before if supplier_order.told_before(fact.at) else LineShare.answer
             answered = {line_no: take(supplier_order.shares[line_no], answer) for line_no, answer in by_line.items()}
