@@ -83,6 +83,10 @@ def show(session: Session, supplier_id: str, personal: bool) -> None:
             ("contact", found.contact),
             ("returns go to", found.return_address),
             *(("warehouse", _warehouse(each)) for each in found.warehouses),
+            *(
+                ("does not ship to", " ".join(filter(None, [each.country, each.region, each.sku])))
+                for each in found.refused_destinations
+            ),
         ]
     )
     if found.HasField("last_review"):

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.calendars import TERM, change_calendar, option_calendar
+from adapters.console.destinations import refuses, serves
 from adapters.console.offers import offer, withdraw
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.statements import statement
@@ -342,5 +343,20 @@ def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id:
     record(session, supplier_id, session.client.suppliers.RetireSupplier, request)
 
 
-for command in (offer, withdraw, review, accept, dismiss, proposals, due, list_, show, history, statement, invoice):
+for command in (
+    offer,
+    withdraw,
+    refuses,
+    serves,
+    review,
+    accept,
+    dismiss,
+    proposals,
+    due,
+    list_,
+    show,
+    history,
+    statement,
+    invoice,
+):
     supplier.add_command(command)

@@ -80,6 +80,7 @@ def _considered(each: Considered) -> suppliers_pb2.Considered:
         cost=money(each.cost),
         lead_time_days=each.lead_time_days,
         score_basis_points=each.score_basis_points,
+        freight=money(each.freight),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from ledger.nouns import (
     stock,
     suppliers,
 )
+from ledger.nouns.destinations import Refused
 from ledger.nouns.orders import Order, UnitsCancelled, supplier_orders
 from ledger.nouns.orders.supplier_orders import (
     LineAnswer,
@@ -32,6 +34,7 @@ from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.calendars import WorkingTerms, due_after
 from ledger.terms.money import Money
+from ledger.terms.places import share_customs
 from ledger.view import View
 
 
@@ -115,7 +118,7 @@ def acknowledge(
     released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
     corrected = [
         *_none_left(view, order, supplier_id, by_line, released, at),
-        *_learned(view, order, supplier_id, by_line, at),
+        *_learned(view, order, supplier_order, by_line, at),
     ]
     cancelled = _cancelled_by_rejecting(supplier_order, docket.order, at)
     docket.add(cancelled)
@@ -166,19 +169,30 @@ def _none_left(
 
 
 def _learned(
-    view: View, order: Order, supplier_id: str, by_line: Mapping[LineNo, LineAnswer], at: datetime
+    view: View, order: Order, supplier_order: SupplierOrder, by_line: Mapping[LineNo, LineAnswer], at: datetime
 ) -> list[Change]:
-    """What the answers tell of the supplier beyond this order: it offers no more what it discontinued."""
-    gone = {order.lines[n].sku for n, each in by_line.items() if each.because is RejectReason.DISCONTINUED}
-    supplier = suppliers.find(view, supplier_id) if gone else None
+    """What the answers tell of the supplier beyond this order: what it offers no more, and where it does not ship."""
+    skus = defaultdict[RejectReason | None, set[str]](set)
+    for line_no, answer in by_line.items():
+        skus[answer.because].add(order.lines[line_no].sku)
+    if skus.keys().isdisjoint(_TELLING):
+        return []
+    stream = suppliers.stream(supplier_order.supplier_id)
+    supplier = suppliers.find(view, supplier_order.supplier_id)
     if supplier is None:
         return []
-    facts = [
-        fact
-        for sku in sorted(gone.intersection(supplier.offers))
-        for fact in suppliers.withdraw_offer(supplier, sku, "discontinued", at)
-    ]
-    return changes_of(suppliers.stream(supplier_id), facts)
+    facts: list[suppliers.SupplierFact] = []
+    for sku in sorted(skus[RejectReason.DISCONTINUED].intersection(supplier.offers)):
+        facts += suppliers.withdraw_offer(supplier, sku, "discontinued", at)
+    place, origin = order.destination_of(supplier_order), supplier.country_of(supplier_order.warehouse)
+    # Whoever sends from elsewhere means the country; within one, or one union, it may be an island or a state.
+    region = place.region if share_customs(origin, place.country) else ""
+    for sku in sorted(skus[RejectReason.CANNOT_SHIP_TO]) if place.country else ():
+        facts += suppliers.refuse_destination(supplier, Refused(place.country, region, sku), "cannot_ship_to", at)
+    return changes_of(stream, facts)
+
+
+_TELLING = frozenset({RejectReason.DISCONTINUED, RejectReason.CANNOT_SHIP_TO})
 
 
 def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:

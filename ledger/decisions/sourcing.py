@@ -10,18 +10,22 @@ from typing import NamedTuple
 
 from ledger.decisions import spelling
 from ledger.decisions.order_stock import Item, demand_of, within_reach
+from ledger.decisions.promise import chosen_service
 from ledger.facts import Change, LineNo, Units, changes_of
-from ledger.nouns import skus, stock, suppliers
+from ledger.nouns import policies, skus, stock, suppliers
 from ledger.nouns.choice import (
     Against,
     Candidate,
     Choice,
     choose,
     let_wait,
+    with_freight,
 )
 from ledger.nouns.offers import Offer
 from ledger.nouns.orders import Order, OrderFact, SuppliersChosen
 from ledger.nouns.orders.supplier_orders import RejectReason
+from ledger.nouns.policies import policy_at
+from ledger.terms.money import Money
 from ledger.view import View
 
 
@@ -73,11 +77,9 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
         return NOBODY_SOUGHT
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
-    market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)
-    choices = [
-        choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)), at)
-        for sku, by_line in wanted.items()
-    ]
+    reservation_ids = (order.order_id, cart_id) if cart_id else (order.order_id,)
+    market = _Market(view, order, wanted, at, reservation_ids, claimed)
+    choices = [market.choose(sku, market.listed(sku)) for sku in wanted]
     made = tuple(choice for choice in choices if choice.supplier_id)
     chosen = {line_no: choice.supplier_id for choice in made for line_no in wanted[choice.sku]}
     facts = [SuppliersChosen(order.order_id, chosen, made, at)] if made else []
@@ -122,15 +124,15 @@ def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
-    market = _Market(view, wanted, (order.order_id,), others=(sought.of, sought.named))
+    market = _Market(view, order, wanted, at, (order.order_id,), others=(sought.of, sought.named))
     # The supplier that has the units cannot be named as the next one.
     named = sought.named != sought.of and bool(sought.named)
     history = _history(order)
     choices = []
     for sku, by_line in wanted.items():
         against = _against(history, sku, by_line, sought.of)
-        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of, at)
-        choices.append(choose(sku, sum(by_line.values()), market.candidates(sku, ids, against), at, named=named))
+        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
+        choices.append(market.choose(sku, ids, against, named=named))
     return choices
 
 
@@ -179,7 +181,9 @@ class _Market:
     def __init__(
         self,
         view: View,
-        wanted: Iterable[str],
+        order: Order,
+        wanted: Mapping[str, Units],
+        at: datetime,
         reservation_ids: tuple[str, ...],
         claimed: Mapping[Item, int] = {},
         others: Iterable[str] = (),
@@ -187,6 +191,9 @@ class _Market:
         """Units of these reservations are within reach; claimed units are promised already."""
         view.need(*map(skus.stream, wanted))
         self._view, self._reservation_ids, self._claimed = view, reservation_ids, claimed
+        self._order, self._wanted, self._at = order, wanted, at
+        self._policy = policy_at(policies.find(view), at)
+        self._priced_in = {service.cost.currency for service in self._policy.shipping_services}
         self._listed = {sku: found.suppliers if (found := skus.find(view, sku)) else () for sku in wanted}
         also = tuple(filter(None, others))
         items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
@@ -194,22 +201,46 @@ class _Market:
         view.need(*starmap(stock.stream, items), *map(suppliers.stream, names))
         self._suppliers = {supplier_id: suppliers.find(view, supplier_id) for supplier_id in names}
 
-    def candidates(self, sku: str, ids: Iterable[str], against: Mapping[str, Against] = {}) -> list[Candidate]:
-        """These suppliers as they stand; against is what the order has against them."""
+    def choose(
+        self, sku: str, ids: Iterable[str], against: Mapping[str, Against] = {}, *, named: bool = False
+    ) -> Choice:
+        """Which of these suppliers is to send the units; against is what the order has against them."""
+        by_line = self._wanted[sku]
+        made = choose(sku, sum(by_line.values()), self._candidates(sku, ids, against), self._at, named=named)
+        able = [each for each in made.considered if each.against in (None, Against.OUT_OF_STOCK)]
+        currencies = {each.cost.currency for each in able if each.cost is not None}
+        if len(able) < 2 or len(currencies) > 1 or currencies.isdisjoint(self._priced_in):
+            return made
+        found = {each.supplier_id: self._freight(each.supplier_id, sku, by_line) for each in able}
+        return with_freight(made, {name: cost for name, cost in found.items() if cost and cost.currency in currencies})
+
+    def _freight(self, supplier_id: str, sku: str, by_line: Units) -> Money | None:
+        """What it costs to send the units by themselves; None while their weight or a country is not known."""
+        supplier = self._suppliers[supplier_id]
+        offer = supplier.offer_at(sku, self._at) if supplier is not None else None
+        warehouse = offer.warehouse if offer is not None else ""
+        chosen = chosen_service(self._policy, self._order, supplier, by_line, warehouse)
+        return chosen.cost if chosen is not None else None
+
+    def _candidates(self, sku: str, ids: Iterable[str], against: Mapping[str, Against]) -> list[Candidate]:
+        """These suppliers as they stand."""
         found = []
         for each in ids:
             claimed = self._claimed.get((each, sku), 0) if self._claimed else 0
             available = within_reach(stock.find(self._view, each, sku), self._reservation_ids, claimed)
-            found.append(Candidate(each, self._suppliers[each], available, against.get(each)))
+            supplier, why = self._suppliers[each], against.get(each)
+            if why is None and supplier is not None and supplier.refused:
+                why = None if supplier.serves(self._order.destination, sku) else Against.NOT_SERVED
+            found.append(Candidate(each, supplier, available, why))
         return found
 
     def listed(self, sku: str) -> tuple[str, ...]:
         return self._listed[sku]
 
-    def preferred(self, sku: str, of: str, at: datetime) -> Iterable[str]:
+    def preferred(self, sku: str, of: str) -> Iterable[str]:
         """Who offers the SKU: the backups of the present supplier in their order, then the others."""
         listed, present = self._listed[sku], self._suppliers.get(of)
-        offer = present.offer_at(sku, at) if present else None
+        offer = present.offer_at(sku, self._at) if present else None
         if offer is None or not offer.backups:
             return listed
         return dict.fromkeys((*filter(listed.__contains__, offer.backups), *listed))

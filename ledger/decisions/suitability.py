@@ -23,6 +23,18 @@ class NotOfferedNow(Forbidden, reason="NOT_OFFERED_NOW"):
     sku: str
 
 
+class DestinationNotServed(Forbidden, reason="DESTINATION_NOT_SERVED"):
+    says = "line {line_no}: supplier {supplier_id} does not ship {sku} to {country} {region}"
+    line_no: int
+    supplier_id: str
+    sku: str
+    country: str
+    region: str
+
+    def sentence(self) -> str:
+        return super().sentence().rstrip()
+
+
 class BelowMinimum(Forbidden, reason="BELOW_MINIMUM"):
     says = "line {line_no}: supplier {supplier_id} takes {minimum} of {sku} at least, not {units}"
     line_no: int
@@ -47,7 +59,9 @@ def unusable_suppliers(view: View, order: Order, open_units: Units, at: datetime
             supplier = suppliers.find(view, line.supplier_id)
             if supplier is None or supplier.standing is not Standing.APPROVED:
                 unusable[line_no] = (units, "supplier is not approved")
-            elif supplier.offers and (refusal := _misfit(supplier, order, line, open_units, at)) is not None:
+            elif (supplier.offers or supplier.refused) and (
+                refusal := _misfit(supplier, order, line, open_units, at)
+            ) is not None:
                 unusable[line_no] = (units, _in_a_hold(refusal))
     return unusable
 
@@ -58,13 +72,17 @@ def require_usable(view: View, order: Order, lines: Iterable[LineNo], at: dateti
     for line_no in lines:
         line = order.lines[line_no]
         supplier = suppliers.require_approved(suppliers.find(view, line.supplier_id), line.supplier_id)
-        if supplier.offers and (refusal := _misfit(supplier, order, line, open_units, at)) is not None:
+        if (supplier.offers or supplier.refused) and (
+            refusal := _misfit(supplier, order, line, open_units, at)
+        ) is not None:
             raise refusal
 
 
 def _misfit(supplier: Supplier, order: Order, line: Line, open_units: Units, at: datetime) -> Refusal | None:
     """Why the supplier cannot have the line's units; of a SKU that it never offered nothing is known against it."""
-    listed = supplier.offers.get(line.sku)
+    if supplier.refused and not supplier.serves(place := order.destination, line.sku):
+        return DestinationNotServed(line.line_no, line.supplier_id, line.sku, place.country, place.region)
+    listed = supplier.offers.get(line.sku) if supplier.offers else None
     if listed is None:
         return None
     offer, line_no, units = supplier.offer_at(line.sku, at), line.line_no, open_units[line.line_no]

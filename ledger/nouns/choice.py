@@ -1,13 +1,14 @@
 """Which supplier is to send units of a SKU, and why it and no other (DOMAIN 2).
 
-A supplier qualifies if it is approved, offers the SKU, accepts so few units, has them (or sends no feed) and
-did not turn them down. Among those, a known stock goes before an unknown one; then the lower cost (where all
-are in one currency), the shorter lead time, the better score and the order of preference decide.
+A supplier qualifies if it is approved, offers the SKU, accepts so few units, has them (or sends no feed),
+ships to where they go and did not turn them down. Among those, a known stock goes before an unknown one; then the
+lower cost (where all are in one currency, with freight where that is in it too), the shorter lead time, the better
+score and the order of preference decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,6 +32,8 @@ class Against(StrEnum):
     """It answered this order that it does not sell the SKU any more."""
     TAKEN_AWAY = "taken_away"
     """It had these units, and they were taken from it."""
+    NOT_SERVED = "not_served"
+    """It does not ship to where the order goes."""
     TOO_DEAR = "too_dear"
     """They cost more than any amount may be."""
 
@@ -49,6 +52,8 @@ class Considered(Value, frozen=True):
     lead_time_days: int = 0
     score_basis_points: int | None = None
     """Its last score; None before its first review."""
+    freight: Money | None = None
+    """What it costs to send the units from it, where that was compared."""
 
 
 class Choice(Value, frozen=True):
@@ -92,8 +97,15 @@ def choose(sku: str, units: int, candidates: Iterable[Candidate], at: datetime, 
     named leaves only approval and stock to look at.
     """
     considered = [_considered(sku, units, candidate, at, named) for candidate in candidates]
-    best, ordered = _best(considered)
+    best, ordered = _best(considered, units)
     return Choice(sku, units, best, ordered, named=named)
+
+
+def with_freight(choice: Choice, freights: Mapping[str, Money]) -> Choice:
+    """The choice by what the units cost at their destination; freights are in the currency of the costs."""
+    considered = [replace(each, freight=freights.get(each.supplier_id)) for each in choice.considered]
+    best, ordered = _best(considered, choice.units)
+    return replace(choice, supplier_id=best, considered=ordered)
 
 
 def let_wait(choice: Choice) -> Choice:
@@ -101,7 +113,7 @@ def let_wait(choice: Choice) -> Choice:
     considered = [
         replace(each, against=None) if each.against is Against.OUT_OF_STOCK else each for each in choice.considered
     ]
-    best, ordered = _best(considered)
+    best, ordered = _best(considered, choice.units)
     return replace(choice, supplier_id=best, considered=ordered, backordered=True)
 
 
@@ -126,7 +138,7 @@ def _considered(sku: str, units: int, candidate: Candidate, at: datetime, named:
     return Considered(candidate.supplier_id, against, available, minimum, offer.unit_cost(units), days, score)
 
 
-def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]]:
+def _best(considered: Sequence[Considered], units: int) -> tuple[str, tuple[Considered, ...]]:
     """Who is chosen, and all of them in order: those that qualify, the best first, then the others."""
     qualified: list[Considered] = []
     others: list[Considered] = []
@@ -134,17 +146,20 @@ def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]
         (qualified if each.against is None else others).append(each)
     if not qualified:
         return "", tuple(others)
-    ranked = _ranked(qualified)
+    ranked = _ranked(qualified, units)
     return ranked[0].supplier_id, (*ranked, *others)
 
 
-def _ranked(qualified: list[Considered]) -> list[Considered]:
+def _ranked(qualified: list[Considered], units: int) -> list[Considered]:
     if len(qualified) == 1:
         return qualified
     one_currency = len({each.cost.currency for each in qualified if each.cost}) == 1
+    landed = one_currency and all(each.freight is not None for each in qualified)
 
     def rank(each: Considered) -> tuple[bool, int, int, int]:
         cost = each.cost.amount_minor if one_currency and each.cost else 0
+        if landed and each.freight is not None:
+            cost = units * cost + each.freight.amount_minor
         score = -1 if each.score_basis_points is None else each.score_basis_points
         return (each.available is None, cost, each.lead_time_days, -score)
 

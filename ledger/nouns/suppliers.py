@@ -10,7 +10,8 @@ from typing import Any, assert_never
 from msgspec.structs import replace
 
 from ledger.facts import Fact, Sealed, Value
-from ledger.nouns import offers, reviews
+from ledger.nouns import destinations, offers, reviews
+from ledger.nouns.destinations import DestinationRefused, DestinationServed, Refused
 from ledger.nouns.offers import Offer, Offers, OfferWithdrawn, SkuOffered
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import (
@@ -24,6 +25,7 @@ from ledger.nouns.reviews import (
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen, sentence_only
 from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.money import Money
+from ledger.terms.places import Destination
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.shipping import Priority
 from ledger.view import View, noun
@@ -246,6 +248,8 @@ SupplierFact = (
     | SupplierApproved
     | SkuOffered
     | OfferWithdrawn
+    | DestinationRefused
+    | DestinationServed
     | SupplierSuspended
     | SupplierReinstated
     | SupplierRetired
@@ -292,6 +296,8 @@ class Supplier(Value, frozen=True):
     """How well it did at its last review; None before the first."""
     reviews: Reviews = Reviews()
     updates: Updates | None = None
+    refused: tuple[Refused, ...] = ()
+    """Where it does not ship to."""
 
     @property
     def supplier_id(self) -> str:
@@ -311,6 +317,10 @@ class Supplier(Value, frozen=True):
     def offer_at(self, sku: str, at: datetime) -> Offer | None:
         """What it offers of a SKU at an instant."""
         return offers.holding(self.offers.get(sku, ()), at)
+
+    def serves(self, destination: Destination, sku: str) -> bool:
+        """Whether it ships a SKU there, as far as is known."""
+        return not self.refused or destinations.serves(self.refused, destination, sku)
 
     def agreement_at(self, at: datetime) -> Agreement | None:
         """The agreement in force at an instant; None means that no clock and no compensation holds."""
@@ -335,6 +345,8 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             return replace(supplier, agreements=tuple(agreements))
         case SkuOffered() | OfferWithdrawn():
             return replace(supplier, offers=offers.evolve(supplier.offers, fact))
+        case DestinationRefused() | DestinationServed():
+            return replace(supplier, refused=destinations.evolve(supplier.refused, fact))
         case SupplierApproved(at=at):
             return replace(supplier, standing=Standing.APPROVED, approved_at=at)
         case SupplierReinstated():
@@ -495,6 +507,16 @@ def offer_sku(supplier: Supplier, offer: Offer, at: datetime) -> Sequence[Suppli
 def withdraw_offer(supplier: Supplier, sku: str, because: str, at: datetime) -> Sequence[SupplierFact]:
     """It offers the SKU no more. Withdrawing twice records nothing."""
     return offers.withdraw(supplier.offers, supplier.supplier_id, sku, because, at)
+
+
+def refuse_destination(supplier: Supplier, place: Refused, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """It does not ship there. What is known records nothing."""
+    return destinations.refuse(supplier.refused, supplier.supplier_id, place, because, at)
+
+
+def serve_destination(supplier: Supplier, place: Refused, at: datetime) -> Sequence[SupplierFact]:
+    """It ships there after all. What was not refused records nothing."""
+    return destinations.serve(supplier.refused, supplier.supplier_id, place, at)
 
 
 def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:

@@ -74,6 +74,10 @@ def test_master_data_are_changed_and_offers_withdrawn(ff: Shell):
     assert "paid by the supplier" in shown
     ff("supplier", "update", "mover", "--warehouse", "", "--packing", "")
     assert "warehouse" not in ff("supplier", "show", "mover").out
+    assert ff("supplier", "refuses", "mover", "us", "--region", "HI", "--sku", "NUT").code == 0
+    assert re.search(r"does not ship to +US HI NUT\n", ff("supplier", "show", "mover").out)
+    ff("supplier", "serves", "mover", "US")
+    assert "does not ship to" not in ff("supplier", "show", "mover").out
     price = ("--cost", "3.50:EUR", "--break", "100:3.20", "--packing-cost", "0.10", "--article", "T-17")
     offered = ff("supplier", "offer", "mover", "NUT", *price, "--until", "2030-01-01")
     assert offered.out == "Offer of NUT by mover  recorded\n"

@@ -196,3 +196,26 @@ def test_a_bundle_in_itself_is_refused(client: Client):
     request = suppliers_pb2.DescribeSkuRequest(context=context(), sku="leaf", parts=bundle(("duo", 1, 1)))
     describe(client, "duo", parts=bundle(("pot", 1, 3), ("leaf", 2, 0)))
     assert reason_of(refused(client.suppliers.DescribeSku, request)) == "BUNDLE_IN_ITSELF"
+
+
+# --- destinations ---------------------------------------------------------------------------------
+
+
+def test_where_a_supplier_does_not_ship_to_is_shown_and_taken_back(client: Client):
+    place = suppliers_pb2.RefusedDestination(country="CH", sku="cup")
+    refusal = suppliers_pb2.RefuseDestinationRequest(context=context(), supplier_id="acme", destination=place)
+    client.suppliers.RefuseDestination(refusal)
+    assert list(supplier(client).refused_destinations) == [place]
+    version = supplier(client).version
+    refusal.context.CopyFrom(context())
+    client.suppliers.RefuseDestination(refusal)
+    assert supplier(client).version == version, "what is known records nothing"
+    everywhere = suppliers_pb2.RefusedDestination(country="CH")
+    served = suppliers_pb2.ServeDestinationRequest(context=context(), supplier_id="acme", destination=everywhere)
+    client.suppliers.ServeDestination(served)
+    assert list(supplier(client).refused_destinations) == []
+
+
+def test_a_destination_needs_a_country(client: Client):
+    request = suppliers_pb2.RefuseDestinationRequest(context=context(), supplier_id="acme")
+    assert fields_of(refused(client.suppliers.RefuseDestination, request)) == ["destination.country"]

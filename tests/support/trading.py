@@ -182,6 +182,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     "ApproveSupplier": _SUPPLIER,
     "OfferSku": {**_SUPPLIER, "offer": suppliers_pb2.Offer(sku="cup", cost=eur(200))},
     "WithdrawOffer": {**_SUPPLIER, "sku": "cup"},
+    "RefuseDestination": {**_SUPPLIER, "destination": suppliers_pb2.RefusedDestination(country="CH")},
+    "ServeDestination": {**_SUPPLIER, "destination": suppliers_pb2.RefusedDestination(country="CH")},
     "DescribeSku": {"sku": "cup", "title": "A cup"},
     "UpdateSupplier": {**_SUPPLIER, "name": "Somebody Ltd"},
     "SuspendSupplier": _SUPPLIER,

@@ -18,6 +18,7 @@ from ledger.decisions import catalogue, sourcing
 from ledger.decisions.customs import HS_CODE
 from ledger.facts import Change, changes_of
 from ledger.nouns import offers, policies, reviews, skus, suppliers
+from ledger.nouns.destinations import Refused
 from ledger.nouns.policies import policy_at
 from ledger.terms.calendars import WorkingTerms
 from ledger.terms.rates import RateName
@@ -214,6 +215,27 @@ def withdraw_offer(request: pb.WithdrawOfferRequest, edge: Edge) -> Ask:
     return _of_supplier(supplier_id, lambda supplier: suppliers.withdraw_offer(supplier, sku, because, at))
 
 
+def _place(message: pb.RefusedDestination, edge: Edge) -> Refused:
+    require(message.country != "", "destination.country", "is required")
+    return Refused(
+        shapes.country(message.country, "destination.country", edge.warnings),
+        text(message.region, "destination.region", 100).strip(),
+        shapes.sku(message.sku, "destination.sku") if message.sku else "",
+    )
+
+
+def refuse_destination(request: pb.RefuseDestinationRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    place, because = _place(request.destination, edge), text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.refuse_destination(supplier, place, because, at))
+
+
+def serve_destination(request: pb.ServeDestinationRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    place = _place(request.destination, edge)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.serve_destination(supplier, place, at))
+
+
 def describe_sku(request: pb.DescribeSkuRequest, edge: Edge) -> Ask:
     sku, at = shapes.sku(request.sku, "sku"), happened(request, edge.now)
     named: Callable[[Any], bool] = request.HasField
@@ -299,6 +321,8 @@ READERS: Readers = {
     pb.ApproveSupplierRequest: Reader(approve_supplier),
     pb.OfferSkuRequest: Reader(offer_sku),
     pb.WithdrawOfferRequest: Reader(withdraw_offer),
+    pb.RefuseDestinationRequest: Reader(refuse_destination),
+    pb.ServeDestinationRequest: Reader(serve_destination),
     pb.DescribeSkuRequest: Reader(describe_sku),
     pb.ReviewSupplierRequest: Reader(review_supplier, look=look_at_supplier),
     pb.AcceptSuspensionRequest: Reader(accept_suspension),

@@ -33,6 +33,9 @@ def supplier(state: Supplier, version: int, contact: str = "", return_address: s
             pb.Warehouse(code=each.code, country=each.country, region=each.region, time_zone=each.time_zone)
             for each in state.master.warehouses
         ],
+        refused_destinations=[
+            pb.RefusedDestination(country=each.country, region=each.region, sku=each.sku) for each in state.refused
+        ],
     )
 
 

@@ -89,14 +89,14 @@ class OrderServiceStub:
     for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
     nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
-    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
     TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
     twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
-    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, DESTINATION_NOT_SERVED, BELOW_MINIMUM if it takes more units only,
     TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
     NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -279,14 +279,14 @@ class OrderServiceAsyncStub(OrderServiceStub):
     for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
     nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
-    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+    / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
     TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
     twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
-    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+    NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, DESTINATION_NOT_SERVED, BELOW_MINIMUM if it takes more units only,
     TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
     NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -496,7 +496,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
         nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
-        / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, BELOW_MINIMUM,
+        / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
         TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
         """
 
@@ -509,7 +509,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """A person confirms the order: the promise is frozen and one supplier order is drafted for each supplier. Confirming
         twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED,
-        NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, BELOW_MINIMUM if it takes more units only,
+        NOT_OFFERED_NOW if a line's supplier offered its SKU and does not now, DESTINATION_NOT_SERVED, BELOW_MINIMUM if it takes more units only,
         TOTAL_TOO_LARGE if the units of a line come to more than 10^15 minor units at what their supplier offers them for,
         NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
         """

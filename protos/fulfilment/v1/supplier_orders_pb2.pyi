@@ -36,7 +36,7 @@ class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectRe
     REJECT_REASON_DISCONTINUED: _RejectReason.ValueType  # 2
     """It does not sell it any more; its offer is withdrawn."""
     REJECT_REASON_CANNOT_SHIP_TO: _RejectReason.ValueType  # 3
-    """It cannot ship to the destination."""
+    """It cannot ship to the destination, which is remembered."""
     REJECT_REASON_PRICE_CHANGED: _RejectReason.ValueType  # 4
     """It wants another price."""
     REJECT_REASON_QUANTITY_CHANGED: _RejectReason.ValueType  # 5
@@ -57,7 +57,7 @@ REJECT_REASON_OUT_OF_STOCK: RejectReason.ValueType  # 1
 REJECT_REASON_DISCONTINUED: RejectReason.ValueType  # 2
 """It does not sell it any more; its offer is withdrawn."""
 REJECT_REASON_CANNOT_SHIP_TO: RejectReason.ValueType  # 3
-"""It cannot ship to the destination."""
+"""It cannot ship to the destination, which is remembered."""
 REJECT_REASON_PRICE_CHANGED: RejectReason.ValueType  # 4
 """It wants another price."""
 REJECT_REASON_QUANTITY_CHANGED: RejectReason.ValueType  # 5

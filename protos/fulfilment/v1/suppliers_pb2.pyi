@@ -139,6 +139,8 @@ class _AgainstEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Against.Value
     """It had these units, and they were taken from it."""
     AGAINST_TOO_DEAR: _Against.ValueType  # 8
     """At its cost the units come to more than 10^15 minor units."""
+    AGAINST_NOT_SERVED: _Against.ValueType  # 9
+    """It does not ship to where the order goes."""
 
 class Against(_Against, metaclass=_AgainstEnumTypeWrapper):
     """Why a supplier does not qualify for units of a SKU."""
@@ -161,6 +163,8 @@ AGAINST_TAKEN_AWAY: Against.ValueType  # 7
 """It had these units, and they were taken from it."""
 AGAINST_TOO_DEAR: Against.ValueType  # 8
 """At its cost the units come to more than 10^15 minor units."""
+AGAINST_NOT_SERVED: Against.ValueType  # 9
+"""It does not ship to where the order goes."""
 Global___Against: _TypeAlias = Against  # noqa: Y015
 
 @_typing.final
@@ -1278,6 +1282,7 @@ class Supplier(_message.Message):
     CONTACT_FIELD_NUMBER: _builtins.int
     RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     WAREHOUSES_FIELD_NUMBER: _builtins.int
+    REFUSED_DESTINATIONS_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -1322,6 +1327,10 @@ class Supplier(_message.Message):
     def warehouses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warehouse]:
         """The houses that it sends from, if they are not where it sits."""
 
+    @_builtins.property
+    def refused_destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedDestination]:
+        """Where it does not ship to."""
+
     def __init__(
         self,
         *,
@@ -1341,10 +1350,11 @@ class Supplier(_message.Message):
         contact: _builtins.str = ...,
         return_address: _builtins.str = ...,
         warehouses: _abc.Iterable[Global___Warehouse] | None = ...,
+        refused_destinations: _abc.Iterable[Global___RefusedDestination] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version", "warehouses", b"warehouses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "refused_destinations", b"refused_destinations", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version", "warehouses", b"warehouses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
     _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
@@ -1365,6 +1375,7 @@ class Considered(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     LEAD_TIME_DAYS_FIELD_NUMBER: _builtins.int
     SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    FREIGHT_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     against: Global___Against.ValueType
@@ -1383,6 +1394,12 @@ class Considered(_message.Message):
         are in one currency.
         """
 
+    @_builtins.property
+    def freight(self) -> _common_pb2.Money:
+        """What it costs to send the units from it to the order's destination by themselves, added to their cost where all
+        that qualify have it in one currency; absent where it was not compared.
+        """
+
     def __init__(
         self,
         *,
@@ -1393,10 +1410,11 @@ class Considered(_message.Message):
         cost: _common_pb2.Money | None = ...,
         lead_time_days: _builtins.int = ...,
         score_basis_points: _builtins.int | None = ...,
+        freight: _common_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "available", b"available", "cost", b"cost", "score_basis_points", b"score_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "available", b"available", "cost", b"cost", "freight", b"freight", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "against", b"against", "available", b"available", "cost", b"cost", "lead_time_days", b"lead_time_days", "minimum_quantity", b"minimum_quantity", "score_basis_points", b"score_basis_points", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "against", b"against", "available", b"available", "cost", b"cost", "freight", b"freight", "lead_time_days", b"lead_time_days", "minimum_quantity", b"minimum_quantity", "score_basis_points", b"score_basis_points", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
@@ -1412,7 +1430,7 @@ Global___Considered: _TypeAlias = Considered  # noqa: Y015
 @_typing.final
 class Choice(_message.Message):
     """The supplier that was chosen for units of a SKU, and why it and no other. Who qualifies is ranked by
-    whether its stock is known, then cost, lead time, score, and the preference of the supplier before.
+    whether its stock is known, then cost with freight, lead time, score, and the preference of the supplier before.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1454,6 +1472,120 @@ class Choice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Choice: _TypeAlias = Choice  # noqa: Y015
+
+@_typing.final
+class RefusedDestination(_message.Message):
+    """A place that a supplier does not ship to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    country: _builtins.str
+    """ISO 3166-1 alpha-2. Required."""
+    region: _builtins.str
+    """Only this state or province of it, as orders write it; empty means the whole country."""
+    sku: _builtins.str
+    """Only this SKU; empty means all."""
+    def __init__(
+        self,
+        *,
+        country: _builtins.str = ...,
+        region: _builtins.str = ...,
+        sku: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "region", b"region", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusedDestination: _TypeAlias = RefusedDestination  # noqa: Y015
+
+@_typing.final
+class RefuseDestinationRequest(_message.Message):
+    """Asks to record where a supplier does not ship to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    reason: _builtins.str
+    """Why, at most 500 characters, no personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def destination(self) -> Global___RefusedDestination:
+        """Where it does not ship to. Required."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        destination: Global___RefusedDestination | None = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "destination", b"destination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "destination", b"destination", "reason", b"reason", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseDestinationRequest: _TypeAlias = RefuseDestinationRequest  # noqa: Y015
+
+@_typing.final
+class ServeDestinationRequest(_message.Message):
+    """Asks to record where a supplier ships to after all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def destination(self) -> Global___RefusedDestination:
+        """Where it ships to. Required."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        destination: Global___RefusedDestination | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "destination", b"destination"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "destination", b"destination", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServeDestinationRequest: _TypeAlias = ServeDestinationRequest  # noqa: Y015
 
 @_typing.final
 class BundlePart(_message.Message):

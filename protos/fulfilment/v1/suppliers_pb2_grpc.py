@@ -77,6 +77,16 @@ class SupplierServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RefuseDestination = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/RefuseDestination',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.RefuseDestinationRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.ServeDestination = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/ServeDestination',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.ServeDestinationRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.DescribeSku = channel.unary_unary(
                 '/fulfilment.v1.SupplierService/DescribeSku',
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.DescribeSkuRequest.SerializeToString,
@@ -192,6 +202,22 @@ class SupplierServiceServicer:
         """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
         supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
         Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefuseDestination(self, request, context):
+        """Records that the supplier does not ship to a destination: it gets no order that goes there. An answer
+        "cannot_ship_to" records that of the SKU and the destination by itself. What is known records nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ServeDestination(self, request, context):
+        """Records that the supplier ships there after all; what was refused within it takes no effect any more. What was not
+        refused records nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -314,6 +340,16 @@ def add_SupplierServiceServicer_to_server(servicer, server):
             'WithdrawOffer': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawOffer,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RefuseDestination': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefuseDestination,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.RefuseDestinationRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ServeDestination': grpc.unary_unary_rpc_method_handler(
+                    servicer.ServeDestination,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.ServeDestinationRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'DescribeSku': grpc.unary_unary_rpc_method_handler(
@@ -557,6 +593,60 @@ class SupplierService:
             target,
             '/fulfilment.v1.SupplierService/WithdrawOffer',
             fulfilment_dot_v1_dot_suppliers__pb2.WithdrawOfferRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefuseDestination(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/RefuseDestination',
+            fulfilment_dot_v1_dot_suppliers__pb2.RefuseDestinationRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ServeDestination(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/ServeDestination',
+            fulfilment_dot_v1_dot_suppliers__pb2.ServeDestinationRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

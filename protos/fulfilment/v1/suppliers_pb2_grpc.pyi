@@ -76,6 +76,14 @@ class SupplierServiceStub:
     supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
     Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
     """
+    RefuseDestination: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.RefuseDestinationRequest, _common_pb2.Receipt]
+    """Records that the supplier does not ship to a destination: it gets no order that goes there. An answer
+    "cannot_ship_to" records that of the SKU and the destination by itself. What is known records nothing.
+    """
+    ServeDestination: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.ServeDestinationRequest, _common_pb2.Receipt]
+    """Records that the supplier ships there after all; what was refused within it takes no effect any more. What was not
+    refused records nothing.
+    """
     DescribeSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.DescribeSkuRequest, _common_pb2.Receipt]
     """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
     that come in later draw on it for what their shop left out, and a bundle is exploded into its parts. Of each field
@@ -167,6 +175,14 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
     supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
     Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+    """
+    RefuseDestination: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.RefuseDestinationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that the supplier does not ship to a destination: it gets no order that goes there. An answer
+    "cannot_ship_to" records that of the SKU and the destination by itself. What is known records nothing.
+    """
+    ServeDestination: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.ServeDestinationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that the supplier ships there after all; what was refused within it takes no effect any more. What was not
+    refused records nothing.
     """
     DescribeSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.DescribeSkuRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what a SKU is, whoever offers it, or puts it right; what the request does not name stays as it is. Orders
@@ -298,6 +314,26 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that the supplier offers a SKU no more, whatever was to hold later; OfferSku offers it anew. A
         supplier that answers "discontinued" withdraws its offer by that. Withdrawing twice records nothing.
         Fails with NOT_FOUND / SKU_NOT_OFFERED if the supplier never offered the SKU.
+        """
+
+    @_abc_1.abstractmethod
+    def RefuseDestination(
+        self,
+        request: _suppliers_pb2.RefuseDestinationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that the supplier does not ship to a destination: it gets no order that goes there. An answer
+        "cannot_ship_to" records that of the SKU and the destination by itself. What is known records nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ServeDestination(
+        self,
+        request: _suppliers_pb2.ServeDestinationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that the supplier ships there after all; what was refused within it takes no effect any more. What was not
+        refused records nothing.
         """
 
     @_abc_1.abstractmethod

@@ -114,6 +114,24 @@ def below_minimum_since(trade: Trade) -> str:
     return order_id
 
 
+def not_served(trade: Trade) -> str:
+    """An order that is held, because its supplier does not ship to where it goes."""
+    return trade.placed(lines=[bought(supplier_id=serving_nobody(trade, trade.supplier()))])
+
+
+def not_served_since(trade: Trade) -> str:
+    supplier_id = trade.supplier()
+    order_id = trade.free_to_confirm(lines=[bought(supplier_id=supplier_id)])
+    serving_nobody(trade, supplier_id)
+    return order_id
+
+
+def serving_nobody(trade: Trade, supplier_id: str) -> str:
+    place = suppliers_pb2.RefusedDestination(country="DE")
+    trade.send("RefuseDestination", supplier_id=supplier_id, destination=place)
+    return supplier_id
+
+
 def abroad(trade: Trade) -> str:
     """An order that would cross a border."""
     return trade.placed(lines=[bought(supplier_id=trade.supplier(country="CN"))])
@@ -165,6 +183,7 @@ ORDERS: Scenarios = {
         "TOTAL_TOO_LARGE": of_order(held_as_too_dear, reason=orders_pb2.HOLD_REASON_OTHER),
         "NOT_OFFERED_NOW": of_order(withdrawn_before, reason=orders_pb2.HOLD_REASON_OTHER),
         "BELOW_MINIMUM": of_order(below_minimum, reason=orders_pb2.HOLD_REASON_OTHER),
+        "DESTINATION_NOT_SERVED": of_order(not_served, reason=orders_pb2.HOLD_REASON_OTHER),
         "OUT_OF_STOCK": of_order(
             lambda trade: trade.placed(sku=trade.stocked(1), units=2), reason=orders_pb2.HOLD_REASON_OUT_OF_STOCK
         ),
@@ -183,6 +202,7 @@ ORDERS: Scenarios = {
         "TOTAL_TOO_LARGE": of_order(offered_too_dear),
         "NOT_OFFERED_NOW": of_order(withdrawn_since),
         "BELOW_MINIMUM": of_order(below_minimum_since),
+        "DESTINATION_NOT_SERVED": of_order(not_served_since),
         "NOT_CONFIRMABLE": of_order(lambda trade: trade.cancelled(payment=orders_pb2.PAYMENT_STATE_PENDING)),
         "BEFORE_PLACING": of_order(Trade.unpaid, at=stamp(NOW - 195 * DAY)),
     },

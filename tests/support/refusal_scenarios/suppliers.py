@@ -58,6 +58,8 @@ SUPPLIERS: Scenarios = {
         ),
     },
     "WithdrawOffer": {"UNKNOWN_SUPPLIER": as_it_is, "SKU_NOT_OFFERED": of_supplier(Trade.candidate)},
+    "RefuseDestination": {"UNKNOWN_SUPPLIER": as_it_is},
+    "ServeDestination": {"UNKNOWN_SUPPLIER": as_it_is},
     "DescribeSku": {
         "BUNDLE_IN_ITSELF": lambda trade: {
             "sku": "set",

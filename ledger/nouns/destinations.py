@@ -1,0 +1,80 @@
+"""Destinations that a supplier does not ship to, as its answers or a person said (DOMAIN 2).
+
+The facts stand in the supplier's stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.facts import Fact, Value
+from ledger.terms.places import Destination
+
+
+class Refused(Value, frozen=True):
+    """A place that it does not ship to."""
+
+    country: str
+    region: str = ""
+    """Only this part of the country; empty means all of it."""
+    sku: str = ""
+    """Only this SKU; empty means all."""
+
+    def includes(self, other: Refused) -> bool:
+        """Whether it says the same of a place, a SKU or more of them."""
+        return (
+            self.country == other.country
+            and self.region.casefold() in ("", other.region.casefold())
+            and self.sku in ("", other.sku)
+        )
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class DestinationRefused(Fact, frozen=True, tag="supplier.destination_refused"):
+    """It does not ship there."""
+
+    supplier_id: str
+    refused: Refused
+    because: str
+    at: datetime
+
+
+class DestinationServed(Fact, frozen=True, tag="supplier.destination_served"):
+    """It ships there after all; what was refused within takes no effect any more."""
+
+    supplier_id: str
+    served: Refused
+    at: datetime
+
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+def evolve(refused: tuple[Refused, ...], fact: DestinationRefused | DestinationServed) -> tuple[Refused, ...]:
+    if isinstance(fact, DestinationServed):
+        return tuple(each for each in refused if not fact.served.includes(each))
+    return (*(each for each in refused if not fact.refused.includes(each)), fact.refused)
+
+
+def serves(refused: Sequence[Refused], destination: Destination, sku: str) -> bool:
+    wanted = Refused(destination.country, destination.region, sku)
+    return not any(each.includes(wanted) for each in refused)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def refuse(
+    refused: Sequence[Refused], supplier_id: str, place: Refused, because: str, at: datetime
+) -> list[DestinationRefused]:
+    """It does not ship there. What is known records nothing."""
+    known = any(each.includes(place) for each in refused)
+    return [] if known else [DestinationRefused(supplier_id, place, because, at)]
+
+
+def serve(refused: Sequence[Refused], supplier_id: str, place: Refused, at: datetime) -> list[DestinationServed]:
+    """It ships there after all. What was not refused records nothing."""
+    return [DestinationServed(supplier_id, place, at)] if any(place.includes(each) for each in refused) else []
