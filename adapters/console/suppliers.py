@@ -129,40 +129,46 @@ _POINTS = click.IntRange(0, 10_000)
     help="A time in which the clocks are longer by so many hours; once for each.",
 )
 @option_calendar
-@click.option("--keep", is_flag=True, help="Keep what is not named as the terms in force then have it.")
+@click.option("--end", "ends", multiple=True, metavar="TERM", help="No more, such as first_scan_within; once each.")
+@click.option("--keep", is_flag=True, help="Only change terms that are in force then.")
 @option_at("When it was signed")
 @option_request_id()
 @click.pass_obj
 def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **options: Any) -> None:
-    """Record agreed terms.
+    """Record agreed terms, from a date on.
 
-    A clock that is not named was not agreed and does not run, unless --keep takes it over. A TERM is in hours that run
-    through, such as 48, or, where there is a calendar, in working hours or working days of it:
+    What is in force then and is not named stays, and --end names what ends; a clock that was never named does not run.
+    A TERM is in hours that run through, such as 48, or, where there is a calendar, in working hours or working days of
+    it:
 
     \b
       fulfilment supplier terms acme --acknowledge 8wh --dispatch 2wd --time-zone Asia/Shanghai --hours 09:00-18:00
     """
-    since = options["effective_from"] or _now()
-    known = read_supplier(session, supplier_id).agreements if options["keep"] else None
-    agreement = suppliers_pb2.Agreement() if known is None else _in_force(known, supplier_id, since)
-    named = {
-        "effective_until": options["until"],
-        "compensation_basis_points": options["compensation"],
-        "compensation_cap": words.to_money(options["cap"]) if options["cap"] else None,
-        "acknowledgement_target_basis_points": options["acknowledgement_target"],
-        "response_target_basis_points": options["response_target"],
-        "effective_from": since,
-    }
-    for name, value in named.items():
-        if value is not None:
-            agreement.ClearField(name)  # type: ignore[arg-type]
-            agreement.MergeFrom(suppliers_pb2.Agreement(**{name: value}))
+    since, ends = options["effective_from"] or _now(), list(options["ends"])
+    known = read_supplier(session, supplier_id).agreements
+    present = _in_force(known, since)
+    if options["keep"] and present is None:
+        raise click.UsageError(f"{supplier_id} has no terms then that --keep could take over")
+    agreement = suppliers_pb2.Agreement(
+        effective_from=since,
+        effective_until=options["until"],
+        compensation_basis_points=options["compensation"],
+        compensation_cap=words.to_money(options["cap"]) if options["cap"] else None,
+        acknowledgement_target_basis_points=options["acknowledgement_target"],
+        response_target_basis_points=options["response_target"],
+    )
+    if options["compensation"] == 0:
+        ends.append("compensation")
     for name, option in _TERMS.items():
-        if options[option] is not None:
-            _set_term(agreement, name, options[option])
+        if isinstance(options[option], int):
+            setattr(agreement, f"{name}_hours", options[option])
+        elif options[option] is not None:
+            agreement.working.terms[name].CopyFrom(options[option])
     calendar = calendars_pb2.WorkingCalendar()
-    calendar.CopyFrom(agreement.working.calendar)
-    if change_calendar(calendar, options):
+    if present is not None:
+        calendar.CopyFrom(present.working.calendar)
+    changed = change_calendar(calendar, options)
+    if changed or (agreement.HasField("working") and calendar.ByteSize()):
         agreement.working.calendar.CopyFrom(calendar)
     for begin, end, hours in options["peaks"]:
         agreement.peaks.add(since=begin, until=end, extra_hours=hours)
@@ -171,11 +177,13 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
         supplier_id=supplier_id,
         agreement=agreement,
         at=at,
-        seen_agreements=None if known is None else len(known),
+        seen_agreements=len(known),
+        ends=ends,
     )
     record(session, supplier_id, session.client.suppliers.AgreeTerms, request)
-    if not session.json:
-        print_agreement(session, agreement)
+    after = _in_force(read_supplier(session, supplier_id).agreements, since)
+    if not session.json and after is not None:
+        print_agreement(session, after)
 
 
 _TERMS = {
@@ -189,27 +197,14 @@ _TERMS = {
 """The terms that can be in working time, with their options."""
 
 
-def _set_term(agreement: suppliers_pb2.Agreement, name: str, term: calendars_pb2.WorkingTime | int) -> None:
-    """In hours or in working time, and not in the other any more."""
-    agreement.ClearField(f"{name}_hours")  # type: ignore[arg-type]
-    if name in agreement.working.terms:
-        del agreement.working.terms[name]
-    if isinstance(term, int):
-        setattr(agreement, f"{name}_hours", term)
-    else:
-        agreement.working.terms[name].CopyFrom(term)
-
-
-def _in_force(
-    agreements: Iterable[suppliers_pb2.Agreement], supplier_id: str, stamp: Timestamp
-) -> suppliers_pb2.Agreement:
+def _in_force(agreements: Iterable[suppliers_pb2.Agreement], stamp: Timestamp) -> suppliers_pb2.Agreement | None:
     """The terms that hold then; they are listed with the latest first."""
     instant = stamp.ToDatetime(tzinfo=UTC)
     for each in agreements:
         since, until = at(each, "effective_from"), at(each, "effective_until")
         if since is not None and since <= instant and (until is None or instant < until):
             return each
-    raise click.UsageError(f"{supplier_id} has no terms then that --keep could take over")
+    return None
 
 
 def _now() -> Timestamp:

@@ -100,7 +100,11 @@ def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
     assert re.search(r"dispatch within +72 h\nanswer within +12 h\ncompensation +5 % .*at most 20.00 EUR\n", result.out)
     assert re.search(r"peak +2026-12-01 00:00Z to 2026-12-31 00:00Z: 24 h longer", result.out)
     ff("supplier", "terms", "keeper", "--from", "2026-07-01", "--keep", "--compensation", "0")
-    last, before, _ = ff("supplier", "show", "keeper", "--json").json["agreements"]
+    ended = ff("supplier", "terms", "keeper", "--from", "2026-08-01", "--end", "answer_within")
+    assert (ended.code, "answer within is agreed no more" in ended.err) == (0, True)
+    assert ("answer within" in ended.out, "dispatch within" in ended.out) == (False, True)
+    assert ff("supplier", "terms", "keeper", "--end", "lunch").code == 1
+    _, last, before, _ = ff("supplier", "show", "keeper", "--json").json["agreements"]
     assert (last["dispatch_within_hours"], last["compensation_basis_points"], last["peaks"]) == (72, 0, before["peaks"])
 
 

@@ -198,6 +198,28 @@ def test_a_bundle_in_itself_is_refused(client: Client):
     assert reason_of(refused(client.suppliers.DescribeSku, request)) == "BUNDLE_IN_ITSELF"
 
 
+# --- terms ------------------------------------------------------------------------------------------
+
+
+def test_terms_that_are_not_named_stay_and_what_ends_is_told(client: Client):
+    def agree(ends: tuple[str, ...] = (), **named: Any) -> common_pb2.Receipt:
+        agreement = suppliers_pb2.Agreement(effective_from=stamp(NOW), **named)
+        request = suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id="acme", agreement=agreement, ends=ends)
+        receipt: common_pb2.Receipt = client.suppliers.AgreeTerms(request)
+        return receipt
+
+    agree(acknowledge_within_hours=12, dispatch_within_hours=36, compensation_basis_points=500)
+    receipt = agree(("compensation",), dispatch_within_hours=30)
+    assert list(receipt.warnings) == ["compensation is agreed no more"]
+    last = supplier(client).agreements[0]
+    assert (last.acknowledge_within_hours, last.dispatch_within_hours) == (12, 30)
+    assert last.compensation_basis_points == 0
+    unknown = suppliers_pb2.AgreeTermsRequest(
+        context=context(), supplier_id="acme", agreement=suppliers_pb2.Agreement(), ends=["lunch"]
+    )
+    assert fields_of(refused(client.suppliers.AgreeTerms, unknown)) == ["ends[0]"]
+
+
 # --- destinations ---------------------------------------------------------------------------------
 
 

@@ -127,7 +127,11 @@ def agree_terms(request: pb.AgreeTermsRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     require(request.HasField("agreement"), "agreement", "is required")
     agreement, seen = _agreement(request.agreement, edge.now), shapes.seen(request, "seen_agreements")
-    return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at, seen))
+    for index, name in enumerate(request.ends):
+        known = name in suppliers.ENDING_TERMS
+        require(known, f"ends[{index}]", f"{name[:40]!r} is not one of {', '.join(suppliers.ENDING_TERMS)}")
+    ends = frozenset(request.ends)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.change_terms(supplier, agreement, ends, at, seen))
 
 
 def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:

@@ -484,7 +484,7 @@ Global___PeakPeriod: _TypeAlias = PeakPeriod  # noqa: Y015
 
 @_typing.final
 class Agreement(_message.Message):
-    """Agreed terms. A clock that is absent was not agreed and does not run; 0 is not allowed."""
+    """Agreed terms. A clock that is absent was not agreed and does not run, unless it was agreed before; 0 is no clock."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -617,6 +617,7 @@ class AgreeTermsRequest(_message.Message):
     AGREEMENT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     SEEN_AGREEMENTS_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     seen_agreements: _builtins.int
@@ -635,6 +636,12 @@ class AgreeTermsRequest(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it was signed; absent means now."""
 
+    @_builtins.property
+    def ends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Terms that are agreed no more, such as "first_scan_within", "compensation" or "calendar". With "peaks" the named
+        ones replace those of before; otherwise they are added to them.
+        """
+
     def __init__(
         self,
         *,
@@ -643,10 +650,11 @@ class AgreeTermsRequest(_message.Message):
         agreement: Global___Agreement | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         seen_agreements: _builtins.int | None = ...,
+        ends: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements", "agreement", b"agreement", "at", b"at", "context", b"context", "seen_agreements", b"seen_agreements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements", "agreement", b"agreement", "at", b"at", "context", b"context", "seen_agreements", b"seen_agreements", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements", "agreement", b"agreement", "at", b"at", "context", b"context", "ends", b"ends", "seen_agreements", b"seen_agreements", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seen_agreements: _TypeAlias = _typing.Literal["seen_agreements"]  # noqa: Y015
     _WhichOneofArgType__seen_agreements: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements"]  # noqa: Y015

@@ -170,7 +170,8 @@ class SupplierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AgreeTerms(self, request, context):
-        """Records agreed terms with the date from which they hold. The same agreement again records nothing.
+        """Records agreed terms with the date from which they hold. Terms of the agreement in force then that are not named
+        stay as they are; those that end are named, and told as warnings. The same agreement again records nothing.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
         agreement was made since seen_agreements were.
         """

@@ -55,7 +55,8 @@ class SupplierServiceStub:
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
     """
     AgreeTerms: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.AgreeTermsRequest, _common_pb2.Receipt]
-    """Records agreed terms with the date from which they hold. The same agreement again records nothing.
+    """Records agreed terms with the date from which they hold. Terms of the agreement in force then that are not named
+    stay as they are; those that end are named, and told as warnings. The same agreement again records nothing.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
     agreement was made since seen_agreements were.
     """
@@ -155,7 +156,8 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
     """
     AgreeTerms: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.AgreeTermsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records agreed terms with the date from which they hold. The same agreement again records nothing.
+    """Records agreed terms with the date from which they hold. Terms of the agreement in force then that are not named
+    stay as they are; those that end are named, and told as warnings. The same agreement again records nothing.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
     agreement was made since seen_agreements were.
     """
@@ -276,7 +278,8 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.AgreeTermsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records agreed terms with the date from which they hold. The same agreement again records nothing.
+        """Records agreed terms with the date from which they hold. Terms of the agreement in force then that are not named
+        stay as they are; those that end are named, and told as warnings. The same agreement again records nothing.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
         agreement was made since seen_agreements were.
         """
