@@ -213,6 +213,13 @@ def rule(
 @click.option(
     "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Who sends a reship; who sent it unless said."
 )
+@click.option("--sku", "exchange_sku", metavar="SKU", default="", help="What an exchange sends instead.")
+@click.option(
+    "--price-minor",
+    "exchange_price_minor",
+    type=words.whole(0),
+    help="What one unit of it costs, in minor units; the same as before unless said.",
+)
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -222,10 +229,12 @@ def approve(
     remedy: str,
     lines: tuple[str, ...],
     supplier_id: str,
+    exchange_sku: str,
+    exchange_price_minor: int | None,
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
-    """Choose the remedy; a reship is placed at once."""
+    """Choose the remedy; a reship or an exchange is ordered at once."""
     number = words.number(cases_pb2.Remedy, remedy)
     request = cases_pb2.ApproveRemedyRequest(
         context=session.client.context(request_id),
@@ -233,6 +242,8 @@ def approve(
         remedy=number,
         lines=words.units_of_lines(lines),
         supplier_id=supplier_id,
+        exchange_sku=exchange_sku,
+        exchange_price_minor=exchange_price_minor,
         at=at,
     )
     record(session, session.client.cases.ApproveRemedy, request)

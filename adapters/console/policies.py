@@ -58,6 +58,7 @@ _GROUPS = {
         "evidence_within_days",
         "return_window_days",
         "free_return_within_days",
+        "case_approvals",
         "claim_terms",
         "working",
         "peaks",

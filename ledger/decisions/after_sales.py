@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import cast
 
 from msgspec.structs import replace
 
 from ledger.decisions import case_costs, delivery, intake
 from ledger.decisions.docket import Docket, after_facts, order_in
 from ledger.decisions.order_stock import need_for
+from ledger.decisions.refund_amounts import amounts_of, charge_amounts, share_of, take_off
 from ledger.facts import (
     Change,
     Fact,
@@ -37,6 +38,7 @@ from ledger.nouns.cases import (
     CaseFact,
     CaseOpened,
     Denial,
+    Exchange,
     Inspection,
     Reason,
     RefundGranted,
@@ -57,28 +59,26 @@ from ledger.nouns.orders import (
     breaches,
     supplier_orders,
 )
-from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
+from ledger.nouns.orders.after_sales import Amounts
 from ledger.nouns.parcels import ParcelRegistered, earliest
-from ledger.nouns.policies import policy_at
+from ledger.nouns.policies import CaseApproval, Policy, policy_at
 from ledger.nouns.suppliers import Standing
-from ledger.terms.money import MOST_MINOR, Money, round_half_up
 from ledger.terms.parties import Party
 from ledger.view import View
-
-WHOLE_BASIS_POINTS = 10_000
 
 
 class _CaseDocket:
     """A case and its order while a command is decided: each step sees what the steps before it added."""
 
-    def __init__(self, view: View, case_id: str, now: datetime) -> None:
+    def __init__(self, view: View, case_id: str, now: datetime, opened: CaseOpened | None = None) -> None:
         self.view, self.now = view, now
-        self.case = cases.known(cases.find(view, case_id), case_id)
+        self.case = cases.evolve(None, opened) if opened else cases.known(cases.find(view, case_id), case_id)
         self.order = order_in(view, self.case.order_id)
-        self.changes: list[Change] = []
+        self.changes: list[Change] = [(cases.stream(case_id), opened)] if opened else []
         self.before, self.sent_again, self.at = self.case, tuple[orders.Line, ...](), now
         ended = reship_end(view, self.case, now)
         if self.add(ended):
+            _refund_difference(self, ended)
             self._settle()
 
     def add(self, facts: Iterable[CaseFact]) -> bool:
@@ -165,7 +165,26 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
         delivered_at=_arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
     )
     _require_reason(order, whole)
-    return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
+    approval = _approval(policy, order, whole)
+    if approval is None:
+        return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
+    docket = _CaseDocket(view, opened.case_id, now, whole)
+    docket.add_to_order(taken)
+    docket.add([cases.LiabilityRuled(opened.case_id, approval.liable, ("approved_by_policy",), (), opened.at)])
+    _approve(docket, Remedy(approval.remedy), {}, "", opened.at)
+    return docket.close()
+
+
+def _approval(policy: Policy, order: Order, opened: CaseOpened) -> CaseApproval | None:
+    """The first term of the policy by which a case is approved at once: its reason, what its units cost, its window."""
+    worth = sum(order.lines[line_no].worth_minor(units) for line_no, units in opened.by_line.items())
+    for term in policy.case_approvals if not order.placed.reship_of else ():
+        until = opened.delivered_at + timedelta(days=term.within_days) if opened.delivered_at else None
+        in_time = not term.within_days or until is None or opened.at <= until
+        cheap = term.most.currency == order.currency and worth <= term.most.amount_minor
+        if term.reason == opened.reason and in_time and cheap:
+            return term
+    return None
 
 
 def _take(order: Order, case_id: str, reason: Reason, by_line: Units, at: datetime) -> list[after_sales.TakenIntoCase]:
@@ -278,30 +297,71 @@ def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, no
 
 
 def approve(
-    view: View, case_id: str, remedy: Remedy, by_line: Units, supplier_id: str, at: datetime, now: datetime
+    view: View,
+    case_id: str,
+    remedy: Remedy,
+    by_line: Units,
+    supplier_id: str,
+    at: datetime,
+    now: datetime,
+    exchange: Exchange | None = None,
 ) -> list[Change]:
-    """Choose the remedy. A reship is placed by the same command; where it cannot be, the units are due a refund."""
+    """Choose the remedy. What is sent is ordered at once; where that cannot be, the units are due a refund."""
     docket = _CaseDocket(view, case_id, now)
-    if docket.add(cases.approve(docket.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
-        _reship(docket, supplier_id, at)
+    _approve(docket, remedy, by_line, supplier_id, at, exchange)
     return docket.close()
 
 
-def _reship(docket: _CaseDocket, supplier_id: str, at: datetime) -> None:
-    view, case, order = docket.view, docket.case, docket.order
-    senders = senders_of(order, case.todo)
-    lines = tuple(
-        replace(
-            order.lines[line_no],
+def _approve(
+    docket: _CaseDocket,
+    remedy: Remedy,
+    by_line: Units,
+    supplier_id: str,
+    at: datetime,
+    exchange: Exchange | None = None,
+) -> None:
+    chosen = docket.add(cases.approve(docket.case, remedy, by_line, at, exchange))
+    if chosen and remedy in (Remedy.RESHIP, Remedy.EXCHANGE):
+        _reship(docket, supplier_id, at, exchange)
+
+
+def _sent_instead(line: orders.Line, units: int, worth_minor: int, exchange: Exchange) -> orders.Line:
+    """Units of another SKU: where they cost more, the customer owes what they cost more."""
+    price = exchange.unit_price_minor
+    more = max(units * price - worth_minor, 0) if price is not None else 0
+    return orders.Line(
+        line.line_no,
+        exchange.sku,
+        units,
+        0,
+        total_minor=more or None,
+        declared_value_minor=line.customs_value_minor if price is None else price,
+    )
+
+
+def _sent_again(docket: _CaseDocket, supplier_id: str, exchange: Exchange | None) -> tuple[orders.Line, ...]:
+    """The lines of the order that sends a case's units once more, or others instead."""
+    order, senders = docket.order, senders_of(docket.order, docket.case.todo)
+    lines: list[orders.Line] = []
+    for line_no, units in docket.case.todo.items():
+        line = order.lines[line_no]
+        again = replace(
+            line,
             quantity=units,
             unit_price_minor=0,
             total_minor=None,
-            declared_value_minor=order.lines[line_no].customs_value_minor,
-            supplier_id=supplier_id or senders[line_no],
+            declared_value_minor=line.customs_value_minor,
             dispatch_by=None,
         )
-        for line_no, units in case.todo.items()
-    )
+        if exchange is not None:
+            again = _sent_instead(line, units, docket.paying.lines[line_no].worth_minor(units), exchange)
+        lines.append(replace(again, supplier_id=supplier_id or senders[line_no]))
+    return tuple(lines)
+
+
+def _reship(docket: _CaseDocket, supplier_id: str, at: datetime, exchange: Exchange | None = None) -> None:
+    view, case, order = docket.view, docket.case, docket.order
+    lines = _sent_again(docket, supplier_id, exchange)
     reship = _reship_order(docket, lines, at)
     need_for(view, lines)
     found = [suppliers.find(view, line.supplier_id) for line in lines]
@@ -344,7 +404,7 @@ def _reship_order(docket: _CaseDocket, lines: tuple[orders.Line, ...], at: datet
         has_contact=order.has_contact,
         has_address=order.has_address,
         destination=order.destination,
-        payment=PaymentState.PAID,
+        payment=PaymentState.PENDING if any(line.total_minor for line in lines) else PaymentState.PAID,
         priority=placed.priority,
         packing=placed.packing,
         gift=placed.gift,
@@ -384,6 +444,31 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
         if units := reship.in_bucket(end):
             failed, because = plus(failed, units), end
     return cases.end_reship(case, reship.in_bucket("delivered"), failed, because, now)
+
+
+def _refund_difference(docket: _CaseDocket, ended: Iterable[CaseFact]) -> None:
+    """What units of another SKU cost less is refunded once they have arrived, as far as money is left."""
+    case, paying = docket.case, docket.paying
+    price = case.chosen.exchange.unit_price_minor if case.chosen and case.chosen.exchange else None
+    refund_id = f"{case.case_id}-difference"
+    arrived = next((fact for fact in ended if isinstance(fact, cases.ReshipArrived)), None)
+    if price is None or arrived is None or refund_id in paying.after_sales.refunds:
+        return
+    left = orders.left_to_go_back(paying, paying.after_sales.booked_minor)
+    amounts: Amounts = {}
+    for line_no, units in arrived.by_line.items():
+        less = paying.lines[line_no].worth_minor(units) - units * price
+        of_line = orders.refundable_minor(paying, line_no) - paying.after_sales.refunded_minor(line_no)
+        if (amount := min(less, of_line, left)) > 0:
+            amounts[line_no], left = amount, left - amount
+    if amounts:
+        units_of = {n: arrived.by_line[n] for n in amounts}
+        exact = {n: orders.share_minor(paying, n, count) for n, count in units_of.items()}
+        exact = {n: minor for n, minor in exact.items() if paying.lines[n].total_minor is not None}
+        at = arrived.at
+        docket.add([RefundGranted(case.case_id, refund_id, units_of, amounts, paying.currency, at)])
+        booked = after_sales.RefundBooked(paying.order_id, case.case_id, refund_id, units_of, amounts, at, exact)
+        docket.add_to_paying([booked])
 
 
 def has_ended(order: Order) -> bool:
@@ -519,78 +604,17 @@ def grant_refund(
         units = {n: min(count, case.todo.get(n, 0)) for n, count in undecided.items()}
     cases.require_undecided(case, units)
     orders.require_paid(paying)
-    shares = {n: _share(case, paying, n, count) for n, count in units.items()}
-    amounts = _amounts(paying, shares, share_basis_points, amounts_minor)
-    charged = _charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
-    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at, charged)
+    shares = {n: share_of(case, paying, n, count) for n, count in units.items()}
+    amounts = amounts_of(paying, shares, share_basis_points, amounts_minor)
+    freight = take_off(amounts, {n for n in amounts if n not in amounts_minor}, case.freight_owed_minor)
+    charged = charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
+    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at, charged, freight)
     docket.add(cases.grant_refund(case, granted))
     exact = {n: share.fresh_minor for n, share in shares.items() if paying.lines[n].total_minor is not None}
     booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact, charged)
     paid = {n: orders.refundable_minor(paying, n) for n in amounts}
     docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return docket.close()
-
-
-class _Share(NamedTuple):
-    """What units of a line are worth that are refunded now."""
-
-    whole_minor: int
-    left_minor: int
-    """Without what earlier refunds gave for them."""
-    fresh_minor: int
-    """The part of those that no refund was granted for before."""
-
-
-def _share(case: Case, paying: Order, line_no: LineNo, units: int) -> _Share:
-    """Units of a case that was reopened may be refunded once more: what is left of them by then."""
-    line, granted = paying.lines[line_no], min(case.refunded_units(line_no), case.by_line[line_no])
-    not_here = min(units, case.by_line[line_no] - granted)
-    # Another case, for another reason, may have refunded a part of some: what is left of the line is left of them.
-    fresh = min(not_here, max(line.quantity - paying.after_sales.refunded_units(line_no), 0))
-    fresh_minor = orders.share_minor(paying, line_no, fresh)
-    elsewhere_minor = line.worth_minor(not_here - fresh)
-    again_minor = line.worth_minor(units - not_here)
-    again_left = min(again_minor, line.worth_minor(granted) - case.refunded_minor(line_no)) if units > not_here else 0
-    of_line = orders.refundable_minor(paying, line_no) - paying.after_sales.refunded_minor(line_no)
-    left = min(fresh_minor + elsewhere_minor + again_left, of_line, MOST_MINOR)
-    return _Share(fresh_minor + elsewhere_minor + again_minor, left, fresh_minor)
-
-
-def _amounts(paying: Order, shares: Mapping[LineNo, _Share], share_basis_points: int, named: Amounts) -> Amounts:
-    """What each line's units get: never more than is left of what was paid for them."""
-    amounts, booked_minor = Amounts(), paying.after_sales.booked_minor
-    for line_no, (whole, left, _) in shares.items():
-        share = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
-        asked = named.get(line_no, min(share, left))
-        if asked > left or not left:
-            wanted = Money(named.get(line_no, share), paying.currency)
-            raise after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
-        in_all = orders.left_to_go_back(paying, booked_minor)
-        if line_no not in named and 0 < in_all < asked:
-            asked = in_all
-        orders.require_left(paying, asked, booked_minor)
-        booked_minor += asked
-        amounts[line_no] = asked
-    return amounts
-
-
-def _charge_amounts(paying: Order, wanted: Mapping[str, int], booked_minor: int) -> ChargeAmounts:
-    """What is refunded of each charge: never more than is left of it, nor of what came in."""
-    charges = {charge.charge_id: charge for charge in paying.money.charges}
-    amounts = ChargeAmounts()
-    for charge_id, named_minor in wanted.items():
-        if charge_id not in charges:
-            raise after_sales.UnknownCharge(paying.order_id, charge_id)
-        left = max(charges[charge_id].amount_minor - paying.after_sales.refunded_of_charge(charge_id), 0)
-        in_all = orders.left_to_go_back(paying, booked_minor)
-        asked = named_minor or (min(left, in_all) if in_all > 0 else left)
-        if asked > left or not left:
-            figures = (Money(each, paying.currency) for each in (asked, left))
-            raise after_sales.ChargeRefundTooLarge(charge_id, *figures)
-        orders.require_left(paying, asked, booked_minor)
-        booked_minor += asked
-        amounts[charge_id] = asked
-    return amounts
 
 
 def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:

@@ -12,6 +12,7 @@ from ledger.refusals import require_seen
 from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
 from ledger.terms.time_zones import zone
@@ -150,6 +151,19 @@ class WhenReversed(StrEnum):
     """Drafts are cancelled, and suppliers that know of it are asked to cancel."""
 
 
+class CaseApproval(Value, frozen=True):
+    """Cases that need nobody to decide: the remedy is approved as they are opened."""
+
+    reason: str
+    """What the customer complains of, as a case names it."""
+    remedy: str
+    most: Money
+    """What the units of the case cost at most."""
+    within_days: int = 0
+    """How long after they arrived; 0 means at any time."""
+    liable: Party = Party.RETAILER
+
+
 class Policy(Value, frozen=True):
     """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
@@ -232,6 +246,9 @@ class Policy(Value, frozen=True):
     sending: Sending = Sending()
     send_within_hours: int = 24
     """How soon the retailer sends a supplier order that was drafted."""
+
+    case_approvals: tuple[CaseApproval, ...] = ()
+    """Cases that are approved at once; the first that fits counts."""
 
     def packing_of(self, channel: str) -> tuple[str, ...]:
         """The packing instructions that every order of a channel has."""

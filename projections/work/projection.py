@@ -262,7 +262,7 @@ def _next_step(case: Case) -> str:
             return "inspect what came back"
         case CaseStatus.IN_REMEDY if case.undecided or (case.todo and case.remedy is Remedy.REFUND):
             return "decide the refund"
-        case CaseStatus.IN_REMEDY if any(refund.paid_at is None for refund in case.refunds.values()):
+        case CaseStatus.IN_REMEDY if any(each.paid_at is None and each.amount_minor for each in case.refunds.values()):
             return "pay the refund"
         case _:
             return ""

@@ -87,6 +87,15 @@ EVERYTHING = admin_pb2.Policy(
         mode=admin_pb2.SENDING_MODE_IN_ROUNDS, rounds=["09:00", "15:30"], time_zone="Asia/Shanghai"
     ),
     send_within_hours=35,
+    case_approvals=[
+        admin_pb2.CaseApproval(
+            reason="damaged",
+            remedy="refund",
+            most=common_pb2.Money(amount_minor=2000, currency="EUR"),
+            within_days=14,
+            liable="carrier",
+        )
+    ],
     channel_packing=[admin_pb2.ChannelPacking(channel="shop", words=["ribbon"])],
     invoice_tolerance_basis_points=36,
     invoice_charges_basis_points=37,

@@ -228,7 +228,6 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
         ("RuleLiability", {"liable": 1, "reasons": ["x"], "evidence_sha256": ["zz"]}, "evidence_sha256[0]"),
         ("ApproveRemedy", {}, "remedy"),
         ("DenyCase", {}, "reason"),
-        ("RecordReturnLabel", {}, "label_id"),
         ("RecordReturnLabel", {"label_id": "l", "freight_minor": -1}, "freight_minor"),
         ("RecordReturnReceived", {}, "lines"),
         ("RecordInspection", {"lines": [returns_pb2.InspectedLine()]}, "lines[0].line_no"),

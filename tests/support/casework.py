@@ -95,6 +95,13 @@ class Desk:
             lambda: after_sales.approve(self.scenario.book, case_id, remedy, units(by_line), supplier_id, now, now)
         )
 
+    def exchanges(self, sku: str, price: int | None = None, case_id: str = CASE, supplier_id: str = "") -> list[Fact]:
+        now, remedy = self.scenario.now, Remedy.EXCHANGE
+        wanted = cases.Exchange(sku, price)
+        return self._do(
+            lambda: after_sales.approve(self.scenario.book, case_id, remedy, {}, supplier_id, now, now, wanted)
+        )
+
     def denies(self, because: Denial = Denial.NOT_COVERED, case_id: str = CASE) -> list[Fact]:
         now = self.scenario.now
         return self._do(lambda: after_sales.deny(self.scenario.book, case_id, because, None, now, now))
@@ -116,6 +123,9 @@ class Desk:
         now = self.scenario.now
         labelled = cases.ReturnLabelled(case_id, label_id, units(by_line), Party.RETAILER, now)
         return self._do(lambda: after_sales.label_return(self.scenario.book, labelled, now))
+
+    def label_as(self, labelled: cases.ReturnLabelled) -> list[Fact]:
+        return self._do(lambda: after_sales.label_return(self.scenario.book, labelled, self.scenario.now))
 
     def sends_back(self, number: str = "BACK1", label_id: str = "label-1", case_id: str = CASE) -> list[Fact]:
         now = self.scenario.now

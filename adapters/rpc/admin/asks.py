@@ -16,9 +16,11 @@ from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import recoveries_pb2, shipping_pb2
 from ledger.facts import changes_of
 from ledger.nouns import policies, recoveries
+from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
 from ledger.terms import rates
+from ledger.terms.parties import Party
 from ledger.terms.shipping import ShippingService
 
 _WEEK = 7 * 86_400
@@ -87,6 +89,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         reroute_after=_reroute_after(given),
         on_payment_reversed=_when_reversed(given.on_payment_reversed),
         channel_packing=_channel_packing(given.channel_packing),
+        case_approvals=_case_approvals(given.case_approvals),
         working=calendars.working_terms(given.working, "policy.working", policies.POLICY_TERMS)
         if given.HasField("working")
         else None,
@@ -131,6 +134,30 @@ def _sending(given: pb.Sending) -> policies.Sending:
     require(len(set(given.rounds)) == len(given.rounds), f"{field}.rounds", "two are at the same time")
     return policies.Sending(
         mode, tuple(sorted(given.rounds)), calendars.time_zone(given.time_zone or "UTC", f"{field}.time_zone")
+    )
+
+
+def _case_approvals(given: Sequence[pb.CaseApproval]) -> tuple[policies.CaseApproval, ...]:
+    field = "policy.case_approvals"
+    require(len(given) <= _MOST_TERMS, field, f"{len(given)} approvals, {_MOST_TERMS} at most")
+    return tuple(_case_approval(each, f"{field}[{index}]") for index, each in enumerate(given))
+
+
+def _case_approval(given: pb.CaseApproval, field: str) -> policies.CaseApproval:
+    remedies = [each.value for each in Remedy if each is not Remedy.EXCHANGE]
+    for name, value, known in (
+        ("reason", given.reason, [each.value for each in Reason]),
+        ("remedy", given.remedy, remedies),
+        ("liable", given.liable or Party.RETAILER, [each.value for each in Party]),
+    ):
+        require(value in known, f"{field}.{name}", f"{value!r} is not one of {', '.join(known)}")
+    require(given.HasField("most"), f"{field}.most", "is required")
+    return policies.CaseApproval(
+        given.reason,
+        given.remedy,
+        shapes.money(given.most, f"{field}.most"),
+        count(given.within_days, f"{field}.within_days", 0, 1000),
+        Party(given.liable or Party.RETAILER),
     )
 
 

@@ -39,6 +39,16 @@ def policy(terms: Policy) -> pb.Policy:
             mode=_sending_mode(terms.sending.mode), rounds=terms.sending.rounds, time_zone=terms.sending.time_zone
         ),
         channel_packing=[pb.ChannelPacking(channel=each.channel, words=each.words) for each in terms.channel_packing],
+        case_approvals=[
+            pb.CaseApproval(
+                reason=each.reason,
+                remedy=each.remedy,
+                most=money(each.most),
+                within_days=each.within_days,
+                liable=each.liable,
+            )
+            for each in terms.case_approvals
+        ],
         working=show_working_terms(terms.working),
         peaks=show_peaks(terms.peaks),
     )

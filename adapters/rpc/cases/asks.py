@@ -19,6 +19,7 @@ from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
 from ledger.nouns.cases import Denial, Inspection, Reason, Remedy
 from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
+from ledger.terms.money import MOST_MINOR
 from ledger.terms.parties import Party
 from ledger.view import Decide, View
 
@@ -113,11 +114,23 @@ def approve_remedy(request: pb.ApproveRemedyRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     remedy, units = _remedy(request.remedy, "remedy"), _units(request.lines)
     supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
+    exchange = _exchange(request, remedy)
     return _of_case(
         case_id,
-        lambda view: after_sales.approve(view, case_id, remedy, units, supplier_id, at, edge.now),
+        lambda view: after_sales.approve(view, case_id, remedy, units, supplier_id, at, edge.now, exchange),
         policies.stream(),
     )
+
+
+def _exchange(request: pb.ApproveRemedyRequest, remedy: cases.Remedy) -> cases.Exchange | None:
+    wanted = remedy is cases.Remedy.EXCHANGE
+    require(wanted == bool(request.exchange_sku), "exchange_sku", "is given with REMEDY_EXCHANGE, and only then")
+    if not wanted:
+        return None
+    price = None
+    if request.HasField("exchange_price_minor"):
+        price = count(request.exchange_price_minor, "exchange_price_minor", 0, MOST_MINOR)
+    return cases.Exchange(shapes.sku(request.exchange_sku, "exchange_sku"), price)
 
 
 def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:

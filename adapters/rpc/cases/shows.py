@@ -138,6 +138,7 @@ def _refund(refund_id: str, refund: cases.Refund) -> pb.Refund:
         granted_at=stamp(refund.granted_at),
         paid_at=stamp(refund.paid_at),
         reference=refund.reference,
+        freight_minor=refund.freight_minor,
         charges=[pb.ChargeAmount(charge_id=name, amount_minor=minor) for name, minor in refund.charges_minor.items()],
     )
 

@@ -58,7 +58,7 @@ def settle(case: Case, now: datetime) -> Sequence[CaseFact]:
         case.status in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY)
         and not case.todo
         and case.reship is None
-        and all(refund.paid_at is not None for refund in case.refunds.values())
+        and all(refund.paid_at is not None or not refund.amount_minor for refund in case.refunds.values())
         and case.returns_dealt_with
     )
     return [CaseResolved(case.case_id, now)] if complete else []

@@ -53,6 +53,8 @@ class Remedy(StrEnum):
     """The customer gets money and keeps the goods."""
     RETURN = "return"
     """The goods come back, are inspected, and then refunded."""
+    EXCHANGE = "exchange"
+    """Units of another SKU are sent instead; where that fails they are refunded."""
 
 
 class Denial(StrEnum):
@@ -162,6 +164,14 @@ class LiabilityRuled(Fact, frozen=True, tag="case.liability_ruled"):
     note: Sealed | None = None
 
 
+class Exchange(Value, frozen=True):
+    """What is sent instead of the units."""
+
+    sku: str
+    unit_price_minor: int | None = None
+    """What one unit costs the customer; None means the same as those that it is sent for."""
+
+
 class RemedyApproved(Fact, frozen=True, tag="case.remedy_approved"):
     """These units are made good like this; the others of the case get nothing."""
 
@@ -169,6 +179,7 @@ class RemedyApproved(Fact, frozen=True, tag="case.remedy_approved"):
     remedy: Remedy
     by_line: Units
     at: datetime
+    exchange: Exchange | None = None
 
 
 class CaseDenied(Fact, frozen=True, tag="case.denied"):
@@ -284,6 +295,8 @@ class RefundGranted(Fact, frozen=True, tag="case.refund_granted"):
     at: datetime
     charges_minor: ChargeAmounts = {}
     """What is refunded beside them, such as of the shipping."""
+    freight_minor: int = 0
+    """What was taken off the amounts, because the customer owes it for sending the units back."""
 
 
 class RefundDenied(Fact, frozen=True, tag="case.refund_denied"):

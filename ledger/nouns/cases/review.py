@@ -15,6 +15,7 @@ from ledger.nouns.cases.facts import (
     Denial,
     EvidenceAdded,
     EvidenceRequested,
+    Exchange,
     LiabilityRuled,
     Remedy,
     RemedyApproved,
@@ -86,12 +87,15 @@ def require_evidence(case: Case, evidence: Iterable[str]) -> None:
             raise UnknownEvidence(case.case_id, sha256)
 
 
-def approve(case: Case, remedy: Remedy, by_line: Units, at: datetime) -> Sequence[CaseFact]:
+def approve(
+    case: Case, remedy: Remedy, by_line: Units, at: datetime, exchange: Exchange | None = None
+) -> Sequence[CaseFact]:
     """Choose the remedy, for all units of the case unless some are named. The same again records nothing."""
     require_lines(case, by_line)
     require_open(case)
     if case.chosen is not None:
-        if case.chosen.remedy is remedy and by_line in ({}, case.chosen.by_line):
+        same = (case.chosen.remedy, case.chosen.exchange) == (remedy, exchange)
+        if same and by_line in ({}, case.chosen.by_line):
             return []
         raise RemedyChosen(case.case_id, case.status)
     if case.status is not CaseStatus.LIABILITY_RULED:
@@ -100,9 +104,9 @@ def approve(case: Case, remedy: Remedy, by_line: Units, at: datetime) -> Sequenc
     for line_no, units in wanted.items():
         if units > (left := case.by_line.get(line_no, 0)):
             raise OverRemedied(line_no, units, left)
-    if remedy is Remedy.RESHIP:
+    if remedy in (Remedy.RESHIP, Remedy.EXCHANGE):
         wanted = _not_refunded(case, wanted, named=bool(by_line))
-    return [RemedyApproved(case.case_id, remedy, wanted, at)]
+    return [RemedyApproved(case.case_id, remedy, wanted, at, exchange)]
 
 
 def _not_refunded(case: Case, wanted: Units, named: bool) -> Units:

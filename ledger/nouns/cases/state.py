@@ -101,6 +101,8 @@ class Refund(Value, frozen=True):
     paid_at: datetime | None = None
     reference: str = ""
     charges_minor: ChargeAmounts = {}
+    freight_minor: int = 0
+    """What was taken off for sending the units back."""
 
     @property
     def amount_minor(self) -> int:
@@ -207,6 +209,12 @@ class Case(Value, frozen=True):
 
     def refunded_minor(self, line_no: LineNo) -> int:
         return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
+
+    @property
+    def freight_owed_minor(self) -> int:
+        """What the customer is still to bear for sending goods back."""
+        owed = sum(each.freight_minor for each in self.labels.values() if each.freight_payer is Party.CUSTOMER)
+        return owed - sum(refund.freight_minor for refund in self.refunds.values())
 
     def refunded_units(self, line_no: LineNo) -> int:
         """Units that refunds were granted for."""
@@ -395,7 +403,9 @@ def _without_found(case: Case, received: Units) -> dict[LineNo, Inspection]:
 def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack | RefundPaid) -> Case:
     match fact:
         case RefundGranted(by_line=by_line):
-            refund = Refund(by_line, fact.amounts_minor, fact.at, charges_minor=fact.charges_minor)
+            refund = Refund(
+                by_line, fact.amounts_minor, fact.at, charges_minor=fact.charges_minor, freight_minor=fact.freight_minor
+            )
             return replace(
                 case,
                 refunds={**case.refunds, fact.refund_id: refund},

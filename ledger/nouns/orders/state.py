@@ -321,7 +321,7 @@ class Order(Value, frozen=True):
         costs nothing: what becomes of its units is settled by the case that sent them.
         """
         after = self.after_sales
-        owed = after.open_cases or any(not refund.paid for refund in after.refunds.values())
+        owed = after.open_cases or any(not e.paid and any(e.amounts_minor.values()) for e in after.refunds.values())
         if owed or any(map(self.units, UNDER_WAY)):
             return False
         if self.placed.reship_of or self.payment in (PaymentState.REFUNDED, PaymentState.FAILED):

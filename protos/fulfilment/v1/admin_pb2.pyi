@@ -239,6 +239,7 @@ class Policy(_message.Message):
     ON_PAYMENT_REVERSED_FIELD_NUMBER: _builtins.int
     SENDING_FIELD_NUMBER: _builtins.int
     SEND_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    CASE_APPROVALS_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes, 1 to 43200; default 1440."""
     return_window_days: _builtins.int
@@ -373,6 +374,10 @@ class Policy(_message.Message):
     def sending(self) -> Global___Sending:
         """When the ledger itself sends supplier orders that were drafted; absent means at once."""
 
+    @_builtins.property
+    def case_approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseApproval]:
+        """Cases whose remedy is approved as they are opened; the first that fits counts; at most 200."""
+
     def __init__(
         self,
         *,
@@ -417,10 +422,11 @@ class Policy(_message.Message):
         on_payment_reversed: _builtins.str = ...,
         sending: Global___Sending | None = ...,
         send_within_hours: _builtins.int | None = ...,
+        case_approvals: _abc.Iterable[Global___CaseApproval] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "case_approvals", b"case_approvals", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
@@ -558,6 +564,46 @@ class Sending(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Sending: _TypeAlias = Sending  # noqa: Y015
+
+@_typing.final
+class CaseApproval(_message.Message):
+    """Cases that need nobody to decide."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    WITHIN_DAYS_FIELD_NUMBER: _builtins.int
+    LIABLE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """What the customer complains of, such as "damaged"; the words of CaseReason. Required."""
+    remedy: _builtins.str
+    """How it is made good: "reship", "refund" or "return". Required."""
+    within_days: _builtins.int
+    """How long after the units arrived, in days, 0 to 1000; 0 means at any time."""
+    liable: _builtins.str
+    """Who is held liable: "retailer", which empty means, "supplier", "carrier" or "customer"."""
+    @_builtins.property
+    def most(self) -> _common_pb2.Money:
+        """What the units of the case cost at most. Required."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+        most: _common_pb2.Money | None = ...,
+        within_days: _builtins.int = ...,
+        liable: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["most", b"most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liable", b"liable", "most", b"most", "reason", b"reason", "remedy", b"remedy", "within_days", b"within_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseApproval: _TypeAlias = CaseApproval  # noqa: Y015
 
 @_typing.final
 class ChannelPacking(_message.Message):

@@ -140,6 +140,8 @@ class _RemedyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Remedy.ValueTy
     """The customer gets money and keeps the goods."""
     REMEDY_RETURN: _Remedy.ValueType  # 3
     """The goods come back, are inspected and then refunded."""
+    REMEDY_EXCHANGE: _Remedy.ValueType  # 4
+    """Units of another SKU are sent instead; where that fails they are refunded."""
 
 class Remedy(_Remedy, metaclass=_RemedyEnumTypeWrapper):
     """How it is made good."""
@@ -152,6 +154,8 @@ REMEDY_REFUND: Remedy.ValueType  # 2
 """The customer gets money and keeps the goods."""
 REMEDY_RETURN: Remedy.ValueType  # 3
 """The goods come back, are inspected and then refunded."""
+REMEDY_EXCHANGE: Remedy.ValueType  # 4
+"""Units of another SKU are sent instead; where that fails they are refunded."""
 Global___Remedy: _TypeAlias = Remedy  # noqa: Y015
 
 class _Denial:
@@ -546,12 +550,21 @@ class ApproveRemedyRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    EXCHANGE_SKU_FIELD_NUMBER: _builtins.int
+    EXCHANGE_PRICE_MINOR_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
     remedy: Global___Remedy.ValueType
     """How it is made good. Required."""
     supplier_id: _builtins.str
     """Who is to send a reship; empty means who sent the units before."""
+    exchange_sku: _builtins.str
+    """What an exchange sends instead, 1 to 100 characters; required with REMEDY_EXCHANGE, and with no other remedy."""
+    exchange_price_minor: _builtins.int
+    """What one unit of it costs the customer, in minor units of the order's currency; absent means the same as those that
+    it is sent for. Where it costs more, the order that sends it waits until the difference is paid on it; what it costs
+    less is refunded once it has arrived.
+    """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -573,12 +586,16 @@ class ApproveRemedyRequest(_message.Message):
         lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         supplier_id: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        exchange_sku: _builtins.str = ...,
+        exchange_price_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exchange_price_minor", b"_exchange_price_minor", "at", b"at", "context", b"context", "exchange_price_minor", b"exchange_price_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "remedy", b"remedy", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exchange_price_minor", b"_exchange_price_minor", "at", b"at", "case_id", b"case_id", "context", b"context", "exchange_price_minor", b"exchange_price_minor", "exchange_sku", b"exchange_sku", "lines", b"lines", "remedy", b"remedy", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__exchange_price_minor: _TypeAlias = _typing.Literal["exchange_price_minor"]  # noqa: Y015
+    _WhichOneofArgType__exchange_price_minor: _TypeAlias = _typing.Literal["_exchange_price_minor", b"_exchange_price_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exchange_price_minor) -> _WhichOneofReturnType__exchange_price_minor | None: ...
 
 Global___ApproveRemedyRequest: _TypeAlias = ApproveRemedyRequest  # noqa: Y015
 
@@ -1549,12 +1566,15 @@ class Refund(_message.Message):
     PAID_AT_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     CHARGES_FIELD_NUMBER: _builtins.int
+    FREIGHT_MINOR_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Its id."""
     amount_minor: _builtins.int
     """All of it with what is of charges, in minor units of the case's currency."""
     reference: _builtins.str
     """The shop's or payment provider's id of the payment."""
+    freight_minor: _builtins.int
+    """What was taken off because the customer owes it for sending the units back; not in amount_minor."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineAmount]:
         """For what, and how much."""
@@ -1581,10 +1601,11 @@ class Refund(_message.Message):
         paid_at: _timestamp_pb2.Timestamp | None = ...,
         reference: _builtins.str = ...,
         charges: _abc.Iterable[Global___ChargeAmount] | None = ...,
+        freight_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["granted_at", b"granted_at", "paid_at", b"paid_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charges", b"charges", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charges", b"charges", "freight_minor", b"freight_minor", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
