@@ -27,7 +27,15 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2, suppliers_pb2, totals_pb2
+from fulfilment.v1 import (
+    common_pb2,
+    order_feedback_pb2,
+    orders_pb2,
+    parcels_pb2,
+    supplier_orders_pb2,
+    suppliers_pb2,
+    totals_pb2,
+)
 from fulfilment.v1.batch_pb2 import BatchCommand
 
 CHANNEL = "olist"
@@ -440,7 +448,7 @@ class _Parts:
 
 
 def _reviewed(order_id: str, review_id: str, score: int, at: datetime) -> BatchCommand:
-    review = orders_pb2.RecordReviewRequest(
+    review = order_feedback_pb2.RecordReviewRequest(
         context=_context(order_id, f"review/{review_id}"),
         order_id=f"{CHANNEL}/{order_id}",
         review_id=review_id,

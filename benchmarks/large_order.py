@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from benchmarks import large_invoice
 from benchmarks.large_world import (
     ALL,
@@ -41,6 +43,7 @@ from benchmarks.large_world import (
 )
 from ledger.decisions import (
     after_sales,
+    amending,
     cancelling,
     delivery,
     dispatch,
@@ -131,6 +134,11 @@ def _releases(reason: HoldReason) -> Decide:
     return at_now(intake.release_hold, ORDER, reason, "", "")
 
 
+def _amends(lines: tuple[Line, ...]) -> Decide:
+    wanted = orders.Wanted(lines, (), START)
+    return only_now(amending.amend, ORDER, wanted, "customer", "customer_edit")
+
+
 def _moves(country: str) -> Decide:
     moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
     return only_now(intake.change_address, moved)
@@ -192,6 +200,12 @@ def _intake() -> Iterator[Command]:
     domestic = places(each_its_own, line=bare_line, incoterm=None, destination=Destination("CN"))
     at_home = bazaar.after(domestic)
     abroad = at_home.after(_moves("DE"))
+    added = tuple(replace(line_of(n, "acme"), quantity=3) for n in NUMBERS)
+    fewer = tuple(replace(line_of(n, "acme"), quantity=1) for n in NUMBERS)
+    unpaid = shop.after(places(payment=PaymentState.PENDING))
+    yield Command("AmendOrder, more, unconfirmed", unpaid, _amends(added), 101)
+    yield Command("AmendOrder, more", shop.after(places()), _amends(added), 152)
+    yield Command("AmendOrder, fewer", shop.after(places()), _amends(fewer), 52)
     yield Command("ChangeAddress, to another country", at_home, _moves("DE"), 101)
     yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)

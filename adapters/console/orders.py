@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.amending import amended_charges, amended_lines
 from adapters.console.finding import timeline
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.place import address, parsed_line
@@ -14,7 +15,15 @@ from adapters.console.remarks import note, tag
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, send_drafts, ship
-from fulfilment.v1 import cases_pb2, common_pb2, order_money_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
+from fulfilment.v1 import (
+    cases_pb2,
+    common_pb2,
+    order_feedback_pb2,
+    order_money_pb2,
+    orders_pb2,
+    supplier_orders_pb2,
+    tracking_pb2,
+)
 
 _HOLDS = words.choice(orders_pb2.HoldReason)
 
@@ -65,6 +74,42 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
     if not (line_no.isascii() and line_no.isdigit()):
         raise click.BadParameter(f"{text!r} does not begin with the line's number", param_hint="--line")
     return parsed_line(rest, int(line_no), currency)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option(
+    "--quantity", "quantities", multiple=True, metavar="LINE:UNITS", help="So many units of a line; 0 of none."
+)
+@click.option(
+    "--price", "prices", multiple=True, metavar="LINE:PRICE", help="A unit's price, or =PRICE for all together."
+)
+@click.option("--add", "added", multiple=True, metavar="SKU:QTY:PRICE[:SUPPLIER_ID]", help="A new line; once for each.")
+@click.option("--instead-of", type=int, metavar="LINE", help="The line that the new one substitutes.")
+@click.option(
+    "--charge", "charges", multiple=True, metavar="KIND:AMOUNT", help="What a charge is now; 0 takes it away."
+)
+@click.option("--version", type=int, default=0, metavar="N", help="Of the order in its shop, if it counts them.")
+@click.option("--reason", metavar="WORD", help="Such as customer_edit.")
+@recording()
+def amend(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
+    """Change what was sold: units, prices, lines, charges. What is not named stays as it is.
+
+    \b
+      fulfilment order amend shop/1001 --quantity 1:3
+      fulfilment order amend shop/1001 --quantity 2:0 --add MUG:1:7.50 --instead-of 2
+    """
+    present = read_order(session, order_id)
+    request = orders_pb2.AmendOrderRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        lines=amended_lines(present, options),
+        charges=amended_charges(present, options["charges"]),
+        version=options["version"],
+        reason=options["reason"],
+        at=at,
+    )
+    record(session, order_id, session.client.orders.AmendOrder, request)
 
 
 @order.command("address")
@@ -286,7 +331,7 @@ def reroute(
 @recording()
 def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str | None) -> None:
     """Record that everything that was shipped arrived."""
-    request = orders_pb2.ConfirmReceiptRequest(
+    request = order_feedback_pb2.ConfirmReceiptRequest(
         context=session.client.context(request_id),
         order_id=order_id,
         by=words.number(common_pb2.Party, by),
@@ -302,7 +347,7 @@ def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str |
 @recording("When it was written")
 def review(session: Session, order_id: str, review_id: str, score: int, at: Any, request_id: str | None) -> None:
     """Record the stars a customer gave."""
-    request = orders_pb2.RecordReviewRequest(
+    request = order_feedback_pb2.RecordReviewRequest(
         context=session.client.context(request_id), order_id=order_id, review_id=review_id, score=score, at=at
     )
     record(session, order_id, session.client.orders.RecordReview, request)

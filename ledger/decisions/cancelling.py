@@ -29,27 +29,27 @@ def cancel(
         return []
     if not order.lines and not by_line:
         return settled(order, [orders.UnitsCancelled(order_id, {}, by, because, at)], now)
-    loose, live = _cancellable(order)
+    loose, live = cancellable(order)
     wanted = by_line or _all_of(loose, live)
     if not wanted:
         if any(each.cancel_asked for each, _ in live):
             return []
         raise orders.NothingToCancel(order_id)
     docket = Docket(order)
-    freed = _cancel_units(view, docket, wanted, (loose, live), Wish(by, because), at)
+    freed = cancel_units(view, docket, wanted, (loose, live), Wish(by, because), at)
     return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
 
 
 def stop_all(view: View, docket: Docket, wish: Wish, at: datetime, now: datetime) -> list[Change]:
     """Cancel all that has not left, as far as nobody was asked to yet; what that means for the stock."""
-    parts = _cancellable(docket.order)
+    parts = cancellable(docket.order)
     if not (wanted := _all_of(*parts)):
         return []
-    freed = _cancel_units(view, docket, wanted, parts, wish, at)
+    freed = cancel_units(view, docket, wanted, parts, wish, at)
     return give_back(view, docket.order, freed, now)
 
 
-def _cancel_units(
+def cancel_units(
     view: View, docket: Docket, wanted: Units, parts: tuple[Units, _Shares], wish: Wish, at: datetime
 ) -> list[Item]:
     """At once where no supplier knows of them, and by asking the others; whose stock is free then."""
@@ -73,7 +73,7 @@ _Shares = list[tuple[SupplierOrder, Units]]
 """Units by the supplier order that they are in."""
 
 
-def _cancellable(order: Order) -> tuple[Units, _Shares]:
+def cancellable(order: Order) -> tuple[Units, _Shares]:
     """Units that no supplier order has, by line, and those of supplier orders, drafts first."""
     live = sorted(
         (each for each in order.supplier_orders.values() if each.unshipped), key=lambda each: each.sent_at is not None

@@ -108,7 +108,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if papers:
         others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
     holds = _intake_holds(order, missing, found, others, intake.at)
-    untracked = _untracked(view, order.lines.values())
+    untracked = untracked_lines(view, order.lines.values())
     placed = replace(
         intake,
         holds=holds,
@@ -159,7 +159,7 @@ def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Unit
     return short
 
 
-def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
+def untracked_lines(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
     """Lines whose stock is unknown, because their supplier never sent a feed."""
     return tuple(line.line_no for line in lines if line.supplier_id and line.sku and not _tracked(view, line))
 
@@ -239,7 +239,7 @@ def complete_details(
     merged = orders.with_lines(order, lines)
     need_for(view, merged.values())
     promised_by = end_of_promise(order.promised_day, details.destination)
-    untracked = _untracked(view, merged.values())
+    untracked = untracked_lines(view, merged.values())
     odd = spelling.oddities(view, lines, untracked)
     details = replace(details, untracked=untracked, promised_by=promised_by, odd_skus=odd)
     docket = Docket(order, orders.complete_details(order, details))
@@ -249,12 +249,29 @@ def complete_details(
     if not docket.facts:
         return []
     _reconsider(view, docket, at)
-    after = docket.order
+    dropped = _give_back_dropped(view, order, docket.order, now)
+    return [
+        *dropped,
+        *_confirm_if_ready(view, docket, at, now, reserve=bool(lines)),
+        *follow_money(view, docket, now),
+    ]
+
+
+def go_on_amended(view: View, before: Order, docket: Docket, at: datetime, now: datetime) -> list[Change]:
+    """An order that is not confirmed goes on after an amendment: its holds and its stock follow its lines."""
+    if (hold := docket.order.hold(HoldReason.OUT_OF_STOCK, LEDGER)) is not None:
+        docket.add(orders.end_holds(docket.order, [hold], max(at, hold.at)))  # it names what lacked before
+    _reconsider(view, docket, at)
+    dropped = _give_back_dropped(view, before, docket.order, now)
+    return [*dropped, *_confirm_if_ready(view, docket, at, now, reserve=True)]
+
+
+def _give_back_dropped(view: View, before: Order, after: Order, now: datetime) -> list[Change]:
+    """Release what was reserved of items that the order wants no more at all."""
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
-    dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
+    dropped = [item for item in items_of(before, "", before.in_bucket("open")) if item not in wanted]
     view.need(*(stock.stream(*item) for item in dropped))
-    changes = [*give_back(view, after, dropped, now), *_confirm_if_ready(view, docket, at, now, reserve=bool(lines))]
-    return [*changes, *follow_money(view, docket, now)]
+    return give_back(view, after, dropped, now)
 
 
 def _reconsider(view: View, docket: Docket, at: datetime) -> None:

@@ -225,7 +225,14 @@ def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datet
 def _place(
     view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
 ) -> list[Change]:
-    """Gives the units to the chosen suppliers."""
+    """Gives the units to the chosen suppliers. Returns the changes of the stock reserved for them."""
+    return enlarge(view, docket.order.order_id, place_units(view, docket, units, made, cause, at, now), now)
+
+
+def place_units(
+    view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
+) -> dict[Item, int]:
+    """Gives the units to the chosen suppliers. Returns the units to reserve for them, by item."""
     order = docket.order
     unserved = [choice for choice in made if not choice.supplier_id]
     waiting: list[Choice] = []
@@ -243,8 +250,7 @@ def _place(
     docket.add(wait_for_person(docket.order, unserved, at))
     # The next supplier may be in another country than the last one.
     docket.add(customs.reconsider(view, docket.order, at))
-    more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
-    return enlarge(view, order.order_id, more, now)
+    return {(choice.supplier_id, choice.sku): choice.units for choice in served}
 
 
 def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:

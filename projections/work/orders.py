@@ -174,7 +174,8 @@ def _unpayable(order: Order) -> Iterator[Item]:
 
 def _owed(order: Order) -> Iterator[Item]:
     """For units that were cancelled after they were paid, and for refunds that bounced: somebody pays it back."""
-    if not (order.money.cancelled or order.money.payments) or not (owed := owed_minor(order)):
+    money = order.money
+    if not (money.cancelled or money.payments or money.lowered_minor) or not (owed := owed_minor(order)):
         return
     since = owed_since(order)
     because = f"{Money(owed, order.currency)} is owed to the customer: pay it back"

@@ -364,3 +364,18 @@ def test_a_customer_is_found_and_a_timeline_is_told(ff: Shell):
     assert ff("order", "timeline", "shop/nobody").code == 1
     entries = json.loads(ff("order", "timeline", "shop/found", "--json").out)
     assert entries[0]["fact"] == "order.placed"
+
+
+def test_an_order_is_amended_line_by_line(ff: Shell):
+    placed(ff, "amended", "--paid", "--charge", "shipping:4.90", line="TEA:2:9.90:acme")
+    changed = ff("order", "amend", "shop/amended", "--quantity", "1:3", "--add", "MUG:1:7.50:acme")
+    assert changed.code == 0, changed.err
+    order = ff("show", "shop/amended", "--json").json
+    assert [(each["wanted"], each["wanted_minor"]) for each in order["lines"]] == [(3, 2970), (1, 750)]
+    assert order["charges"][0]["amount_minor"] == 490
+    ff("order", "amend", "shop/amended", "--quantity", "1:1", "--price", "1:=5.00", "--charge", "shipping:0")
+    order = ff("show", "shop/amended", "--json").json
+    assert [(each["wanted"], each["wanted_minor"]) for each in order["lines"]] == [(1, 500), (1, 750)]
+    assert order["charges"] == []
+    wrong = ff("order", "amend", "shop/amended", "--quantity", "7:1")
+    assert (wrong.code, "the order has no line 7" in wrong.err) == (2, True)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from ledger.decisions import (
+    amending,
     cancelling,
     delivery,
     dispatch,
@@ -52,6 +53,7 @@ from ledger.nouns.inquiries import (
 )
 from ledger.nouns.offers import Offer
 from ledger.nouns.orders import (
+    Charge,
     Header,
     Hold,
     HoldReason,
@@ -316,6 +318,18 @@ class Scenario:
         payment = more.pop("payment", None)
         details = orders.DetailsCompleted(order_id, more.pop("at", self.now), lines, **more)
         return self.record(intake.complete_details(self.book, details, payment, self.now))
+
+    def amend(
+        self,
+        *lines: Line,
+        order_id: str = ORDER,
+        version: int = 0,
+        charges: Sequence[Charge] = (),
+        at: datetime | None = None,
+    ) -> list[Fact]:
+        """The order is to have these lines now, and no others."""
+        wanted = orders.Wanted(lines, tuple(charges), at or self.now, version)
+        return self.record(amending.amend(self.book, order_id, wanted, "customer", "customer_edit", self.now))
 
     def complete_customs(
         self,

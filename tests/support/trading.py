@@ -139,6 +139,7 @@ _PERIOD: Fields = {"since": stamp(NOW - DAY), "until": stamp(NOW)}
 
 WELL_FORMED: Mapping[str, Fields] = {
     "CompleteDetails": {**_ORDER, "lines": [bought()]},
+    "AmendOrder": _ORDER,
     "RecordPayment": {**_ORDER, "payment": orders_pb2.PAYMENT_STATE_PAID},
     "PlaceHold": {**_ORDER, "reason": orders_pb2.HOLD_REASON_FRAUD_REVIEW, "owner": "mia"},
     "ReleaseHold": {**_ORDER, "reason": orders_pb2.HOLD_REASON_FRAUD_REVIEW},

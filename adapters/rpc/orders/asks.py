@@ -12,12 +12,13 @@ from adapters.rpc.orders.money import charges, first_payments, payments
 from adapters.rpc.orders.people import new_person, person_of, sealed_person
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
-from fulfilment.v1 import order_money_pb2, shipping_pb2, supplier_orders_pb2
+from fulfilment.v1 import order_feedback_pb2, order_money_pb2, shipping_pb2, supplier_orders_pb2
 from fulfilment.v1 import orders_pb2 as pb
-from ledger.decisions import cancelling, delivery, intake, rerouting
+from ledger.decisions import amending, cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.facts import LineNo, order_of
 from ledger.nouns import orders, policies, skus, stock, suppliers
+from ledger.terms.parties import Party
 from ledger.terms.shipping import Incoterm, Priority
 from ledger.view import Decide
 
@@ -52,6 +53,7 @@ def _line(line: pb.OrderLine, place: int, warnings: list[str]) -> orders.Line:
         count(line.weight_grams, "weight_grams", most=10**9),
         shapes.minor(line.declared_value_minor, "declared_value_minor"),
         shapes.minor(line.total_minor, "total_minor") if line.HasField("total_minor") else None,
+        substitute_for=count(line.substitute_for, "substitute_for"),
     )
 
 
@@ -244,6 +246,17 @@ def reroute_units(request: supplier_orders_pb2.RerouteUnitsRequest, edge: Edge) 
     return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
 
 
+def amend_order(request: pb.AmendOrderRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    lines = _lines(request.lines, edge)
+    asked = charges(request.charges, sum(line.amount_minor for line in lines)) if request.charges else ()
+    wanted = orders.Wanted(lines, asked, happened(request, edge.now), request.version)
+    require(request.version >= 0, "version", f"{request.version} is below 0")
+    by = shapes.party(request.by, "by") if request.by else Party.CUSTOMER
+    because = text(request.reason, "reason", 100)
+    return of_order(order_id, lambda view: amending.amend(view, order_id, wanted, by, because, edge.now))
+
+
 def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
@@ -255,7 +268,7 @@ def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 
-def confirm_receipt(request: pb.ConfirmReceiptRequest, edge: Edge) -> Ask:
+def confirm_receipt(request: order_feedback_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
     order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), shapes.party(request.by, "by")
     return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
@@ -268,7 +281,7 @@ def record_chargeback(request: order_money_pb2.RecordChargebackRequest, edge: Ed
     return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))
 
 
-def record_review(request: pb.RecordReviewRequest, edge: Edge) -> Ask:
+def record_review(request: order_feedback_pb2.RecordReviewRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     review_id, score = plain_id(request.review_id, "review_id"), count(request.score, "score", 1, 5)
     return of_order(order_id, lambda view: intake.review(view, order_id, review_id, score, at))
@@ -284,8 +297,9 @@ READERS: Readers = {
     pb.ConfirmOrderRequest: Reader(confirm_order),
     pb.CancelOrderRequest: Reader(cancel_order),
     supplier_orders_pb2.RerouteUnitsRequest: Reader(reroute_units),
+    pb.AmendOrderRequest: Reader(amend_order),
     pb.ChangeAddressRequest: Reader(change_address),
-    pb.ConfirmReceiptRequest: Reader(confirm_receipt),
+    order_feedback_pb2.ConfirmReceiptRequest: Reader(confirm_receipt),
     order_money_pb2.RecordChargebackRequest: Reader(record_chargeback),
-    pb.RecordReviewRequest: Reader(record_review),
+    order_feedback_pb2.RecordReviewRequest: Reader(record_review),
 }

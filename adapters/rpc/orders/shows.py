@@ -12,7 +12,7 @@ from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
 from ledger.nouns import orders
-from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment
+from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -113,11 +113,15 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
             weight_grams=line.weight_grams,
             declared_value_minor=line.declared_value_minor,
             total_minor=line.total_minor,
+            substitute_for=line.substitute_for,
+            given_up=line.given_up,
         ),
         units=pb.Buckets(**counts),
         untracked=line.line_no in state.untracked,
         choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
         part_of=_part_of(line.part_of) if line.part_of is not None else None,
+        wanted=wanted_units(state, line.line_no),
+        wanted_minor=wanted_minor(state, line.line_no),
     )
 
 

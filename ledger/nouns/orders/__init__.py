@@ -5,6 +5,7 @@ For every line, at every position of the log:
 Header statuses are derived from the buckets and never stored.
 """
 
+from ledger.nouns.orders.amending import *
 from ledger.nouns.orders.balance import *
 from ledger.nouns.orders.clocks import *
 from ledger.nouns.orders.collecting import *

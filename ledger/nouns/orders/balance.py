@@ -28,7 +28,12 @@ def charges_minor(order: Order) -> int:
 def due_minor(order: Order) -> int:
     """What is to be paid for what is still wanted; where nothing is, the charges are not due either."""
     wanted = any(buckets.cancelled < buckets.total for buckets in order.buckets.values())
-    return total_minor(order) - cancelled_minor(order) if wanted else 0
+    return price_minor(order) if wanted else 0
+
+
+def price_minor(order: Order) -> int:
+    """What all units that are not cancelled and all charges cost."""
+    return total_minor(order) - cancelled_minor(order)
 
 
 def cancelled_minor(order: Order, by_line: Units | None = None) -> int:
@@ -67,7 +72,7 @@ def came_in_minor(order: Order) -> int:
         return captured - captures_voided(order)
     if word_of(order) not in _CAME_IN:
         return 0
-    return total_minor(order) - cancelled_minor(order, _settled(order))
+    return max(order.money.paid_minor, total_minor(order) - cancelled_minor(order, _settled(order)))
 
 
 ON_DELIVERY = "cash_on_delivery"
@@ -170,11 +175,12 @@ def owed_minor(order: Order) -> int:
 
 
 def _for_cancelled(order: Order) -> int:
-    """What was paid for units that were cancelled since."""
-    if not any(order.money.cancelled):
+    """What was paid for units that were cancelled since, and for what an amendment made cheaper."""
+    lowered = order.money.lowered_minor
+    if not (lowered or any(order.money.cancelled)):
         return 0
     came_in, due = came_in_minor(order), due_minor(order)
-    paid_for = cancelled_minor(order) - cancelled_minor(order, _settled(order))
+    paid_for = lowered + cancelled_minor(order) - cancelled_minor(order, _settled(order))
     return max(min(paid_for, came_in - due), 0) if due else came_in
 
 
@@ -194,9 +200,10 @@ def _bounced(order: Order) -> tuple[int, int]:
 
 
 def owed_since(order: Order) -> datetime:
-    """Since when something is owed: the last cancellation or return of a refund."""
+    """Since when something is owed: the last cancellation, amendment or return of a refund."""
     returned = (each.at for each in of_kind(order, PaymentKind.REFUND_RETURNED))
-    return max((*(at for at, _ in order.money.cancelled), *returned), default=order.placed.placed_at)
+    amended = (order.money.amended_at,) if order.money.amended_at is not None else ()
+    return max((*(at for at, _ in order.money.cancelled), *returned, *amended), default=order.placed.placed_at)
 
 
 # --- how it stands ----------------------------------------------------------------------------------

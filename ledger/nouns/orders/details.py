@@ -17,6 +17,7 @@ from ledger.nouns.orders.facts import (
     DetailsCompleted,
     HoldReason,
     Line,
+    OrderAmended,
     OrderFact,
     PaymentChanged,
     PaymentRecorded,
@@ -135,7 +136,9 @@ def _parts_that_keep(order: Order) -> list[SupplierOrder]:
     return [each for each in parts if each.count("shipped") or (each.packed_at is not None and each.unshipped)]
 
 
-S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, PaymentRecorded, ChargebackRecorded)
+S = TypeVar(
+    "S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, PaymentRecorded, ChargebackRecorded, OrderAmended
+)
 
 
 def since_placing(order: Order, fact: S) -> S:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders import after_sales, remarks, supplier_orders
 from ledger.nouns.orders.after_sales import RefundPaidBack, TakenIntoCase
-from ledger.nouns.orders.balance import payment_of
+from ledger.nouns.orders.balance import came_in_minor, payment_of, price_minor
 from ledger.nouns.orders.facts import (
     AddressChanged,
     BreachWithdrawn,
@@ -25,6 +25,7 @@ from ledger.nouns.orders.facts import (
     HoldPlaced,
     HoldReleased,
     Line,
+    OrderAmended,
     OrderCompleted,
     OrderConfirmed,
     OrderFact,
@@ -98,6 +99,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(moved, unreserved=_with_units(order.unreserved, "", by_line))
         case UnitsReserved():
             return _reserved(order, fact)
+        case OrderAmended():
+            return order if fact.outdated else _amended(order, fact)
         case AddressChanged():
             return _readdressed(order, fact)
         case UnitsCancelled(by_line=by_line):
@@ -178,7 +181,7 @@ def _placed(fact: OrderPlaced) -> Order:
 
 def _payment_said(order: Order, fact: PaymentChanged) -> Order:
     """The shop's word; amounts that are known say more."""
-    said_at, money = fact.told_at or fact.at, replace(order.money, word=fact.payment)
+    said_at, money = fact.told_at or fact.at, replace(order.money, word=fact.payment, paid_minor=0)
     if fact.payment is PaymentState.PAID:
         money = replace(money, settled_before=said_at)
     elif fact.payment is PaymentState.PARTLY_REFUNDED:
@@ -309,6 +312,34 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         incoterm=fact.incoterm or order.incoterm,
         promised_by=fact.promised_by or order.promised_by,
     )
+
+
+def _amended(order: Order, fact: OrderAmended) -> Order:
+    lines = {**order.lines, **{line.line_no: line for line in fact.lines}}
+    buckets = {n: order.buckets.get(n, Buckets()) for n in lines}
+    for line_no, units in fact.added.items():
+        buckets[line_no] = replace(buckets[line_no], open=buckets[line_no].open + units)
+    waiting = {n: fact.added[n] for n in fact.untracked}
+    money = replace(
+        order.money,
+        charges=order.money.charges if fact.charges is None else fact.charges,
+        paid_minor=0 if order.money.payments else came_in_minor(order),
+        amended_at=fact.told_at or fact.at,
+        version=fact.version or order.money.version,
+    )
+    before = price_minor(order)
+    order = replace(
+        order,
+        lines=lines,
+        buckets=buckets,
+        money=money,
+        untracked=order.untracked | frozenset(fact.untracked),
+        unreserved=_with_units(order.unreserved, "", waiting) if waiting else order.unreserved,
+        completed_at=None if fact.added else order.completed_at,
+    )
+    lowered = max(money.lowered_minor + before - price_minor(order), 0)
+    order = replace(order, money=replace(money, lowered_minor=lowered))
+    return _recounted(order) if money.payments else order
 
 
 def _readdressed(order: Order, fact: AddressChanged) -> Order:

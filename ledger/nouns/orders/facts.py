@@ -127,6 +127,10 @@ class Line(Value, frozen=True):
     """What all its units cost together, exactly, after discounts; None means quantity x unit price."""
     part_of: PartOf | None = None
     """None for what the shop sold by itself."""
+    given_up: int = 0
+    """Units, the first ones, that an amendment took away: the total is for the others. Only with a total."""
+    substitute_for: int = 0
+    """The line that it takes the place of."""
 
     @property
     def amount_minor(self) -> int:
@@ -137,7 +141,9 @@ class Line(Value, frozen=True):
         """What so many units cost, from the unit ``first`` on, counted from 0: all parts add up to the amount."""
         if self.total_minor is None:
             return units * self.unit_price_minor
-        return share(self.total_minor, self.quantity, first, units)
+        # The units that were given up are the first ones, and cost nothing.
+        since, until = max(first - self.given_up, 0), max(first + units - self.given_up, 0)
+        return share(self.total_minor, self.quantity - self.given_up, since, until - since)
 
     @property
     def customs_value_minor(self) -> int:
@@ -152,7 +158,7 @@ class Line(Value, frozen=True):
             return units * self.declared_value_minor
         if self.total_minor is None:
             return units * self.unit_price_minor
-        return share(self.total_minor, self.quantity, 0, units)
+        return share(self.total_minor, self.quantity - self.given_up, 0, units)
 
 
 HoldKey = tuple[HoldReason, str, str]
@@ -358,6 +364,34 @@ class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
     """The same by supplier, because a line may wait with several; empty before the confirmation."""
 
 
+class OrderAmended(SincePlacing, frozen=True, tag="order.amended"):
+    """The shop changed what it had sold: more units, another price, other charges.
+
+    What it wants fewer of is cancelled by facts of their own.
+    """
+
+    order_id: str
+    at: datetime
+    version: int = 0
+    """Of the order at its source, higher with each change; 0 where the source counts none."""
+    lines: tuple[Line, ...] = ()
+    """New lines, and those that changed, as they are now; their quantity counts all units that were ever ordered."""
+    added: Units = {}
+    """Units that came in addition, by line; they are open."""
+    charges: tuple[Charge, ...] | None = None
+    """All of them as they are now; None if they stay as they are."""
+    untracked: tuple[LineNo, ...] = ()
+    """Of the lines with added units those of which nothing can be promised, because no feed says what there is."""
+    outdated: bool = False
+    """A newer state was known already: this one is recorded and changes nothing."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if self.outdated:
+            return ("a newer state of the order is known, which stays; this one is only recorded",)
+        return super().warnings
+
+
 class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     """What is not packed goes elsewhere."""
 
@@ -550,6 +584,7 @@ OrderFact = (
     | OrderConfirmed
     | UnitsBackordered
     | UnitsReserved
+    | OrderAmended
     | AddressChanged
     | UnitsCancelled
     | UnitsDelivered

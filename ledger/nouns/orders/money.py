@@ -107,7 +107,7 @@ def _odd_payment(after: Order, payment: Payment) -> Iterator[str]:
 def follow_payment(before: Order, after: Order, at: datetime) -> Sequence[OrderFact]:
     """The holds that wait for money, after news of it by amounts."""
     if after.payment is PaymentState.PAID:
-        ended = [hold for hold in after.holds if hold.reason in _FOR_MONEY and not hold.supplier_order_id]
+        ended = [hold for hold in after.holds if hold.reason in _FOR_MONEY and _of_money(hold)]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
     if after.payment is before.payment:
         return []
@@ -115,6 +115,19 @@ def follow_payment(before: Order, after: Order, at: datetime) -> Sequence[OrderF
 
 
 _FOR_MONEY = (HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED)
+
+
+def _of_money(hold: Hold) -> bool:
+    """Whether money ends the hold: a person ends what it placed on one supplier order."""
+    return not hold.supplier_order_id or hold.owner == LEDGER
+
+
+def await_payment(order: Order, supplier_order_ids: Sequence[str], at: datetime) -> Sequence[OrderFact]:
+    """Parts that came in addition to a confirmed order wait for their money, as far as amounts say that it lacks."""
+    if order.payment is not PaymentState.PARTLY_PAID:
+        return []
+    reason = HoldReason.AWAITING_PAYMENT
+    return place_holds(order, [Hold(reason, LEDGER, at, supplier_order_id=each) for each in supplier_order_ids])
 
 
 def _without_money(order: Order, payment: PaymentState, at: datetime) -> Sequence[OrderFact]:
@@ -161,7 +174,7 @@ def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
     return [
         hold
         for hold in order.holds
-        if not hold.supplier_order_id
+        if _of_money(hold)
         and (
             hold.reason is HoldReason.AWAITING_PAYMENT or (hold.reason is HoldReason.PAYMENT_REVERSED and hold.at <= at)
         )

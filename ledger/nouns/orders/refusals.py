@@ -70,6 +70,13 @@ class AlreadyPacked(Forbidden, reason="ALREADY_PACKED"):
     supplier_order_id: str
 
 
+class LineIsOfAnotherSku(Forbidden, reason="LINE_IS_OF_ANOTHER_SKU"):
+    says = "line {line_no} is of {sku}, not of {asked}; a substitute is a new line, with substitute_for"
+    line_no: int
+    sku: str
+    asked: str
+
+
 class CannotCancel(Forbidden, reason="CANNOT_CANCEL"):
     says = (
         "{asked} of line {line_no} to cancel, {left} can still be cancelled; units that were shipped can only be "

@@ -140,6 +140,13 @@ class OrderMoney(Value, frozen=True):
     """Units that were cancelled, and when each were."""
     on_delivery: bool = False
     """Carriers collect the money at the door."""
+    paid_minor: int = 0
+    """What had come in by the shop's word before an amendment; a later word starts over."""
+    lowered_minor: int = 0
+    """By how much amendments made it cheaper."""
+    amended_at: datetime | None = None
+    version: int = 0
+    """Of the newest amendment, by its source's time and count."""
 
 
 AtSupplier = tuple[str, LineNo]

@@ -358,6 +358,8 @@ class OrderLine(_message.Message):
     WEIGHT_GRAMS_FIELD_NUMBER: _builtins.int
     DECLARED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
     TOTAL_MINOR_FIELD_NUMBER: _builtins.int
+    SUBSTITUTE_FOR_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number, from 1, unique in the order; 0 means its place in the list."""
     sku: _builtins.str
@@ -386,6 +388,10 @@ class OrderLine(_message.Message):
     """What all units of the line cost together, after discounts, such as 1000 for three that cost 10.00; it goes before
     the price of one. Absent means quantity x price. A unit's share of it is exact: the shares of all add up to it.
     """
+    substitute_for: _builtins.int
+    """The line that it takes the place of, in an amendment; 0 if of none."""
+    given_up: _builtins.int
+    """Of a line that is answered: so many of its units an amendment took away; the total is for the others."""
     @_builtins.property
     def dispatch_by(self) -> _timestamp_pb2.Timestamp:
         """A dispatch deadline that the shop gave; it goes before the agreement's."""
@@ -405,10 +411,12 @@ class OrderLine(_message.Message):
         weight_grams: _builtins.int = ...,
         declared_value_minor: _builtins.int = ...,
         total_minor: _builtins.int | None = ...,
+        substitute_for: _builtins.int = ...,
+        given_up: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "dispatch_by", b"dispatch_by", "total_minor", b"total_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "supplier_id", b"supplier_id", "title", b"title", "total_minor", b"total_minor", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "given_up", b"given_up", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "substitute_for", b"substitute_for", "supplier_id", b"supplier_id", "title", b"title", "total_minor", b"total_minor", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__total_minor: _TypeAlias = _typing.Literal["total_minor"]  # noqa: Y015
     _WhichOneofArgType__total_minor: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor"]  # noqa: Y015
@@ -860,6 +868,66 @@ class CancelOrderRequest(_message.Message):
 Global___CancelOrderRequest: _TypeAlias = CancelOrderRequest  # noqa: Y015
 
 @_typing.final
+class AmendOrderRequest(_message.Message):
+    """Asks to change what was sold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    CHARGES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    version: _builtins.int
+    """The order's version at its source, rising; 0 if it counts none, then its time decides."""
+    by: _common_pb2.Party.ValueType
+    """On whose wish; the customer's if not said."""
+    reason: _builtins.str
+    """A word for why, such as "customer_edit"; at most 100 characters, no personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
+        """All lines as they are to be now, at most 1,000, with the units that are wanted: shipped ones too, cancelled ones not.
+        One left out is wanted no more. Of a known line units, prices and title count; another SKU is a line of its own.
+        """
+
+    @_builtins.property
+    def charges(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Charge]:
+        """All charges as they are to be now, at most 100."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the source changed it; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        order_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___OrderLine] | None = ...,
+        charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
+        version: _builtins.int = ...,
+        by: _common_pb2.Party.ValueType = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "charges", b"charges", "context", b"context", "lines", b"lines", "order_id", b"order_id", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendOrderRequest: _TypeAlias = AmendOrderRequest  # noqa: Y015
+
+@_typing.final
 class ChangeAddressRequest(_message.Message):
     """Asks to send parcels elsewhere."""
 
@@ -904,86 +972,6 @@ class ChangeAddressRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChangeAddressRequest: _TypeAlias = ChangeAddressRequest  # noqa: Y015
-
-@_typing.final
-class ConfirmReceiptRequest(_message.Message):
-    """Asks to record that everything arrived."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    ORDER_ID_FIELD_NUMBER: _builtins.int
-    BY_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    order_id: _builtins.str
-    """"channel/channel_order_id"."""
-    by: _common_pb2.Party.ValueType
-    """Who said so: customer or carrier. Required."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        order_id: _builtins.str = ...,
-        by: _common_pb2.Party.ValueType = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "context", b"context", "order_id", b"order_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ConfirmReceiptRequest: _TypeAlias = ConfirmReceiptRequest  # noqa: Y015
-
-@_typing.final
-class RecordReviewRequest(_message.Message):
-    """Asks to record a review."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    ORDER_ID_FIELD_NUMBER: _builtins.int
-    REVIEW_ID_FIELD_NUMBER: _builtins.int
-    SCORE_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    order_id: _builtins.str
-    """"channel/channel_order_id"."""
-    review_id: _builtins.str
-    """The review's id in the shop."""
-    score: _builtins.int
-    """Stars, 1 to 5."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When it was written; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        order_id: _builtins.str = ...,
-        review_id: _builtins.str = ...,
-        score: _builtins.int = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "order_id", b"order_id", "review_id", b"review_id", "score", b"score"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordReviewRequest: _TypeAlias = RecordReviewRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):
@@ -1104,8 +1092,14 @@ class OrderLineState(_message.Message):
     UNTRACKED_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
     PART_OF_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    WANTED_MINOR_FIELD_NUMBER: _builtins.int
     untracked: _builtins.bool
     """Whether nothing is promised of its stock, because its supplier sends no feed of the SKU."""
+    wanted: _builtins.int
+    """Units that are wanted: neither cancelled nor asked to be. An amendment starts from them."""
+    wanted_minor: _builtins.int
+    """What they cost."""
     @_builtins.property
     def line(self) -> Global___OrderLine:
         """As the shop sent it, with what the SKU master knew beside that."""
@@ -1130,10 +1124,12 @@ class OrderLineState(_message.Message):
         untracked: _builtins.bool = ...,
         choice: _suppliers_pb2.Choice | None = ...,
         part_of: _suppliers_pb2.PartOf | None = ...,
+        wanted: _builtins.int = ...,
+        wanted_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "part_of", b"part_of", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "part_of", b"part_of", "units", b"units", "untracked", b"untracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "part_of", b"part_of", "units", b"units", "untracked", b"untracked", "wanted", b"wanted", "wanted_minor", b"wanted_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1234,6 +1230,7 @@ class Order(_message.Message):
     CHARGES_FIELD_NUMBER: _builtins.int
     PAYMENTS_FIELD_NUMBER: _builtins.int
     MONEY_FIELD_NUMBER: _builtins.int
+    SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1262,6 +1259,8 @@ class Order(_message.Message):
     """Whether it is a gift: no prices in the parcel."""
     promised_day: _builtins.str
     """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
+    source_version: _builtins.int
+    """The order's version at its source, as the newest amendment said; 0 if none said one."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -1364,10 +1363,11 @@ class Order(_message.Message):
         charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
         payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
         money: _order_money_pb2.OrderMoney | None = ...,
+        source_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

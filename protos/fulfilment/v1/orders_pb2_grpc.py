@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import order_feedback_pb2 as fulfilment_dot_v1_dot_order__feedback__pb2
 from fulfilment.v1 import order_money_pb2 as fulfilment_dot_v1_dot_order__money__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
 from fulfilment.v1 import remarks_pb2 as fulfilment_dot_v1_dot_remarks__pb2
@@ -104,6 +105,11 @@ class OrderServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.AmendOrder = channel.unary_unary(
+                '/fulfilment.v1.OrderService/AmendOrder',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.AmendOrderRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.AnswerCancelRequest = channel.unary_unary(
                 '/fulfilment.v1.OrderService/AnswerCancelRequest',
                 request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AnswerCancelRequestRequest.SerializeToString,
@@ -126,12 +132,12 @@ class OrderServiceStub:
                 _registered_method=True)
         self.ConfirmReceipt = channel.unary_unary(
                 '/fulfilment.v1.OrderService/ConfirmReceipt',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.ConfirmReceiptRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_order__feedback__pb2.ConfirmReceiptRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RecordReview = channel.unary_unary(
                 '/fulfilment.v1.OrderService/RecordReview',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_order__feedback__pb2.RecordReviewRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RecordChargeback = channel.unary_unary(
@@ -202,8 +208,7 @@ class OrderServiceServicer:
         """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
         hold "incomplete" goes, and a paid order is confirmed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
-        order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
-        more than 10^15 minor units.
+        order, ORDER_CLOSED if it is cancelled, TOTAL_TOO_LARGE if all lines together come to more than 10^15 minor units.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -317,6 +322,16 @@ class OrderServiceServicer:
         Once no unit is left to leave or to arrive, the ledger's own holds end. Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
         NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AmendOrder(self, request, context):
+        """Says what the lines and charges of a taken order are to be now. More units and new lines go as at intake, fewer as a
+        cancel; money follows what the shop wants. An older state is recorded and changes nothing, which the warnings say.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL if more units have left
+        than are wanted, LINE_IS_OF_ANOTHER_SKU, TOTAL_TOO_LARGE, or ORDER_CLOSED if it is cancelled or completed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -512,6 +527,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_orders__pb2.CancelOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
+            'AmendOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.AmendOrder,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.AmendOrderRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
             'AnswerCancelRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.AnswerCancelRequest,
                     request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AnswerCancelRequestRequest.FromString,
@@ -534,12 +554,12 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'ConfirmReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmReceipt,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.ConfirmReceiptRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_order__feedback__pb2.ConfirmReceiptRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RecordReview': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordReview,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_order__feedback__pb2.RecordReviewRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RecordChargeback': grpc.unary_unary_rpc_method_handler(
@@ -896,6 +916,33 @@ class OrderService:
             _registered_method=True)
 
     @staticmethod
+    def AmendOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/AmendOrder',
+            fulfilment_dot_v1_dot_orders__pb2.AmendOrderRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AnswerCancelRequest(request,
             target,
             options=(),
@@ -1018,7 +1065,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/ConfirmReceipt',
-            fulfilment_dot_v1_dot_orders__pb2.ConfirmReceiptRequest.SerializeToString,
+            fulfilment_dot_v1_dot_order__feedback__pb2.ConfirmReceiptRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -1045,7 +1092,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/RecordReview',
-            fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.SerializeToString,
+            fulfilment_dot_v1_dot_order__feedback__pb2.RecordReviewRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

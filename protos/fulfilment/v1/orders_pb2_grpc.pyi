@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import order_feedback_pb2 as _order_feedback_pb2
 from fulfilment.v1 import order_money_pb2 as _order_money_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import remarks_pb2 as _remarks_pb2
@@ -62,8 +63,7 @@ class OrderServiceStub:
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
     hold "incomplete" goes, and a paid order is confirmed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
-    order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
-    more than 10^15 minor units.
+    order, ORDER_CLOSED if it is cancelled, TOTAL_TOO_LARGE if all lines together come to more than 10^15 minor units.
     """
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
     """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
@@ -142,6 +142,12 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
+    AmendOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AmendOrderRequest, _common_pb2.Receipt]
+    """Says what the lines and charges of a taken order are to be now. More units and new lines go as at intake, fewer as a
+    cancel; money follows what the shop wants. An older state is recorded and changes nothing, which the warnings say.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL if more units have left
+    than are wanted, LINE_IS_OF_ANOTHER_SKU, TOTAL_TOO_LARGE, or ORDER_CLOSED if it is cancelled or completed.
+    """
     AnswerCancelRequest: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
@@ -174,13 +180,13 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
     clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
-    ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
+    ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_order_feedback_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
     """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
     back to its sender. Saying it twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
     came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
     """
-    RecordReview: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]
+    RecordReview: _grpc.UnaryUnaryMultiCallable[_order_feedback_pb2.RecordReviewRequest, _common_pb2.Receipt]
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
@@ -252,8 +258,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
     hold "incomplete" goes, and a paid order is confirmed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
-    order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
-    more than 10^15 minor units.
+    order, ORDER_CLOSED if it is cancelled, TOTAL_TOO_LARGE if all lines together come to more than 10^15 minor units.
     """
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what moved of the money, or what the shop says of it. Payments have amounts: how the money stands follows
@@ -332,6 +337,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
+    AmendOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.AmendOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Says what the lines and charges of a taken order are to be now. More units and new lines go as at intake, fewer as a
+    cancel; money follows what the shop wants. An older state is recorded and changes nothing, which the warnings say.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL if more units have left
+    than are wanted, LINE_IS_OF_ANOTHER_SKU, TOTAL_TOO_LARGE, or ORDER_CLOSED if it is cancelled or completed.
+    """
     AnswerCancelRequest: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
@@ -364,13 +375,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
     clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
-    ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_order_feedback_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
     back to its sender. Saying it twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
     came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
     """
-    RecordReview: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordReview: _aio.UnaryUnaryMultiCallable[_order_feedback_pb2.RecordReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
@@ -451,8 +462,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing lacks any more, the
         hold "incomplete" goes, and a paid order is confirmed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of a confirmed
-        order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines together come to
-        more than 10^15 minor units.
+        order, ORDER_CLOSED if it is cancelled, TOTAL_TOO_LARGE if all lines together come to more than 10^15 minor units.
         """
 
     @_abc_1.abstractmethod
@@ -587,6 +597,18 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AmendOrder(
+        self,
+        request: _orders_pb2.AmendOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Says what the lines and charges of a taken order are to be now. More units and new lines go as at intake, fewer as a
+        cancel; money follows what the shop wants. An older state is recorded and changes nothing, which the warnings say.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL if more units have left
+        than are wanted, LINE_IS_OF_ANOTHER_SKU, TOTAL_TOO_LARGE, or ORDER_CLOSED if it is cancelled or completed.
+        """
+
+    @_abc_1.abstractmethod
     def AnswerCancelRequest(
         self,
         request: _supplier_orders_pb2.AnswerCancelRequestRequest,
@@ -645,7 +667,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ConfirmReceipt(
         self,
-        request: _orders_pb2.ConfirmReceiptRequest,
+        request: _order_feedback_pb2.ConfirmReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
@@ -657,7 +679,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordReview(
         self,
-        request: _orders_pb2.RecordReviewRequest,
+        request: _order_feedback_pb2.RecordReviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the stars a customer gave. The same review again records nothing.

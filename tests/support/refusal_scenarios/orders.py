@@ -263,6 +263,21 @@ ORDERS: Scenarios = {
         "NOTHING_TO_REROUTE": of_order(Trade.placed),
         "BEFORE_PLACING": of_order(turned_down, at=stamp(NOW - 195 * DAY)),
     },
+    "AmendOrder": {
+        "UNKNOWN_ORDER": as_it_is,
+        "UNKNOWN_LINE": of_order(
+            Trade.placed, lines=[orders_pb2.OrderLine(sku="mug", line_no=7, quantity=1, substitute_for=9)]
+        ),
+        "CANNOT_CANCEL": of_order(Trade.shipped),
+        "LINE_IS_OF_ANOTHER_SKU": of_order(Trade.placed, lines=[bought("MUG")]),
+        "TOTAL_TOO_LARGE": of_order(
+            lambda trade: trade.placed(
+                lines=[orders_pb2.OrderLine(sku="cup", quantity=1, supplier_id="acme", declared_value_minor=MOST_MINOR)]
+            ),
+            lines=[orders_pb2.OrderLine(line_no=1, quantity=2)],
+        ),
+        "ORDER_CLOSED": of_order(Trade.cancelled, lines=[orders_pb2.OrderLine(line_no=1, quantity=3)]),
+    },
     "ChangeAddress": {
         "UNKNOWN_ORDER": as_it_is,
         "ALREADY_PACKED": of_order(Trade.shipped),

@@ -1,0 +1,122 @@
+"""Decisions on what a shop changes of an order that it has sold (DOMAIN 1, Amending)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo, Units, Value
+from ledger.nouns.orders.details import since_placing
+from ledger.nouns.orders.facts import Line, OrderAmended
+from ledger.nouns.orders.payments import Charge
+from ledger.nouns.orders.refusals import LineIsOfAnotherSku, OrderClosed
+from ledger.nouns.orders.state import Header, Order
+from ledger.nouns.orders.supplier_orders import UnknownLine
+
+
+class Wanted(Value, frozen=True):
+    """The order as its source has it now: all lines with the units that are wanted, all charges."""
+
+    lines: tuple[Line, ...]
+    charges: tuple[Charge, ...]
+    at: datetime
+    version: int = 0
+    """Of the order at its source, higher with each change; 0 where the source counts none."""
+
+
+class Amendment(Value, frozen=True):
+    """The difference between what an order is and what is wanted now."""
+
+    fact: OrderAmended | None = None
+    """None where nothing differs but units that are to be cancelled."""
+    fewer: Units = {}
+    """Units to cancel, by line."""
+
+
+def amend(order: Order, wanted: Wanted) -> Amendment:
+    """What has to change. A state that is older than one that is known is only recorded.
+
+    By its source's count if both have one, else by its time. What is wanted already changes nothing.
+    """
+    if _is_outdated(order, wanted):
+        return Amendment(OrderAmended(order.order_id, wanted.at, wanted.version, outdated=True))
+    lines: list[Line] = []
+    added, fewer = Units(), Units()
+    for line in _all_lines(order, wanted.lines):
+        present = order.lines.get(line.line_no)
+        left = wanted_units(order, line.line_no) if present else 0
+        if line.quantity > left:
+            added[line.line_no] = line.quantity - left
+        elif line.quantity < left:
+            fewer[line.line_no] = left - line.quantity
+        if (changed := _changed(order, present, line)) is not None:
+            lines.append(changed)
+    charges = wanted.charges if wanted.charges != order.money.charges else None
+    if (added or fewer or lines or charges is not None) and order.header in _CLOSED:
+        raise OrderClosed(order.order_id, order.header)
+    if not (lines or charges is not None or wanted.version > order.money.version):
+        return Amendment(fewer=fewer)
+    fact = OrderAmended(order.order_id, wanted.at, wanted.version, tuple(lines), added, charges)
+    return Amendment(since_placing(order, fact), fewer)
+
+
+_CLOSED = (Header.CANCELLED, Header.COMPLETED)
+
+
+def _is_outdated(order: Order, wanted: Wanted) -> bool:
+    known = order.money
+    if wanted.version and known.version:
+        return wanted.version < known.version
+    return known.amended_at is not None and wanted.at < known.amended_at
+
+
+def _all_lines(order: Order, lines: Iterable[Line]) -> list[Line]:
+    """The wanted lines, and those that nobody wants any more with no units."""
+    wanted = {line.line_no: line for line in lines}
+    bundles = {line.part_of.line_no for line in order.lines.values() if line.part_of is not None}
+    for line in wanted.values():
+        known = order.lines.get(line.line_no)
+        if known is not None and line.sku not in ("", known.sku):
+            raise LineIsOfAnotherSku(line.line_no, known.sku, line.sku)
+        if line.substitute_for and line.substitute_for not in order.lines.keys() | bundles:
+            raise UnknownLine(f"order {order.order_id}", line.substitute_for)
+    gone = [replace(line, quantity=0, total_minor=0) for n, line in order.lines.items() if n not in wanted]
+    return [*wanted.values(), *gone]
+
+
+def wanted_units(order: Order, line_no: LineNo) -> int:
+    """Units of a line that are wanted: neither cancelled nor asked to be."""
+    buckets = order.buckets[line_no]
+    asked = sum(_to_cancel(each.cancel_asked, each.reroute_asked, line_no) for each in order.supplier_orders.values())
+    return buckets.total - buckets.cancelled - asked
+
+
+def wanted_minor(order: Order, line_no: LineNo) -> int:
+    """What they cost together."""
+    left = wanted_units(order, line_no)
+    return order.lines[line_no].worth_minor(left, order.buckets[line_no].total - left)
+
+
+def _to_cancel(asked: Mapping[LineNo, int], rerouted: Mapping[LineNo, int], line_no: LineNo) -> int:
+    return asked.get(line_no, 0) - rerouted.get(line_no, 0)
+
+
+def _changed(order: Order, present: Line | None, line: Line) -> Line | None:
+    """The line as it is to be, its quantity counting all units that were ever ordered; None if it is so already."""
+    if present is None:
+        return line if line.quantity else None
+    line_no = line.line_no
+    left, buckets = wanted_units(order, line_no), order.buckets[line_no]
+    quantity = buckets.total + max(line.quantity - left, 0)
+    if line.quantity == left and line.amount_minor == wanted_minor(order, line_no):
+        return None
+    return replace(
+        present,
+        quantity=quantity,
+        unit_price_minor=line.unit_price_minor,
+        title=line.title or present.title,
+        total_minor=line.amount_minor,
+        given_up=quantity - line.quantity,
+    )
