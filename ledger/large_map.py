@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import TypeVar
+from typing import TypeVar, overload
 from zlib import crc32
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _PARTS = 64
 """A change copies the list of parts, one part and one of its own parts: for 100,000 keys some 150 references."""
@@ -24,7 +25,8 @@ class LargeMap(Mapping[str, T]):
         self._parts, self._length = parts, length
 
     def changed(self, key: str, value: T) -> LargeMap[T]:
-        outer, inner = _place(key)
+        place = crc32(key.encode())
+        outer, inner = place % _PARTS, place // _PARTS % _PARTS
         part = self._parts[outer]
         few = {**part[inner], key: value}
         changed = (*part[:inner], few, *part[inner + 1 :])
@@ -32,15 +34,20 @@ class LargeMap(Mapping[str, T]):
         return LargeMap(parts, self._length + len(few) - len(part[inner]))
 
     def __getitem__(self, key: str) -> T:
-        outer, inner = _place(key)
-        return self._parts[outer][inner][key]
+        place = crc32(key.encode())
+        return self._parts[place % _PARTS][place // _PARTS % _PARTS][key]
+
+    @overload
+    def get(self, key: str, /) -> T | None: ...
+    @overload
+    def get(self, key: str, /, default: T | U) -> T | U: ...
+    def get(self, key: str, /, default: T | U | None = None) -> T | U | None:
+        # For each line of an order: what a mapping inherits takes three times as long.
+        place = crc32(key.encode())
+        return self._parts[place % _PARTS][place // _PARTS % _PARTS].get(key, default)
 
     def __iter__(self) -> Iterator[str]:
         return chain.from_iterable(chain.from_iterable(self._parts))
 
     def __len__(self) -> int:
         return self._length
-
-
-def _place(key: str) -> tuple[int, int]:
-    return divmod(crc32(key.encode()) % (_PARTS * _PARTS), _PARTS)

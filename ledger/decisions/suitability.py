@@ -7,6 +7,7 @@ from datetime import datetime
 
 from ledger.facts import LineNo, Units
 from ledger.nouns import suppliers
+from ledger.nouns.offers import holding
 from ledger.nouns.orders import Line, Order
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.refusals import Forbidden, Refusal
@@ -85,7 +86,7 @@ def _misfit(supplier: Supplier, order: Order, line: Line, open_units: Units, at:
     listed = supplier.offers.get(line.sku) if supplier.offers else None
     if listed is None:
         return None
-    offer, line_no, units = supplier.offer_at(line.sku, at), line.line_no, open_units[line.line_no]
+    offer, line_no, units = holding(listed, at), line.line_no, open_units[line.line_no]
     if offer is None:
         return NotOfferedNow(line_no, line.supplier_id, line.sku)
     if (total := offer.too_dear(units)) is not None:
