@@ -38,9 +38,9 @@ _EAST_ASIAN = {
 _RUNS = re.compile("|".join(f"([{characters}]+)" for characters in _EAST_ASIAN.values()))
 _FONT_OF_RUN = tuple(_EAST_ASIAN)
 
-_INK, _GREY, _RULE, _BAND = HexColor("#1d2733"), HexColor("#66707c"), HexColor("#c9d0d8"), HexColor("#eef1f5")
-_MARGIN = 18 * mm
-_WIDTH = A4[0] - 2 * _MARGIN
+INK, _GREY, RULE, BAND = HexColor("#1d2733"), HexColor("#66707c"), HexColor("#c9d0d8"), HexColor("#eef1f5")
+MARGIN = 18 * mm
+WIDTH = A4[0] - 2 * MARGIN
 _COLUMNS = (9 * mm, 58 * mm, 24 * mm, 14 * mm, 13 * mm, 18 * mm, 18 * mm, 20 * mm)
 
 _TERMS = {
@@ -51,26 +51,31 @@ _TERMS = {
 
 def draw(invoice: shipping_pb2.CommercialInvoice) -> bytes:
     """The invoice on A4. The same invoice gives the same bytes."""
-    _register_fonts()
+    register_fonts()
+    return pages(f"Commercial invoice {invoice.number}", invoice.seller.name or invoice.shipper.name, _content(invoice))
+
+
+def pages(title: str, author: str, content: list[Any]) -> bytes:
+    """A document on A4 whose title and number stand on each page."""
     out = BytesIO()
     document = SimpleDocTemplate(
         out,
         pagesize=A4,
         # The frame pads its text by six points, which the tables do without.
-        leftMargin=_MARGIN - 6,
-        rightMargin=_MARGIN - 6,
+        leftMargin=MARGIN - 6,
+        rightMargin=MARGIN - 6,
         topMargin=16 * mm,
         bottomMargin=20 * mm,
-        title=f"Commercial invoice {invoice.number}",
-        author=invoice.seller.name or invoice.shipper.name,
+        title=title,
+        author=author,
         invariant=1,
     )
-    document.build(_content(invoice), canvasmaker=partial(_NumberedPages, label=f"Commercial invoice {invoice.number}"))
+    document.build(content, canvasmaker=partial(_NumberedPages, label=title))
     return out.getvalue()
 
 
 @cache
-def _register_fonts() -> None:
+def register_fonts() -> None:
     found = find_spec("matplotlib")
     assert found is not None, "matplotlib, which draws the reports, is installed"
     folder = Path(str(found.origin)).parent / "mpl-data" / "fonts" / "ttf"
@@ -89,22 +94,22 @@ def _style(size: float, font: str = _PLAIN, **more: Any) -> ParagraphStyle:
         fontName=font,
         fontSize=size,
         leading=size * 1.35,
-        **{"textColor": _INK, **more},
+        **{"textColor": INK, **more},
     )
 
 
-_TITLE = _style(17, _BOLD)
-_LABEL = _style(6.5, _BOLD, textColor=_GREY)
-_TEXT = _style(8)
-_STRONG = _style(8, _BOLD)
-_SMALL = _style(7, textColor=_GREY)
-_HEAD = _style(7, _BOLD)
-_HEAD_RIGHT = _style(7, _BOLD, alignment=TA_RIGHT)
-_RIGHT = _style(8, alignment=TA_RIGHT)
-_STRONG_RIGHT = _style(8, _BOLD, alignment=TA_RIGHT)
+TITLE = _style(17, _BOLD)
+LABEL = _style(6.5, _BOLD, textColor=_GREY)
+TEXT = _style(8)
+STRONG = _style(8, _BOLD)
+SMALL = _style(7, textColor=_GREY)
+HEAD = _style(7, _BOLD)
+HEAD_RIGHT = _style(7, _BOLD, alignment=TA_RIGHT)
+RIGHT = _style(8, alignment=TA_RIGHT)
+STRONG_RIGHT = _style(8, _BOLD, alignment=TA_RIGHT)
 
 
-def _set(text: str, style: ParagraphStyle) -> Paragraph:
+def set_text(text: str, style: ParagraphStyle) -> Paragraph:
     """Text in one paragraph; each script in a font that has it."""
     marked = _RUNS.sub(_in_its_font, escape(text, quote=False))
     # Chinese is broken between any two characters; words beside it are kept whole.
@@ -126,7 +131,7 @@ def _kilograms(grams: int) -> str:
 
 def _content(invoice: shipping_pb2.CommercialInvoice) -> list[Any]:
     return [
-        _set("COMMERCIAL INVOICE", _TITLE),
+        set_text("COMMERCIAL INVOICE", TITLE),
         Spacer(0, 4 * mm),
         _facts(invoice),
         Spacer(0, 5 * mm),
@@ -147,10 +152,10 @@ def _facts(invoice: shipping_pb2.CommercialInvoice) -> Table:
         ("TERMS (INCOTERMS 2020)", term),
         ("CURRENCY", invoice.total.currency),
     ]
-    widths = [0.31 * _WIDTH, 0.13 * _WIDTH, 0.22 * _WIDTH, 0.22 * _WIDTH, 0.12 * _WIDTH]
-    cells = [[_set(label, _LABEL), _set(value, _STRONG)] for label, value in facts]
+    widths = [0.31 * WIDTH, 0.13 * WIDTH, 0.22 * WIDTH, 0.22 * WIDTH, 0.12 * WIDTH]
+    cells = [[set_text(label, LABEL), set_text(value, STRONG)] for label, value in facts]
     table = Table([cells], colWidths=widths)
-    table.setStyle(_plain_style([("LINEABOVE", (0, 0), (-1, 0), 1.2, _INK), ("TOPPADDING", (0, 0), (-1, 0), 5)]))
+    table.setStyle(plain_style([("LINEABOVE", (0, 0), (-1, 0), 1.2, INK), ("TOPPADDING", (0, 0), (-1, 0), 5)]))
     return table
 
 
@@ -158,21 +163,19 @@ def _parties(invoice: shipping_pb2.CommercialInvoice) -> Table:
     parties = [("SHIPPER / EXPORTER", invoice.shipper), ("CONSIGNEE / BUYER", invoice.buyer)]
     if invoice.HasField("seller"):
         parties.insert(0, ("SELLER", invoice.seller))
-    table = Table([[_party(label, who) for label, who in parties]], colWidths=[_WIDTH / len(parties)] * len(parties))
-    table.setStyle(
-        _plain_style([("BOX", (0, 0), (-1, -1), 0.5, _RULE), ("INNERGRID", (0, 0), (-1, -1), 0.5, _RULE)], 5)
-    )
+    table = Table([[party(label, who) for label, who in parties]], colWidths=[WIDTH / len(parties)] * len(parties))
+    table.setStyle(plain_style([("BOX", (0, 0), (-1, -1), 0.5, RULE), ("INNERGRID", (0, 0), (-1, -1), 0.5, RULE)], 5))
     return table
 
 
-def _party(label: str, who: shipping_pb2.InvoiceParty) -> list[Any]:
+def party(label: str, who: shipping_pb2.InvoiceParty) -> list[Any]:
     tax_id = [f"Tax ID {who.tax_id}"] if who.tax_id else []
     lines = [*who.address, who.country, *who.contact, *tax_id]
     return [
-        _set(label, _LABEL),
+        set_text(label, LABEL),
         Spacer(0, 1 * mm),
-        _set(who.name or "(not known)", _STRONG),
-        *(_set(line, _TEXT) for line in lines if line),
+        set_text(who.name or "(not known)", STRONG),
+        *(set_text(line, TEXT) for line in lines if line),
     ]
 
 
@@ -182,16 +185,16 @@ def _goods(invoice: shipping_pb2.CommercialInvoice) -> Table:
         ("No.", "Description of goods", "HS code", "Origin"),
         ("Qty", "Net kg", f"Unit {currency}", f"Total {currency}"),
     )
-    rows = [[*(_set(word, _HEAD) for word in head[0]), *(_set(word, _HEAD_RIGHT) for word in head[1])]]
+    rows = [[*(set_text(word, HEAD) for word in head[0]), *(set_text(word, HEAD_RIGHT) for word in head[1])]]
     rows += [_goods_row(line, currency) for line in invoice.lines]
     rows.append(_total_row(invoice))
     table = Table(rows, colWidths=_columns(), repeatRows=1)
     table.setStyle(
-        _plain_style(
+        plain_style(
             [
-                ("BACKGROUND", (0, 0), (-1, 0), _BAND),
-                ("LINEBELOW", (0, 1), (-1, -2), 0.4, _RULE),
-                ("LINEABOVE", (0, -1), (-1, -1), 1.2, _INK),
+                ("BACKGROUND", (0, 0), (-1, 0), BAND),
+                ("LINEBELOW", (0, 1), (-1, -2), 0.4, RULE),
+                ("LINEABOVE", (0, -1), (-1, -1), 1.2, INK),
                 # The total never stands alone on a page.
                 ("NOSPLIT", (0, -2), (-1, -1)),
             ],
@@ -204,19 +207,19 @@ def _goods(invoice: shipping_pb2.CommercialInvoice) -> Table:
 def _columns() -> Sequence[float]:
     """The description takes what the others leave."""
     others = sum(_COLUMNS) - _COLUMNS[1]
-    return (_COLUMNS[0], _WIDTH - others, *_COLUMNS[2:])
+    return (_COLUMNS[0], WIDTH - others, *_COLUMNS[2:])
 
 
 def _goods_row(line: shipping_pb2.InvoiceLine, currency: str) -> list[Any]:
     return [
-        _set(str(line.line_no), _TEXT),
-        [_set(line.title, _TEXT), _set(f"SKU {line.sku}", _SMALL)],
-        _set(line.hs_code, _TEXT),
-        _set(line.origin, _TEXT),
-        _set(f"{line.units:,}", _RIGHT),
-        _set(_kilograms(line.weight_grams), _RIGHT),
-        _set(amount(line.unit_value_minor, currency), _RIGHT),
-        _set(amount(line.value_minor, currency), _RIGHT),
+        set_text(str(line.line_no), TEXT),
+        [set_text(line.title, TEXT), set_text(f"SKU {line.sku}", SMALL)],
+        set_text(line.hs_code, TEXT),
+        set_text(line.origin, TEXT),
+        set_text(f"{line.units:,}", RIGHT),
+        set_text(_kilograms(line.weight_grams), RIGHT),
+        set_text(amount(line.unit_value_minor, currency), RIGHT),
+        set_text(amount(line.value_minor, currency), RIGHT),
     ]
 
 
@@ -224,13 +227,13 @@ def _total_row(invoice: shipping_pb2.CommercialInvoice) -> list[Any]:
     total = amount(invoice.total.amount_minor, invoice.total.currency)
     return [
         "",
-        _set("Total", _STRONG),
+        set_text("Total", STRONG),
         "",
         "",
-        _set(f"{invoice.units:,}", _STRONG_RIGHT),
-        _set(_kilograms(invoice.weight_grams), _STRONG_RIGHT),
-        _set(invoice.total.currency, _STRONG_RIGHT),
-        _set(total, _STRONG_RIGHT),
+        set_text(f"{invoice.units:,}", STRONG_RIGHT),
+        set_text(_kilograms(invoice.weight_grams), STRONG_RIGHT),
+        set_text(invoice.total.currency, STRONG_RIGHT),
+        set_text(total, STRONG_RIGHT),
     ]
 
 
@@ -242,17 +245,17 @@ def _declaration(invoice: shipping_pb2.CommercialInvoice) -> list[Any]:
     ]
     if invoice.parcels:
         words.insert(0, f"Shipped as {', '.join(invoice.parcels)}.")
-    lines = Table([[_set("Signature", _LABEL), "", _set("Place and date", _LABEL)]], colWidths=_shares(45, 10, 45))
-    rule = ("LINEABOVE", (0, 0), (0, 0), 0.6, _INK), ("LINEABOVE", (2, 0), (2, 0), 0.6, _INK)
-    lines.setStyle(_plain_style(rule))
-    return [*(_set(sentence, _TEXT) for sentence in words), Spacer(0, 16 * mm), lines]
+    lines = Table([[set_text("Signature", LABEL), "", set_text("Place and date", LABEL)]], colWidths=shares(45, 10, 45))
+    rule = ("LINEABOVE", (0, 0), (0, 0), 0.6, INK), ("LINEABOVE", (2, 0), (2, 0), 0.6, INK)
+    lines.setStyle(plain_style(rule))
+    return [*(set_text(sentence, TEXT) for sentence in words), Spacer(0, 16 * mm), lines]
 
 
-def _shares(*percent: int) -> list[float]:
-    return [_WIDTH * each / 100 for each in percent]
+def shares(*percent: int) -> list[float]:
+    return [WIDTH * each / 100 for each in percent]
 
 
-def _plain_style(more: Iterable[tuple[Any, ...]], padding: float = 0) -> TableStyle:
+def plain_style(more: Iterable[tuple[Any, ...]], padding: float = 0) -> TableStyle:
     return TableStyle(
         [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -282,8 +285,8 @@ class _NumberedPages(Canvas):
             self.__dict__.update(page)
             self.setFont(_PLAIN, 7)
             self.setFillColor(_GREY)
-            self.drawString(_MARGIN, 11 * mm, self._label)
-            self.drawRightString(A4[0] - _MARGIN, 11 * mm, f"Page {number} of {len(self._pages)}")
+            self.drawString(MARGIN, 11 * mm, self._label)
+            self.drawRightString(A4[0] - MARGIN, 11 * mm, f"Page {number} of {len(self._pages)}")
             super().showPage()
         super().save()
 

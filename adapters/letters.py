@@ -10,6 +10,7 @@ with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from math import ceil
@@ -17,6 +18,8 @@ from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from adapters import customer_invoices
+from adapters.drawing import drawn
 from adapters.streams import read
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
@@ -57,6 +60,8 @@ class Envelope(NamedTuple):
     language: str
     subject: str
     text: str
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    """PDF files by name."""
 
 
 # --- templates ------------------------------------------------------------------------------------
@@ -169,7 +174,23 @@ class Letters:
             who = (person.get("name", ""), person.get("email", ""), person.get("phone", ""))
         else:
             who = (name if asked.audience is Audience.SUPPLIER else asked.recipient, contact, "")
-        return Envelope(*to, *who, asked.language, subject, text)
+        return Envelope(*to, *who, asked.language, subject, text, await self._attachments(log, asked, order))
+
+    async def _attachments(self, log: Log, asked: MessageAsked, order: Order | None) -> tuple[tuple[str, bytes], ...]:
+        """The invoice that was drawn up when the parcel left, with the message that says so."""
+        parcel = (asked.about.carrier, asked.about.number, asked.about.epoch)
+        if asked.kind is not MessageKind.DISPATCHED or order is None or not order.invoicing.invoices:
+            return ()
+        files = []
+        for invoice in order.invoicing.invoices.values():
+            if invoice.issued.parcel == parcel and invoice.credited is None:
+                unsealed = {}
+                for sealed, bound_to in customer_invoices.sealed_on(invoice.issued):
+                    with suppress(Erased):
+                        unsealed[sealed.key_id if sealed else ""] = await self._unsealed(log, sealed, bound_to)
+                pdf = await drawn(customer_invoices.message(invoice, unsealed))
+                files.append((f"{invoice.issued.number}.pdf", pdf))
+        return tuple(files)
 
     async def _note(self, log: Log, order: Order) -> str:
         """The note that came with the order; without the person of that time there is none any more."""

@@ -94,6 +94,8 @@ def _mail(letter: Envelope) -> bytes:
     mail["X-Recipient"] = letter.recipient
     mail["To"] = _recipient(letter)
     mail.set_content(letter.text)
+    for name, pdf in letter.attachments:
+        mail.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
     return mail.as_bytes()
 
 

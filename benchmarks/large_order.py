@@ -45,6 +45,7 @@ from ledger.decisions import (
     after_sales,
     amending,
     cancelling,
+    customer_invoices,
     delivery,
     dispatch,
     intake,
@@ -94,8 +95,9 @@ from ledger.nouns.orders import (
     WhenUnavailable,
     breaches,
 )
-from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, ShipTo
 from ledger.nouns.parcels import Checkpoint, ParcelRegistered, ParcelStatus
+from ledger.nouns.policies import Seller
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
@@ -145,6 +147,15 @@ def _moves(country: str) -> Decide:
 
 
 _IN_CART = {("acme", sku_of(n)): 2 for n in NUMBERS}
+
+
+def _invoiced(view: View, now: datetime) -> Sequence[Change]:
+    """All 50 lines on an invoice, whatever has left."""
+    lines = tuple(orders.InvoicedLine(LineNo(n), sku_of(n), "", 2, 1980) for n in NUMBERS)
+    to = ShipTo(None, Destination("DE"), ORDER, START)
+    seller = Seller("Brook & Sons", tax_id="DE1")
+    issued = orders.InvoiceIssued(ORDER, "DE1-2026-000001", START.date(), seller, "EUR", lines, to, START, START)
+    return [(orders.stream(ORDER), issued)]
 
 
 def _completes(owner: Owner) -> Decide:
@@ -226,6 +237,10 @@ def _intake() -> Iterator[Command]:
     note = orders.NoteAdded(ORDER, Sealed("key-note", b"box"), "digest", "mia", START)
     yield Command("AddOrderNote", placed, lambda view, now: remarks.add_note(view, note), 1)
     tags = orders.TagsChanged(ORDER, "mia", START, added=("vip",))
+    asked = orders.InvoiceRequested(ORDER, orders.InvoiceWish(), "mia", START)
+    yield Command("RequestCustomerInvoice", placed, lambda view, now: customer_invoices.request(view, asked, now), 1)
+    credit = at_now(customer_invoices.credit, ORDER, "DE1-2026-000001", "wrong buyer", "mia")
+    yield Command("IssueCreditNote", placed.after(_invoiced), credit, 2)
     yield Command("TagOrder", placed, lambda view, now: remarks.change_tags(view, tags), 1)
 
 

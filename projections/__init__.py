@@ -1,6 +1,7 @@
 """Read models: one file or folder for each question, with its tables, how rows are computed, and its queries."""
 
 from projections.cases import CASES
+from projections.customer_invoices import CUSTOMER_INVOICES
 from projections.inquiries import WAITING_INQUIRIES
 from projections.machine.projection import Projection
 from projections.obligations import SLA
@@ -25,6 +26,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     STOCK_LEVELS,
     STATEMENTS,
     SUPPLIER_INVOICES,
+    CUSTOMER_INVOICES,
     STOCK_UPS,
     CASES,
     WORK,

@@ -10,13 +10,13 @@ from google.protobuf import json_format
 from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
-from fulfilment.v1 import order_money_pb2, orders_pb2, shipping_pb2
+from fulfilment.v1 import customer_invoices_pb2, order_money_pb2, orders_pb2, shipping_pb2
 from ledger.terms.order_numbers import order_number
 
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
     "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
-    "reservation", "incoterm", "tags", "charges",
+    "reservation", "invoice", "incoterm", "tags", "charges",
     "cash_on_delivery",
 )  # fmt: skip
 
@@ -89,6 +89,7 @@ def parsed_charge(text: str, currency: str) -> order_money_pb2.Charge:
 @click.option("--cash-on-delivery", is_flag=True, help="The carrier collects the money at the door.")
 @click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
+@click.option("--invoice", is_flag=True, help="The customer wants an invoice; invoice request says to whom.")
 @click.option("--note", help="The customer's or shop's note.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; once for each.")
 @click.option("--all-or-nothing", is_flag=True, help="Refuse the order if any line lacks stock.")
@@ -169,6 +170,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         promised_day=promised if isinstance(promised, str) else "",
         packing=options["packing"],
         gift=options["gift"],
+        invoice=customer_invoices_pb2.InvoiceWish() if options["invoice"] else None,
         note=options["note"],
         stock_policy=policy,
         reservation_id=options["reservation"],

@@ -24,6 +24,7 @@ COMMANDS = {
     "RegisterParcel": "order ship",
     "RecordSupplierInvoice": "supplier invoice record",
     "RegisterSupplier": "supplier add",
+    "RequestCustomerInvoice": "invoice request",
     "SendSupplierOrder": "order send",
     "UpdateSupplier": "supplier update",
 }

@@ -13,6 +13,8 @@ from adapters.rpc.batch import BatchCommands
 from adapters.rpc.cases.asks import READERS as CASES
 from adapters.rpc.cases.reads import CaseQueries
 from adapters.rpc.commands import Commands, Readers
+from adapters.rpc.customer_invoices.asks import READERS as CUSTOMER_INVOICES
+from adapters.rpc.customer_invoices.reads import CustomerInvoiceQueries
 from adapters.rpc.finding import FindingQueries
 from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
@@ -40,6 +42,7 @@ from fulfilment.v1 import (
     audit_pb2,
     batch_pb2,
     cases_pb2,
+    customer_invoices_pb2,
     finding_pb2,
     inquiries_pb2,
     messages_pb2,
@@ -65,6 +68,7 @@ READERS: Readers = {
     **RECOVERIES,
     **INQUIRIES,
     **SUPPLIER_INVOICES,
+    **CUSTOMER_INVOICES,
     **STOCK_UPS,
     **CASES,
     **ADMIN,
@@ -85,6 +89,9 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
         stock_ups_pb2.DESCRIPTOR.services_by_name["StockUpService"]: StockUpQueries(tenants),
         supplier_invoices_pb2.DESCRIPTOR.services_by_name["SupplierInvoiceService"]: SupplierInvoiceQueries(tenants),
+        customer_invoices_pb2.DESCRIPTOR.services_by_name["CustomerInvoiceService"]: CustomerInvoiceQueries(
+            tenants, sealer
+        ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),

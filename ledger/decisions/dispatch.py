@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ledger.decisions import customs, invoice_matching
+from ledger.decisions import customer_invoices, customs, invoice_matching
 from ledger.decisions.delivery import follow, give_up_scans, registered
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import consume, give_back, items_of
@@ -242,10 +242,12 @@ def ship(
         order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd, collect)
     )
     docket.add(follow(docket.order, parcel))
+    numbered = customer_invoices.after_shipping(view, docket, by_line, now)
     invoiced = invoice_matching.after_shipping(view, docket, supplier_order_id, now)
     return [
         *docket.settled(now),
         *invoiced,
+        *numbered,
         *give_up_scans(view, before, parcel, now),
         *changes_of(parcels.stream(carrier, number), parcel_facts),
         *consume(view, order, supplier_order.supplier_id, by_line, at),

@@ -3,6 +3,7 @@
 from ledger.nouns import (
     cases,
     inquiries,
+    invoice_series,
     messages,
     orders,
     parcels,
@@ -25,6 +26,7 @@ NOUNS = (
     recoveries.NOUN,
     inquiries.NOUN,
     supplier_invoices.NOUN,
+    invoice_series.NOUN,
     stock_ups.NOUN,
     messages.NOUN,
     cases.NOUN,

@@ -46,6 +46,7 @@ from fulfilment.v1.audit_pb2_grpc import AuditServiceStub
 from fulfilment.v1.batch_pb2_grpc import BatchServiceStub
 from fulfilment.v1.cases_pb2_grpc import CaseServiceStub
 from fulfilment.v1.common_pb2 import CommandContext
+from fulfilment.v1.customer_invoices_pb2_grpc import CustomerInvoiceServiceStub
 from fulfilment.v1.finding_pb2_grpc import FindingServiceStub
 from fulfilment.v1.inquiries_pb2_grpc import InquiryServiceStub
 from fulfilment.v1.messages_pb2_grpc import MessageServiceStub
@@ -129,6 +130,7 @@ class Client(_Settings):
         self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
+        self.customer_invoices = CustomerInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
         self.recoveries = RecoveryServiceStub(channel)
         self.inquiries = InquiryServiceStub(channel)
@@ -191,6 +193,7 @@ class AsyncClient(_Settings):
         self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
+        self.customer_invoices = CustomerInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
         self.recoveries = RecoveryServiceStub(channel)
         self.inquiries = InquiryServiceStub(channel)

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pypdf import PdfReader
 
 from adapters import invoice_pdf
-from adapters.rpc.orders.drawing import drawn
+from adapters.drawing import drawn
 from fulfilment.v1 import common_pb2, shipping_pb2
 from ledger.decisions.customs import CustomsDataMissing
 from ledger.decisions.invoice import (

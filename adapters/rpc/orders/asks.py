@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from adapters.rpc import shapes
+from adapters.rpc.buyers import invoice_wish
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
 from adapters.rpc.orders.money import charges, first_payments, payments
@@ -86,6 +87,10 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     person = person_of(customer, address, country, request.note)
     subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
     sealed, keys = sealed_person(person, subject, order_id, edge)
+    invoice = None
+    if request.HasField("invoice"):
+        invoice, more = invoice_wish(request.invoice, "invoice", subject, order_id, edge)
+        keys = (*keys, *more)
     cart_id = optional(plain_id, request.reservation_id, "reservation_id")
     placed_at = happened(request, edge.now, "placed_at")
     promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
@@ -100,7 +105,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         placed_at,
         edge.digest,
         sealed,
-        subject if sealed else "",
+        subject if keys else "",
         person.has_contact,
         person.has_address,
         person.destination,
@@ -117,6 +122,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         charges=charges(request.charges, sum(line.amount_minor for line in lines)) if request.charges else (),
         payments=first_payments(request.payments, placed_at, edge) if request.payments else (),
         cash_on_delivery=request.cash_on_delivery,
+        invoice=invoice,
     )
     all_or_nothing = request.stock_policy == pb.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from adapters.drawing import drawn
 from adapters.rpc import shapes
 from adapters.rpc.orders import invoices, shows
-from adapters.rpc.orders.drawing import drawn
 from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import money

@@ -14,6 +14,8 @@ from ledger.nouns.orders.details import *
 from ledger.nouns.orders.evolving import *
 from ledger.nouns.orders.facts import *
 from ledger.nouns.orders.holds import *
+from ledger.nouns.orders.invoices import *
+from ledger.nouns.orders.invoicing import *
 from ledger.nouns.orders.money import *
 from ledger.nouns.orders.payments import *
 from ledger.nouns.orders.refusals import *

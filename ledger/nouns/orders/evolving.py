@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, minus, plus
-from ledger.nouns.orders import after_sales, remarks, supplier_orders
+from ledger.nouns.orders import after_sales, invoices, remarks, supplier_orders
 from ledger.nouns.orders.after_sales import RefundPaidBack, TakenIntoCase
 from ledger.nouns.orders.balance import came_in_minor, payment_of, price_minor
 from ledger.nouns.orders.facts import (
@@ -44,6 +44,7 @@ from ledger.nouns.orders.facts import (
     UnitsReserved,
     UnitsReturned,
 )
+from ledger.nouns.orders.invoices import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Invoicing
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
@@ -139,6 +140,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
         case NoteAdded() | TagsChanged():
             return replace(order, remarks=remarks.remarked(order.remarks, fact))
+        case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited():
+            return replace(order, invoicing=invoices.invoiced(order.invoicing, fact))
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
@@ -173,6 +176,8 @@ def _placed(fact: OrderPlaced) -> Order:
     )
     if fact.tags:
         order = replace(order, remarks=remarks.with_tags(fact.tags, fact.placed_at))
+    if fact.invoice is not None:
+        order = replace(order, invoicing=Invoicing(fact.invoice))
     if not (fact.charges or fact.payments or fact.cash_on_delivery):
         return order
     money = OrderMoney(fact.charges, fact.payments, on_delivery=fact.cash_on_delivery)

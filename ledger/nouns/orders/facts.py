@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import after_sales, remarks
+from ledger.nouns.orders import after_sales, invoices, remarks
 from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
@@ -237,6 +237,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """Carriers collect the money at the door: it is confirmed unpaid."""
     warnings: tuple[str, ...] = ()
     """What is odd about it, such as a SKU that differs from a known one by case alone."""
+    invoice: invoices.InvoiceWish | None = None
+    """Only where the customer wants an invoice."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -616,5 +618,6 @@ OrderFact = (
     | CompensationReversed
     | remarks.RemarkFact
     | SupplierOrderInvoiced
+    | invoices.CustomerInvoiceFact
     | after_sales.RemedyFact
 )

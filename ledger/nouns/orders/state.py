@@ -26,6 +26,7 @@ from ledger.nouns.orders.facts import (
     PaymentState,
     ReroutingSought,
 )
+from ledger.nouns.orders.invoices import Invoicing
 from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.remarks import Remarks
 from ledger.nouns.orders.supplier_orders import (
@@ -211,6 +212,7 @@ class Order(Value, frozen=True):
     """Where it was to go, the present address last; none while that never changed."""
     remarks: Remarks = Remarks()
     money: OrderMoney = OrderMoney()
+    invoicing: Invoicing = Invoicing()
 
     @property
     def order_id(self) -> str:

@@ -868,7 +868,9 @@ class Seller(_message.Message):
     country: _builtins.str
     """ISO 3166-1 alpha-2."""
     tax_id: _builtins.str
-    """What customs knows it by, such as an EORI or IOSS number; at most 50 characters."""
+    """What customs and tax offices know it by, such as an EORI, IOSS or VAT number; at most 50 characters. Customers'
+    invoices are numbered by its letters and digits.
+    """
     @_builtins.property
     def address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Street and town, at most 5 lines of 200 characters."""

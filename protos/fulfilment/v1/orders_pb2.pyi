@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import customer_invoices_pb2 as _customer_invoices_pb2
 from fulfilment.v1 import order_money_pb2 as _order_money_pb2
 from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
@@ -298,9 +299,7 @@ Global___Customer: _TypeAlias = Customer  # noqa: Y015
 
 @_typing.final
 class Address(_message.Message):
-    """Where the parcels go. Country, region and the first characters of the postal code stay readable,
-    the rest is sealed.
-    """
+    """Where the parcels go. Country, region and the first characters of the postal code stay readable, the rest is sealed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -454,6 +453,7 @@ class PlaceOrderRequest(_message.Message):
     CHARGES_FIELD_NUMBER: _builtins.int
     PAYMENTS_FIELD_NUMBER: _builtins.int
     CASH_ON_DELIVERY_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -482,8 +482,7 @@ class PlaceOrderRequest(_message.Message):
     promised_day: _builtins.str
     """The day that the customer was told, ISO 8601 such as "2026-01-12", instead of an instant in promised_by. It is
     kept until that day has ended at the destination, by its country and, where that has several time zones, its
-    region or the first digits of its postal code; where these do not say, until the last place of the country has ended it. An address that changes later
-    moves its end.
+    region or the first digits of its postal code; where these do not say, until the last place of the country has ended it. An address that changes later moves its end.
     """
     historical: _builtins.bool
     """Whether it is an order of before that is recorded for its figures, such as by an import: its holds, breaches and
@@ -539,6 +538,10 @@ class PlaceOrderRequest(_message.Message):
     def payments(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Payment]:
         """What moved of the money so far, at most 100, none charged back; their amounts go before the shop's word in payment."""
 
+    @_builtins.property
+    def invoice(self) -> _customer_invoices_pb2.InvoiceWish:
+        """That the customer wants an invoice; absent if it does not. It is drawn up when the goods leave."""
+
     def __init__(
         self,
         *,
@@ -566,10 +569,11 @@ class PlaceOrderRequest(_message.Message):
         charges: _abc.Iterable[_order_money_pb2.Charge] | None = ...,
         payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
         cash_on_delivery: _builtins.bool = ...,
+        invoice: _customer_invoices_pb2.InvoiceWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "invoice", b"invoice", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_on_delivery", b"cash_on_delivery", "channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_on_delivery", b"cash_on_delivery", "channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "invoice", b"invoice", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

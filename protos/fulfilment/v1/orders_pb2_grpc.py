@@ -294,8 +294,7 @@ class OrderServiceServicer:
         """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
         as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
         is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
-        NOTHING_TO_SHIP.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

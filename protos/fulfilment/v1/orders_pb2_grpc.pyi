@@ -121,8 +121,7 @@ class OrderServiceStub:
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
     as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
     is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
-    NOTHING_TO_SHIP.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
@@ -316,8 +315,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
     as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
     is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
-    NOTHING_TO_SHIP.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
@@ -562,8 +560,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
         as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
         is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
-        NOTHING_TO_SHIP.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,46 @@
+"""Invoices are drawn in a process of their own: a thousand lines take seconds, in which a thread would block calls.
+
+Those of customers mostly have few lines, which take milliseconds. Mails bring many of them, so a thread draws these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from fulfilment.v1 import customer_invoices_pb2, shipping_pb2
+
+_HOUSE = Path(__file__).parents[1]
+_MOST_SECONDS = 60.0
+_FEW_LINES = 50
+_ONE_AT_A_TIME = asyncio.Semaphore(1)
+
+
+async def drawn(invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.CustomerInvoice) -> bytes:
+    """The invoice as PDF. One is drawn at a time, for a minute at most; cancelling the wait ends the process."""
+    if isinstance(invoice, customer_invoices_pb2.CustomerInvoice) and len(invoice.lines) <= _FEW_LINES:
+        async with _ONE_AT_A_TIME:
+            return await asyncio.to_thread(_drawn_here, invoice)
+    commercial = isinstance(invoice, shipping_pb2.CommercialInvoice)
+    async with _ONE_AT_A_TIME, asyncio.timeout(_MOST_SECONDS):
+        pipe = asyncio.subprocess.PIPE
+        words = (sys.executable, "-m", f"adapters.{'invoice_pdf' if commercial else 'customer_invoice_pdf'}")
+        process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, cwd=_HOUSE)
+        try:
+            pdf, _ = await process.communicate(invoice.SerializeToString())
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+    if process.returncode:
+        raise RuntimeError(f"the process that draws an invoice ended with code {process.returncode}")
+    return pdf
+
+
+def _drawn_here(invoice: customer_invoices_pb2.CustomerInvoice) -> bytes:
+    # Most processes never draw: what it takes is loaded with the first one.
+    from adapters.customer_invoice_pdf import draw
+
+    return draw(invoice)

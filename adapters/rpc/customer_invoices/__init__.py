@@ -1,0 +1,1 @@
+"""CustomerInvoiceService: its commands (asks) and its questions (reads)."""
