@@ -245,7 +245,8 @@ def test_a_noun_a_read_model_and_a_clock_touch_few_files(tenant: EmptyTenant, tm
     # The clock, of a noun that had none.
     add_line(house / "ledger/terms/clocks.py", '    ANSWER = "answer"\n', '    FILL = "fill", Party.RETAILER')
     timers = house / "ledger/decisions/timers.py"
-    timers.write_text(timers.read_text().replace("import cases, claims", "import cases, claims, lamps") + TIMER)
+    text = timers.read_text().replace("from ledger.nouns import (\n", "from ledger.nouns import (\n    lamps,\n")
+    timers.write_text(text + TIMER)
     obligations = house / "projections/obligations.py"
     add_line(obligations, "from ledger.nouns.inquiries import Inquiry\n", "from ledger.nouns import lamps")
     source = "    From(lamps.NOUN, OBLIGATIONS, lambda lamp: _obligations(lamps.readings(lamp))),"
