@@ -214,7 +214,7 @@ def test_an_order_on_hold_is_not_rerouted_before_the_hold_is_gone(scope: str):
 def test_a_hold_for_units_that_nobody_has_keeps_no_others_back():
     scenario = alone()
     scenario.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER), 2: accept(1)})
-    scenario.feed(2, supplier_id="bolt")
+    scenario.feed(1, supplier_id="bolt")  # not enough for both
     assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
     assert the(CancelRequested, overdue(scenario).reroute_overdue()).by_line == {1: 1}
 

@@ -100,6 +100,7 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
         ("tracking_orders", False, ("shopify/2",)),
         ("tracking_parcels", True, ()),
         ("tracking_holds", True, ()),
+        ("tracking_facets", True, ()),
     ]
     assert "DIFFERENT: tracking_orders has 3 rows, rebuilt 3, such as shopify/2" in str(comparison)
     assert any("shopify/2,shopify,delivered" in row for row in contents(tenant)["tracking_orders"])

@@ -6,11 +6,14 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from ledger.decisions import stocking_up
 from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.stock_ups import StockUpAsked
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from tests.support.casework import Desk
+from tests.support.invoicing import Invoicing, billed
 from tests.support.recovering import Recovering, refund
 from tests.support.scenario import NOON, TERMS, Scenario, delivered, line
 
@@ -46,6 +49,9 @@ def long_scenario() -> Scenario:
         recovering = Recovering(scenario, f"r{number}")
         recovering.of_supplier(refund(100))
         recovering.accept(25 * (number + 1))
+    Invoicing(scenario).record(billed(2))
+    asked = StockUpAsked("s1", "acme", "tea", 100, NOON + timedelta(days=90), scenario.now, "mia")
+    scenario.record(stocking_up.ask(scenario.book, asked))
     desk = Desk(scenario)
     for case_id in ("case-1", "case-2"):
         desk.opens(case_id=case_id)
