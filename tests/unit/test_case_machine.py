@@ -55,6 +55,7 @@ a_line = st.sampled_from([1, 1, 2])
 at_times = st.integers(0, 2).map(lambda n: n == 2)
 seldom = st.integers(0, 5).map(lambda n: n == 5)
 a_count = st.integers(1, 3)
+a_refusal = st.sampled_from([Reason.REFUSED, Reason.LOST])
 some_lines = st.dictionaries(a_line, a_count, min_size=1, max_size=2)
 maybe_lines: st.SearchStrategy[dict[int, int]] = st.one_of(st.just({}), st.just({}), some_lines, st.just({1: 1}))
 
@@ -161,7 +162,8 @@ class AfterSales(RuleBasedStateMachine):
         self.scenario.later(hours=hours)
 
     @rule(
-        number=st.sampled_from(["P1", "P2", "P3"]), status=st.sampled_from([ParcelStatus.DELIVERED, ParcelStatus.LOST])
+        number=st.sampled_from(["P1", "P2", "P3"]),
+        status=st.sampled_from([ParcelStatus.DELIVERED, ParcelStatus.LOST, ParcelStatus.RETURNED]),
     )
     def a_carrier_scans(self, number: str, status: ParcelStatus) -> None:
         self.attempt(lambda: self.scenario.scan(status, number=number))
@@ -450,6 +452,14 @@ class AfterSales(RuleBasedStateMachine):
                 found.update({n: count - found[n] for n, count in fact.by_line.items()})
         return +found
 
+    def undelivered(self, case_id: str) -> Counter[int]:
+        """What was inspected in a case that had come back without having arrived."""
+        found: Counter[int] = Counter()
+        for fact in self.facts(cases.ReturnInspected):
+            assert isinstance(fact, cases.ReturnInspected)
+            found.update(fact.undelivered if fact.case_id == case_id else {})
+        return found
+
     @invariant()
     def no_more_is_refunded_than_was_paid_for_the_units(self) -> None:
         by_line: Counter[int] = Counter()
@@ -479,7 +489,7 @@ class AfterSales(RuleBasedStateMachine):
             assert isinstance(fact, stock.Restocked)
             restocked[f"{fact.case_id} {fact.sku}"] += fact.units
         for case_id in CASES:
-            received = self.received(case_id)
+            received = self.received(case_id) + self.undelivered(case_id)
             assert restocked[f"{case_id} tea"] <= received[1]
             assert restocked[f"{case_id} mug"] <= received[2]
         for order_id in (ORDER, *self.reships()):
@@ -489,6 +499,23 @@ class AfterSales(RuleBasedStateMachine):
                 back.update(self.received(case_id) if case is not None and case.order_id == order_id else {})
             for n, count in back.items():
                 assert count <= self.scenario.order(order_id).buckets[LineNo(n)].delivered
+            for n, buckets in self.scenario.order(order_id).buckets.items():
+                looked_at = sum(self.undelivered(c)[n] for c in CASES if self.of_order(c, order_id))
+                assert looked_at <= buckets.returned
+
+    def of_order(self, case_id: str, order_id: str) -> bool:
+        case = cases.find(self.scenario.book, case_id)
+        return case is not None and case.order_id == order_id
+
+    @rule(pick=a_case, number=st.sampled_from(["P1", "P2", "P3"]), restocked=st.integers(0, 2), reason=a_refusal)
+    def a_parcel_comes_back_and_is_inspected(self, pick: int, number: str, restocked: int, reason: Reason) -> None:
+        """A case is opened for it, unless there is one, and somebody at the supplier looks at the goods."""
+        self.attempt(lambda: self.scenario.scan(ParcelStatus.RETURNED, number=number))
+        case_id = CASES[pick % len(CASES)]
+        n = 2 if number == "P3" else 1
+        self.attempt(lambda: self.desk.opens(reason, {n: 1}, case_id))
+        if cases.find(self.scenario.book, case_id) is not None:
+            self.attempt(lambda: self.desk.inspects(case_id, n, restocked=restocked))
 
     @invariant()
     def no_unit_gets_both_the_money_and_the_goods(self) -> None:
@@ -529,6 +556,7 @@ class AfterSales(RuleBasedStateMachine):
 USUAL = {
     *("case.reship_placed", "case.reship_arrived", "case.reship_failed", "case.refund_granted", "case.refund_paid"),
     *("case.return_labelled", "case.return_received", "case.return_inspected", "case.refund_denied"),
+    *("order.units_returned", "order.returned_inspected"),
     *("case.resolved", "stock.restocked", "order.refund_paid_back", "recovery.opened"),
 }
 """Facts that the machine must have met, or it proves little."""
