@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from ledger.decisions import stock_watch
-from ledger.decisions.order_stock import waits_of
+from ledger.decisions.order_stock import barred_of, waits_of
 from ledger.engine.book import Book
 from ledger.facts import LineNo
 from ledger.nouns import NOUNS, stock
@@ -177,7 +177,9 @@ class Fulfilment(SupplierOrders):
             return
         assert facts
         assert (HoldReason.OUT_OF_STOCK in self.scenario.holds(order_id)) == lacks
-        ready = payment is PaymentState.PAID and not lacks
+        unusable = not all(self.takes(*item, count) for item, count in wanted.items())
+        assert (HoldReason.OTHER in self.scenario.holds(order_id)) == unusable
+        ready = payment is PaymentState.PAID and not lacks and not unusable
         assert (self.scenario.order(order_id).confirmed_at is not None) == ready
 
     def could_reserve(self, item: tuple[str, str], cart: str) -> int:
@@ -328,11 +330,13 @@ class Fulfilment(SupplierOrders):
 
     @invariant()
     def who_waits_for_stock_is_known_to_the_stock(self) -> None:
-        """An order waits where its facts say so, with as many units."""
+        """An order waits where its facts say so, with as many units; also for a supplier that may not have them yet."""
         for supplier_id, sku in TRACKED:
             wanted = {}
             for order_id in self.model:
-                if units := waits_of(self.scenario.order(order_id)).get((supplier_id, sku), 0):
+                order = self.scenario.order(order_id)
+                chosen, named = barred_of(order)
+                if units := {**chosen, **named, **waits_of(order)}.get((supplier_id, sku), 0):
                     wanted[order_id] = units
             assert self.scenario.stock(sku, supplier_id).waiting == wanted
 

@@ -32,6 +32,8 @@ class Machine(RuleBasedStateMachine):
         self.model: dict[str, Counted] = {}
         self.sought: set[tuple[str, Clock, datetime]] = set()
         """Overdue supplier orders for whose units another supplier was sought."""
+        self.withdrawn: set[tuple[str, str]] = set()
+        """Offers that ended: their supplier answered that it does not sell the SKU any more."""
         self.scenario.agree(low_stock_units=3, stale_buffer_units=1)
         self.scenario.approve("acme", replace(TERMS, feed_interval_hours=24))
         self.scenario.approve("bolt")
@@ -106,8 +108,12 @@ class Machine(RuleBasedStateMachine):
         """Who may be given units of a SKU, all at once; who has them, if that is asked."""
         count = units.total()
         against = {of}.union(*(counted.against[n] for n in units))
-        able = {s for s in OFFERS[sku] if s not in against and count >= MINIMUM.get((s, sku), 1)}
+        able = {s for s in OFFERS[sku] if s not in against and self.takes(s, sku, count)}
         return {s for s in able if not stocked or self.reach(s, sku, order_id) >= count}
+
+    def takes(self, supplier_id: str, sku: str, count: int) -> bool:
+        """Whether a supplier offers the SKU still, and so few units of it."""
+        return (supplier_id, sku) not in self.withdrawn and count >= MINIMUM.get((supplier_id, sku), 1)
 
     def reach(self, supplier_id: str, sku: str, order_id: str) -> float:
         if (supplier_id, sku) not in TRACKED:

@@ -85,6 +85,8 @@ class SupplierOrders(Parcels):
         counted.cancelled[n] += cancelled
         if rejected:
             discontinued = answer.because is RejectReason.DISCONTINUED
+            if discontinued:
+                self.withdrawn.add((of, counted.skus[n]))
             for line_no, sku in counted.skus.items():
                 if line_no == n or (discontinued and sku == counted.skus[n]):
                     counted.against[line_no].add(of)
