@@ -55,7 +55,7 @@ def offer(
     """Record what a supplier offers of a SKU, or of those of a file.
 
     \b
-      fulfilment supplier offer acme TEA --cost 3.50:EUR --break 100:3.20 --article T-17 --backup bolt
+      fulfilment supplier offer acme TEA --cost 3.50:EUR --break 100:3.20
       fulfilment supplier offer acme --csv offers.csv
     """
     if source is not None and sku is None and said["cost"] is None:

@@ -97,7 +97,7 @@ def amend(session: Session, order_id: str, at: Any, request_id: str | None, **op
 
     \b
       fulfilment order amend shop/1001 --quantity 1:3
-      fulfilment order amend shop/1001 --quantity 2:0 --add MUG:1:7.50 --instead-of 2
+      fulfilment order amend shop/1001 --add MUG:1:7.50 --instead-of 2
     """
     present = read_order(session, order_id)
     request = orders_pb2.AmendOrderRequest(

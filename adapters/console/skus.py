@@ -31,7 +31,7 @@ def describe(session: Session, /, name: str, at: Any, request_id: str | None, **
     """Record what a SKU is, or put it right; what is not named stays. Orders draw on it.
 
     \b
-      fulfilment sku describe SET --title "Tea for two" --part CUP:2 --part TEA:1:3
+      fulfilment sku describe SET --title "For two" --part CUP:2 --part TEA:1
     """
     request = suppliers_pb2.DescribeSkuRequest(
         context=session.client.context(request_id),

@@ -142,7 +142,7 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
     it:
 
     \b
-      fulfilment supplier terms acme --acknowledge 8wh --dispatch 2wd --time-zone Asia/Shanghai --hours 09:00-18:00
+      fulfilment supplier terms acme --dispatch 2wd --time-zone Asia/Shanghai
     """
     since, ends = options["effective_from"] or _now(), list(options["ends"])
     known = read_supplier(session, supplier_id).agreements
@@ -271,7 +271,7 @@ def update(session: Session, /, supplier_id: str, at: Any, request_id: str | Non
     """Change what is known of a supplier, or put it right; what is not named stays.
 
     \b
-      fulfilment supplier update acme --country PL --warehouse waw:PL::Europe/Warsaw --warehouse szx:CN
+      fulfilment supplier update acme --warehouse waw:PL::Europe/Warsaw
     """
     request = suppliers_pb2.UpdateSupplierRequest(
         context=session.client.context(request_id),

@@ -37,12 +37,14 @@ SHAPES = {
     "--charge": "of an order or an invoice its kind, of a refund the charge's own id",
     "--cost": "of a recovery with its id and kind",
     "--due-within": "reviews in days, everything else in hours",
+    "--hs-code": "of an order with its line, of a SKU alone",
     "--line": "a whole line, units of a line, or a line",
     "--of": "of a question who is asked, of a payment the one that it is about",
     "--owner": "of a hold any name, of work one of few",
     "--reason": "a word, or a sentence for people",
     "--warehouse": "a whole one of a supplier, of an offer its code",
-    "--version": "the number of a feed, or which version the console is",
+    "--version": "the number of a feed or of an order, or which version the console is",
+    "--weight": "of an order with its line, of a SKU alone",
 }
 """Options that take something else in some commands, and why."""
 
