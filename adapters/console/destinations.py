@@ -14,8 +14,8 @@ from fulfilment.v1 import suppliers_pb2
 @click.command(cls=Words)
 @click.argument("supplier_id")
 @click.argument("country")
-@click.option("--region", metavar="NAME", help="Only this state or province, as orders write it.")
-@click.option("--sku", help="Only this SKU.")
+@click.option("--region", help="Only this state or province, as orders write it.")
+@click.option("--sku", metavar="SKU", help="Only this SKU.")
 @click.option("--reason", metavar="TEXT", help="Why.")
 @recording()
 def refuses(session: Session, /, supplier_id: str, country: str, at: Any, request_id: str | None, **said: Any) -> None:
@@ -33,8 +33,8 @@ def refuses(session: Session, /, supplier_id: str, country: str, at: Any, reques
 @click.command(cls=Words)
 @click.argument("supplier_id")
 @click.argument("country")
-@click.option("--region", metavar="NAME", help="Only this state or province.")
-@click.option("--sku", help="Only this SKU.")
+@click.option("--region", help="Only this state or province.")
+@click.option("--sku", metavar="SKU", help="Only this SKU.")
 @recording()
 def serves(session: Session, /, supplier_id: str, country: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Record that a supplier ships to a destination after all."""

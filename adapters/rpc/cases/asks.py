@@ -123,13 +123,12 @@ def approve_remedy(request: pb.ApproveRemedyRequest, edge: Edge) -> Ask:
 
 
 def _exchange(request: pb.ApproveRemedyRequest, remedy: cases.Remedy) -> cases.Exchange | None:
-    wanted = remedy is cases.Remedy.EXCHANGE
+    wanted, price = remedy is cases.Remedy.EXCHANGE, None
+    if request.HasField("exchange_price_minor"):
+        price = count(request.exchange_price_minor, "exchange_price_minor", 0, MOST_MINOR)
     require(wanted == bool(request.exchange_sku), "exchange_sku", "is given with REMEDY_EXCHANGE, and only then")
     if not wanted:
         return None
-    price = None
-    if request.HasField("exchange_price_minor"):
-        price = count(request.exchange_price_minor, "exchange_price_minor", 0, MOST_MINOR)
     return cases.Exchange(shapes.sku(request.exchange_sku, "exchange_sku"), price)
 
 

@@ -15,7 +15,7 @@ from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
-from ledger.terms.money import Money
+from ledger.terms.money import Money, in_64_bits
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen, Incoterm
 
@@ -121,7 +121,7 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
         choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
         part_of=_part_of(line.part_of) if line.part_of is not None else None,
         wanted=wanted_units(state, line.line_no),
-        wanted_minor=wanted_minor(state, line.line_no),
+        wanted_minor=in_64_bits(wanted_minor(state, line.line_no)),
     )
 
 
