@@ -128,8 +128,8 @@ class StockQueries(Queries):
 
 def _stored(named: tuple[order_stock.Item, pb.Item]) -> list[order_stock.Item]:
     """An item as it may be stored."""
-    (supplier_id, _), item = named
-    return [(supplier_id, sku) for sku in shapes.stored_skus(item.sku, "sku")]
+    (supplier_id, composed), item = named
+    return [(supplier_id, sku) for sku in dict.fromkeys((composed, item.sku.strip()))]
 
 
 def _level_of(spellings: list[order_stock.Item], states: Mapping[str, stock.Stock | None]) -> pb.StockLevel:

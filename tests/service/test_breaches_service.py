@@ -238,7 +238,7 @@ def test_open_questions_are_listed_and_closed(asked: Client):
 
 def test_a_question_says_who_asks_whom_about_what(asked: Client):
     call = asked.inquiries.AskInquiry
-    assert fields_of(refused(call, ask("", text="x"))) == ["inquiry_id"]
+    assert fields_of(refused(call, ask("q q", text="x"))) == ["inquiry_id"]
     assert fields_of(refused(call, ask("q", asked_by=CUSTOMER))) == ["asked_of"]
     assert fields_of(refused(call, ask("q", asked_of=common_pb2.PARTY_CARRIER))) == ["asked_of"]
     assert fields_of(refused(call, ask("q", supplier_id="acme"))) == ["supplier_id"]
