@@ -191,8 +191,8 @@ def test_out_of_stock_corrects_the_figure_of_the_feed():
     assert scenario.stock().available == 0
 
 
-def test_another_reason_corrects_nothing():
-    facts = sent().answer({1: reject(3, RejectReason.CANNOT_SHIP_TO)})
+def test_another_reason_corrects_no_stock():
+    facts = sent().answer({1: reject(3, RejectReason.OTHER)})
     assert names(facts) == ["supplier_order_acknowledged", "hold_placed", "reservation_released"]
 
 
