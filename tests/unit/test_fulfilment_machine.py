@@ -21,7 +21,7 @@ from ledger.engine.book import Book
 from ledger.facts import LineNo
 from ledger.nouns import NOUNS, stock
 from ledger.nouns.orders import HoldReason, PaymentState, WhenUnavailable, deadline, deadlines
-from ledger.nouns.orders.supplier_orders import LineAnswer, SupplierOrderDrafted
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrderDrafted
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from tests.support.fulfilment.model import (
@@ -109,10 +109,11 @@ class Fulfilment(SupplierOrders):
         announced=st.booleans(),
         at_work=st.booleans(),
         rerouted=st.booleans(),
+        turned_down=st.booleans(),
         late=st.sampled_from([None, *LATE_AFTER_HOURS]),
     )
     def the_first_order_is_under_way(
-        self, quantity: int, announced: bool, at_work: bool, rerouted: bool, late: Clock | None
+        self, quantity: int, announced: bool, at_work: bool, rerouted: bool, turned_down: bool, late: Clock | None
     ) -> None:
         """More than 8 lack, so that some of it is backordered."""
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
@@ -126,6 +127,9 @@ class Fulfilment(SupplierOrders):
             if late is Clock.DISPATCH:
                 self.it_answers(*self.a_supplier_order(1), 2, LineAnswer(accepted=2))
             self.a_supplier_may_be_late(1, LATE_AFTER_HOURS[late], agreed=True)
+        elif turned_down:
+            rejected = LineAnswer(rejected=2, because=RejectReason.OTHER)
+            self.it_answers(*self.a_supplier_order(1), 2, rejected)
         if rerouted:
             self.units_are_rerouted(1, {}, everything=True, wild=False, agreed=True)
         if at_work:

@@ -93,5 +93,7 @@ class Parcels(Machine):
 
     def came_back(self, key: str) -> bool:
         number, _, epoch = key.partition(" epoch ")
-        parcel = self.scenario.parcel(number)
-        return parcel.epoch == int(epoch) and parcel.status is ParcelStatus.RETURNED
+        return any(
+            use.epoch == int(epoch) and use.status is ParcelStatus.RETURNED
+            for use in uses(self.scenario.parcel(number))
+        )
