@@ -15,11 +15,11 @@ from ledger.decisions import catalogue, customs, intake
 from ledger.decisions.cancelling import cancel_units, cancellable
 from ledger.decisions.docket import Docket, order_in
 from ledger.decisions.order_stock import Item, enlarge, give_back, need_for
-from ledger.decisions.rerouting import Cause, place_units, wait_for_person
+from ledger.decisions.rerouting import Cause, place_units
 from ledger.decisions.sourcing import Sought, choices_for
 from ledger.facts import Change, Units
 from ledger.nouns import orders, stock
-from ledger.nouns.orders import Amendment, Wanted
+from ledger.nouns.orders import Wanted
 from ledger.nouns.orders.supplier_orders import Wish
 from ledger.nouns.stock import ReservationReleased
 from ledger.view import View
@@ -30,36 +30,35 @@ def amend(view: View, order_id: str, wanted: Wanted, by: str, because: str, now:
     order = order_in(view, order_id)
     wanted = replace(wanted, lines=catalogue.drawn(view, wanted.lines, order.lines))
     docket, amendment = Docket(order), orders.amend(order, wanted)
-    if amendment.fact is not None and not amendment.fact.outdated:
-        need_for(view, (line for line in amendment.fact.lines if line.line_no in amendment.fact.added))
-        amended = [line for line in amendment.fact.lines if line.line_no in amendment.fact.added]
-        docket.add([replace(amendment.fact, untracked=intake.untracked_lines(view, amended))])
+    fact, freed = amendment.fact, list[Item]()
+    if fact is not None and fact.outdated:
+        return Docket(order, [fact]).changes()
+    if fact is not None:
+        grown = [line for line in fact.lines if line.line_no in fact.added]
+        need_for(view, grown)
+        docket.add([replace(fact, untracked=intake.untracked_lines(view, grown))])
         orders.require_total(order, docket.order)
-    elif amendment.fact is not None:
-        docket.add([amendment.fact])
     at = max(wanted.at, order.placed.placed_at)
-    fewer, parts = amendment.fewer, cancellable(docket.order)
-    freed = cancel_units(view, docket, fewer, parts, Wish(by, because), at) if fewer else []
-    if not docket.facts or (amendment.fact is not None and amendment.fact.outdated):
-        return docket.changes()
+    if amendment.fewer:
+        freed = cancel_units(view, docket, amendment.fewer, cancellable(docket.order), Wish(by, because), at)
+    if not docket.facts:
+        return []
     docket.add(orders.follow_payment(order, docket.order, at))
     if order.confirmed_at is None:
         return intake.go_on_amended(view, order, docket, at, now)
-    return _confirmed(view, docket, amendment, freed, at, now)
+    return _confirmed(view, docket, fact.added if fact is not None else {}, freed, at, now)
 
 
 def _confirmed(
-    view: View, docket: Docket, amendment: Amendment, freed: list[Item], at: datetime, now: datetime
+    view: View, docket: Docket, added: Units, freed: list[Item], at: datetime, now: datetime
 ) -> list[Change]:
     """Added units go to suppliers; an item that some units leave while others come keeps what it needs reserved."""
-    view.need(*(stock.stream(*item) for item in freed))
     released = {(fact.supplier_id, fact.sku): fact.units for fact in _releases(view, docket, freed, now)}
     known = set(docket.order.supplier_orders)
-    more = _place(view, docket, amendment.fact.added, at, now) if amendment.fact is not None else {}
+    more = _place(view, docket, added, at, now)
     new = [each for each in docket.order.supplier_orders if each not in known]
     docket.add(orders.await_payment(docket.order, new, at))
     docket.add(customs.reconsider_if_held(view, docket.order, at))
-    docket.add(wait_for_person(docket.order, (), at))
     return [*docket.settled(now), *_reserve(view, docket.order.order_id, released, more, now)]
 
 

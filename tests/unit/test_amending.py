@@ -210,7 +210,7 @@ def test_an_older_version_is_recorded_and_changes_nothing():
     fact = the(OrderAmended, scenario.amend(line(1, "tea", 1), version=6))
     assert fact.outdated
     assert fact.warnings == ("a newer state of the order is known, which stays; this one is only recorded",)
-    assert orders.wanted_units(scenario.order(), LineNo(1)) == 4
+    assert orders.wanted_units(scenario.order())[LineNo(1)] == 4
 
 
 def test_without_versions_the_time_decides():
@@ -247,7 +247,7 @@ def test_a_bundle_that_is_amended_is_amended_in_its_parts():
     scenario.place(line(1, "set", 2, "acme", 900))
     assert orders.due_minor(scenario.order()) == 1_800
     scenario.amend(line(1, "set", 1, "acme", 900))
-    assert {each.sku: orders.wanted_units(scenario.order(), n) for n, each in scenario.order().lines.items()} == {
+    assert {each.sku: orders.wanted_units(scenario.order())[n] for n, each in scenario.order().lines.items()} == {
         "tea": 2,
         "mug": 1,
     }

@@ -62,10 +62,10 @@ class Amending(RuleBasedStateMachine):
             return
         for each in wanted:
             if each.quantity or each.line_no in self.order.lines:
-                assert orders.wanted_units(self.order, each.line_no) == each.quantity
+                assert orders.wanted_units(self.order)[each.line_no] == each.quantity
         for n in self.order.lines:
             if n not in quantities:
-                assert orders.wanted_units(self.order, n) == 0
+                assert orders.wanted_units(self.order)[n] == 0
         if any(each.quantity for each in wanted):
             worth = sum(each.amount_minor for each in wanted if each.quantity)
             assert orders.price_minor(self.order) == worth + sum(each.amount_minor for each in charges)
@@ -142,7 +142,7 @@ class Amending(RuleBasedStateMachine):
     @invariant()
     def wanted_and_given_up_are_all_units(self) -> None:
         for n, each in self.order.lines.items():
-            assert 0 <= orders.wanted_units(self.order, LineNo(n)) <= each.quantity
+            assert 0 <= orders.wanted_units(self.order)[LineNo(n)] <= each.quantity
             assert 0 <= each.given_up <= each.quantity
 
 

@@ -42,7 +42,7 @@ def order(
         status=_order_status(state.header),
         placed_at=stamp(state.placed.placed_at),
         currency=state.currency,
-        lines=[_line_state(state, line) for line in state.lines.values()],
+        lines=_line_states(state),
         payment=_payment(state.payment),
         priority=_priority(state.placed.priority),
         holds=[hold(each, said.get(each.note.key_id, {}).get("note", "") if each.note else "") for each in state.holds],
@@ -96,7 +96,12 @@ def _note(each: NoteAdded, said: Mapping[str, Mapping[str, Any]]) -> remarks_pb2
     return remarks_pb2.OrderNote(at=stamp(each.at), by=each.by, note=said.get(each.note.key_id, {}).get("note", ""))
 
 
-def _line_state(state: Order, line: Line) -> pb.OrderLineState:
+def _line_states(state: Order) -> list[pb.OrderLineState]:
+    wanted = wanted_units(state)
+    return [_line_state(state, line, wanted[line.line_no]) for line in state.lines.values()]
+
+
+def _line_state(state: Order, line: Line, wanted: int) -> pb.OrderLineState:
     buckets = state.buckets[line.line_no]
     counts = {name: getattr(buckets, name) for name in buckets.__struct_fields__}
     return pb.OrderLineState(
@@ -120,8 +125,8 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
         untracked=line.line_no in state.untracked,
         choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
         part_of=_part_of(line.part_of) if line.part_of is not None else None,
-        wanted=wanted_units(state, line.line_no),
-        wanted_minor=in_64_bits(wanted_minor(state, line.line_no)),
+        wanted=wanted,
+        wanted_minor=in_64_bits(wanted_minor(state, line.line_no, wanted)),
     )
 
 

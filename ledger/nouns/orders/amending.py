@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units, Value
+from ledger.facts import LineNo, Units, Value, minus, plus
 from ledger.nouns.orders.details import since_placing
 from ledger.nouns.orders.facts import Line, OrderAmended
 from ledger.nouns.orders.payments import Charge
@@ -43,15 +43,14 @@ def amend(order: Order, wanted: Wanted) -> Amendment:
     if _is_outdated(order, wanted):
         return Amendment(OrderAmended(order.order_id, wanted.at, wanted.version, outdated=True))
     lines: list[Line] = []
-    added, fewer = Units(), Units()
+    added, fewer, present = Units(), Units(), wanted_units(order)
     for line in _all_lines(order, wanted.lines):
-        present = order.lines.get(line.line_no)
-        left = wanted_units(order, line.line_no) if present else 0
+        left = present.get(line.line_no, 0)
         if line.quantity > left:
             added[line.line_no] = line.quantity - left
         elif line.quantity < left:
             fewer[line.line_no] = left - line.quantity
-        if (changed := _changed(order, present, line)) is not None:
+        if (changed := _changed(order, line, left)) is not None:
             lines.append(changed)
     charges = wanted.charges if wanted.charges != order.money.charges else None
     if (added or fewer or lines or charges is not None) and order.header in _CLOSED:
@@ -86,32 +85,32 @@ def _all_lines(order: Order, lines: Iterable[Line]) -> list[Line]:
     return [*wanted.values(), *gone]
 
 
-def wanted_units(order: Order, line_no: LineNo) -> int:
-    """Units of a line that are wanted: neither cancelled nor asked to be."""
-    buckets = order.buckets[line_no]
-    asked = sum(_to_cancel(each.cancel_asked, each.reroute_asked, line_no) for each in order.supplier_orders.values())
-    return buckets.total - buckets.cancelled - asked
+def wanted_units(order: Order) -> Units:
+    """Units that are wanted, by line: neither cancelled nor asked to be."""
+    asked = Units()
+    for each in order.supplier_orders.values():
+        if each.cancel_asked:
+            asked = plus(asked, minus(each.cancel_asked, each.reroute_asked))
+    return {n: buckets.total - buckets.cancelled - asked.get(n, 0) for n, buckets in order.buckets.items()}
 
 
-def wanted_minor(order: Order, line_no: LineNo) -> int:
-    """What they cost together."""
-    left = wanted_units(order, line_no)
-    return order.lines[line_no].worth_minor(left, order.buckets[line_no].total - left)
+def wanted_minor(order: Order, line_no: LineNo, wanted: int) -> int:
+    """What so many wanted units of a line cost together."""
+    return order.lines[line_no].worth_minor(wanted, order.buckets[line_no].total - wanted)
 
 
-def _to_cancel(asked: Mapping[LineNo, int], rerouted: Mapping[LineNo, int], line_no: LineNo) -> int:
-    return asked.get(line_no, 0) - rerouted.get(line_no, 0)
+def _changed(order: Order, line: Line, left: int) -> Line | None:
+    """The line as it is to be, its quantity counting all units that were ever ordered; None if it is so already.
 
-
-def _changed(order: Order, present: Line | None, line: Line) -> Line | None:
-    """The line as it is to be, its quantity counting all units that were ever ordered; None if it is so already."""
+    left is how many of its units were wanted so far.
+    """
+    line_no = line.line_no
+    present = order.lines.get(line_no)
     if present is None:
         return line if line.quantity else None
-    line_no = line.line_no
-    left, buckets = wanted_units(order, line_no), order.buckets[line_no]
-    quantity = buckets.total + max(line.quantity - left, 0)
-    if line.quantity == left and line.amount_minor == wanted_minor(order, line_no):
+    if line.quantity == left and line.amount_minor == wanted_minor(order, line_no, left):
         return None
+    quantity = order.buckets[line_no].total + max(line.quantity - left, 0)
     return replace(
         present,
         quantity=quantity,

@@ -115,9 +115,13 @@ def charged_back_minor(order: Order) -> int:
 
 def refunded_by_shop_minor(order: Order) -> int:
     """What the shop paid back beside the refunds of cases, less what bounced; a case's refund that names it is it."""
-    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
-    paid = sum(e.amount.amount_minor for e in of_kind(order, PaymentKind.REFUNDED) if e.payment_id not in of_cases)
+    paid = sum(each.amount.amount_minor for each in _refunds_by_shop(order))
     return paid - amounts(order, PaymentKind.REFUND_RETURNED)
+
+
+def _refunds_by_shop(order: Order) -> list[Payment]:
+    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
+    return [each for each in of_kind(order, PaymentKind.REFUNDED) if each.payment_id not in of_cases]
 
 
 def went_back_minor(order: Order) -> int:
@@ -186,14 +190,13 @@ def _for_cancelled(order: Order) -> int:
 
 def _bounced(order: Order) -> tuple[int, int]:
     """What bounced and was not paid again, and what the shop refunded beside that, in the order of their times."""
-    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
-    moved = [*of_kind(order, PaymentKind.REFUNDED), *of_kind(order, PaymentKind.REFUND_RETURNED)]
+    moved = [*_refunds_by_shop(order), *of_kind(order, PaymentKind.REFUND_RETURNED)]
     bounced = refunded = 0
     for each in sorted(moved, key=lambda payment: (payment.at, payment.kind)):
         amount_minor = each.amount.amount_minor
         if each.kind is PaymentKind.REFUND_RETURNED:
             bounced += amount_minor
-        elif each.payment_id not in of_cases:
+        else:
             again = min(bounced, amount_minor)
             bounced, refunded = bounced - again, refunded + amount_minor - again
     return bounced, refunded
