@@ -20,7 +20,7 @@ def amended_lines(order: orders_pb2.Order, options: Mapping[str, Any]) -> list[o
         if line.quantity:
             line.total_minor = line.total_minor * units // line.quantity
         line.quantity = units
-    for line_no, price in _by_line(options["prices"]):
+    for line_no, price in words.line_values(options["prices"], "--price", "1:9.90"):
         line = _line(lines, line_no, "--price")
         minor = words.amount_minor(price.removeprefix("="), order.currency)
         line.unit_price_minor = line.unit_price_minor if price.startswith("=") else minor
@@ -42,14 +42,6 @@ def _line(lines: Mapping[int, orders_pb2.OrderLine], line_no: int, option: str) 
     if line_no not in lines:
         raise click.BadParameter(f"the order has no line {line_no}", param_hint=option)
     return lines[line_no]
-
-
-def _by_line(texts: Iterable[str]) -> Iterable[tuple[int, str]]:
-    for text in texts:
-        line_no, _, price = text.partition(":")
-        if not (line_no.isascii() and line_no.isdigit() and price):
-            raise click.BadParameter(f"{text!r} is not LINE:PRICE such as 1:9.90", param_hint="--price")
-        yield int(line_no), price
 
 
 def amended_charges(order: orders_pb2.Order, texts: Iterable[str]) -> list[order_money_pb2.Charge]:

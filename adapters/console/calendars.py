@@ -144,6 +144,18 @@ _OPTIONS = (
 )
 
 
+def option_peaks(whose: str) -> Callable[[F], F]:
+    """``--peak``, once for each time in which these clocks are longer."""
+    return click.option(
+        "--peak",
+        "peaks",
+        type=(words.INSTANT, words.INSTANT, words.whole(1)),
+        multiple=True,
+        metavar="SINCE UNTIL HOURS",
+        help=f"A time in which {whose} clocks are longer by so many hours; once for each.",
+    )
+
+
 def option_calendar(command: F) -> F:
     """The options that make or change a calendar."""
     return reduce(lambda made, option: option(made), reversed(_OPTIONS), command)

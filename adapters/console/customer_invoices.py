@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from adapters.console import files, words
+from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, recording
+from adapters.console.show import show_drawn
 from adapters.console.words import money, word
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from fulfilment.v1 import order_money_pb2, shipping_pb2
@@ -62,15 +63,7 @@ def show(session: Session, order_id: str, number: str, pdf: str | None) -> None:
     """Show an invoice; it names the buyer."""
     request = pb.GetCustomerInvoiceRequest(order_id=order_id, number=number, with_pdf=pdf is not None)
     answer = session.client.call(session.client.customer_invoices.GetCustomerInvoice, request)
-    if pdf is not None:
-        files.write(pdf, lambda path: path.write_bytes(answer.pdf))
-    if session.json:
-        session.show(answer.invoice)
-        return
-    _print(session, answer.invoice)
-    if pdf is not None:
-        session.out.blank()
-        session.out.say(f"Written to {pdf}.")
+    show_drawn(session, answer, pdf, _print)
 
 
 def _print(session: Session, found: pb.CustomerInvoice) -> None:

@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 from unicodedata import normalize
 
 import click
+from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from adapters.console import words
 from adapters.console.client import Trouble
 
 F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M", bound=Message)
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t")
@@ -78,6 +81,15 @@ def text(path: str | Path, content: bytes | None = None) -> str:
         return (read(path) if content is None else content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Trouble(f"{path} is not in UTF-8: {error.reason} at byte {error.start}", "UNREADABLE") from None
+
+
+def message(path: str | Path, kind: type[M]) -> M:
+    """The content of a file as a message, from its protobuf JSON."""
+    content = text(path)
+    try:
+        return json_format.Parse(content, kind())
+    except json_format.ParseError as error:
+        raise click.UsageError(f"--file is no {kind.DESCRIPTOR.name} in protobuf JSON: {error}") from None
 
 
 def read_csv(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from google.protobuf import json_format
 
 from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
@@ -119,12 +118,10 @@ def place(session: Session, /, source: Any, request_id: str | None, **options: A
     if source is not None:
         if any(options[name] for name in _FROM_OPTIONS):
             raise click.UsageError("--file brings the whole order; leave the other options out.")
-        request = _from_json(files.text(source))
+        request = files.message(source, orders_pb2.PlaceOrderRequest)
     else:
         request = _from_options(options)
-    if request_id or not request.context.request_id:
-        request.context.request_id = session.client.context(request_id).request_id
-    request.context.actor = request.context.actor or session.actor
+    session.identify(request.context, request_id)
     receipt = session.client.call(session.client.orders.PlaceOrder, request)
     order_id = f"{request.channel}/{order_number(request.channel_order_id.strip())}"
     order = read_order(session, order_id, at_least=receipt.position)
@@ -135,13 +132,6 @@ def place(session: Session, /, source: Any, request_id: str | None, **options: A
     print_holds(session.out, order)
     for step in next_steps(order):
         session.out.say(step)
-
-
-def _from_json(text: str) -> orders_pb2.PlaceOrderRequest:
-    try:
-        return json_format.Parse(text, orders_pb2.PlaceOrderRequest())
-    except json_format.ParseError as error:
-        raise click.UsageError(f"--file is no PlaceOrderRequest in protobuf JSON: {error}") from None
 
 
 def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:

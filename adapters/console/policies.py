@@ -19,6 +19,7 @@ from adapters.console.calendars import (
     change_calendar,
     in_words,
     option_calendar,
+    option_peaks,
     spans_of,
     to_weekdays,
     to_working_time,
@@ -153,14 +154,7 @@ def change(
 
 @policy.command()
 @option_calendar
-@click.option(
-    "--peak",
-    "peaks",
-    type=(words.INSTANT, words.INSTANT, words.whole(1)),
-    multiple=True,
-    metavar="SINCE UNTIL HOURS",
-    help="A time in which the retailer's own clocks are longer by so many hours; once for each.",
-)
+@option_peaks("the retailer's own")
 @click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
 @option_request_id()
 @click.pass_obj

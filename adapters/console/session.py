@@ -20,7 +20,7 @@ from rich.text import Text
 from adapters.console import words
 from adapters.console.client import Calls
 from fulfilment.v1.admin_pb2 import GetPolicyRequest
-from fulfilment.v1.common_pb2 import Receipt
+from fulfilment.v1.common_pb2 import CommandContext, Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +52,12 @@ class Session:
     @functools.cached_property
     def client(self) -> Calls:
         return Calls(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
+
+    def identify(self, context: CommandContext, request_id: str | None) -> None:
+        """Says who asks, and under which id, as far as a request does not say so itself; the option goes before it."""
+        if request_id or not context.request_id:
+            context.request_id = self.client.context(request_id).request_id
+        context.actor = context.actor or self.actor
 
     @functools.cached_property
     def time_zone(self) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from adapters.console import files, words
+from adapters.console import words
 from adapters.console.orders import order
 from adapters.console.sentences import paths
 from adapters.console.session import Nouns, Session, recording
-from adapters.console.show import line_numbers
+from adapters.console.show import line_numbers, show_drawn
 from adapters.console.words import money, word
 from fulfilment.v1 import admin_pb2, common_pb2, shipping_pb2
 
@@ -133,17 +133,9 @@ def _customs_lines(options: dict[str, Any], currency: str) -> list[shipping_pb2.
         ("weight", "weight_grams", int),
         ("value", "declared_value_minor", lambda text: words.amount_minor(text, currency)),
     ):
-        for line_no, value in _pairs(options[option], f"--{option.replace('_', '-')}"):
+        for line_no, value in words.line_values(options[option], f"--{option.replace('_', '-')}", "1:CN"):
             fields.setdefault(line_no, {})[name] = read(value)
     return [shipping_pb2.CustomsLine(line_no=line_no, **values) for line_no, values in sorted(fields.items())]
-
-
-def _pairs(values: Iterable[str], option: str) -> Iterable[tuple[int, str]]:
-    for value in values:
-        line_no, colon, rest = value.partition(":")
-        if not (colon and rest and line_no.isascii() and line_no.isdigit()):
-            raise click.BadParameter(f"{value!r} is not LINE:VALUE such as 1:CN", param_hint=option)
-        yield int(line_no), rest
 
 
 # --- the invoice ----------------------------------------------------------------------------------
@@ -161,15 +153,7 @@ def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | 
         supplier_order_id=supplier_order_id, carrier=carrier, tracking_number=number, with_pdf=pdf is not None
     )
     answer = session.client.call(session.client.orders.GetCommercialInvoice, request)
-    if pdf is not None:
-        files.write(pdf, lambda path: path.write_bytes(answer.pdf))
-    if session.json:
-        session.show(answer.invoice)
-        return
-    _print(session, answer.invoice)
-    if pdf is not None:
-        session.out.blank()
-        session.out.say(f"Written to {pdf}.")
+    show_drawn(session, answer, pdf, _print)
 
 
 def _print(session: Session, found: shipping_pb2.CommercialInvoice) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.client import Command, Q
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
@@ -374,3 +374,16 @@ def _next_for(each: supplier_orders_pb2.SupplierOrder) -> str:
             return f"Next, when {each.supplier_id} answers: fulfilment order cancel-answer {name} --agreed | --refused"
         case _:
             return ""
+
+
+def show_drawn(session: Session, answer: Any, pdf: str | None, page: Callable[[Session, Any], None]) -> None:
+    """An invoice as a page or as JSON; its PDF goes to that file."""
+    if pdf is not None:
+        files.write(pdf, lambda path: path.write_bytes(answer.pdf))
+    if session.json:
+        session.show(answer.invoice)
+        return
+    page(session, answer.invoice)
+    if pdf is not None:
+        session.out.blank()
+        session.out.say(f"Written to {pdf}.")

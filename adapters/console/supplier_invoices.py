@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from google.protobuf import json_format
 
 from adapters.console import files, words
 from adapters.console.client import Command, Q
@@ -110,20 +109,11 @@ def record(session: Session, /, source: Any, request_id: str | None, **options: 
     if source is not None:
         if any(options.values()):
             raise click.UsageError("--file brings the whole invoice; leave the arguments and other options out.")
-        request = _from_json(files.text(source))
+        request = files.message(source, pb.RecordSupplierInvoiceRequest)
     else:
         request = _from_options(options)
-    if request_id or not request.context.request_id:
-        request.context.request_id = session.client.context(request_id).request_id
-    request.context.actor = request.context.actor or session.actor
+    session.identify(request.context, request_id)
     _record(session, session.client.supplier_invoices.RecordSupplierInvoice, request)
-
-
-def _from_json(text: str) -> pb.RecordSupplierInvoiceRequest:
-    try:
-        return json_format.Parse(text, pb.RecordSupplierInvoiceRequest())
-    except json_format.ParseError as error:
-        raise click.UsageError(f"--file is no RecordSupplierInvoiceRequest in protobuf JSON: {error}") from None
 
 
 def _from_options(options: dict[str, Any]) -> pb.RecordSupplierInvoiceRequest:

@@ -10,7 +10,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
-from adapters.console.calendars import TERM, change_calendar, option_calendar
+from adapters.console.calendars import TERM, change_calendar, option_calendar, option_peaks
 from adapters.console.destinations import refuses, serves
 from adapters.console.offers import offer, withdraw
 from adapters.console.session import Nouns, Session, option_at, option_request_id
@@ -120,14 +120,7 @@ _POINTS = click.IntRange(0, 10_000)
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
 @click.option("--acknowledgement-target", type=_POINTS, metavar="BASIS_POINTS", help="To be acknowledged in time.")
 @click.option("--response-target", type=_POINTS, metavar="BASIS_POINTS", help="To be answered in time.")
-@click.option(
-    "--peak",
-    "peaks",
-    type=(words.INSTANT, words.INSTANT, words.whole(1)),
-    multiple=True,
-    metavar="SINCE UNTIL HOURS",
-    help="A time in which the clocks are longer by so many hours; once for each.",
-)
+@option_peaks("the")
 @option_calendar
 @click.option("--end", "ends", multiple=True, metavar="TERM", help="No more, such as first_scan_within; once each.")
 @click.option("--keep", is_flag=True, help="Only change terms that are in force then.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -237,6 +237,18 @@ def _mend_numbers(descriptor: Any, tree: dict[str, Any]) -> None:
 
 
 # --- lists of options -----------------------------------------------------------------------------
+
+_LINE_VALUE = re.compile(r"([0-9]+):(.+)", re.DOTALL)
+
+
+def line_values(values: Iterable[str], option: str, example: str) -> Iterator[tuple[int, str]]:
+    """``--origin 1:CN`` as line numbers with what is said of them."""
+    for value in values:
+        match = _LINE_VALUE.fullmatch(value)
+        if match is None:
+            raise click.BadParameter(f"{value!r} is not LINE:VALUE such as {example}", param_hint=option)
+        yield int(match[1]), match[2]
+
 
 _LINE_UNITS = re.compile(r"(\d+):(\d+)")
 
