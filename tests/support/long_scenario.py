@@ -7,7 +7,9 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from ledger.decisions import stocking_up
+from ledger.nouns.orders import InvoiceWish
 from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Seller
 from ledger.nouns.stock_ups import StockUpAsked
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -34,7 +36,8 @@ def long_scenario() -> Scenario:
     scenario.place(line(1, "tea", 2), order_id="shopify/2")
     scenario.agree_terms(replace(TERMS, effective_from=NOON, compensation_basis_points=100))
     scenario.offer("tea", Money(250, "EUR"))
-    scenario.place(line(1, "tea", 2), order_id="shopify/3")
+    scenario.agree(seller=Seller("Brook & Sons", ("10435 Berlin",), "DE", "DE811128135"))
+    scenario.place(line(1, "tea", 2), order_id="shopify/3", invoice=InvoiceWish())
     scenario.send("shopify/3/1")
     scenario.later(days=8)
     scenario.miss(Clock.DELIVERY, "shopify/1")

@@ -12,7 +12,14 @@ from typing import ClassVar, cast
 
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ledger.facts import Fact, LineNo
 from ledger.nouns import orders
@@ -135,6 +142,7 @@ class OrderMoneyMachine(RuleBasedStateMachine):
     def take_back(self, refund_id: str, case_id: str) -> None:
         self.tell(lambda: self.desk.takes_back(refund_id, case_id), repeatable=False)
 
+    @precondition(lambda self: self.order.units("delivered"))
     @rule(line_no=a_line)
     def a_case_is_opened(self, line_no: int) -> None:
         case_id = self.name()
@@ -149,6 +157,7 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         self.desk.rules(case_id=case_id)
         self.desk.approves(Remedy.REFUND, case_id=case_id)
 
+    @precondition(lambda self: self.order.after_sales.cases)
     @rule(
         pick=st.integers(0, 3), count=a_count, line_no=a_line, shipping=st.booleans(), share=st.sampled_from([0, 5_000])
     )
@@ -158,6 +167,7 @@ class OrderMoneyMachine(RuleBasedStateMachine):
             charges = {"shipping": 0} if shipping else None
             self.tell(lambda: self.desk.grants({line_no: count}, share, None, name, case_id, charges))
 
+    @precondition(lambda self: self.order.after_sales.refunds)
     @rule(pick=st.integers(0, 5))
     def a_granted_refund_is_paid(self, pick: int) -> None:
         if refunds := list(self.order.after_sales.refunds.items()):
