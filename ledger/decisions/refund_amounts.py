@@ -43,17 +43,18 @@ def share_of(case: Case, paying: Order, line_no: LineNo, units: int) -> Share:
 def amounts_of(paying: Order, shares: Mapping[LineNo, Share], share_basis_points: int, named: Amounts) -> Amounts:
     """What each line's units get: never more than is left of what was paid for them."""
     amounts, booked_minor = Amounts(), paying.after_sales.booked_minor
+    in_all = orders.left_to_go_back(paying, booked_minor)
     for line_no, (whole, left, _) in shares.items():
         part = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
         asked = named.get(line_no, min(part, left))
         if asked > left or not left:
             wanted = Money(named.get(line_no, part), paying.currency)
             raise after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
-        in_all = orders.left_to_go_back(paying, booked_minor)
         if line_no not in named and 0 < in_all < asked:
             asked = in_all
-        orders.require_left(paying, asked, booked_minor)
-        booked_minor += asked
+        if asked > in_all:
+            orders.require_left(paying, asked, booked_minor)
+        in_all, booked_minor = in_all - asked, booked_minor + asked
         amounts[line_no] = asked
     return amounts
 

@@ -57,9 +57,11 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
 # --- alerts ---------------------------------------------------------------------------------------
 
 
-def alerts_of(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
-    """The alerts that facts of one stock stream give rise to; usually none."""
-    return [] if own is not None and _stays_plentiful(own, facts, policy) else _alerts(own, facts, policy, now)
+def alerts_of(
+    own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime, after: Stock | None = None
+) -> list[StockFact]:
+    """The alerts that facts of one stock stream give rise to; usually none. ``after`` is the stock with them."""
+    return [] if own is not None and _stays_plentiful(own, facts, policy) else _alerts(own, facts, policy, now, after)
 
 
 _TAKES_NOTHING = frozenset(
@@ -87,9 +89,11 @@ def _threshold(own: Stock, policy: Policy) -> int:
     return policy.low_stock_units if own.low_threshold is None else own.low_threshold
 
 
-def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
+def _alerts(
+    own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime, after: Stock | None
+) -> list[StockFact]:
     supplier_id, sku = facts[0].supplier_id, facts[0].sku
-    after = stock.after(own, facts)
+    after = after or stock.after(own, facts)
     if after.feed is None:
         return []
     alerts = _crossings(after, supplier_id, sku, policy, now)

@@ -62,9 +62,12 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
     if not touched:
         return changes
     owns: dict[str, Stock | None] = {stream: view.state(stream) for stream in touched}
-    fuller = [
-        stream for stream, own in owns.items() if own is not None and own.waiting and _fills(own, touched[stream])
-    ]
+    afters = {
+        stream: stock.after(own, touched[stream])
+        for stream, own in owns.items()
+        if own is not None and own.waiting and any(_may_fill(own, fact) for fact in touched[stream])
+    }
+    fuller = [stream for stream, after in afters.items() if _fills(owns[stream], after)]
     if fuller:
         served = _serve(view, changes, fuller, now)
         changes = [*changes, *served]
@@ -72,10 +75,11 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
             if stream.startswith("stock-"):
                 touched[stream].append(fact)
                 owns.setdefault(stream, view.state(stream))
+                afters.pop(stream, None)
     policy = policy_at(policies.find(view), now)
     alerts: list[Change] = []
     for stream, facts in touched.items():
-        alerts += changes_of(stream, alerts_of(owns[stream], facts, policy, now))
+        alerts += changes_of(stream, alerts_of(owns[stream], facts, policy, now, afters.get(stream)))
     return [*changes, *alerts] if alerts else changes
 
 
@@ -152,11 +156,10 @@ _FILL = frozenset(
 """Facts that can bring units, or leave them to others who wait."""
 
 
-def _fills(own: Stock, facts: Sequence[StockFact]) -> bool:
-    """Whether there is more for those who wait: more units, or fewer that others wait for."""
-    if not own.waiting or not any(_may_fill(own, fact) for fact in facts):
+def _fills(own: Stock | None, after: Stock) -> bool:
+    """Whether somebody who waits can have more: there are more units, or fewer that others wait for."""
+    if own is None or not after.waiting or after.free <= 0:
         return False
-    after = stock.after(own, facts)
     return after.free > own.free or after.awaited < own.awaited
 
 
