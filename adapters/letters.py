@@ -18,8 +18,13 @@ from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from adapters import customer_invoices
 from adapters.drawing import drawn
+from adapters.messages.envelope import Envelope, Erased
+from adapters.messages.layout import lay_out
+from adapters.messages.markup import quoted
 from adapters.streams import read
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
@@ -37,32 +42,11 @@ from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
 from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms import time_zones
+from ledger.terms.brands import Brand, brand_of
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.shipping import Chosen
 from ledger.view import View
-
-
-class Erased(Exception):
-    """The person whom it is for, or about, was erased."""
-
-
-class Envelope(NamedTuple):
-    """A letter and whom it goes to; the only place where both stand in plain."""
-
-    message_id: str
-    audience: Audience
-    recipient: str
-    """The pseudonym, supplier id or role that the message names."""
-    name: str
-    email: str
-    phone: str
-    language: str
-    subject: str
-    text: str
-    attachments: tuple[tuple[str, bytes], ...] = ()
-    """PDF files by name."""
-
 
 # --- templates ------------------------------------------------------------------------------------
 
@@ -174,7 +158,17 @@ class Letters:
             who = (person.get("name", ""), person.get("email", ""), person.get("phone", ""))
         else:
             who = (name if asked.audience is Audience.SUPPLIER else asked.recipient, contact, "")
-        return Envelope(*to, *who, asked.language, subject, text, await self._attachments(log, asked, order))
+        brand = self._brand(policies.find(view), asked, order)
+        body = "\n\n".join(map(quoted, text.split("\n\n")))
+        text, html = lay_out([body], brand, asked.language, subject)
+        files = await self._attachments(log, asked, order)
+        return Envelope(*to, *who, asked.language, subject, text, files, html, brand, body)
+
+    def _brand(self, agreed: Policies | None, asked: MessageAsked, order: Order | None) -> Brand:
+        """As it was when the message was asked for; suppliers and staff read that of the retailer itself."""
+        channel = order.placed.channel if order and asked.audience is Audience.CUSTOMER else ""
+        brand = brand_of(policy_at(agreed, asked.at).brands, channel)
+        return replace(brand, name=brand.name or channel)
 
     async def _attachments(self, log: Log, asked: MessageAsked, order: Order | None) -> tuple[tuple[str, bytes], ...]:
         """The invoice that was drawn up when the parcel left, with the message that says so."""

@@ -19,7 +19,8 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import EveryTenant
-from adapters.letters import Envelope, Erased, Letters
+from adapters.letters import Letters
+from adapters.messages.envelope import Envelope, Erased
 from adapters.senders import NotTaken, Sender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices

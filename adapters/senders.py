@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from adapters.letters import Envelope
 from adapters.mail_addresses import addresses_in
+from adapters.messages.envelope import Envelope
 from ledger.nouns.messages import Audience
 
 _LONGEST_NAME = 230

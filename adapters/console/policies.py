@@ -83,6 +83,7 @@ _GROUPS = {
         "language",
         "languages",
         "staff_language",
+        "brands",
     ),
 }
 """The terms in the order in which they are shown; others come last."""

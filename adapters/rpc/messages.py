@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.letters import Envelope, Erased, Letters
+from adapters.letters import Letters
+from adapters.messages.envelope import Envelope, Erased
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.listing import any_of, listed, page
@@ -120,4 +121,5 @@ def _letter(written: Envelope) -> pb.Letter:
         phone=written.phone,
         subject=written.subject,
         text=written.text,
+        html=written.html,
     )

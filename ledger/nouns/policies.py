@@ -9,6 +9,7 @@ from typing import assert_never
 from ledger.facts import Fact, Value
 from ledger.nouns.recoveries import DocumentKind, RecoveryKind
 from ledger.refusals import require_seen
+from ledger.terms.brands import Brand
 from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -249,6 +250,8 @@ class Policy(Value, frozen=True):
 
     case_approvals: tuple[CaseApproval, ...] = ()
     """Cases that are approved at once; the first that fits counts."""
+    brands: tuple[Brand, ...] = ()
+    """What mails look like and whom they come from, by channel."""
 
     def packing_of(self, channel: str) -> tuple[str, ...]:
         """The packing instructions that every order of a channel has."""

@@ -116,6 +116,18 @@ EVERYTHING = admin_pb2.Policy(
         },
     ),
     peaks=[suppliers_pb2.PeakPeriod(since=stamp(NOW), until=stamp(NOW + timedelta(days=9)), extra_hours=35)],
+    brands=[
+        admin_pb2.Brand(
+            channel="shop",
+            name="Brook & Sons",
+            colour="#a1502d",
+            logo_url="https://brook.example/logo.png",
+            signature=["Brook & Sons Ltd", "1 Mill Lane, Leeds"],
+            mail_from="orders@brook.example",
+            reply_to="help@brook.example",
+            order_link="https://brook.example/orders/{order}",
+        )
+    ],
 )
 
 

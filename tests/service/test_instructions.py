@@ -214,3 +214,54 @@ def test_a_channel_has_one_packing(trade: Trade):
     policy = admin_pb2.Policy(channel_packing=[admin_pb2.ChannelPacking(channel="shop")] * 2)
     request = trade.request("AgreePolicy", policy=policy)
     assert fields_of(refused(trade.client.admin.AgreePolicy, request)) == ["policy.channel_packing"]
+
+
+@pytest.mark.parametrize(
+    ("brand", "field"),
+    [
+        ({"channel": "no channel"}, "policy.brands[0].channel"),
+        ({"colour": "red"}, "policy.brands[0].colour"),
+        ({"colour": "#fff;}"}, "policy.brands[0].colour"),
+        ({"logo_url": "http://brook.example/logo.png"}, "policy.brands[0].logo_url"),
+        ({"logo_url": 'https://brook.example/"><b>'}, "policy.brands[0].logo_url"),
+        ({"signature": ["x"] * 11}, "policy.brands[0].signature"),
+        ({"mail_from": "Brook <orders@brook.example>"}, "policy.brands[0].mail_from"),
+        ({"reply_to": "nobody"}, "policy.brands[0].reply_to"),
+        ({"order_link": "javascript:alert(1)"}, "policy.brands[0].order_link"),
+    ],
+)
+def test_a_brand_has_a_colour_and_addresses_that_mails_can_use(trade: Trade, brand: dict[str, Any], field: str):
+    request = trade.request("AgreePolicy", policy=admin_pb2.Policy(brands=[admin_pb2.Brand(**brand)]))
+    assert fields_of(refused(trade.client.admin.AgreePolicy, request)) == [field]
+    twice = trade.request("AgreePolicy", policy=admin_pb2.Policy(brands=[admin_pb2.Brand(name="Brook")] * 2))
+    assert fields_of(refused(trade.client.admin.AgreePolicy, twice)) == ["policy.brands"]
+
+
+def test_a_customer_reads_the_brand_of_its_channel_and_a_supplier_that_of_the_retailer(trade: Trade):
+    brands = [
+        admin_pb2.Brand(name="Brook & Sons"),
+        admin_pb2.Brand(channel="shop", name="Tea & Co", colour="#A1502D", signature=["Tea & Co, Leeds"]),
+    ]
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(brands=brands))
+    order_id = trade.placed(lines=[bought(fresh(), supplier_id=trade.supplier())])
+    trade.send("SendSupplierOrder", **first_of(order_id))
+    for audience, name in ((CUSTOMER, "Tea &amp; Co"), (SUPPLIER, "Brook &amp; Sons")):
+        html = letter_to(trade, order_id, audience).html
+        assert name in html
+        assert ("#a1502d" in html, "Tea &amp; Co, Leeds" in html) == (audience == CUSTOMER, audience == CUSTOMER)
+
+
+CUSTOMER, SUPPLIER = messages_pb2.MESSAGE_AUDIENCE_CUSTOMER, messages_pb2.MESSAGE_AUDIENCE_SUPPLIER
+
+
+def letter_to(trade: Trade, order_id: str, audience: Any) -> messages_pb2.Letter:
+    """The only message about an order to an audience, once it is asked for."""
+
+    def asked() -> list[messages_pb2.Message]:
+        request = messages_pb2.ListMessagesRequest(order_id=order_id, audience=audience)
+        return [each for each in patiently(trade.client.messages.ListMessages, request).messages if each.language]
+
+    (found,) = wait_for(asked)
+    request = messages_pb2.GetMessageRequest(message_id=found.message_id, with_letter=True)
+    letter: messages_pb2.Letter = patiently(trade.client.messages.GetMessage, request).letter
+    return letter

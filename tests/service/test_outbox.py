@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from adapters.letters import Envelope
+from adapters.messages.envelope import Envelope
 from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import Audience, MessageKind
 from ledger.nouns.orders import HoldReason

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from adapters.letters import Envelope, Letters
+from adapters.letters import Letters
+from adapters.messages.envelope import Envelope
 from adapters.outbox import Outbox
 from adapters.postgres import open_pool
 from adapters.senders import NotTaken

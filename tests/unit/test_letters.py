@@ -15,7 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from adapters import letters, senders
-from adapters.letters import Envelope, in_words, link_of, newest, read_templates
+from adapters.letters import in_words, link_of, newest, read_templates
+from adapters.messages.envelope import Envelope
 from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import (
     About,

@@ -9,6 +9,7 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from adapters.rpc import calendars, shapes
+from adapters.rpc.admin.brands import brands
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
@@ -95,6 +96,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         else None,
         peaks=calendars.peaks(given.peaks, "policy.peaks"),
         sending=_sending(given.sending),
+        brands=brands(given.brands),
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from adapters.rpc.admin.brands import show_brands
 from adapters.rpc.calendars import show_peaks, show_working_terms
 from adapters.rpc.shows import money, number_of, stamp
 from fulfilment.v1 import admin_pb2 as pb
@@ -51,6 +52,7 @@ def policy(terms: Policy) -> pb.Policy:
         ],
         working=show_working_terms(terms.working),
         peaks=show_peaks(terms.peaks),
+        brands=show_brands(terms.brands),
     )
 
 

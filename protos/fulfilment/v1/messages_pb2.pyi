@@ -496,6 +496,7 @@ class Letter(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    HTML_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name of whom it goes to."""
     email: _builtins.str
@@ -506,6 +507,8 @@ class Letter(_message.Message):
     """One line."""
     text: _builtins.str
     """The text."""
+    html: _builtins.str
+    """The same as a page of HTML, whose styles stand in its elements."""
     def __init__(
         self,
         *,
@@ -514,10 +517,11 @@ class Letter(_message.Message):
         phone: _builtins.str = ...,
         subject: _builtins.str = ...,
         text: _builtins.str = ...,
+        html: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "name", b"name", "phone", b"phone", "subject", b"subject", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "html", b"html", "name", b"name", "phone", b"phone", "subject", b"subject", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,45 @@
+"""A message in words, and whom it goes to: what is handed to a sender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from adapters.messages.layout import lay_out
+from ledger.nouns.messages import Audience
+from ledger.terms.brands import Brand
+
+
+class Erased(Exception):
+    """The person whom it is for, or about, was erased."""
+
+
+class Envelope(NamedTuple):
+    """A letter and whom it goes to; the only place where both stand in plain."""
+
+    message_id: str
+    audience: Audience
+    recipient: str
+    """The pseudonym, supplier id or role that the message names."""
+    name: str
+    email: str
+    phone: str
+    language: str
+    subject: str
+    text: str
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    """PDF files by name."""
+    html: str = ""
+    """The same as ``text``, as a page whose styles stand in its elements."""
+    brand: Brand = Brand()
+    """Whom it comes from: ``brand.name`` and ``brand.mail_from``, answers to ``brand.reply_to``; empty if not said."""
+    body: str = ""
+    """What text and HTML were made from; ``together`` makes one mail of several."""
+
+
+def together(letters: Sequence[Envelope]) -> Envelope:
+    """One mail to the recipient of all of them, in their order: named and addressed as the last one."""
+    last = letters[-1]
+    text, html = lay_out([each.body for each in letters], last.brand, last.language, last.subject)
+    attached = dict(file for each in letters for file in each.attachments)
+    return last._replace(text=text, html=html, attachments=tuple(attached.items()))
