@@ -114,6 +114,10 @@ class Printer:
         """A sentence; a terminal breaks it where it is full."""
         self._print(Padding(Text(words.plain(text), style=style), (0, 0, 0, indent)))
 
+    def command(self, text: str, indent: int = 2) -> None:
+        """A line to be copied: never broken, however narrow the terminal is."""
+        self._console.print(Text(" " * indent + words.one_line(text), style="cyan"), soft_wrap=True)
+
     def title(self, text: str, more: str = "") -> None:
         self._print(Text.assemble((words.one_line(text), "bold"), "  " if more else "", words.one_line(more)))
 

@@ -1,74 +1,178 @@
-"""``fulfilment work``: the queue of what people have to do."""
+"""``fulfilment work``: the queue of what people have to do, each with the command that does it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
 
 from adapters.console import words
 from adapters.console.client import Command, Refused
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
+from adapters.console.next_steps import command_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import work_pb2
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-@click.group(cls=Nouns)
-def work() -> None:
-    """See what there is to do, take it on, finish it."""
+_FIRST = 10
+"""How many pieces of work somebody sees who asks what is next."""
 
 
-@work.command("list")
-@click.option("--owner", type=words.choice(work_pb2.WorkOwner), help="Only for them.")
-@click.option("--due-within", type=words.whole(0), metavar="HOURS", help="Only what is due by then.")
-@click.option("--unclaimed", is_flag=True, help="Only what nobody has claimed.")
-@click.option("--mine", is_flag=True, help="Only what you have claimed, as --actor says.")
-@click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
-@LIMIT
-@click.pass_obj
-def list_work(
+@click.group(cls=Nouns, invoke_without_command=True)
+@click.pass_context
+def work(context: click.Context) -> None:
+    """See what there is to do and how, take it on, finish it.
+
+    Alone it shows what is next, as work next does.
+    """
+    if context.invoked_subcommand is None:
+        _show_next(context.obj, work_pb2.ListWorkRequest(), _FIRST)
+
+
+def _filters(command: F) -> F:
+    """The options that say which work is meant; they become one request."""
+    options = (
+        click.option("--owner", type=words.choice(work_pb2.WorkOwner), help="Only for them."),
+        click.option("--kind", "kinds", multiple=True, type=words.choice(work_pb2.WorkKind), help="Only of this kind."),
+        click.option("--due-within", type=words.whole(0), metavar="HOURS", help="Only what is due by then."),
+        click.option("--unclaimed", is_flag=True, help="Only what nobody has."),
+        click.option("--mine", is_flag=True, help="Only what you have, as --actor says."),
+        click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order."),
+        SUPPLIER,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _wanted(
     session: Session,
+    /,
     owner: str | None,
+    kinds: tuple[str, ...],
     due_within: int | None,
     unclaimed: bool,
     mine: bool,
     order_id: str,
-    limit: int | None,
-) -> None:
-    """List what is not finished, the most urgent first."""
+    supplier: str,
+) -> work_pb2.ListWorkRequest:
     request = work_pb2.ListWorkRequest(
         owner=words.number(work_pb2.WorkOwner, owner),
+        kinds=[words.number(work_pb2.WorkKind, kind) for kind in kinds],
         unclaimed=unclaimed,
         claimed_by=session.actor if mine else "",
         order_id=order_id,
+        supplier_id=supplier,
     )
     if due_within is not None:
         request.due_before.FromDatetime(datetime.now(UTC) + timedelta(hours=due_within))
+    return request
+
+
+@work.command("next")
+@_filters
+@click.option("--limit", type=words.whole(1), default=_FIRST, show_default=True, help="How many.")
+@click.pass_obj
+def next_work(session: Session, /, limit: int, **filters: Any) -> None:
+    """Show what is next, what is overdue first, each with the command that does it.
+
+    What stands in capitals in a command is for you to say.
+    """
+    _show_next(session, _wanted(session, **filters), limit)
+
+
+def _show_next(session: Session, request: work_pb2.ListWorkRequest, limit: int) -> None:
+    found = list(islice(rows_of(session, session.client.work.ListWork, request, "work"), limit + 1))
+    if session.json:
+        listed = [{**words.as_json(each), "command": command_of(session, each.next)} for each in found[:limit]]
+        session.out.json(listed)
+        return
+    if not found:
+        session.out.say("Nothing to do.", style="dim")
+    for number, each in enumerate(found[:limit]):
+        if number:
+            session.out.blank()
+        _show_one(session, each)
+    if len(found) > limit:
+        session.out.blank()
+        session.out.say("... and more; work count says how many, work list lists them.", style="dim")
+
+
+def _show_one(session: Session, each: work_pb2.Work) -> None:
+    who = f"{each.claimed_by} has it" if each.claimed_by else f"for {word(work_pb2.WorkOwner, each.owner)}"
+    session.out.title(f"{word(work_pb2.WorkKind, each.kind)} {_about(each)}", f"{_why(each)}  ({who})")
+    left = each.due.ToDatetime(tzinfo=UTC) - datetime.now(UTC)
+    when = f"{words.span(left)} overdue" if left < timedelta() else f"in {words.span(left)}"
+    session.out.say(f"due {minute(each, 'due', session.time_zone)}, {when}", indent=2)
+    session.out.command(command_of(session, each.next))
+    session.out.say(each.task_id, style="dim", indent=2)
+
+
+def _about(each: work_pb2.Work) -> str:
+    """What it is about, in the words that its commands take."""
+    parcel = f"{each.carrier} {each.tracking_number}".strip()
+    item = f"{each.supplier_id} {each.sku}".strip()
+    return each.supplier_order_id or each.order_id or parcel or item
+
+
+def _why(each: work_pb2.Work) -> str:
+    return each.reason.replace("_", " ")
+
+
+@work.command("list")
+@_filters
+@LIMIT
+@click.pass_obj
+def list_work(session: Session, /, limit: int | None, **filters: Any) -> None:
+    """List what is not finished, the most urgent first."""
     print_rows(
         session,
-        rows_of(session, session.client.work.ListWork, request, "work"),
+        rows_of(session, session.client.work.ListWork, _wanted(session, **filters), "work"),
         limit,
         ["due", "for", "kind", "about", "why", "claimed by", "task"],
-        lambda each: _row(each, session.time_zone),
+        lambda each: [
+            minute(each, "due", session.time_zone),
+            word(work_pb2.WorkOwner, each.owner),
+            word(work_pb2.WorkKind, each.kind),
+            _about(each),
+            _why(each),
+            each.claimed_by,
+            each.task_id,
+        ],
         "Nothing to do.",
     )
 
 
-def _row(each: work_pb2.Work, zone: str) -> list[Any]:
-    parcel = f"{each.carrier} {each.tracking_number}".strip()
-    item = f"{each.supplier_id} {each.sku}".strip()
-    return [
-        minute(each, "due", zone),
-        word(work_pb2.WorkOwner, each.owner),
-        word(work_pb2.WorkKind, each.kind),
-        each.supplier_order_id or each.order_id or parcel or item,
-        each.reason.replace("_", " "),
-        each.claimed_by,
-        each.task_id,
-    ]
+@work.command()
+@_filters
+@click.pass_obj
+def count(session: Session, /, **filters: Any) -> None:
+    """Count what is not finished, by kind and by whom it is for."""
+    request = work_pb2.CountWorkRequest(matching=_wanted(session, **filters))
+    answer = ask(session, session.client.work.CountWork, request)
+    if session.json:
+        session.out.json([words.as_json(each) for each in answer.counts])
+        return
+    session.out.table(
+        ["kind", "for", ">pieces", ">overdue", ">unclaimed", "first due"],
+        [
+            [
+                word(work_pb2.WorkKind, each.kind),
+                word(work_pb2.WorkOwner, each.owner),
+                each.pieces,
+                each.overdue or None,
+                each.unclaimed or None,
+                minute(each, "first_due", session.time_zone),
+            ]
+            for each in answer.counts
+        ],
+        "Nothing to do.",
+    )
 
 
 # --- what one does with it ------------------------------------------------------------------------

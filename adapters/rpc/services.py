@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.descriptor import ServiceDescriptor
 
 from adapters.letters import Letters
-from adapters.rpc import messages, stock, work
+from adapters.rpc import messages, stock
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.reads import AdminQueries
 from adapters.rpc.audit import AuditQueries
@@ -35,7 +35,8 @@ from adapters.rpc.supplier_invoices.asks import READERS as SUPPLIER_INVOICES
 from adapters.rpc.supplier_invoices.reads import SupplierInvoiceQueries
 from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
 from adapters.rpc.suppliers.reads import SupplierQueries
-from adapters.rpc.work import WorkQueries
+from adapters.rpc.work.asks import READERS as WORK
+from adapters.rpc.work.reads import WorkQueries
 from adapters.tenants import Tenants
 from fulfilment.v1 import (
     admin_pb2,
@@ -73,7 +74,7 @@ READERS: Readers = {
     **CASES,
     **ADMIN,
     **messages.READERS,
-    **work.READERS,
+    **WORK,
 }
 """For every command's request: how it is read."""
 

@@ -100,6 +100,8 @@ def _alerts(
     if (shortfall := after.shortfall) > after.oversold:
         affected = _affected(stock.after(own, facts, whole=True))
         alerts.insert(0, Oversold(supplier_id, sku, shortfall, affected, now))
+    elif own is not None and own.oversold and not shortfall:
+        alerts.append(AlertEnded(supplier_id, sku, Alert.OVERSOLD, after.available, now))
     return alerts
 
 

@@ -1,13 +1,15 @@
-"""Which work is there, and who has it?"""
+"""Which work is there, how much of each kind, and who has it?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.work.kinds import Next, WorkKind
 from projections.work.projection import WORK
-from projections.work.rows import Owner, WorkKind
+from projections.work.rows import Owner
 
 
 class Work(NamedTuple):
@@ -19,6 +21,7 @@ class Work(NamedTuple):
     due: datetime
     raised_at: datetime
     because: str
+    next: Next
     order_id: str
     supplier_order_id: str
     supplier_id: str
@@ -29,47 +32,94 @@ class Work(NamedTuple):
     claimed_at: datetime | None
 
 
-_LIST = """
-    SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.order_id, i.supplier_order_id, i.supplier_id,
-        i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by, t.since AS claimed_at
+class WorkCount(NamedTuple):
+    """How much work of a kind there is for somebody."""
+
+    kind: WorkKind
+    owner: Owner
+    pieces: int
+    overdue: int
+    unclaimed: int
+    first_due: datetime
+
+
+class WorkFilter(NamedTuple):
+    """Which work is asked for: all that is not finished, unless said otherwise."""
+
+    owner: Owner | None = None
+    kinds: Sequence[WorkKind] = ()
+    until: datetime | None = None
+    """Only what is due before."""
+    unclaimed: bool = False
+    claimed_by: str = ""
+    order_id: str = ""
+    supplier_id: str = ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "owner": self.owner or "",
+            "kinds": [kind.value for kind in self.kinds],
+            "until": self.until or LAST,
+            "unclaimed": self.unclaimed,
+            "claimed_by": self.claimed_by,
+            "order_id": self.order_id,
+            "supplier_id": self.supplier_id,
+        }
+
+    @property
+    def owned(self) -> str:
+        """The condition that an index fits."""
+        return "i.owner = %(owner)s AND" if self.owner else ""
+
+
+_ALL = WorkFilter()
+
+_MATCHING = """
     FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
-    WHERE {condition} i.due < %(until)s AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s)
+    WHERE {condition} i.due < %(until)s
         AND (t.state IS NULL OR t.state <> 'finished')
         AND (NOT %(unclaimed)s OR t.state IS NULL OR t.state = 'free')
         AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)
         AND (%(order_id)s = '' OR i.order_id = %(order_id)s)
-    ORDER BY i.due, i.task_id LIMIT %(limit)s
+        AND (%(supplier_id)s = '' OR i.supplier_id = %(supplier_id)s)
+        AND (cardinality(%(kinds)s::text[]) = 0 OR i.kind = ANY(%(kinds)s::text[]))
 """
+_LIST = (
+    """
+    SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.next, i.order_id, i.supplier_order_id,
+        i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by, t.since AS claimed_at
+    """
+    + _MATCHING
+    + "AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s) ORDER BY i.due, i.task_id LIMIT %(limit)s"
+)
+_COUNT = (
+    """
+    SELECT i.kind, i.owner, count(*) AS pieces, count(*) FILTER (WHERE i.due < %(now)s) AS overdue,
+        count(*) FILTER (WHERE t.state IS NULL OR t.state = 'free') AS unclaimed, min(i.due) AS first_due
+    """
+    + _MATCHING
+    + "GROUP BY i.kind, i.owner ORDER BY i.kind, i.owner"
+)
 _EXISTS = "SELECT 1 FROM {work_items} WHERE task_id = %(task_id)s LIMIT 1"
 
 
-async def list_work(
-    where: Where,
-    page: PageOf,
-    owner: Owner | None = None,
-    until: datetime | None = None,
-    *,
-    unclaimed: bool = False,
-    claimed_by: str = "",
-    order_id: str = "",
-) -> Answer[Work]:
-    """What is to be done and not finished, of an owner or of all, due before an instant, the most urgent first."""
+async def list_work(where: Where, page: PageOf, wanted: WorkFilter = _ALL) -> Answer[Work]:
+    """What is to be done and not finished, the most urgent first."""
     after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
-    parameters = {
-        "owner": owner.value if owner else "",
-        "until": until or LAST,
-        "unclaimed": unclaimed,
-        "claimed_by": claimed_by,
-        "order_id": order_id,
-        "after_due": after_due,
-        "after_id": after_id,
-        "limit": page.limit,
-    }
-    query = _LIST.replace("{condition}", "i.owner = %(owner)s AND" if owner else "")
+    after = {"after_due": after_due, "after_id": after_id, "limit": page.limit}
+    query = _LIST.replace("{condition}", wanted.owned)
     async with snapshot(where, WORK) as at:
-        found = await at.each(query, parameters, Work)
+        found = await at.each(query, {**wanted.parameters, **after}, Work)
         rows, token = page.cut(found, [(row.due, row.task_id) for row in found])
         return Answer(rows, at.position, token)
+
+
+async def count_work(where: Where, wanted: WorkFilter, now: datetime) -> Answer[WorkCount]:
+    """How much of it there is, by kind and for whom; what is due before now is overdue."""
+    query = _COUNT.replace("{condition}", wanted.owned)
+    async with snapshot(where, WORK) as at:
+        return Answer(await at.each(query, {**wanted.parameters, "now": now}, WorkCount), at.position)
 
 
 async def exists(where: Where, task_id: str) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from zlib import crc32
 
 from ledger.facts import to_minute
+from ledger.nouns.cases import Denial, Reason
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import (
     Hold,
     HoldReason,
     Order,
     PaymentState,
+    Shipment,
     deadlines,
     holds_on,
     left_minor,
@@ -22,8 +26,10 @@ from ledger.nouns.orders import (
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections.machine.histories import OrderHistory
-from projections.work.rows import Item, Owner, WorkKind, task_id_of
+from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_where, units_of
+from projections.work.rows import Item, Owner, item
 
 _HOLDS = {
     HoldReason.OUT_OF_STOCK: Owner.SUPPLIER_MANAGER,
@@ -53,18 +59,56 @@ def _holds(history: OrderHistory) -> Iterator[Item]:
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
             # The owner may be any words; a task's id holds plain ones.
             mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"
-            subject = f"{order.order_id}/{hold.reason}/{mark}"
-            yield Item(
+            yield item(
                 WorkKind.HOLD,
-                subject,
-                task_id_of(WorkKind.HOLD, subject, hold.at),
+                f"{order.order_id}/{hold.reason}/{mark}",
                 _HOLDS.get(hold.reason, Owner.OPERATIONS),
                 hold.at,
-                hold.at,
-                _why(hold),
-                order.order_id,
-                hold.supplier_order_id,
+                f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value,
+                _end_of(order, hold),
+                order_id=order.order_id,
+                supplier_order_id=hold.supplier_order_id,
             )
+
+
+def _end_of(order: Order, hold: Hold) -> Next:
+    """What ends a hold: what it waits for; where that is a decision, the release."""
+    about = {"order_id": order.order_id}
+    match hold.reason:
+        case HoldReason.INCOMPLETE:
+            return _complete(order, hold)
+        case HoldReason.CUSTOMS_DATA:
+            return Next(Step.COMPLETE_CUSTOMS_DATA, about)
+        case HoldReason.BAD_ADDRESS if order.address_at is None or order.address_at <= hold.at:
+            return Next(Step.CHANGE_ADDRESS, about)
+        case HoldReason.OUT_OF_STOCK:
+            return Next(Step.CONFIRM_ORDER, {**about, "backorder_lacking": True})
+        case HoldReason.PAYMENT_REVERSED:
+            return Next(Step.CANCEL_ORDER, {**about, "by": Party.RETAILER, "reason": hold.reason})
+        case _:
+            return _release(order, hold)
+
+
+def _complete(order: Order, hold: Hold) -> Next:
+    """The request has a place for all that is missing."""
+    about: dict[str, Any] = {"order_id": order.order_id}
+    if hold.missing == ("payment",):
+        return Next(Step.RECORD_PAYMENT, {**about, "payment": PaymentState.PAID})
+    numbers = [int(line_no) for line_no in order.lines] or [1]
+    missing = {int(found[1] or 0) for each in hold.missing if (found := _MISSING_LINE.match(each))}
+    if missing:
+        about["lines"] = [{"line_no": numbers[index]} for index in sorted(missing)]
+    if {"ship_to", "customer"} & {*hold.missing}:
+        about["customer"] = about["ship_to"] = {}
+    return Next(Step.COMPLETE_DETAILS, about)
+
+
+_MISSING_LINE = re.compile(r"lines(?:\[(\d+)\])?")
+
+
+def _release(order: Order, hold: Hold) -> Next:
+    named = {"owner": hold.owner, "supplier_order_id": hold.supplier_order_id}
+    return Next(Step.RELEASE_HOLD, {"order_id": order.order_id, "reason": hold.reason, **named})
 
 
 def _not_arrived(order: Order) -> Iterator[Item]:
@@ -83,25 +127,28 @@ def _not_arrived(order: Order) -> Iterator[Item]:
         looked_at = all(after.inspected(n) >= b.returned for n, b in zip(each.by_line, lines, strict=True))
         if (gone or in_cases) and (looked_at or not back):
             continue
-        subject = f"{each.carrier}/{each.number}/{each.epoch}/{each.bucket}"
-        yield Item(
+        yield item(
             WorkKind.PARCEL,
-            subject,
-            task_id_of(WorkKind.PARCEL, subject, each.ended_at),
+            f"{each.carrier}/{each.number}/{each.epoch}/{each.bucket}",
             Owner.AFTER_SALES,
             each.ended_at,
-            each.ended_at,
             each.bucket,
-            order.order_id,
-            each.supplier_order_id,
-            order.supplier_orders[each.supplier_order_id].supplier_id,
-            each.carrier,
-            each.number,
+            _remedy(order, each),
+            order_id=order.order_id,
+            supplier_order_id=each.supplier_order_id,
+            supplier_id=order.supplier_orders[each.supplier_order_id].supplier_id,
+            carrier=each.carrier,
+            number=each.number,
         )
 
 
-def _why(hold: Hold) -> str:
-    return f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value
+def _remedy(order: Order, shipment: Shipment) -> Next:
+    """The case that is about what did not arrive: to be opened, or to say in what state it came back."""
+    about = [case_id for case_id, share in order.after_sales.cases.items() if share.about.keys() & shipment.by_line]
+    if about and shipment.bucket == "returned":
+        return Next(Step.RECORD_INSPECTION, {"case_id": about[-1]})
+    reason = Reason.REFUSED if shipment.bucket == "returned" else Reason.LOST
+    return Next(Step.OPEN_CASE, {"order_id": order.order_id, "reason": reason, "lines": units_of(shipment.by_line)})
 
 
 def _oddities(history: OrderHistory) -> Iterator[Item]:
@@ -119,24 +166,26 @@ def _oddities(history: OrderHistory) -> Iterator[Item]:
 
 
 def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, what: str, at: datetime) -> Iterator[Item]:
-    holds = ", ".join(sorted({hold.reason.value for hold in holds_on(order, supplier_order_id)}))
-    if oddity is Oddity.ON_HOLD and not holds:
-        return
-    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, {_ODD[oddity]}"
-    subject = f"{what}/{oddity}"
-    # An impossible time cannot be when the work came up.
-    raised_at = max(at, order.placed.placed_at)
-    yield Item(
+    holds = sorted(holds_on(order, supplier_order_id), key=lambda hold: hold.reason)
+    following = FINISH
+    if oddity is Oddity.ON_HOLD:
+        if not holds:
+            return
+        why = f"on hold: {', '.join(dict.fromkeys(hold.reason.value for hold in holds))}"
+        following = _release(order, holds[0])
+    else:
+        why = f"{to_minute(at)}, {_ODD[oddity]}"
+    yield item(
         WorkKind.ODDITY,
-        subject,
-        task_id_of(WorkKind.ODDITY, subject, raised_at),
+        f"{what}/{oddity}",
         Owner.OPERATIONS,
-        raised_at,
-        raised_at,
+        # An impossible time cannot be when the work came up.
+        max(at, order.placed.placed_at),
         f"{done} {why}",
-        order.order_id,
-        supplier_order_id,
-        order.supplier_orders[supplier_order_id].supplier_id,
+        following,
+        order_id=order.order_id,
+        supplier_order_id=supplier_order_id,
+        supplier_id=order.supplier_orders[supplier_order_id].supplier_id,
     )
 
 
@@ -152,8 +201,7 @@ def _chargebacks(order: Order) -> Iterator[Item]:
         if each.warnings:
             subject = f"{order.order_id}/chargeback/{each.chargeback_id}"
             because = f"chargeback {each.chargeback_id}: {'; '.join(each.warnings)}; dispute it"
-            task_id = task_id_of(WorkKind.ODDITY, subject, each.at)
-            yield Item(WorkKind.ODDITY, subject, task_id, Owner.AFTER_SALES, each.at, each.at, because, order.order_id)
+            yield item(WorkKind.ODDITY, subject, Owner.AFTER_SALES, each.at, because, FINISH, order_id=order.order_id)
 
 
 def _unpayable(order: Order) -> Iterator[Item]:
@@ -168,8 +216,9 @@ def _unpayable(order: Order) -> Iterator[Item]:
         since = max((at for at in changes if at is not None), default=order.placed.placed_at)
         granted, remains = (Money(each, order.currency) for each in (amount_minor, max(left, 0)))
         because = f"refund {refund_id} of {granted} cannot be paid, {remains} is left of what came in: deny it"
-        task_id = task_id_of(WorkKind.CASE, subject, since)
-        yield Item(WorkKind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
+        deny = {"case_id": refund.case_id, "refund_id": refund_id, "reason": Denial.CHARGED_BACK}
+        following = Next(Step.DENY_REFUND, deny)
+        yield item(WorkKind.CASE, subject, Owner.AFTER_SALES, since, because, following, order_id=order.order_id)
 
 
 def _owed(order: Order) -> Iterator[Item]:
@@ -177,10 +226,17 @@ def _owed(order: Order) -> Iterator[Item]:
     money = order.money
     if not (money.cancelled or money.payments or money.lowered_minor) or not (owed := owed_minor(order)):
         return
-    since = owed_since(order)
     because = f"{Money(owed, order.currency)} is owed to the customer: pay it back"
-    task_id = task_id_of(WorkKind.REFUND, order.order_id, since)
-    yield Item(WorkKind.REFUND, order.order_id, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
+    following = Next(Step.RECORD_REFUND_PAID, {"order_id": order.order_id})
+    yield item(
+        WorkKind.REFUND,
+        order.order_id,
+        Owner.AFTER_SALES,
+        owed_since(order),
+        because,
+        following,
+        order_id=order.order_id,
+    )
 
 
 def _clocks(order: Order) -> Iterator[Item]:
@@ -191,37 +247,59 @@ def _clocks(order: Order) -> Iterator[Item]:
         if each.clock is Clock.SEND and not each.is_missed and each.stopped_since is None:
             yield _draft(order, each)
         elif each.is_missed and each.missed_at is not None:
-            subject = f"{each.object_id}/{each.clock}"
-            supplier_order_id = "" if each.object_id == order.order_id else each.object_id
-            yield Item(
+            yield item(
                 WorkKind.BREACH,
-                subject,
-                task_id_of(WorkKind.BREACH, subject, each.missed_at),
+                f"{each.object_id}/{each.clock}",
                 Owner.OPERATIONS,
-                each.due,
                 each.missed_at,
                 "; ".join([each.clock.value, *_rerouting(order, each)]),
-                order.order_id,
-                supplier_order_id,
-                each.supplier_id,
+                _catch_up(order, each),
+                due=each.due,
+                order_id=order.order_id,
+                supplier_order_id="" if each.object_id == order.order_id else each.object_id,
+                supplier_id=each.supplier_id,
             )
 
 
 def _draft(order: Order, sending: Reading) -> Item:
     name = sending.object_id
-    at = order.supplier_orders[name].drafted_at
-    return Item(
+    return item(
         WorkKind.DRAFT,
         name,
-        task_id_of(WorkKind.DRAFT, name, at),
         Owner.OPERATIONS,
-        sending.due,
-        at,
+        order.supplier_orders[name].drafted_at,
         "send it",
-        order.order_id,
-        name,
-        sending.supplier_id,
+        Next(Step.SEND, {"supplier_order_id": name}),
+        due=sending.due,
+        order_id=order.order_id,
+        supplier_order_id=name,
+        supplier_id=sending.supplier_id,
     )
+
+
+def _catch_up(order: Order, missed: Reading) -> Next:
+    """What one does about a clock that ran out: record what happened at last, or find somebody else."""
+    about = {"supplier_order_id": missed.object_id}
+    match missed.clock:
+        case Clock.SEND:
+            return Next(Step.SEND, about)
+        case Clock.ACKNOWLEDGE:
+            return Next(Step.ACKNOWLEDGE, about)
+        case Clock.DISPATCH if order.supplier_orders[missed.object_id].reroute_asked:
+            return Next(Step.ANSWER_CANCEL, about)
+        case Clock.DISPATCH:
+            return Next(Step.REROUTE, {"order_id": order.order_id, **about, "by": Party.SUPPLIER, "reason": "overdue"})
+        case _:
+            return _ask_where(order, missed)
+
+
+def _ask_where(order: Order, missed: Reading) -> Next:
+    """Of a delivery that is late, the supplier is asked that has or sent what has not arrived."""
+    under_way = [each.supplier_order_id for each in order.shipments if each.bucket == "shipped"]
+    waiting = [name for name, each in order.supplier_orders.items() if left_to_ship(each)]
+    if not (names := [*under_way, *waiting]):
+        return Next(Step.REROUTE, {"order_id": order.order_id, "by": Party.RETAILER, "reason": "overdue"})
+    return ask_where(missed.clock, names[0])
 
 
 def _rerouting(order: Order, missed: Reading) -> Iterator[str]:

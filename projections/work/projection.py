@@ -17,7 +17,7 @@ from ledger.nouns import (
     suppliers,
     tasks,
 )
-from ledger.nouns.cases import Case, Remedy
+from ledger.nouns.cases import Case, Reason, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
@@ -33,8 +33,9 @@ from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
+from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_where, units_of
 from projections.work.orders import of_order
-from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkKind, WorkState, task_id_of
+from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkState, item, task_id_of
 from projections.work.stock import of_sku, of_stock
 
 
@@ -67,7 +68,11 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
     items = [_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
     missed = parcel.missed
     if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
-        items.append(_parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN.value, Owner.OPERATIONS, missed.due, missed.at))
+        name = parcel.supplier_order_id
+        following = ask_where(Clock.FIRST_SCAN, name) if name else Next(Step.RECORD_SCAN, _named(parcel))
+        items.append(
+            _parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN, Owner.OPERATIONS, missed.at, following, missed.due)
+        )
     return items
 
 
@@ -83,24 +88,43 @@ def _trouble(parcel: Parcel) -> Item:
         if scan.status is not parcel.status:
             break
         since = scan.at
-    return _parcel(parcel, WorkKind.PARCEL, parcel.status.value, _TROUBLE[parcel.status], since, since)
+    customs, owner = parcel.customs_hold, _TROUBLE[parcel.status]
+    due = customs.answer_by if customs is not None else None
+    return _parcel(parcel, WorkKind.PARCEL, parcel.status, owner, since, _of_trouble(parcel), due)
 
 
-def _parcel(parcel: Parcel, kind: WorkKind, because: str, owner: Owner, due: datetime, raised_at: datetime) -> Item:
-    subject = f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/{because}"
-    return Item(
+def _of_trouble(parcel: Parcel) -> Next:
+    """What one does about a parcel in trouble: where nothing else helps, its next scan is recorded."""
+    match parcel.status:
+        case ParcelStatus.SUSPECTED_LOST:
+            return Next(Step.CONFIRM_LOSS, {**_named(parcel), "by": Party.CARRIER})
+        case ParcelStatus.DAMAGED if parcel.order_id:
+            about = {"order_id": parcel.order_id, "reason": Reason.DAMAGED}
+            return Next(Step.OPEN_CASE, {**about, "lines": units_of(parcel.by_line)})
+        case _:
+            return Next(Step.RECORD_SCAN, _named(parcel))
+
+
+def _named(parcel: Parcel) -> dict[str, str]:
+    return {"carrier": parcel.carrier, "tracking_number": parcel.number}
+
+
+def _parcel(
+    parcel: Parcel, kind: WorkKind, because: str, owner: Owner, at: datetime, following: Next, due: datetime | None
+) -> Item:
+    return item(
         kind,
-        subject,
-        task_id_of(kind, subject, raised_at),
+        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/{because}",
         owner,
-        due,
-        raised_at,
+        at,
         because,
-        parcel.order_id,
-        parcel.supplier_order_id,
-        parcel.supplier_id,
-        parcel.carrier,
-        parcel.number,
+        following,
+        due=due,
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        carrier=parcel.carrier,
+        number=parcel.number,
     )
 
 
@@ -111,54 +135,55 @@ def _of_inquiry(inquiry: Inquiry) -> list[Item]:
     if not inquiry.is_open or not (ours or inquiry.is_missed):
         return []
     from_customer = ours and asked.asked_by is Party.CUSTOMER
-    item = Item(
+    one = item(
         WorkKind.INQUIRY,
         inquiry.inquiry_id,
-        f"{WorkKind.INQUIRY}-{inquiry.inquiry_id}",
         Owner.AFTER_SALES if from_customer else Owner.SUPPLIER_MANAGER,
-        asked.answer_by or asked.at,
         asked.at,
         f"{asked.topic}, asked by {asked.asked_by}" if ours else f"{asked.topic}, not answered by {asked.asked_of}",
-        asked.order_id,
-        asked.supplier_order_id,
-        asked.supplier_id,
+        Next(Step.ANSWER_INQUIRY, {"inquiry_id": inquiry.inquiry_id}),
+        due=asked.answer_by,
+        task_id=f"{WorkKind.INQUIRY}-{inquiry.inquiry_id}",
+        order_id=asked.order_id,
+        supplier_order_id=asked.supplier_order_id,
+        supplier_id=asked.supplier_id,
     )
-    return [item]
+    return [one]
 
 
-_NEXT_STEPS = {
-    RecoveryStatus.DISPUTED: "settle the dispute",
-    RecoveryStatus.ELIGIBLE: "collect documents",
-    RecoveryStatus.DOCUMENTED: "file the claim",
-    RecoveryStatus.DENIED: "appeal or write off",
+_RECOVERING = {
+    RecoveryStatus.DISPUTED: ("settle the dispute", Step.ANSWER_RECOVERY),
+    RecoveryStatus.ELIGIBLE: ("collect documents", Step.COLLECT_DOCUMENT),
+    RecoveryStatus.DOCUMENTED: ("file the claim", Step.FILE_CLAIM),
+    RecoveryStatus.DENIED: ("appeal or write off", Step.APPEAL_CLAIM),
 }
 """What the retailer is to do about a recovery in this state; in the others somebody else is."""
 
 
 def _of_recovery(history: RecoveryHistory) -> list[Item]:
     recovery = history.recovery
-    step = _NEXT_STEPS.get(recovery.status, "")
+    what = _RECOVERING.get(recovery.status)
     if recovery.status is RecoveryStatus.PROPOSED and recovery.is_answer_missed:
-        step = "press for an answer"
-    if not step:
+        what = "press for an answer", Step.ANSWER_RECOVERY
+    if what is None:
         return []
-    about, due = recovery.subject, recovery.due or recovery.opened.at
-    mark = f"{recovery.status}-{due:{STAMP}}"
-    item = Item(
+    about, due, (because, step) = recovery.subject, recovery.due or recovery.opened.at, what
+    one = item(
         WorkKind.RECOVERY,
         recovery.recovery_id,
-        f"{WorkKind.RECOVERY}-{recovery.recovery_id}-{mark}",
         Owner.SUPPLIER_MANAGER if about.supplier_id and not about.carrier else Owner.AFTER_SALES,
-        due,
         recovery.opened.at,
-        step,
-        about.order_id,
-        about.supplier_order_id,
-        about.supplier_id,
-        about.carrier,
-        about.number,
+        because,
+        Next(step, {"recovery_id": recovery.recovery_id}),
+        due=due,
+        task_id=f"{WorkKind.RECOVERY}-{recovery.recovery_id}-{recovery.status}-{due:{STAMP}}",
+        order_id=about.order_id,
+        supplier_order_id=about.supplier_order_id,
+        supplier_id=about.supplier_id,
+        carrier=about.carrier,
+        number=about.number,
     )
-    return [item]
+    return [one]
 
 
 def _of_stock_up(stock_up: StockUp) -> list[Item]:
@@ -167,117 +192,144 @@ def _of_stock_up(stock_up: StockUp) -> list[Item]:
     lacking = asked.units - max(stock_up.secured, shown.units if shown else 0)
     match stock_up.state:
         case StockUpState.ASKED if stock_up.missed is not None or asked.answer_by is None:
-            since, due, step = asked.at, asked.answer_by or asked.until, "press for an answer"
+            since, due, because = asked.at, asked.answer_by or asked.until, "press for an answer"
+            following = Next(Step.ANSWER_STOCK_UP, {"stock_up_id": stock_up.stock_up_id})
         case StockUpState.DECLINED | StockUpState.PARTLY_SECURED | StockUpState.KEPT if (
             answer is not None and lacking > 0
         ):
-            since, due, step = answer.at, asked.until, f"find {lacking} of {asked.units} elsewhere"
+            since, due, because = answer.at, asked.until, f"find {lacking} of {asked.units} elsewhere"
+            following = Next(Step.ASK_STOCK_UP, {"sku": asked.sku, "units": lacking, "until": asked.until})
         case StockUpState.NOT_KEPT if shown is not None:
             since, due = shown.as_of, shown.as_of
-            step = f"ask where they are: {shown.units} of {stock_up.secured} are there"
+            because = f"ask where they are: {shown.units} of {stock_up.secured} are there"
+            following = Next(Step.RECORD_FEED, {"item": {"supplier_id": asked.supplier_id, "sku": asked.sku}})
         case _:
             return []
-    item = Item(
+    one = item(
         WorkKind.STOCK_UP,
         stock_up.stock_up_id,
-        task_id_of(WorkKind.STOCK_UP, f"{stock_up.stock_up_id}-{step.partition(' ')[0]}", since),
         Owner.SUPPLIER_MANAGER,
-        due,
         since,
-        step,
+        because,
+        following,
+        due=due,
+        task_id=task_id_of(WorkKind.STOCK_UP, f"{stock_up.stock_up_id}-{because.partition(' ')[0]}", since),
         supplier_id=asked.supplier_id,
         sku=asked.sku,
     )
-    return [item]
+    return [one]
 
 
 def _of_invoice(history: InvoiceHistory) -> list[Item]:
     """One that asks too much, paid or not, and one that is disputed, until the supplier takes it back."""
     invoice = history.invoice
-    step, since, due = _step_of(invoice)
-    if not step:
+    because, since, due, following = _step_of(invoice)
+    if not because:
         return []
     subject = f"{invoice.supplier_id}/{invoice.number}"
-    item = Item(
+    one = item(
         WorkKind.INVOICE,
         subject,
-        task_id_of(WorkKind.INVOICE, f"{subject}-{step.partition(' ')[0]}", since),
         Owner.SUPPLIER_MANAGER,
-        due,
         since,
-        step,
+        because,
+        following,
+        due=due,
+        task_id=task_id_of(WorkKind.INVOICE, f"{subject}-{because.partition(' ')[0]}", since),
         supplier_id=invoice.supplier_id,
     )
-    return [item]
+    return [one]
 
 
-def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime]:
+def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
     """What the retailer is to do about an invoice, since when and by when; nothing while it is right."""
     at, dispute = invoice.recorded.at, invoice.dispute
+    named = {"supplier_id": invoice.supplier_id, "number": invoice.number}
     kinds = ", ".join(dict.fromkeys(each.kind for each in invoice.differences))
     if invoice.status is InvoiceStatus.DISPUTED and dispute is not None:
-        return f"settle the dispute: {kinds or dispute.because}", dispute.at, dispute.answer_by or dispute.at
+        because = f"settle the dispute: {kinds or dispute.because}"
+        return because, dispute.at, dispute.answer_by or dispute.at, Next(Step.RECORD_CREDIT_NOTE, named)
     if invoice.status is InvoiceStatus.DIFFERS:
-        return f"approve or dispute it: {kinds}", at, at
+        return f"approve or dispute it: {kinds}", at, at, Next(Step.DISPUTE_INVOICE, named)
     if invoice.status is InvoiceStatus.PAID and not invoice.is_accepted:
-        paid_at = invoice.payments[-1].at
-        return f"get back or approve what was paid too much: {kinds or 'it was disputed'}", paid_at, paid_at
-    return "", at, at
+        last = invoice.payments[-1]
+        because = f"get back or approve what was paid too much: {kinds or 'it was disputed'}"
+        return because, last.at, last.at, Next(Step.RETURN_PAYMENT, {**named, "payment_id": last.payment_id})
+    return "", at, at, FINISH
 
 
 def _of_case(case: Case) -> list[Item]:
-    step = _next_step(case)
-    if not step:
+    what = _next_of(case)
+    if what is None:
         return []
-    opened, answered = case.opened, case.first_answered_at is not None
+    (because, following), opened = what, case.opened
     # A case that was closed and opened again comes to the same steps anew.
-    mark = f"{step.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{STAMP}}"
-    item = Item(
+    mark = f"{because.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{STAMP}}"
+    due = None
+    if case.first_answered_at is None:
+        because, due = f"answer the customer, then {because}", opened.first_answer_by
+        following = Next(Step.ANSWER_CUSTOMER, {"case_id": case.case_id})
+    one = item(
         WorkKind.CASE,
         case.case_id,
-        f"{WorkKind.CASE}-{case.case_id}-{mark}",
         Owner.AFTER_SALES,
-        opened.at if answered else opened.first_answer_by,
         opened.at,
-        step if answered else f"answer the customer, then {step}",
-        case.order_id,
+        because,
+        following,
+        due=due,
+        task_id=f"{WorkKind.CASE}-{case.case_id}-{mark}",
+        order_id=case.order_id,
     )
-    return [item]
+    return [one]
 
 
-def _next_step(case: Case) -> str:
-    """What the retailer has to do; empty while a customer, a carrier or a supplier has to act."""
+_CARRY_OUT = {Remedy.RETURN: Step.LABEL_RETURN, Remedy.REFUND: Step.GRANT_REFUND}
+"""What a remedy begins with; a reship or an exchange begins with its approval."""
+
+
+def _next_of(case: Case) -> tuple[str, Next] | None:
+    """What the retailer has to do; None while a customer, a carrier or a supplier has to act."""
+    what = _next_step(case)
+    if what is None:
+        return None
+    because, step, fields = what
+    return because, Next(step, {"case_id": case.case_id, **fields})
+
+
+def _next_step(case: Case) -> tuple[str, Step, dict[str, str]] | None:
     match case.status:
         case CaseStatus.OPENED:
-            return "look at it"
+            return "look at it", Step.START_REVIEW, {}
         case CaseStatus.EVIDENCE_REQUESTED:
-            return "look at the evidence" if case.unseen else ""
+            return ("look at the evidence", Step.START_REVIEW, {}) if case.unseen else None
         case CaseStatus.UNDER_REVIEW:
-            return "rule on liability"
+            return "rule on liability", Step.RULE_LIABILITY, {}
         case CaseStatus.LIABILITY_RULED:
-            return "approve a remedy or deny it"
-        case CaseStatus.APPROVED:
-            return f"carry out the {case.remedy}" if case.remedy else ""
+            return "approve a remedy or deny it", Step.APPROVE_REMEDY, {}
+        case CaseStatus.APPROVED if (remedy := case.remedy) is not None:
+            step = _CARRY_OUT.get(remedy, Step.APPROVE_REMEDY)
+            return f"carry out the {remedy}", step, {"remedy": remedy} if step is Step.APPROVE_REMEDY else {}
         case CaseStatus.IN_REMEDY if any(n > case.inspection(line).looked_at for line, n in case.received.items()):
-            return "inspect what came back"
+            return "inspect what came back", Step.RECORD_INSPECTION, {}
         case CaseStatus.IN_REMEDY if case.undecided or (case.todo and case.remedy is Remedy.REFUND):
-            return "decide the refund"
-        case CaseStatus.IN_REMEDY if any(each.paid_at is None and each.amount_minor for each in case.refunds.values()):
-            return "pay the refund"
+            return "decide the refund", Step.GRANT_REFUND, {}
+        case CaseStatus.IN_REMEDY:
+            unpaid = (name for name, each in case.refunds.items() if each.paid_at is None and each.amount_minor)
+            refund_id = next(unpaid, None)
+            return None if refund_id is None else ("pay the refund", Step.RECORD_REFUND_PAID, {"refund_id": refund_id})
         case _:
-            return ""
+            return None
 
 
 def _of_supplier(supplier: Supplier) -> list[Item]:
     return [
-        Item(
+        item(
             WorkKind.SUSPENSION,
             f"{supplier.supplier_id}/{name}",
-            task_id_of(WorkKind.SUSPENSION, f"{supplier.supplier_id}/{name}", proposal.proposed_at),
             Owner.SUPPLIER_MANAGER,
             proposal.proposed_at,
-            proposal.proposed_at,
             f"{name} misses its target",
+            Next(Step.ACCEPT_SUSPENSION, {"supplier_id": supplier.supplier_id, "rate": name}),
             supplier_id=supplier.supplier_id,
         )
         for name, proposal in supplier.reviews.proposals.items()
@@ -296,27 +348,26 @@ _READERS = {
 def _of_message(message: Message) -> list[Item]:
     if message.stage is not MessageStage.GIVEN_UP or message.given_up_at is None:
         return []
-    about, at = message.asked.about, message.given_up_at
-    item = Item(
+    about = message.asked.about
+    one = item(
         WorkKind.MESSAGE,
         message.message_id,
-        task_id_of(WorkKind.MESSAGE, message.message_id, at),
         _READERS[message.asked.audience],
-        at,
-        at,
+        message.given_up_at,
         message.error,
-        about.order_id,
-        about.supplier_order_id,
-        about.supplier_id,
-        about.carrier,
-        about.number,
+        Next(Step.RETRY_MESSAGE, {"message_id": message.message_id}),
+        order_id=about.order_id,
+        supplier_order_id=about.supplier_order_id,
+        supplier_id=about.supplier_id,
+        carrier=about.carrier,
+        number=about.number,
     )
-    return [item]
+    return [one]
 
 
 WORK = projection(
     "work",
-    12,
+    13,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

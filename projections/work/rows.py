@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from projections.machine.rows import Text
 from projections.machine.tables import table
+from projections.work.kinds import Next, Step, WorkKind
 
 
 class Owner(StrEnum):
@@ -16,41 +17,6 @@ class Owner(StrEnum):
     OPERATIONS = "operations"
     SUPPLIER_MANAGER = "supplier_manager"
     AFTER_SALES = "after_sales"
-
-
-class WorkKind(StrEnum):
-    """What raises work."""
-
-    HOLD = "hold"
-    """An order waits."""
-    BREACH = "breach"
-    """A clock ran out and what it waits for has still not happened."""
-    PARCEL = "parcel"
-    """A parcel is held, damaged, lost or on its way back."""
-    STOCK = "stock"
-    """A level needs somebody: oversold, low, running out, sold out, stale."""
-    INQUIRY = "inquiry"
-    """A question waits for the retailer's answer, or for that of a supplier that is late."""
-    RECOVERY = "recovery"
-    """A cost is to be recovered, and the next step is the retailer's."""
-    SUSPENSION = "suspension"
-    """It is proposed to suspend a supplier."""
-    MESSAGE = "message"
-    """A message was given up."""
-    ODDITY = "oddity"
-    """Something happened that should not have."""
-    CASE = "case"
-    """The next step of a return case is the retailer's."""
-    REFUND = "refund"
-    """Money is owed to a customer beside the refunds of cases."""
-    STOCK_UP = "stock_up"
-    """A supplier has not answered what it was asked to have ready, or does not have it."""
-    DRAFT = "draft"
-    """A supplier order is to be sent."""
-    INVOICE = "invoice"
-    """A supplier's invoice asks too much, or a dispute about it is to be settled."""
-    LISTING = "listing"
-    """A SKU is to be taken off sale in every shop: nobody has a unit of it."""
 
 
 class WorkState(StrEnum):
@@ -72,7 +38,8 @@ class Item(NamedTuple):
     due: datetime
     """When it should be done; if nothing sets that, when it came up."""
     raised_at: datetime
-    because: Text = ""
+    because: Text
+    next: Next
     order_id: str = ""
     supplier_order_id: str = ""
     supplier_id: str = ""
@@ -94,6 +61,25 @@ class Handling(NamedTuple):
 ITEMS = table("work_items", Item, 2, "(owner, due, task_id)", "(due, task_id)", "(task_id)")
 TASKS = table("work_tasks", Handling, 1)
 STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def item(
+    kind: WorkKind,
+    subject: str,
+    owner: Owner,
+    at: datetime,
+    because: str,
+    following: Next,
+    *,
+    due: datetime | None = None,
+    task_id: str = "",
+    **about: Any,
+) -> Item:
+    """Work that came up at an instant, and is due then where nothing sets that."""
+    task_id = task_id or task_id_of(kind, subject, at)
+    if following.step is Step.FINISH_WORK:
+        following = Next(Step.FINISH_WORK, {"task_id": task_id})
+    return Item(kind, subject, task_id, owner, due or at, at, because, following, **about)
 
 
 def task_id_of(kind: WorkKind, subject: str, at: datetime) -> str:

@@ -10,7 +10,8 @@ from ledger.nouns.skus import Sku
 from ledger.nouns.stock import Alert
 from projections.machine.streams import Page
 from projections.machine.tables import AddedRows, Rows, Written
-from projections.work.rows import ITEMS, Item, Owner, WorkKind
+from projections.work.kinds import FINISH, Next, Step, WorkKind
+from projections.work.rows import ITEMS, Item, Owner, item
 
 _LEVELS = {
     Alert.OVERSOLD: Owner.OPERATIONS,
@@ -26,15 +27,15 @@ def of_stock(page: Page) -> list[Written]:
     raised: dict[tuple[WorkKind, str], Item | None] = {}
     ended = set()
     for position, fact, _ in page.facts.get(stock.NOUN.prefix, ()):
-        if (item := _alert(position, fact)) is not None:
-            if raised.get((item.kind, item.subject)) is None:
-                raised[item.kind, item.subject] = item
+        if (one := _alert(position, fact)) is not None:
+            if raised.get((one.kind, one.subject)) is None:
+                raised[one.kind, one.subject] = one
         elif (subject := _ended(fact)) is not None:
             ended.add((WorkKind.STOCK, subject))
             raised[WorkKind.STOCK, subject] = None
     gone = Rows(ITEMS)
     gone.gone = sorted(ended)
-    return [gone, AddedRows(ITEMS, (item for item in raised.values() if item is not None))]
+    return [gone, AddedRows(ITEMS, (one for one in raised.values() if one is not None))]
 
 
 def of_sku(sku: Sku) -> list[Item]:
@@ -43,17 +44,17 @@ def of_sku(sku: Sku) -> list[Item]:
     if listing is None or not listing.delisted:
         return []
     against = ", ".join(f"{supplier_id} {why.replace('_', ' ')}" for supplier_id, why in listing.against.items())
-    item = Item(
+    one = item(
         WorkKind.LISTING,
         listing.sku,
-        f"{WorkKind.LISTING}-{listing.crossings}-{listing.sku}",
         Owner.OPERATIONS,
         listing.since,
-        listing.since,
         f"take it off sale: {against}",
+        FINISH,
+        task_id=f"{WorkKind.LISTING}-{listing.crossings}-{listing.sku}",
         sku=listing.sku,
     )
-    return [item]
+    return [one]
 
 
 def _alert(position: int, fact: Fact) -> Item | None:
@@ -70,14 +71,17 @@ def _alert(position: int, fact: Fact) -> Item | None:
             alert, why = Alert.STALE, "no feed came"
         case _:
             return None
-    return Item(
+    goods = {"supplier_id": fact.supplier_id, "sku": fact.sku}
+    # More is asked for where there is too little; else the figure may be wrong, or is too old.
+    wrong = alert in (Alert.OVERSOLD, Alert.STALE)
+    return item(
         WorkKind.STOCK,
         _level(fact, alert),
-        f"{WorkKind.STOCK}-{alert}-{position}",
         _LEVELS[alert],
         fact.at,
-        fact.at,
         f"{alert}: {why}",
+        Next(Step.RECORD_FEED, {"item": goods}) if wrong else Next(Step.ASK_STOCK_UP, goods),
+        task_id=f"{WorkKind.STOCK}-{alert}-{position}",
         supplier_id=fact.supplier_id,
         sku=fact.sku,
     )

@@ -326,6 +326,15 @@ def test_a_correction_below_what_is_committed_is_oversold_too():
     assert (oversold.shortfall, oversold.reservations) == (4, ("shopify/3", "shopify/2"))
 
 
+def test_oversold_ends_once_when_nothing_is_lacking_any_more():
+    scenario = three_orders()
+    scenario.feed(7)
+    assert AlertEnded not in [type(fact) for fact in scenario.feed(8)], "one is still lacking"
+    ended = the(AlertEnded, scenario.feed(9))
+    assert (ended.alert, ended.available) == (Alert.OVERSOLD, 0)
+    assert Alert.OVERSOLD not in [fact.alert for fact in scenario.feed(20) if isinstance(fact, AlertEnded)]
+
+
 def test_oversold_is_recorded_again_only_when_the_shortfall_grows():
     scenario = three_orders()
     assert the(Oversold, scenario.feed(8)).shortfall == 1

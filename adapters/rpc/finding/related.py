@@ -19,7 +19,7 @@ from projections import outbox, work
 from projections import recoveries as recovery_lists
 from projections.machine.reads import FIRST, MOST_ROWS, PageOf, Where
 from projections.recoveries import RecoveryFilter
-from projections.work import Work, WorkKind
+from projections.work import Work, WorkFilter, WorkKind
 
 Use = tuple[str, str, int]
 """A use of a tracking number: carrier, number, epoch."""
@@ -51,7 +51,7 @@ async def related_to(order: Order, tenant: Tenant, where: Where) -> Related:
     sent = await outbox.list_messages(where, PageOf(MOST_ROWS), FIRST, order_id=order_id)
     asked = await inquiry_lists.inquiries_about(where, [order_id])
     owed = await recovery_lists.list_recoveries(where, PageOf(MOST_ROWS), RecoveryFilter(order_id=order_id))
-    to_do = await work.list_work(where, PageOf(MOST_ROWS), order_id=order_id)
+    to_do = await work.list_work(where, PageOf(MOST_ROWS), WorkFilter(order_id=order_id))
     others = [
         *case_streams,
         *(recoveries.stream(each.recovery_id) for each in owed.rows),

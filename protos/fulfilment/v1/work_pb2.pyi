@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -145,6 +146,7 @@ class Work(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
     CLAIMED_AT_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Derives from what raised it; the same reason that comes up again later is new work."""
     kind: Global___WorkKind.ValueType
@@ -181,6 +183,10 @@ class Work(_message.Message):
     def claimed_at(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
 
+    @_builtins.property
+    def next(self) -> Global___NextStep:
+        """What to do about it next."""
+
     def __init__(
         self,
         *,
@@ -198,14 +204,43 @@ class Work(_message.Message):
         sku: _builtins.str = ...,
         claimed_by: _builtins.str = ...,
         claimed_at: _timestamp_pb2.Timestamp | None = ...,
+        next: Global___NextStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "raised_at", b"raised_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "next", b"next", "raised_at", b"raised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "due", b"due", "kind", b"kind", "order_id", b"order_id", "owner", b"owner", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "due", b"due", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Work: _TypeAlias = Work  # noqa: Y015
+
+@_typing.final
+class NextStep(_message.Message):
+    """What to do next about a piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RPC_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    rpc: _builtins.str
+    """The RPC, such as "OrderService.ReleaseHold". It is a command, which can stand in a batch as well."""
+    @_builtins.property
+    def request(self) -> _any_pb2.Any:
+        """Its request with the ids and all else that is known, without a context; what is missing is for a person to say."""
+
+    def __init__(
+        self,
+        *,
+        rpc: _builtins.str = ...,
+        request: _any_pb2.Any | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "rpc", b"rpc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextStep: _TypeAlias = NextStep  # noqa: Y015
 
 @_typing.final
 class ListWorkRequest(_message.Message):
@@ -220,6 +255,8 @@ class ListWorkRequest(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     owner: Global___WorkOwner.ValueType
     """Only for them; unspecified means everybody."""
     unclaimed: _builtins.bool
@@ -230,6 +267,8 @@ class ListWorkRequest(_message.Message):
     """Only about this order."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    supplier_id: _builtins.str
+    """Only about this supplier."""
     @_builtins.property
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only what is due before; absent means all."""
@@ -237,6 +276,10 @@ class ListWorkRequest(_message.Message):
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___WorkKind.ValueType]:
+        """Only of these kinds; none means all."""
 
     def __init__(
         self,
@@ -248,10 +291,12 @@ class ListWorkRequest(_message.Message):
         order_id: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        kinds: _abc.Iterable[Global___WorkKind.ValueType] | None = ...,
+        supplier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "order_id", b"order_id", "owner", b"owner", "page", b"page", "unclaimed", b"unclaimed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "kinds", b"kinds", "order_id", b"order_id", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id", "unclaimed", b"unclaimed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +333,106 @@ class ListWorkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListWorkResponse: _TypeAlias = ListWorkResponse  # noqa: Y015
+
+@_typing.final
+class CountWorkRequest(_message.Message):
+    """Asks how much work there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHING_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def matching(self) -> Global___ListWorkRequest:
+        """Which, as for the list; its page and at_least do not matter."""
+
+    def __init__(
+        self,
+        *,
+        matching: Global___ListWorkRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["matching", b"matching"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "matching", b"matching"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkRequest: _TypeAlias = CountWorkRequest  # noqa: Y015
+
+@_typing.final
+class CountWorkResponse(_message.Message):
+    """How much there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkCount]:
+        """By kind, then by whom it is for; what there is none of is left out."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___WorkCount] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountWorkResponse: _TypeAlias = CountWorkResponse  # noqa: Y015
+
+@_typing.final
+class WorkCount(_message.Message):
+    """How much work of a kind there is for somebody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    OVERDUE_FIELD_NUMBER: _builtins.int
+    UNCLAIMED_FIELD_NUMBER: _builtins.int
+    FIRST_DUE_FIELD_NUMBER: _builtins.int
+    kind: Global___WorkKind.ValueType
+    """What raised it."""
+    owner: Global___WorkOwner.ValueType
+    """For whom it is."""
+    pieces: _builtins.int
+    """How many pieces."""
+    overdue: _builtins.int
+    """How many of them are overdue."""
+    unclaimed: _builtins.int
+    """How many of them nobody has."""
+    @_builtins.property
+    def first_due(self) -> _timestamp_pb2.Timestamp:
+        """When the most urgent one is due."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___WorkKind.ValueType = ...,
+        owner: Global___WorkOwner.ValueType = ...,
+        pieces: _builtins.int = ...,
+        overdue: _builtins.int = ...,
+        unclaimed: _builtins.int = ...,
+        first_due: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_due", b"first_due"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_due", b"first_due", "kind", b"kind", "overdue", b"overdue", "owner", b"owner", "pieces", b"pieces", "unclaimed", b"unclaimed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkCount: _TypeAlias = WorkCount  # noqa: Y015
 
 @_typing.final
 class ClaimWorkRequest(_message.Message):

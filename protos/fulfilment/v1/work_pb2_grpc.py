@@ -54,6 +54,11 @@ class WorkServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.FromString,
                 _registered_method=True)
+        self.CountWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/CountWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.CountWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_work__pb2.CountWorkResponse.FromString,
+                _registered_method=True)
         self.ClaimWork = channel.unary_unary(
                 '/fulfilment.v1.WorkService/ClaimWork',
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.ClaimWorkRequest.SerializeToString,
@@ -95,6 +100,13 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountWork(self, request, context):
+        """Counts work that is not finished, by kind and by whom it is for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ClaimWork(self, request, context):
         """Takes a piece of work on. Claiming what one has records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
@@ -129,6 +141,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.ListWork,
                     request_deserializer=fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.SerializeToString,
+            ),
+            'CountWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.CountWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_work__pb2.CountWorkResponse.SerializeToString,
             ),
             'ClaimWork': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimWork,
@@ -187,6 +204,33 @@ class WorkService:
             '/fulfilment.v1.WorkService/ListWork',
             fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.SerializeToString,
             fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/CountWork',
+            fulfilment_dot_v1_dot_work__pb2.CountWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_work__pb2.CountWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

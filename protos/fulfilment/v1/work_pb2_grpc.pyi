@@ -50,6 +50,8 @@ class WorkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> WorkServiceAsyncStub: ...
     ListWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ListWorkRequest, _work_pb2.ListWorkResponse]
     """Lists work that is not finished, the most urgent first."""
+    CountWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.CountWorkRequest, _work_pb2.CountWorkResponse]
+    """Counts work that is not finished, by kind and by whom it is for."""
     ClaimWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]
     """Takes a piece of work on. Claiming what one has records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
@@ -87,6 +89,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ListWorkRequest, _work_pb2.ListWorkResponse]  # type: ignore[assignment]
     """Lists work that is not finished, the most urgent first."""
+    CountWork: _aio.UnaryUnaryMultiCallable[_work_pb2.CountWorkRequest, _work_pb2.CountWorkResponse]  # type: ignore[assignment]
+    """Counts work that is not finished, by kind and by whom it is for."""
     ClaimWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes a piece of work on. Claiming what one has records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
@@ -127,6 +131,14 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_pb2.ListWorkResponse, _abc.Awaitable[_work_pb2.ListWorkResponse]]:
         """Lists work that is not finished, the most urgent first."""
+
+    @_abc_1.abstractmethod
+    def CountWork(
+        self,
+        request: _work_pb2.CountWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_pb2.CountWorkResponse, _abc.Awaitable[_work_pb2.CountWorkResponse]]:
+        """Counts work that is not finished, by kind and by whom it is for."""
 
     @_abc_1.abstractmethod
     def ClaimWork(

@@ -42,6 +42,7 @@ WORK: Scenarios = {
         "MESSAGE_IS_SENT": of_message(Trade.sent_message),
     },
     "ListWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "CountWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ClaimWork": {
         "UNKNOWN_WORK": as_it_is,
         "WORK_IS_CLAIMED": of_task(Trade.claimed),

@@ -1,4 +1,4 @@
-"""WorkService: what there is to do, for whom and by when, and who does it."""
+"""WorkService's commands: who takes a piece of work, gives it back, finishes it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries
-from adapters.rpc.shapes import optional, optional_enum, text
-from adapters.rpc.shows import number_of, stamp
+from adapters.rpc.shapes import text
 from fulfilment.v1 import work_pb2 as pb
 from ledger.facts import Change, changes_of
 from ledger.nouns import tasks
@@ -67,43 +63,3 @@ READERS: Readers = {
     pb.ReleaseWorkRequest: Reader(release_work, look_for_work),
     pb.FinishWorkRequest: Reader(finish_work, look_for_work),
 }
-
-
-_kind = number_of(pb.WorkKind)
-_owner = number_of(pb.WorkOwner)
-_read_owner = shapes.enum(pb.WorkOwner, work.Owner)
-
-
-class WorkQueries(Queries):
-    """WorkService but for its commands."""
-
-    async def ListWork(self, request: pb.ListWorkRequest, context: Context) -> pb.ListWorkResponse:
-        answer = await work.list_work(
-            await self.where(request, context),
-            page(request),
-            optional_enum(_read_owner, request.owner, "owner"),
-            shapes.instant(request, "due_before"),
-            unclaimed=request.unclaimed,
-            claimed_by=shapes.text(request.claimed_by, "claimed_by", 100),
-            order_id=optional(shapes.order_id, request.order_id, "order_id"),
-        )
-        return listed(pb.ListWorkResponse, "work", answer, _work)
-
-
-def _work(each: work.Work) -> pb.Work:
-    return pb.Work(
-        task_id=each.task_id,
-        kind=_kind(each.kind),
-        owner=_owner(each.owner),
-        due=stamp(each.due),
-        raised_at=stamp(each.raised_at),
-        reason=each.because,
-        order_id=each.order_id,
-        supplier_order_id=each.supplier_order_id,
-        supplier_id=each.supplier_id,
-        carrier=each.carrier,
-        tracking_number=each.number,
-        sku=each.sku,
-        claimed_by=each.claimed_by,
-        claimed_at=stamp(each.claimed_at),
-    )
