@@ -45,6 +45,7 @@ from ledger.decisions import (
     after_sales,
     amending,
     cancelling,
+    corrections,
     customer_invoices,
     delivery,
     dispatch,
@@ -377,6 +378,21 @@ def _parcels() -> Iterator[Command]:
     yield Command("RecordCheckpoints, one parcel of 50", all_shipped, _scans(ParcelStatus.DELIVERED), 2)
     yield Command("ConfirmLoss", shipped, _loses(), 2)
     yield Command("DisputeDelivery", delivered, at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
+    mistake = corrections.Why("mistyped", "mia", START)
+    right, every = ("dhl", "P9"), f"{ORDER}/1"
+
+    def corrects(view: View, now: datetime) -> list[Change]:
+        return corrections.correct_tracking(view, "dhl", "P1", right, "", mistake, now)
+
+    def voids(view: View, now: datetime) -> list[Change]:
+        return corrections.void_parcel(view, "dhl", "P1", "", mistake, now)
+
+    def unships(view: View, now: datetime) -> list[Change]:
+        return corrections.void_shipment(view, every, mistake, now)
+
+    yield Command("CorrectTracking", shipped, corrects, 3)
+    yield Command("VoidParcel", shipped, voids, 52)
+    yield Command("VoidParcel, all of a supplier order", shipped, unships, 52)
     yield Command("ProveDelivery", delivered, _proves, 1)
     yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
     yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)

@@ -146,6 +146,71 @@ def dispute(
     _done(session, carrier, number, session.client.call(session.client.parcels.DisputeDelivery, request))
 
 
+@parcel.command()
+@click.argument("carrier")
+@click.argument("number")
+@click.argument("right_number")
+@click.option("--right-carrier", metavar="NAME", help="If that was wrong too.")
+@click.option("--supplier-order", "supplier_order_id", metavar="SUPPLIER_ORDER_ID", help="Whose it was said to be.")
+@click.option("--reason", metavar="WORD", help="Such as mistyped.")
+@option_at("When it was found out")
+@option_request_id()
+@click.pass_obj
+def correct(
+    session: Session,
+    carrier: str,
+    number: str,
+    right_number: str,
+    right_carrier: str | None,
+    supplier_order_id: str,
+    reason: str,
+    at: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Replace a number that was reported by mistake: RIGHT_NUMBER counts at once."""
+    request = parcels_pb2.CorrectTrackingRequest(
+        context=session.client.context(request_id),
+        carrier=carrier,
+        tracking_number=number,
+        supplier_order_id=supplier_order_id,
+        right_carrier=right_carrier or "",
+        right_tracking_number=right_number,
+        reason=reason,
+        at=at,
+    )
+    receipt = session.client.call(session.client.parcels.CorrectTracking, request)
+    _done(session, right_carrier or carrier, right_number, receipt)
+
+
+@parcel.command()
+@click.argument("carrier")
+@click.argument("number")
+@click.option("--supplier-order", "supplier_order_id", metavar="SUPPLIER_ORDER_ID", help="Whose it was said to be.")
+@click.option("--reason", metavar="WORD", help="Such as label_not_used; it stands on credit notes.")
+@option_at("When it was found out")
+@option_request_id()
+@click.pass_obj
+def void(
+    session: Session,
+    carrier: str,
+    number: str,
+    supplier_order_id: str,
+    reason: str,
+    at: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Take back a shipment that did not happen: its units are to be sent again."""
+    request = parcels_pb2.VoidParcelRequest(
+        context=session.client.context(request_id),
+        carrier=carrier,
+        tracking_number=number,
+        supplier_order_id=supplier_order_id,
+        reason=reason,
+        at=at,
+    )
+    _done(session, carrier, number, session.client.call(session.client.parcels.VoidParcel, request))
+
+
 def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Receipt) -> None:
     found = _read(session, carrier, number, receipt.position)
     session.print_result(receipt, f"Parcel {found.carrier} {found.tracking_number}", found, _status(found))
@@ -190,8 +255,16 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("found again", minute(found, "found_at")),
         ("number", "; ".join(found.warnings)),
         ("proof", "; ".join(map(_proof, found.proofs))),
+        ("did not leave", _void(found)),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
     ]
+
+
+def _void(found: parcels_pb2.Parcel) -> str:
+    if not found.HasField("voided_at"):
+        return ""
+    instead = f"it left as {found.right_carrier} {found.right_tracking_number}" if found.right_tracking_number else ""
+    return "; ".join(filter(None, [minute(found, "voided_at"), found.void_reason, instead]))
 
 
 def _proof(proof: parcels_pb2.DeliveryProof) -> str:

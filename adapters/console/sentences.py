@@ -27,6 +27,7 @@ COMMANDS = {
     "RequestCustomerInvoice": "invoice request",
     "SendSupplierOrder": "order send",
     "UpdateSupplier": "supplier update",
+    "VoidParcel": "parcel void",
 }
 """The command behind each RPC that a refusal names; a test fails while one is missing."""
 

@@ -14,7 +14,7 @@ from adapters.console.listings import SUPPLIER, rows_of
 from adapters.console.session import Session, Words, recording
 from adapters.console.show import LINE, order_of, read_order, record
 from adapters.console.words import minute
-from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, supplier_orders_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, parcels_pb2, supplier_orders_pb2
 
 
 @click.command(cls=Words)
@@ -175,6 +175,18 @@ def ship(
         at=at,
     )
     record(session, order_of(supplier_order_id), session.client.orders.ShipSupplierOrder, request)
+
+
+@click.command(cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--reason", metavar="WORD", help="Such as reported_by_mistake; it stands on credit notes.")
+@recording("When it was found out")
+def unship(session: Session, supplier_order_id: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Record that nothing left after all: all its parcels are void, and its units are to be sent again."""
+    request = parcels_pb2.VoidParcelRequest(
+        context=session.client.context(request_id), supplier_order_id=supplier_order_id, reason=reason, at=at
+    )
+    record(session, order_of(supplier_order_id), session.client.parcels.VoidParcel, request)
 
 
 @click.command("cancel-answer", cls=Words)

@@ -11,7 +11,7 @@ from ledger.decisions.docket import after_facts
 from ledger.decisions.drafting import choose_again
 from ledger.decisions.promise import end_of_promise, promise_anew
 from ledger.nouns import orders, policies, suppliers
-from ledger.nouns.orders import AddressChanged, Order
+from ledger.nouns.orders import AddressChanged, Order, OrderFact
 from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrder
 from ledger.terms.clocks import Clock
 from ledger.view import View
@@ -30,6 +30,17 @@ def readdress(view: View, order: Order, changed: AddressChanged) -> tuple[Addres
     if (promised := promise_anew(view, after, chosen, changed.at)) is not None:
         changed = replace(changed, promised_by=promised.by, no_promise_because=promised.none_because)
     return changed, chosen
+
+
+def told_again(view: View, order: Order, supplier_order_id: str, at: datetime) -> list[OrderFact]:
+    """A supplier order that goes where the order goes now, which its supplier has not been told yet."""
+    own, here = order.supplier_orders[supplier_order_id], order.ship_to
+    assert here.customer is not None, "an address that changed names somebody"
+    asked = {supplier_order_id: _acknowledge_by(view, order, own, at)}
+    changed = AddressChanged(
+        order.order_id, here.customer, here.destination, at, order.subject, digest=here.digest, asked=asked
+    )
+    return [changed, *choose_again(view, after_facts(order, [changed]), at)]
 
 
 def _asked(view: View, order: Order, at: datetime) -> dict[str, datetime | None]:

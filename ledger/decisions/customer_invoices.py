@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from ledger.decisions.ahead import Ahead
 from ledger.decisions.docket import Docket, order_changes, order_in
 from ledger.facts import Change, Units
 from ledger.nouns import invoice_series, orders, policies
@@ -58,11 +59,31 @@ def credit(view: View, order_id: str, number: str, because: str, by: str, at: da
         if credited.because == because:
             return []
         raise orders.InvoiceIsCredited(number, credited.number)
-    dated = _today(policy_at(policies.find(view), now), now)
-    taken = _take(view, Document.CREDIT_NOTE, invoice.issued.seller, dated, order_id, now)
-    assert taken is not None, "who gave the invoice has a tax id"
-    note = InvoiceCredited(order_id, number, taken.text, dated, because, by, at)
+    note, taken = _credit_note(view, invoice.issued, because, by, at, now)
     return [*order_changes(order_id, [note]), (invoice_series.stream(taken.series), taken)]
+
+
+def after_voiding(view: View, docket: Docket, because: str, by: str, at: datetime, now: datetime) -> list[Change]:
+    """Credit notes for the invoices of which nothing has left after all, the newest first."""
+    changes: list[Change] = []
+    for issued in reversed([*docket.order.invoicing.standing]):
+        if orders.has_left(docket.order, issued):
+            continue
+        ahead = Ahead(view)
+        ahead.add(changes)
+        note, taken = _credit_note(ahead, issued, because, by, at, now)
+        docket.add([note])
+        changes.append((invoice_series.stream(taken.series), taken))
+    return changes
+
+
+def _credit_note(
+    view: View, issued: InvoiceIssued, because: str, by: str, at: datetime, now: datetime
+) -> tuple[InvoiceCredited, NumberTaken]:
+    dated = _today(policy_at(policies.find(view), now), now)
+    taken = _take(view, Document.CREDIT_NOTE, issued.seller, dated, issued.order_id, now)
+    assert taken is not None, "who gave the invoice has a tax id"
+    return InvoiceCredited(issued.order_id, issued.number, taken.text, dated, because, by, at), taken
 
 
 def _draw_up(

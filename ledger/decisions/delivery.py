@@ -47,10 +47,17 @@ def record_checkpoints(
     if not facts:
         return []
     touched = [(was, use) for was, use in zip(uses(before), uses(parcel), strict=True) if was is not use]
+    return [*changes_of(parcels.stream(carrier, number), facts), *reach(view, touched, facts, now)]
+
+
+def reach(
+    view: View, touched: Sequence[tuple[Parcel, Parcel]], facts: Sequence[parcels.ParcelFact], now: datetime
+) -> list[Change]:
+    """What facts about uses of a number, each before and after them, mean for their orders and for claims."""
     found = {fact.epoch for fact in facts if isinstance(fact, FoundAfterLoss)}
-    changes = [*changes_of(parcels.stream(carrier, number), facts), *_reach_orders(view, touched, now)]
+    changes = _reach_orders(view, touched, now)
     for _, use in touched:
-        changes += (_recover_spending_on_found if use.epoch in found else recovery_demands.arrive)(view, use, now)
+        changes += (recover_spending_on_found if use.epoch in found else recovery_demands.arrive)(view, use, now)
     return changes
 
 
@@ -68,7 +75,7 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
         parcel = parcels.find(view, shipment.carrier, shipment.number)
         if parcel is not None and parcel.epoch == shipment.epoch:
             changes += changes_of(parcels.stream(shipment.carrier, shipment.number), parcels.turn_up(parcel, at))
-            changes += _recover_spending_on_found(view, parcel, now)
+            changes += recover_spending_on_found(view, parcel, now)
     return changes
 
 
@@ -85,7 +92,7 @@ def _returned(view: View, order: Order) -> list[Shipment]:
     ]
 
 
-def _recover_spending_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+def recover_spending_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
     """What was spent because of a loss has to be recovered when the parcel is found."""
     order = order_in(view, parcel.order_id) if parcel.order_id else None
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if order is not None else None
@@ -185,6 +192,8 @@ def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: dateti
 def _is_undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
     """Whether a delivery is withdrawn; not if the customer confirmed the receipt, complained or returns units."""
     if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
+        return False
+    if orders.is_confirmed_received(order, shipment):
         return False
     after = order.after_sales
     return all(

@@ -9,7 +9,7 @@ from datetime import datetime
 from ledger.decisions import customer_invoices, customs, invoice_matching
 from ledger.decisions.delivery import follow, give_up_scans, registered
 from ledger.decisions.docket import Docket, order_in, settled
-from ledger.decisions.order_stock import consume, give_back, items_of
+from ledger.decisions.order_stock import consume, give_back, items_of, without_reservation
 from ledger.decisions.promise import by_shop, dispatch_by
 from ledger.decisions.rerouting import Cause, place_anew
 from ledger.facts import Change, Fact, LineNo, Units, changes_of, order_of
@@ -239,7 +239,18 @@ def ship(
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
     docket = Docket(
-        order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd, collect)
+        order,
+        supplier_orders.ship(
+            supplier_order,
+            carrier,
+            number,
+            parcel.epoch,
+            by_line,
+            at,
+            odd,
+            collect,
+            without_reservation(view, order, supplier_order.supplier_id, by_line),
+        ),
     )
     docket.add(follow(docket.order, parcel))
     numbered = customer_invoices.after_shipping(view, docket, by_line, now)

@@ -105,6 +105,15 @@ def after_shipping(view: View, docket: Docket, supplier_order_id: str, now: date
     return matching.changes()
 
 
+def after_voiding(view: View, docket: Docket, supplier_order_id: str, now: datetime) -> list[Change]:
+    """Fewer units have left than was reported: look again at the invoices that count them, the last one first."""
+    supplier_order = docket.order.supplier_orders[supplier_order_id]
+    matching = _Matching(view, supplier_order.supplier_id, now, docket)
+    for number in reversed([number for number, each in supplier_order.invoiced.items() if each.units]):
+        matching.match(number, [supplier_order_id])
+    return matching.changes()
+
+
 def streams_of(recorded: SupplierInvoiceRecorded) -> list[str]:
     """All that comparing an invoice looks at."""
     named = {order_of(line.supplier_order_id) for line in recorded.lines if line.supplier_order_id}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from ledger.facts import Change, LineNo, Units, changes_of
+from ledger.facts import Change, LineNo, Units, changes_of, minus
 from ledger.nouns import policies, stock, suppliers
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import (
@@ -15,6 +15,7 @@ from ledger.nouns.orders import (
     HoldReason,
     Line,
     Order,
+    Shipment,
     supplier_orders,
 )
 from ledger.nouns.policies import policy_at
@@ -273,6 +274,42 @@ def consume(view: View, order: Order, supplier_id: str, by_line: Units, at: date
         if reservation is not None:
             facts = stock.consume(own, *item, order.order_id, min(units, reservation.units), at)
             changes += changes_of(stock.stream(*item), facts)
+    return changes
+
+
+def streams_of(order: Order, shipment: Shipment) -> list[str]:
+    """The stock of what is in a parcel."""
+    supplier_id = order.supplier_orders[shipment.supplier_order_id].supplier_id
+    return [stock.stream(*item) for item in items_of(order, supplier_id, shipment.by_line)]
+
+
+def without_reservation(view: View, order: Order, supplier_id: str, by_line: Units) -> Units:
+    """Units that leave without a reservation, those of the last lines; stock that no feed tells of has none."""
+    lacking: Units = {}
+    by_line = {line_no: units for line_no, units in by_line.items() if line_no in order.lines}
+    reserved = {
+        item: own.reservations[order.order_id].units if own and order.order_id in own.reservations else 0
+        for item in items_of(order, supplier_id, by_line)
+        for own in (stock.find(view, *item),)
+    }
+    for line_no, units in by_line.items():
+        item = (supplier_id, order.lines[line_no].sku)
+        covered = min(units, reserved.get(item, 0))
+        if covered:
+            reserved[item] -= covered
+        if covered < units:
+            lacking[line_no] = units - covered
+    return lacking
+
+
+def restore(view: View, order: Order, shipment: Shipment, at: datetime) -> list[Change]:
+    """Promises units to the order again that had not left."""
+    changes: list[Change] = []
+    supplier_id = order.supplier_orders[shipment.supplier_order_id].supplier_id
+    for item, units in items_of(order, supplier_id, minus(shipment.by_line, shipment.unreserved)).items():
+        own = stock.find(view, *item)
+        facts = stock.restore(own, *item, order.order_id, units, shipment.shipped_at, at)
+        changes += changes_of(stock.stream(*item), facts)
     return changes
 
 

@@ -13,11 +13,12 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
+from ledger.decisions.ahead import Ahead
 from ledger.decisions.intake import serve_waiting
 from ledger.decisions.order_stock import Item, barred_of, need_for, waits_of
 from ledger.decisions.stock_alerts import alerts_of
 from ledger.facts import Change, changes_of
-from ledger.nouns import NOUNS, orders, policies, stock
+from ledger.nouns import orders, policies, stock
 from ledger.nouns.orders import HoldPlaced, HoldReason, Order, OrderFact, OrderPlaced, UnitsBackordered
 from ledger.nouns.policies import policy_at
 from ledger.nouns.stock import (
@@ -34,7 +35,7 @@ from ledger.nouns.stock import (
     WaitEnded,
 )
 from ledger.refusals import Refusal
-from ledger.view import Broken, Decide, Entry, Miss, View
+from ledger.view import Broken, Decide, Miss, View
 
 MOST_SERVED = 20
 """How many waiting orders one command looks at. The clock serves the others; until then their units are kept."""
@@ -172,7 +173,7 @@ def _serve(view: View, changes: Sequence[Change], streams: Iterable[str], now: d
 
     What several of them miss is asked for together, so that the number of loads does not grow with theirs.
     """
-    ahead, queue = _Ahead(view), dict.fromkeys(streams)
+    ahead, queue = Ahead(view), dict.fromkeys(streams)
     ahead.add(changes)
     _need_lines(ahead, queue)
     served: list[Change] = []
@@ -234,28 +235,3 @@ def _need_lines(view: View, streams: Iterable[str]) -> None:
         for line in order.lines.values()
     ]
     need_for(view, lines)
-
-
-_EVOLVE = {noun.prefix: noun.evolve for noun in NOUNS}
-
-
-class _Ahead(View):
-    """The streams as they will be with changes that are not recorded yet."""
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._changed: dict[str, Entry] = {}
-
-    def find(self, stream: str) -> Entry | None:
-        return self._changed.get(stream) or self._view.find(stream)
-
-    def add(self, changes: Iterable[Change]) -> None:
-        fact: Any
-        for stream, fact in changes:
-            version, state = self.entry(stream)
-            if isinstance(state, Stock):
-                # Folding changes stock in place, and the one below is not ours.
-                state = state if stream in self._changed else stock.copied(state)
-                stock.part(state, fact)
-            evolve = _EVOLVE[stream.partition("-")[0]]
-            self._changed[stream] = Entry(version + 1, evolve(state, fact))

@@ -15,6 +15,7 @@ import pytest
 from ledger.decisions import (
     amending,
     cancelling,
+    corrections,
     delivery,
     dispatch,
     intake,
@@ -24,6 +25,7 @@ from ledger.decisions import (
     stock_watch,
     supplier_inquiries,
 )
+from ledger.decisions.corrections import Why
 from ledger.decisions.rerouting import Cause
 from ledger.decisions.timers import AnswerDue, FeedDue, FirstScanDue, LossDue, ReservationDue, ReturnWindowDue, Timer
 from ledger.engine.book import Book
@@ -478,6 +480,22 @@ class Scenario:
     def dispute(self, number: str = "P1", at: datetime | None = None) -> list[Fact]:
         because = "not received"
         return self.record(delivery.dispute_delivery(self.book, "dhl", number, because, at or self.now, self.now))
+
+    def void(self, number: str = "P1", supplier_order_id: str = "") -> list[Fact]:
+        """It did not leave."""
+        why = Why("label never used", "mia", self.now)
+        return self.record(corrections.void_parcel(self.book, "dhl", number, supplier_order_id, why, self.now))
+
+    def void_all(self, supplier_order_id: str = FIRST) -> list[Fact]:
+        """Nothing of a supplier order left."""
+        why = Why("reported by mistake", "mia", self.now)
+        return self.record(corrections.void_shipment(self.book, supplier_order_id, why, self.now))
+
+    def correct_number(self, number: str, right: str, supplier_order_id: str = "", carrier: str = "dhl") -> list[Fact]:
+        """It left under another number."""
+        why = Why("mistyped", "mia", self.now)
+        to = (carrier, right)
+        return self.record(corrections.correct_tracking(self.book, "dhl", number, to, supplier_order_id, why, self.now))
 
     # --- inquiries ---
 

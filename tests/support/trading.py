@@ -205,6 +205,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     },
     "ProveDelivery": {**_PARCEL, "signed_by": "Ann"},
     "DisputeDelivery": _PARCEL,
+    "CorrectTracking": {**_PARCEL, "right_tracking_number": "RIGHT"},
+    "VoidParcel": _PARCEL,
     "ConfirmLoss": {**_PARCEL, "by": common_pb2.PARTY_CARRIER},
     "GetParcel": _PARCEL,
     "OpenCase": {**_CASE, **_ORDER, "reason": cases_pb2.CASE_REASON_DAMAGED, "lines": [line()]},
@@ -427,6 +429,19 @@ class Trade:
         scan = parcels_pb2.Checkpoint(at=stamp(NOW - days_ago * DAY), status=parcels_pb2.PARCEL_STATUS_DELIVERED)
         self.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
         return order_id
+
+    def corrected(self) -> str:
+        """An order whose parcel left under another number than was reported first."""
+        order_id = self.shipped()
+        right = f"{number_of(order_id)}R"
+        self.send("CorrectTracking", **parcel_of(order_id), right_tracking_number=right)
+        return order_id
+
+    def announced(self) -> str:
+        """A tracking number of which nothing else is known."""
+        number = fresh()
+        self.send("RegisterParcel", carrier="dhl", tracking_number=number)
+        return number
 
     def came_back(self) -> str:
         order_id = self.shipped()

@@ -13,9 +13,9 @@ from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, text
 from fulfilment.v1 import parcels_pb2 as pb
-from ledger.decisions import delivery
+from ledger.decisions import corrections, delivery
 from ledger.engine.sealing import PersonKey
-from ledger.facts import Change, Sealed, changes_of
+from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import orders, parcels, policies
 from ledger.view import View
 
@@ -57,6 +57,7 @@ def _with_messages(
 def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
     require(scan.HasField("at"), "at", "is required")
     status = _parcel_status(scan.status, "status")
+    require(status is not parcels.ParcelStatus.VOID, "status", "is none that a carrier reports; use VoidParcel")
     asks = _customs_ask(scan.customs_asks, "customs_asks") if scan.customs_asks else None
     held = status is parcels.ParcelStatus.CUSTOMS_HELD
     require(asks is None or held, "customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
@@ -129,10 +130,47 @@ def confirm_loss(request: pb.ConfirmLossRequest, edge: Edge) -> Ask:
     return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))
 
 
+def correct_tracking(request: pb.CorrectTrackingRequest, edge: Edge) -> Ask:
+    reported, supplier_order_id = shapes.parcel(request), _supplier_order_id(request)
+    carrier = shapes.carrier(request.right_carrier, "right_carrier") if request.right_carrier else reported[0]
+    right = (carrier, shapes.tracking_number(request.right_tracking_number, "right_tracking_number"))
+    require(right != reported, "right_tracking_number", "is the number that was reported")
+    why = _why(request, edge)
+    return Ask(
+        lambda view: corrections.correct_tracking(view, *reported, right, supplier_order_id, why, edge.now),
+        (parcels.stream(*reported), parcels.stream(*right), policies.stream()),
+    )
+
+
+def void_parcel(request: pb.VoidParcelRequest, edge: Edge) -> Ask:
+    supplier_order_id, why = _supplier_order_id(request), _why(request, edge)
+    if request.tracking_number or not supplier_order_id:
+        parcel = shapes.parcel(request)
+        return Ask(
+            lambda view: corrections.void_parcel(view, *parcel, supplier_order_id, why, edge.now),
+            (parcels.stream(*parcel), policies.stream()),
+        )
+    require(not request.carrier, "carrier", "needs a tracking_number")
+    return Ask(
+        lambda view: corrections.void_shipment(view, supplier_order_id, why, edge.now),
+        (orders.stream(order_of(supplier_order_id)), policies.stream()),
+    )
+
+
+def _supplier_order_id(request: pb.CorrectTrackingRequest | pb.VoidParcelRequest) -> str:
+    return shapes.supplier_order_id(request.supplier_order_id) if request.supplier_order_id else ""
+
+
+def _why(request: pb.CorrectTrackingRequest | pb.VoidParcelRequest, edge: Edge) -> corrections.Why:
+    return corrections.Why(text(request.reason, "reason", 200), edge.actor, happened(request, edge.now))
+
+
 READERS: Readers = {
     pb.RegisterParcelRequest: Reader(register_parcel),
     pb.RecordCheckpointsRequest: Reader(record_checkpoints),
     pb.ProveDeliveryRequest: Reader(prove_delivery),
     pb.DisputeDeliveryRequest: Reader(dispute_delivery),
     pb.ConfirmLossRequest: Reader(confirm_loss),
+    pb.CorrectTrackingRequest: Reader(correct_tracking),
+    pb.VoidParcelRequest: Reader(void_parcel),
 }

@@ -49,6 +49,8 @@ def _of(unsealed: Unsealed, sealed: Sealed | None, name: str) -> str:
 
 def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
     """The parcel; unsealed is its personal data, by the id of the key."""
+    voided = state.voided
+    right_carrier, right_number = (voided.instead or ("", ""))[:2] if voided is not None else ("", "")
     return pb.Parcel(
         carrier=state.carrier,
         tracking_number=state.number,
@@ -70,4 +72,8 @@ def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
         customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
         proofs=[_proof(each, unsealed) for each in state.proofs],
         to_collect=money(state.collect),
+        voided_at=stamp(voided.at) if voided is not None else None,
+        void_reason=voided.because if voided is not None else "",
+        right_carrier=right_carrier,
+        right_tracking_number=right_number,
     )

@@ -67,6 +67,16 @@ def settle(order: Order, now: datetime) -> list[OrderFact]:
     return _with_compensation(order, facts, now)
 
 
+def miss_overdue(order: Order, now: datetime) -> list[OrderFact]:
+    """All clocks that have run out by now, where a correction shows that nothing had happened."""
+    missed: list[OrderFact] = [
+        DeadlineMissed(order.order_id, each.object_id, each.clock, each.due, now, each.supplier_id)
+        for each in orders.deadlines(order)
+        if each.overdue(now)
+    ]
+    return _with_compensation(order, missed, now)
+
+
 def rule_delay(
     order: Order, supplier_order_id: str, clock: Clock, party: Party, because: str, by: str, at: datetime, now: datetime
 ) -> Sequence[OrderFact]:

@@ -60,6 +60,12 @@ def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Ship
     return [*arrived, ReceiptConfirmed(order.order_id, by, at)]
 
 
+def is_confirmed_received(order: Order, shipment: Shipment) -> bool:
+    """Whether a receipt was confirmed after the units had arrived."""
+    delivered_at, confirmed_at = shipment.delivered_at, order.receipt_confirmed_at
+    return delivered_at is not None and confirmed_at is not None and delivered_at <= confirmed_at
+
+
 def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[OrderFact]:
     """The customer's stars. The same review again records nothing."""
     for each in order.reviews:

@@ -49,8 +49,10 @@ from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
+    CancelRefused,
     Oddity,
     OfSupplierOrder,
+    ShipmentVoided,
     ShipTo,
     Stop,
     SupplierOrder,
@@ -58,6 +60,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderFact,
     SupplierOrderPacked,
     SupplierOrderShipped,
+    TrackingCorrected,
 )
 from ledger.terms.clocks import Clock
 from ledger.view import noun
@@ -483,13 +486,57 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
             oddities=fact.oddities,
             ship_to=_ship_to_before(order, fact),
             collect_minor=fact.collect_minor,
+            unreserved=fact.unreserved,
         )
         order = replace(order, shipments=(*order.shipments, shipment))
         if shipment.ship_to is not None and not after.unshipped:
             after = supplier_orders.keep_address(after, shipment.ship_to, fact.at)
+    elif isinstance(fact, ShipmentVoided):
+        return _without_shipments(order, after, fact)
+    elif isinstance(fact, TrackingCorrected):
+        order = _renumbered(order, fact)
+    elif isinstance(fact, CancelRefused) and fact.by_line and order.shipments:
+        rerouted = {n: min(units, before.reroute_asked.get(n, 0)) for n, units in fact.by_line.items()}
+        last = replace(order.shipments[-1], not_cancelled=(fact.by_line, minus(rerouted, {})))
+        order = replace(order, shipments=(*order.shipments[:-1], last))
     elif isinstance(fact, SupplierOrderPacked) and (former := _ship_to_before(order, fact)) is not None:
         after = supplier_orders.keep_address(after, former, fact.at)
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided) -> Order:
+    """The units did not leave: they are counted, clocked and waited for as before that was reported."""
+    which = (fact.supplier_order_id, fact.carrier, fact.number, fact.epoch)
+    gone = [each for each in order.shipments if (each.supplier_order_id, *each.parcel) == which]
+    left = tuple(each for each in order.shipments if each not in gone)
+    after = supplier_orders.with_parcels(
+        after, [each.shipped_at for each in left if each.supplier_order_id == fact.supplier_order_id]
+    )
+    unreserved: dict[AtSupplier, int] = order.waiting_at_suppliers()
+    for each in gone:
+        unreserved = _with_units(unreserved, after.supplier_id, each.unreserved)
+    order = replace(
+        order,
+        shipments=left,
+        supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
+        unreserved=unreserved,
+        completed_at=None,
+    )
+    missed = order.breaches.get((fact.supplier_order_id, Clock.DISPATCH))
+    if missed is None or missed.withdrawn is not None:
+        return order
+    return _with_late(order, missed.missed, _late_units(order, fact.supplier_order_id))
+
+
+def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
+    wrong, (carrier, number, epoch) = (fact.carrier, fact.number, fact.epoch), fact.right
+    shipments = tuple(
+        replace(each, carrier=carrier, number=number, epoch=epoch)
+        if (each.supplier_order_id, each.parcel) == (fact.supplier_order_id, wrong)
+        else each
+        for each in order.shipments
+    )
+    return replace(order, shipments=shipments, invoicing=invoices.renumbered(order.invoicing, wrong, fact.right))
 
 
 def _ship_to_before(order: Order, fact: SupplierOrderPacked | SupplierOrderShipped) -> ShipTo | None:

@@ -19,6 +19,7 @@ from ledger.nouns.orders.supplier_orders import (
     CompensationReversed,
     PackingCorrected,
     PackingErrorFound,
+    ShipmentVoided,
     ShippingChosen,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -26,6 +27,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderPacked,
     SupplierOrderSent,
     SupplierOrderShipped,
+    TrackingCorrected,
 )
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, share
@@ -609,6 +611,8 @@ OrderFact = (
     | PackingErrorFound
     | PackingCorrected
     | SupplierOrderShipped
+    | ShipmentVoided
+    | TrackingCorrected
     | CancelRequested
     | CancelAgreed
     | CancelRefused

@@ -152,3 +152,13 @@ def invoiced(invoicing: Invoicing, fact: CustomerInvoiceFact) -> Invoicing:
             return replace(invoicing, invoices={**invoicing.invoices, number: cancelled})
         case _:
             assert_never(fact)
+
+
+def renumbered(invoicing: Invoicing, parcel: tuple[str, str, int], right: tuple[str, str, int]) -> Invoicing:
+    """Invoices that go with a parcel whose number was wrong go with it under the right one."""
+    found = {
+        number: replace(each, issued=replace(each.issued, parcel=right))
+        for number, each in invoicing.invoices.items()
+        if each.issued.parcel == parcel
+    }
+    return replace(invoicing, invoices={**invoicing.invoices, **found}) if found else invoicing

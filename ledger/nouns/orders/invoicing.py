@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders.balance import cancelled_minor
-from ledger.nouns.orders.invoices import CustomerInvoice, InvoicedLine
+from ledger.nouns.orders.invoices import CustomerInvoice, InvoicedLine, InvoiceIssued
 from ledger.nouns.orders.payments import Charge, ChargeKind
 from ledger.nouns.orders.state import Order
 from ledger.refusals import Forbidden, NotFound
@@ -48,6 +48,14 @@ def on_invoices(order: Order) -> Units:
     for issued in order.invoicing.standing:
         units = plus(units, {line.line_no: line.units for line in issued.lines})
     return units
+
+
+def has_left(order: Order, issued: InvoiceIssued) -> bool:
+    """Whether any unit of a standing invoice has left, beside those of the other invoices."""
+    if issued.parcel is not None:
+        return any(each.parcel == issued.parcel for each in order.shipments)
+    sent, standing = order.sent, on_invoices(order)
+    return any(sent.get(line.line_no, 0) > standing[line.line_no] - line.units for line in issued.lines)
 
 
 def to_invoice(order: Order) -> Units:

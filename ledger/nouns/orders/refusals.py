@@ -170,3 +170,26 @@ def require_placed(order: Order, at: datetime) -> None:
     """Nobody instructs, answers or cancels before the order was placed: clocks would run from an impossible time."""
     if at < order.placed.placed_at:
         raise BeforePlacing(order.order_id, at, order.placed.placed_at)
+
+
+class NothingShipped(Forbidden, reason="NOTHING_SHIPPED"):
+    says = "nothing of supplier order {supplier_order_id} was reported as shipped"
+    supplier_order_id: str
+
+
+class ReceiptIsConfirmed(Forbidden, reason="RECEIPT_IS_CONFIRMED"):
+    says = "order {order_id} has a receipt of {confirmed_at} for parcel {number} of {carrier}, so it did leave"
+    order_id: str
+    carrier: str
+    number: str
+    confirmed_at: datetime
+
+
+class UnitsInCase(Forbidden, reason="UNITS_IN_CASE"):
+    says = (
+        "{in_cases} of line {line_no} are or were in cases, and only {left} would be left that they can be about; "
+        "what a case is about did leave"
+    )
+    line_no: int
+    in_cases: int
+    left: int

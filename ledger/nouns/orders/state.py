@@ -113,6 +113,15 @@ class Shipment(Value, frozen=True):
     """Where it goes, if that is not where its supplier order goes now: it had left when that changed."""
     collect_minor: int = 0
     """What its carrier collects from the customer."""
+    unreserved: Units = {}
+    """Units among them that had no reservation of stock."""
+    not_cancelled: tuple[Units, Units] | None = None
+    """Units among them that its supplier was to cancel, and those of them that were to be rerouted; it was too late."""
+
+    @property
+    def parcel(self) -> tuple[str, str, int]:
+        """Carrier, number and epoch."""
+        return (self.carrier, self.number, self.epoch)
 
 
 class Breach(Value, frozen=True):

@@ -12,3 +12,4 @@ from ledger.nouns.parcels.refusals import *
 from ledger.nouns.parcels.registration import *
 from ledger.nouns.parcels.scans import *
 from ledger.nouns.parcels.state import *
+from ledger.nouns.parcels.voiding import *

@@ -26,8 +26,9 @@ from ledger.nouns.parcels.facts import (
     ParcelLinked,
     ParcelRegistered,
     ParcelStatus,
+    ParcelVoided,
 )
-from ledger.nouns.parcels.state import Parcel, can_belong_to
+from ledger.nouns.parcels.state import Parcel, can_belong_to, uses
 from ledger.view import noun
 
 
@@ -52,8 +53,11 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             promised_day=fact.promised_day,
             historical=fact.historical,
             collect=fact.collect,
+            exists_alone_from=fact.exists_alone_from,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
+    if isinstance(fact, ParcelVoided):
+        return _without_use(parcel, fact)
     if (
         isinstance(fact, CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss)
         and 0 < fact.epoch < parcel.epoch
@@ -112,7 +116,8 @@ def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWi
 def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
     if not can_belong_to(parcel, checkpoint):
-        return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint))
+        stray = parcel.stray or (checkpoint if _shows_that_it_left(parcel, checkpoint) else None)
+        return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint), stray=stray)
     checkpoints = _by_time(parcel.checkpoints, checkpoint)
     moved = replace(parcel, checkpoints=checkpoints)
     if checkpoint.status is not ParcelStatus.REGISTERED:
@@ -182,3 +187,73 @@ def left_to(parcel: Parcel, until: datetime | None) -> Parcel:
     if until is None or all(scan.at < until for scan in parcel.checkpoints):
         return parcel
     return _scanned_again(parcel, [scan for scan in parcel.checkpoints if scan.at < until])
+
+
+# --- uses that were none --------------------------------------------------------------------------
+
+
+def _shows_that_it_left(parcel: Parcel, scan: Checkpoint) -> bool:
+    """Whether a scan is of a parcel that was voided because nothing had left. A wrong number is somebody else's."""
+    voided = parcel.voided
+    return voided is not None and voided.instead is None and scan.status is not ParcelStatus.REGISTERED
+
+
+def _without_use(parcel: Parcel, fact: ParcelVoided) -> Parcel:
+    """The number's other uses, with the scans of this one that can be theirs; then it, and others that were none."""
+    found = list(uses(parcel))
+    wrong = next(use for use in found if use.epoch == fact.epoch)
+    live = [use for use in found if use.voided is None]
+    after = live.index(wrong)
+    others = [*live[:after], *live[after + 1 :]]
+    if after and after == len(live) - 1:
+        # The next use was bounded by this one alone.
+        others[after - 1] = _existing_from(others[after - 1], others[after - 1].exists_alone_from)
+    rest: list[Checkpoint] = []
+    for scan in wrong.checkpoints:
+        of = next((n for n, use in enumerate(others) if can_belong_to(use, scan)), None)
+        if of is None:
+            rest.append(scan)
+        else:
+            # Its text was sealed for another person.
+            others[of] = _with_scan(others[of], replace(scan, message=None))
+    void = _void(wrong, fact, rest)
+    return _chained([*others, void, *(use for use in found if use.voided is not None)])
+
+
+def _existing_from(use: Parcel, at: datetime | None) -> Parcel:
+    """Scans that were kept as of an earlier use may be its own after all."""
+    if at is None:
+        return use
+    own = [scan for scan in use.earlier if scan.at >= at]
+    earlier = tuple(scan for scan in use.earlier if scan.at < at)
+    return reduce(_with_scan, own, replace(use, exists_from=at, exists_alone_from=None, earlier=earlier))
+
+
+def _with_scan(use: Parcel, scan: Checkpoint) -> Parcel:
+    if any(each.same_scan(scan) for each in use.checkpoints):
+        return use
+    return _scanned_again(use, _by_time(use.checkpoints, scan))
+
+
+def _void(wrong: Parcel, fact: ParcelVoided, scans: Sequence[Checkpoint]) -> Parcel:
+    return replace(
+        wrong,
+        voided=fact,
+        status=ParcelStatus.VOID,
+        checkpoints=(),
+        earlier=reduce(_by_time, scans, wrong.earlier),
+        first_scan_at=None,
+        delivered_at=None,
+        disputed_at=None,
+        lost_at=None,
+        found_at=None,
+        stray=None,
+    )
+
+
+def _chained(found: Sequence[Parcel]) -> Parcel:
+    """These uses of a number, the present one first."""
+    *newer, oldest = found
+    return reduce(
+        lambda previous, use: replace(use, previous=previous), reversed(newer), replace(oldest, previous=None)
+    )

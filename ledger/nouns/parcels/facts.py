@@ -34,6 +34,8 @@ class ParcelStatus(StrEnum):
     REFUSED = "refused"
     OTHER = "other"
     """The carrier's word was not known; it is kept as it came."""
+    VOID = "void"
+    """Nothing of ours left under this number; no scan says so."""
 
 
 GIVEN_UP = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED})
@@ -68,6 +70,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """Of an old order, recorded for its figures: nobody has anything to do about it."""
     collect: Money | None = None
     """What the carrier collects from the customer at the door."""
+    exists_alone_from: datetime | None = None
+    """exists_from without regard to the number's use before, where that makes it later."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -138,6 +142,14 @@ class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
     at: datetime
     epoch: int = 0
     """The earlier use of the number that it counts for; 0 where it is not known to be of one."""
+    of_void: bool = False
+    """Whether nothing was to be under way: the shipment was taken back."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if not self.of_void:
+            return ()
+        return ("the parcel was voided, so this counts for nothing; it is somebody's work to find out what left",)
 
 
 class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
@@ -226,6 +238,19 @@ class FoundAfterLoss(Fact, frozen=True, tag="parcel.found_after_loss"):
     by_line: Units = {}
 
 
+class ParcelVoided(Fact, frozen=True, tag="parcel.voided"):
+    """Nothing of ours left under this number then: its scans are those of the number's other uses, or of strangers."""
+
+    carrier: str
+    number: str
+    epoch: int
+    because: str
+    by: str
+    at: datetime
+    instead: tuple[str, str, int] | None = None
+    """Carrier, number and epoch of the parcel that left in truth; None where none did."""
+
+
 ParcelFact = (
     ParcelRegistered
     | ParcelLinked
@@ -238,4 +263,5 @@ ParcelFact = (
     | ClaimOpened
     | LossConfirmed
     | FoundAfterLoss
+    | ParcelVoided
 )

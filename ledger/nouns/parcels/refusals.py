@@ -59,6 +59,34 @@ class DisputedTooEarly(Forbidden, reason="DISPUTED_TOO_EARLY"):
     delivered_at: datetime
 
 
+class UnknownShipment(NotFound, reason="UNKNOWN_SHIPMENT"):
+    says = "nothing of supplier order {supplier_order_id} left in parcel {number} of {carrier}"
+    carrier: str
+    number: str
+    supplier_order_id: str
+
+
+class ParcelIsVoid(Forbidden, reason="PARCEL_IS_VOID"):
+    says = "nothing left in parcel {number} of {carrier}, as was recorded {voided_at}; it left as: {instead}"
+    carrier: str
+    number: str
+    voided_at: datetime
+    instead: str
+
+
+class ParcelOfReturn(Forbidden, reason="PARCEL_OF_RETURN"):
+    says = "parcel {number} of {carrier} is what a customer sends back, as case {case_id} says"
+    carrier: str
+    number: str
+    case_id: str
+
+
+class NoShipmentToCorrect(Forbidden, reason="NO_SHIPMENT_TO_CORRECT"):
+    says = "no supplier order left in parcel {number} of {carrier}; announce the right number, and void this one"
+    carrier: str
+    number: str
+
+
 def known(parcel: Parcel | None, carrier: str, number: str) -> Parcel:
     if parcel is None:
         raise UnknownParcel(carrier, number)

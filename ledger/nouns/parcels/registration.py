@@ -11,7 +11,7 @@ from ledger.nouns.parcels.evolving import evolve
 from ledger.nouns.parcels.facts import ParcelFact, ParcelLinked, ParcelRegistered
 from ledger.nouns.parcels.refusals import ParcelOfAnotherOrder
 from ledger.nouns.parcels.scans import record_checkpoint
-from ledger.nouns.parcels.state import Parcel
+from ledger.nouns.parcels.state import Parcel, uses
 from ledger.terms.tracking_numbers import oddities
 
 TOLD_LATE = timedelta(days=3)
@@ -37,7 +37,8 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     if not (registration.order_id or registration.return_of):
         return []
     since = registration.at - parcel.registered_at
-    recently = since < timedelta(days=reuse_after_days)
+    # What was voided used no number.
+    recently = since < timedelta(days=reuse_after_days) and parcel.voided is None
     if recently and not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
     if recently and not parcel.is_over and _same_shipment(parcel, registration):
@@ -55,8 +56,10 @@ def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None
         whose = parcel.supplier_order_id or parcel.return_of
         ended = "" if parcel.is_over else ", which has not arrived"
         warnings = (*warnings, f"the number was used {days} days before for {whose}{ended}")
-    again = replace(registration, warnings=warnings, exists_from=_next_use_from(parcel, registration, days is not None))
-    return _first_use(again, parcel.epoch + 1)
+    own, exists_from = registration.exists_from, _next_use_from(parcel, registration, days is not None)
+    alone = own if exists_from != own else None
+    again = replace(registration, warnings=warnings, exists_from=exists_from, exists_alone_from=alone)
+    return _first_use(again, max(use.epoch for use in uses(parcel)) + 1)
 
 
 _CLOCKS_DIFFER = timedelta(days=1)
@@ -83,7 +86,7 @@ def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]
         return []
     facts: list[ParcelFact] = []
     present = evolve(None, again)
-    for scan in parcel.checkpoints:
+    for scan in parcel.earlier if parcel.voided is not None else parcel.checkpoints:
         if scan.at >= again.exists_from:
             for fact in record_checkpoint(present, replace(scan, message=None), again.at):
                 present = evolve(present, fact)

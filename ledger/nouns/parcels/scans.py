@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from ledger.nouns.parcels.delivery import turn_up
 from ledger.nouns.parcels.evolving import evolve
 from ledger.nouns.parcels.facts import (
@@ -31,10 +33,20 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
     epoch = 0 if use is parcel else use.epoch
     recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at, epoch)
     after = evolve(use, recorded)
-    facts: list[ParcelFact] = [recorded]
+    if after.stray is checkpoint:
+        recorded = replace(recorded, of_void=True)
+    return [recorded, *shown_by_scans(use, after, at, epoch)]
+
+
+def shown_by_scans(before: Parcel, after: Parcel, at: datetime, epoch: int) -> list[ParcelFact]:
+    """What more scans of a use show: a first scan that was in time, a parcel that was given up and arrives.
+
+    epoch is 0 for the present use.
+    """
+    facts: list[ParcelFact] = []
     if after.first_scan_at is not None and [each.verdict(at) for each in readings(after)] == [ClockState.WITHDRAWN]:
-        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, after.first_scan_at, at, epoch))
-    if after.delivered_at is not None and use.delivered_at is None:
+        facts.append(FirstScanBreachWithdrawn(after.carrier, after.number, after.first_scan_at, at, epoch))
+    if after.delivered_at is not None and before.delivered_at is None:
         facts += turn_up(after, after.delivered_at)
     return facts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 
 from ledger.facts import Units, Value
@@ -15,6 +15,7 @@ from ledger.nouns.parcels.facts import (
     FirstScanBreachWithdrawn,
     FirstScanMissed,
     ParcelStatus,
+    ParcelVoided,
 )
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money
@@ -81,6 +82,12 @@ class Parcel(Value, frozen=True):
     """The case whose units come back in it."""
     collect: Money | None = None
     """What its carrier collects from the customer at the door."""
+    exists_alone_from: datetime | None = None
+    """exists_from without regard to the use before, where that makes it later."""
+    voided: ParcelVoided | None = None
+    """Only of a use that was none."""
+    stray: Checkpoint | None = None
+    """The first scan that came after it was voided, of the newest use; it may have left after all."""
 
     @property
     def customs_hold(self) -> CustomsHold | None:
@@ -113,7 +120,7 @@ class Parcel(Value, frozen=True):
         return self.delivered_at is not None or self.status in _ENDS
 
 
-_ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
+_ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED, ParcelStatus.VOID})
 
 _NOT_WITH_CARRIER = frozenset({ParcelStatus.REGISTERED, ParcelStatus.SUSPECTED_LOST, *GIVEN_UP})
 """Scans that do not say that the carrier has it."""
@@ -127,6 +134,7 @@ _AT_REST = frozenset(
         ParcelStatus.DESTROYED,
         ParcelStatus.CUSTOMS_HELD,
         ParcelStatus.AVAILABLE_FOR_PICKUP,
+        ParcelStatus.VOID,
     }
 )
 """No scan is expected of a parcel in one of these."""
@@ -134,9 +142,10 @@ _AT_REST = frozenset(
 
 def readings(parcel: Parcel) -> list[Reading]:
     """The clock of the first scan by its carrier, if its supplier agreed to one."""
-    if parcel.first_scan_by is None:
+    missed, withdrawn, voided = parcel.missed, parcel.withdrawn, parcel.voided
+    if parcel.first_scan_by is None or (voided is not None and missed is None):
         return []
-    missed, withdrawn = parcel.missed, parcel.withdrawn
+    withdrawn_at = withdrawn.at if withdrawn is not None else voided.at if voided is not None else None
     return [
         Reading(
             f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
@@ -145,7 +154,8 @@ def readings(parcel: Parcel) -> list[Reading]:
             parcel.first_scan_at,
             parcel.supplier_id,
             missed.at if missed is not None else None,
-            withdrawn.at if withdrawn is not None else None,
+            withdrawn_at,
+            given_up_at=parcel.first_scan_by - timedelta.resolution if voided is not None else None,
         )
     ]
 
@@ -157,11 +167,11 @@ def last_sign_at(parcel: Parcel) -> datetime | None:
 
 
 def uses(parcel: Parcel | None) -> Iterator[Parcel]:
-    """The uses of a number, the present one first."""
+    """The uses of a number, the present one first, and those last that were none."""
     while parcel is not None:
         yield parcel
         parcel = parcel.previous
 
 
 def can_belong_to(use: Parcel, scan: Checkpoint) -> bool:
-    return use.exists_from is None or scan.at >= use.exists_from
+    return use.voided is None and (use.exists_from is None or scan.at >= use.exists_from)

@@ -25,6 +25,7 @@ from ledger.nouns.stock.facts import (
     ReservationExpired,
     ReservationExtended,
     ReservationReleased,
+    ReservationRestored,
     Restocked,
     SoldOut,
     StockAwaited,
@@ -113,6 +114,8 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
             _give_back(stock, fact.reservation_id, fact.units)
         case ReservationConsumed():
             _consume(stock, fact)
+        case ReservationRestored():
+            _restore(stock, fact)
         case ReservationExtended():
             reservation = stock.reservations[fact.reservation_id]
             reservation.expires_at, reservation.extended = fact.expires_at, True
@@ -249,6 +252,31 @@ def _consume(stock: Stock, fact: ReservationConsumed) -> None:
             name: replace(each, left=each.left + fact.units) if fact.at >= each.since else each
             for name, each in stock.secured.items()
         }
+
+
+def _restore(stock: Stock, fact: ReservationRestored) -> None:
+    mark = stock.feed.includes_orders_up_to if stock.feed else None
+    wanted, shipped = fact.units, list[Shipped]()
+    for each in stock.shipped:
+        same = (each.consumed_at, each.committed_at) == (fact.consumed_at, fact.committed_at)
+        taken = min(wanted, each.units) if same else 0
+        wanted -= taken
+        if taken and not _is_in_feed(each.committed_at, mark):
+            stock.committed -= taken
+        if each.units > taken:
+            shipped.append(replace(each, units=each.units - taken))
+    stock.shipped = shipped
+    own = stock.reservations.get(fact.reservation_id)
+    if own is None:
+        own = Reservation(0, fact.at, ReservationStatus.COMMITTED, committed_at=fact.committed_at)
+        own.in_feed = _is_in_feed(fact.committed_at, mark)
+    stock.reservations[fact.reservation_id] = replace(own, units=own.units + fact.units)
+    if not own.in_feed:
+        stock.committed += fact.units
+    stock.secured = {
+        name: replace(each, left=max(each.left - fact.units, 0)) if fact.consumed_at >= each.since else each
+        for name, each in stock.secured.items()
+    }
 
 
 def _give_back(stock: Stock, reservation_id: str, units: int) -> None:

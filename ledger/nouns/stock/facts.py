@@ -116,6 +116,20 @@ class ReservationConsumed(Fact, frozen=True, tag="stock.reservation_consumed"):
     at: datetime
 
 
+class ReservationRestored(Fact, frozen=True, tag="stock.reservation_restored"):
+    """Units turned out not to have left: they are the order's own again."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    consumed_at: datetime
+    """When they had left, as was reported."""
+    at: datetime
+    committed_at: datetime | None = None
+    """When they were committed; None where a feed that was counted since made that unknown."""
+
+
 class ReservationReleased(Fact, frozen=True, tag="stock.reservation_released"):
     """Units are free again."""
 
@@ -283,6 +297,7 @@ StockFact = (
     | ReservationExtended
     | ReservationCommitted
     | ReservationConsumed
+    | ReservationRestored
     | ReservationReleased
     | ReservationExpired
     | StockAwaited

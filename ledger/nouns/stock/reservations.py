@@ -9,6 +9,7 @@ from ledger.nouns.stock.facts import (
     ReservationExpired,
     ReservationExtended,
     ReservationReleased,
+    ReservationRestored,
     StockFact,
     StockReserved,
 )
@@ -112,6 +113,22 @@ def consume(
     if units > reservation.units:
         raise ReservationTooSmall(reservation_id, units, reservation.units)
     return [ReservationConsumed(supplier_id, sku, reservation_id, units, at)]
+
+
+def restore(
+    stock: Stock | None,
+    supplier_id: str,
+    sku: str,
+    reservation_id: str,
+    units: int,
+    consumed_at: datetime,
+    at: datetime,
+) -> list[StockFact]:
+    """Units that were consumed had not left. They are promised to their order, whatever was counted since."""
+    if stock is None or stock.feed is None or not units:
+        return []
+    committed_at = next((each.committed_at for each in stock.shipped if each.consumed_at == consumed_at), None)
+    return [ReservationRestored(supplier_id, sku, reservation_id, units, consumed_at, at, committed_at)]
 
 
 def expire(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[StockFact]:

@@ -63,6 +63,8 @@ class _ParcelStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ParcelSt
     """The receiver refused it."""
     PARCEL_STATUS_OTHER: _ParcelStatus.ValueType  # 17
     """The carrier's word was not known; it is kept as it came."""
+    PARCEL_STATUS_VOID: _ParcelStatus.ValueType  # 18
+    """Nothing left under this number; never valid in a scan."""
 
 class ParcelStatus(_ParcelStatus, metaclass=_ParcelStatusEnumTypeWrapper):
     """Where a parcel is, by its newest scan."""
@@ -103,6 +105,8 @@ PARCEL_STATUS_REFUSED: ParcelStatus.ValueType  # 16
 """The receiver refused it."""
 PARCEL_STATUS_OTHER: ParcelStatus.ValueType  # 17
 """The carrier's word was not known; it is kept as it came."""
+PARCEL_STATUS_VOID: ParcelStatus.ValueType  # 18
+"""Nothing left under this number; never valid in a scan."""
 Global___ParcelStatus: _TypeAlias = ParcelStatus  # noqa: Y015
 
 class _CustomsAsk:
@@ -477,6 +481,108 @@ class ConfirmLossRequest(_message.Message):
 Global___ConfirmLossRequest: _TypeAlias = ConfirmLossRequest  # noqa: Y015
 
 @_typing.final
+class CorrectTrackingRequest(_message.Message):
+    """Asks to replace a wrong carrier or number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    RIGHT_CARRIER_FIELD_NUMBER: _builtins.int
+    RIGHT_TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """The carrier that was reported. Required."""
+    tracking_number: _builtins.str
+    """The number that was reported. Required."""
+    supplier_order_id: _builtins.str
+    """The supplier order that was reported to be in it; needed where the number's newest parcel is another one."""
+    right_carrier: _builtins.str
+    """The right carrier; empty means the same."""
+    right_tracking_number: _builtins.str
+    """The right number. Required, and with its carrier other than what was reported."""
+    reason: _builtins.str
+    """Why, such as "mistyped"; at most 200 characters, no personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was found out; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        supplier_order_id: _builtins.str = ...,
+        right_carrier: _builtins.str = ...,
+        right_tracking_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "context", b"context", "reason", b"reason", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectTrackingRequest: _TypeAlias = CorrectTrackingRequest  # noqa: Y015
+
+@_typing.final
+class VoidParcelRequest(_message.Message):
+    """Asks to take back a shipment that did not happen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """The carrier; required with a number, and empty without."""
+    tracking_number: _builtins.str
+    """The tracking number; empty means all parcels of the supplier order."""
+    supplier_order_id: _builtins.str
+    """The supplier order that was reported to be in it; required without a number, and needed where the number's newest
+    parcel is another one.
+    """
+    reason: _builtins.str
+    """Why, such as "label_not_used"; at most 200 characters, no personal data. It stands on credit notes."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was found out; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        supplier_order_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "context", b"context", "reason", b"reason", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidParcelRequest: _TypeAlias = VoidParcelRequest  # noqa: Y015
+
+@_typing.final
 class GetParcelRequest(_message.Message):
     """Asks for one parcel."""
 
@@ -564,6 +670,10 @@ class Parcel(_message.Message):
     CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
     PROOFS_FIELD_NUMBER: _builtins.int
     TO_COLLECT_FIELD_NUMBER: _builtins.int
+    VOIDED_AT_FIELD_NUMBER: _builtins.int
+    VOID_REASON_FIELD_NUMBER: _builtins.int
+    RIGHT_CARRIER_FIELD_NUMBER: _builtins.int
+    RIGHT_TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -580,6 +690,12 @@ class Parcel(_message.Message):
     """Whether a proof of delivery was handed in."""
     version: _builtins.int
     """How many facts the number's stream has."""
+    void_reason: _builtins.str
+    """Why, as it was said."""
+    right_carrier: _builtins.str
+    """The carrier under whose number it left in truth; empty where nothing did."""
+    right_tracking_number: _builtins.str
+    """That number."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """What is in it."""
@@ -628,6 +744,10 @@ class Parcel(_message.Message):
     def to_collect(self) -> _common_pb2.Money:
         """What its carrier collects from the customer at the door; absent where nothing is collected."""
 
+    @_builtins.property
+    def voided_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded that nothing left under this number; absent of what did."""
+
     def __init__(
         self,
         *,
@@ -651,10 +771,14 @@ class Parcel(_message.Message):
         customs_hold: Global___CustomsHold | None = ...,
         proofs: _abc.Iterable[Global___DeliveryProof] | None = ...,
         to_collect: _common_pb2.Money | None = ...,
+        voided_at: _timestamp_pb2.Timestamp | None = ...,
+        void_reason: _builtins.str = ...,
+        right_carrier: _builtins.str = ...,
+        right_tracking_number: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect", "voided_at", b"voided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "void_reason", b"void_reason", "voided_at", b"voided_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

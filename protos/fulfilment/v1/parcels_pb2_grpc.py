@@ -68,6 +68,16 @@ class ParcelServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.CorrectTracking = channel.unary_unary(
+                '/fulfilment.v1.ParcelService/CorrectTracking',
+                request_serializer=fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.VoidParcel = channel.unary_unary(
+                '/fulfilment.v1.ParcelService/VoidParcel',
+                request_serializer=fulfilment_dot_v1_dot_parcels__pb2.VoidParcelRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.GetParcel = channel.unary_unary(
                 '/fulfilment.v1.ParcelService/GetParcel',
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.GetParcelRequest.SerializeToString,
@@ -137,6 +147,37 @@ class ParcelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectTracking(self, request, context):
+        """Replaces a carrier or number that was reported by mistake: the parcel goes on under the right one, as if that had been
+        reported at once. Scans of the right number that are known already count, those of the wrong one do not; it is
+        free again, or its other parcel's again, with its scans. Clocks, breaches and compensation are computed anew, and
+        a customer that was told the wrong number is told the right one. A delivery that a customer confirmed, or
+        complained of, stands. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
+        FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
+        NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
+        under way for the order already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidParcel(self, request, context):
+        """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
+        number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
+        was to be cancelled and what is collected at the door are as if it had never been reported; invoices for the
+        customer of which nothing has left are cancelled by credit notes. Scans count for the number's other parcel, if
+        there is one; one that comes later is recorded, counts for nothing and is somebody's work. The same again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, UNKNOWN_SHIPMENT if nothing of the supplier order was in it, UNKNOWN_ORDER or
+        UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / PARCEL_IS_VOID if it left under another number, PARCEL_OF_RETURN,
+        NOTHING_SHIPPED if no parcel of the supplier order was reported, RECEIPT_IS_CONFIRMED or UNITS_IN_CASE if it did
+        leave.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetParcel(self, request, context):
         """Reads the newest parcel of a number as the log tells it now.
         Fails with NOT_FOUND / UNKNOWN_PARCEL.
@@ -171,6 +212,16 @@ def add_ParcelServiceServicer_to_server(servicer, server):
             'ConfirmLoss': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmLoss,
                     request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'CorrectTracking': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectTracking,
+                    request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'VoidParcel': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidParcel,
+                    request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.VoidParcelRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetParcel': grpc.unary_unary_rpc_method_handler(
@@ -321,6 +372,60 @@ class ParcelService:
             target,
             '/fulfilment.v1.ParcelService/ConfirmLoss',
             fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectTracking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ParcelService/CorrectTracking',
+            fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidParcel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ParcelService/VoidParcel',
+            fulfilment_dot_v1_dot_parcels__pb2.VoidParcelRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

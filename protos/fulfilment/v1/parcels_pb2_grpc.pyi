@@ -73,6 +73,29 @@ class ParcelServiceStub:
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
     to its sender.
     """
+    CorrectTracking: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.CorrectTrackingRequest, _common_pb2.Receipt]
+    """Replaces a carrier or number that was reported by mistake: the parcel goes on under the right one, as if that had been
+    reported at once. Scans of the right number that are known already count, those of the wrong one do not; it is
+    free again, or its other parcel's again, with its scans. Clocks, breaches and compensation are computed anew, and
+    a customer that was told the wrong number is told the right one. A delivery that a customer confirmed, or
+    complained of, stands. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
+    FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
+    NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
+    under way for the order already.
+    """
+    VoidParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]
+    """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
+    number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
+    was to be cancelled and what is collected at the door are as if it had never been reported; invoices for the
+    customer of which nothing has left are cancelled by credit notes. Scans count for the number's other parcel, if
+    there is one; one that comes later is recorded, counts for nothing and is somebody's work. The same again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, UNKNOWN_SHIPMENT if nothing of the supplier order was in it, UNKNOWN_ORDER or
+    UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / PARCEL_IS_VOID if it left under another number, PARCEL_OF_RETURN,
+    NOTHING_SHIPPED if no parcel of the supplier order was reported, RECEIPT_IS_CONFIRMED or UNITS_IN_CASE if it did
+    leave.
+    """
     GetParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]
     """Reads the newest parcel of a number as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
@@ -121,6 +144,29 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     is to be recovered. Confirming what is given up records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
     to its sender.
+    """
+    CorrectTracking: _aio.UnaryUnaryMultiCallable[_parcels_pb2.CorrectTrackingRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Replaces a carrier or number that was reported by mistake: the parcel goes on under the right one, as if that had been
+    reported at once. Scans of the right number that are known already count, those of the wrong one do not; it is
+    free again, or its other parcel's again, with its scans. Clocks, breaches and compensation are computed anew, and
+    a customer that was told the wrong number is told the right one. A delivery that a customer confirmed, or
+    complained of, stands. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
+    FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
+    NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
+    under way for the order already.
+    """
+    VoidParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
+    number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
+    was to be cancelled and what is collected at the door are as if it had never been reported; invoices for the
+    customer of which nothing has left are cancelled by credit notes. Scans count for the number's other parcel, if
+    there is one; one that comes later is recorded, counts for nothing and is somebody's work. The same again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, UNKNOWN_SHIPMENT if nothing of the supplier order was in it, UNKNOWN_ORDER or
+    UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / PARCEL_IS_VOID if it left under another number, PARCEL_OF_RETURN,
+    NOTHING_SHIPPED if no parcel of the supplier order was reported, RECEIPT_IS_CONFIRMED or UNITS_IN_CASE if it did
+    leave.
     """
     GetParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]  # type: ignore[assignment]
     """Reads the newest parcel of a number as the log tells it now.
@@ -197,6 +243,41 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         is to be recovered. Confirming what is given up records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
         to its sender.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectTracking(
+        self,
+        request: _parcels_pb2.CorrectTrackingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Replaces a carrier or number that was reported by mistake: the parcel goes on under the right one, as if that had been
+        reported at once. Scans of the right number that are known already count, those of the wrong one do not; it is
+        free again, or its other parcel's again, with its scans. Clocks, breaches and compensation are computed anew, and
+        a customer that was told the wrong number is told the right one. A delivery that a customer confirmed, or
+        complained of, stands. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
+        FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
+        NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
+        under way for the order already.
+        """
+
+    @_abc_1.abstractmethod
+    def VoidParcel(
+        self,
+        request: _parcels_pb2.VoidParcelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
+        number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
+        was to be cancelled and what is collected at the door are as if it had never been reported; invoices for the
+        customer of which nothing has left are cancelled by credit notes. Scans count for the number's other parcel, if
+        there is one; one that comes later is recorded, counts for nothing and is somebody's work. The same again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, UNKNOWN_SHIPMENT if nothing of the supplier order was in it, UNKNOWN_ORDER or
+        UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / PARCEL_IS_VOID if it left under another number, PARCEL_OF_RETURN,
+        NOTHING_SHIPPED if no parcel of the supplier order was reported, RECEIPT_IS_CONFIRMED or UNITS_IN_CASE if it did
+        leave.
         """
 
     @_abc_1.abstractmethod

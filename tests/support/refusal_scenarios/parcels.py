@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, of_parcel
 from tests.support.service import stamp
-from tests.support.trading import DAY, NOW, Trade, parcel_of
+from tests.support.trading import DAY, NOW, Fields, Trade, first_of, line, number_of, parcel_of
+
+_ALL: Fields = {"carrier": "", "tracking_number": ""}
+
+
+def _of_another_supplier_order(trade: Trade) -> Fields:
+    order_id = trade.shipped()
+    return {**parcel_of(order_id), "supplier_order_id": f"{order_id}/9"}
+
+
+def _sent_back(trade: Trade) -> Fields:
+    return {"carrier": "dhl", "tracking_number": f"{trade.sent_back()}B"}
+
+
+def _to_its_own_other_parcel(trade: Trade) -> Fields:
+    order_id = trade.sent(units=2)
+    right = f"{number_of(order_id)}R"
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), lines=[line()])
+    trade.send("ShipSupplierOrder", **first_of(order_id), carrier="dhl", tracking_number=right, lines=[line()])
+    return {**parcel_of(order_id), "right_tracking_number": right}
+
+
+def _received(trade: Trade) -> Fields:
+    order_id = trade.delivered()
+    trade.send("ConfirmReceipt", order_id=order_id)
+    return parcel_of(order_id)
+
 
 PARCELS: Scenarios = {
     "RecordCheckpoints": {"UNKNOWN_PARCEL": as_it_is},
@@ -19,6 +45,25 @@ PARCELS: Scenarios = {
         "UNKNOWN_PARCEL": as_it_is,
         "ALREADY_DELIVERED": of_parcel(Trade.delivered),
         "PARCEL_RETURNED": of_parcel(Trade.came_back),
+    },
+    "CorrectTracking": {
+        "UNKNOWN_PARCEL": as_it_is,
+        "UNKNOWN_SHIPMENT": _of_another_supplier_order,
+        "PARCEL_IS_VOID": lambda trade: {**parcel_of(trade.corrected()), "right_tracking_number": "OTHER"},
+        "PARCEL_OF_RETURN": _sent_back,
+        "NO_SHIPMENT_TO_CORRECT": lambda trade: {"carrier": "dhl", "tracking_number": trade.announced()},
+        "PARCEL_OF_ANOTHER_ORDER": _to_its_own_other_parcel,
+    },
+    "VoidParcel": {
+        "UNKNOWN_PARCEL": as_it_is,
+        "UNKNOWN_SHIPMENT": _of_another_supplier_order,
+        "UNKNOWN_ORDER": lambda trade: {**_ALL, "supplier_order_id": "shop/nobody/1"},
+        "UNKNOWN_SUPPLIER_ORDER": lambda trade: {**_ALL, "supplier_order_id": f"{trade.placed()}/9"},
+        "PARCEL_IS_VOID": of_parcel(Trade.corrected),
+        "PARCEL_OF_RETURN": _sent_back,
+        "NOTHING_SHIPPED": lambda trade: {**_ALL, **first_of(trade.sent())},
+        "RECEIPT_IS_CONFIRMED": _received,
+        "UNITS_IN_CASE": of_parcel(lambda trade: f"shop/{trade.opened()}"),
     },
     "GetParcel": {"UNKNOWN_PARCEL": as_it_is, "BEYOND_THE_LOG": beyond},
 }

@@ -88,6 +88,7 @@ def ship(
     at: datetime,
     oddities: tuple[Oddity, ...] = (),
     collect_minor: int = 0,
+    unreserved: Units | None = None,
 ) -> Sequence[SupplierOrderFact]:
     """Units left in a parcel; no lines named means all that is left.
 
@@ -101,7 +102,8 @@ def ship(
         if units > left:
             raise OverShipped(line_no, left=left, shipped=units)
     supplier_order_id = supplier_order.supplier_order_id
-    shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at, oddities, collect_minor)
+    what = (carrier, number, epoch, by_line, at, oddities, collect_minor, unreserved or {})
+    shipped = SupplierOrderShipped(supplier_order_id, *what)
     gone = minus(supplier_order.cancel_asked, left_to_ship(evolve(supplier_order, shipped)))
     return [shipped, CancelRefused(supplier_order_id, "already_shipped", at, gone)] if gone else [shipped]
 

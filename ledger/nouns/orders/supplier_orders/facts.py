@@ -168,10 +168,37 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     oddities: tuple[Oddity, ...] = ()
     collect_minor: int = 0
     """What its carrier collects from the customer, in the order's currency."""
+    unreserved: Units = {}
+    """Units among them that had no reservation of stock."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(each.sentence for each in self.oddities)
+
+
+class ShipmentVoided(OfSupplierOrder, frozen=True, tag="order.shipment_voided"):
+    """A parcel did not leave after all: its units are to be shipped, as if it had never been reported."""
+
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    because: str
+    by: str
+    at: datetime
+
+
+class TrackingCorrected(OfSupplierOrder, frozen=True, tag="order.tracking_corrected"):
+    """A parcel left under another carrier or number than was reported."""
+
+    carrier: str
+    number: str
+    epoch: int
+    right: tuple[str, str, int]
+    """Carrier, number and epoch of the parcel that left."""
+    because: str
+    by: str
+    at: datetime
 
 
 class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
@@ -277,6 +304,8 @@ SupplierOrderFact = (
     | PackingErrorFound
     | PackingCorrected
     | SupplierOrderShipped
+    | ShipmentVoided
+    | TrackingCorrected
     | CancelRequested
     | CancelAgreed
     | CancelRefused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -24,6 +24,7 @@ from ledger.nouns.orders.supplier_orders.facts import (
     Oddity,
     PackingCorrected,
     PackingErrorFound,
+    ShipmentVoided,
     ShippingChosen,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -32,6 +33,7 @@ from ledger.nouns.orders.supplier_orders.facts import (
     SupplierOrderPacked,
     SupplierOrderSent,
     SupplierOrderShipped,
+    TrackingCorrected,
 )
 from ledger.nouns.suppliers import CompensationTerms
 from ledger.terms.calendars import Calendar, PeakPeriod, WorkingTerms
@@ -117,6 +119,10 @@ class LineShare(Value, frozen=True):
 
     def ship(self, units: int) -> LineShare:
         return replace(self.take(units), shipped=self.shipped + units)
+
+    def unship(self, units: int) -> LineShare:
+        """Units that did not leave are the supplier's to send, whatever they were before."""
+        return replace(self, accepted=self.accepted + units, shipped=self.shipped - units)
 
     def take(self, units: int) -> LineShare:
         """Without so many unshipped units: accepted ones first, then pending, then backordered."""
@@ -273,6 +279,8 @@ class SupplierOrder(Value, frozen=True):
     article_codes: dict[LineNo, str] = {}
     packing_costs: dict[LineNo, Money] = {}
     warehouse: str = ""
+    voided: tuple[tuple[str, str, int], ...] = ()
+    """Carrier, number and epoch of parcels that were reported and did not leave."""
 
     def count(self, what: str) -> int:
         return sum(map(attrgetter(what), self.shares.values()))
@@ -427,6 +435,14 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 asked_again=asked_again,
                 late=_still_late(supplier_order, by_line, at),
             )
+        case ShipmentVoided(by_line=by_line):
+            parcel, shares = (fact.carrier, fact.number, fact.epoch), supplier_order.shares
+            shares = _changed(shares, by_line, LineShare.unship)
+            if not supplier_order.answers:
+                shares = {line_no: share.ask_again() for line_no, share in shares.items()}
+            return replace(supplier_order, shares=shares, voided=(*supplier_order.voided, parcel))
+        case TrackingCorrected():
+            return supplier_order
         case CancelRequested():
             return _asked(supplier_order, fact)
         case CancelAgreed(by_line=by_line, rerouted=rerouted):
@@ -480,6 +496,21 @@ def keep_address(supplier_order: SupplierOrder, ship_to: ShipTo, at: datetime) -
     """It turns out to have been packed, or to have left, before its supplier was asked again."""
     acknowledged_at = _earliest(supplier_order.acknowledged_at, at)
     return replace(supplier_order, ship_to=ship_to, asked_again=None, acknowledged_at=acknowledged_at)
+
+
+def with_parcels(supplier_order: SupplierOrder, shipped_at: Sequence[datetime]) -> SupplierOrder:
+    """As it is if these are all its parcels that left: when it took the order on, where it goes, when the last left."""
+    answered_at = (answer.at for answer in supplier_order.answers)
+    packed_at = () if supplier_order.packed_at is None else (supplier_order.packed_at,)
+    signs, again = [*answered_at, *packed_at, *shipped_at], supplier_order.asked_again
+    since = signs if again is None else [at for at in signs if at >= again.at]
+    return replace(
+        supplier_order,
+        last_shipped_at=max(shipped_at, default=None),
+        acknowledged_at=min(since if again is not None and again.clocked else signs, default=None),
+        asked_again=again and replace(again, acknowledged_at=min(since, default=None)),
+        ship_to=supplier_order.ship_to if supplier_order.is_fixed else None,
+    )
 
 
 def _acknowledged(supplier_order: SupplierOrder, at: datetime) -> tuple[datetime | None, AskedAgain | None]:

@@ -1,0 +1,48 @@
+"""Decisions on uses of a tracking number that were none: nothing left, or it left under another number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ledger.nouns.parcels.evolving import evolve
+from ledger.nouns.parcels.facts import ParcelFact, ParcelVoided
+from ledger.nouns.parcels.refusals import ParcelIsVoid, ParcelOfReturn, UnknownShipment
+from ledger.nouns.parcels.scans import shown_by_scans
+from ledger.nouns.parcels.state import Parcel, uses
+
+
+def use_of(parcel: Parcel, supplier_order_id: str) -> Parcel:
+    """The use of a number that a supplier order shipped in, the newest if there are several; else the present one."""
+    if not supplier_order_id:
+        return parcel
+    # Uses that were none come last.
+    found = next((use for use in uses(parcel) if use.supplier_order_id == supplier_order_id), None)
+    if found is None:
+        raise UnknownShipment(parcel.carrier, parcel.number, supplier_order_id)
+    return found
+
+
+def require_live(use: Parcel) -> None:
+    """Refuses what was taken back before, and what a customer sends back."""
+    if use.return_of:
+        raise ParcelOfReturn(use.carrier, use.number, use.return_of)
+    if use.voided is not None:
+        raise ParcelIsVoid(
+            use.carrier, use.number, use.voided.at, " ".join((use.voided.instead or ("", ""))[:2]).strip()
+        )
+
+
+def void(parcel: Parcel, voided: ParcelVoided) -> Sequence[ParcelFact]:
+    """A use of the number was none. Its scans may show something of the others."""
+    after, facts = evolve(parcel, voided), list[ParcelFact]([voided])
+    for before, use in shared_anew(parcel, after):
+        facts += shown_by_scans(before, use, voided.at, 0 if use is after else use.epoch)
+    return facts
+
+
+def shared_anew(before: Parcel, after: Parcel) -> Iterator[tuple[Parcel, Parcel]]:
+    """The uses of a number that got scans of one that was none, each before and after that."""
+    known = {use.epoch: use for use in uses(before)}
+    for use in uses(after):
+        if use.voided is None and use.checkpoints != known[use.epoch].checkpoints:
+            yield known[use.epoch], use
