@@ -222,7 +222,7 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         if not self.placed:
             return
         for line_no, own in self.order.lines.items():
-            cancelled = own.worth_minor(self.order.buckets[line_no].cancelled)
+            cancelled = orders.cancelled_minor(self.order, {line_no: self.order.buckets[line_no].cancelled})
             assert cancelled + self.order.after_sales.refunded_minor(line_no) <= own.amount_minor
 
     def teardown(self) -> None:

@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from ledger.facts import LineNo
@@ -102,6 +102,7 @@ steps = some.lists(some.tuples(some.integers(1, 4), some.sampled_from([None, 0, 
 
 
 @given(total=some.integers(0, 5_000), quantity=some.integers(1, 7), steps=steps)
+@example(total=2, quantity=7, steps=[(1, None), (1, 0), (1, 0), (2, 0), (1, None), (3, 1)])
 def test_the_shares_of_any_refunds_and_of_what_was_cancelled_add_up_to_the_total(total, quantity, steps):
     """Units are cancelled or refunded in any order, and refunds that were granted are taken back between."""
     order = confirmed(line(1, "tea", quantity, total_minor=total)).order()

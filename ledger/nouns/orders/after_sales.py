@@ -29,6 +29,9 @@ Amounts = dict[LineNo, int]
 ChargeAmounts = dict[str, int]
 """Minor units of money by the id of the charge that they are refunded of."""
 
+Spans = tuple[tuple[int, int], ...]
+"""Units of a line one after the other: the first and how many, where 0 is the last unit of the line."""
+
 # --- facts ----------------------------------------------------------------------------------------
 
 
@@ -176,6 +179,8 @@ class BookedRefund(Value, frozen=True):
     charges_minor: ChargeAmounts = {}
     paid_at: datetime | None = None
     reference: str = ""
+    places: dict[LineNo, Spans] = {}
+    """Which units it is for, of lines that have an exact total."""
 
     @property
     def paid(self) -> bool:
@@ -224,6 +229,10 @@ class AfterSales(Value, frozen=True):
     def refunded_units(self, line_no: LineNo) -> int:
         """Units that refunds are for; one may be counted in two, each for a part of its price."""
         return sum(refund.by_line.get(line_no, 0) for refund in self.refunds.values())
+
+    def refunded_places(self, line_no: LineNo) -> Spans:
+        """The units of a line that has an exact total which refunds are for."""
+        return tuple(span for refund in self.refunds.values() for span in refund.places.get(line_no, ()))
 
     def coming_back(self, line_no: LineNo) -> int:
         return sum(share.coming_back.get(line_no, 0) for share in self.cases.values())
@@ -276,6 +285,9 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             return _with_case(after_sales, case_id, replace(share, inspected=plus(share.inspected, fact.by_line)))
         case RefundBooked():
             refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor, fact.shares_minor, fact.charges_minor)
+            if fact.shares_minor:
+                places = {n: free_places(after_sales, n, fact.by_line.get(n, 0)) for n in fact.shares_minor}
+                refund = replace(refund, places=places)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
         case RefundPaidBack(refund_id=refund_id):
             paid = replace(after_sales.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
@@ -287,6 +299,17 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             return replace(after_sales, reships=(*after_sales.reships, fact.reship_order_id))
         case _:
             assert_never(fact)
+
+
+def free_places(after_sales: AfterSales, line_no: LineNo, units: int) -> Spans:
+    """So many units that no refund is for, from the last one of the line back."""
+    found, place = [], 0
+    for first, count in sorted(after_sales.refunded_places(line_no)):
+        if (free := min(first - place, units)) > 0:
+            found.append((place, free))
+            units -= free
+        place = first + count
+    return (*found, (place, units)) if units else tuple(found)
 
 
 def _with_case(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ledger.facts import LineNo, Units, plus
-from ledger.nouns.orders.facts import ChargebackRecorded, PaymentState
+from ledger.nouns.orders import after_sales
+from ledger.nouns.orders.after_sales import Spans
+from ledger.nouns.orders.facts import ChargebackRecorded, Line, PaymentState
 from ledger.nouns.orders.payments import Payment, PaymentKind
 from ledger.nouns.orders.state import Order
 
@@ -37,9 +39,35 @@ def price_minor(order: Order) -> int:
 
 
 def cancelled_minor(order: Order, by_line: Units | None = None) -> int:
-    """What cancelled units cost, or the first of them: they count from the first unit of their line."""
+    """What cancelled units cost, or the first of them."""
     by_line = order.in_bucket("cancelled") if by_line is None else by_line
-    return sum(order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
+    if not order.after_sales.refunds:
+        return sum(order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
+    return sum(_cancelled_minor(order, line_no, units) for line_no, units in by_line.items())
+
+
+def _cancelled_minor(order: Order, line_no: LineNo, units: int) -> int:
+    """Cancelled units count from the first unit of their line on, but for those that refunds are for.
+
+    Of a line with an exact total one unit may be worth a minor unit more than another, so none counts twice.
+    """
+    line, until, refunded_minor = order.lines[line_no], units, 0
+    for first, count in sorted(_refunded_units(order, line_no)):
+        if first >= until:
+            break
+        until += count
+        refunded_minor += line.worth_minor(count, first)
+    return line.worth_minor(min(until, line.quantity)) - refunded_minor
+
+
+def _refunded_units(order: Order, line_no: LineNo) -> Spans:
+    return _from_the_first(order.lines[line_no], order.after_sales.refunded_places(line_no))
+
+
+def _from_the_first(line: Line, places: Spans) -> Spans:
+    """The same units counted from the first one of the line on; what a line has no units for is left out."""
+    ends = ((max(line.quantity - place - count, 0), line.quantity - place) for place, count in places)
+    return tuple((first, end - first) for first, end in ends if end > first)
 
 
 # --- what came in -----------------------------------------------------------------------------------
@@ -251,20 +279,20 @@ def _not_come(order: Order) -> PaymentState:
 
 def refundable_minor(order: Order, line_no: LineNo) -> int:
     """What cases can refund of a line in all: what its units cost that are not cancelled."""
-    line = order.lines[line_no]
-    return line.amount_minor - line.worth_minor(order.buckets[line_no].cancelled)
+    return order.lines[line_no].amount_minor - _cancelled_minor(order, line_no, order.buckets[line_no].cancelled)
 
 
 def share_minor(order: Order, line_no: LineNo, units: int) -> int:
     """What units are worth that are refunded for the first time.
 
-    Refunds count from the last unit of a line back, cancelled units from the first one on, so they never meet. What is
-    missing of the rounded sum of all is this share: whatever was taken back between, the last one makes up the total.
+    Refunds are for certain units of a line, from its last one back, and one that is taken back gives its own free again;
+    cancelled units count from the first one on and pass over those. So whatever was taken back between, all shares make
+    up the total. A share is what is missing of all refunded units together, because older ones may be rounded otherwise.
     """
     line, refunds = order.lines[line_no], order.after_sales.refunds.values()
     if line.total_minor is None:
         return units * line.unit_price_minor
-    taken = sum(refund.by_line.get(line_no, 0) for refund in refunds if line_no in refund.shares_minor)
+    now = _from_the_first(line, after_sales.free_places(order.after_sales, line_no, units))
+    together = sum(line.worth_minor(count, first) for first, count in (*_refunded_units(order, line_no), *now))
     before = sum(refund.shares_minor.get(line_no, 0) for refund in refunds)
-    together = min(taken + units, line.quantity)
-    return max(line.worth_minor(together, line.quantity - together) - before, 0)
+    return max(together - before, 0)
