@@ -6,10 +6,13 @@ order; contradictions, repetitions and gaps are counted as oddities, and a row t
 reported and left out, with the order it belongs to.
 
 - A row of order_items is a line of one unit with the deadline ``shipping_limit_date``; a seller is a supplier.
+- The freight of an order's items is one charge of it. Its payments have Olist's numbers and types; in how many
+  instalments a customer pays is between it and its bank. They came in when the payment was approved, else at the
+  latest with the carrier; what neither happened to is reserved, and a payment of nothing is an attempt that failed.
 - An order is placed when it was purchased and paid when it was approved, which confirms it and sends each
-  supplier its part. The carrier's date is both the supplier's dispatch and the carrier's first scan, because
-  Olist knows the dispatch only from the carrier. No supplier acknowledges: Olist does not record it, and a
-  dispatch implies it.
+  supplier its part, also where its payments come to less than it costs. The carrier's date is both the supplier's
+  dispatch and the carrier's first scan, because Olist knows the dispatch only from the carrier. No supplier
+  acknowledges: Olist does not record it, and a dispatch implies it.
 - ``canceled`` counts as cancelled by the customer, because the data names nobody else; ``unavailable`` by the
   supplier, who does not have the goods. Neither has a time: the newest one of the row is taken.
 - Customers are pseudonymous, but a ledger's order needs a contact: an address under ``olist.example``, a
@@ -30,6 +33,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from fulfilment.v1 import (
     common_pb2,
     order_feedback_pb2,
+    order_money_pb2,
     orders_pb2,
     parcels_pb2,
     supplier_orders_pb2,
@@ -64,9 +68,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "order_estimated_delivery_date",
     ),
     "order_items": ("order_id", "order_item_id", "product_id", "seller_id", "shipping_limit_date", "price"),
+    "order_payments": ("order_id", "payment_sequential", "payment_type", "payment_value"),
     "order_reviews": ("review_id", "order_id", "review_score", "review_creation_date"),
 }
 """The tables that are read, and the columns that are needed of each."""
+OPTIONAL = ("order_payments",)
+"""Tables that a folder may lack: then an order was paid when it was approved, and nobody knows how much."""
 
 ODDITIES = {
     "order_without_items": "no item: held as incomplete",
@@ -82,6 +89,10 @@ ODDITIES = {
     "carrier_without_approval": "with the carrier, payment never approved: counts as paid at the carrier's date",
     "delivered_without_carrier": "delivered, no carrier date: counts as dispatched when it arrived",
     "deadline_before_approval": "dispatch deadline of an item before the payment was approved",
+    "payment_differs": "payments come to more or less than items and freight: recorded as they are",
+    "payment_not_approved": "payment never approved, and nothing left: counts as reserved, not as taken",
+    "payment_of_nothing": "payment of 0: counts as an attempt that failed",
+    "without_payment": "approved or with the carrier, no payment: counts as paid, of an amount that is not known",
     "review_before_purchase": "review older than the order",
     "review_id_repeated": "review id of several orders: recorded for each",
     "several_reviews": "several reviews of one order: all are recorded",
@@ -134,6 +145,13 @@ class _Item(NamedTuple):
     product_id: str
     ship_by: datetime | None
     price_centavos: int
+    freight_centavos: int
+
+
+class _Payment(NamedTuple):
+    number: str
+    method: str
+    centavos: int
 
 
 class _Times(NamedTuple):
@@ -177,6 +195,8 @@ class Olist:
         self._spoilt: set[str] = set()
         """Orders with a line that is not understood; they are left out completely."""
         self._items = self._by_order(tables["order_items"], self._item, self._spoilt.add)
+        self._payments = self._by_order(tables.get("order_payments", ()), self._payment, self._spoilt.add)
+        self._has_payments = "order_payments" in tables
         self._reviews = self._by_order(tables["order_reviews"], self._review, lambda _: None)
 
     # --- the groups ---------------------------------------------------------------------------------
@@ -200,23 +220,31 @@ class Olist:
 
     def _order(self, order_id: str, row: Row) -> list[BatchCommand]:
         if order_id in self._spoilt:
-            raise Misread(row, "an item of it is not understood")
+            raise Misread(row, "an item or a payment of it is not understood")
         items = sorted(self._items[order_id], key=lambda item: item.line_no)
         if len({item.line_no for item in items}) != len(items):
             raise Misread(row, "two items of it have the same order_item_id")
+        payments = self._payments[order_id]
+        if len({each.number for each in payments}) != len(payments):
+            raise Misread(row, "two payments of it have the same payment_sequential")
         times, status = self._times(row), row.required("order_status")
         self._note(order_id, status, times, items)
+        self._note_payments(order_id, times, items, payments)
         parts = _Parts(order_id, list(dict.fromkeys(item.seller_id for item in items)))
         commands = [self._placed(order_id, row, times, items)]
+        if times.paid is not None and not _covers(payments, items):
+            commands.append(parts.paid(times.paid))
+        if payments:
+            commands.append(parts.payments(payments, times))
         if times.paid is not None:
-            commands += [parts.paid(times.paid), *parts.sent(times.paid)]
+            commands += parts.sent(times.paid)
         if times.left is not None:
             commands += parts.shipped(times.left, times.carried, times.delivered)
         elif status in _CANCELLED_BY:
             commands += parts.cancelled(_CANCELLED_BY[status], status, times.newest, asked=times.paid is not None)
         return [*commands, *(_reviewed(order_id, *review) for review in self._reviews[order_id])]
 
-    def _placed(self, order_id: str, row: Row, times: _Times, items: Iterable[_Item]) -> BatchCommand:
+    def _placed(self, order_id: str, row: Row, times: _Times, items: Sequence[_Item]) -> BatchCommand:
         customer_id = row.required("customer_id")
         customer = self._customers.get(customer_id)
         if customer is None:
@@ -239,6 +267,7 @@ class Olist:
             payment=orders_pb2.PAYMENT_STATE_PENDING,
             promised_by=stamp(times.promised),
             historical=True,
+            charges=_freight(items),
         )
         return BatchCommand(place_order=placed)
 
@@ -291,7 +320,14 @@ class Olist:
         if not (line_no.isascii() and line_no.isdigit() and int(line_no)):
             raise Misread(row, f"order_item_id {line_no!r} is not a number from 1")
         ship_by = self._instant(row, "shipping_limit_date")
-        return _Item(int(line_no), seller_id, row.required("product_id"), ship_by, _centavos(row))
+        freight = _centavos(row, "freight_value") if "freight_value" in row.cells else 0
+        return _Item(int(line_no), seller_id, row.required("product_id"), ship_by, _centavos(row, "price"), freight)
+
+    def _payment(self, row: Row) -> _Payment:
+        number = row.required("payment_sequential")
+        if not (number.isascii() and number.isdigit()):
+            raise Misread(row, f"payment_sequential {number!r} is not a number")
+        return _Payment(number, row.required("payment_type"), _centavos(row, "payment_value"))
 
     def _review(self, row: Row) -> tuple[str, int, datetime]:
         score = row.required("review_score")
@@ -372,6 +408,20 @@ class Olist:
             if found:
                 self.oddities[kind].append(order_id)
 
+    def _note_payments(
+        self, order_id: str, times: _Times, items: Sequence[_Item], payments: Sequence[_Payment]
+    ) -> None:
+        paid = _paid_centavos(payments)
+        odd = {
+            "payment_differs": bool(items and paid and times.paid) and paid != _cost_centavos(items),
+            "payment_not_approved": bool(paid) and not times.paid,
+            "payment_of_nothing": not all(each.centavos for each in payments),
+            "without_payment": self._has_payments and not payments and times.paid is not None,
+        }
+        for kind, found in odd.items():
+            if found:
+                self.oddities[kind].append(order_id)
+
     def _note_repeated_reviews(self) -> None:
         orders: defaultdict[str, set[str]] = defaultdict(set)
         for order_id, reviews in self._reviews.items():
@@ -397,6 +447,24 @@ class _Parts:
             at=stamp(at),
         )
         return BatchCommand(record_payment=paid)
+
+    def payments(self, payments: Iterable[_Payment], times: _Times) -> BatchCommand:
+        """All of them, with ids of their own: a folder that had no payments before may have them later."""
+        kind = order_money_pb2.PAYMENT_KIND_CAPTURED if times.paid else order_money_pb2.PAYMENT_KIND_AUTHORISED
+        moved = [
+            order_money_pb2.Payment(
+                payment_id=each.number,
+                kind=kind if each.centavos else order_money_pb2.PAYMENT_KIND_FAILED,
+                amount=common_pb2.Money(amount_minor=each.centavos, currency=CURRENCY),
+                method=each.method,
+            )
+            for each in payments
+        ]
+        what, at = ("payments", times.paid) if times.paid else ("reserved", times.purchased)
+        recorded = orders_pb2.RecordPaymentRequest(
+            context=_context(self._ids, what), order_id=self.order_id, payments=moved, at=stamp(at)
+        )
+        return BatchCommand(record_payment=recorded)
 
     def sent(self, at: datetime) -> Iterator[BatchCommand]:
         for number, part in self._parts:
@@ -488,15 +556,35 @@ def stamp(at: datetime | None) -> Timestamp | None:
     return None if at is None else Timestamp(seconds=int(at.timestamp()))
 
 
-def _centavos(row: Row) -> int:
-    cell = row.required("price")
+def _centavos(row: Row, column: str) -> int:
+    cell = row.required(column)
     try:
         centavos = Decimal(cell) * 100
     except InvalidOperation:
         centavos = Decimal("NaN")
     if not centavos.is_finite() or centavos < 0 or centavos != centavos.to_integral_value():
-        raise Misread(row, f"price {cell!r} is not an amount in reais and centavos")
+        raise Misread(row, f"{column} {cell!r} is not an amount in reais and centavos")
     return int(centavos)
+
+
+def _freight(items: Iterable[_Item]) -> list[order_money_pb2.Charge]:
+    centavos = sum(item.freight_centavos for item in items)
+    kind = order_money_pb2.CHARGE_KIND_SHIPPING
+    return [order_money_pb2.Charge(charge_id="freight", kind=kind, amount_minor=centavos)] if centavos else []
+
+
+def _cost_centavos(items: Iterable[_Item]) -> int:
+    return sum(item.price_centavos + item.freight_centavos for item in items)
+
+
+def _paid_centavos(payments: Iterable[_Payment]) -> int:
+    return sum(payment.centavos for payment in payments)
+
+
+def _covers(payments: Iterable[_Payment], items: Iterable[_Item]) -> bool:
+    """Whether the payments alone say that the order is paid."""
+    paid = _paid_centavos(payments)
+    return paid > 0 and paid >= _cost_centavos(items)
 
 
 def _grams(product: Row) -> int:

@@ -5,6 +5,7 @@ from projections.customer_invoices import CUSTOMER_INVOICES
 from projections.inquiries import WAITING_INQUIRIES
 from projections.machine.projection import Projection
 from projections.obligations import SLA
+from projections.order_money import ORDER_MONEY
 from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
 from projections.statements import STATEMENTS
@@ -31,5 +32,6 @@ PROJECTIONS: tuple[Projection, ...] = (
     CASES,
     WORK,
     TRADE,
+    ORDER_MONEY,
 )
 """Every question there is; a new one is added here and nowhere else."""

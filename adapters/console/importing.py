@@ -42,7 +42,7 @@ def imports() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.pass_obj
 def import_olist(session: Session, folder: Path) -> int:
-    """Import the CSV files of Olist's marketplace: sellers, orders, items, reviews.
+    """Import the CSV files of Olist's marketplace: sellers, orders, items, payments, reviews.
 
     Every order is recorded with its own historical times. A second run changes nothing, and one that was
     interrupted goes on where it stopped. Rows that cannot be understood are named and left out.
@@ -82,10 +82,11 @@ def import_olist(session: Session, folder: Path) -> int:
 def read_tables(folder: Path) -> dict[str, list[olist.Row]]:
     if not folder.is_dir():
         raise Trouble(f"there is no folder {folder}", "NO_FOLDER")
-    missing = [f"{name}.csv" for name in olist.COLUMNS if not (folder / f"{name}.csv").is_file()]
+    there = {name for name in olist.COLUMNS if (folder / f"{name}.csv").is_file()}
+    missing = [f"{name}.csv" for name in olist.COLUMNS if name not in there and name not in olist.OPTIONAL]
     if missing:
         raise Trouble(f"{folder} lacks {', '.join(missing)}", "FILES_MISSING", missing=missing)
-    return {name: _read(folder / f"{name}.csv", columns) for name, columns in olist.COLUMNS.items()}
+    return {name: _read(folder / f"{name}.csv", columns) for name, columns in olist.COLUMNS.items() if name in there}
 
 
 def _read(path: Path, columns: Iterable[str]) -> list[olist.Row]:

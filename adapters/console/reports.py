@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from adapters.console.money_totals import money
 from adapters.console.obligations import breaches, clocks, due, late
 from adapters.console.scorecards import counted, rank, rates, trend
 from adapters.console.session import Nouns
@@ -17,5 +18,20 @@ def report() -> None:
     """Ask how much there was, who is late, what is due, where things are."""
 
 
-for command in (summary, suppliers, rates, rank, trend, counted, late, due, breaches, clocks, track, orders, review):
+for command in (
+    summary,
+    money,
+    suppliers,
+    rates,
+    rank,
+    trend,
+    counted,
+    late,
+    due,
+    breaches,
+    clocks,
+    track,
+    orders,
+    review,
+):
     report.add_command(command)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from pyarrow import parquet
 
 from adapters import olist
 from adapters.console import trade
-from adapters.olist import Olist, Row
 from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, totals_pb2, trade_pb2, work_pb2
+from tests.support.olist import ROWS, at, commands, item, names, payment, reading, small_folder
 from tests.support.service import (
     HOUSE,
     Client,
@@ -29,74 +29,6 @@ from tests.support.terminal import Terminal
 
 DATA = HOUSE.parent / "shared" / "data" / "olist"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real orders are not at {DATA}")
-
-# --- rows, small enough to read -----------------------------------------------------------------------
-
-ROWS: dict[str, list[dict[str, str]]] = {
-    "sellers": [{"seller_id": "s1"}, {"seller_id": "s2"}],
-    "products": [{"product_id": "p1", "product_weight_g": "300"}, {"product_id": "p2", "product_weight_g": ""}],
-    "customers": [
-        {
-            "customer_id": "c1",
-            "customer_unique_id": "u1",
-            "customer_zip_code_prefix": "01310",
-            "customer_city": "sao paulo",
-            "customer_state": "SP",
-        }
-    ],
-    "orders": [
-        {
-            "order_id": "o1",
-            "customer_id": "c1",
-            "order_status": "delivered",
-            "order_purchase_timestamp": "2018-06-01 10:00:00",
-            "order_approved_at": "2018-06-01 11:00:00",
-            "order_delivered_carrier_date": "2018-06-03 12:00:00",
-            "order_delivered_customer_date": "2018-06-09 13:00:00",
-            "order_estimated_delivery_date": "2018-06-20 00:00:00",
-        }
-    ],
-    "order_items": [
-        {
-            "order_id": "o1",
-            "order_item_id": "1",
-            "product_id": "p1",
-            "seller_id": "s1",
-            "shipping_limit_date": "2018-06-05 11:00:00",
-            "price": "58.9",
-        }
-    ],
-    "order_reviews": [
-        {"review_id": "r1", "order_id": "o1", "review_score": "4", "review_creation_date": "2018-06-10 00:00:00"}
-    ],
-}
-
-
-def reading(**changes: Any) -> Olist:
-    """One delivered order of one item, but for the changes: a table's rows, or the order's cells."""
-    rows = {name: [dict(row) for row in changes.pop(name, table)] for name, table in ROWS.items()}
-    for name, value in changes.items():
-        rows["orders"][0][name] = value
-    return Olist({name: [Row(f"{name}.csv", n, r) for n, r in enumerate(table, 2)] for name, table in rows.items()})
-
-
-def item(number: int, seller: str = "s1", **more: str) -> dict[str, str]:
-    return {**ROWS["order_items"][0], "order_item_id": str(number), "seller_id": seller, **more}
-
-
-def commands(source: Olist) -> list[Any]:
-    """The commands of the only order."""
-    ((*found,),) = source.orders()
-    return [getattr(each, each.WhichOneof("command") or "") for each in found]
-
-
-def names(source: Olist) -> list[str]:
-    return [type(each).__name__.removesuffix("Request") for each in commands(source)]
-
-
-def at(message: Any, field: str = "at") -> str:
-    return f"{getattr(message, field).ToDatetime(tzinfo=UTC):%Y-%m-%d %H:%M}"
-
 
 # --- translation -------------------------------------------------------------------------------------
 
@@ -279,6 +211,9 @@ def test_suppliers_are_approved_a_day_before_the_first_order_of_all():
         ({"order_items": [item(1, "nobody")]}, "order_items.csv, line 2: sellers.csv has no seller nobody"),
         ({"order_items": [item(1, price="1.005")]}, "price '1.005' is not an amount"),
         ({"order_items": [item(1, price="-1")]}, "price '-1' is not an amount"),
+        ({"order_items": [item(1, freight_value="x")]}, "freight_value 'x' is not an amount"),
+        ({"order_payments": [payment(1, "")]}, "order_payments.csv, line 2: payment_value is empty"),
+        ({"order_payments": [payment(1, "1"), payment(1, "2")]}, "two payments of it have the same payment_sequential"),
         ({"order_items": [item(1, order_item_id="x")]}, "order_item_id 'x' is not a number from 1"),
         ({"order_items": [item(1), item(1)]}, "two items of it have the same order_item_id"),
         ({"order_items": [item(1), item(2, shipping_limit_date="soon")]}, "order_items.csv, line 3"),
@@ -353,6 +288,9 @@ def test_the_import_names_what_it_read_and_every_oddity(imported: dict[str, Any]
         "carrier_before_approval": expected["anomaly_carrier_before_approval"],
         "delivered_before_carrier": expected["anomaly_delivered_before_carrier"],
         "deadline_before_approval": 4,
+        "payment_differs": 17,
+        "payment_not_approved": 76,
+        "payment_of_nothing": 2,
         "review_before_purchase": 39,
         "review_id_repeated": 9,
         "several_reviews": 41,
@@ -408,6 +346,35 @@ def test_the_suppliers_agree_with_the_scorecards(service: Service, imported: dic
 
 
 @needs_data
+def test_the_money_agrees_with_the_files(service: Service, imported: dict[str, Any]):
+    terminal = Terminal(service.address)
+    assert terminal("report", "money", "--json").json == json.loads((DATA / "expected_money.json").read_text())
+
+    result = terminal("report", "money").out
+    assert "boleto" in result
+    assert re.search(r"of these paid otherwise +17\n", result)
+
+
+@needs_data
+def test_orders_whose_payments_differ_from_what_they_cost_are_listed(service: Service, imported: dict[str, Any]):
+    cost: Counter[str] = Counter()
+    for row in _rows(DATA / "order_items.csv"):
+        cost[row["order_id"]] += round(100 * float(row["price"])) + round(100 * float(row["freight_value"]))
+    paid: Counter[str] = Counter()
+    for row in _rows(DATA / "order_payments.csv"):
+        paid[row["order_id"]] += round(100 * float(row["payment_value"]))
+    odd = {
+        f"olist/{order_id}": (cost[order_id], paid[order_id]) for order_id in cost if paid[order_id] != cost[order_id]
+    }
+
+    listed = Terminal(service.address)("report", "money", "--differences", "--json").json
+
+    assert {row["order_id"]: (row["total"]["amount_minor"], row["came_in"]["amount_minor"]) for row in listed} == odd
+    assert [row["order_id"] for row in listed] == sorted(odd)
+    assert len(odd) == imported["oddities"]["payment_differs"]
+
+
+@needs_data
 @pytest.mark.timeout(240)
 def test_a_second_import_changes_nothing(service: Service, imported: dict[str, Any]):
     head = settled(service)
@@ -425,7 +392,7 @@ def some_orders(tmp_path: Path) -> Path:
     folder = tmp_path / "some"
     shutil.copytree(DATA, folder)
     kept = {row["order_id"] for row in _rows(DATA / "orders.csv")[:400]}
-    for name in ("orders", "order_items", "order_reviews"):
+    for name in ("orders", "order_items", "order_payments", "order_reviews"):
         rows = [row for row in _rows(DATA / f"{name}.csv") if row["order_id"] in kept]
         with (folder / f"{name}.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
@@ -468,16 +435,6 @@ def test_the_progress_counts_orders_apart_from_suppliers(service: Service, some_
     lines = terminal("import", "olist", str(some_orders)).err.splitlines()
     assert [line for line in lines if line.startswith("suppliers: ")][-1] == "suppliers: 1,148 of 1,148"
     assert [line for line in lines if line.startswith("orders: ")][-1] == "orders: 400 of 400"
-
-
-def small_folder(folder: Path, **changes: Any) -> Path:
-    folder.mkdir()
-    for name, table in {**ROWS, **changes}.items():
-        with (folder / f"{name}.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(ROWS[name][0]))
-            writer.writeheader()
-            writer.writerows(table)
-    return folder
 
 
 def test_bad_rows_are_named_and_the_rest_is_imported(service: Service, tmp_path: Path):

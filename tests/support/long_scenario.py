@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from ledger.decisions import stocking_up
-from ledger.nouns.orders import InvoiceWish
+from ledger.nouns.orders import InvoiceWish, PaymentKind
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Seller
 from ledger.nouns.stock_ups import StockUpAsked
@@ -55,6 +55,7 @@ def long_scenario() -> Scenario:
     Invoicing(scenario).record(billed(2))
     asked = StockUpAsked("s1", "acme", "tea", 100, NOON + timedelta(days=90), scenario.now, "mia")
     scenario.record(stocking_up.ask(scenario.book, asked))
+    scenario.moved(PaymentKind.CAPTURED, 1_500)
     desk = Desk(scenario)
     for case_id in ("case-1", "case-2"):
         desk.opens(case_id=case_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.rpc.reports.money_totals import MoneyTotalQueries
 from adapters.rpc.reports.obligations import ObligationQueries
 from adapters.rpc.reports.scorecards import ScorecardQueries
 from adapters.rpc.reports.statements import StatementQueries
@@ -20,6 +21,7 @@ class ReportQueries(
     StatementQueries,
     TradeQueries,
     TotalQueries,
+    MoneyTotalQueries,
     StockLevelQueries,
 ):
     """ReportService."""

@@ -285,9 +285,10 @@ def refundable_minor(order: Order, line_no: LineNo) -> int:
 def share_minor(order: Order, line_no: LineNo, units: int) -> int:
     """What units are worth that are refunded for the first time.
 
-    Refunds are for certain units of a line, from its last one back, and one that is taken back gives its own free again;
-    cancelled units count from the first one on and pass over those. So whatever was taken back between, all shares make
-    up the total. A share is what is missing of all refunded units together, because older ones may be rounded otherwise.
+    Refunds are for certain units of a line, from its last one back, and one that is taken back gives its own free
+    again; cancelled units count from the first one on and pass over those. So whatever was taken back between, all
+    shares make up the total. A share is what is missing of all refunded units together, because older ones may be
+    rounded otherwise.
     """
     line, refunds = order.lines[line_no], order.after_sales.refunds.values()
     if line.total_minor is None:

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from fulfilment.v1 import money_totals_pb2 as fulfilment_dot_v1_dot_money__totals__pb2
 from fulfilment.v1 import obligations_pb2 as fulfilment_dot_v1_dot_obligations__pb2
 from fulfilment.v1 import scorecards_pb2 as fulfilment_dot_v1_dot_scorecards__pb2
 from fulfilment.v1 import statements_pb2 as fulfilment_dot_v1_dot_statements__pb2
@@ -148,6 +149,16 @@ class ReportServiceStub:
                 '/fulfilment.v1.ReportService/ListSupplierTotals',
                 request_serializer=fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsResponse.FromString,
+                _registered_method=True)
+        self.GetMoneyTotals = channel.unary_unary(
+                '/fulfilment.v1.ReportService/GetMoneyTotals',
+                request_serializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.FromString,
+                _registered_method=True)
+        self.ListPaymentDifferences = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListPaymentDifferences',
+                request_serializer=fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesResponse.FromString,
                 _registered_method=True)
         self.ListStockLevels = channel.unary_unary(
                 '/fulfilment.v1.ReportService/ListStockLevels',
@@ -322,6 +333,20 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMoneyTotals(self, request, context):
+        """Adds up what orders cost and how they were paid, by currency.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPaymentDifferences(self, request, context):
+        """Lists orders of which other money came in than they cost, by payments whose amounts are known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListStockLevels(self, request, context):
         """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand.
         """
@@ -445,6 +470,16 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListSupplierTotals,
                     request_deserializer=fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsResponse.SerializeToString,
+            ),
+            'GetMoneyTotals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMoneyTotals,
+                    request_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.SerializeToString,
+            ),
+            'ListPaymentDifferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPaymentDifferences,
+                    request_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesResponse.SerializeToString,
             ),
             'ListStockLevels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStockLevels,
@@ -1010,6 +1045,60 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListSupplierTotals',
             fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsRequest.SerializeToString,
             fulfilment_dot_v1_dot_totals__pb2.ListSupplierTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMoneyTotals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/GetMoneyTotals',
+            fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPaymentDifferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListPaymentDifferences',
+            fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesRequest.SerializeToString,
+            fulfilment_dot_v1_dot_money__totals__pb2.ListPaymentDifferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from fulfilment.v1 import money_totals_pb2 as _money_totals_pb2
 from fulfilment.v1 import obligations_pb2 as _obligations_pb2
 from fulfilment.v1 import scorecards_pb2 as _scorecards_pb2
 from fulfilment.v1 import statements_pb2 as _statements_pb2
@@ -98,6 +99,10 @@ class ReportServiceStub:
     """Counts everything recorded."""
     ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_totals_pb2.ListSupplierTotalsRequest, _totals_pb2.ListSupplierTotalsResponse]
     """Counts everything that each supplier dispatched."""
+    GetMoneyTotals: _grpc.UnaryUnaryMultiCallable[_money_totals_pb2.GetMoneyTotalsRequest, _money_totals_pb2.GetMoneyTotalsResponse]
+    """Adds up what orders cost and how they were paid, by currency."""
+    ListPaymentDifferences: _grpc.UnaryUnaryMultiCallable[_money_totals_pb2.ListPaymentDifferencesRequest, _money_totals_pb2.ListPaymentDifferencesResponse]
+    """Lists orders of which other money came in than they cost, by payments whose amounts are known."""
     ListStockLevels: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
     ListStockMovements: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]
@@ -168,6 +173,10 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Counts everything recorded."""
     ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_totals_pb2.ListSupplierTotalsRequest, _totals_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
     """Counts everything that each supplier dispatched."""
+    GetMoneyTotals: _aio.UnaryUnaryMultiCallable[_money_totals_pb2.GetMoneyTotalsRequest, _money_totals_pb2.GetMoneyTotalsResponse]  # type: ignore[assignment]
+    """Adds up what orders cost and how they were paid, by currency."""
+    ListPaymentDifferences: _aio.UnaryUnaryMultiCallable[_money_totals_pb2.ListPaymentDifferencesRequest, _money_totals_pb2.ListPaymentDifferencesResponse]  # type: ignore[assignment]
+    """Lists orders of which other money came in than they cost, by payments whose amounts are known."""
     ListStockLevels: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
     ListStockMovements: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
@@ -355,6 +364,22 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_totals_pb2.ListSupplierTotalsResponse, _abc.Awaitable[_totals_pb2.ListSupplierTotalsResponse]]:
         """Counts everything that each supplier dispatched."""
+
+    @_abc_1.abstractmethod
+    def GetMoneyTotals(
+        self,
+        request: _money_totals_pb2.GetMoneyTotalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_money_totals_pb2.GetMoneyTotalsResponse, _abc.Awaitable[_money_totals_pb2.GetMoneyTotalsResponse]]:
+        """Adds up what orders cost and how they were paid, by currency."""
+
+    @_abc_1.abstractmethod
+    def ListPaymentDifferences(
+        self,
+        request: _money_totals_pb2.ListPaymentDifferencesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_money_totals_pb2.ListPaymentDifferencesResponse, _abc.Awaitable[_money_totals_pb2.ListPaymentDifferencesResponse]]:
+        """Lists orders of which other money came in than they cost, by payments whose amounts are known."""
 
     @_abc_1.abstractmethod
     def ListStockLevels(

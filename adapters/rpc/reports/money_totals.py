@@ -1,0 +1,37 @@
+"""What orders cost and how they were paid."""
+
+from __future__ import annotations
+
+from adapters.rpc.listing import listed, page
+from adapters.rpc.queries import Context, Queries
+from adapters.rpc.shapes import optional, plain_id
+from fulfilment.v1 import common_pb2
+from fulfilment.v1 import money_totals_pb2 as pb
+from projections import order_money
+
+
+class MoneyTotalQueries(Queries):
+    async def GetMoneyTotals(self, request: pb.GetMoneyTotalsRequest, context: Context) -> pb.GetMoneyTotalsResponse:
+        channel = optional(plain_id, request.channel, "channel")
+        answer = await order_money.totals(await self.where(request, context), channel)
+        return pb.GetMoneyTotalsResponse(totals=map(_totals, answer.rows), position=answer.position)
+
+    async def ListPaymentDifferences(
+        self, request: pb.ListPaymentDifferencesRequest, context: Context
+    ) -> pb.ListPaymentDifferencesResponse:
+        channel, place = optional(plain_id, request.channel, "channel"), await self.where(request, context)
+        answer = await order_money.list_differences(place, page(request), channel)
+        return listed(pb.ListPaymentDifferencesResponse, "differences", answer, _difference)
+
+
+def _totals(each: order_money.MoneyTotals) -> pb.MoneyTotals:
+    methods = [pb.MethodTotal(**one._asdict()) for one in each.methods]
+    return pb.MoneyTotals(**{**each._asdict(), "methods": methods})
+
+
+def _difference(each: order_money.OrderMoney) -> pb.PaymentDifference:
+    return pb.PaymentDifference(
+        order_id=each.order_id,
+        total=common_pb2.Money(amount_minor=each.total_minor, currency=each.currency),
+        came_in=common_pb2.Money(amount_minor=each.came_in_minor, currency=each.currency),
+    )

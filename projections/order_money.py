@@ -1,0 +1,197 @@
+"""What do orders cost, how were they paid, and where is that not the same?
+
+A row for each order of which more is known than its lines: a charge, or a payment with its amount. What the goods of
+all orders cost stands in the tables of ``projections.supplier_performance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ledger.nouns import orders
+from ledger.nouns.orders import ChargeKind, Order, Payment, PaymentKind, PaymentState
+from ledger.terms.money import in_64_bits
+from projections.machine.histories import OrderHistory
+from projections.machine.projection import From, projection
+from projections.machine.reads import Answer, PageOf, Where, snapshot
+from projections.machine.tables import table
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+class OrderMoney(NamedTuple):
+    """What an order costs and what came in for it, in minor units of its currency."""
+
+    order_id: str
+    channel: str
+    currency: str
+    shipping_minor: int
+    other_charges_minor: int
+    total_minor: int
+    """Lines and charges, cancelled units too."""
+    came_in_minor: int
+    has_payment: bool
+    compared: bool
+    """Whether what it costs and what came in are both known: it has lines, and money came in by its amount."""
+
+
+class PaidBy(NamedTuple):
+    """What an order was paid with, by one method."""
+
+    order_id: str
+    currency: str
+    """Of the payments."""
+    method: str
+    channel: str
+    taken_minor: int
+    reserved_minor: int
+    """While nothing was taken."""
+
+
+ORDERS = table("money_orders", OrderMoney, 1, "(order_id) WHERE compared AND came_in_minor <> total_minor")
+PAID_BY = table("money_paid_by", PaidBy, 3)
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+_BY_CUSTOMERS = (PaymentKind.CAPTURED, PaymentKind.AUTHORISED, PaymentKind.FAILED)
+
+
+def _order(history: OrderHistory) -> list[OrderMoney]:
+    order, money = history.order, history.order.money
+    if not (money.charges or money.payments):
+        return []
+    by_customers = _by_customers(order)
+    shipping = sum(each.amount_minor for each in money.charges if each.kind is ChargeKind.SHIPPING)
+    row = OrderMoney(
+        order_id=order.order_id,
+        channel=order.placed.channel,
+        currency=order.currency or next((each.amount.currency for each in by_customers), ""),
+        shipping_minor=in_64_bits(shipping),
+        other_charges_minor=in_64_bits(orders.charges_minor(order) - shipping),
+        total_minor=in_64_bits(orders.total_minor(order)),
+        came_in_minor=in_64_bits(orders.came_in_minor(order)),
+        has_payment=bool(by_customers),
+        compared=bool(order.lines and _taken(order)),
+    )
+    return [row]
+
+
+def _paid_by(history: OrderHistory) -> list[PaidBy]:
+    order = history.order
+    if not order.money.payments:
+        return []
+    taken, reserved = _by_method(_taken(order)), _by_method(_reserved(order))
+    return [
+        PaidBy(
+            order.order_id, *key, order.placed.channel, in_64_bits(taken.get(key, 0)), in_64_bits(reserved.get(key, 0))
+        )
+        for key in _by_method(_by_customers(order))
+    ]
+
+
+def _by_customers(order: Order) -> list[Payment]:
+    return [each for each in order.money.payments if each.kind in _BY_CUSTOMERS]
+
+
+def _taken(order: Order) -> list[Payment]:
+    return _not_voided(order, PaymentKind.CAPTURED)
+
+
+def _reserved(order: Order) -> list[Payment]:
+    return _not_voided(order, PaymentKind.AUTHORISED) if order.payment is PaymentState.AUTHORISED else []
+
+
+def _not_voided(order: Order, kind: PaymentKind) -> list[Payment]:
+    voided = {each.of or each.payment_id for each in order.money.payments if each.kind is PaymentKind.VOIDED}
+    return [each for each in order.money.payments if each.kind is kind and each.payment_id not in voided]
+
+
+def _by_method(payments: Iterable[Payment]) -> dict[tuple[str, str], int]:
+    """Sums by currency and method."""
+    sums: dict[tuple[str, str], int] = {}
+    for each in payments:
+        key = (each.amount.currency, each.method)
+        sums[key] = sums.get(key, 0) + each.amount.amount_minor
+    return sums
+
+
+ORDER_MONEY = projection(
+    "order_money",
+    1,
+    From(orders.NOUN, ORDERS, _order),
+    From(orders.NOUN, PAID_BY, _paid_by),
+)
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class MethodTotal(NamedTuple):
+    """What was paid by one method."""
+
+    method: str
+    taken_minor: int
+    reserved_minor: int
+
+
+class MoneyTotals(NamedTuple):
+    """What orders in one currency cost and how they were paid."""
+
+    currency: str
+    goods_minor: int = 0
+    freight_minor: int = 0
+    other_charges_minor: int = 0
+    orders_with_payment: int = 0
+    orders_paid_exactly: int = 0
+    orders_paid_differently: int = 0
+    methods: tuple[MethodTotal, ...] = ()
+
+
+_GOODS = """
+    SELECT currency, sum(value_minor) FROM {performance_orders}
+    WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' GROUP BY currency
+"""
+_ORDERS = """
+    SELECT currency, sum(shipping_minor), sum(other_charges_minor), count(*) FILTER (WHERE has_payment),
+        count(*) FILTER (WHERE compared AND came_in_minor = total_minor),
+        count(*) FILTER (WHERE compared AND came_in_minor <> total_minor)
+    FROM {money_orders} WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' GROUP BY currency
+"""
+_OF_ORDERS = MoneyTotals._fields[2:7]
+"""What that query counts, in its order."""
+_METHODS = """
+    SELECT currency, method, sum(taken_minor), sum(reserved_minor) FROM {money_paid_by}
+    WHERE %(channel)s = '' OR channel = %(channel)s GROUP BY currency, method ORDER BY currency, method
+"""
+_DIFFERENCES = """
+    SELECT * FROM {money_orders} WHERE compared AND came_in_minor <> total_minor
+        AND order_id > %(after)s AND (%(channel)s = '' OR channel = %(channel)s)
+    ORDER BY order_id LIMIT %(limit)s
+"""
+
+
+async def totals(where: Where, channel: str = "") -> Answer[MoneyTotals]:
+    """Everything recorded, by currency."""
+    asked = {"channel": channel}
+    async with snapshot(where, ORDER_MONEY, SUPPLIER_PERFORMANCE) as at:
+        found: dict[str, dict[str, Any]] = {}
+        for currency, amount in await at.rows(_GOODS, asked):
+            found.setdefault(currency, {})["goods_minor"] = in_64_bits(int(amount))
+        for currency, *figures in await at.rows(_ORDERS, asked):
+            known = zip(_OF_ORDERS, (in_64_bits(int(each)) for each in figures), strict=True)
+            found.setdefault(currency, {}).update(known)
+        for currency, method, *sums in await at.rows(_METHODS, asked):
+            total = MethodTotal(method, *(in_64_bits(int(each)) for each in sums))
+            mine = found.setdefault(currency, {})
+            mine["methods"] = (*mine.get("methods", ()), total)
+        return Answer([MoneyTotals(currency, **found[currency]) for currency in sorted(found)], at.position)
+
+
+async def list_differences(where: Where, page: PageOf, channel: str = "") -> Answer[OrderMoney]:
+    """Orders of which other money came in than they cost, by id."""
+    parameters = {"after": page.after(str) or "", "channel": channel, "limit": page.limit}
+    async with snapshot(where, ORDER_MONEY) as at:
+        found = await at.each(_DIFFERENCES, parameters, OrderMoney)
+        rows, token = page.cut(found, [each.order_id for each in found])
+        return Answer(rows, at.position, token)
