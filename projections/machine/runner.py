@@ -29,6 +29,8 @@ from projections.machine.writing import Writer, new_name
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
+_BUILDING_WAIT = 0.05
+"""The longest wait while something is built, because the next build may wait for its end."""
 _BREATH = 4
 """How much longer than a page that was not full the projector rests after it."""
 
@@ -122,6 +124,8 @@ class _Projector:
         self._discover_at = 0.0
         self._preparing: dict[str, Future[None]] = {}
         self._building: dict[tuple[str, str], _Build] = {}
+        self._to_build: set[str] = set()
+        """Schemas where something is to be built once another build has ended."""
         self._trouble = _Trouble(_LONGEST_TENANT_PAUSE)
         self._failed_rebuilds = _Trouble(_LONGEST_REBUILD_PAUSE)
 
@@ -148,6 +152,7 @@ class _Projector:
     def run(self) -> None:
         while not self._stop.is_set():
             self._discover()
+            self._build_on()
             began = time.monotonic()
             facts = self._step()
             if not facts:
@@ -190,19 +195,41 @@ class _Projector:
         with open_connection(self._dsn) as connection:
             make_tables(connection, schema, self._projections)
 
-    def _start_building(self, schema: str) -> None:
+    def _build_on(self) -> None:
+        """Starts the next build as soon as one has ended: what is to be built stands still until then."""
+        if not any(each.future.done() for each in self._building.values()) or not self._may_build():
+            return
+        for schema in sorted(self._to_build & self._followers.keys()):
+            with self._only_of(schema):
+                self._start_building(schema)
+            if self._builds():
+                return
+
+    def _may_build(self) -> bool:
+        """One builds at a time; those that only wait for their swap keep nobody waiting."""
         self._building = {which: each for which, each in self._building.items() if not each.future.done()}
+        return len(self._building) < _MOST_BUILDERS and not self._builds()
+
+    def _builds(self) -> bool:
+        return any(not each.builder.waits for each in self._building.values())
+
+    def _start_building(self, schema: str) -> None:
         parameters = {
             "names": [each.name for each in self._projections],
             "shapes": [each.shape for each in self._projections],
             "lease": rebuilding.BUILDER_LEASE_SECONDS,
         }
+        self._to_build.discard(schema)
         for name, requested in self._connection.execute(in_schema(_REQUESTS, schema), parameters).fetchall():
-            free = len(self._building) < _MOST_BUILDERS and all(each.builder.waits for each in self._building.values())
-            if free and (schema, name) not in self._building and self._failed_rebuilds.may_try(_rebuilds(schema, name)):
-                builder = rebuilding.Builder(self._dsn, schema, named(self._projections, name), self._stop)
-                future = self._builders.submit(self._build, builder, schema, name, requested)
-                self._building[schema, name] = _Build(builder, future)
+            may_build = self._may_build()
+            if (schema, name) in self._building or not self._failed_rebuilds.may_try(_rebuilds(schema, name)):
+                continue
+            if not may_build:
+                self._to_build.add(schema)
+                return
+            builder = rebuilding.Builder(self._dsn, schema, named(self._projections, name), self._stop)
+            future = self._builders.submit(self._build, builder, schema, name, requested)
+            self._building[schema, name] = _Build(builder, future)
 
     def _build(self, builder: rebuilding.Builder, schema: str, name: str, requested: str) -> None:
         try:
@@ -249,7 +276,8 @@ class _Projector:
         followers = self._followers.values()
         look_at = min((each.look_at for each in followers), default=self._discover_at)
         # Never for long, so that it notices the stop soon.
-        timeout = min(max(0.01, min(look_at, self._discover_at) - time.monotonic()), _LONGEST_WAIT)
+        longest = _BUILDING_WAIT if self._builds() else _LONGEST_WAIT
+        timeout = min(max(0.01, min(look_at, self._discover_at) - time.monotonic()), longest)
         for hint in self._listener.notifies(timeout=timeout, stop_after=1):
             follower = self._followers.get(hint.payload)
             if follower is not None:

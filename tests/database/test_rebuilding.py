@@ -137,23 +137,35 @@ def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_
     assert contents(tenant) == before
 
 
+async def _ask(tenant: EmptyTenant, *names: str, verify_only: bool) -> None:
+    async with open_pool(tenant.conninfo) as pool:
+        for name in names:
+            await ask_for_rebuild(pool, tenant.schema, named(PROJECTIONS, name), verify_only=verify_only)
+
+
 def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenant):
     write_down(shop, long_scenario().log)
-
-    async def ask(name: str, verify_only: bool) -> None:
-        async with open_pool(shop.conninfo) as pool:
-            await ask_for_rebuild(pool, shop.schema, named(PROJECTIONS, name), verify_only=verify_only)
-
     with projector(shop.conninfo):
         until(lambda: caught_up(shop))
         with pytest.raises(UnknownProjection):
-            asyncio.run(ask("weather", True))
-        asyncio.run(ask("sla", True))
+            asyncio.run(_ask(shop, "weather", verify_only=True))
+        asyncio.run(_ask(shop, "sla", verify_only=True))
         until(lambda: "verified" in statuses(shop)["sla"].rebuild)
         assert "equal" in statuses(shop)["sla"].rebuild
-        asyncio.run(ask("tracking", False))
+        asyncio.run(_ask(shop, "tracking", verify_only=False))
         until(lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
         assert statuses(shop)["supplier_performance"].rebuild == ""
+
+
+def test_rebuilds_of_all_read_models_follow_each_other_without_a_pause(shop: EmptyTenant):
+    head = catch_up(shop, long_scenario().log)
+    with projector(shop.conninfo):
+        until(lambda: caught_up(shop))
+        asyncio.run(_ask(shop, *NAMES, verify_only=True))
+        began = time.monotonic()
+        wanted = f"verified at position {head}: equal"
+        until(lambda: all(each.rebuild.startswith(wanted) for each in statuses(shop).values()), 60)
+        assert time.monotonic() - began < len(NAMES), "less than a second for each"
 
 
 def test_a_rebuild_that_ended_with_the_database_runs_no_more_and_is_done_anew_at_once(shop: EmptyTenant):
