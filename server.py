@@ -30,6 +30,7 @@ import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from adapters import mail_settings
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
 from adapters.embedded import StartFailed
@@ -37,6 +38,7 @@ from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
+from adapters.mail_settings import BadMailSettings, sender_of
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_pool, usable
 from adapters.rpc import results
@@ -45,7 +47,7 @@ from adapters.rpc.commands import Commands
 from adapters.rpc.health import Health
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
-from adapters.senders import FileSender, Sender
+from adapters.senders import Sender
 from adapters.tenants import Tenants
 from fulfilment import __version__
 from ledger.engine.sealing import KeyProblem, MasterKey, Sealer
@@ -73,15 +75,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
         add("--key-file", type=_path, help="master key (DATA/master.key)"),
-        add(
-            "--outbox",
-            choices=("file", "off"),
-            default="file",
-            help="where messages go: files in DATA/outbox, or nowhere (%(default)s)",
-        ),
         add("--role", choices=("all", "api", "projector"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
+        *mail_settings.add_options(parser, _path, _address),
     ]
     # Read as if they stood first on the command line, so that they are checked and real arguments win.
     words = {action.option_strings[0]: f"FULFILMENT_{action.dest.upper()}" for action in chosen}
@@ -286,9 +283,12 @@ async def run(chosen: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = None if chosen.dsn else chosen.data
     try_to_listen(chosen.listen)  # before a database is made or started for nothing
+    sender = sender_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn))
-        sender = _outbox(chosen.data) if chosen.outbox == "file" else None
+        if chosen.outbox == "file":
+            make_private(chosen.data, "--data")
+            make_private(chosen.data / "outbox", "--data")
         port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
@@ -299,12 +299,6 @@ async def run(chosen: argparse.Namespace) -> None:
         await stop.wait()
         log.info("stopping: answering what is under way")
     log.info("stopped")
-
-
-def _outbox(data: Path) -> FileSender:
-    make_private(data, "--data")
-    make_private(data / "outbox", "--data")
-    return FileSender(data / "outbox")
 
 
 async def _end_projector(task: asyncio.Task[None]) -> None:
@@ -343,7 +337,7 @@ def main() -> None:
             project(usable(chosen.dsn) if alone else chosen.dsn)
         else:
             uvloop.run(run(chosen))
-    except (KeyProblem, StartFailed, BadFolder, CannotListen, SchemaInUse, SchemaNewer) as problem:
+    except (KeyProblem, StartFailed, BadFolder, BadMailSettings, CannotListen, SchemaInUse, SchemaNewer) as problem:
         raise SystemExit(f"server.py: {problem}") from None
     except psycopg.errors.InsufficientPrivilege as problem:
         raise SystemExit(

@@ -9,6 +9,7 @@ with.
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -30,10 +31,11 @@ from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import LineNo, Sealed, Units
-from ledger.nouns import orders, policies, stock_ups, supplier_invoices, suppliers
+from ledger.nouns import messages, orders, policies, stock_ups, supplier_invoices, suppliers
 from ledger.nouns.messages import (
     About,
     Audience,
+    Message,
     MessageAsked,
     MessageKind,
 )
@@ -109,9 +111,9 @@ class Letters:
         self._templates = read_templates()
         self.newest = newest(self._templates)
 
-    async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> View:
+    async def present(self, log: Log, notices: Iterable[tuple[str, About]]) -> View:
         """The streams that messages depend on, as the log has them now; each message with its id and subject."""
-        streams = list(dict.fromkeys(stream for each in messages for stream in streams_of(*each)))
+        streams = list(dict.fromkeys(stream for each in notices for stream in streams_of(*each)))
         view, _ = await read(log, streams)
         return view
 
@@ -138,7 +140,9 @@ class Letters:
             person = {**person, "note": await self._note(log, order)}
         elif order is not None and asked.audience is Audience.CUSTOMER:
             person = await self._unsealed(log, order.customer, order.sealed_for)
-        if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.master.contact is not None:
+        if asked.audience is Audience.STAFF:
+            contact = policy_at(policies.find(view), datetime.now(UTC)).staff_address(asked.recipient)
+        elif asked.audience is Audience.SUPPLIER and supplier is not None and supplier.master.contact is not None:
             bound_to = suppliers.stream(about.supplier_id)
             contact = (await self._unsealed(log, supplier.master.contact, bound_to)).get("contact", "")
         name = supplier.master.name if supplier else ""
@@ -169,6 +173,16 @@ class Letters:
         channel = order.placed.channel if order and asked.audience is Audience.CUSTOMER else ""
         brand = brand_of(policy_at(agreed, asked.at).brands, channel)
         return replace(brand, name=brand.name or channel)
+
+    def addressed(self, letter: Envelope, tenant: str, message: Message, at: datetime) -> Envelope:
+        """The letter with what its mail is known by."""
+        asked = message.asked
+        mail = self._id("mail", tenant, asked.message_id, str(message.retries))
+        thread = self._id("thread", tenant, asked.recipient, asked.about.order_id or messages.subject_of(asked.about))
+        return letter._replace(mail_id=mail, thread_id=thread, at=at)
+
+    def _id(self, *named: str) -> str:
+        return b32encode(self._sealer.fingerprint("\0".join(named).encode())[:15]).decode().lower()
 
     async def _attachments(self, log: Log, asked: MessageAsked, order: Order | None) -> tuple[tuple[str, bytes], ...]:
         """The invoice that was drawn up when the parcel left, with the message that says so."""

@@ -20,8 +20,9 @@ from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import EveryTenant
 from adapters.letters import Letters
+from adapters.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased
-from adapters.senders import NotTaken, Sender
+from adapters.senders import Sender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
@@ -45,8 +46,6 @@ MOST_AT_ONCE = 500
 """Messages a tick."""
 _TURN_SECONDS = 2.0
 """After which a tick begins no more hand-overs, so that other tenants get their turn."""
-_TOGETHER = 50
-"""Letters handed over at the same time; after so many it looks whether it still leads."""
 _SENDING_SECONDS = 30.0
 """How long a sender may take before it is taken to have failed."""
 _LOOK_AGAIN_SECONDS = 900.0
@@ -124,7 +123,7 @@ class Outbox:
         tenant = await self._tenants.find(name)
         clock = asyncio.get_running_loop().time
         began = clock()
-        more = await self.tick(tenant, datetime.now(UTC)) >= _TOGETHER
+        more = await self.tick(tenant, datetime.now(UTC)) >= self._sender.at_once
         if more and tenant.ledger.waiting:
             # The ledger's commands, for which customers wait, get the same time.
             await asyncio.sleep(clock() - began)
@@ -152,7 +151,7 @@ class Outbox:
         done, turn_ends_at = 0, clock() + _TURN_SECONDS
         while done < len(open_ones) and clock() < turn_ends_at:
             await connection.execute("SELECT 1")  # fails if the lock is lost with the connection
-            chunk = open_ones[done : done + _TOGETHER]
+            chunk = open_ones[done : done + self._sender.at_once]
             view = await self._letters.present(work.tenant.log, [(each.message_id, each.about) for each in chunk])
             ended = await asyncio.gather(*(self._deliver(work, view, each) for each in chunk), return_exceptions=True)
             # All of them have ended before the lock is released.
@@ -262,14 +261,15 @@ class Outbox:
     async def _hand_over(self, work: _Work, view: View, message: Message) -> _Outcome:
         """What is to be recorded once the sender has answered."""
         message_id = message.message_id
-        error, lasting = "", False
+        error, lasting, answer = "", False, ""
         try:
             letter = await self._letters.write(work.tenant.log, view, message.asked)
+            letter = self._letters.addressed(letter, work.tenant.name, message, work.now)
             reference = await self._sent(work.tenant.name, letter)
         except Erased:
             return _cancelled(message_id, "person_erased", work.now)
         except NotTaken as refused:
-            error, lasting = refused.error, refused.lasting
+            error, lasting, answer = refused.error, refused.lasting, refused.answer
         except TimeoutError:
             error = "timeout"
         except (KeyError, Unreadable):
@@ -281,9 +281,9 @@ class Outbox:
             error = "sender_failed"
         if error:
             log.warning("message %s was not taken by %s: %s", message_id, self._sender.channel, error)
-            return _Outcome("failed", lambda view: notices.failed(view, message_id, error, lasting, work.now))
-        channel = self._sender.channel
-        return _Outcome("sent", lambda view: notices.sent(view, message_id, channel, reference, work.now))
+            return _Outcome("failed", lambda view: notices.failed(view, message_id, error, lasting, work.now, answer))
+        channel, mail_id = self._sender.channel, letter.mail_id
+        return _Outcome("sent", lambda view: notices.sent(view, message_id, channel, reference, work.now, mail_id))
 
     async def _sent(self, tenant: str, letter: Envelope) -> str:
         async with asyncio.timeout(_SENDING_SECONDS):

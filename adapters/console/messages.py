@@ -108,7 +108,9 @@ def _facts(found: messages_pb2.Message) -> list[tuple[str, str]]:
         ("asked", minute(found, "asked_at")),
         ("sent", minute(found, "sent_at")),
         ("by", f"{found.channel} {found.reference}".strip()),
+        ("mail", found.mail_id),
         ("failed", f"{found.attempts} times, the last time: {found.error}" if found.attempts else ""),
+        ("answer", found.answer),
         ("next", minute(found, "next_at")),
     ]
 

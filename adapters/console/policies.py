@@ -84,6 +84,7 @@ _GROUPS = {
         "languages",
         "staff_language",
         "brands",
+        "staff_mail",
     ),
 }
 """The terms in the order in which they are shown; others come last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from adapters.messages.layout import lay_out
@@ -35,6 +36,12 @@ class Envelope(NamedTuple):
     """Whom it comes from: ``brand.name`` and ``brand.mail_from``, answers to ``brand.reply_to``; empty if not said."""
     body: str = ""
     """What text and HTML were made from; ``together`` makes one mail of several."""
+    mail_id: str = ""
+    """Of the mail that it goes out in: the same if it goes out again, and nobody can guess it."""
+    thread_id: str = ""
+    """Of all mails to this recipient about the same."""
+    at: datetime | None = None
+    """When it goes out."""
 
 
 def together(letters: Sequence[Envelope]) -> Envelope:

@@ -111,6 +111,8 @@ def _message(each: outbox.OutboxMessage) -> pb.Message:
         sku=about.sku,
         invoice_number=about.invoice_number,
         stock_up_id=about.stock_up_id,
+        answer=each.answer,
+        mail_id=each.mail_id,
     )
 
 

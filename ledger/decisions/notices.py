@@ -422,17 +422,17 @@ def waits(view: View, kind: MessageKind, about: About) -> bool:
 # --- what comes of it -----------------------------------------------------------------------------
 
 
-def sent(view: View, message_id: str, channel: str, reference: str, now: datetime) -> list[Change]:
+def sent(view: View, message_id: str, channel: str, reference: str, now: datetime, mail_id: str = "") -> list[Change]:
     """A sender accepted the message."""
     message = messages.known(messages.find(view, message_id), message_id)
-    return changes_of(messages.stream(message_id), messages.send(message, channel, reference, now))
+    return changes_of(messages.stream(message_id), messages.send(message, channel, reference, now, mail_id))
 
 
-def failed(view: View, message_id: str, error: str, lasting: bool, now: datetime) -> list[Change]:
+def failed(view: View, message_id: str, error: str, lasting: bool, now: datetime, answer: str = "") -> list[Change]:
     """A sender did not accept the message: try again as the policy says, or never."""
     message = messages.known(messages.find(view, message_id), message_id)
     policy = policy_at(policies.find(view), now)
-    return changes_of(messages.stream(message_id), messages.fail(message, error, lasting, policy, now))
+    return changes_of(messages.stream(message_id), messages.fail(message, error, lasting, policy, now, answer))
 
 
 def cancel(view: View, message_id: str, because: str, by: str, now: datetime) -> list[Change]:

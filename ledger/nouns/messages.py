@@ -135,6 +135,12 @@ class About(Value, frozen=True):
     stock_up_id: str = ""
 
 
+def subject_of(about: About) -> str:
+    """The one thing that a message is about: a case, else a supplier order or an order, else what else it names."""
+    of_order = about.case_id or about.supplier_order_id or about.order_id or about.inquiry_id
+    return of_order or about.number or about.stock_up_id or about.invoice_number or about.sku
+
+
 class MessageAsked(Fact, frozen=True, tag="message.asked"):
     """A message is to be sent: to whom, about what, in which language, by which version of its template."""
 
@@ -161,6 +167,8 @@ class MessageSent(Fact, frozen=True, tag="message.sent"):
     at: datetime
     reference: str = ""
     """The sender's own id of it."""
+    mail_id: str = ""
+    """Of the mail that it went out in."""
 
 
 class MessageFailed(Fact, frozen=True, tag="message.failed"):
@@ -172,6 +180,8 @@ class MessageFailed(Fact, frozen=True, tag="message.failed"):
     """A word for what went wrong."""
     next_at: datetime
     at: datetime
+    answer: str = ""
+    """What the other side said, without personal data."""
 
 
 class MessageGivenUp(Fact, frozen=True, tag="message.given_up"):
@@ -181,6 +191,7 @@ class MessageGivenUp(Fact, frozen=True, tag="message.given_up"):
     attempt: int
     error: str
     at: datetime
+    answer: str = ""
 
 
 class MessageRetried(Fact, frozen=True, tag="message.retried"):
@@ -227,12 +238,18 @@ class Message(Value, frozen=True):
     """How often it failed since a person last asked for it."""
     error: str = ""
     """What went wrong the last time."""
+    answer: str = ""
+    """What the other side said about it."""
     channel: str = ""
     reference: str = ""
     sent_at: datetime | None = None
     given_up_at: datetime | None = None
     because: str = ""
     """Why it was cancelled."""
+    retries: int = 0
+    """How often a person had it tried again."""
+    mail_id: str = ""
+    """Of the mail that it went out in."""
 
     @property
     def message_id(self) -> str:
@@ -252,10 +269,16 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
                 channel=fact.channel,
                 reference=fact.reference,
                 sent_at=fact.at,
+                mail_id=fact.mail_id,
             )
         case MessageFailed():
             return replace(
-                message, stage=MessageStage.FAILED, next_at=fact.next_at, attempts=fact.attempt, error=fact.error
+                message,
+                stage=MessageStage.FAILED,
+                next_at=fact.next_at,
+                attempts=fact.attempt,
+                error=fact.error,
+                answer=fact.answer,
             )
         case MessageGivenUp():
             return replace(
@@ -264,10 +287,11 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
                 next_at=None,
                 attempts=fact.attempt,
                 error=fact.error,
+                answer=fact.answer,
                 given_up_at=fact.at,
             )
         case MessageRetried(at=at):
-            return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0)
+            return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0, retries=message.retries + 1)
         case MessageCancelled(because=because):
             return replace(message, stage=MessageStage.CANCELLED, next_at=None, because=because)
         case _:
@@ -306,14 +330,16 @@ def known(message: Message | None, message_id: str) -> Message:
     return message
 
 
-def send(message: Message, channel: str, reference: str, at: datetime) -> Sequence[MessageFact]:
+def send(message: Message, channel: str, reference: str, at: datetime, mail_id: str = "") -> Sequence[MessageFact]:
     """A sender took it over, which counts whatever was recorded meanwhile. Repeating it records nothing."""
     if message.stage is MessageStage.SENT:
         return []
-    return [MessageSent(message.message_id, channel, at, reference)]
+    return [MessageSent(message.message_id, channel, at, reference, mail_id)]
 
 
-def fail(message: Message, error: str, lasting: bool, policy: Policy, at: datetime) -> Sequence[MessageFact]:
+def fail(
+    message: Message, error: str, lasting: bool, policy: Policy, at: datetime, answer: str = ""
+) -> Sequence[MessageFact]:
     """A sender did not take it: try again later, or give up where that is of no use.
 
     A failure after it was sent, cancelled or given up records nothing.
@@ -322,9 +348,9 @@ def fail(message: Message, error: str, lasting: bool, policy: Policy, at: dateti
         return []
     attempt = message.attempts + 1
     if lasting or attempt >= policy.message_attempts:
-        return [MessageGivenUp(message.message_id, attempt, error, at)]
+        return [MessageGivenUp(message.message_id, attempt, error, at, answer)]
     next_at = at + back_off(message.message_id, attempt, policy)
-    return [MessageFailed(message.message_id, attempt, error, next_at, at)]
+    return [MessageFailed(message.message_id, attempt, error, next_at, at, answer)]
 
 
 def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:

@@ -165,6 +165,10 @@ class CaseApproval(Value, frozen=True):
     liable: Party = Party.RETAILER
 
 
+STAFF_ROLES = ("operations", "after_sales", "supplier_manager")
+ANY_ROLE = "any"
+
+
 class Policy(Value, frozen=True):
     """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
@@ -252,6 +256,13 @@ class Policy(Value, frozen=True):
     """Cases that are approved at once; the first that fits counts."""
     brands: tuple[Brand, ...] = ()
     """What mails look like and whom they come from, by channel."""
+    staff_mail: tuple[tuple[str, str], ...] = ()
+    """Role and e-mail address of the retailer's people; ANY_ROLE is for those without an entry."""
+
+    def staff_address(self, role: str) -> str:
+        """Where staff of this role reads mails; empty if that is not known."""
+        by_role = dict(self.staff_mail)
+        return by_role.get(role) or by_role.get(ANY_ROLE, "")
 
     def packing_of(self, channel: str) -> tuple[str, ...]:
         """The packing instructions that every order of a channel has."""

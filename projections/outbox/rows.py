@@ -54,6 +54,9 @@ class OutboxMessage(NamedTuple):
     reference: Text = ""
     error: Text = ""
     because: Text = ""
+    answer: Text = ""
+    """What the other side said when it did not take it."""
+    mail_id: Text = ""
 
 
 MESSAGES = table(
@@ -75,7 +78,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 3, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 4, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:
@@ -114,4 +117,6 @@ def _asked(message: Message) -> OutboxMessage:
         reference=message.reference,
         error=message.error,
         because=message.because,
+        answer=message.answer,
+        mail_id=message.mail_id,
     )

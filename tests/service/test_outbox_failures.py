@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from adapters.mails import NotTaken
 from adapters.outbox import HeldUp, held_up
-from adapters.senders import FileSender, NotTaken
+from adapters.senders import FileSender
 from ledger.decisions import notices
 from ledger.engine.executor import Command
 from ledger.nouns import messages

@@ -19,6 +19,10 @@ _OF_THIS_START = {name: value for name, value in os.environ.items() if not name.
 _OF_THIS_START["FULFILMENT_LISTEN"] = "127.0.0.1:0"
 
 
+_SMTP = ["--outbox", "smtp", "--smtp", "mail.example:587"]
+_FROM = ["--mail-from", "Brook & Sons <orders@brook.example>"]
+
+
 class Ended(NamedTuple):
     code: int
     out: str
@@ -71,6 +75,26 @@ def test_it_prints_its_version():
         ),
         (["--data", ""], r"argument --data: it is empty; give it a value or leave it out"),
         (["--log-level", "loud"], r"argument --log-level: invalid choice: 'loud'"),
+        (["--outbox", "smtp"], r"--outbox smtp needs --smtp$"),
+        ([*_SMTP, "--mail-from", "Shop"], r"argument --mail-from: 'Shop' is no address; write it as orders@shop"),
+        (_SMTP, r"--outbox smtp needs --mail-from$"),
+        (
+            [*_SMTP, *_FROM, "--smtp-user", "shop"],
+            r"--smtp-user needs a password: in the environment as FULFILMENT_SMTP_",
+        ),
+        (
+            [*_SMTP, *_FROM, "--smtp-user", "shop", "--smtp-password-file", "/no/file"],
+            r"--smtp-password-file /no/file cannot be read \(.*No such file",
+        ),
+        (
+            [*_SMTP, *_FROM, "--smtp-user", "shop", "--smtp-password-file", "README.md", "--smtp-security", "none"],
+            r"--smtp-security none would send the password in plain; use starttls or tls$",
+        ),
+        (
+            [*_SMTP, *_FROM, "--smtp-security", "none"],
+            r"--smtp-security none is for a mail server on this machine, and",
+        ),
+        ([*_SMTP, *_FROM, "--smtp-ca", "README.md"], r"--smtp-ca README.md cannot be used \(.+\)$"),
         (
             ["--dsn", "nonsense"],
             r"cannot read the DSN \(missing \"=\" after \"nonsense\".*\); write it as postgresql://",

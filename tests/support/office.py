@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from adapters.letters import Letters
+from adapters.mails import NotTaken
 from adapters.messages.envelope import Envelope
 from adapters.outbox import Outbox
 from adapters.postgres import open_pool
-from adapters.senders import NotTaken
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
@@ -34,6 +34,7 @@ class Postbox:
     """A sender that remembers what it took, and fails a given number of times."""
 
     channel = "postbox"
+    at_once = 50
 
     def __init__(self, fails: int = 0, why: Exception | None = None) -> None:
         self.letters: list[Envelope] = []

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
+from adapters.mail_addresses import addresses_in
 from adapters.rpc import calendars, shapes
 from adapters.rpc.admin.brands import brands
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
@@ -97,6 +98,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         peaks=calendars.peaks(given.peaks, "policy.peaks"),
         sending=_sending(given.sending),
         brands=brands(given.brands),
+        staff_mail=tuple(_staff_mailbox(role, address) for role, address in sorted(given.staff_mail.items())),
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")
@@ -137,6 +139,13 @@ def _sending(given: pb.Sending) -> policies.Sending:
     return policies.Sending(
         mode, tuple(sorted(given.rounds)), calendars.time_zone(given.time_zone or "UTC", f"{field}.time_zone")
     )
+
+
+def _staff_mailbox(role: str, address: str) -> tuple[str, str]:
+    field, known = f"policy.staff_mail.{role}", (*policies.STAFF_ROLES, policies.ANY_ROLE)
+    require(role in known, "policy.staff_mail", f"{role!r} is not one of {', '.join(known)}")
+    require(addresses_in(address) == [address], field, "is not an e-mail address such as orders@shop.example")
+    return role, address
 
 
 def _case_approvals(given: Sequence[pb.CaseApproval]) -> tuple[policies.CaseApproval, ...]:

@@ -32,6 +32,7 @@ def policy(terms: Policy) -> pb.Policy:
         rate_targets=pb.RateTargets(**_figures(terms.targets)),
         rate_weights=pb.RateWeights(**_figures(terms.review_weights)),
         languages=dict(terms.languages),
+        staff_mail=dict(terms.staff_mail),
         brand_packs=terms.brand_packs,
         shipping_services=map(shipping_service, terms.shipping_services),
         seller=_seller(terms.seller) if terms.seller else None,

@@ -198,6 +198,26 @@ class Policy(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class StaffMailEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     RESERVATION_MINUTES_FIELD_NUMBER: _builtins.int
     RETURN_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     SUSPECTED_LOST_AFTER_DAYS_FIELD_NUMBER: _builtins.int
@@ -241,6 +261,7 @@ class Policy(_message.Message):
     SEND_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     CASE_APPROVALS_FIELD_NUMBER: _builtins.int
     BRANDS_FIELD_NUMBER: _builtins.int
+    STAFF_MAIL_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes, 1 to 43200; default 1440."""
     return_window_days: _builtins.int
@@ -383,6 +404,12 @@ class Policy(_message.Message):
     def brands(self) -> _containers.RepeatedCompositeFieldContainer[Global___Brand]:
         """What the mails of each channel look like and whom they come from, at most 200 channels, each once."""
 
+    @_builtins.property
+    def staff_mail(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The e-mail address of the staff of each role: "operations", "after_sales", "supplier_manager", or "any" for those
+        that have none of their own. A mail server can be given no message to staff without one.
+        """
+
     def __init__(
         self,
         *,
@@ -429,10 +456,11 @@ class Policy(_message.Message):
         send_within_hours: _builtins.int | None = ...,
         case_approvals: _abc.Iterable[Global___CaseApproval] | None = ...,
         brands: _abc.Iterable[Global___Brand] | None = ...,
+        staff_mail: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "brands", b"brands", "case_approvals", b"case_approvals", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_invoice_charges_basis_points", b"_invoice_charges_basis_points", "_invoice_tolerance_basis_points", b"_invoice_tolerance_basis_points", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_send_within_hours", b"_send_within_hours", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "brands", b"brands", "case_approvals", b"case_approvals", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "invoice_charges_basis_points", b"invoice_charges_basis_points", "invoice_tolerance_basis_points", b"invoice_tolerance_basis_points", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "on_payment_reversed", b"on_payment_reversed", "peaks", b"peaks", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "send_within_hours", b"send_within_hours", "sending", b"sending", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "staff_mail", b"staff_mail", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015

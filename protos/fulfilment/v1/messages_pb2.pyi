@@ -233,6 +233,8 @@ class Message(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     INVOICE_NUMBER_FIELD_NUMBER: _builtins.int
     STOCK_UP_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    MAIL_ID_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Derives from what made it due: the kind, and the position of a fact or the name of a clock."""
     kind: Global___MessageKind.ValueType
@@ -283,6 +285,10 @@ class Message(_message.Message):
     """The number of the supplier's invoice, if it is about one."""
     stock_up_id: _builtins.str
     """The stock-up, if it is about one."""
+    answer: _builtins.str
+    """What the mail server said when it did not take it, such as "550 5.1.1 user unknown", without personal data."""
+    mail_id: _builtins.str
+    """Of the mail that it went out in, by which a bounce names it: the part of its Message-ID before the @."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it does or did, or when what is late is expected."""
@@ -336,10 +342,12 @@ class Message(_message.Message):
         sku: _builtins.str = ...,
         invoice_number: _builtins.str = ...,
         stock_up_id: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        mail_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "caused_at", b"caused_at", "due", b"due", "next_at", b"next_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "stock_up_id", b"stock_up_id", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "mail_id", b"mail_id", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "stock_up_id", b"stock_up_id", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
