@@ -30,26 +30,38 @@ class Manner:
     repeated: frozenset[grpc.StatusCode]
 
     def applied(self, details: Any, timeout_seconds: float | None) -> Any:
-        """The details of a call with the metadata, and with a timeout if it has none."""
-        metadata = (*self.metadata, *(details.metadata or ()))
-        timeout = timeout_seconds if details.timeout is None else details.timeout
-        return details._replace(metadata=metadata, timeout=timeout)
+        """The details of a call with the metadata and this timeout."""
+        return details._replace(metadata=(*self.metadata, *(details.metadata or ())), timeout=timeout_seconds)
+
+    def attempt_seconds(self, until: float | None) -> float:
+        """How long an attempt of a call may take that is over at ``until``."""
+        return self.timeout_seconds if until is None else until - time.monotonic()
 
     def may_pass(self, failed: CallFailed) -> bool:
         """Whether to ask again; what is too long for gRPC itself stays so."""
         too_long = failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not failed.from_service
         return failed.code() in self.repeated and not too_long
 
-    def repeat(self, attempt: Callable[[], T]) -> T:
-        """What an attempt returns in the end; it must be harmless to make it twice."""
+    def repeat(self, attempt: Callable[[], T], until: float | None = None) -> T:
+        """What an attempt returns in the end; it must be harmless to make it twice, and begins before ``until``."""
         for pause in self.pauses_seconds:
             try:
                 return attempt()
             except CallFailed as failed:
-                if not self.may_pass(failed):
+                if not self.may_pass(failed) or is_over(until, pause):
                     raise
             time.sleep(pause)
         return attempt()
+
+
+def deadline(timeout_seconds: float | None) -> float | None:
+    """When a call is over that names a timeout: all its attempts share that."""
+    return None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+
+def is_over(until: float | None, pause_seconds: float) -> bool:
+    """Whether nothing is left of a call's time after a pause."""
+    return until is not None and time.monotonic() + pause_seconds >= until
 
 
 class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
@@ -57,21 +69,31 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
+        self.closed = False
+        """gRPC ends the process where a closed channel is asked for an RPC that it was never asked for before."""
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        details = self._manner.applied(client_call_details, self._manner.timeout_seconds)
+        until = deadline(client_call_details.timeout)
 
         def attempt() -> Any:
+            self._require_open()
+            details = self._manner.applied(client_call_details, self._manner.attempt_seconds(until))
             call = continuation(details, request)
             error = call.exception()
             if isinstance(error, grpc.RpcError):
                 raise failure(error) from None
             return call
 
-        return self._manner.repeat(attempt)
+        return self._manner.repeat(attempt, until)
 
     def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return _Stream(continuation(self._manner.applied(client_call_details, None), request))
+        self._require_open()
+        details = self._manner.applied(client_call_details, client_call_details.timeout)
+        return _Stream(continuation(details, request))
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError("this client is closed")
 
 
 class _Stream:
@@ -100,14 +122,15 @@ class AsyncCalls(grpc.aio.UnaryUnaryClientInterceptor):
         self._manner = manner
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        details = self._manner.applied(client_call_details, self._manner.timeout_seconds)
+        until = deadline(client_call_details.timeout)
         for pause in (*self._manner.pauses_seconds, None):
+            details = self._manner.applied(client_call_details, self._manner.attempt_seconds(until))
             call = await continuation(details, request)
             try:
                 await call
             except grpc.RpcError as error:
                 failed = failure(error)
-                if pause is None or not self._manner.may_pass(failed):
+                if pause is None or not self._manner.may_pass(failed) or is_over(until, pause):
                     raise failed from None
                 await asyncio.sleep(pause)
             else:
@@ -122,7 +145,8 @@ class AsyncStreams(grpc.aio.UnaryStreamClientInterceptor):
         self._manner = manner
 
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return self._messages(await continuation(self._manner.applied(client_call_details, None), request))
+        details = self._manner.applied(client_call_details, client_call_details.timeout)
+        return self._messages(await continuation(details, request))
 
     async def _messages(self, call: Any) -> AsyncIterator[Any]:
         try:

@@ -87,7 +87,8 @@ class _Settings:
     credentials: grpc.ChannelCredentials | None = None
     """Of TLS, such as grpc.ssl_channel_credentials(); without them the connection is not encrypted."""
     timeout_seconds: float = 10.0
-    """For each attempt of a call that names no timeout of its own. A stream has none."""
+    """For each attempt of a call that names no timeout of its own; one that a call names is for all its attempts
+    together. A stream has none."""
     pauses_seconds: Sequence[float] = (0.2, 0.5, 1.0)
     """Between the attempts of a call, which are one more; () to ask only once."""
     repeated: frozenset[grpc.StatusCode] = REPEATED
@@ -124,7 +125,8 @@ class Client(_Settings):
             if self.credentials is None
             else grpc.secure_channel(self.address, self.credentials, _OPTIONS)
         )
-        channel = grpc.intercept_channel(self._channel, Calls(self._manner()), *self.interceptors)
+        self._interceptor = Calls(self._manner())
+        channel = grpc.intercept_channel(self._channel, self._interceptor, *self.interceptors)
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
         self.stock_ups = StockUpServiceStub(channel)
@@ -150,13 +152,14 @@ class Client(_Settings):
         self.close()
 
     def close(self) -> None:
+        self._interceptor.closed = True
         self._channel.close()
 
     def follow(self, after: int = 0) -> Iterator[StoredFact]:
         """All facts after a position and then those that come, without end: each exactly once, in the log's order.
 
         A lost connection is made again, and the log read on after the last fact. Raises Refused, such as of a
-        position that the log has not reached.
+        position that the log has not reached, and ValueError once the client is closed.
         """
         lost = 0
         while True:

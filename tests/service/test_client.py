@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -130,6 +132,39 @@ def test_an_error_that_stays_is_raised_after_the_last_attempt(troubled: Troubled
     with pytest.raises(Unavailable, match="UNAVAILABLE: not now"):
         place(troubled)
     assert len(troubled.asked) == 3
+
+
+def timed_out(address: str) -> None:
+    with Client(address) as ledger:
+        ledger.orders.PlaceOrder(order("1"), timeout=0.5)
+
+
+def timed_out_async(address: str) -> None:
+    async def place() -> None:
+        async with AsyncClient(address) as ledger:
+            await ledger.orders.PlaceOrder(order("1"), timeout=0.5)
+
+    asyncio.run(place())
+
+
+@pytest.mark.parametrize("place", [timed_out, timed_out_async])
+def test_a_timeout_that_a_call_names_is_for_all_its_attempts(place: Callable[[str], None]):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
+            place(f"127.0.0.1:{mute.getsockname()[1]}")
+    assert time.monotonic() - began < 2, "four attempts and their pauses take 3.7 s"
+
+
+def test_a_closed_client_makes_no_call_that_it_has_not_made_before(troubled: Troubled):
+    """gRPC ends the process there."""
+    with serving(troubled) as address:
+        with Client(address) as ledger:
+            pass
+        with pytest.raises(ValueError, match="closed"):
+            ledger.orders.PlaceOrder(order("1"))
+        with pytest.raises(ValueError, match="closed"):
+            next(ledger.follow())
 
 
 @both
