@@ -157,6 +157,15 @@ def test_the_exact_total_of_what_is_wanted_counts_whatever_was_given_up():
     assert owed(scenario) == 333 + 334
 
 
+def test_units_that_the_customer_asked_to_cancel_before_cost_nothing_either_once_the_shop_leaves_them_out():
+    scenario = sent()
+    scenario.cancel({1: 2})
+    assert orders.price_minor(scenario.order()) == 1500  # the supplier may still refuse
+    scenario.amend(line(1, "tea", 1))
+    assert orders.price_minor(scenario.order()) == 500
+    assert scenario.amend(line(1, "tea", 1)) == []
+
+
 def test_charges_are_what_the_shop_says_now():
     scenario = confirmed(charges=(SHIPPING,))
     scenario.amend(line(1, "tea", 3))

@@ -99,6 +99,12 @@ def wanted_minor(order: Order, line_no: LineNo, wanted: int) -> int:
     return order.lines[line_no].worth_minor(wanted, order.buckets[line_no].total - wanted)
 
 
+def _price_minor(order: Order, line: Line) -> int:
+    """What the units of a line that are not cancelled cost."""
+    buckets = order.buckets[line.line_no]
+    return line.worth_minor(buckets.total - buckets.cancelled, buckets.cancelled)
+
+
 def _changed(order: Order, line: Line, left: int) -> Line | None:
     """The line as it is to be, its quantity counting all units that were ever ordered; None if it is so already.
 
@@ -108,7 +114,8 @@ def _changed(order: Order, line: Line, left: int) -> Line | None:
     present = order.lines.get(line_no)
     if present is None:
         return line if line.quantity else None
-    if line.quantity == left and line.amount_minor == wanted_minor(order, line_no, left):
+    # What it costs counts units that somebody asked to be cancelled: they cost it until their supplier gives them up.
+    if line.quantity == left and line.amount_minor == _price_minor(order, present):
         return None
     quantity = order.buckets[line_no].total + max(line.quantity - left, 0)
     return replace(
