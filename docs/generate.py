@@ -225,7 +225,7 @@ def _is_ours(path: Path) -> bool:
 
 def _first_sentence(path: Path) -> str:
     said = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
-    return re.sub(r" \(DOMAIN [\d, ]+\)| of DOMAIN \d", "", " ".join(said.split())).replace("``", "`")
+    return re.sub(r" \(DOMAIN \d[^)]*\)| of DOMAIN \d", "", " ".join(said.split())).replace("``", "`")
 
 
 def main() -> None:

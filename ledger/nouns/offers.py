@@ -1,6 +1,6 @@
-"""What a supplier offers of a SKU: at which cost, from which house, from when until when (DOMAIN 2).
+"""What a supplier offers of a SKU: at which cost, from which warehouse, from when until when (DOMAIN 2).
 
-The facts stand in the supplier's stream. A word without dates replaces all that was said of the SKU before; one that
+The facts stand in the supplier's stream. An offer without dates replaces all earlier ones of the SKU; one that
 begins on a day stands beside the others, and of those that hold at an instant the one that began last counts.
 """
 
@@ -95,14 +95,15 @@ def evolve(offers: Offers, fact: SkuOffered | OfferWithdrawn) -> Offers:
     return offers.changed(sku, _listed(offers.get(sku, ()), fact.offer))
 
 
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+"""Where an offer without dates stands among the others."""
 
 
 def _listed(present: tuple[Offer, ...], offer: Offer) -> tuple[Offer, ...]:
     if offer.valid_from is None:
         return (offer,)
     others = (each for each in present if each.valid_from != offer.valid_from)
-    return tuple(sorted((offer, *others), key=lambda each: each.valid_from or _ALWAYS, reverse=True))
+    return tuple(sorted((offer, *others), key=lambda each: each.valid_from or _EARLIEST, reverse=True))
 
 
 def holding(offers: Iterable[Offer], at: datetime) -> Offer | None:

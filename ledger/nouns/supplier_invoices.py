@@ -493,7 +493,7 @@ def dispute(
 
 
 def credit(invoice: SupplierInvoice, credit_note: str, amount: Money, at: datetime) -> Sequence[SupplierInvoiceFact]:
-    """The supplier takes a part back, paid or not; all parts are no more than the whole. The same again: nothing."""
+    """The supplier takes back a part, paid or not, in all no more than the whole. Repeating it records nothing."""
     _require_currency(invoice, amount)
     earlier = next((note for note in invoice.credit_notes if note.credit_note == credit_note), None)
     if earlier is not None:
