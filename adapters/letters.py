@@ -225,7 +225,7 @@ def _values(
     """What a template may ask for, and the words that pick its phrases."""
     about, language = asked.about, asked.language
     due = about.due
-    if due is None and asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) and order is not None:
+    if due is None and asked.kind in _TELL_OF_A_PROMISE and order is not None:
         due = order.promised_by
     supplier_order = order.supplier_orders.get(about.supplier_order_id) if order is not None else None
     if supplier_order is not None and asked.kind in (MessageKind.DISPATCH_INSTRUCTION, MessageKind.GO_ON):
@@ -234,7 +234,7 @@ def _values(
         due = supplier_order.acknowledge_by if due is not None else None
     if asked.kind is MessageKind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
-    of_promise = asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) or about.clock == Clock.DELIVERY
+    of_promise = asked.kind in _TELL_OF_A_PROMISE or about.clock == Clock.DELIVERY
     day = order.promised_day if order is not None and of_promise else None
     until = day if day is not None and due is not None else due
     days = _days_until(until, asked.caused_at) if until else 0
@@ -309,6 +309,8 @@ def _values(
 
 _PHRASES_OF_AN_INSTRUCTION = ("pack", "gift", "service", "note", "collect")
 """Empty where nothing is to be said of it."""
+_TELL_OF_A_PROMISE = (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.TRACKING_CORRECTED)
+"""What a customer reads in when to expect its goods."""
 _TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
 """What a supplier reads an address in."""
 _TELL_TO_SHIP = (*_TELL_WHERE, MessageKind.GO_ON)

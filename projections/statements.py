@@ -2,11 +2,12 @@
 
 An account for each supplier and currency: what the retailer owes is positive, what the supplier owes is negative.
 Goods are owed when they are shipped, at the cost that was frozen when the supplier order was drafted; what is
-rejected or cancelled before never was. Compensation is the supplier's debt while it stands. So is what the
-supplier accepted of a recovery; a credit note or a deduction only sets that off within this account and moves
-nothing, money that it paid comes off, and so does what was written off. An invoice that is right or was approved
-makes up for what it asks more or less than its units cost, and what was paid for it comes off; that it came moves
-nothing, and is summed up beside the account. Every amount is one entry, which names the fact that it stands for.
+rejected or cancelled before never was, and what did not leave after all is taken off again. Compensation is the
+supplier's debt while it stands. So is what the supplier accepted of a recovery; a credit note or a deduction only
+sets that off within this account and moves nothing, money that it paid comes off, and so does what was written off.
+An invoice that is right or was approved makes up for what it asks more or less than its units cost, and what was paid
+for it comes off; that it came moves nothing, and is summed up beside the account. Every amount is one entry, which
+names the fact that it stands for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 from ledger.nouns import orders, recoveries, supplier_invoices
-from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
+from ledger.nouns.orders.supplier_orders import (
+    CompensationAccrued,
+    CompensationReversed,
+    ShipmentVoided,
+    SupplierOrderShipped,
+)
 from ledger.nouns.recoveries import Method, Recovery, RecoveryAccepted, RecoveryFact, RecoveryStatus
 from ledger.nouns.recoveries import RecoveryKind as RecoveryKind
 from ledger.nouns.supplier_invoices import (
@@ -102,6 +108,8 @@ def _of_order(history: OrderHistory) -> list[StatementEntry]:
         match fact:
             case SupplierOrderShipped():
                 rows += _goods(history, position, fact)
+            case ShipmentVoided():
+                rows += _goods(history, position, fact, sign=-1)
             case CompensationAccrued():
                 owed = -fact.amount.amount_minor
                 rows.append(_compensation(history, position, fact, EntryKind.COMPENSATION, owed))
@@ -111,7 +119,10 @@ def _of_order(history: OrderHistory) -> list[StatementEntry]:
     return rows
 
 
-def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[StatementEntry]:
+def _goods(
+    history: OrderHistory, position: int, fact: SupplierOrderShipped | ShipmentVoided, sign: int = 1
+) -> Iterator[StatementEntry]:
+    """What left is owed, and what did not leave after all is owed no more."""
     supplier_order = history.order.supplier_orders[fact.supplier_order_id]
     for line_no, units in fact.by_line.items():
         cost = supplier_order.unit_costs.get(line_no)
@@ -121,12 +132,12 @@ def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> 
             supplier_id=supplier_order.supplier_id,
             currency=cost.currency if cost else "",
             kind=EntryKind.GOODS if cost else EntryKind.GOODS_WITHOUT_COST,
-            amount_minor=units * cost.amount_minor if cost else 0,
+            amount_minor=sign * units * cost.amount_minor if cost else 0,
             at=fact.at,
             stream=orders.stream(history.order.order_id),
             fact=fact.fact_name(),
             object_id=fact.supplier_order_id,
-            units=units,
+            units=sign * units,
         )
 
 

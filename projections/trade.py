@@ -174,7 +174,7 @@ def _sent_again(history: OrderHistory) -> list[CaseCost]:
             at=fact.at,
         )
         for position, fact in history.accounted
-        if isinstance(fact, SupplierOrderShipped)
+        if isinstance(fact, SupplierOrderShipped) and history.has_left(fact)
         for line_no, units in fact.by_line.items()
         if (cost := order.supplier_orders[fact.supplier_order_id].unit_costs.get(line_no)) is not None
     ]

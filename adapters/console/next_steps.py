@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, str] = {
     "ReturnSupplierPaymentRequest": "supplier invoice unpay {supplier_id} {number} {payment_id}",
     "RuleLiabilityRequest": "case rule {case_id} PARTY --reason REASON",
     "SendSupplierOrderRequest": "order send {supplier_order_id}",
+    "ShipSupplierOrderRequest": "order ship {supplier_order_id} --carrier {carrier} --number {tracking_number}",
     "StartReviewRequest": "case review {case_id}",
 }
 """How each request is typed. A part in brackets is left out where nothing of it is known, and repeated for each of

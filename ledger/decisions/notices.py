@@ -213,7 +213,25 @@ def _confirmation(now: _Present) -> str:
 
 
 def _dispatch(now: _Present) -> str:
-    return "" if now.bucket == "shipped" else "superseded"
+    """One with another number tells of itself, if the customer was told that one."""
+    return "" if now.bucket == "shipped" and not _was_told(now) else "superseded"
+
+
+def _tracking_corrected(now: _Present) -> str:
+    if now.bucket != "shipped":
+        return "superseded"
+    return "" if _was_told(now) else "not_told"
+
+
+def _not_dispatched(now: _Present) -> str:
+    """Once it has left, the dispatch message has more to report."""
+    if now.supplier_order is None or not now.supplier_order.unshipped:
+        return "superseded"
+    return "" if _was_told(now) else "not_told"
+
+
+def _was_told(now: _Present) -> bool:
+    return now.before is not None and now.before.stage in _SAID
 
 
 def _delay(now: _Present) -> str:
@@ -405,6 +423,8 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.LISTING: _level,
     MessageKind.INVOICE_DISPUTE: _invoice_dispute,
     MessageKind.STOCK_UP_REQUEST: _stock_up_request,
+    MessageKind.TRACKING_CORRECTED: _tracking_corrected,
+    MessageKind.NOT_DISPATCHED: _not_dispatched,
 }
 
 

@@ -81,6 +81,10 @@ class MessageKind(StrEnum):
     """To the supplier: in what its invoice differs."""
     STOCK_UP_REQUEST = "stock_up_request"
     """To the supplier: what to have ready before a peak."""
+    TRACKING_CORRECTED = "tracking_corrected"
+    """To a customer that was told a wrong number: the right one."""
+    NOT_DISPATCHED = "not_dispatched"
+    """To a customer that was told that something had left: it has not."""
 
     @property
     def audience(self) -> Audience:

@@ -22,8 +22,10 @@ from ledger.nouns.orders.supplier_orders import (
     CancelRequested,
     CompensationAccrued,
     CompensationReversed,
+    ShipmentVoided,
     SupplierOrderSent,
     SupplierOrderShipped,
+    TrackingCorrected,
 )
 from ledger.nouns.recoveries import Recovery, RecoveryFact
 from ledger.nouns.stock import Stock
@@ -33,7 +35,9 @@ R = TypeVar("R")
 
 # --- orders ---------------------------------------------------------------------------------------
 
-AccountedFact = SupplierOrderShipped | CompensationAccrued | CompensationReversed
+AccountedFact = SupplierOrderShipped | ShipmentVoided | CompensationAccrued | CompensationReversed
+Parcel = tuple[str, str, int]
+"""Carrier, number and epoch."""
 
 
 class OrderHistory(msgspec.Struct, eq=False):
@@ -52,7 +56,21 @@ class OrderHistory(msgspec.Struct, eq=False):
     """Those of them that a hold keeps waiting, each with the position of the hold since which it does."""
     turned: Mapping[str, int] = {}
     """Those that the last fact of a hold made wait, or go on, each with the position of what it was told before."""
+    renumbered: Mapping[Parcel, Parcel] = {}
+    """Parcels that left under other numbers than were reported first, each with that."""
     _cache: dict[object, Any] = {}
+
+    def reported_at(self, parcel: Parcel) -> int:
+        """The position of the fact that reported a parcel, under whatever number."""
+        first = self.renumbered.get(parcel, parcel)
+        reports = ((position, fact) for position, fact in self.accounted if isinstance(fact, SupplierOrderShipped))
+        return next((position for position, fact in reports if (fact.carrier, fact.number, fact.epoch) == first), 0)
+
+    def has_left(self, reported: SupplierOrderShipped) -> bool:
+        """Whether a parcel that was reported was not taken back since."""
+        voided = self.order.supplier_orders[reported.supplier_order_id].voided
+        parcel = (reported.carrier, reported.number, reported.epoch)
+        return parcel not in [self.renumbered.get(each, each) for each in voided]
 
     def cached(self, make: Callable[[OrderHistory], R]) -> R:
         """The result of a pure function of this history, computed only the first time.
@@ -89,8 +107,12 @@ def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> Order
         return OrderHistory(orders.evolve(None, fact))
     order = orders.evolve(history.order, fact)
     match fact:
-        case SupplierOrderShipped() | CompensationAccrued() | CompensationReversed():
+        case SupplierOrderShipped() | ShipmentVoided() | CompensationAccrued() | CompensationReversed():
             return history.after(order, accounted=(*history.accounted, (position, fact)))
+        case TrackingCorrected():
+            wrong = (fact.carrier, fact.number, fact.epoch)
+            first = history.renumbered.get(wrong, wrong)
+            return history.after(order, renumbered={**history.renumbered, fact.right: first})
         case CancelRequested():
             return history.after(order, asked_by={**history.asked_by, fact.supplier_order_id: fact.by})
         case CancelAgreed():

@@ -46,9 +46,11 @@ from ledger.nouns.orders import (
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRequested,
+    ShipmentVoided,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
     SupplierOrderShipped,
+    TrackingCorrected,
 )
 from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
 from ledger.nouns.skus import SkuDelisted, SkuRelisted
@@ -107,6 +109,22 @@ def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Ite
 def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
     about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
     yield _Cause(MessageKind.DISPATCHED, about, fact.at)
+
+
+def _corrected(fact: TrackingCorrected, history: OrderHistory) -> Iterable[_Cause]:
+    """The right number is told as if it had been reported at once, or as what it is to who knows the wrong one."""
+    carrier, number, epoch = fact.right
+    follows = f"{MessageKind.DISPATCHED}-{history.reported_at(fact.right)}"
+    about = _of(history, fact.supplier_order_id, carrier=carrier, number=number, epoch=epoch, follows=follows)
+    shipment = history.order.shipment(carrier, number, epoch)
+    if shipment is not None:
+        yield _Cause(MessageKind.DISPATCHED, about, shipment.shipped_at)
+        yield _Cause(MessageKind.TRACKING_CORRECTED, about, fact.at)
+
+
+def _voided(fact: ShipmentVoided, history: OrderHistory) -> Iterable[_Cause]:
+    follows = f"{MessageKind.DISPATCHED}-{history.reported_at((fact.carrier, fact.number, fact.epoch))}"
+    yield _Cause(MessageKind.NOT_DISPATCHED, _of(history, fact.supplier_order_id, follows=follows), fact.at)
 
 
 def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
@@ -334,6 +352,8 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     SupplierOrderSent: _sent,
     SupplierOrderAcknowledged: _acknowledged,
     SupplierOrderShipped: _shipped,
+    TrackingCorrected: _corrected,
+    ShipmentVoided: _voided,
     UnitsDelivered: _delivered,
     CancelRequested: _cancel_asked,
     UnitsCancelled: _cancelled,

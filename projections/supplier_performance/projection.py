@@ -95,8 +95,8 @@ def _cancelling_party(history: OrderHistory) -> str:
 
 
 def _parcels(parcel: Parcel) -> list[ParcelRow]:
-    """Parcels to customers; what they send back is not a supplier's doing."""
-    return [_parcel(use) for use in parcels.uses(parcel) if not use.return_of]
+    """Parcels to customers; what they send back is not a supplier's doing, and what was voided is no parcel."""
+    return [_parcel(use) for use in parcels.uses(parcel) if not use.return_of and use.voided is None]
 
 
 def _parcel(parcel: Parcel) -> ParcelRow:

@@ -76,6 +76,7 @@ class Step(StrEnum):
     RETURN_PAYMENT = "return_supplier_payment"
     RULE_LIABILITY = "rule_liability"
     SEND = "send_supplier_order"
+    SHIP = "ship_supplier_order"
     START_REVIEW = "start_review"
 
 
@@ -175,8 +176,9 @@ KINDS: Mapping[WorkKind, Kind] = {
     WorkKind.ODDITY: Kind(
         "something happened that should not have",
         _AT_ONCE,
-        "what left under a hold: with the hold; all else stays until somebody has seen it",
-        (Step.RELEASE_HOLD, Step.FINISH_WORK),
+        "what left under a hold: with the hold; the scan of a void parcel: once that is shipped again; "
+        "all else stays until somebody has seen it",
+        (Step.RELEASE_HOLD, Step.SHIP, Step.FINISH_WORK),
     ),
     WorkKind.CASE: Kind(
         "the next step of a return case is the retailer's",

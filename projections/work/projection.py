@@ -22,7 +22,7 @@ from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import MessageStage as MessageStage
-from ledger.nouns.parcels import GIVEN_UP, Parcel, ParcelStatus
+from ledger.nouns.parcels import GIVEN_UP, Checkpoint, Parcel, ParcelStatus
 from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock_ups import StockUp, StockUpState
@@ -66,6 +66,8 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
     if parcel.historical:
         return []
     items = [_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
+    if parcel.stray is not None:
+        items.append(_stray(parcel, parcel.stray))
     missed = parcel.missed
     if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
         name = parcel.supplier_order_id
@@ -74,6 +76,25 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
             _parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN, Owner.OPERATIONS, missed.at, following, missed.due)
         )
     return items
+
+
+def _stray(parcel: Parcel, scan: Checkpoint) -> Item:
+    """Something may have left after all: then it is shipped again under its number."""
+    shipping = {**_named(parcel), "supplier_order_id": parcel.supplier_order_id}
+    following = Next(Step.SHIP, shipping) if parcel.supplier_order_id else FINISH
+    return item(
+        WorkKind.ODDITY,
+        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/scanned_though_void",
+        Owner.OPERATIONS,
+        scan.at,
+        f"scanned though it was voided: {scan.status}",
+        following,
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        carrier=parcel.carrier,
+        number=parcel.number,
+    )
 
 
 def _is_the_orders(parcel: Parcel) -> bool:

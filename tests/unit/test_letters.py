@@ -100,6 +100,7 @@ def an_order() -> Order:
 def asked(kind: MessageKind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
     parcel = kind in (
         MessageKind.DISPATCHED,
+        MessageKind.TRACKING_CORRECTED,
         MessageKind.OUT_FOR_DELIVERY,
         MessageKind.DELIVERED,
         MessageKind.PARCEL_ALERT,

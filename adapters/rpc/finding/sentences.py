@@ -63,6 +63,8 @@ SENTENCES: Mapping[str, str] = {
     "order.packing_error_found": "Supplier order {supplier_order_id} was packed without {lacking}.",
     "order.packing_corrected": "Supplier order {supplier_order_id} was packed anew as it should be.",
     "order.supplier_order_shipped": "Shipped with {carrier} {number} of {supplier_order_id}: {by_line}.",
+    "order.shipment_voided": "It did not leave with {carrier} {number} after all[: {because}]; to be sent: {by_line}.",
+    "order.tracking_corrected": "It left as {left_as}, and not with {carrier} {number}[: {because}].",
     "order.supplier_order_cancel_requested": "The supplier was asked to give up [{by_line} of ]{supplier_order_id}"
     "[: {because}].",
     "order.supplier_order_cancelled": "The supplier gave up [{by_line} of ]{supplier_order_id}.",
@@ -86,6 +88,7 @@ SENTENCES: Mapping[str, str] = {
     "parcel.linked": "It turned out whose parcel {carrier} {number} is.",
     "parcel.checkpoint_recorded": "The carrier {carrier} scanned {number}: {checkpoint.status}[ in {checkpoint.city}]"
     "[, {checkpoint.country}].",
+    "parcel.voided": "Nothing left with {carrier} {number}[: {because}][; it left as {left_as}].",
     "parcel.delivery_proven": "A proof of the delivery of {carrier} {number} came in.",
     "parcel.delivery_disputed": "Somebody denies that {carrier} {number} arrived[: {because}].",
     "parcel.first_scan_missed": "The carrier {carrier} has not scanned {number} by {due}.",

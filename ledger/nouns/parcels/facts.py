@@ -250,6 +250,11 @@ class ParcelVoided(Fact, frozen=True, tag="parcel.voided"):
     instead: tuple[str, str, int] | None = None
     """Carrier, number and epoch of the parcel that left in truth; None where none did."""
 
+    @property
+    def left_as(self) -> str:
+        """Its carrier and number, as people write them; empty where none left."""
+        return " ".join(self.instead[:2]) if self.instead is not None else ""
+
 
 ParcelFact = (
     ParcelRegistered

@@ -27,9 +27,7 @@ def require_live(use: Parcel) -> None:
     if use.return_of:
         raise ParcelOfReturn(use.carrier, use.number, use.return_of)
     if use.voided is not None:
-        raise ParcelIsVoid(
-            use.carrier, use.number, use.voided.at, " ".join((use.voided.instead or ("", ""))[:2]).strip()
-        )
+        raise ParcelIsVoid(use.carrier, use.number, use.voided.at, use.voided.left_as)
 
 
 def void(parcel: Parcel, voided: ParcelVoided) -> Sequence[ParcelFact]:

@@ -101,6 +101,10 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To the supplier: what to have ready before a peak."""
     MESSAGE_KIND_LISTING: _MessageKind.ValueType  # 21
     """To staff: a SKU is to be taken off sale in every shop, because no supplier has a unit of it, or put back."""
+    MESSAGE_KIND_TRACKING_CORRECTED: _MessageKind.ValueType  # 27
+    """To a customer that was told a wrong tracking number: the right one."""
+    MESSAGE_KIND_NOT_DISPATCHED: _MessageKind.ValueType  # 28
+    """To a customer that was told that something had left: it has not."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -151,6 +155,10 @@ MESSAGE_KIND_STOCK_UP_REQUEST: MessageKind.ValueType  # 20
 """To the supplier: what to have ready before a peak."""
 MESSAGE_KIND_LISTING: MessageKind.ValueType  # 21
 """To staff: a SKU is to be taken off sale in every shop, because no supplier has a unit of it, or put back."""
+MESSAGE_KIND_TRACKING_CORRECTED: MessageKind.ValueType  # 27
+"""To a customer that was told a wrong tracking number: the right one."""
+MESSAGE_KIND_NOT_DISPATCHED: MessageKind.ValueType  # 28
+"""To a customer that was told that something had left: it has not."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:

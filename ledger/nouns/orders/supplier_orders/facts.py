@@ -200,6 +200,11 @@ class TrackingCorrected(OfSupplierOrder, frozen=True, tag="order.tracking_correc
     by: str
     at: datetime
 
+    @property
+    def left_as(self) -> str:
+        """Carrier and number, as people write them."""
+        return " ".join(self.right[:2])
+
 
 class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
     """The supplier was asked not to ship these units; it replaces an earlier request."""
