@@ -128,7 +128,7 @@ def _intake_holds(
     holds = []
     if missing:
         holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified))
-    if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN) and not order.money.on_delivery:
+    if order.payment is not PaymentState.UNKNOWN and not orders.may_go(order):
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
     return (*holds, *others)
 

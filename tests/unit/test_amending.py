@@ -19,6 +19,7 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import CancelRequested, SupplierOrderDrafted, UnknownLine
 from ledger.nouns.skus import BundlePart, SkuDescribed
+from ledger.terms.money import Money
 from tests.support.scenario import (
     FIRST,
     HOUR,
@@ -192,6 +193,39 @@ def test_added_parts_wait_for_their_money_where_amounts_are_known():
     assert held is None
     assert [(h.reason, h.supplier_order_id) for h in scenario.order().holds] == [(HoldReason.AWAITING_PAYMENT, SECOND)]
     scenario.moved(PaymentKind.CAPTURED, 500, "second")
+    assert scenario.holds() == []
+
+
+def test_what_went_back_for_units_that_were_given_up_pays_for_none_that_are_added():
+    scenario = a_shop()
+    scenario.place(payment=PaymentState.PENDING)
+    scenario.moved(PaymentKind.CAPTURED, 1_500)
+    scenario.amend(line(1, "tea", 2))
+    scenario.pays_owed()
+    scenario.amend(line(1, "tea", 3))
+    assert [(h.reason, h.supplier_order_id) for h in scenario.order().holds] == [(HoldReason.AWAITING_PAYMENT, SECOND)]
+    scenario.moved(PaymentKind.CAPTURED, 200, "second")
+    assert scenario.holds() == [HoldReason.AWAITING_PAYMENT]
+    scenario.moved(PaymentKind.CAPTURED, 300, "third")
+    assert scenario.holds() == []
+
+
+def test_what_went_back_out_of_kindness_keeps_no_added_part_back_that_was_paid():
+    scenario = a_shop()
+    scenario.place(payment=PaymentState.PENDING)
+    scenario.moved(PaymentKind.CAPTURED, 1_500)
+    scenario.moved(PaymentKind.REFUNDED, 200)
+    scenario.amend(line(1, "tea", 4))
+    assert scenario.holds() == [HoldReason.AWAITING_PAYMENT]
+    scenario.moved(PaymentKind.CAPTURED, 500, "second")
+    assert (scenario.order().payment, scenario.holds()) == (PaymentState.PARTLY_REFUNDED, [])
+
+
+def test_added_parts_of_an_order_that_is_paid_at_the_door_wait_for_no_money():
+    scenario = a_shop()
+    deposit = orders.Payment("d-1", PaymentKind.CAPTURED, Money(600, "EUR"), NOON)
+    scenario.place(payment=PaymentState.UNKNOWN, cash_on_delivery=True, payments=(deposit,))
+    scenario.amend(line(1, "tea", 4))
     assert scenario.holds() == []
 
 

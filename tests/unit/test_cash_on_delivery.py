@@ -108,6 +108,17 @@ def test_payments_that_tell_what_was_collected_count_instead():
     assert orders.came_in_minor(scenario.order()) == 1_400
 
 
+def test_what_the_shop_calls_paid_before_it_leaves_is_not_collected_as_well():
+    scenario = of_two()
+    scenario.ship(supplier_order_id=FIRST)
+    scenario.pay()
+    assert (scenario.order().payment, collects(scenario)) == (PaymentState.PAID, [1_490, 0])
+    scenario.ship(supplier_order_id=SECOND, number="P2")
+    scenario.later(days=2)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert (orders.came_in_minor(scenario.order()), scenario.order().shipments[1].collect_minor) == (1_990, 0)
+
+
 def test_an_order_that_is_paid_otherwise_is_collected_nowhere():
     scenario = of_two(payment=PaymentState.PAID, cash_on_delivery=False)
     scenario.ship(supplier_order_id=FIRST)

@@ -228,6 +228,45 @@ def test_a_capture_that_was_voided_did_not_come_in():
     assert (scenario.order().payment, orders.came_in_minor(scenario.order())) == (PaymentState.FAILED, 0)
 
 
+def test_a_void_takes_no_more_than_it_says():
+    scenario = unpaid()
+    scenario.moved(CAPTURED, 1_990, "ch-1")
+    scenario.moved(PaymentKind.VOIDED, 500, "v-1", of="ch-1")
+    assert (scenario.order().payment, orders.came_in_minor(scenario.order())) == (PaymentState.PARTLY_PAID, 1_490)
+    scenario.moved(PaymentKind.VOIDED, 1_600, "v-2", of="ch-1")
+    assert orders.came_in_minor(scenario.order()) == 0
+
+
+@pytest.mark.parametrize("amount_minor", [500, 0])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_was_reserved_and_not_taken_is_given_free_without_touching_what_was_taken(order, amount_minor):
+    news = [(PaymentKind.AUTHORISED, 2_490), (CAPTURED, 1_990), (PaymentKind.VOIDED, amount_minor)]
+    scenario = unpaid()
+    for n in order:
+        kind, minor = news[n]
+        scenario.moved(kind, minor, "pay-1")
+    assert (scenario.order().payment, orders.came_in_minor(scenario.order())) == (PaymentState.PAID, 1_990)
+
+
+def test_a_part_that_goes_back_before_the_confirmation_stops_nothing():
+    scenario = unpaid()
+    scenario.hold(HoldReason.FRAUD_REVIEW)
+    scenario.moved(CAPTURED, 1_990)
+    scenario.moved(REFUNDED, 500)
+    assert (scenario.order().payment, scenario.holds()) == (PaymentState.PARTLY_REFUNDED, [HoldReason.FRAUD_REVIEW])
+    scenario.release(HoldReason.FRAUD_REVIEW)
+    assert scenario.order().confirmed_at is not None
+
+
+def test_a_part_that_went_back_of_less_than_it_costs_still_waits_for_the_rest():
+    scenario = unpaid()
+    scenario.moved(CAPTURED, 1_500)
+    scenario.moved(REFUNDED, 500)
+    assert scenario.holds() == [HoldReason.AWAITING_PAYMENT]
+    scenario.moved(CAPTURED, 490, "rest")
+    assert (scenario.order().payment, scenario.holds()) == (PaymentState.PARTLY_REFUNDED, [])
+
+
 def test_another_currency_more_than_it_costs_and_more_than_came_in_are_recorded_with_a_warning():
     scenario = unpaid()
     dollars = orders.Payment("usd", CAPTURED, Money(1_990, "USD"), scenario.now)

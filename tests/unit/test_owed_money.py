@@ -171,6 +171,18 @@ def test_what_is_owed_does_not_depend_on_the_order_of_the_news(told):
     assert (owed(scenario), orders.went_back_minor(scenario.order())) == (100, 233)
 
 
+def test_what_bounces_without_a_refund_counts_for_nothing_until_the_refund_is_told():
+    scenario = confirmed(TEN)
+    scenario.later(hours=2)
+    odd = the(PaymentRecorded, scenario.moved(RETURNED, 400, "bounce-1", of="back-1")).warnings
+    assert odd == ("4.00 EUR more bounced than is known to have been refunded, and counts for nothing yet",)
+    assert (owed(scenario), orders.went_back_minor(scenario.order())) == (0, 0)
+    scenario.moved(REFUNDED, 300, "back-1", at=scenario.now + HOUR)
+    assert (owed(scenario), orders.went_back_minor(scenario.order())) == (300, 0)
+    scenario.moved(REFUNDED, 100, "back-2", at=NOON + HOUR)
+    assert (owed(scenario), orders.went_back_minor(scenario.order())) == (400, 0)
+
+
 def arrived(**more) -> Desk:
     """Ten euros for three, with shipping, of which all arrived; a case about them is to be refunded."""
     desk = Desk(delivered(TEN, charges=(SHIPPING,), **more))
@@ -229,6 +241,20 @@ def test_a_refund_of_a_case_that_names_the_shops_refund_is_the_same_money():
     desk.pays()
     order = desk.scenario.order()
     assert (orders.went_back_minor(order), orders.left_minor(order)) == (1_490, 0)
+
+
+@pytest.mark.parametrize("case_first", [True, False])
+def test_what_a_shops_refund_comes_to_beyond_the_cases_that_name_it_went_back_too(case_first):
+    desk = arrived()
+    desk.grants({1: 1})
+    if case_first:
+        desk.pays()
+    desk.scenario.moved(REFUNDED, 1_000, "psp-1")
+    desk.pays()
+    assert orders.went_back_minor(desk.scenario.order()) == 1_000
+    desk.grants({1: 1}, refund_id="refund-2")
+    desk.pays("refund-2")
+    assert orders.went_back_minor(desk.scenario.order()) == 1_000
 
 
 def test_a_discount_lowers_what_can_go_back_of_all_units_together():

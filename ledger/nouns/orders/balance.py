@@ -5,8 +5,11 @@ Nothing of it is stored. Sums over all that is known give the same in whatever o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, plus
 from ledger.nouns.orders import after_sales
@@ -94,13 +97,18 @@ def of_kind(order: Order, kind: PaymentKind) -> list[Payment]:
 
 def came_in_minor(order: Order) -> int:
     """What was paid for the order, by amounts; else by the shop's word, which means what it cost when it was paid."""
-    if order.money.on_delivery:
+    if order.money.on_delivery and not paid_by_word(order):
         return amounts(order, PaymentKind.CAPTURED) - captures_voided(order) + _collected(order)
     if captured := amounts(order, PaymentKind.CAPTURED):
         return captured - captures_voided(order)
-    if word_of(order) not in _CAME_IN:
+    if not paid_by_word(order):
         return 0
     return max(order.money.paid_minor, total_minor(order) - cancelled_minor(order, _settled(order)))
+
+
+def paid_by_word(order: Order) -> bool:
+    """Whether the shop said that it was paid, and no amount tells how much."""
+    return word_of(order) in _CAME_IN and not of_kind(order, PaymentKind.CAPTURED)
 
 
 ON_DELIVERY = "cash_on_delivery"
@@ -115,9 +123,22 @@ def _collected(order: Order) -> int:
 
 
 def captures_voided(order: Order) -> int:
-    captured = {each.payment_id: each.amount.amount_minor for each in of_kind(order, PaymentKind.CAPTURED)}
-    voided = {each.of or each.payment_id for each in of_kind(order, PaymentKind.VOIDED)}
-    return sum(amount_minor for payment_id, amount_minor in captured.items() if payment_id in voided)
+    """What was taken and then taken back before it was settled.
+
+    A source may call what it reserved and what it took of that by one id: a void takes what was not taken first.
+    Without an amount it is about the whole of that, or else about all that was taken.
+    """
+    captured, reserved = (
+        {each.payment_id: each.amount.amount_minor for each in of_kind(order, kind)}
+        for kind in (PaymentKind.CAPTURED, PaymentKind.AUTHORISED)
+    )
+    voided: dict[str, int] = {}
+    for each in of_kind(order, PaymentKind.VOIDED):
+        payment_id = each.of or each.payment_id
+        if taken := captured.get(payment_id):
+            untaken = max(reserved.get(payment_id, 0) - taken, 0)
+            voided[payment_id] = voided.get(payment_id, -untaken) + (each.amount.amount_minor or untaken or taken)
+    return sum(min(max(minor, 0), captured[payment_id]) for payment_id, minor in voided.items())
 
 
 def _settled(order: Order) -> Units:
@@ -142,14 +163,47 @@ def charged_back_minor(order: Order) -> int:
 
 
 def refunded_by_shop_minor(order: Order) -> int:
-    """What the shop paid back beside the refunds of cases, less what bounced; a case's refund that names it is it."""
+    """What the shop paid back beside the refunds of cases, less what bounced."""
     paid = sum(each.amount.amount_minor for each in _refunds_by_shop(order))
-    return paid - amounts(order, PaymentKind.REFUND_RETURNED)
+    return paid - amounts(order, PaymentKind.REFUND_RETURNED) + bounced_unknown_minor(order)
+
+
+def bounced_unknown_minor(order: Order) -> int:
+    """What bounced beyond all that is known to have gone back by then: it counts once that is told as well."""
+    if not (returned := _returned(order)):
+        return 0
+    told = {each.payment_id: each.at for each in of_kind(order, PaymentKind.REFUNDED)}
+    of_cases = [(each, each.paid_at) for each in order.after_sales.refunds.values() if each.paid_at is not None]
+    moved = [(each.at, each.amount.amount_minor) for each in _refunds_by_shop(order)]
+    moved += [(min(at, told.get(each.reference, at)), each.amount_minor) for each, at in of_cases]
+    moved += [(each.at, -each.amount.amount_minor) for each in returned]
+    gone = unknown = 0
+    for _, minor in sorted(moved, key=lambda move: (move[0], -move[1])):
+        unknown += max(-(gone + minor), 0)
+        gone = max(gone + minor, 0)
+    return unknown
 
 
 def _refunds_by_shop(order: Order) -> list[Payment]:
-    of_cases = {each.reference for each in order.after_sales.refunds.values() if each.paid}
-    return [each for each in of_kind(order, PaymentKind.REFUNDED) if each.payment_id not in of_cases]
+    """Refunds of the shop; of one that refunds of cases name, what it comes to beyond them, because it is the same."""
+    refunds, of_cases = of_kind(order, PaymentKind.REFUNDED), Counter[str]()
+    for paid in order.after_sales.refunds.values():
+        if paid.paid and paid.reference:
+            of_cases[paid.reference] += paid.amount_minor
+    return [_beyond(each, of_cases[each.payment_id]) for each in refunds] if of_cases else refunds
+
+
+def _returned(order: Order) -> list[Payment]:
+    """Refunds that bounced, none before the refund that it names."""
+    told = {each.payment_id: each.at for each in of_kind(order, PaymentKind.REFUNDED)}
+    returned = of_kind(order, PaymentKind.REFUND_RETURNED)
+    return [replace(each, at=max(each.at, told.get(each.of, each.at))) for each in returned]
+
+
+def _beyond(refund: Payment, of_cases: int) -> Payment:
+    """The part of a refund that no case's refund is."""
+    amount = refund.amount
+    return replace(refund, amount=replace(amount, amount_minor=max(amount.amount_minor - of_cases, 0)))
 
 
 def went_back_minor(order: Order) -> int:
@@ -218,16 +272,17 @@ def _for_cancelled(order: Order) -> int:
 
 def _bounced(order: Order) -> tuple[int, int]:
     """What bounced and was not paid again, and what the shop refunded beside that, in the order of their times."""
-    moved = [*_refunds_by_shop(order), *of_kind(order, PaymentKind.REFUND_RETURNED)]
+    moved = [*_refunds_by_shop(order), *(returned := _returned(order))]
+    named = {each.of for each in returned}
     bounced = refunded = 0
-    for each in sorted(moved, key=lambda payment: (payment.at, payment.kind)):
+    for each in sorted(moved, key=lambda payment: (payment.at, payment.payment_id not in named, payment.kind)):
         amount_minor = each.amount.amount_minor
         if each.kind is PaymentKind.REFUND_RETURNED:
             bounced += amount_minor
         else:
             again = min(bounced, amount_minor)
             bounced, refunded = bounced - again, refunded + amount_minor - again
-    return bounced, refunded
+    return max(bounced - bounced_unknown_minor(order), 0), refunded
 
 
 def owed_since(order: Order) -> datetime:
@@ -258,7 +313,16 @@ def payment_of(order: Order) -> PaymentState:
 
 def may_go(order: Order) -> bool:
     """Whether its money keeps it from nothing: it is paid, or is collected at the door."""
-    return order.payment is PaymentState.PAID or order.money.on_delivery
+    return is_covered(order) or order.money.on_delivery
+
+
+def is_covered(order: Order) -> bool:
+    """Whether it is paid, or was and a part went back. What went back for units that are not wanted any more pays for
+    none that came since: then as much has to have come in as was ever asked for.
+    """
+    if order.payment is not PaymentState.PARTLY_REFUNDED:
+        return order.payment is PaymentState.PAID
+    return came_in_minor(order) >= total_minor(order) + order.money.taken_off_minor
 
 
 def _not_come(order: Order) -> PaymentState:

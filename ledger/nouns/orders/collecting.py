@@ -5,7 +5,15 @@ from __future__ import annotations
 from itertools import takewhile
 
 from ledger.facts import LineNo, Units
-from ledger.nouns.orders.balance import ON_DELIVERY, amounts, captures_voided, charges_minor, due_minor, of_kind
+from ledger.nouns.orders.balance import (
+    ON_DELIVERY,
+    amounts,
+    captures_voided,
+    charges_minor,
+    due_minor,
+    of_kind,
+    paid_by_word,
+)
 from ledger.nouns.orders.payments import PaymentKind
 from ledger.nouns.orders.state import Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder
@@ -17,7 +25,7 @@ def collect_minor(order: Order, supplier_order_id: str, by_line: Units) -> int:
     The charges, less what was paid before, are with the first supplier order; the last parcel collects all that is
     left. So the parcels together collect what is due, and the parcels of a supplier order what its instruction said.
     """
-    if not order.money.on_delivery:
+    if not order.money.on_delivery or paid_by_word(order):
         return 0
     others = [each for each in order.supplier_orders.values() if each.supplier_order_id != supplier_order_id]
     own = order.supplier_orders[supplier_order_id]

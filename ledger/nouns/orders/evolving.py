@@ -345,8 +345,9 @@ def _amended(order: Order, fact: OrderAmended) -> Order:
         unreserved=_with_units(order.unreserved, "", waiting) if waiting else order.unreserved,
         completed_at=None if fact.added else order.completed_at,
     )
-    lowered = max(money.lowered_minor + before - price_minor(order), 0)
-    order = replace(order, money=replace(money, lowered_minor=lowered))
+    less = before - price_minor(order)
+    lowered, taken_off = max(money.lowered_minor + less, 0), money.taken_off_minor + max(less, 0)
+    order = replace(order, money=replace(money, lowered_minor=lowered, taken_off_minor=taken_off))
     return _recounted(order) if money.payments else order
 
 

@@ -11,12 +11,15 @@ from ledger.nouns.orders import after_sales
 from ledger.nouns.orders.after_sales import RefundPaidBack
 from ledger.nouns.orders.balance import (
     NO_MONEY,
+    bounced_unknown_minor,
     came_in_minor,
     charged_back_minor,
     due_minor,
+    is_covered,
     last_went_back_at,
     left_minor,
     left_to_go_back,
+    may_go,
     of_kind,
     owed_minor,
     refunded_by_shop_minor,
@@ -70,7 +73,7 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
         return [PaymentChanged(order.order_id, payment, told_at, outdated=True)]
     if payment is PaymentState.PAID:
         return [changed, *end_holds(order, ended, at)]
-    return [changed, *_without_money(order, evolve(order, changed).payment, at)]
+    return [changed, *_without_money(evolve(order, changed), at)]
 
 
 def record_payment(order: Order, payment: Payment) -> list[OrderFact]:
@@ -100,6 +103,9 @@ def _odd_payment(after: Order, payment: Payment) -> Iterator[str]:
         yield f"{amount} was {kind} of an order in {after.currency or 'no currency yet'}, and counts for nothing"
     elif payment.kind is PaymentKind.CAPTURED and (more := came_in.amount_minor - total.amount_minor) > 0:
         yield f"{Money(more, after.currency)} more came in than the order costs, {total}"
+    elif payment.kind is PaymentKind.REFUND_RETURNED and (more := bounced_unknown_minor(after)) > 0:
+        bounced = Money(more, after.currency)
+        yield f"{bounced} more bounced than is known to have been refunded, and counts for nothing yet"
     elif payment.kind is PaymentKind.REFUNDED and (more := -left_minor(after)) > 0:
         yield f"{Money(more, after.currency)} more went back than came in, {came_in}"
 
@@ -109,9 +115,10 @@ def follow_payment(before: Order, after: Order, at: datetime) -> Sequence[OrderF
     if after.payment is PaymentState.PAID:
         ended = [hold for hold in after.holds if hold.reason in _FOR_MONEY and _of_money(hold)]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
-    if after.payment is before.payment:
-        return []
-    return _without_money(after, after.payment, at)
+    if is_covered(after):
+        ended = [each for each in after.holds if each.reason is HoldReason.AWAITING_PAYMENT and each.owner == LEDGER]
+        return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
+    return [] if after.payment is before.payment else _without_money(after, at)
 
 
 _FOR_MONEY = (HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED)
@@ -124,20 +131,20 @@ def _of_money(hold: Hold) -> bool:
 
 def await_payment(order: Order, supplier_order_ids: Sequence[str], at: datetime) -> Sequence[OrderFact]:
     """Parts that came in addition to a confirmed order wait for their money, as far as amounts say that it lacks."""
-    if order.payment is not PaymentState.PARTLY_PAID:
+    if order.payment not in (PaymentState.PARTLY_PAID, PaymentState.PARTLY_REFUNDED) or may_go(order):
         return []
     reason = HoldReason.AWAITING_PAYMENT
     return place_holds(order, [Hold(reason, LEDGER, at, supplier_order_id=each) for each in supplier_order_ids])
 
 
-def _without_money(order: Order, payment: PaymentState, at: datetime) -> Sequence[OrderFact]:
+def _without_money(order: Order, at: datetime) -> Sequence[OrderFact]:
     """What waits where an order is not paid: all of it before the confirmation; after it, if all the money went."""
-    if _awaits_confirmation(order) and order.money.on_delivery:
+    if may_go(order):
         return []
     if _awaits_confirmation(order):
         waits = order.hold(HoldReason.AWAITING_PAYMENT) is not None
         return [] if waits else [HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at)]
-    return keep_back(order, at) if payment in NO_MONEY else []
+    return keep_back(order, at) if order.payment in NO_MONEY else []
 
 
 def money_gone_at(order: Order) -> datetime | None:

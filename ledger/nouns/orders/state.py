@@ -153,7 +153,9 @@ class OrderMoney(Value, frozen=True):
     paid_minor: int = 0
     """What had come in by the shop's word before an amendment; a later word starts over."""
     lowered_minor: int = 0
-    """By how much amendments made it cheaper."""
+    """By how much amendments made it cheaper than it was once."""
+    taken_off_minor: int = 0
+    """The same, whatever others made it dearer by."""
     amended_at: datetime | None = None
     version: int = 0
     """Of the newest amendment, by its source's time and count."""
