@@ -30,6 +30,7 @@ from ledger.nouns import (
     orders,
     parcels,
     policies,
+    skus,
     stock,
     suppliers,
 )
@@ -63,6 +64,7 @@ from ledger.nouns.orders.after_sales import Amounts
 from ledger.nouns.parcels import ParcelRegistered, earliest
 from ledger.nouns.policies import CaseApproval, Policy, policy_at
 from ledger.nouns.suppliers import Standing
+from ledger.terms.money import MOST_MINOR
 from ledger.terms.parties import Party
 from ledger.view import View
 
@@ -131,7 +133,8 @@ class _CaseDocket:
         if case.closed_at is None or share is None:
             return
         freed = minus(share.by_line, case.by_line)
-        part_given = case.part_given(lambda n, units: self.paying.lines[n].worth_minor(units))
+        lines = self.paying.lines
+        part_given = case.part_given(lambda n, units: lines[n].worth_minor(units) if n in lines else 0)
         left = after_sales.CaseLeft(self.order.order_id, case.case_id, self.now, freed, part_given)
         self.add_to_order(after_sales.leave(self.order.after_sales, left))
 
@@ -354,9 +357,20 @@ def _sent_again(docket: _CaseDocket, supplier_id: str, exchange: Exchange | None
             dispatch_by=None,
         )
         if exchange is not None:
-            again = _sent_instead(line, units, docket.paying.lines[line_no].worth_minor(units), exchange)
-        lines.append(replace(again, supplier_id=supplier_id or senders[line_no]))
+            paid = docket.paying.lines.get(line_no, line)
+            again = _sent_instead(line, units, paid.worth_minor(units), exchange)
+        lines.append(replace(again, supplier_id=supplier_id or _sender(docket.view, senders[line_no], exchange)))
     return tuple(lines)
+
+
+def _sender(view: View, before: str, exchange: Exchange | None) -> str:
+    """Who sent the units before; of another SKU that others have and it does not, whom the ledger chooses."""
+    if exchange is None:
+        return before
+    view.need(skus.stream(exchange.sku), stock.stream(before, exchange.sku))
+    found, own = skus.find(view, exchange.sku), stock.find(view, before, exchange.sku)
+    offered_by = found.suppliers if found is not None else ()
+    return "" if offered_by and before not in offered_by and (own is None or not own.tracked) else before
 
 
 def _reship(docket: _CaseDocket, supplier_id: str, at: datetime, exchange: Exchange | None = None) -> None:
@@ -364,7 +378,7 @@ def _reship(docket: _CaseDocket, supplier_id: str, at: datetime, exchange: Excha
     lines = _sent_again(docket, supplier_id, exchange)
     reship = _reship_order(docket, lines, at)
     need_for(view, lines)
-    found = [suppliers.find(view, line.supplier_id) for line in lines]
+    found = [suppliers.find(view, line.supplier_id) for line in lines if line.supplier_id]
     if any(each is None or each.standing is not Standing.APPROVED for each in found):
         docket.add([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
         return
@@ -438,12 +452,24 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
     reship = orders.find(view, case.reship.order_id) if case.reship is not None else None
     if reship is None or not has_ended(reship):
         return []
-    failed: Units = {}
-    because = ReshipFailure.CANCELLED
-    for end in (ReshipFailure.CANCELLED, ReshipFailure.RETURNED, ReshipFailure.LOST):
-        if units := reship.in_bucket(end):
-            failed, because = plus(failed, units), end
-    return cases.end_reship(case, reship.in_bucket("delivered"), failed, because, now)
+    assert case.reship is not None, "it was found by the case"
+    arrived = _arrived_whole(reship, case.reship.by_line)
+    ends = (ReshipFailure.LOST, ReshipFailure.RETURNED, ReshipFailure.CANCELLED)
+    because = next((end for end in ends if reship.units(end)), ReshipFailure.CANCELLED)
+    return cases.end_reship(case, arrived, minus(case.reship.by_line, arrived), because, now)
+
+
+def _arrived_whole(reship: Order, by_line: Units) -> Units:
+    """Units of a case that arrived; of what was sent as the parts of a bundle, those of which each part did."""
+    delivered, arrived = reship.in_bucket("delivered"), Units()
+    for line_no, units in by_line.items():
+        lines = {line_no: 1}
+        if line_no not in reship.lines:
+            of = {n: line.part_of for n, line in reship.lines.items() if line.part_of is not None}
+            lines = {n: part.units for n, part in of.items() if part.line_no == line_no}
+        if whole := min(units, *(delivered.get(n, 0) // each for n, each in lines.items())):
+            arrived[line_no] = whole
+    return arrived
 
 
 def _refund_difference(docket: _CaseDocket, ended: Iterable[CaseFact]) -> None:
@@ -604,7 +630,11 @@ def grant_refund(
         units = {n: min(count, case.todo.get(n, 0)) for n, count in undecided.items()}
     cases.require_undecided(case, units)
     orders.require_paid(paying)
-    shares = {n: share_of(case, paying, n, count) for n, count in units.items()}
+    for line_no in units:
+        if line_no not in paying.lines:  # a part of a bundle that was sent instead of what was paid
+            raise supplier_orders.UnknownLine(f"order {paying.order_id}", line_no)
+    most = _most_minor(docket)
+    shares = {n: share_of(case, paying, n, count).at_most(most * count) for n, count in units.items()}
     amounts = amounts_of(paying, shares, share_basis_points, amounts_minor)
     freight = take_off(amounts, {n for n in amounts if n not in amounts_minor}, case.freight_owed_minor)
     charged = charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
@@ -615,6 +645,16 @@ def grant_refund(
     paid = {n: orders.refundable_minor(paying, n) for n in amounts}
     docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return docket.close()
+
+
+def _most_minor(docket: _CaseDocket) -> int:
+    """What one unit of a case can be worth: no more than it cost where it was sent for dearer ones."""
+    if not (exchanged_in := docket.order.placed.reship_of):
+        return MOST_MINOR
+    docket.view.need(cases.stream(exchanged_in))
+    chosen = cases.known(cases.find(docket.view, exchanged_in), exchanged_in).chosen
+    price = chosen.exchange.unit_price_minor if chosen is not None and chosen.exchange is not None else None
+    return MOST_MINOR if price is None else price
 
 
 def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:

@@ -153,7 +153,9 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
         cost = _unit_cost(view, order, lines.get(line_no), units, at)
         if cost is not None:
             named = cost_id(case.case_id, "reship", reship.order_id, line_no, units)
-            yield from _cost(line_no, cost.currency, named, CostKind.RESHIP, units * cost.amount_minor)
+            part_of = lines[line_no].part_of
+            whole = part_of.line_no if part_of is not None and line_no not in reship.by_line else line_no
+            yield from _cost(whole, cost.currency, named, CostKind.RESHIP, units * cost.amount_minor)
 
 
 def _unit_cost(view: View, order: Order | None, line: Line | None, units: int, at: datetime) -> Money | None:

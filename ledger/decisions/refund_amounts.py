@@ -24,6 +24,9 @@ class Share(NamedTuple):
     fresh_minor: int
     """The part of those that no refund was granted for before."""
 
+    def at_most(self, minor: int) -> Share:
+        return Share(min(self.whole_minor, minor), min(self.left_minor, minor), self.fresh_minor)
+
 
 def share_of(case: Case, paying: Order, line_no: LineNo, units: int) -> Share:
     """Units of a case that was reopened may be refunded once more: what is left of them by then."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from ledger.decisions import catalogue
 from ledger.facts import LineNo
 from ledger.nouns import cases
 from ledger.nouns.cases import CaseStatus, Reason, Remedy, RemedyChosen, ReshipFailure
 from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import CaseApproval
+from ledger.nouns.skus import BundlePart, SkuDescribed
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from tests.support.casework import CASE, RESHIP, Desk, agreed, reship_arrives, ruled
@@ -37,6 +40,73 @@ def test_an_exchange_orders_another_sku_at_no_price_and_is_over_when_it_arrives(
     reship_arrives(desk)
     desk.looks_at_the_reship()
     assert (desk.status(), desk.case().refunds) == (CaseStatus.RESOLVED, {})
+
+
+def of_a_set(desk: Desk, price: int | None = None) -> Desk:
+    """The units are exchanged for sets of two teas and a mug."""
+    parts = (BundlePart("tea", 2), BundlePart("mug", 1))
+    described = SkuDescribed("set", desk.scenario.now, parts=parts)
+    desk.scenario.record(catalogue.describe_sku(desk.scenario.book, described))
+    desk.exchanges("set", price)
+    return desk
+
+
+def test_a_bundle_that_is_sent_instead_is_there_once_all_of_its_parts_are():
+    desk = of_a_set(to_exchange(), PRICE - 150)
+    assert [each.sku for each in desk.scenario.order(RESHIP).lines.values()] == ["tea", "mug"]
+    reship_arrives(desk)
+    desk.looks_at_the_reship()
+    (refund,) = desk.case().refunds.values()
+    assert (desk.case().reships[0].arrived, refund.amount_minor) == ({1: 2}, 300)
+
+
+def test_a_bundle_of_which_a_part_does_not_arrive_is_due_a_refund_as_a_whole():
+    desk = of_a_set(to_exchange())
+    desk.scenario.cancel({102: 1}, RESHIP)
+    reship_arrives(desk)
+    desk.looks_at_the_reship()
+    assert (desk.case().reships[0].arrived, desk.case().todo) == ({1: 1}, {1: 1})
+
+
+def test_a_part_of_a_bundle_that_was_sent_instead_is_not_what_was_paid_for():
+    desk = of_a_set(to_exchange())
+    reship_arrives(desk)
+    desk.looks_at_the_reship()
+    ruled_on_the_reship(desk, 101)
+    with refused(UnknownLine, "order shopify/1 has no line 101"):
+        desk.grants({101: 1}, refund_id="r2", case_id="case-2")
+    desk.denies_refund(case_id="case-2")
+    assert desk.status("case-2") is CaseStatus.RESOLVED
+
+
+def ruled_on_the_reship(desk: Desk, line_no: int = 1) -> None:
+    desk.opens(Reason.DAMAGED, {line_no: 1}, "case-2", RESHIP)
+    desk.reviews("case-2")
+    desk.rules(case_id="case-2")
+    desk.approves(Remedy.REFUND, case_id="case-2")
+
+
+def test_a_unit_that_was_sent_for_a_dearer_one_is_refunded_at_what_it_cost():
+    desk = to_exchange()
+    desk.exchanges("mug", PRICE - 150)
+    reship_arrives(desk)
+    desk.looks_at_the_reship()
+    ruled_on_the_reship(desk)
+    desk.grants({1: 1}, refund_id="r2", case_id="case-2")
+    assert desk.case("case-2").refunds["r2"].amount_minor == PRICE - 150
+
+
+def test_what_its_sender_does_not_have_is_sent_by_who_offers_it():
+    desk = to_exchange()
+    desk.scenario.offer("ink", supplier_id="bolt")
+    desk.exchanges("ink")
+    assert [each.supplier_id for each in desk.scenario.order(RESHIP).supplier_orders.values()] == ["bolt"]
+
+
+def test_what_nobody_offers_is_sent_by_who_sent_the_units_before():
+    desk = to_exchange()
+    desk.exchanges("ink")
+    assert [each.supplier_id for each in desk.scenario.order(RESHIP).supplier_orders.values()] == ["acme"]
 
 
 def test_the_same_exchange_again_records_nothing_and_another_one_is_refused():

@@ -557,7 +557,9 @@ class ApproveRemedyRequest(_message.Message):
     remedy: Global___Remedy.ValueType
     """How it is made good. Required."""
     supplier_id: _builtins.str
-    """Who is to send a reship; empty means who sent the units before."""
+    """Who is to send a reship; empty means who sent the units before, or, for an exchange_sku that others offer and this
+    one has not, whom the ledger chooses.
+    """
     exchange_sku: _builtins.str
     """What an exchange sends instead, 1 to 100 characters; required with REMEDY_EXCHANGE, and with no other remedy."""
     exchange_price_minor: _builtins.int
