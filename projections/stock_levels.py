@@ -402,7 +402,7 @@ class Level(NamedTuple):
     """How long what is available lasts at that demand; None without demand."""
 
 
-class Listing(NamedTuple):
+class ListingAnswer(NamedTuple):
     """Whether a SKU can be sold at all."""
 
     sku: str
@@ -417,7 +417,7 @@ class Listing(NamedTuple):
     """Of a delisted one, why each supplier can promise no unit."""
 
 
-class Proposal(NamedTuple):
+class ProposedUnits(NamedTuple):
     """What to ask a supplier to have ready of a SKU."""
 
     sku: str
@@ -528,11 +528,11 @@ async def list_movements(where: Where, page: PageOf, supplier_id: str, skus: Seq
 
 async def list_listings(
     where: Where, page: PageOf, now: datetime, sku: str = "", listed: bool | None = None
-) -> Answer[Listing]:
+) -> Answer[ListingAnswer]:
     """SKUs whose stock is tracked and whether any approved supplier has some left; all, or only these."""
     parameters = {"after": page.after(str) or "", "sku": sku, "listed": listed, "limit": page.limit, "now": now}
     async with snapshot(where, STOCK_LEVELS) as at:
-        found = await at.each(_LISTINGS, parameters, Listing)
+        found = await at.each(_LISTINGS, parameters, ListingAnswer)
         rows, token = page.cut(found, [listing.sku for listing in found])
         return Answer(rows, at.position, token)
 
@@ -545,13 +545,13 @@ async def propose(
     growth_basis_points: int,
     supplier_id: str,
     sku: str = "",
-) -> Answer[Proposal]:
+) -> Answer[ProposedUnits]:
     """What a supplier's SKUs are expected to sell until then; those without demand are left out."""
     answer = await list_levels(where, page, now, supplier_id, (sku,) if sku else ())
     async with snapshot(where, STOCK_LEVELS) as at:
         window = policy_at(await at.state(policies.NOUN, policies.stream()), now).demand_window_days
     proposals = [
-        Proposal(each.sku, units, each.demand, window, each.available)
+        ProposedUnits(each.sku, units, each.demand, window, each.available)
         for each in answer.rows
         if (units := stock_ups.expected(each.demand, window, now, until, growth_basis_points))
     ]

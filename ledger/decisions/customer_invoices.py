@@ -11,7 +11,7 @@ from ledger.decisions.ahead import Ahead
 from ledger.decisions.docket import Docket, order_changes, order_in
 from ledger.facts import Change, Units
 from ledger.nouns import invoice_series, orders, policies
-from ledger.nouns.invoice_series import Document, NumberTaken
+from ledger.nouns.invoice_series import InvoiceKind, NumberTaken
 from ledger.nouns.orders import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Order, Shipment
 from ledger.nouns.policies import Policy, Seller, policy_at
 from ledger.terms.time_zones import zone
@@ -81,7 +81,7 @@ def _credit_note(
     view: View, issued: InvoiceIssued, because: str, by: str, at: datetime, now: datetime
 ) -> tuple[InvoiceCredited, NumberTaken]:
     dated = _today(policy_at(policies.find(view), now), now)
-    taken = _take(view, Document.CREDIT_NOTE, issued.seller, dated, issued.order_id, now)
+    taken = _take(view, InvoiceKind.CREDIT_NOTE, issued.seller, dated, issued.order_id, now)
     assert taken is not None, "who gave the invoice has a tax id"
     return InvoiceCredited(issued.order_id, issued.number, taken.text, dated, because, by, at), taken
 
@@ -94,7 +94,7 @@ def _draw_up(
     seller, dated = policy.seller, _today(policy, now)
     if seller is None or not lines:
         return None, []
-    taken = _take(view, Document.INVOICE, seller, dated, order.order_id, now)
+    taken = _take(view, InvoiceKind.INVOICE, seller, dated, order.order_id, now)
     if taken is None:
         return None, []
     supplier_order_id = shipment.supplier_order_id if shipment else ""
@@ -116,7 +116,7 @@ def _draw_up(
 
 
 def _take(
-    view: View, document: Document, seller: Seller, dated: date, order_id: str, now: datetime
+    view: View, document: InvoiceKind, seller: Seller, dated: date, order_id: str, now: datetime
 ) -> NumberTaken | None:
     series = invoice_series.series_of(document, seller.tax_id, dated.year)
     return invoice_series.take_number(invoice_series.find(view, series), series, order_id, now) if series else None

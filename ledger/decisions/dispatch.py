@@ -20,7 +20,7 @@ from ledger.nouns import (
     stock,
     suppliers,
 )
-from ledger.nouns.destinations import Refused
+from ledger.nouns.destinations import RefusedDestination
 from ledger.nouns.orders import Order, UnitsCancelled, supplier_orders
 from ledger.nouns.orders.supplier_orders import (
     LineAnswer,
@@ -188,7 +188,9 @@ def _learned(
     # Whoever sends from elsewhere means the country; within one, or one union, it may be an island or a state.
     region = place.region if share_customs(origin, place.country) else ""
     for sku in sorted(skus[RejectReason.CANNOT_SHIP_TO]) if place.country else ():
-        facts += suppliers.refuse_destination(supplier, Refused(place.country, region, sku), "cannot_ship_to", at)
+        facts += suppliers.refuse_destination(
+            supplier, RefusedDestination(place.country, region, sku), "cannot_ship_to", at
+        )
     return changes_of(stream, facts)
 
 

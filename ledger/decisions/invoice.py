@@ -16,7 +16,7 @@ from ledger.terms.money import Money
 from ledger.terms.shipping import Incoterm
 
 
-class InvoiceLine(NamedTuple):
+class CommercialLine(NamedTuple):
     """Units of one order line."""
 
     line: Line
@@ -42,7 +42,7 @@ class Invoice(NamedTuple):
     supplier: Supplier
     seller: Seller | None
     incoterm: Incoterm
-    lines: tuple[InvoiceLine, ...]
+    lines: tuple[CommercialLine, ...]
     shipments: tuple[Shipment, ...]
     ship_to: ShipTo
     """Who buys: where this goes, which need not be where the order goes now."""
@@ -108,7 +108,7 @@ def draw_up(
         supplier=supplier,
         seller=seller,
         incoterm=order.incoterm,
-        lines=tuple(InvoiceLine(order.lines[line_no], units[line_no]) for line_no in sorted(units)),
+        lines=tuple(CommercialLine(order.lines[line_no], units[line_no]) for line_no in sorted(units)),
         shipments=shipments,
         ship_to=order.ship_to_of(supplier_order_id, None if parcel is None else shipments[-1]),
     )

@@ -12,7 +12,7 @@ from ledger.facts import Fact, Value
 from ledger.terms.places import Destination
 
 
-class Refused(Value, frozen=True):
+class RefusedDestination(Value, frozen=True):
     """A place that it does not ship to."""
 
     country: str
@@ -21,7 +21,7 @@ class Refused(Value, frozen=True):
     sku: str = ""
     """Only this SKU; empty means all."""
 
-    def includes(self, other: Refused) -> bool:
+    def includes(self, other: RefusedDestination) -> bool:
         """Whether it says the same of a place, a SKU or more of them."""
         return (
             self.country == other.country
@@ -37,7 +37,7 @@ class DestinationRefused(Fact, frozen=True, tag="supplier.destination_refused"):
     """It does not ship there."""
 
     supplier_id: str
-    refused: Refused
+    refused: RefusedDestination
     because: str
     at: datetime
 
@@ -46,21 +46,23 @@ class DestinationServed(Fact, frozen=True, tag="supplier.destination_served"):
     """It ships there after all; what was refused within takes no effect any more."""
 
     supplier_id: str
-    served: Refused
+    served: RefusedDestination
     at: datetime
 
 
 # --- state ----------------------------------------------------------------------------------------
 
 
-def evolve(refused: tuple[Refused, ...], fact: DestinationRefused | DestinationServed) -> tuple[Refused, ...]:
+def evolve(
+    refused: tuple[RefusedDestination, ...], fact: DestinationRefused | DestinationServed
+) -> tuple[RefusedDestination, ...]:
     if isinstance(fact, DestinationServed):
         return tuple(each for each in refused if not fact.served.includes(each))
     return (*(each for each in refused if not fact.refused.includes(each)), fact.refused)
 
 
-def serves(refused: Sequence[Refused], destination: Destination, sku: str) -> bool:
-    wanted = Refused(destination.country, destination.region, sku)
+def serves(refused: Sequence[RefusedDestination], destination: Destination, sku: str) -> bool:
+    wanted = RefusedDestination(destination.country, destination.region, sku)
     return not any(each.includes(wanted) for each in refused)
 
 
@@ -68,13 +70,15 @@ def serves(refused: Sequence[Refused], destination: Destination, sku: str) -> bo
 
 
 def refuse(
-    refused: Sequence[Refused], supplier_id: str, place: Refused, because: str, at: datetime
+    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, because: str, at: datetime
 ) -> list[DestinationRefused]:
     """It does not ship there. What is known records nothing."""
     known = any(each.includes(place) for each in refused)
     return [] if known else [DestinationRefused(supplier_id, place, because, at)]
 
 
-def serve(refused: Sequence[Refused], supplier_id: str, place: Refused, at: datetime) -> list[DestinationServed]:
+def serve(
+    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, at: datetime
+) -> list[DestinationServed]:
     """It ships there after all. What was not refused records nothing."""
     return [DestinationServed(supplier_id, place, at)] if any(place.includes(each) for each in refused) else []

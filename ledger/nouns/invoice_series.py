@@ -26,7 +26,7 @@ def find(view: View, series: str) -> InvoiceSeries | None:
 # --- facts ----------------------------------------------------------------------------------------
 
 
-class Document(StrEnum):
+class InvoiceKind(StrEnum):
     """What has a number; each kind has series of its own."""
 
     INVOICE = "invoice"
@@ -68,10 +68,10 @@ NOUN = noun("invoice_series", InvoiceSeriesFact, evolve)
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def series_of(document: Document, tax_id: str, year: int) -> str:
+def series_of(document: InvoiceKind, tax_id: str, year: int) -> str:
     """The series of a seller and year; empty for a seller without a tax id, which can give no invoice."""
     code = "".join(letter for letter in tax_id.upper() if letter.isascii() and letter.isalnum())
-    kind = "C" if document is Document.CREDIT_NOTE else ""
+    kind = "C" if document is InvoiceKind.CREDIT_NOTE else ""
     return f"{code}-{kind}{year}" if code else ""
 
 

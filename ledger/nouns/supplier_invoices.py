@@ -33,7 +33,7 @@ def find(view: View, supplier_id: str, number: str) -> SupplierInvoice | None:
 # --- facts ----------------------------------------------------------------------------------------
 
 
-class ChargeKind(StrEnum):
+class SupplierChargeKind(StrEnum):
     """What a supplier asks for beside its goods."""
 
     FREIGHT = "freight"
@@ -48,7 +48,7 @@ class ChargeKind(StrEnum):
 class InvoiceCharge(Value, frozen=True):
     """An amount beside the goods, in the currency of the invoice."""
 
-    kind: ChargeKind
+    kind: SupplierChargeKind
     amount_minor: int
 
 

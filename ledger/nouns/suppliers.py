@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ledger.facts import Fact, Sealed, Value
 from ledger.nouns import destinations, offers, reviews
-from ledger.nouns.destinations import DestinationRefused, DestinationServed, Refused
+from ledger.nouns.destinations import DestinationRefused, DestinationServed, RefusedDestination
 from ledger.nouns.offers import Offer, Offers, OfferWithdrawn, SkuOffered
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import (
@@ -302,7 +302,7 @@ class Supplier(Value, frozen=True):
     """How well it did at its last review; None before the first."""
     reviews: Reviews = Reviews()
     updates: Updates | None = None
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedDestination, ...] = ()
     """Where it does not ship to."""
 
     @property
@@ -561,12 +561,14 @@ def withdraw_offer(supplier: Supplier, sku: str, because: str, at: datetime) -> 
     return offers.withdraw(supplier.offers, supplier.supplier_id, sku, because, at)
 
 
-def refuse_destination(supplier: Supplier, place: Refused, because: str, at: datetime) -> Sequence[SupplierFact]:
+def refuse_destination(
+    supplier: Supplier, place: RefusedDestination, because: str, at: datetime
+) -> Sequence[SupplierFact]:
     """It does not ship there. What is known records nothing."""
     return destinations.refuse(supplier.refused, supplier.supplier_id, place, because, at)
 
 
-def serve_destination(supplier: Supplier, place: Refused, at: datetime) -> Sequence[SupplierFact]:
+def serve_destination(supplier: Supplier, place: RefusedDestination, at: datetime) -> Sequence[SupplierFact]:
     """It ships there after all. What was not refused records nothing."""
     return destinations.serve(supplier.refused, supplier.supplier_id, place, at)
 

@@ -9,10 +9,10 @@ from ledger.decisions import invoice_matching
 from ledger.facts import Fact, LineNo
 from ledger.nouns import supplier_invoices
 from ledger.nouns.supplier_invoices import (
-    ChargeKind,
     Difference,
     InvoiceCharge,
     InvoiceLine,
+    SupplierChargeKind,
     SupplierInvoice,
     SupplierInvoiceRecorded,
 )
@@ -26,7 +26,7 @@ def billed(units: int, amount_minor: int | None = None, of: str = FIRST, line_no
     return InvoiceLine(of, units, amount, LineNo(line_no), **more)
 
 
-def charge(amount_minor: int, kind: ChargeKind = ChargeKind.FREIGHT) -> InvoiceCharge:
+def charge(amount_minor: int, kind: SupplierChargeKind = SupplierChargeKind.FREIGHT) -> InvoiceCharge:
     return InvoiceCharge(kind, amount_minor)
 
 

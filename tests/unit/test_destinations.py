@@ -5,7 +5,7 @@ from typing import Any
 from ledger.facts import LineNo
 from ledger.nouns import destinations, suppliers
 from ledger.nouns.choice import Against
-from ledger.nouns.destinations import Refused
+from ledger.nouns.destinations import RefusedDestination
 from ledger.nouns.orders import HoldReason
 from ledger.nouns.orders.supplier_orders import RejectReason
 from ledger.refusals import Refusal
@@ -46,31 +46,35 @@ def cannot_ship(scenario: Scenario, destination: Destination) -> list[str]:
 
 
 def test_a_place_within_what_is_refused_is_refused():
-    whole, region, tea = Refused("DE"), Refused("DE", "Berlin"), Refused("DE", sku="tea")
+    whole, region, tea = (
+        RefusedDestination("DE"),
+        RefusedDestination("DE", "Berlin"),
+        RefusedDestination("DE", sku="tea"),
+    )
     assert [destinations.serves([each], BERLIN, "tea") for each in (whole, region, tea)] == [False] * 3
     assert [destinations.serves([each], BAVARIA, "tea") for each in (whole, region, tea)] == [False, True, False]
     assert [destinations.serves([each], BERLIN, "mug") for each in (whole, region, tea)] == [False, False, True]
-    assert destinations.serves([Refused("DE", "berlin")], BERLIN, "tea") is False, "however it is written"
+    assert destinations.serves([RefusedDestination("DE", "berlin")], BERLIN, "tea") is False, "however it is written"
     assert destinations.serves([whole], SWISS, "tea")
 
 
 def test_what_is_known_is_refused_once_and_served_again():
     acme = a_shop().supplier()
-    (told,) = suppliers.refuse_destination(acme, Refused("CH", sku="tea"), "", NOON)
+    (told,) = suppliers.refuse_destination(acme, RefusedDestination("CH", sku="tea"), "", NOON)
     acme = suppliers.evolve(acme, told)
-    assert suppliers.refuse_destination(acme, Refused("CH", "Bern", "tea"), "", NOON) == []
-    assert suppliers.serve_destination(acme, Refused("DE"), NOON) == [], "nothing was refused there"
-    (wider,) = suppliers.refuse_destination(acme, Refused("CH"), "", NOON)
+    assert suppliers.refuse_destination(acme, RefusedDestination("CH", "Bern", "tea"), "", NOON) == []
+    assert suppliers.serve_destination(acme, RefusedDestination("DE"), NOON) == [], "nothing was refused there"
+    (wider,) = suppliers.refuse_destination(acme, RefusedDestination("CH"), "", NOON)
     acme = suppliers.evolve(acme, wider)
-    assert acme.refused == (Refused("CH"),)
-    (served,) = suppliers.serve_destination(acme, Refused("CH"), NOON)
+    assert acme.refused == (RefusedDestination("CH"),)
+    (served,) = suppliers.serve_destination(acme, RefusedDestination("CH"), NOON)
     assert suppliers.evolve(acme, served).refused == ()
 
 
 def test_cannot_ship_to_is_remembered_for_later_orders():
     scenario = two_suppliers()
     assert "destination_refused" in cannot_ship(scenario, SWISS)
-    assert scenario.supplier().refused == (Refused("CH", sku="tea"),)
+    assert scenario.supplier().refused == (RefusedDestination("CH", sku="tea"),)
     assert scenario.supplier_order(f"{ORDER}/2").supplier_id == "bolt", "and for this one at once"
     assert chosen(scenario, SWISS, 2) == "bolt"
     against = {each.supplier_id: each.against for each in scenario.order("shopify/2").chosen[LineNo(1)].considered}
@@ -81,7 +85,7 @@ def test_cannot_ship_to_is_remembered_for_later_orders():
 def test_within_its_country_it_is_the_region_that_is_remembered():
     scenario = two_suppliers()
     cannot_ship(scenario, BERLIN)
-    assert scenario.supplier().refused == (Refused("DE", "Berlin", "tea"),)
+    assert scenario.supplier().refused == (RefusedDestination("DE", "Berlin", "tea"),)
     assert [chosen(scenario, place, n) for n, place in enumerate((BERLIN, BAVARIA), 2)] == ["bolt", "acme"]
 
 

@@ -15,11 +15,11 @@ from ledger.facts import LineNo
 from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.policies import Policy
 from ledger.nouns.supplier_invoices import (
-    ChargeKind,
     InvoiceInOtherCurrency,
     InvoiceStatus,
     MoreThanInvoiced,
     MoreThanOpen,
+    SupplierChargeKind,
     SupplierCreditNoteDiffers,
     SupplierInvoiceDisputed,
     SupplierInvoiceOver,
@@ -190,7 +190,7 @@ def test_a_line_is_found_by_the_supplier_s_own_article_code_and_packing_is_a_par
     scenario.send()
     scenario.ship()
     invoicing = Invoicing(scenario)
-    invoicing.record(billed(5, line_no=0, sku="T-99"), charges=(charge(100, ChargeKind.PACKING),))
+    invoicing.record(billed(5, line_no=0, sku="T-99"), charges=(charge(100, SupplierChargeKind.PACKING),))
     assert (invoicing.invoice().status, invoicing.invoice().cost_minor) == (InvoiceStatus.MATCHED, 1350)
 
 
@@ -293,7 +293,7 @@ def test_an_order_that_comes_after_its_invoice_is_found_when_asked():
 
 def test_charges_that_nobody_agreed_to_differ():
     invoicing = shipped()
-    invoicing.record(billed(5), charges=(charge(300), charge(125, ChargeKind.TAX)))
+    invoicing.record(billed(5), charges=(charge(300), charge(125, SupplierChargeKind.TAX)))
     assert invoicing.differences() == [("charge", 425, 0)]
 
 
@@ -306,7 +306,7 @@ def test_the_policy_lets_a_share_of_the_goods_pass_as_charges():
 
 def test_goods_that_cost_less_than_agreed_make_up_for_charges():
     invoicing = shipped()
-    invoicing.record(billed(5, 1150), charges=(charge(100, ChargeKind.PACKING),))
+    invoicing.record(billed(5, 1150), charges=(charge(100, SupplierChargeKind.PACKING),))
     invoicing.record(billed(2, 700, line_no=2), charges=(charge(101),), number="I2")
     assert invoicing.differences() == []
     assert invoicing.differences("I2") == [("charge", 1, 0)]
@@ -314,7 +314,7 @@ def test_goods_that_cost_less_than_agreed_make_up_for_charges():
 
 def test_a_discount_makes_up_for_charges_and_prices():
     invoicing = shipped()
-    invoicing.record(billed(5, 1300), charges=(charge(100), charge(-150, ChargeKind.DISCOUNT)))
+    invoicing.record(billed(5, 1300), charges=(charge(100), charge(-150, SupplierChargeKind.DISCOUNT)))
     assert (invoicing.invoice().total_minor, invoicing.invoice().over_minor) == (1250, 0)
     assert invoicing.invoice().status is InvoiceStatus.MATCHED
 

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc.orders.shows import incoterm
 from adapters.rpc.shows import money, stamp
 from fulfilment.v1 import shipping_pb2 as pb
-from ledger.decisions.invoice import Invoice, InvoiceLine
+from ledger.decisions.invoice import CommercialLine, Invoice
 from ledger.nouns.policies import Seller
 from ledger.terms.money import in_64_bits
 
@@ -57,7 +57,7 @@ def _buyer(invoice: Invoice, personal: Mapping[str, Any]) -> pb.InvoiceParty:
     )
 
 
-def _line(line: InvoiceLine) -> pb.InvoiceLine:
+def _line(line: CommercialLine) -> pb.InvoiceLine:
     return pb.InvoiceLine(
         line_no=line.line.line_no,
         sku=line.line.sku,

@@ -71,5 +71,5 @@ def _movement(movement: stock_levels.StockMovement) -> pb.StockMovement:
     )
 
 
-def _listing(each: stock_levels.Listing) -> pb.Listing:
+def _listing(each: stock_levels.ListingAnswer) -> pb.Listing:
     return pb.Listing(**each._asdict() | {"since": stamp(each.since)})

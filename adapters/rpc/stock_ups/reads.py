@@ -14,7 +14,7 @@ from fulfilment.v1 import stock_ups_pb2 as pb
 from ledger.nouns import stock_ups
 from ledger.nouns.stock_ups import StockUpState
 from projections import stock_levels
-from projections.stock_levels import Proposal
+from projections.stock_levels import ProposedUnits
 from projections.stock_ups import ListedStockUp, list_stock_ups, row_of
 
 _state = number_of(pb.StockUpState)
@@ -59,7 +59,7 @@ class StockUpQueries(Queries):
         return listed(pb.ListStockUpsResponse, "stock_ups", answer, _shown)
 
 
-def _proposal(each: Proposal) -> pb.StockUpProposal:
+def _proposal(each: ProposedUnits) -> pb.StockUpProposal:
     return pb.StockUpProposal(**each._asdict())
 
 

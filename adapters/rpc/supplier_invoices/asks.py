@@ -14,12 +14,12 @@ from fulfilment.v1 import supplier_invoices_pb2 as pb
 from ledger.decisions import invoice_matching
 from ledger.facts import Change, LineNo
 from ledger.nouns import policies, supplier_invoices
-from ledger.nouns.supplier_invoices import ChargeKind, InvoiceCharge, InvoiceLine, SupplierInvoiceRecorded
+from ledger.nouns.supplier_invoices import InvoiceCharge, InvoiceLine, SupplierChargeKind, SupplierInvoiceRecorded
 from ledger.terms.money import MOST_MINOR
 
 _MOST_LINES, _MOST_CHARGES = 1000, 50
 
-_charge_kind = enum(pb.SupplierChargeKind, ChargeKind, unspecified=ChargeKind.OTHER)
+_charge_kind = enum(pb.SupplierChargeKind, SupplierChargeKind, unspecified=SupplierChargeKind.OTHER)
 
 
 def record_supplier_invoice(request: pb.RecordSupplierInvoiceRequest, edge: Edge) -> Ask:
@@ -72,7 +72,7 @@ def _line(line: pb.SupplierInvoiceLine, field: str) -> InvoiceLine:
 
 def _charge(charge: pb.SupplierInvoiceCharge, field: str) -> InvoiceCharge:
     kind, amount = _charge_kind(charge.kind, f"{field}.kind"), charge.amount_minor
-    if kind is ChargeKind.DISCOUNT:
+    if kind is SupplierChargeKind.DISCOUNT:
         return InvoiceCharge(kind, -shapes.minor(-amount, f"{field}.amount_minor", 1))
     return InvoiceCharge(kind, shapes.minor(amount, f"{field}.amount_minor"))
 

@@ -18,7 +18,7 @@ from ledger.decisions import catalogue, sourcing
 from ledger.decisions.customs import HS_CODE
 from ledger.facts import Change, changes_of
 from ledger.nouns import offers, policies, reviews, skus, suppliers
-from ledger.nouns.destinations import Refused
+from ledger.nouns.destinations import RefusedDestination
 from ledger.nouns.policies import policy_at
 from ledger.terms.calendars import WorkingTerms
 from ledger.terms.rates import RateName
@@ -219,9 +219,9 @@ def withdraw_offer(request: pb.WithdrawOfferRequest, edge: Edge) -> Ask:
     return _of_supplier(supplier_id, lambda supplier: suppliers.withdraw_offer(supplier, sku, because, at))
 
 
-def _place(message: pb.RefusedDestination, edge: Edge) -> Refused:
+def _place(message: pb.RefusedDestination, edge: Edge) -> RefusedDestination:
     require(message.country != "", "destination.country", "is required")
-    return Refused(
+    return RefusedDestination(
         shapes.country(message.country, "destination.country", edge.warnings),
         text(message.region, "destination.region", 100).strip(),
         shapes.sku(message.sku, "destination.sku") if message.sku else "",
