@@ -58,12 +58,12 @@ def root() -> None:
 
     \b
     What to look at every day:
-      operations        work list --owner operations, order holds,
+      operations        work next --owner operations, order holds,
                         report late, report due, report clocks
-      supplier manager  work list --owner supplier_manager, supplier list,
+      supplier manager  work next --owner supplier_manager, supplier list,
                         supplier due, report rank, report counted,
                         supplier statement, stock alerts
-      after-sales       work list --owner after_sales, case list,
+      after-sales       work next --owner after_sales, case list,
                         inquiry list, recovery list
 
     \b

@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from adapters.console import words
-from adapters.console.client import Command, Refused
+from adapters.console import words, work_handling
 from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.next_steps import command_of
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Nouns, Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import work_pb2
 
@@ -34,7 +33,7 @@ def work(context: click.Context) -> None:
         _show_next(context.obj, work_pb2.ListWorkRequest(), _FIRST)
 
 
-def _filters(command: F) -> F:
+def filters(command: F) -> F:
     """The options that say which work is meant; they become one request."""
     options = (
         click.option("--owner", type=words.choice(work_pb2.WorkOwner), help="Only for them."),
@@ -44,13 +43,16 @@ def _filters(command: F) -> F:
         click.option("--mine", is_flag=True, help="Only what you have, as --actor says."),
         click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order."),
         SUPPLIER,
+        click.option("--team", metavar="NAME", help="Only what this team is to do."),
+        click.option("--assignee", metavar="NAME", help="Only what this person has."),
+        click.option("--put-off", is_flag=True, help="Only what is put off, which is left out otherwise."),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def _wanted(
+def wanted(
     session: Session,
     /,
     owner: str | None,
@@ -60,12 +62,17 @@ def _wanted(
     mine: bool,
     order_id: str,
     supplier: str,
+    team: str,
+    assignee: str,
+    put_off: bool,
 ) -> work_pb2.ListWorkRequest:
     request = work_pb2.ListWorkRequest(
         owner=words.number(work_pb2.WorkOwner, owner),
         kinds=[words.number(work_pb2.WorkKind, kind) for kind in kinds],
         unclaimed=unclaimed,
-        claimed_by=session.actor if mine else "",
+        claimed_by=session.actor if mine else assignee,
+        team=team,
+        put_off=put_off,
         order_id=order_id,
         supplier_id=supplier,
     )
@@ -75,15 +82,15 @@ def _wanted(
 
 
 @work.command("next")
-@_filters
+@filters
 @click.option("--limit", type=words.whole(1), default=_FIRST, show_default=True, help="How many.")
 @click.pass_obj
-def next_work(session: Session, /, limit: int, **filters: Any) -> None:
+def next_work(session: Session, /, limit: int, **which: Any) -> None:
     """Show what is next, what is overdue first, each with the command that does it.
 
     What stands in capitals in a command is for you to say.
     """
-    _show_next(session, _wanted(session, **filters), limit)
+    _show_next(session, wanted(session, **which), limit)
 
 
 def _show_next(session: Session, request: work_pb2.ListWorkRequest, limit: int) -> None:
@@ -104,13 +111,28 @@ def _show_next(session: Session, request: work_pb2.ListWorkRequest, limit: int) 
 
 
 def _show_one(session: Session, each: work_pb2.Work) -> None:
-    who = f"{each.claimed_by} has it" if each.claimed_by else f"for {word(work_pb2.WorkOwner, each.owner)}"
-    session.out.title(f"{word(work_pb2.WorkKind, each.kind)} {_about(each)}", f"{_why(each)}  ({who})")
+    session.out.title(f"{word(work_pb2.WorkKind, each.kind)} {_about(each)}", f"{_why(each)}  ({_whose(each)})")
     left = each.due.ToDatetime(tzinfo=UTC) - datetime.now(UTC)
     when = f"{words.span(left)} overdue" if left < timedelta() else f"in {words.span(left)}"
-    session.out.say(f"due {minute(each, 'due', session.time_zone)}, {when}", indent=2)
+    comments = "a comment" if each.comments == 1 else f"{each.comments} comments"
+    said = f"; {comments}, see work show" if each.comments else ""
+    session.out.say(f"due {minute(each, 'due', session.time_zone)}, {when}{_put_off(session, each)}{said}", indent=2)
     session.out.command(command_of(session, each.next))
     session.out.say(each.task_id, style="dim", indent=2)
+
+
+def _whose(each: work_pb2.Work) -> str:
+    if each.claimed_by:
+        return f"{each.claimed_by} has it"
+    return f"for {each.team}" if each.team else f"for {word(work_pb2.WorkOwner, each.owner)}"
+
+
+def _put_off(session: Session, each: work_pb2.Work) -> str:
+    """Only while it is out of the queue."""
+    until = words.at(each, "put_off_until")
+    if until is None or until <= datetime.now(UTC):
+        return ""
+    return f"; put off until {words.to_minute(until, session.time_zone)}"
 
 
 def _about(each: work_pb2.Work) -> str:
@@ -125,23 +147,25 @@ def _why(each: work_pb2.Work) -> str:
 
 
 @work.command("list")
-@_filters
+@filters
 @LIMIT
 @click.pass_obj
-def list_work(session: Session, /, limit: int | None, **filters: Any) -> None:
+def list_work(session: Session, /, limit: int | None, **which: Any) -> None:
     """List what is not finished, the most urgent first."""
     print_rows(
         session,
-        rows_of(session, session.client.work.ListWork, _wanted(session, **filters), "work"),
+        rows_of(session, session.client.work.ListWork, wanted(session, **which), "work"),
         limit,
-        ["due", "for", "kind", "about", "why", "claimed by", "task"],
+        ["due", "for", "kind", "about", "why", "team", "claimed by", "put off until", "task"],
         lambda each: [
             minute(each, "due", session.time_zone),
             word(work_pb2.WorkOwner, each.owner),
             word(work_pb2.WorkKind, each.kind),
             _about(each),
             _why(each),
+            each.team,
             each.claimed_by,
+            minute(each, "put_off_until", session.time_zone) if which["put_off"] else "",
             each.task_id,
         ],
         "Nothing to do.",
@@ -149,11 +173,11 @@ def list_work(session: Session, /, limit: int | None, **filters: Any) -> None:
 
 
 @work.command()
-@_filters
+@filters
 @click.pass_obj
-def count(session: Session, /, **filters: Any) -> None:
+def count(session: Session, /, **which: Any) -> None:
     """Count what is not finished, by kind and by whom it is for."""
-    request = work_pb2.CountWorkRequest(matching=_wanted(session, **filters))
+    request = work_pb2.CountWorkRequest(matching=wanted(session, **which))
     answer = ask(session, session.client.work.CountWork, request)
     if session.json:
         session.out.json([words.as_json(each) for each in answer.counts])
@@ -175,73 +199,55 @@ def count(session: Session, /, **filters: Any) -> None:
     )
 
 
-# --- what one does with it ------------------------------------------------------------------------
-
-_TASK = click.argument("task_id", metavar="TASK")
-
-
-W = TypeVar("W", work_pb2.ClaimWorkRequest, work_pb2.ReleaseWorkRequest, work_pb2.FinishWorkRequest)
-
-
-def _record(
-    session: Session, rpc: Command[W], request: W, request_id: str | None, stands: Callable[[str], str]
-) -> None:
-    """One command about a piece of work, which its whole id names or the beginning that only its id has."""
-    client, begin = session.client, request.task_id
-    request.context.CopyFrom(client.context(request_id))
-    try:
-        receipt = client.call(rpc, request)
-    except Refused as refused:
-        if refused.reason != "UNKNOWN_WORK":
-            raise
-        listed = rows_of(session, client.work.ListWork, work_pb2.ListWorkRequest(), "work")
-        begun = [each.task_id for each in listed if each.task_id.startswith(begin)]
-        if len(begun) > 1:
-            raise click.UsageError(f"{len(begun)} tasks begin with {begin!r}; say more of it") from None
-        if not begun:
-            raise
-        request.task_id = begun[0]
-        # What was refused stays refused under its own request id.
-        request.context.request_id += "/whole"
-        receipt = client.call(rpc, request)
+@work.command()
+@work_handling.TASK
+@click.option("--personal", is_flag=True, help="What the comments say too.")
+@click.pass_obj
+def show(session: Session, task_id: str, personal: bool) -> None:
+    """Show one piece of work, what was said of it, and what came of it."""
+    found = work_handling.read(session, task_id, personal)
     if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "task_id": request.task_id})
+        session.show(found)
+        return
+    if found.HasField("work"):
+        _show_one(session, found.work)
     else:
-        session.out.say(stands(request.task_id))
+        session.out.title(task_id, "its reason is gone")
+    if found.HasField("finished"):
+        last = found.finished
+        session.out.say(f"finished {minute(last, 'at', session.time_zone)} by {last.by}: {last.outcome}", indent=2)
+    for each in found.comments:
+        text = each.comment or ("erased" if personal else "--personal shows it")
+        session.out.say(f"{minute(each, 'at', session.time_zone)} {each.by}: {text}", indent=2)
 
 
-@work.command()
-@_TASK
-@option_request_id()
+@work.command("finish-all")
+@filters
+@work_handling.OUTCOME
+@click.option("--dry-run", is_flag=True, help="List them, and finish none.")
 @click.pass_obj
-def claim(session: Session, task_id: str, request_id: str | None) -> None:
-    """Take a piece of work on, as --actor says.
+def finish_all(session: Session, /, outcome: str, dry_run: bool, **which: Any) -> int:
+    """Finish all work of a kind, about an order, for a team: at least one option says which.
 
-    The beginning of TASK is enough where no other task begins so: hold-shop/1001.
+    A second run finishes what has come up meanwhile.
     """
-    request = work_pb2.ClaimWorkRequest(task_id=task_id)
-    _record(session, session.client.work.ClaimWork, request, request_id, lambda task: f"{session.actor} has {task}.")
+    if not any(which.values()):
+        raise click.UsageError("say which work: all of it is seldom meant")
+    found = rows_of(session, session.client.work.ListWork, wanted(session, **which), "work")
+    if not dry_run:
+        return work_handling.finish_many(session, [each.task_id for each in found], outcome)
+    listed = list(found)
+    if session.json:
+        session.out.json([words.as_json(each) for each in listed])
+        return 0
+    session.out.table(["kind", "about", "why", "task"], [_row(each) for each in listed])
+    session.out.say(f"{len(listed):,} would be finished.")
+    return 0
 
 
-@work.command()
-@_TASK
-@click.option("--claimed-by", metavar="ACTOR", help="Whose claim it is, if it is another's.")
-@option_request_id()
-@click.pass_obj
-def release(session: Session, task_id: str, claimed_by: str, request_id: str | None) -> None:
-    """Give a piece of work back."""
-    request = work_pb2.ReleaseWorkRequest(task_id=task_id, claimed_by=claimed_by)
-    _record(session, session.client.work.ReleaseWork, request, request_id, lambda task: f"{task} waits for somebody.")
+def _row(each: work_pb2.Work) -> list[str]:
+    return [word(work_pb2.WorkKind, each.kind), _about(each), _why(each), each.task_id]
 
 
-@work.command()
-@_TASK
-@click.option("--outcome", default="done", show_default=True, help="What came of it, without personal data.")
-@option_request_id()
-@click.pass_obj
-def finish(session: Session, task_id: str, outcome: str, request_id: str | None) -> None:
-    """Finish a piece of work."""
-    request = work_pb2.FinishWorkRequest(task_id=task_id, outcome=outcome)
-    _record(
-        session, session.client.work.FinishWork, request, request_id, lambda task: f"{task} is finished: {outcome}."
-    )
+for command in work_handling.COMMANDS:
+    work.add_command(command)

@@ -100,5 +100,5 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
-        work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants),
+        work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants, sealer),
     }

@@ -5,7 +5,7 @@ finish it in a stream of its own, which is only read here.
 """
 
 from projections.work.kinds import KINDS, Next, Step, WorkKind
-from projections.work.lists import Work, WorkCount, WorkFilter, count_work, exists, list_work
+from projections.work.lists import Work, WorkCount, WorkFilter, count_work, find_work, list_work
 from projections.work.projection import WORK
 from projections.work.rows import Owner
 
@@ -20,6 +20,6 @@ __all__ = [
     "WorkFilter",
     "WorkKind",
     "count_work",
-    "exists",
+    "find_work",
     "list_work",
 ]

@@ -30,6 +30,9 @@ class Work(NamedTuple):
     sku: str
     claimed_by: str
     claimed_at: datetime | None
+    team: str
+    put_off_until: datetime | None
+    comments: int
 
 
 class WorkCount(NamedTuple):
@@ -54,6 +57,11 @@ class WorkFilter(NamedTuple):
     claimed_by: str = ""
     order_id: str = ""
     supplier_id: str = ""
+    team: str = ""
+    put_off: bool | None = None
+    """Only what is put off, or only what is not."""
+    now: datetime = LAST
+    """What is put off until later than this is; what is due before is overdue."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -65,6 +73,9 @@ class WorkFilter(NamedTuple):
             "claimed_by": self.claimed_by,
             "order_id": self.order_id,
             "supplier_id": self.supplier_id,
+            "team": self.team,
+            "put_off": self.put_off,
+            "now": self.now,
         }
 
     @property
@@ -81,17 +92,29 @@ _MATCHING = """
         AND (t.state IS NULL OR t.state <> 'finished')
         AND (NOT %(unclaimed)s OR t.state IS NULL OR t.state = 'free')
         AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)
+        AND (%(team)s = '' OR t.team = %(team)s)
+        AND (%(put_off)s::bool IS NULL OR coalesce(t.put_off_until > %(now)s, false) = %(put_off)s)
         AND (%(order_id)s = '' OR i.order_id = %(order_id)s)
         AND (%(supplier_id)s = '' OR i.supplier_id = %(supplier_id)s)
         AND (cardinality(%(kinds)s::text[]) = 0 OR i.kind = ANY(%(kinds)s::text[]))
 """
-_LIST = (
-    """
+_WORK = """
     SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.next, i.order_id, i.supplier_order_id,
-        i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by, t.since AS claimed_at
-    """
+        i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by,
+        CASE WHEN t.person <> '' THEN t.since END AS claimed_at, coalesce(t.team, '') AS team, t.put_off_until,
+        coalesce(t.comments, 0) AS comments
+"""
+_LIST = (
+    _WORK
     + _MATCHING
     + "AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s) ORDER BY i.due, i.task_id LIMIT %(limit)s"
+)
+_ONE = (
+    _WORK
+    + """
+    FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
+    WHERE i.task_id = %(task_id)s LIMIT 1
+"""
 )
 _COUNT = (
     """
@@ -101,7 +124,6 @@ _COUNT = (
     + _MATCHING
     + "GROUP BY i.kind, i.owner ORDER BY i.kind, i.owner"
 )
-_EXISTS = "SELECT 1 FROM {work_items} WHERE task_id = %(task_id)s LIMIT 1"
 
 
 async def list_work(where: Where, page: PageOf, wanted: WorkFilter = _ALL) -> Answer[Work]:
@@ -115,14 +137,14 @@ async def list_work(where: Where, page: PageOf, wanted: WorkFilter = _ALL) -> An
         return Answer(rows, at.position, token)
 
 
-async def count_work(where: Where, wanted: WorkFilter, now: datetime) -> Answer[WorkCount]:
-    """How much of it there is, by kind and for whom; what is due before now is overdue."""
+async def count_work(where: Where, wanted: WorkFilter) -> Answer[WorkCount]:
+    """How much of it there is, by kind and for whom."""
     query = _COUNT.replace("{condition}", wanted.owned)
     async with snapshot(where, WORK) as at:
-        return Answer(await at.each(query, {**wanted.parameters, "now": now}, WorkCount), at.position)
+        return Answer(await at.each(query, wanted.parameters, WorkCount), at.position)
 
 
-async def exists(where: Where, task_id: str) -> bool:
-    """Whether there is such work; finished or not."""
+async def find_work(where: Where, task_id: str) -> Answer[Work]:
+    """The piece of work, finished or not; no row if there is none or its reason is gone."""
     async with snapshot(where, WORK) as at:
-        return bool(await at.rows(_EXISTS, {"task_id": task_id}))
+        return Answer(await at.each(_ONE, {"task_id": task_id}, Work), at.position)

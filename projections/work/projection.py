@@ -40,12 +40,19 @@ from projections.work.stock import of_sku, of_stock
 
 
 def _of_task(task: Task) -> list[Handling]:
-    if task.finished is not None:
-        last = task.finished
-        return [Handling(task.task_id, WorkState.FINISHED, last.by, last.at, last.outcome)]
-    if task.claimed is not None:
-        return [Handling(task.task_id, WorkState.CLAIMED, task.claimed.by, task.claimed.at)]
-    return [Handling(task.task_id, WorkState.FREE)]
+    state = WorkState.CLAIMED if task.person else WorkState.FREE
+    handling = Handling(
+        task.task_id,
+        state,
+        task.person,
+        task.since,
+        team=task.team,
+        put_off_until=task.put_off_until,
+        comments=len(task.comments),
+    )
+    if (last := task.finished) is None:
+        return [handling]
+    return [handling._replace(state=WorkState.FINISHED, person=last.by, since=last.at, outcome=last.outcome)]
 
 
 _TROUBLE = {
@@ -388,7 +395,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    13,
+    14,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

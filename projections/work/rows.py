@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from projections.machine.rows import Text
+from projections.machine.rows import Int4, Text
 from projections.machine.tables import table
 from projections.work.kinds import Next, Step, WorkKind
 
@@ -24,6 +24,7 @@ class WorkState(StrEnum):
 
     FREE = "free"
     CLAIMED = "claimed"
+    """A person has it."""
     FINISHED = "finished"
 
 
@@ -56,6 +57,9 @@ class Handling(NamedTuple):
     person: Text = ""
     since: datetime | None = None
     outcome: Text = ""
+    team: Text = ""
+    put_off_until: datetime | None = None
+    comments: Int4 = 0
 
 
 ITEMS = table("work_items", Item, 2, "(owner, due, task_id)", "(due, task_id)", "(task_id)")

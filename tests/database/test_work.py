@@ -28,14 +28,11 @@ from ledger.nouns.orders import HoldReason, PaymentKind, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
 from ledger.nouns.tasks import (
-    Task,
+    TaskAssigned,
     TaskClaimed,
-    TaskFact,
     TaskFinished,
+    TaskPutOff,
     TaskReleased,
-    UnknownWork,
-    WorkIsClaimed,
-    WorkIsFinished,
 )
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
@@ -63,72 +60,10 @@ from tests.support.scenario import (
     confirmed,
     delivered,
     line,
-    refused,
     sent,
     shipped,
 )
 from tests.support.stalls import EmptyTenant
-
-JOB = "hold-shopify/1"
-
-
-def task(*facts: TaskFact) -> Task | None:
-    state = None
-    for fact in facts:
-        state = tasks.evolve(state, fact)
-    return state
-
-
-MINE = TaskClaimed(JOB, "mia", NOON)
-DONE = TaskFinished(JOB, "done", "mia", NOON)
-
-# --- claiming and finishing -------------------------------------------------------------------------
-
-
-def test_work_is_claimed_by_one_and_claiming_it_twice_records_nothing():
-    assert tasks.claim(None, JOB, True, "mia", NOON) == [MINE]
-    assert tasks.claim(task(MINE), JOB, True, "mia", NOON) == []
-    with refused(WorkIsClaimed, "mia has claimed", by="mia"):
-        tasks.claim(task(MINE), JOB, True, "tom", NOON)
-
-
-def test_work_that_is_given_back_can_be_claimed_by_another():
-    given_back = task(MINE, *tasks.release(task(MINE), JOB, True, "mia", "mia", NOON))
-    assert tasks.claim(given_back, JOB, True, "tom", NOON) == [TaskClaimed(JOB, "tom", NOON)]
-    assert tasks.release(given_back, JOB, True, "mia", "mia", NOON) == []
-    assert tasks.release(None, JOB, True, "mia", "mia", NOON) == []
-
-
-def test_only_who_names_the_claimer_gives_back_what_another_has():
-    with refused(WorkIsClaimed, "mia has claimed"):
-        tasks.release(task(MINE), JOB, True, "tom", "tom", NOON)
-    assert tasks.release(task(MINE), JOB, True, "mia", "tom", NOON) == [TaskReleased(JOB, "tom", NOON)]
-
-
-def test_work_is_finished_once_by_who_has_it_or_by_anybody_if_nobody_does():
-    assert tasks.finish(None, JOB, True, "done", "mia", NOON) == [DONE]
-    assert tasks.finish(task(MINE), JOB, True, "done", "mia", NOON) == [DONE]
-    assert tasks.finish(task(MINE, DONE), JOB, True, "done", "tom", NOON) == []
-    with refused(WorkIsClaimed, "mia has claimed"):
-        tasks.finish(task(MINE), JOB, True, "done", "tom", NOON)
-    for decide in (
-        lambda: tasks.finish(task(DONE), JOB, True, "not needed", "mia", NOON),
-        lambda: tasks.claim(task(DONE), JOB, True, "mia", NOON),
-        lambda: tasks.release(task(MINE, DONE), JOB, True, "mia", "mia", NOON),
-    ):
-        with refused(WorkIsFinished, "mia has finished", outcome="done"):
-            decide()
-
-
-def test_work_that_is_not_there_cannot_be_touched():
-    for decide in (
-        lambda: tasks.claim(None, JOB, False, "mia", NOON),
-        lambda: tasks.release(None, JOB, False, "mia", "mia", NOON),
-        lambda: tasks.finish(None, JOB, False, "done", "mia", NOON),
-    ):
-        with refused(UnknownWork, "there is no work hold-shopify/1"):
-            decide()
-
 
 # --- what raises work -------------------------------------------------------------------------------
 
@@ -549,15 +484,44 @@ async def test_work_is_listed_and_counted_by_kind_and_supplier(tenant: EmptyTena
     assert len(await queue.all()) == 3
     now = NOON + 48 * HOUR
     async with asking(tenant) as where:
-        counts = (await work.count_work(where, WorkFilter(), now)).rows
+        counts = (await work.count_work(where, WorkFilter(now=now))).rows
         assert [(each.kind, each.owner, each.pieces, each.overdue, each.unclaimed) for each in counts] == [
             (WorkKind.BREACH, Owner.OPERATIONS, 2, 0, 1),
             (WorkKind.HOLD, Owner.OPERATIONS, 1, 1, 1),
         ]
         assert counts[0].first_due == first.due
-        later = (await work.count_work(where, WorkFilter(supplier_id="bolt"), now + HOUR)).rows
+        later = (await work.count_work(where, WorkFilter(supplier_id="bolt", now=now + HOUR))).rows
         assert [(each.kind, each.pieces, each.overdue) for each in later] == [(WorkKind.BREACH, 1, 1)]
-        assert (await work.count_work(where, WorkFilter(owner=Owner.AFTER_SALES), now)).rows == []
+        assert (await work.count_work(where, WorkFilter(owner=Owner.AFTER_SALES))).rows == []
+
+
+async def test_what_is_put_off_is_back_by_itself_and_a_team_finds_what_it_is_to_do(tenant: EmptyTenant):
+    scenario = sent()
+    scenario.hold(HoldReason.BAD_ADDRESS)
+    queue = Queue(tenant, scenario)
+    (job,) = await queue.all()
+    stream = tasks.stream(job.task_id)
+    queue.record(
+        (stream, TaskPutOff(job.task_id, "mia", NOON, NOON + DAY)),
+        (stream, TaskAssigned(job.task_id, "boss", NOON, team="night")),
+    )
+    for now, put_off, found in (
+        (NOON + DAY - HOUR, False, 0),
+        (NOON + DAY - HOUR, True, 1),
+        (NOON + DAY, False, 1),
+        (NOON + DAY, True, 0),
+    ):
+        assert len(await queue.all(now=now, put_off=put_off)) == found, (now, put_off)
+    (theirs,) = await queue.all(team="night")
+    assert (theirs.team, theirs.put_off_until, theirs.claimed_by, theirs.claimed_at) == ("night", NOON + DAY, "", None)
+    assert await queue.all(team="day") == []
+    assert len(await queue.all(unclaimed=True)) == 1
+    queue.record((stream, TaskAssigned(job.task_id, "boss", NOON + HOUR, "tom", "night")))
+    (toms,) = await queue.all(claimed_by="tom")
+    assert (toms.claimed_by, toms.claimed_at) == ("tom", NOON + HOUR)
+    assert await queue.all(unclaimed=True) == []
+    queue.record((stream, TaskPutOff(job.task_id, "tom", NOON + HOUR)))
+    assert len(await queue.all(now=NOON, put_off=False)) == 1
 
 
 async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 
-from fulfilment.v1 import admin_pb2, orders_pb2, work_pb2
+from fulfilment.v1 import admin_pb2, finding_pb2, orders_pb2, work_pb2
+from tests.support.projecting import until
 from tests.support.service import (
     Client,
     Service,
     context,
+    dsn_of,
     fields_of,
     patiently,
     reason_of,
+    stamp,
 )
 from tests.support.terminal import Terminal
 
@@ -29,9 +34,9 @@ def client(service: Service) -> Iterator[Client]:
         yield client
 
 
-def hold(client: Client, number: str) -> str:
+def hold(client: Client, number: str, **more: Any) -> str:
     """An order on hold; the id of the work that it makes."""
-    client.place(number, sku="untracked")
+    client.place(number, sku="untracked", **more)
     reason = orders_pb2.HOLD_REASON_FRAUD_REVIEW
     request = orders_pb2.PlaceHoldRequest(context=context(), order_id=f"shop/{number}", reason=reason, owner="risk")
     client.orders.PlaceHold(request)
@@ -100,6 +105,93 @@ def test_work_is_claimed_by_somebody_and_finished_with_an_outcome(client: Client
     assert fields_of(refusal(client.work.ListWork, work_pb2.ListWorkRequest(owner=99))) == ["owner"]  # type: ignore[arg-type]
 
 
+def test_work_is_assigned_to_a_person_and_to_a_team_and_to_nobody(client: Client):
+    task_id = hold(client, "assigned")
+    assign = work_pb2.AssignWorkRequest(context=context(actor="boss"), task_id=task_id, person="tom", team="night")
+    assert client.work.AssignWork(assign).version == 1
+    assign.context.CopyFrom(context(actor="boss"))
+    assert client.work.AssignWork(assign).version == 1, "it is so already"
+    (toms,) = listed(client, "shop/assigned", claimed_by="tom", team="night")
+    assert (toms.claimed_by, toms.team) == ("tom", "night")
+    assert reason_of(refusal(client.work.ClaimWork, claim(task_id))) == "WORK_IS_CLAIMED"
+    unassign = work_pb2.UnassignWorkRequest(context=context(actor="boss"), task_id=task_id)
+    assert client.work.UnassignWork(unassign).version == 2
+    (free,) = listed(client, "shop/assigned", unclaimed=True)
+    assert (free.claimed_by, free.team, free.HasField("claimed_at")) == ("", "", False)
+    nobody = work_pb2.AssignWorkRequest(context=context(), task_id=task_id)
+    assert fields_of(refusal(client.work.AssignWork, nobody)) == ["person"]
+
+
+def test_work_that_is_put_off_is_out_of_the_queue_until_then(client: Client):
+    task_id, now = hold(client, "put-off"), datetime.now(UTC)
+    put = work_pb2.PutOffWorkRequest(context=context(), task_id=task_id, until=stamp(now + timedelta(seconds=3)))
+    client.work.PutOffWork(put)
+    assert listed(client, "shop/put-off") == []
+    (waits,) = listed(client, "shop/put-off", put_off=True)
+    assert waits.put_off_until == put.until
+    until(lambda: listed(client, "shop/put-off"))
+    assert listed(client, "shop/put-off", put_off=True) == []
+    far = work_pb2.PutOffWorkRequest(context=context(), task_id=task_id, until=stamp(now + timedelta(days=31)))
+    error = refusal(client.work.PutOffWork, far)
+    assert reason_of(error) == "PUT_OFF_OUT_OF_BOUNDS"
+
+
+def test_a_comment_is_read_by_those_who_ask_and_gone_with_the_customer(client: Client, service: Service):
+    customer = orders_pb2.Customer(name="Cora Commented", email="cora@example.org")
+    task_id = hold(client, "cora", customer=customer)
+    secret = "Cora rings twice"
+    comment = work_pb2.CommentOnWorkRequest(context=context(actor="mia"), task_id=task_id, comment=secret)
+    receipt = client.work.CommentOnWork(comment)
+    (commented,) = listed(client, "shop/cora")
+    assert commented.comments == 1
+    read = work_pb2.GetWorkRequest(task_id=task_id, at_least=receipt.position)
+    (hidden,) = patiently(client.work.GetWork, read).comments
+    assert (hidden.by, hidden.comment) == ("mia", "")
+    read.with_personal_data = True
+    assert [each.comment for each in client.work.GetWork(read).comments] == [secret]
+    timeline = finding_pb2.GetTimelineRequest(order_id="shop/cora", with_personal_data=True)
+    assert f"Of the work mia said something: {secret}" in [
+        each.text for each in patiently(client.finding.GetTimeline, timeline).entries
+    ]
+    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+        for table in ("ledger_events", "ledger_commands", "work_tasks", "work_items"):
+            rows = connection.execute(f"SELECT t::text FROM tenant_default.{table} AS t").fetchall()
+            assert secret not in str(rows), table
+            assert secret.encode().hex() not in str(rows), table
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="cora@example.org"))
+    (erased,) = client.work.GetWork(read).comments
+    assert (erased.by, erased.comment) == ("mia", "")
+
+
+def test_work_about_no_order_is_commented_on_as_well(client: Client):
+    client.feed(1, "commented")
+    client.place("out", sku="commented")
+    (level,) = [each for each in listed(client, supplier_id="acme") if each.sku == "commented"][:1]
+    comment = work_pb2.CommentOnWorkRequest(context=context(), task_id=level.task_id, comment="acme is closed")
+    receipt = client.work.CommentOnWork(comment)
+    read = work_pb2.GetWorkRequest(task_id=level.task_id, with_personal_data=True, at_least=receipt.position)
+    found = patiently(client.work.GetWork, read)
+    assert ([each.comment for each in found.comments], found.work.sku) == (["acme is closed"], "commented")
+    empty = work_pb2.CommentOnWorkRequest(context=context(), task_id=level.task_id, comment=" ")
+    assert fields_of(refusal(client.work.CommentOnWork, empty)) == ["comment"]
+
+
+def test_what_was_done_about_work_stays_readable_when_its_reason_is_gone(client: Client, service: Service):
+    task_id = hold(client, "kept")
+    client.work.FinishWork(work_pb2.FinishWorkRequest(context=context(actor="mia"), task_id=task_id, outcome="seen"))
+    receipt = client.orders.ReleaseHold(
+        orders_pb2.ReleaseHoldRequest(
+            context=context(), order_id="shop/kept", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW
+        )
+    )
+    request = work_pb2.GetWorkRequest(task_id=task_id, at_least=receipt.position)
+    found = patiently(client.work.GetWork, request)
+    assert (found.HasField("work"), found.finished.by, found.finished.outcome) == (False, "mia", "seen")
+    shown = Terminal(service.address)("work", "show", task_id).out
+    assert "its reason is gone" in shown
+    assert "by mia: seen" in shown
+
+
 def test_of_many_who_claim_at_once_one_has_it(client: Client):
     task_id = hold(client, "race")
 
@@ -163,6 +255,57 @@ def test_the_queue_shows_what_is_next_and_counts_the_rest(client: Client, servic
     wrong = work_pb2.CountWorkRequest(matching=work_pb2.ListWorkRequest(kinds=[99]))  # type: ignore[list-item]
     assert fields_of(refusal(client.work.CountWork, wrong)) == ["matching.kinds[0]"]
     assert ff("work", "next", "--order", "shop/nobody").out == "Nothing to do.\n"
+
+
+def test_work_is_assigned_put_off_and_commented_on_at_the_terminal(client: Client, service: Service):
+    task_id = hold(client, "lead")
+    ff = Terminal(service.address)
+    assert (
+        ff("--actor", "boss", "work", "assign", task_id, "tom", "--team", "night").out
+        == f"{task_id} is for tom of night.\n"
+    )
+    assert task_id in ff("work", "list", "--assignee", "tom", "--team", "night").out
+    assert ff("--actor", "boss", "work", "unassign", task_id).out == f"{task_id} is for anybody.\n"
+    assert ff("work", "comment", task_id, "called twice").code == 0
+    assert "; a comment, see work show" in ff("work", "next", "--order", "shop/lead").out
+    assert "called twice" not in ff("work", "show", task_id).out
+    assert "console: called twice" in ff("work", "show", "hold-shop/lead", "--personal").out
+    assert f"{task_id} is put off until " in ff("work", "put-off", task_id, "--for", "2").out
+    assert ff("work", "list", "--order", "shop/lead").out == "Nothing to do.\n"
+    assert "; put off until 2" in ff("work", "next", "--order", "shop/lead", "--put-off").out
+    assert ff("work", "put-off", "hold-shop/lead").out == f"{task_id} is back in the queue.\n"
+    assert task_id in ff("work", "list", "--order", "shop/lead").out
+    assert ff("work", "put-off", task_id, "--for", "2", "--until", "2027-01-01").code == 2
+
+
+def test_many_pieces_of_work_are_finished_at_once_by_their_ids(client: Client, service: Service):
+    mine, toms, gone = hold(client, "many-1"), hold(client, "many-2"), "hold-shop/nothing"
+    client.work.ClaimWork(claim(toms, "tom"))
+    ff = Terminal(service.address)
+    done = ff("work", "finish", mine, toms, gone, "--outcome", "seen")
+    assert (done.code, done.out.splitlines()[0]) == (1, "1 finished: seen. 2 not.")
+    assert f"{toms}: tom has {toms} [WORK_IS_CLAIMED]" in done.out
+    assert "[UNKNOWN_WORK]" in done.out
+    again = ff("work", "finish", mine, toms, "--outcome", "seen", "--json").json
+    assert [(each["task_id"], "receipt" in each) for each in again] == [(mine, True), (toms, False)]
+    assert [each.task_id for each in listed(client, "shop/many-2")] == [toms]
+
+
+def test_many_pieces_of_work_are_finished_at_once_by_what_they_are(client: Client, service: Service):
+    for number in range(5):
+        hold(client, f"bulk-{number}")
+        assign = work_pb2.AssignWorkRequest(context=context(), team="bulk")
+        (found,) = listed(client, f"shop/bulk-{number}")
+        assign.task_id = found.task_id
+        client.work.AssignWork(assign)
+    ff = Terminal(service.address)
+    which = ("work", "finish-all", "--team", "bulk", "--kind", "hold")
+    dry = ff(*which, "--dry-run").out.splitlines()
+    assert (len(dry), dry[-1]) == (7, "5 would be finished.")
+    assert len(ff(*which, "--dry-run", "--json").json) == 5
+    assert ff(*which, "--outcome", "all well").out == "5 finished: all well. 0 not.\n"
+    assert ff(*which).out == "0 finished: done. 0 not.\n"
+    assert "say which work" in ff("work", "finish-all").err
 
 
 def test_the_beginning_of_a_task_is_enough_at_the_terminal_where_it_says_which(client: Client, service: Service):

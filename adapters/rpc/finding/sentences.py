@@ -159,6 +159,10 @@ SENTENCES: Mapping[str, str] = {
     # --- work
     "task.claimed": "The work was taken on by {by}: {task_id}.",
     "task.released": "The work was given back by {by}: {task_id}.",
+    "task.assigned": "The work was assigned by {by}[ to {person}][ of the team {team}].",
+    "task.unassigned": "The work was assigned to nobody by {by}.",
+    "task.put_off": "The work was put [?until:off until {until}][!until:back into the queue] by {by}.",
+    "task.commented": "Of the work {by} said something.",
     "task.finished": "The work was finished by {by}: {outcome}.",
 }
 

@@ -1,4 +1,4 @@
-"""WorkService's commands: who takes a piece of work, gives it back, finishes it."""
+"""WorkService's commands: who has a piece of work, what was said of it, until when it waits, how it was finished."""
 
 from __future__ import annotations
 
@@ -6,46 +6,91 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.shapes import text
+from adapters.rpc.sealing import person_in, sealed_with
+from adapters.rpc.shapes import happened, text
 from fulfilment.v1 import work_pb2 as pb
 from ledger.facts import Change, changes_of
-from ledger.nouns import tasks
-from ledger.nouns.tasks import Task, TaskFact
+from ledger.nouns import orders, tasks
+from ledger.nouns.tasks import Task, TaskAssigned, TaskCommented, TaskFact, TaskPutOff
 from ledger.view import View
 from projections import work
 from projections.machine.reads import Where
+from projections.work import Work
+
+_MOST_COMMENT = 10_000
 
 
-async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
-    """Whether there is such work: work is known to the read model only, which no decision reads."""
-    return await work.exists(where, _task_id(request))
+async def look_for_work(request: Any, where: Where, now: datetime) -> Work | None:
+    """The work that there is: it is known to the read model only, which no decision reads."""
+    found = (await work.find_work(where, task_id_of(request))).rows
+    return found[0] if found else None
 
 
 def claim_work(request: pb.ClaimWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
     return _of_task(task_id, lambda task: tasks.claim(task, task_id, exists, by, edge.now))
 
 
 def release_work(request: pb.ReleaseWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
     of = text(request.claimed_by, "claimed_by", 100) or by
     return _of_task(task_id, lambda task: tasks.release(task, task_id, exists, of, by, edge.now))
 
 
+def assign_work(request: pb.AssignWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
+    person, team = text(request.person, "person", 100), text(request.team, "team", 100)
+    require(bool(person or team), "person", "is required, or team: who is to do it")
+    assigned = TaskAssigned(task_id, by, edge.now, person, team)
+    return _of_task(task_id, lambda task: tasks.assign(task, assigned, exists))
+
+
+def unassign_work(request: pb.UnassignWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
+    return _of_task(task_id, lambda task: tasks.unassign(task, task_id, exists, by, edge.now))
+
+
+def put_off_work(request: pb.PutOffWorkRequest, edge: Edge) -> Ask:
+    task_id, due = task_id_of(request), edge.seen.due if edge.seen is not None else None
+    put = TaskPutOff(task_id, _person(edge), edge.now, shapes.instant(request, "until"))
+    return _of_task(task_id, lambda task: tasks.put_off(task, put, due))
+
+
+def comment_on_work(request: pb.CommentOnWorkRequest, edge: Edge) -> Ask:
+    """The comment is sealed for the customer of the order; of work about none, under the work's own id."""
+    task_id, exists = task_id_of(request), edge.seen is not None
+    stream = tasks.stream(task_id)
+    order_id = edge.seen.order_id if edge.seen is not None else ""
+    written = shapes.lines(request.comment, "comment", _MOST_COMMENT, required=True)
+    person = "" if order_id else edge.sealer.subject_of("", "", stream)
+    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, person, stream)
+    if sealed is None:  # that it is required was said
+        return Ask(lambda view: [], (stream,))
+    digest = edge.sealer.fingerprint(written.encode()).hex()[:32]
+    said = TaskCommented(task_id, sealed, digest, _person(edge), happened(request, edge.now))
+    return Ask(
+        lambda view: changes_of(stream, tasks.comment(tasks.find(view, task_id), said, exists)),
+        (stream, orders.stream(order_id)) if order_id else (stream,),
+        keys,
+        owner=(lambda view: person_in(view, order_id, edge.sealer)) if order_id else None,
+    )
+
+
 def finish_work(request: pb.FinishWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
     outcome = text(request.outcome, "outcome", 100, required=True)
     return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
 
 
-def _task_id(request: Any) -> str:
+def task_id_of(request: Any) -> str:
     return text(request.task_id, "task_id", 500, required=True)
 
 
 def _person(edge: Edge) -> str:
-    require(edge.actor != "unknown", "context.actor", "is required: work is claimed by somebody")
+    require(edge.actor != "unknown", "context.actor", "is required: work is done by somebody")
     return edge.actor
 
 
@@ -61,5 +106,9 @@ def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) 
 READERS: Readers = {
     pb.ClaimWorkRequest: Reader(claim_work, look_for_work),
     pb.ReleaseWorkRequest: Reader(release_work, look_for_work),
+    pb.AssignWorkRequest: Reader(assign_work, look_for_work),
+    pb.UnassignWorkRequest: Reader(unassign_work, look_for_work),
+    pb.PutOffWorkRequest: Reader(put_off_work, look_for_work),
+    pb.CommentOnWorkRequest: Reader(comment_on_work, look_for_work),
     pb.FinishWorkRequest: Reader(finish_work, look_for_work),
 }

@@ -36,6 +36,9 @@ def shown(each: work.Work) -> pb.Work:
         claimed_by=each.claimed_by,
         claimed_at=stamp(each.claimed_at),
         next=next_step(each.next),
+        team=each.team,
+        put_off_until=stamp(each.put_off_until),
+        comments=each.comments,
     )
 
 

@@ -27,37 +27,53 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66ulfilment/v1/work.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x03\n\x04Work\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\'\n\x05owner\x18\x03 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x08 \x01(\t\x12\x13\n\x0bsupplier_id\x18\t \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\n \x01(\t\x12\x17\n\x0ftracking_number\x18\x0b \x01(\t\x12\x0b\n\x03sku\x18\x0c \x01(\t\x12\x12\n\nclaimed_by\x18\r \x01(\t\x12.\n\nclaimed_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04next\x18\x0f \x01(\x0b\x32\x17.fulfilment.v1.NextStep\">\n\x08NextStep\x12\x0b\n\x03rpc\x18\x01 \x01(\t\x12%\n\x07request\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"\x9c\x02\n\x0fListWorkRequest\x12\'\n\x05owner\x18\x01 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12.\n\ndue_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tunclaimed\x18\x03 \x01(\x08\x12\x12\n\nclaimed_by\x18\x04 \x01(\t\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12(\n\x04page\x18\x06 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x07 \x01(\x03\x12&\n\x05kinds\x18\x08 \x03(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\x13\n\x0bsupplier_id\x18\t \x01(\t\"`\n\x10ListWorkResponse\x12!\n\x04work\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Work\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"V\n\x10\x43ountWorkRequest\x12\x30\n\x08matching\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.ListWorkRequest\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x11\x43ountWorkResponse\x12(\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.WorkCount\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xbe\x01\n\tWorkCount\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\'\n\x05owner\x18\x02 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12\x0e\n\x06pieces\x18\x03 \x01(\x03\x12\x0f\n\x07overdue\x18\x04 \x01(\x03\x12\x11\n\tunclaimed\x18\x05 \x01(\x03\x12-\n\tfirst_due\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x10\x43laimWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x12ReleaseWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\x12\n\nclaimed_by\x18\x04 \x01(\t\"w\n\x11\x46inishWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\x0f\n\x07outcome\x18\x04 \x01(\t*\x7f\n\tWorkOwner\x12\x1a\n\x16WORK_OWNER_UNSPECIFIED\x10\x00\x12\x19\n\x15WORK_OWNER_OPERATIONS\x10\x01\x12\x1f\n\x1bWORK_OWNER_SUPPLIER_MANAGER\x10\x02\x12\x1a\n\x16WORK_OWNER_AFTER_SALES\x10\x03*\xf5\x02\n\x08WorkKind\x12\x19\n\x15WORK_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_KIND_HOLD\x10\x01\x12\x14\n\x10WORK_KIND_BREACH\x10\x02\x12\x14\n\x10WORK_KIND_PARCEL\x10\x03\x12\x13\n\x0fWORK_KIND_STOCK\x10\x04\x12\x15\n\x11WORK_KIND_INQUIRY\x10\x05\x12\x16\n\x12WORK_KIND_RECOVERY\x10\x06\x12\x18\n\x14WORK_KIND_SUSPENSION\x10\x07\x12\x15\n\x11WORK_KIND_MESSAGE\x10\x08\x12\x12\n\x0eWORK_KIND_CASE\x10\t\x12\x14\n\x10WORK_KIND_ODDITY\x10\n\x12\x16\n\x12WORK_KIND_STOCK_UP\x10\r\x12\x15\n\x11WORK_KIND_INVOICE\x10\x0b\x12\x14\n\x10WORK_KIND_REFUND\x10\x0c\x12\x13\n\x0fWORK_KIND_DRAFT\x10\x0e\x12\x15\n\x11WORK_KIND_LISTING\x10\x0f\x32\x82\x03\n\x0bWorkService\x12K\n\x08ListWork\x12\x1e.fulfilment.v1.ListWorkRequest\x1a\x1f.fulfilment.v1.ListWorkResponse\x12N\n\tCountWork\x12\x1f.fulfilment.v1.CountWorkRequest\x1a .fulfilment.v1.CountWorkResponse\x12\x44\n\tClaimWork\x12\x1f.fulfilment.v1.ClaimWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12H\n\x0bReleaseWork\x12!.fulfilment.v1.ReleaseWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12\x46\n\nFinishWork\x12 .fulfilment.v1.FinishWorkRequest\x1a\x16.fulfilment.v1.Receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66ulfilment/v1/work.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x04\n\x04Work\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\'\n\x05owner\x18\x03 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\traised_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x08 \x01(\t\x12\x13\n\x0bsupplier_id\x18\t \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\n \x01(\t\x12\x17\n\x0ftracking_number\x18\x0b \x01(\t\x12\x0b\n\x03sku\x18\x0c \x01(\t\x12\x12\n\nclaimed_by\x18\r \x01(\t\x12.\n\nclaimed_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04next\x18\x0f \x01(\x0b\x32\x17.fulfilment.v1.NextStep\x12\x0c\n\x04team\x18\x10 \x01(\t\x12\x31\n\rput_off_until\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63omments\x18\x12 \x01(\x05\">\n\x08NextStep\x12\x0b\n\x03rpc\x18\x01 \x01(\t\x12%\n\x07request\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\"\xbb\x02\n\x0fListWorkRequest\x12\'\n\x05owner\x18\x01 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12.\n\ndue_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tunclaimed\x18\x03 \x01(\x08\x12\x12\n\nclaimed_by\x18\x04 \x01(\t\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12(\n\x04page\x18\x06 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x07 \x01(\x03\x12&\n\x05kinds\x18\x08 \x03(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\x13\n\x0bsupplier_id\x18\t \x01(\t\x12\x0c\n\x04team\x18\n \x01(\t\x12\x0f\n\x07put_off\x18\x0b \x01(\x08\"`\n\x10ListWorkResponse\x12!\n\x04work\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Work\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"O\n\x0eGetWorkRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x1a\n\x12with_personal_data\x18\x02 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\xa3\x01\n\x0fGetWorkResponse\x12!\n\x04work\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Work\x12,\n\x08\x63omments\x18\x02 \x03(\x0b\x32\x1a.fulfilment.v1.WorkComment\x12-\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1b.fulfilment.v1.FinishedWork\x12\x10\n\x08position\x18\x04 \x01(\x03\"R\n\x0bWorkComment\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\"S\n\x0c\x46inishedWork\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"V\n\x10\x43ountWorkRequest\x12\x30\n\x08matching\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.ListWorkRequest\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x11\x43ountWorkResponse\x12(\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.WorkCount\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xbe\x01\n\tWorkCount\x12%\n\x04kind\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.WorkKind\x12\'\n\x05owner\x18\x02 \x01(\x0e\x32\x18.fulfilment.v1.WorkOwner\x12\x0e\n\x06pieces\x18\x03 \x01(\x03\x12\x0f\n\x07overdue\x18\x04 \x01(\x03\x12\x11\n\tunclaimed\x18\x05 \x01(\x03\x12-\n\tfirst_due\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x10\x43laimWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x12ReleaseWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\x12\n\nclaimed_by\x18\x04 \x01(\t\"\x84\x01\n\x11\x41ssignWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0e\n\x06person\x18\x03 \x01(\t\x12\x0c\n\x04team\x18\x04 \x01(\t\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"h\n\x13UnassignWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\x91\x01\n\x11PutOffWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"\xa2\x01\n\x14\x43ommentOnWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"w\n\x11\x46inishWorkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\x0f\n\x07outcome\x18\x04 \x01(\t*\x7f\n\tWorkOwner\x12\x1a\n\x16WORK_OWNER_UNSPECIFIED\x10\x00\x12\x19\n\x15WORK_OWNER_OPERATIONS\x10\x01\x12\x1f\n\x1bWORK_OWNER_SUPPLIER_MANAGER\x10\x02\x12\x1a\n\x16WORK_OWNER_AFTER_SALES\x10\x03*\xf5\x02\n\x08WorkKind\x12\x19\n\x15WORK_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eWORK_KIND_HOLD\x10\x01\x12\x14\n\x10WORK_KIND_BREACH\x10\x02\x12\x14\n\x10WORK_KIND_PARCEL\x10\x03\x12\x13\n\x0fWORK_KIND_STOCK\x10\x04\x12\x15\n\x11WORK_KIND_INQUIRY\x10\x05\x12\x16\n\x12WORK_KIND_RECOVERY\x10\x06\x12\x18\n\x14WORK_KIND_SUSPENSION\x10\x07\x12\x15\n\x11WORK_KIND_MESSAGE\x10\x08\x12\x12\n\x0eWORK_KIND_CASE\x10\t\x12\x14\n\x10WORK_KIND_ODDITY\x10\n\x12\x16\n\x12WORK_KIND_STOCK_UP\x10\r\x12\x15\n\x11WORK_KIND_INVOICE\x10\x0b\x12\x14\n\x10WORK_KIND_REFUND\x10\x0c\x12\x13\n\x0fWORK_KIND_DRAFT\x10\x0e\x12\x15\n\x11WORK_KIND_LISTING\x10\x0f\x32\xf6\x05\n\x0bWorkService\x12K\n\x08ListWork\x12\x1e.fulfilment.v1.ListWorkRequest\x1a\x1f.fulfilment.v1.ListWorkResponse\x12H\n\x07GetWork\x12\x1d.fulfilment.v1.GetWorkRequest\x1a\x1e.fulfilment.v1.GetWorkResponse\x12N\n\tCountWork\x12\x1f.fulfilment.v1.CountWorkRequest\x1a .fulfilment.v1.CountWorkResponse\x12\x44\n\tClaimWork\x12\x1f.fulfilment.v1.ClaimWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12H\n\x0bReleaseWork\x12!.fulfilment.v1.ReleaseWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12\x46\n\nAssignWork\x12 .fulfilment.v1.AssignWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12J\n\x0cUnassignWork\x12\".fulfilment.v1.UnassignWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12\x46\n\nPutOffWork\x12 .fulfilment.v1.PutOffWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12L\n\rCommentOnWork\x12#.fulfilment.v1.CommentOnWorkRequest\x1a\x16.fulfilment.v1.Receipt\x12\x46\n\nFinishWork\x12 .fulfilment.v1.FinishWorkRequest\x1a\x16.fulfilment.v1.Receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.work_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKOWNER']._serialized_start=1729
-  _globals['_WORKOWNER']._serialized_end=1856
-  _globals['_WORKKIND']._serialized_start=1859
-  _globals['_WORKKIND']._serialized_end=2232
+  _globals['_WORKOWNER']._serialized_start=2813
+  _globals['_WORKOWNER']._serialized_end=2940
+  _globals['_WORKKIND']._serialized_start=2943
+  _globals['_WORKKIND']._serialized_end=3316
   _globals['_WORK']._serialized_start=132
-  _globals['_WORK']._serialized_end=567
-  _globals['_NEXTSTEP']._serialized_start=569
-  _globals['_NEXTSTEP']._serialized_end=631
-  _globals['_LISTWORKREQUEST']._serialized_start=634
-  _globals['_LISTWORKREQUEST']._serialized_end=918
-  _globals['_LISTWORKRESPONSE']._serialized_start=920
-  _globals['_LISTWORKRESPONSE']._serialized_end=1016
-  _globals['_COUNTWORKREQUEST']._serialized_start=1018
-  _globals['_COUNTWORKREQUEST']._serialized_end=1104
-  _globals['_COUNTWORKRESPONSE']._serialized_start=1106
-  _globals['_COUNTWORKRESPONSE']._serialized_end=1185
-  _globals['_WORKCOUNT']._serialized_start=1188
-  _globals['_WORKCOUNT']._serialized_end=1378
-  _globals['_CLAIMWORKREQUEST']._serialized_start=1380
-  _globals['_CLAIMWORKREQUEST']._serialized_end=1481
-  _globals['_RELEASEWORKREQUEST']._serialized_start=1483
-  _globals['_RELEASEWORKREQUEST']._serialized_end=1606
-  _globals['_FINISHWORKREQUEST']._serialized_start=1608
-  _globals['_FINISHWORKREQUEST']._serialized_end=1727
-  _globals['_WORKSERVICE']._serialized_start=2235
-  _globals['_WORKSERVICE']._serialized_end=2621
+  _globals['_WORK']._serialized_end=650
+  _globals['_NEXTSTEP']._serialized_start=652
+  _globals['_NEXTSTEP']._serialized_end=714
+  _globals['_LISTWORKREQUEST']._serialized_start=717
+  _globals['_LISTWORKREQUEST']._serialized_end=1032
+  _globals['_LISTWORKRESPONSE']._serialized_start=1034
+  _globals['_LISTWORKRESPONSE']._serialized_end=1130
+  _globals['_GETWORKREQUEST']._serialized_start=1132
+  _globals['_GETWORKREQUEST']._serialized_end=1211
+  _globals['_GETWORKRESPONSE']._serialized_start=1214
+  _globals['_GETWORKRESPONSE']._serialized_end=1377
+  _globals['_WORKCOMMENT']._serialized_start=1379
+  _globals['_WORKCOMMENT']._serialized_end=1461
+  _globals['_FINISHEDWORK']._serialized_start=1463
+  _globals['_FINISHEDWORK']._serialized_end=1546
+  _globals['_COUNTWORKREQUEST']._serialized_start=1548
+  _globals['_COUNTWORKREQUEST']._serialized_end=1634
+  _globals['_COUNTWORKRESPONSE']._serialized_start=1636
+  _globals['_COUNTWORKRESPONSE']._serialized_end=1715
+  _globals['_WORKCOUNT']._serialized_start=1718
+  _globals['_WORKCOUNT']._serialized_end=1908
+  _globals['_CLAIMWORKREQUEST']._serialized_start=1910
+  _globals['_CLAIMWORKREQUEST']._serialized_end=2011
+  _globals['_RELEASEWORKREQUEST']._serialized_start=2013
+  _globals['_RELEASEWORKREQUEST']._serialized_end=2136
+  _globals['_ASSIGNWORKREQUEST']._serialized_start=2139
+  _globals['_ASSIGNWORKREQUEST']._serialized_end=2271
+  _globals['_UNASSIGNWORKREQUEST']._serialized_start=2273
+  _globals['_UNASSIGNWORKREQUEST']._serialized_end=2377
+  _globals['_PUTOFFWORKREQUEST']._serialized_start=2380
+  _globals['_PUTOFFWORKREQUEST']._serialized_end=2525
+  _globals['_COMMENTONWORKREQUEST']._serialized_start=2528
+  _globals['_COMMENTONWORKREQUEST']._serialized_end=2690
+  _globals['_FINISHWORKREQUEST']._serialized_start=2692
+  _globals['_FINISHWORKREQUEST']._serialized_end=2811
+  _globals['_WORKSERVICE']._serialized_start=3319
+  _globals['_WORKSERVICE']._serialized_end=4077
 # @@protoc_insertion_point(module_scope)

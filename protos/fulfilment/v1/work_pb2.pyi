@@ -147,6 +147,9 @@ class Work(_message.Message):
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
     CLAIMED_AT_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    PUT_OFF_UNTIL_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Derives from what raised it; the same reason that comes up again later is new work."""
     kind: Global___WorkKind.ValueType
@@ -170,7 +173,11 @@ class Work(_message.Message):
     sku: _builtins.str
     """The SKU, if it is about a stock level or a listing."""
     claimed_by: _builtins.str
-    """The actor who has it; empty while nobody does."""
+    """Who has it, claimed or assigned; empty while nobody does."""
+    team: _builtins.str
+    """The team that is to do it, if one was named."""
+    comments: _builtins.int
+    """How many comments there are on it."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it should be done; when it came up, where nothing says so."""
@@ -186,6 +193,10 @@ class Work(_message.Message):
     @_builtins.property
     def next(self) -> Global___NextStep:
         """What to do about it next."""
+
+    @_builtins.property
+    def put_off_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it was put off, if it ever was: it is out of the queue as long as that is ahead."""
 
     def __init__(
         self,
@@ -205,10 +216,13 @@ class Work(_message.Message):
         claimed_by: _builtins.str = ...,
         claimed_at: _timestamp_pb2.Timestamp | None = ...,
         next: Global___NextStep | None = ...,
+        team: _builtins.str = ...,
+        put_off_until: _timestamp_pb2.Timestamp | None = ...,
+        comments: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "next", b"next", "raised_at", b"raised_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "next", b"next", "put_off_until", b"put_off_until", "raised_at", b"raised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "due", b"due", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "comments", b"comments", "due", b"due", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "put_off_until", b"put_off_until", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "team", b"team", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,18 +271,24 @@ class ListWorkRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    PUT_OFF_FIELD_NUMBER: _builtins.int
     owner: Global___WorkOwner.ValueType
     """Only for them; unspecified means everybody."""
     unclaimed: _builtins.bool
     """Only what nobody has claimed."""
     claimed_by: _builtins.str
-    """Only what this actor has claimed."""
+    """Only what this person has, claimed or assigned."""
     order_id: _builtins.str
     """Only about this order."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     supplier_id: _builtins.str
     """Only about this supplier."""
+    team: _builtins.str
+    """Only what this team is to do."""
+    put_off: _builtins.bool
+    """Only what is put off now, which is left out otherwise."""
     @_builtins.property
     def due_before(self) -> _timestamp_pb2.Timestamp:
         """Only what is due before; absent means all."""
@@ -293,10 +313,12 @@ class ListWorkRequest(_message.Message):
         at_least: _builtins.int = ...,
         kinds: _abc.Iterable[Global___WorkKind.ValueType] | None = ...,
         supplier_id: _builtins.str = ...,
+        team: _builtins.str = ...,
+        put_off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "kinds", b"kinds", "order_id", b"order_id", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id", "unclaimed", b"unclaimed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "kinds", b"kinds", "order_id", b"order_id", "owner", b"owner", "page", b"page", "put_off", b"put_off", "supplier_id", b"supplier_id", "team", b"team", "unclaimed", b"unclaimed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -333,6 +355,140 @@ class ListWorkResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListWorkResponse: _TypeAlias = ListWorkResponse  # noqa: Y015
+
+@_typing.final
+class GetWorkRequest(_message.Message):
+    """Asks for one piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Which. Required."""
+    with_personal_data: _builtins.bool
+    """Whether the texts of comments are wanted, which may name people."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        with_personal_data: _builtins.bool = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "task_id", b"task_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkRequest: _TypeAlias = GetWorkRequest  # noqa: Y015
+
+@_typing.final
+class GetWorkResponse(_message.Message):
+    """One piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    COMMENTS_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def work(self) -> Global___Work:
+        """The work; absent once its reason is gone."""
+
+    @_builtins.property
+    def comments(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkComment]:
+        """What was said of it, in the order it was recorded."""
+
+    @_builtins.property
+    def finished(self) -> Global___FinishedWork:
+        """How it was finished; absent if it was not."""
+
+    def __init__(
+        self,
+        *,
+        work: Global___Work | None = ...,
+        comments: _abc.Iterable[Global___WorkComment] | None = ...,
+        finished: Global___FinishedWork | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "work", b"work"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comments", b"comments", "finished", b"finished", "position", b"position", "work", b"work"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkResponse: _TypeAlias = GetWorkResponse  # noqa: Y015
+
+@_typing.final
+class WorkComment(_message.Message):
+    """What somebody said of a piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """Who."""
+    comment: _builtins.str
+    """What; empty if personal data were not asked for, or the customer was erased."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        by: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkComment: _TypeAlias = WorkComment  # noqa: Y015
+
+@_typing.final
+class FinishedWork(_message.Message):
+    """How a piece of work was finished."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """By whom."""
+    outcome: _builtins.str
+    """What came of it."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        outcome: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishedWork: _TypeAlias = FinishedWork  # noqa: Y015
 
 @_typing.final
 class CountWorkRequest(_message.Message):
@@ -501,6 +657,158 @@ class ReleaseWorkRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleaseWorkRequest: _TypeAlias = ReleaseWorkRequest  # noqa: Y015
+
+@_typing.final
+class AssignWorkRequest(_message.Message):
+    """Asks to say who is to do a piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Which. Required."""
+    person: _builtins.str
+    """The person, by a pseudonym of at most 100 characters. This, or the team, is required."""
+    team: _builtins.str
+    """The team, in at most 100 characters."""
+    at_least: _builtins.int
+    """Look at no earlier state of the queue than this position of the log."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks; the actor is required."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        task_id: _builtins.str = ...,
+        person: _builtins.str = ...,
+        team: _builtins.str = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "context", b"context", "person", b"person", "task_id", b"task_id", "team", b"team"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignWorkRequest: _TypeAlias = AssignWorkRequest  # noqa: Y015
+
+@_typing.final
+class UnassignWorkRequest(_message.Message):
+    """Asks to say that nobody in particular is to do a piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Which. Required."""
+    at_least: _builtins.int
+    """Look at no earlier state of the queue than this position of the log."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks; the actor is required."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        task_id: _builtins.str = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "context", b"context", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnassignWorkRequest: _TypeAlias = UnassignWorkRequest  # noqa: Y015
+
+@_typing.final
+class PutOffWorkRequest(_message.Message):
+    """Asks to put a piece of work off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Which. Required."""
+    at_least: _builtins.int
+    """Look at no earlier state of the queue than this position of the log."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks; the actor is required."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is out of the queue; absent means that it is back at once."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        task_id: _builtins.str = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "context", b"context", "task_id", b"task_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutOffWorkRequest: _TypeAlias = PutOffWorkRequest  # noqa: Y015
+
+@_typing.final
+class CommentOnWorkRequest(_message.Message):
+    """Asks to say something of a piece of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Which. Required."""
+    comment: _builtins.str
+    """What to know, 1 to 10,000 characters; sealed, under the customer of the order that the work is about. Required."""
+    at_least: _builtins.int
+    """Look at no earlier state of the queue than this position of the log."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks; the actor is required."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was written; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        task_id: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "comment", b"comment", "context", b"context", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentOnWorkRequest: _TypeAlias = CommentOnWorkRequest  # noqa: Y015
 
 @_typing.final
 class FinishWorkRequest(_message.Message):

@@ -30,8 +30,8 @@ class WorkServiceStub:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -54,6 +54,11 @@ class WorkServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.FromString,
                 _registered_method=True)
+        self.GetWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/GetWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.GetWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_work__pb2.GetWorkResponse.FromString,
+                _registered_method=True)
         self.CountWork = channel.unary_unary(
                 '/fulfilment.v1.WorkService/CountWork',
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.CountWorkRequest.SerializeToString,
@@ -69,6 +74,26 @@ class WorkServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.ReleaseWorkRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.AssignWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/AssignWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.AssignWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.UnassignWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/UnassignWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.UnassignWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.PutOffWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/PutOffWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.PutOffWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.CommentOnWork = channel.unary_unary(
+                '/fulfilment.v1.WorkService/CommentOnWork',
+                request_serializer=fulfilment_dot_v1_dot_work__pb2.CommentOnWorkRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.FinishWork = channel.unary_unary(
                 '/fulfilment.v1.WorkService/FinishWork',
                 request_serializer=fulfilment_dot_v1_dot_work__pb2.FinishWorkRequest.SerializeToString,
@@ -80,8 +105,8 @@ class WorkServiceServicer:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -95,6 +120,14 @@ class WorkServiceServicer:
 
     def ListWork(self, request, context):
         """Lists work that is not finished, the most urgent first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWork(self, request, context):
+        """Reads one piece of work, and what was said of it.
+        Fails with NOT_FOUND / UNKNOWN_WORK if there is none and never was any that somebody took or said something of.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +158,43 @@ class WorkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssignWork(self, request, context):
+        """Assigns a piece of work to a person, to a team, or to a person of a team, whoever has it now. What is so already
+        records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnassignWork(self, request, context):
+        """Takes the person and the team from a piece of work. What nobody has records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutOffWork(self, request, context):
+        """Takes a piece of work out of the queue until a time, when it is back by itself. The same time again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, WORK_IS_FINISHED, or
+        PUT_OFF_OUT_OF_BOUNDS if the time is past, after the work is due, or, where it is due already, more than 30 days
+        ahead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CommentOnWork(self, request, context):
+        """Says something of a piece of work for the next one who looks, also of one that is finished. The same of the same
+        person and time again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FinishWork(self, request, context):
         """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
@@ -142,6 +212,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.SerializeToString,
             ),
+            'GetWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.GetWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_work__pb2.GetWorkResponse.SerializeToString,
+            ),
             'CountWork': grpc.unary_unary_rpc_method_handler(
                     servicer.CountWork,
                     request_deserializer=fulfilment_dot_v1_dot_work__pb2.CountWorkRequest.FromString,
@@ -155,6 +230,26 @@ def add_WorkServiceServicer_to_server(servicer, server):
             'ReleaseWork': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseWork,
                     request_deserializer=fulfilment_dot_v1_dot_work__pb2.ReleaseWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'AssignWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.AssignWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'UnassignWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnassignWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.UnassignWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'PutOffWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutOffWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.PutOffWorkRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'CommentOnWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.CommentOnWork,
+                    request_deserializer=fulfilment_dot_v1_dot_work__pb2.CommentOnWorkRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'FinishWork': grpc.unary_unary_rpc_method_handler(
@@ -174,8 +269,8 @@ class WorkService:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -204,6 +299,33 @@ class WorkService:
             '/fulfilment.v1.WorkService/ListWork',
             fulfilment_dot_v1_dot_work__pb2.ListWorkRequest.SerializeToString,
             fulfilment_dot_v1_dot_work__pb2.ListWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/GetWork',
+            fulfilment_dot_v1_dot_work__pb2.GetWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_work__pb2.GetWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -284,6 +406,114 @@ class WorkService:
             target,
             '/fulfilment.v1.WorkService/ReleaseWork',
             fulfilment_dot_v1_dot_work__pb2.ReleaseWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/AssignWork',
+            fulfilment_dot_v1_dot_work__pb2.AssignWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnassignWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/UnassignWork',
+            fulfilment_dot_v1_dot_work__pb2.UnassignWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutOffWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/PutOffWork',
+            fulfilment_dot_v1_dot_work__pb2.PutOffWorkRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CommentOnWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.WorkService/CommentOnWork',
+            fulfilment_dot_v1_dot_work__pb2.CommentOnWorkRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -31,8 +31,8 @@ class WorkServiceStub:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -50,6 +50,10 @@ class WorkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> WorkServiceAsyncStub: ...
     ListWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ListWorkRequest, _work_pb2.ListWorkResponse]
     """Lists work that is not finished, the most urgent first."""
+    GetWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.GetWorkRequest, _work_pb2.GetWorkResponse]
+    """Reads one piece of work, and what was said of it.
+    Fails with NOT_FOUND / UNKNOWN_WORK if there is none and never was any that somebody took or said something of.
+    """
     CountWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.CountWorkRequest, _work_pb2.CountWorkResponse]
     """Counts work that is not finished, by kind and by whom it is for."""
     ClaimWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]
@@ -62,6 +66,27 @@ class WorkServiceStub:
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
     WORK_IS_FINISHED.
     """
+    AssignWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.AssignWorkRequest, _common_pb2.Receipt]
+    """Assigns a piece of work to a person, to a team, or to a person of a team, whoever has it now. What is so already
+    records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+    """
+    UnassignWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.UnassignWorkRequest, _common_pb2.Receipt]
+    """Takes the person and the team from a piece of work. What nobody has records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+    """
+    PutOffWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.PutOffWorkRequest, _common_pb2.Receipt]
+    """Takes a piece of work out of the queue until a time, when it is back by itself. The same time again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, WORK_IS_FINISHED, or
+    PUT_OFF_OUT_OF_BOUNDS if the time is past, after the work is due, or, where it is due already, more than 30 days
+    ahead.
+    """
+    CommentOnWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.CommentOnWorkRequest, _common_pb2.Receipt]
+    """Says something of a piece of work for the next one who looks, also of one that is finished. The same of the same
+    person and time again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK.
+    """
     FinishWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.FinishWorkRequest, _common_pb2.Receipt]
     """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
@@ -73,8 +98,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -89,6 +114,10 @@ class WorkServiceAsyncStub(WorkServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ListWorkRequest, _work_pb2.ListWorkResponse]  # type: ignore[assignment]
     """Lists work that is not finished, the most urgent first."""
+    GetWork: _aio.UnaryUnaryMultiCallable[_work_pb2.GetWorkRequest, _work_pb2.GetWorkResponse]  # type: ignore[assignment]
+    """Reads one piece of work, and what was said of it.
+    Fails with NOT_FOUND / UNKNOWN_WORK if there is none and never was any that somebody took or said something of.
+    """
     CountWork: _aio.UnaryUnaryMultiCallable[_work_pb2.CountWorkRequest, _work_pb2.CountWorkResponse]  # type: ignore[assignment]
     """Counts work that is not finished, by kind and by whom it is for."""
     ClaimWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -101,6 +130,27 @@ class WorkServiceAsyncStub(WorkServiceStub):
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
     WORK_IS_FINISHED.
     """
+    AssignWork: _aio.UnaryUnaryMultiCallable[_work_pb2.AssignWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Assigns a piece of work to a person, to a team, or to a person of a team, whoever has it now. What is so already
+    records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+    """
+    UnassignWork: _aio.UnaryUnaryMultiCallable[_work_pb2.UnassignWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Takes the person and the team from a piece of work. What nobody has records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+    """
+    PutOffWork: _aio.UnaryUnaryMultiCallable[_work_pb2.PutOffWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Takes a piece of work out of the queue until a time, when it is back by itself. The same time again records
+    nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, WORK_IS_FINISHED, or
+    PUT_OFF_OUT_OF_BOUNDS if the time is past, after the work is due, or, where it is due already, more than 30 days
+    ahead.
+    """
+    CommentOnWork: _aio.UnaryUnaryMultiCallable[_work_pb2.CommentOnWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Says something of a piece of work for the next one who looks, also of one that is finished. The same of the same
+    person and time again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_WORK.
+    """
     FinishWork: _aio.UnaryUnaryMultiCallable[_work_pb2.FinishWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
@@ -111,8 +161,8 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
-    asks is malformed.
+    question answered. People claim it, give it back, assign it, put it off, comment on it and finish it; a command
+    whose context.actor does not say who asks is malformed. Many are finished at once by a batch of FinishWork.
 
     Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
     they wait for that position.
@@ -131,6 +181,16 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_work_pb2.ListWorkResponse, _abc.Awaitable[_work_pb2.ListWorkResponse]]:
         """Lists work that is not finished, the most urgent first."""
+
+    @_abc_1.abstractmethod
+    def GetWork(
+        self,
+        request: _work_pb2.GetWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_work_pb2.GetWorkResponse, _abc.Awaitable[_work_pb2.GetWorkResponse]]:
+        """Reads one piece of work, and what was said of it.
+        Fails with NOT_FOUND / UNKNOWN_WORK if there is none and never was any that somebody took or said something of.
+        """
 
     @_abc_1.abstractmethod
     def CountWork(
@@ -160,6 +220,51 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a piece of work back. What nobody has claimed records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
         WORK_IS_FINISHED.
+        """
+
+    @_abc_1.abstractmethod
+    def AssignWork(
+        self,
+        request: _work_pb2.AssignWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Assigns a piece of work to a person, to a team, or to a person of a team, whoever has it now. What is so already
+        records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+        """
+
+    @_abc_1.abstractmethod
+    def UnassignWork(
+        self,
+        request: _work_pb2.UnassignWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Takes the person and the team from a piece of work. What nobody has records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK or FAILED_PRECONDITION / WORK_IS_FINISHED.
+        """
+
+    @_abc_1.abstractmethod
+    def PutOffWork(
+        self,
+        request: _work_pb2.PutOffWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Takes a piece of work out of the queue until a time, when it is back by itself. The same time again records
+        nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, WORK_IS_FINISHED, or
+        PUT_OFF_OUT_OF_BOUNDS if the time is past, after the work is due, or, where it is due already, more than 30 days
+        ahead.
+        """
+
+    @_abc_1.abstractmethod
+    def CommentOnWork(
+        self,
+        request: _work_pb2.CommentOnWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Says something of a piece of work for the next one who looks, also of one that is finished. The same of the same
+        person and time again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_WORK.
         """
 
     @_abc_1.abstractmethod

@@ -57,6 +57,28 @@ WORK: Scenarios = {
         "PROJECTION_BEHIND": as_it_is,
         "BEYOND_THE_LOG": beyond,
     },
+    "GetWork": {"UNKNOWN_WORK": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "AssignWork": {
+        "UNKNOWN_WORK": as_it_is,
+        "WORK_IS_FINISHED": of_task(Trade.finished),
+        "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
+    },
+    "UnassignWork": {
+        "UNKNOWN_WORK": as_it_is,
+        "WORK_IS_FINISHED": of_task(Trade.finished),
+        "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
+    },
+    "PutOffWork": {
+        "UNKNOWN_WORK": as_it_is,
+        "WORK_IS_CLAIMED": of_task(Trade.claimed),
+        "WORK_IS_FINISHED": of_task(Trade.finished),
+        "PUT_OFF_OUT_OF_BOUNDS": of_task(Trade.task, until=stamp(NOW + 40 * DAY)),
+        "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
+    },
+    "CommentOnWork": {"UNKNOWN_WORK": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "FinishWork": {
         "UNKNOWN_WORK": as_it_is,
         "WORK_IS_CLAIMED": of_task(Trade.claimed),
