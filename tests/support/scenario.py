@@ -304,12 +304,11 @@ class Scenario:
         """An order that is complete and paid unless said otherwise."""
         channel, _, number = order_id.partition("/")
         known: dict[str, Any] = {"placed_at": self.now, "customer": ANNA, "has_contact": True, "has_address": True}
-        known |= {"destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
+        known |= {"currency": "EUR", "destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
         placed = OrderPlaced(
             order_id=order_id,
             channel=channel,
             channel_order_id=number,
-            currency="EUR",
             at=self.now,
             payment=payment,
             **{**known, **more},
