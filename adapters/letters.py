@@ -10,7 +10,7 @@ with.
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
@@ -174,12 +174,12 @@ class Letters:
         brand = brand_of(policy_at(agreed, asked.at).brands, channel)
         return replace(brand, name=brand.name or channel)
 
-    def addressed(self, letter: Envelope, tenant: str, message: Message, at: datetime) -> Envelope:
-        """The letter with what its mail is known by."""
-        asked = message.asked
-        mail = self._id("mail", tenant, asked.message_id, str(message.retries))
-        thread = self._id("thread", tenant, asked.recipient, asked.about.order_id or messages.subject_of(asked.about))
-        return letter._replace(mail_id=mail, thread_id=thread, at=at)
+    def addressed(self, letter: Envelope, tenant: str, said: Sequence[Message], at: datetime) -> Envelope:
+        """The letter of these messages with what its mail is known by."""
+        first = said[0].asked
+        mail = self._id("mail", tenant, *(f"{each.message_id} {each.retries}" for each in said))
+        thread = self._id("thread", tenant, first.recipient, first.about.order_id or messages.subject_of(first.about))
+        return letter._replace(message_id=first.message_id, mail_id=mail, thread_id=thread, at=at)
 
     def _id(self, *named: str) -> str:
         return b32encode(self._sealer.fingerprint("\0".join(named).encode())[:15]).decode().lower()

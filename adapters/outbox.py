@@ -21,7 +21,7 @@ from psycopg_pool import PoolTimeout
 from adapters.every_tenant import EveryTenant
 from adapters.letters import Letters
 from adapters.mails import NotTaken
-from adapters.messages.envelope import Envelope, Erased
+from adapters.messages.envelope import Envelope, Erased, together
 from adapters.senders import Sender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
@@ -65,9 +65,14 @@ _LOCK_SEED = 0x0B0C5E
 class _Handled(NamedTuple):
     """A message that was handled lately, which the read model may not show yet."""
 
+    notice: Notice
     position: int
     again_at: float
     """Not before then, in the time of the event loop."""
+
+
+Thread = list[Notice]
+"""Messages to the same people about one object, which keep their order."""
 
 
 class _Work(NamedTuple):
@@ -140,28 +145,43 @@ class Outbox:
                 *await self._due_by_time(connection, work),
             ]
             await self._ask(work, due)
-            known = list(work.handled.keys() - {notice.message_id for notice in due})
-            waiting = await outbox.unsent(connection, tenant.schema, now, known, MOST_AT_ONCE)
-            open_ones = list({notice.message_id: notice for notice in (*due, *waiting)}.values())
-            return await self._deliver_all(connection, work, open_ones)
+            return await self._deliver_all(connection, work, await self._threads(connection, work, due))
 
-    async def _deliver_all(self, connection: AsyncConnection[Any], work: _Work, open_ones: Sequence[Notice]) -> int:
+    async def _threads(self, connection: AsyncConnection[Any], work: _Work, due: Sequence[Notice]) -> list[Thread]:
+        """All that is open of each thread with something to do, also what the read model does not show yet."""
+        clock = asyncio.get_running_loop().time()
+        known = list(work.handled.keys() - {notice.message_id for notice in due})
+        wanted = {_thread_of(notice) for notice in due}
+        open_ones = await outbox.open_threads(
+            connection, work.tenant.schema, work.now, known, list(wanted), MOST_AT_ONCE
+        )
+        wanted |= {_thread_of(notice) for notice in open_ones}
+        lately = [each.notice for each in work.handled.values() if _thread_of(each.notice) in wanted]
+        threads: dict[str, dict[str, Notice]] = {}
+        for notice in sorted((*open_ones, *lately), key=lambda each: (each.caused_at, each.cause)):
+            handled = work.handled.get(notice.message_id)
+            if handled is None or handled.again_at <= clock:
+                threads.setdefault(_thread_of(notice), {})[notice.message_id] = notice
+        return [list(thread.values()) for thread in threads.values()]
+
+    async def _deliver_all(self, connection: AsyncConnection[Any], work: _Work, threads: Sequence[Thread]) -> int:
         """Hands messages over while its turn lasts; returns how many it handled."""
         clock = asyncio.get_running_loop().time
         done, turn_ends_at = 0, clock() + _TURN_SECONDS
-        while done < len(open_ones) and clock() < turn_ends_at:
+        while done < len(threads) and clock() < turn_ends_at:
             await connection.execute("SELECT 1")  # fails if the lock is lost with the connection
-            chunk = open_ones[done : done + self._sender.at_once]
-            view = await self._letters.present(work.tenant.log, [(each.message_id, each.about) for each in chunk])
+            chunk = threads[done : done + self._sender.at_once]
+            named = [(each.message_id, each.about) for thread in chunk for each in thread]
+            view = await self._letters.present(work.tenant.log, named)
             ended = await asyncio.gather(*(self._deliver(work, view, each) for each in chunk), return_exceptions=True)
             # All of them have ended before the lock is released.
-            for notice, trouble in zip(chunk, ended, strict=True):
+            for thread, trouble in zip(chunk, ended, strict=True):
                 if trouble is not None:
-                    self._set_aside(work, notice, trouble)
+                    self._set_aside(work, thread, trouble)
             done += len(chunk)
-        for notice in open_ones[done:]:
+        for notice in (each for thread in threads[done:] for each in thread):
             work.handled.pop(notice.message_id, None)  # though asked for, it is still to be handed over
-        return done
+        return sum(map(len, threads[:done]))
 
     @asynccontextmanager
     async def _leading(self, tenant: Tenant) -> AsyncIterator[AsyncConnection[Any] | None]:
@@ -205,18 +225,18 @@ class Outbox:
                 if notices.ask(view, notice, self._letters.newest, work.now):
                     wanted.append(notice)
                 else:
-                    self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+                    self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
             except Exception as error:  # noqa: BLE001 - the other messages are asked for
-                self._set_aside(work, notice, error)
+                self._set_aside(work, [notice], error)
         return wanted
 
     async def _ask(self, work: _Work, due: Sequence[Notice]) -> None:
         answers = await work.tenant.ledger.execute_many([self._asking(work, notice) for notice in due])
         for notice, answer in zip(due, answers, strict=True):
             if isinstance(answer, Receipt):
-                self._remember(work, notice.message_id, answer.position)
+                self._remember(work, notice, answer.position)
             else:
-                self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+                self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
 
     def _asking(self, work: _Work, notice: Notice) -> Command:
         newest, now = self._letters.newest, work.now
@@ -225,65 +245,99 @@ class Outbox:
         request = f"ask:{notice.message_id}:{now.isoformat()}"
         return own_command(request, ACTOR, lambda view: notices.ask(view, notice, newest, now), streams)
 
-    def _remember(self, work: _Work, message_id: str, position: int, seconds: float = 0.0) -> None:
-        work.handled[message_id] = _Handled(position, asyncio.get_running_loop().time() + seconds)
+    def _remember(self, work: _Work, notice: Notice, position: int, seconds: float = 0.0) -> None:
+        again_at = asyncio.get_running_loop().time() + seconds
+        work.handled[notice.message_id] = _Handled(notice, position, again_at)
 
-    def _set_aside(self, work: _Work, notice: Notice, error: BaseException) -> None:
-        """Skips a message that fails, so that the others go on; raises errors that concern all of them."""
+    def _set_aside(self, work: _Work, thread: Thread, error: BaseException) -> None:
+        """Skips messages that fail, so that the others go on; raises errors that concern all of them."""
         if not isinstance(error, Exception) or is_trouble(error) or isinstance(error, _TROUBLE):
             raise error
-        log.error("message %s of %s failed and is tried later", notice.message_id, work.tenant.name, exc_info=error)
-        self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+        for notice in thread:
+            message_id, tenant = notice.message_id, work.tenant.name
+            log.error("message %s of %s failed and is tried later", message_id, tenant, exc_info=error)
+            self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
 
     # --- sending ---
 
-    async def _deliver(self, work: _Work, view: View, notice: Notice) -> None:
-        """Hands one message over, if the log still wants it to be, and records what came of it."""
-        message_id, log_of, now = notice.message_id, work.tenant.log, work.now
-        message = messages.find(view, message_id)
-        if message is None or message.next_at is None or message.next_at > now:
-            return self._remember(work, message_id, await log_of.head())
-        # A message that time alone made due holds its own reason.
-        because = notices.obsolete(view, message.asked.kind, message.asked.about, work.policy)
-        if not because and notices.waits(view, message.asked.kind, message.asked.about):
-            return self._remember(work, message_id, 0, _WAIT_SECONDS)
-        outcome = _cancelled(message_id, because, now) if because else await self._hand_over(work, view, message)
-        stream = messages.stream(message_id)
-        # The request id contains the version, so one version is handled once.
-        request = f"{outcome.word}:{message_id}:{view.entry(stream).version}"
-        answer = await self._record(work, own_command(request, ACTOR, outcome.decide, (stream,)))
-        if isinstance(answer, Receipt):
-            self._remember(work, message_id, answer.position)
-        elif isinstance(answer, RequestReused):
-            # The hand-over cannot be recorded, so it must not be repeated.
-            self._remember(work, message_id, 0, _LOOK_AGAIN_SECONDS)
+    async def _deliver(self, work: _Work, view: View, thread: Thread) -> None:
+        """Hands over what is due of a thread, as far as the log still wants it to be, and records what came of it."""
+        open_ones = []
+        for notice in thread:
+            message = messages.find(view, notice.message_id)
+            if message is None or message.next_at is None:
+                self._remember(work, notice, await work.tenant.log.head())
+                continue
+            # A message that time alone made due holds its own reason.
+            kind, about = message.asked.kind, message.asked.about
+            if because := notices.obsolete(view, kind, about, work.policy):
+                await self._end(work, view, [message], _cancelled([message], because, work.now))
+            elif notices.waits(view, kind, about):
+                self._remember(work, notice, 0, _WAIT_SECONDS)  # and what comes after it need not wait
+            else:
+                open_ones.append(message)
+        if mail := messages.next_mail(open_ones, work.now):
+            await self._hand_over(work, view, mail)
 
-    async def _hand_over(self, work: _Work, view: View, message: Message) -> _Outcome:
+    async def _hand_over(self, work: _Work, view: View, mail: Sequence[Message]) -> None:
+        """Writes these messages into one mail and records what the sender answered; what cannot be written ends."""
+        written: dict[str, Envelope] = {}
+        for message in mail:
+            try:
+                written[message.message_id] = await self._letters.write(work.tenant.log, view, message.asked)
+            except Erased:
+                await self._end(work, view, [message], _cancelled([message], "person_erased", work.now))
+            except (KeyError, Unreadable):
+                await self._end(
+                    work, view, [message], self._failed([message], NotTaken(_UNWRITABLE, lasting=True), work)
+                )
+            except Exception as mistake:
+                if is_trouble(mistake):
+                    raise
+                log.exception("message %s cannot be written", message.message_id)
+                # The others wait until it is tried again.
+                return await self._end(work, view, [message], self._failed([message], NotTaken("sender_failed"), work))
+        said = [message for message in mail if message.message_id in written]
+        if not said:
+            return None
+        letter = together(list(written.values())) if len(said) > 1 else written[said[0].message_id]
+        letter = self._letters.addressed(letter, work.tenant.name, said, work.now)
+        return await self._end(work, view, said, await self._outcome(work, said, letter))
+
+    async def _outcome(self, work: _Work, said: Sequence[Message], letter: Envelope) -> _Outcome:
         """What is to be recorded once the sender has answered."""
-        message_id = message.message_id
-        error, lasting, answer = "", False, ""
         try:
-            letter = await self._letters.write(work.tenant.log, view, message.asked)
-            letter = self._letters.addressed(letter, work.tenant.name, message, work.now)
             reference = await self._sent(work.tenant.name, letter)
-        except Erased:
-            return _cancelled(message_id, "person_erased", work.now)
         except NotTaken as refused:
-            error, lasting, answer = refused.error, refused.lasting, refused.answer
+            return self._failed(said, refused, work, letter.mail_id)
         except TimeoutError:
-            error = "timeout"
-        except (KeyError, Unreadable):
-            error, lasting = "cannot_be_written", True
+            return self._failed(said, NotTaken("timeout"), work, letter.mail_id)
         except Exception as mistake:
             if is_trouble(mistake):
                 raise
-            log.exception("message %s failed", message_id)
-            error = "sender_failed"
-        if error:
-            log.warning("message %s was not taken by %s: %s", message_id, self._sender.channel, error)
-            return _Outcome("failed", lambda view: notices.failed(view, message_id, error, lasting, work.now, answer))
-        channel, mail_id = self._sender.channel, letter.mail_id
-        return _Outcome("sent", lambda view: notices.sent(view, message_id, channel, reference, work.now, mail_id))
+            log.exception("message %s failed", letter.message_id)
+            return self._failed(said, NotTaken("sender_failed"), work, letter.mail_id)
+        ids, channel, now = _ids(said), self._sender.channel, work.now
+        return _Outcome("sent", lambda view: notices.sent(view, ids, channel, reference, now, letter.mail_id))
+
+    def _failed(self, said: Sequence[Message], why: NotTaken, work: _Work, mail_id: str = "") -> _Outcome:
+        ids, now = _ids(said), work.now
+        log.warning("message %s was not taken by %s: %s", ", ".join(ids), self._sender.channel, why.error)
+        error, lasting, answer = why.error, why.lasting, why.answer
+        return _Outcome("failed", lambda view: notices.failed(view, ids, error, lasting, now, answer, mail_id))
+
+    async def _end(self, work: _Work, view: View, said: Sequence[Message], outcome: _Outcome) -> None:
+        """Records what came of a mail, of all its messages or of none."""
+        streams = tuple(messages.stream(each.message_id) for each in said)
+        # The request id contains the version, so one version is handled once.
+        request = f"{outcome.word}:{said[0].message_id}:{view.entry(streams[0]).version}"
+        answer = await self._record(work, own_command(request, ACTOR, outcome.decide, streams))
+        for message in said:
+            if isinstance(answer, Receipt):
+                self._remember(work, _notice_of(message), answer.position)
+            elif isinstance(answer, RequestReused):
+                # The hand-over cannot be recorded, so it must not be repeated.
+                self._remember(work, _notice_of(message), 0, _LOOK_AGAIN_SECONDS)
 
     async def _sent(self, tenant: str, letter: Envelope) -> str:
         async with asyncio.timeout(_SENDING_SECONDS):
@@ -305,5 +359,22 @@ class Outbox:
         raise AssertionError("the last attempt answers or raises")
 
 
-def _cancelled(message_id: str, because: str, now: datetime) -> _Outcome:
+_UNWRITABLE = "cannot_be_written"
+
+
+def _ids(said: Sequence[Message]) -> list[str]:
+    return [message.message_id for message in said]
+
+
+def _cancelled(said: Sequence[Message], because: str, now: datetime) -> _Outcome:
+    (message_id,) = _ids(said)
     return _Outcome("cancelled", lambda view: notices.cancel(view, message_id, because, notices.LEDGER, now))
+
+
+def _thread_of(notice: Notice) -> str:
+    return messages.thread_of(notice.kind.audience, notice.about)
+
+
+def _notice_of(message: Message) -> Notice:
+    asked = message.asked
+    return Notice(asked.message_id, asked.kind, asked.about, asked.caused_at, asked.cause)

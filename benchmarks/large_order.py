@@ -586,8 +586,8 @@ def _others() -> Iterator[Command]:
     ):
         yield Command(f"outbox: {kind}", many, _asks_message(kind, about), 1)
     confirmed = many.after(_asks_message(MessageKind.ORDER_CONFIRMED, About(ORDER)))
-    failed = only_now(notices.failed, "m1", "no route", True)
-    yield Command("outbox: sent", confirmed, only_now(notices.sent, "m1", "mail", "m-1"), 1)
+    failed = only_now(notices.failed, ("m1",), "no route", True)
+    yield Command("outbox: sent", confirmed, only_now(notices.sent, ("m1",), "mail", "m-1"), 1)
     yield Command("outbox: failed", confirmed, failed, 1)
     yield Command("CancelMessage", confirmed, only_now(notices.cancel, "m1", "by_a_person", "mia"), 1)
     yield Command("RetryMessage", confirmed.after(failed), only_now(notices.retry, "m1", "mia"), 1)

@@ -79,6 +79,7 @@ _GROUPS = {
         "message_attempts",
         "message_retry_seconds",
         "message_retry_most_seconds",
+        "message_window_minutes",
         "delay_notice_hours",
         "language",
         "languages",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -115,6 +115,7 @@ def streams_of(message_id: str, about: About) -> list[str]:
 
 def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now: datetime) -> MessageAsked:
     kind, about = notice.kind, notice.about
+    waits_until = notice.caused_at + timedelta(minutes=policy.message_window_minutes)
     recipient, wanted = _recipient(view, kind, about, policy)
     language = next(each for each in (wanted, policy.language, LAST_RESORT) if (kind, each) in templates)
     return MessageAsked(
@@ -128,6 +129,7 @@ def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now
         notice.caused_at,
         now,
         notice.cause,
+        None if kind.is_urgent or waits_until <= now else waits_until,
     )
 
 
@@ -442,17 +444,42 @@ def waits(view: View, kind: MessageKind, about: About) -> bool:
 # --- what comes of it -----------------------------------------------------------------------------
 
 
-def sent(view: View, message_id: str, channel: str, reference: str, now: datetime, mail_id: str = "") -> list[Change]:
-    """A sender accepted the message."""
-    message = messages.known(messages.find(view, message_id), message_id)
-    return changes_of(messages.stream(message_id), messages.send(message, channel, reference, now, mail_id))
+def sent(
+    view: View, message_ids: Iterable[str], channel: str, reference: str, now: datetime, mail_id: str = ""
+) -> list[Change]:
+    """A sender accepted the mail of these messages."""
+    return [
+        change
+        for message in _known(view, message_ids)
+        for change in changes_of(
+            messages.stream(message.message_id), messages.send(message, channel, reference, now, mail_id)
+        )
+    ]
 
 
-def failed(view: View, message_id: str, error: str, lasting: bool, now: datetime, answer: str = "") -> list[Change]:
-    """A sender did not accept the message: try again as the policy says, or never."""
-    message = messages.known(messages.find(view, message_id), message_id)
+def failed(
+    view: View,
+    message_ids: Iterable[str],
+    error: str,
+    lasting: bool,
+    now: datetime,
+    answer: str = "",
+    mail_id: str = "",
+) -> list[Change]:
+    """A sender did not accept the mail of these messages: try again as the policy says, or never."""
     policy = policy_at(policies.find(view), now)
-    return changes_of(messages.stream(message_id), messages.fail(message, error, lasting, policy, now, answer))
+    return [
+        change
+        for message in _known(view, message_ids)
+        for change in changes_of(
+            messages.stream(message.message_id),
+            messages.fail(message, error, lasting, policy, now, answer, mail_id),
+        )
+    ]
+
+
+def _known(view: View, message_ids: Iterable[str]) -> list[Message]:
+    return [messages.known(messages.find(view, each), each) for each in message_ids]
 
 
 def cancel(view: View, message_id: str, because: str, by: str, now: datetime) -> list[Change]:

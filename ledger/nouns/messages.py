@@ -7,9 +7,10 @@ recorded are only the recipient, what it is about, and the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 from zlib import crc32
 
@@ -90,6 +91,11 @@ class MessageKind(StrEnum):
     def audience(self) -> Audience:
         return _AUDIENCES.get(self, Audience.CUSTOMER)
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes at once, with all that waits of the same thread. Suppliers wait for nothing."""
+        return self in _URGENT or self.audience is Audience.SUPPLIER
+
 
 _AUDIENCES = {
     MessageKind.DISPATCH_INSTRUCTION: Audience.SUPPLIER,
@@ -108,6 +114,8 @@ _AUDIENCES = {
     MessageKind.LISTING: Audience.STAFF,
 }
 """All others are for customers."""
+
+_URGENT = frozenset({MessageKind.ORDER_CONFIRMED, MessageKind.OUT_FOR_DELIVERY, MessageKind.CASE_DUE})
 
 
 class About(Value, frozen=True):
@@ -145,6 +153,15 @@ def subject_of(about: About) -> str:
     return of_order or about.number or about.stock_up_id or about.invoice_number or about.sku
 
 
+def thread_of(audience: Audience, about: About) -> str:
+    """Messages of one thread are steps of one object that the same people are told of: they keep their order.
+
+    Suppliers know their supplier orders; everybody else knows the whole order.
+    """
+    of_order = audience is not Audience.SUPPLIER and not about.case_id and about.order_id
+    return f"{audience} {about.supplier_id if audience is Audience.SUPPLIER else ''} {of_order or subject_of(about)}"
+
+
 class MessageAsked(Fact, frozen=True, tag="message.asked"):
     """A message is to be sent: to whom, about what, in which language, by which version of its template."""
 
@@ -161,6 +178,8 @@ class MessageAsked(Fact, frozen=True, tag="message.asked"):
     at: datetime
     cause: int = 0
     """Position of the fact that makes it due; 0 where time alone does."""
+    not_before: datetime | None = None
+    """Until then it waits for further steps of the same, which go in one mail with it."""
 
 
 class MessageSent(Fact, frozen=True, tag="message.sent"):
@@ -186,6 +205,8 @@ class MessageFailed(Fact, frozen=True, tag="message.failed"):
     at: datetime
     answer: str = ""
     """What the other side said, without personal data."""
+    mail_id: str = ""
+    """Of the mail that was not taken."""
 
 
 class MessageGivenUp(Fact, frozen=True, tag="message.given_up"):
@@ -253,7 +274,7 @@ class Message(Value, frozen=True):
     retries: int = 0
     """How often a person had it tried again."""
     mail_id: str = ""
-    """Of the mail that it went out in."""
+    """Of the mail that it went out in, or was to."""
 
     @property
     def message_id(self) -> str:
@@ -262,7 +283,7 @@ class Message(Value, frozen=True):
 
 def evolve(message: Message | None, fact: MessageFact) -> Message:
     if isinstance(fact, MessageAsked):
-        return Message(fact, MessageStage.ASKED, fact.at)
+        return Message(fact, MessageStage.ASKED, fact.not_before or fact.at)
     assert message is not None, "the first fact of a message is that it was asked for"
     match fact:
         case MessageSent():
@@ -283,6 +304,7 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
                 attempts=fact.attempt,
                 error=fact.error,
                 answer=fact.answer,
+                mail_id=fact.mail_id,
             )
         case MessageGivenUp():
             return replace(
@@ -327,6 +349,9 @@ class MessageIsCancelled(Forbidden, reason="MESSAGE_IS_CANCELLED"):
 
 # --- decisions ------------------------------------------------------------------------------------
 
+MOST_IN_A_MAIL = 20
+"""Messages; more of one thread go in further mails."""
+
 
 def known(message: Message | None, message_id: str) -> Message:
     if message is None:
@@ -342,7 +367,7 @@ def send(message: Message, channel: str, reference: str, at: datetime, mail_id: 
 
 
 def fail(
-    message: Message, error: str, lasting: bool, policy: Policy, at: datetime, answer: str = ""
+    message: Message, error: str, lasting: bool, policy: Policy, at: datetime, answer: str = "", mail_id: str = ""
 ) -> Sequence[MessageFact]:
     """A sender did not take it: try again later, or give up where that is of no use.
 
@@ -354,7 +379,32 @@ def fail(
     if lasting or attempt >= policy.message_attempts:
         return [MessageGivenUp(message.message_id, attempt, error, at, answer)]
     next_at = at + back_off(message.message_id, attempt, policy)
-    return [MessageFailed(message.message_id, attempt, error, next_at, at, answer)]
+    return [MessageFailed(message.message_id, attempt, error, next_at, at, answer, mail_id)]
+
+
+def next_mail(thread: Iterable[Message], now: datetime) -> list[Message]:
+    """Which open messages of one thread go out now, in one mail and in this order; what is left comes after it.
+
+    None goes while one of them waits to be tried again, so that a later step never overtakes an earlier one. What
+    was in a mail that was not taken goes again in the same mail.
+    """
+    waiting = sorted(thread, key=lambda each: (each.asked.caused_at, each.asked.cause, each.message_id))
+    if any(each.stage is MessageStage.FAILED and not _is_due(each, now) for each in waiting):
+        return []
+    if not any(_is_due(each, now) for each in waiting):
+        return []
+    first = _goes_with(waiting[0])
+    return list(takewhile(lambda each: _goes_with(each) == first, waiting))[:MOST_IN_A_MAIL]
+
+
+def _is_due(message: Message, now: datetime) -> bool:
+    return message.next_at is not None and message.next_at <= now
+
+
+def _goes_with(message: Message) -> tuple[str, str, str]:
+    """What messages of one mail have in common."""
+    tried = message.mail_id if message.stage is MessageStage.FAILED else ""
+    return message.asked.recipient, message.asked.language, tried
 
 
 def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:

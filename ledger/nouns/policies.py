@@ -256,6 +256,8 @@ class Policy(Value, frozen=True):
     """Cases that are approved at once; the first that fits counts."""
     brands: tuple[Brand, ...] = ()
     """What mails look like and whom they come from, by channel."""
+    message_window_minutes: int = 3
+    """How long a message that is not urgent waits for further steps of the same, to go in one mail with them."""
     staff_mail: tuple[tuple[str, str], ...] = ()
     """Role and e-mail address of the retailer's people; ANY_ROLE is for those without an entry."""
 

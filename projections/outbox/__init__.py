@@ -7,7 +7,7 @@ nothing.
 
 from projections.outbox.lists import get_message, list_messages
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
-from projections.outbox.sending import Backlog, backlog, due_by_time, unasked, unsent
+from projections.outbox.sending import Backlog, backlog, due_by_time, open_threads, unasked
 
 __all__ = [
     "OUTBOX",
@@ -18,6 +18,6 @@ __all__ = [
     "due_by_time",
     "get_message",
     "list_messages",
+    "open_threads",
     "unasked",
-    "unsent",
 ]

@@ -57,6 +57,8 @@ class OutboxMessage(NamedTuple):
     answer: Text = ""
     """What the other side said when it did not take it."""
     mail_id: Text = ""
+    thread: Text = ""
+    """What it keeps its order with."""
 
 
 MESSAGES = table(
@@ -66,6 +68,7 @@ MESSAGES = table(
     "(state, next_at, message_id)",
     "(state, caused_at, message_id)",
     "(order_id, caused_at, message_id)",
+    "(thread, state)",
 )
 
 
@@ -78,7 +81,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 4, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 5, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:
@@ -92,6 +95,7 @@ def _due(notice: Notice) -> OutboxMessage:
         about=notice.about,
         caused_at=notice.caused_at,
         next_at=notice.caused_at,
+        thread=messages.thread_of(notice.kind.audience, notice.about),
     )
 
 
@@ -119,4 +123,5 @@ def _asked(message: Message) -> OutboxMessage:
         because=message.because,
         answer=message.answer,
         mail_id=message.mail_id,
+        thread=messages.thread_of(asked.audience, asked.about),
     )

@@ -24,12 +24,17 @@ _UNASKED = """
     WHERE state = 'due' AND next_at > %(fresh)s AND next_at <= %(now)s AND message_id <> ALL(%(known)s)
     ORDER BY next_at, message_id LIMIT %(limit)s
 """
-_UNSENT = """
-    SELECT found.* FROM unnest(ARRAY['asked', 'failed']) AS wanted (state) CROSS JOIN LATERAL (
-        SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages} AS m
-        WHERE m.state = wanted.state AND m.next_at <= %(now)s AND m.message_id <> ALL(%(known)s)
-        ORDER BY m.next_at, m.message_id LIMIT %(limit)s
-    ) AS found LIMIT %(limit)s
+_OPEN = """
+    WITH wanted AS (
+        SELECT found.thread FROM unnest(ARRAY['asked', 'failed']) AS wanted (state) CROSS JOIN LATERAL (
+            SELECT thread FROM {outbox_messages} AS m
+            WHERE m.state = wanted.state AND m.next_at <= %(now)s AND m.message_id <> ALL(%(known)s)
+            ORDER BY m.next_at, m.message_id LIMIT %(limit)s
+        ) AS found
+        UNION SELECT unnest(%(threads)s::text[])
+    )
+    SELECT m.message_id, m.kind, m.about, m.caused_at, m.cause
+    FROM wanted JOIN {outbox_messages} AS m USING (thread) WHERE m.state IN ('asked', 'failed')
 """
 _BY_TIME = """
     SELECT found.* FROM (
@@ -88,11 +93,20 @@ def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplie
     return Notice(message_id, MessageKind.REMINDER, about, now)
 
 
-async def unsent(
-    connection: AsyncConnection[Any], schema: str, now: datetime, known: Sequence[str], limit: int
+async def open_threads(
+    connection: AsyncConnection[Any],
+    schema: str,
+    now: datetime,
+    known: Sequence[str],
+    threads: Sequence[str],
+    limit: int,
 ) -> list[Notice]:
-    """Messages to hand over now, but for the known ones."""
-    rows = await rows_now(connection, schema, _UNSENT, {"now": now, "known": known, "limit": limit}, OUTBOX, SLA)
+    """All that is still to be sent of these threads, and of those with a message to hand over now.
+
+    The known messages make no thread due.
+    """
+    parameters = {"now": now, "known": known, "threads": threads, "limit": limit}
+    rows = await rows_now(connection, schema, _OPEN, parameters, OUTBOX, SLA)
     return [_notice(*row) for row in rows]
 
 

@@ -18,7 +18,8 @@ from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.engine.sealing import MasterKey, Sealer
-from ledger.nouns import NOUNS
+from ledger.nouns import NOUNS, policies
+from ledger.nouns.policies import Policy
 from projections import outbox
 from projections.machine.reads import PageOf
 from projections.outbox import MessageState
@@ -110,14 +111,21 @@ class Office:
 
 
 @asynccontextmanager
-async def an_office(tenant: EmptyTenant, sender: Any, secret: bytes = b"0" * 32) -> AsyncIterator[Office]:
-    async with open_pool(tenant.conninfo) as pool:
-        log = Log(tenant.schema, pool)
-        ledger = Ledger(log, NOUNS)
-        await ledger.start()
-        serving = Tenant(tenant.schema.removeprefix("tenant_"), tenant.schema, log, ledger)
-        yield Office(tenant, Tenants(pool), serving, Sealer(MasterKey(secret)), sender)
-        await ledger.stop()
+async def an_office(
+    tenant: EmptyTenant, sender: Any, secret: bytes = b"0" * 32, *, window_minutes: int = 0
+) -> AsyncIterator[Office]:
+    """Most tests want to see each message at once, so nothing waits unless the test or its policy says so."""
+    before, policies._DEFAULTS = policies._DEFAULTS, Policy(message_window_minutes=window_minutes)
+    try:
+        async with open_pool(tenant.conninfo) as pool:
+            log = Log(tenant.schema, pool)
+            ledger = Ledger(log, NOUNS)
+            await ledger.start()
+            serving = Tenant(tenant.schema.removeprefix("tenant_"), tenant.schema, log, ledger)
+            yield Office(tenant, Tenants(pool), serving, Sealer(MasterKey(secret)), sender)
+            await ledger.stop()
+    finally:
+        policies._DEFAULTS = before
 
 
 def busy(office: Office, orders: int = 8) -> Scenario:

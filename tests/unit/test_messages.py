@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
@@ -143,6 +144,26 @@ def test_what_happened_long_ago_makes_no_message():
     assert facts_of(ask(scenario, wanted)) == ["asked"]
     scenario.later(minutes=1)
     assert ask(scenario, wanted) == []
+
+
+def test_what_is_not_urgent_waits_some_minutes_for_further_steps_of_the_same():
+    scenario = shipped()
+    ((_, dispatched),) = ask(scenario, notice(MessageKind.DISPATCHED, scenario, **DISPATCHED))
+    ((_, instructed),) = ask(sent(), notice(MessageKind.DISPATCH_INSTRUCTION, sent(), supplier_order_id=FIRST))
+    assert isinstance(dispatched, MessageAsked)
+    assert isinstance(instructed, MessageAsked)
+    assert dispatched.not_before == scenario.now + timedelta(minutes=3)
+    assert messages.evolve(None, dispatched).next_at == dispatched.not_before
+    assert instructed.not_before is None
+
+
+def test_what_happened_longer_ago_waits_for_nothing():
+    scenario = shipped()
+    wanted = notice(MessageKind.DISPATCHED, scenario, **DISPATCHED)
+    scenario.later(minutes=4)
+    ((_, dispatched),) = ask(scenario, wanted)
+    assert isinstance(dispatched, MessageAsked)
+    assert dispatched.not_before is None
 
 
 # --- is it still true? ----------------------------------------------------------------------------
@@ -413,3 +434,67 @@ def test_a_message_that_nobody_asked_for_is_unknown():
     ):
         with refused(UnknownMessage, "there is no message dispatched-9"):
             decide()
+
+
+# --- which go together ------------------------------------------------------------------------------
+
+
+def step(number: int, *facts: Any, waits_minutes: int = 0, **asked: Any) -> Message:
+    """The message of a step that happened so many seconds after noon."""
+    at = NOON + timedelta(seconds=number)
+    until = at + timedelta(minutes=waits_minutes) if waits_minutes else None
+    fact = replace(ASKED, message_id=f"case_step-{number}", cause=number, caused_at=at, not_before=until, **asked)
+    message = messages.evolve(None, fact)
+    for fact in facts:
+        message = messages.evolve(message, fact)
+    return message
+
+
+def numbers(mail: list[Message]) -> list[int]:
+    return [each.asked.cause for each in mail]
+
+
+def failed_at(number: int, again_minutes: int, mail_id: str = "m1") -> MessageFailed:
+    again = NOON + timedelta(minutes=again_minutes)
+    return MessageFailed(f"case_step-{number}", 1, "smtp_451", again, NOON, mail_id=mail_id)
+
+
+def test_steps_wait_for_each_other_and_go_in_one_mail_in_the_order_in_which_they_happened():
+    thread = [step(number, waits_minutes=3) for number in (2, 1, 3)]
+    assert messages.next_mail(thread, NOON + timedelta(minutes=2)) == []
+    assert numbers(messages.next_mail(thread, NOON + timedelta(minutes=4))) == [1, 2, 3]
+
+
+def test_an_urgent_step_takes_along_what_waits():
+    assert numbers(messages.next_mail([step(2), step(1, waits_minutes=3)], NOON + timedelta(seconds=5))) == [1, 2]
+
+
+def test_no_step_goes_before_one_that_waits_to_be_tried_again():
+    thread = [step(1, failed_at(1, 10)), step(2)]
+    assert messages.next_mail(thread, NOON + timedelta(minutes=9)) == []
+    assert numbers(messages.next_mail(thread, NOON + timedelta(minutes=10))) == [1]
+
+
+def test_what_was_in_a_mail_that_was_not_taken_goes_again_in_the_same_mail():
+    thread = [step(1, failed_at(1, 10)), step(2, failed_at(2, 9)), step(3), step(4, failed_at(4, 9, "m2"))]
+    assert numbers(messages.next_mail(thread, NOON + timedelta(minutes=10))) == [1, 2]
+
+
+def test_what_goes_to_somebody_else_or_in_another_language_is_another_mail():
+    for other in (step(2, recipient="person-2"), step(2, language="zh")):
+        assert numbers(messages.next_mail([step(1), other, step(3)], NOON + HOUR)) == [1]
+
+
+def test_a_mail_says_no_more_than_anybody_reads():
+    assert len(messages.next_mail([step(number) for number in range(1, 50)], NOON + HOUR)) == messages.MOST_IN_A_MAIL
+
+
+def test_customers_and_staff_follow_orders_and_suppliers_their_part_of_it():
+    about = About(ORDER, FIRST, "acme")
+    threads = {audience: messages.thread_of(audience, about) for audience in Audience}
+    assert threads == {
+        "customer": f"customer  {ORDER}",
+        "supplier": f"supplier acme {FIRST}",
+        "staff": f"staff  {ORDER}",
+    }
+    assert messages.thread_of(Audience.CUSTOMER, About(ORDER, case_id="c1")) == "customer  c1"

@@ -50,6 +50,7 @@ _FIGURES = {
     "message_attempts": (1, 1000),
     "message_retry_seconds": (1, _WEEK),
     "message_retry_most_seconds": (1, _WEEK),
+    "message_window_minutes": (0, 60),
     "remind_before_hours": (0, 1000),
     "delay_notice_hours": (0, 1000),
     "customs_allowance_days": (0, 365),
