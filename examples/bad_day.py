@@ -8,21 +8,15 @@ service; where it answers otherwise, the story stops there and the exit code is 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import textwrap
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from google.protobuf import descriptor_pool, message_factory
-
-from fulfilment.client import CallFailed, Client, Refused
+from fulfilment.client import CallFailed
 from fulfilment.v1 import (
-    batch_pb2,
     cases_pb2,
     common_pb2,
     obligations_pb2,
@@ -32,179 +26,23 @@ from fulfilment.v1 import (
     recoveries_pb2,
     shipping_pb2,
     statements_pb2,
-    stock_pb2,
     supplier_orders_pb2,
     suppliers_pb2,
 )
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-WIDTH = 100
-PATIENCE_SECONDS = 60.0
-"""How long the ledger may take to notice by itself what has run out."""
+from story import BERLIN, DAY, HOUR, Contradicted, Ledger, Story, euro, word
 
 CUSTOMER, RETAILER = common_pb2.PARTY_CUSTOMER, common_pb2.PARTY_RETAILER
 SUPPLIER, CARRIER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_CARRIER
-BERLIN: dict[str, Any] = {"lines": ["1 Elm Street"], "city": "Berlin", "postal_code": "10115", "country": "DE"}
 ZURICH: dict[str, Any] = {"lines": ["Limmatquai 1"], "city": "Zürich", "postal_code": "8001", "country": "CH"}
+HAMBURG: dict[str, Any] = {"lines": ["2 Oak Street"], "city": "Hamburg", "postal_code": "20095", "country": "DE"}
 SAMPLE = ("material_matches", "packaging_matches", "manual_matches")
 CLAIM, ASKED = "case-lost/carrier/dhl/L1/EUR", "case-broken/supplier/brook/EUR"
 """The recoveries that the rulings of the two cases open."""
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
 
 
-class Contradicted(Exception):
-    """The service answers something else than the story says."""
-
-
-class Ledger(Client):
-    """The client of the story: ``ask`` reads, ``send`` sends a command, ``send_all`` several in one message."""
-
-    def __init__(self, server: str, tenant: str) -> None:
-        super().__init__(server, tenant=tenant, actor="mia", timeout_seconds=30)
-        stubs = [each for each in vars(self).values() if type(each).__name__.endswith("ServiceStub")]
-        self._calls: dict[str, Any] = {rpc: call for stub in stubs for rpc, call in vars(stub).items()}
-
-    def ask(self, rpc: str, **fields: Any) -> Any:
-        return self._calls[rpc](_request(rpc, **fields))
-
-    def send(self, rpc: str, **fields: Any) -> Any:
-        return self.ask(rpc, context=self.context(), **fields)
-
-    def send_all(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> Any:
-        """Sends what happened long ago in one message, so that no clock runs between its steps."""
-        asked = [
-            batch_pb2.BatchCommand(**{_snake(rpc): _request(rpc, context=self.context(), **fields)})
-            for rpc, fields in commands
-        ]
-        outcomes = self.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=asked)).outcomes
-        for (rpc, _), outcome in zip(commands, outcomes, strict=True):
-            if outcome.HasField("refusal"):
-                raise Contradicted(f"{rpc} was refused: {outcome.refusal.message}")
-        return outcomes[-1].receipt
-
-    def refused(self, rpc: str, **fields: Any) -> tuple[str, str]:
-        """The reason of a refusal and its sentence."""
-        try:
-            self.send(rpc, **fields)
-        except Refused as refused:
-            return refused.reason, refused.message
-        return "", "it was not refused"
-
-
-def _request(rpc: str, **fields: Any) -> Any:
-    kind = descriptor_pool.Default().FindMessageTypeByName(f"fulfilment.v1.{rpc}Request")
-    return message_factory.GetMessageClass(kind)(**fields)
-
-
-def _snake(rpc: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in rpc)[1:]
-
-
-def euro(amount_minor: int) -> str:
-    return f"{amount_minor / 100:.2f} EUR"
-
-
-def word(enum: Any, number: int) -> str:
-    """An enum's value as a word: ``on hold``."""
-    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return str(enum.Name(number)).removeprefix(prefix).lower().replace("_", " ")
-
-
-class BadDay:
+class BadDay(Story):
     """The story: a method for each chapter, in order."""
-
-    def __init__(self, ledger: Ledger, day: datetime, out: Callable[[str], object] = print) -> None:
-        self.ledger, self.day, self._out = ledger, day, out
-
-    # --- output ---
-
-    def chapter(self, title: str) -> None:
-        self._out(f"\n{title}\n{'-' * len(title)}")
-
-    def say(self, hour: str, text: str) -> None:
-        self._print(f"{hour:>5}", text)
-
-    def check(self, text: str, found: object, wanted: object) -> None:
-        """A sentence that the service has to confirm."""
-        if found != wanted:
-            self._print("    ✘", text)
-            raise Contradicted(f"{text}: the service says {found!r}, the story {wanted!r}")
-        self._print("    ✔", text)
-
-    def _print(self, mark: str, text: str) -> None:
-        self._out(textwrap.fill(f"{mark}  {text}", WIDTH, subsequent_indent=" " * 7))
-
-    def at(self, clock: str, days_ago: int = 0) -> datetime:
-        hours, minutes = clock.split(":")
-        return self.day - days_ago * DAY + timedelta(hours=int(hours), minutes=int(minutes))
-
-    def until(self, what: str, read: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-        """Waits for what the service does by itself, and reads it."""
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while not holds(found := read()):
-            if time.monotonic() > give_up_at:
-                raise Contradicted(f"{what} did not come within {PATIENCE_SECONDS:g} s")
-            time.sleep(0.2)
-        return found
-
-    # --- reads and requests ---
-
-    def order(self, number: str) -> Any:
-        return self.ledger.ask("GetOrder", order_id=f"shop/{number}").order
-
-    def case(self, case_id: str) -> Any:
-        return self.ledger.ask("GetCase", case_id=case_id).case
-
-    def recovery(self, recovery_id: str) -> Any:
-        return self.ledger.ask("GetRecovery", recovery_id=recovery_id).recovery
-
-    def parcel(self, carrier: str, number: str) -> Any:
-        return self.ledger.ask("GetParcel", carrier=carrier, tracking_number=number).parcel
-
-    def stock(self, supplier_id: str, sku: str) -> Any:
-        item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
-        return self.ledger.ask("GetStock", items=[item]).levels[0]
-
-    def feed(self, supplier_id: str, sku: str, quantity: int, version: int, at: datetime) -> None:
-        item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
-        self.ledger.send("RecordFeed", item=item, quantity=quantity, feed_version=version, as_of=at)
-
-    def placing(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> dict[str, Any]:
-        """A paid order of one line, as a shop sends it."""
-        line: dict[str, Any] = {"sku": sku, "title": TITLES[sku], "quantity": units, "unit_price_minor": PRICES[sku]}
-        known = more.pop("line", {})
-        return {
-            "channel": "shop",
-            "channel_order_id": number,
-            "placed_at": at,
-            "currency": "EUR",
-            "lines": [orders_pb2.OrderLine(**line, supplier_id=supplier_id, **known)],
-            "customer": orders_pb2.Customer(name="Ann Example", email="ann@example.org", phone="+49 30 1234567"),
-            "ship_to": orders_pb2.Address(**more.pop("to", BERLIN)),
-            "payment": orders_pb2.PAYMENT_STATE_PAID,
-            **more,
-        }
-
-    def place(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> Any:
-        self.ledger.send("PlaceOrder", **self.placing(number, sku, units, supplier_id, at, **more))
-        return self.order(number)
-
-    def dispatching(
-        self, supplier_order_id: str, units: int, tracking: str, sent: datetime, left: datetime
-    ) -> list[tuple[str, Any]]:
-        """A supplier got its order, took it on, and handed the goods to DHL."""
-        so, accepted = supplier_order_id, supplier_orders_pb2.LineAnswer(line_no=1, accepted=units)
-        return [
-            ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
-            ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [accepted], "at": sent + HOUR / 2}),
-            ("ShipSupplierOrder", {"supplier_order_id": so, "carrier": "dhl", "tracking_number": tracking, "at": left}),
-        ]
-
-    def scanning(self, tracking: str, status: Any, at: datetime, **more: Any) -> tuple[str, Any]:
-        scan = parcels_pb2.Checkpoint(**{"at": at, "status": status, **more})
-        return ("RecordCheckpoints", {"carrier": "dhl", "tracking_number": tracking, "checkpoints": [scan]})
-
-    # --- the story ---
 
     def play(self) -> None:
         """The whole day."""
@@ -215,6 +53,7 @@ class BadDay:
         self.lost_parcel()
         self.damaged_goods()
         self.suspension()
+        self.wrong_number()
         self.evening()
 
     def weeks_before(self) -> None:
@@ -329,13 +168,6 @@ class BadDay:
             word(orders_pb2.OrderStatus, served.status),
             "confirmed",
         )
-
-    def facts(self, name: str) -> list[dict[str, Any]]:
-        """What was recorded under a name, from the log itself."""
-        return [json.loads(each.json) for each in self.log() if each.name == name]
-
-    def log(self) -> list[Any]:
-        return [fact for page in self.ledger.ask("StreamFacts") for fact in page.facts]
 
     def late_supplier(self) -> None:
         self.chapter("II. The supplier that was late")
@@ -624,6 +456,52 @@ class BadDay:
             ("brook", {"slow": "not approved"}),
         )
 
+    def wrong_number(self) -> None:
+        self.chapter("VII. The number that was the neighbour's")
+        placed, left = self.at("09:00", 1), self.at("16:00", 1)
+        wanted: list[tuple[str, Any]] = []
+        for number, to, tracking in (("neighbour", BERLIN, "N2"), ("typo", HAMBURG, "N2"), ("label", BERLIN, "N3")):
+            wanted.append(("PlaceOrder", self.placing(number, "mug", 1, "brook", placed, to=to)))
+            wanted += self.dispatching(f"shop/{number}/1", 1, tracking, placed + HOUR, left + len(wanted) * HOUR / 4)
+        wanted.append(("RegisterParcel", {"carrier": "dhl", "tracking_number": "N1", "at": left}))
+        wanted.append(self.scanning("N1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, self.at("06:00"), city="Hamburg"))
+        wanted.append(self.scanning("N2", parcels_pb2.PARCEL_STATUS_DELIVERED, self.at("17:55"), city="Berlin"))
+        self.ledger.send_all(wanted)
+        self.say("17:55", "Brook & Sons wrote one number on two lists, N2. DHL delivers it in Berlin.")
+        status = word(orders_pb2.OrderStatus, self.order("typo").status)
+        self.check("The ledger takes the mug for Hamburg as delivered.", status, "delivered")
+        self.ledger.send(
+            "CorrectTracking",
+            carrier="dhl",
+            tracking_number="N2",
+            supplier_order_id="shop/typo/1",
+            right_tracking_number="N1",
+            reason="mistyped",
+            at=self.at("18:10"),
+        )
+        self.say("18:10", "The customer in Hamburg has none, and Brook & Sons looks again: it was N1.")
+        right = self.parcel("dhl", "N1")
+        self.check(
+            "What DHL had said of N1 counts at once: the mug is under way, since six in the morning.",
+            (word(parcels_pb2.ParcelStatus, right.status), right.first_scan_at.ToDatetime(tzinfo=UTC), right.order_id),
+            ("in transit", self.at("06:00"), "shop/typo"),
+        )
+        self.check(
+            "N2 is the neighbour's again, who has his mug.",
+            (self.parcel("dhl", "N2").order_id, word(orders_pb2.OrderStatus, self.order("neighbour").status)),
+            ("shop/neighbour", "delivered"),
+        )
+        self.ledger.send(
+            "VoidParcel", carrier="dhl", tracking_number="N3", reason="label_not_used", at=self.at("18:30")
+        )
+        self.say("18:30", "The third label was never used: the mug still stands on the shelf.")
+        taken_back = self.order("label")
+        self.check(
+            "Its unit is to be sent again, by the deadline of before, and its stock is the order's own again.",
+            (word(orders_pb2.OrderStatus, taken_back.status), taken_back.lines[0].units.assigned),
+            ("confirmed", 1),
+        )
+
     def evening(self) -> None:
         self.chapter("The evening")
         log = self.log()
@@ -646,7 +524,7 @@ class BadDay:
         dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
         self.check("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
         self.statement("slow", newest, 6808, "we owe it")
-        self.statement("brook", newest, -1080, "it owes us")
+        self.statement("brook", newest, -240, "it owes us")
 
     def statement(self, supplier_id: str, newest: int, closing_minor: int, whose: str) -> None:
         period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}
@@ -666,10 +544,6 @@ def _count(units: Any) -> int:
     return sum(
         (units.open, units.backordered, units.assigned, units.shipped, units.delivered, units.cancelled, units.lost)
     )
-
-
-TITLES = {"mug": "Blue mug", "teapot": "Round teapot", "lamp": "Paper lamp"}
-PRICES = {"mug": 990, "teapot": 2490, "lamp": 3900}
 
 
 def main(arguments: list[str] | None = None) -> int:

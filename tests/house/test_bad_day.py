@@ -39,7 +39,10 @@ def scenario(service: Service) -> str:
         "Refunded: 49.80 EUR; the case is resolved.",
         "On-time dispatch: 15 of 21, wanted are at least 95 %.",
         "A person agrees: Slow Boat is suspended.",
-        "Each of the 43 units of 30 orders is in exactly one place.",
+        "What DHL had said of N1 counts at once: the mug is under way, since six in the morning.",
+        "N2 is the neighbour's again, who has his mug.",
+        "Its unit is to be sent again, by the deadline of before, and its stock is the order's own again.",
+        "Each of the 46 units of 33 orders is in exactly one place.",
     ],
 )
 def test_the_day_prints_what_the_ledger_answers(scenario: str, sentence: str):
