@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -24,7 +24,8 @@ REPEATED = frozenset(
 class Manner:
     """What all calls of a client have in common."""
 
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)
+    """It holds the token."""
     timeout_seconds: float
     pauses_seconds: Sequence[float]
     repeated: frozenset[grpc.StatusCode]

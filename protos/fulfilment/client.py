@@ -33,7 +33,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Self, TypeVar
 
 import grpc
@@ -82,7 +82,7 @@ class _Settings:
     """Whose ledger."""
     actor: str = "client"
     """Who asks, recorded with each fact: a pseudonym, no personal data."""
-    token: str = ""
+    token: str = field(default="", repr=False)
     """Sent with every call as "authorization: Bearer TOKEN"."""
     credentials: grpc.ChannelCredentials | None = None
     """Of TLS, such as grpc.ssl_channel_credentials(); without them the connection is not encrypted."""

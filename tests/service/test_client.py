@@ -204,6 +204,11 @@ def test_every_call_names_its_tenant_and_carries_its_token(troubled: Troubled, p
     assert troubled.metadata[0]["authorization"] == "Bearer secret"
 
 
+def test_the_token_of_a_client_stands_in_no_log_of_it():
+    with Client("127.0.0.1:1", token="secret") as ledger:
+        assert "secret" not in f"{ledger} {ledger._manner()}"
+
+
 def followed(troubled: Troubled) -> list[int]:
     with serving(troubled) as address, Client(address) as ledger:
         return [fact.position for fact in islice(ledger.follow(after=1), 4)]
