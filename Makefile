@@ -14,7 +14,7 @@ run: $(RUN) ## start the service (ARGS="--help" for its options)
 test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile $(ARGS)
 
-unit: $(READY) ## run the tests that need no database, in seconds
+unit: $(READY) ## run the tests that need no database, within a minute
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile tests/unit $(ARGS)
 
 check: check-format check-lint check-protos check-generated check-docs check-types check-imports ## all that must hold before the tests
