@@ -341,7 +341,7 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
         return {}
     if about.number:
         shipment = order.shipment(about.carrier, about.number, about.epoch)
-        return shipment.by_line if shipment else {}
+        return order.in_parcel(shipment) if shipment else {}
     if asked.kind is MessageKind.UNITS_CANCELLED and (cancelled := order.in_bucket("cancelled")):
         return cancelled
     supplier_order = order.supplier_orders.get(about.supplier_order_id)

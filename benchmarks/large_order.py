@@ -253,7 +253,7 @@ def _sends(number: int = 1) -> Decide:
 
 
 def _ships(number: int = 1) -> Decide:
-    return at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
+    return at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", orders.Told())
 
 
 def _answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:

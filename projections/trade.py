@@ -100,8 +100,8 @@ def _given(order: Order, each: SupplierOrder) -> Iterator[Goods]:
     for line_no in each.shares:
         line = (order.order_id, line_no, each.supplier_order_id)
         what = (each.supplier_id, order.lines[line_no].sku)
-        left = [Goods(*line, one.carrier, one.number, one.epoch, *what) for one in parcels if line_no in one.by_line]
-        yield from left or [Goods(*line, "", "", 0, *what)]
+        left = {(one.carrier, one.number, one.epoch): None for one in parcels if line_no in one.by_line}
+        yield from (Goods(*line, *which, *what) for which in left or [("", "", 0)])
 
 
 def _case_lines(case: Case) -> list[CaseLine]:

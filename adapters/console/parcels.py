@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -244,7 +245,7 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
     return [
         ("order", found.order_id),
         ("supplier order", found.supplier_order_id),
-        ("holds", " + ".join(f"{each.units} of line {each.line_no}" for each in found.lines)),
+        ("holds", _units(found.lines)),
         ("registered", minute(found, "registered_at")),
         ("first scan", minute(found, "first_scan_at")),
         ("first scan by", minute(found, "first_scan_by")),
@@ -257,6 +258,7 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("proof", "; ".join(map(_proof, found.proofs))),
         ("did not leave", _void(found)),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
+        ("also in it", "; ".join(f"{each.supplier_order_id}: {_units(each.lines)}" for each in found.contents[1:])),
     ]
 
 
@@ -265,6 +267,10 @@ def _void(found: parcels_pb2.Parcel) -> str:
         return ""
     instead = f"it left as {found.right_carrier} {found.right_tracking_number}" if found.right_tracking_number else ""
     return "; ".join(filter(None, [minute(found, "voided_at"), found.void_reason, instead]))
+
+
+def _units(lines: Iterable[common_pb2.LineUnits]) -> str:
+    return " + ".join(f"{each.units} of line {each.line_no}" for each in lines)
 
 
 def _proof(proof: parcels_pb2.DeliveryProof) -> str:

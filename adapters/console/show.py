@@ -313,7 +313,10 @@ def _state(each: supplier_orders_pb2.Shipment) -> str:
     if each.HasField("to_collect"):
         state += f", {_of(each.to_collect)} to collect" if state == "under way" else f" with {_of(each.to_collect)}"
     odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
-    return ", ".join([state, *odd])
+    extra = [f"{more.units} of line {more.line_no} extra" for more in each.over]
+    unordered = [f"{more.units} of {more.sku} not ordered" for more in each.unordered]
+    shared = [f"in a parcel of {each.in_parcel_of}"] if each.in_parcel_of else []
+    return ", ".join([state, *odd, *extra, *unordered, *shared])
 
 
 def _parcel(session: Session, each: supplier_orders_pb2.Shipment) -> parcels_pb2.Parcel | None:

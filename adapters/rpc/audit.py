@@ -62,7 +62,7 @@ class AuditQueries(Queries):
         stream = orders.stream(order_id)
         entry, head = await self.entry(tenant, stream, request.at_least)
         shipments = orders.known(entry.state, order_id).shipments
-        return stream, [(each.carrier, each.number) for each in shipments], head
+        return stream, list(dict.fromkeys((each.carrier, each.number) for each in shipments)), head
 
     async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, context: Context) -> orders_pb2.GetOrderResponse:
         tenant = await self.tenant(context)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ledger.decisions import addressing, customer_invoices, delivery, invoice_matching, order_stock, recovery_demands
 from ledger.decisions.ahead import Ahead
+from ledger.decisions.boxes import under_number
 from ledger.decisions.docket import Docket, order_in
-from ledger.facts import Change, Units, changes_of, order_of, plus
+from ledger.facts import Change, changes_of, order_of, plus
 from ledger.nouns import orders, parcels
 from ledger.nouns.orders import Order, Shipment, breaches, supplier_orders
 from ledger.nouns.orders.supplier_orders import CancelRequested, ShipmentVoided, TrackingCorrected
-from ledger.nouns.parcels import Parcel, ParcelRegistered, ParcelVoided
+from ledger.nouns.parcels import Content, Parcel, ParcelRegistered, ParcelVoided
 from ledger.view import View
 
 
@@ -48,30 +50,33 @@ def void_shipment(view: View, supplier_order_id: str, why: Why, now: datetime) -
 
 
 def void_parcel(view: View, carrier: str, number: str, supplier_order_id: str, why: Why, now: datetime) -> list[Change]:
-    """A parcel did not leave. Without a supplier order it is the present use of its number. The same again records
-    nothing."""
+    """A parcel did not leave, or nothing of a supplier order was in it. Without a supplier order it is the present use
+    of its number. The same again records nothing."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     use = parcels.use_of(parcel, supplier_order_id)
-    if use.voided is not None and use.voided.instead is None:
+    voided = parcels.voided_of(use, supplier_order_id)
+    if voided is not None and voided.instead is None:
         return []
-    parcels.require_live(use)
-    voided = ParcelVoided(carrier, number, use.epoch, why.because, why.by, why.at)
-    ahead = Ahead(view)
-    changes = ahead.add(_unship(view, use, why, now)) if use.order_id else []
-    changes += ahead.add(_give_number_back(ahead, parcel, voided, now))
-    return [*changes, *_end_claims(ahead, use, now)]
+    parcels.require_live(use, supplier_order_id)
+    part = supplier_order_id if use.beside else ""
+    fact = ParcelVoided(carrier, number, use.epoch, why.because, why.by, why.at, supplier_order_id=part)
+    ahead, changes = Ahead(view), list[Change]()
+    for order_id in use.order_ids:
+        if not part or order_id == order_of(part):
+            changes += ahead.add(_unship(ahead, use, order_id, part, why, now))
+    changes += ahead.add(_give_number_back(ahead, parcel, fact, now))
+    return changes if part else [*changes, *_end_claims(ahead, use, now)]
 
 
-def _unship(view: View, use: Parcel, why: Why, now: datetime) -> list[Change]:
-    order = order_in(view, use.order_id)
-    shipments = [each for each in order.shipments if each.parcel == (use.carrier, use.number, use.epoch)]
+def _unship(view: View, use: Parcel, order_id: str, part: str, why: Why, now: datetime) -> list[Change]:
+    """What an order has in a parcel, or a supplier order of it, did not leave."""
+    order = order_in(view, order_id)
+    shipments = _in_parcel(order, use, part)
     _require_undoable(order, shipments)
     view.need(*(stream for each in shipments for stream in order_stock.streams_of(order, each)))
     docket = Docket(order)
     if shipments[0].bucket != "shipped":
-        units: Units = {}
-        for each in shipments:
-            units = plus(units, each.by_line)
+        units = order.in_parcel(shipments[0])
         docket.add([orders.DeliveryReopened(order.order_id, *shipments[0].parcel, units, why.at)])
     changes: list[Change] = []
     kept = {name for name, each in order.supplier_orders.items() if each.ship_to is not None}
@@ -79,6 +84,7 @@ def _unship(view: View, use: Parcel, why: Why, now: datetime) -> list[Change]:
         docket.add([ShipmentVoided(each.supplier_order_id, *each.parcel, each.by_line, *why)])
         docket.add(_asked_again(docket.order, each, why.at))
         changes += order_stock.restore(view, order, each, why.at)
+    docket.add(delivery.follow(docket.order, use))
     for supplier_order_id in dict.fromkeys(each.supplier_order_id for each in shipments):
         own, stops = docket.order.supplier_orders[supplier_order_id], docket.order.stops_on(supplier_order_id)
         docket.add(supplier_orders.recompute_clocks(own, stops, why.at))
@@ -88,6 +94,11 @@ def _unship(view: View, use: Parcel, why: Why, now: datetime) -> list[Change]:
     changes += customer_invoices.after_voiding(view, docket, *why, now)
     docket.add(breaches.miss_overdue(docket.order, now))
     return [*docket.settled(now), *changes]
+
+
+def _in_parcel(order: Order, use: Parcel, part: str) -> list[Shipment]:
+    which = (use.carrier, use.number, use.epoch)
+    return [each for each in order.shipments if each.parcel == which and part in ("", each.supplier_order_id)]
 
 
 def _require_undoable(order: Order, shipments: Sequence[Shipment]) -> None:
@@ -125,54 +136,71 @@ def _asked_again(order: Order, shipment: Shipment, at: datetime) -> list[CancelR
 def correct_tracking(
     view: View, carrier: str, number: str, right: tuple[str, str], supplier_order_id: str, why: Why, now: datetime
 ) -> list[Change]:
-    """A parcel left under another carrier or number. What that number's scans say counts at once. The same again
-    records nothing."""
+    """A parcel left under another carrier or number, or what a supplier order was said to have in it did. What that
+    number's scans say counts at once. The same again records nothing."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     use = parcels.use_of(parcel, supplier_order_id)
-    if use.voided is not None and use.voided.instead is not None and use.voided.instead[:2] == right:
+    voided = parcels.voided_of(use, supplier_order_id)
+    if voided is not None and voided.instead is not None and voided.instead[:2] == right:
         return []
-    parcels.require_live(use)
+    parcels.require_live(use, supplier_order_id)
     if not use.order_id:
         raise parcels.NoShipmentToCorrect(carrier, number)
-    order, before = order_in(view, use.order_id), parcels.find(view, *right)
-    wrong = (carrier, number, use.epoch)
-    shipments = [each for each in order.shipments if each.parcel == wrong]
-    moved, registered = delivery.registered(view, _as_it_left(use, shipments[0], right))
-    instead = (*right, moved.epoch)
-    if order.shipment(*instead) is not None:
-        raise parcels.ParcelOfAnotherOrder(*right, order.order_id)
-    docket = Docket(order)
-    for name in dict.fromkeys(each.supplier_order_id for each in shipments):
-        docket.add([TrackingCorrected(name, *wrong, instead, *why)])
-    docket.add(delivery.follow(docket.order, moved, use))
-    docket.add(breaches.miss_overdue(docket.order, now))
-    ahead = Ahead(view)
-    changes = ahead.add([*docket.settled(now), *changes_of(parcels.stream(*right), registered)])
+    part = supplier_order_id if use.beside else ""
+    before, ahead, changes = parcels.find(view, *right), Ahead(view), list[Change]()
+    moved = use
+    for order_id in use.order_ids:
+        if not part or order_id == order_of(part):
+            moved, facts = _renumber(ahead, use, order_id, part, right, why, now)
+            changes += ahead.add(facts)
     changes += ahead.add(delivery.give_up_scans(ahead, before, moved, now))
-    voided = ParcelVoided(*wrong, *why, instead)
-    changes += ahead.add(_give_number_back(ahead, parcel, voided, now))
-    changes += ahead.add(_end_claims(ahead, use, now))
+    instead = (*right, moved.epoch)
+    fact = ParcelVoided(carrier, number, use.epoch, *why, instead, part)
+    changes += ahead.add(_give_number_back(ahead, parcel, fact, now))
+    if not part:
+        changes += ahead.add(_end_claims(ahead, use, now))
     if use.lost_at is not None and moved.delivered_at is not None:
         changes += delivery.recover_spending_on_found(ahead, moved, now)
     return changes
 
 
-def _as_it_left(use: Parcel, shipment: Shipment, right: tuple[str, str]) -> ParcelRegistered:
-    """The registration of the parcel, had its number been right."""
+def _renumber(
+    view: View, use: Parcel, order_id: str, part: str, right: tuple[str, str], why: Why, now: datetime
+) -> tuple[Parcel, list[Change]]:
+    """What an order has in a parcel is under another number, with whatever else is; and what that means for it."""
+    docket, changes, moved = Docket(order_in(view, order_id)), list[Change](), use
+    known, wrong = parcels.find(view, *right), (use.carrier, use.number, use.epoch)
+    for content in use.contents:
+        if content.order_id == order_id and part in ("", content.supplier_order_id):
+            own = docket.order.supplier_orders[content.supplier_order_id]
+            left_at = _in_parcel(docket.order, use, content.supplier_order_id)[0].shipped_at
+            moved, facts = under_number(view, known, docket.order, own, _as_it_left(use, content, left_at, right))
+            known = reduce(parcels.evolve, facts, known)
+            changes += changes_of(parcels.stream(*right), facts)
+            whose = moved.order_id if moved.order_id != order_id else ""
+            instead = (*right, moved.epoch)
+            docket.add([TrackingCorrected(content.supplier_order_id, *wrong, instead, *why, whose)])
+    docket.add(delivery.follow(docket.order, moved, use))
+    docket.add(breaches.miss_overdue(docket.order, now))
+    return moved, [*docket.settled(now), *changes]
+
+
+def _as_it_left(use: Parcel, content: Content, left_at: datetime, right: tuple[str, str]) -> ParcelRegistered:
+    """The registration of what a supplier order has in a parcel, had its number been right."""
     return ParcelRegistered(
         *right,
         epoch=0,
-        at=shipment.shipped_at,
-        order_id=use.order_id,
-        supplier_order_id=use.supplier_order_id,
+        at=left_at,
+        order_id=content.order_id,
+        supplier_order_id=content.supplier_order_id,
         supplier_id=use.supplier_id,
-        by_line=use.by_line,
+        by_line=content.by_line,
         country=use.country,
         first_scan_by=use.first_scan_by,
-        promised_by=use.promised_by,
-        promised_day=use.promised_day,
+        promised_by=content.promised_by,
+        promised_day=content.promised_day,
         historical=use.historical,
-        collect=use.collect,
+        collect=content.collect,
         exists_from=use.exists_alone_from or use.exists_from,
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from ledger.decisions import recovery_demands
 from ledger.decisions.docket import Docket, order_in, settled
-from ledger.facts import Change, changes_of
+from ledger.facts import Change, Units, changes_of
 from ledger.nouns import orders, parcels, policies
 from ledger.nouns.orders import Order, OrderFact, Shipment, after_sales
 from ledger.nouns.parcels import (
@@ -65,23 +67,23 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
     """The customer, or the carrier, confirms that all units arrived that did not come back (DOMAIN 4)."""
     order = order_in(view, order_id)
     returned = _returned(view, order)
-    if returned and len(returned) == len(order.shipments):
+    if returned and len(returned) == len(order.parcels):
         raise parcels.ParcelReturned(returned[0].carrier, returned[0].number)
     facts = orders.confirm_receipt(order, by, at, returned)
     changes = settled(order, facts, now)
-    given_up = [each for each in order.shipments if each.bucket == "lost"] if facts else []
+    given_up = [each for each in order.parcels if each.bucket == "lost"] if facts else []
     view.need(*(parcels.stream(each.carrier, each.number) for each in given_up))
     for shipment in given_up:
         parcel = parcels.find(view, shipment.carrier, shipment.number)
         if parcel is not None and parcel.epoch == shipment.epoch:
             changes += changes_of(parcels.stream(shipment.carrier, shipment.number), parcels.turn_up(parcel, at))
-            changes += recover_spending_on_found(view, parcel, now)
+            changes += _claims_on_found(view, parcel, now) + _recover_spending(view, order, parcel, now)
     return changes
 
 
 def _returned(view: View, order: Order) -> list[Shipment]:
-    """The shipments that came back undelivered."""
-    out = [each for each in order.shipments if each.bucket != "delivered"]
+    """The parcels that came back undelivered."""
+    out = [each for each in order.parcels if each.bucket != "delivered"]
     view.need(*(parcels.stream(each.carrier, each.number) for each in out))
     present = [(each, parcels.find(view, each.carrier, each.number)) for each in out]
     return [
@@ -93,12 +95,20 @@ def _returned(view: View, order: Order) -> list[Shipment]:
 
 
 def recover_spending_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
-    """What was spent because of a loss has to be recovered when the parcel is found."""
-    order = order_in(view, parcel.order_id) if parcel.order_id else None
-    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if order is not None else None
-    if order is None or shipment is None:
-        return []
-    return recovery_demands.found_after_loss(view, order, shipment, parcel, now)
+    """What was spent because of a loss has to be recovered when the parcel is found, for each of its orders."""
+    changes = _claims_on_found(view, parcel, now)
+    for order_id in parcel.order_ids:
+        changes += _recover_spending(view, order_in(view, order_id), parcel, now)
+    return changes
+
+
+def _claims_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    return recovery_demands.arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
+
+
+def _recover_spending(view: View, order: Order, parcel: Parcel, now: datetime) -> list[Change]:
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
+    return [] if shipment is None else recovery_demands.found_after_loss(view, order, shipment, parcel, now)
 
 
 def confirm_loss(
@@ -109,7 +119,7 @@ def confirm_loss(
     facts = parcels.confirm_loss(parcel, by, because, at)
     for fact in facts:
         parcel = parcels.evolve(parcel, fact)
-    return [*changes_of(parcels.stream(carrier, number), facts), *_reach_order(view, parcel, now)] if facts else []
+    return [*changes_of(parcels.stream(carrier, number), facts), *_reach_orders_of(view, parcel, now)] if facts else []
 
 
 def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
@@ -117,32 +127,35 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     facts = parcels.dispute_delivery(parcel, because, at)
     changes = changes_of(parcels.stream(carrier, number), facts)
-    if not facts or not parcel.order_id:
-        return changes
-    order = order_in(view, parcel.order_id)
-    shipment = order.shipment(carrier, number, parcel.epoch)
-    if shipment is None or shipment.bucket != "delivered":
-        return changes
-    delivered = {n: order.buckets[n].delivered - units for n, units in shipment.by_line.items()}
-    after_sales.require_delivered(order.after_sales, delivered)
-    reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, shipment.by_line, at)
-    return [*changes, *settled(order, [reopened], now)]
+    for order in [order_in(view, each) for each in parcel.order_ids] if facts else ():
+        shipment = order.shipment(carrier, number, parcel.epoch)
+        if shipment is None or shipment.bucket != "delivered":
+            continue
+        by_line = order.in_parcel(shipment)
+        delivered = {n: order.buckets[n].delivered - units for n, units in by_line.items()}
+        after_sales.require_delivered(order.after_sales, delivered)
+        reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, by_line, at)
+        changes += settled(order, [reopened], now)
+    return changes
 
 
-def _reach_order(view: View, parcel: Parcel, now: datetime, before: Parcel | None = None) -> list[Change]:
-    if not parcel.order_id:
-        return []
-    order = order_in(view, parcel.order_id)
-    facts = follow(order, parcel, before)
-    return settled(order, facts, now) if facts else []
+def _reach_orders_of(
+    view: View, parcel: Parcel, now: datetime, before: Parcel | None = None, but: str = ""
+) -> list[Change]:
+    """What a parcel means for its orders, but for one."""
+    changes: list[Change] = []
+    for order in [order_in(view, each) for each in parcel.order_ids if each != but]:
+        if facts := follow(order, parcel, before):
+            changes += settled(order, facts, now)
+    return changes
 
 
 def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: datetime) -> list[Change]:
     """What scans of several uses of a number, each before and after them, mean for their orders."""
     dockets: dict[str, Docket] = {}
     for before, use in touched:
-        if use.order_id:
-            docket = dockets.setdefault(use.order_id, Docket(order_in(view, use.order_id)))
+        for order_id in use.order_ids:
+            docket = dockets.setdefault(order_id, Docket(order_in(view, order_id)))
             docket.add(follow(docket.order, use, before))
     return [change for docket in dockets.values() if docket.facts for change in docket.settled(now)]
 
@@ -155,13 +168,14 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
     if shipment is None:
         return []
-    where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
+    by_line = order.in_parcel(shipment)
+    where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, by_line)
     if shipment.bucket == "delivered":
-        if before is None or not _is_undone(order, shipment, before, parcel):
+        if before is None or not _is_undone(order, shipment, by_line, before, parcel):
             return []
         reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
         return [reopened, *follow(orders.evolve(order, reopened), parcel)]
-    if shipment.bucket == "returned" and _inspected(order, shipment):
+    if shipment.bucket == "returned" and _inspected(order, by_line):
         return []
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
@@ -174,22 +188,22 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
     return [orders.DeliveryReopened(*where, parcel.last_seen_at)] if shipment.bucket != "shipped" else []
 
 
-def _inspected(order: Order, shipment: Shipment) -> bool:
-    """Whether somebody at the sender looked at units that may be this parcel's: then they are there."""
+def _inspected(order: Order, by_line: Units) -> bool:
+    """Whether somebody at the sender looked at units that may be those of a parcel: then they are there."""
     after = order.after_sales
-    return any(after.inspected(n) > order.buckets[n].returned - units for n, units in shipment.by_line.items())
+    return any(after.inspected(n) > order.buckets[n].returned - units for n, units in by_line.items())
 
 
 def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:
-    """Undoes what scans did to another order; they turned out to belong to the number's next use, parcel."""
-    if before is None or before.epoch == parcel.epoch or before.order_id in ("", parcel.order_id):
+    """Undoes what scans did to other orders; they turned out to belong to the number's next use, parcel."""
+    if before is None or before.epoch >= parcel.epoch:
         return []
     if parcel.exists_from is None or all(scan.at < parcel.exists_from for scan in before.checkpoints):
         return []
-    return _reach_order(view, parcels.left_to(before, parcel.exists_from), now, before)
+    return _reach_orders_of(view, parcels.left_to(before, parcel.exists_from), now, before, but=parcel.order_id)
 
 
-def _is_undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
+def _is_undone(order: Order, shipment: Shipment, by_line: Units, before: Parcel, parcel: Parcel) -> bool:
     """Whether a delivery is withdrawn; not if the customer confirmed the receipt, complained or returns units."""
     if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
         return False
@@ -198,7 +212,7 @@ def _is_undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel)
     after = order.after_sales
     return all(
         max(after.coming_back(n), after.in_cases(n, arrived=True)) <= order.buckets[n].delivered - units
-        for n, units in shipment.by_line.items()
+        for n, units in by_line.items()
     )
 
 

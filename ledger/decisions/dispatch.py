@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ledger.decisions import customer_invoices, customs, invoice_matching
-from ledger.decisions.delivery import follow, give_up_scans, registered
+from ledger.decisions.boxes import under_number
+from ledger.decisions.delivery import follow, give_up_scans
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import consume, give_back, items_of, without_reservation
 from ledger.decisions.promise import by_shop, dispatch_by
-from ledger.decisions.rerouting import Cause, place_anew
-from ledger.facts import Change, Fact, LineNo, Units, changes_of, order_of
+from ledger.decisions.rerouting import Cause, place_anew, wait_for_person
+from ledger.facts import Change, LineNo, Units, changes_of, order_of, plus
 from ledger.nouns import (
     orders,
     parcels,
@@ -21,15 +22,16 @@ from ledger.nouns import (
     suppliers,
 )
 from ledger.nouns.destinations import RefusedDestination
-from ledger.nouns.orders import Order, UnitsCancelled, supplier_orders
+from ledger.nouns.orders import Load, Order, Told, UnitsCancelled, supplier_orders
 from ledger.nouns.orders.supplier_orders import (
     LineAnswer,
     Oddity,
     RejectReason,
     SupplierOrder,
     SupplierOrderSent,
+    SupplierOrderShipped,
 )
-from ledger.nouns.parcels import Parcel, ParcelRegistered
+from ledger.nouns.parcels import ParcelRegistered
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.calendars import WorkingTerms, due_after
@@ -212,50 +214,59 @@ def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tupl
     early = at < order.placed.placed_at or (sent_at is not None and at < sent_at - parcels.TOLD_LATE)
     again = supplier_order.asked_again
     former = again is not None and again.acknowledged_at is None and at < again.at
-    return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early + (Oddity.FORMER_ADDRESS,) * former
+    odd = (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early + (Oddity.FORMER_ADDRESS,) * former
+    return odd if sent_at is not None else (*odd, Oddity.NOT_SENT)
 
 
 def ship(
-    view: View, supplier_order_id: str, carrier: str, number: str, by_line: Units, at: datetime, now: datetime
+    view: View, supplier_order_id: str, carrier: str, number: str, told: Told, at: datetime, now: datetime
 ) -> list[Change]:
-    """Units left in a parcel; without named lines all that are left. The same shipment again records nothing.
+    """Units left in a parcel, which may have others in it; nothing named means all that are left.
 
-    It is never refused because of a hold or an impossible time; both are recorded as oddities.
+    It is never refused because of a hold, an impossible time, a draft, or units that should not have left: these are
+    oddities. The same shipment again records nothing.
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     skus = {order.lines[line_no].sku for line_no in supplier_order.shares}
     view.need(parcels.stream(carrier, number), *(stock.stream(supplier_order.supplier_id, sku) for sku in skus))
-    if _shipped_before(order, supplier_order, carrier, number, by_line, at):
+    load = orders.loaded(order, supplier_order, carrier, number, told, at)
+    if not (load.owed or load.over or load.unordered):
         return []
-    by_line = by_line or supplier_orders.left_to_ship(supplier_order)
     before = parcels.find(view, carrier, number)
-    odd = _oddities(order, supplier_order, at)
+    odd = (*_oddities(order, supplier_order, at), *load.oddities)
     former = order.ship_to_at(at) if Oddity.FORMER_ADDRESS in odd else None
     country = (former.destination if former else order.destination_of(supplier_order)).country
-    collect = orders.collect_minor(order, supplier_order_id, by_line)
-    money = Money(collect, order.currency) if collect else None
-    parcel, parcel_facts = _register_shipment(
-        view, order, supplier_order, carrier, number, by_line, at, country, collect=money
-    )
-    if order.shipment(carrier, number, parcel.epoch) is not None:
-        raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
-    docket = Docket(
+    collect = orders.collect_minor(order, supplier_order_id, load.owed) if load.owed else 0
+    registration = _registration(
         order,
-        supplier_orders.ship(
-            supplier_order,
-            carrier,
-            number,
-            parcel.epoch,
-            by_line,
-            at,
-            odd,
-            collect,
-            without_reservation(view, order, supplier_order.supplier_id, by_line),
-        ),
+        supplier_order,
+        (carrier, number),
+        plus(load.owed, load.over) if load.over else load.owed,
+        at,
+        country,
+        Money(collect, order.currency) if collect else None,
     )
+    parcel, parcel_facts = under_number(view, before, order, supplier_order, registration)
+    shipped = SupplierOrderShipped(
+        supplier_order_id,
+        carrier,
+        number,
+        parcel.epoch,
+        load.owed,
+        at,
+        odd,
+        collect,
+        without_reservation(view, order, supplier_order.supplier_id, load.owed),
+        load.over,
+        load.unordered,
+        parcel.order_id if parcel.order_id != order.order_id else "",
+    )
+    docket = Docket(order, supplier_orders.ship(supplier_order, shipped))
+    if Oddity.GIVEN_UP in load.oddities:
+        docket.add(wait_for_person(docket.order, (), at))
     docket.add(follow(docket.order, parcel))
-    numbered = customer_invoices.after_shipping(view, docket, by_line, now)
+    numbered = customer_invoices.after_shipping(view, docket, load.owed, now)
     invoiced = invoice_matching.after_shipping(view, docket, supplier_order_id, now)
     return [
         *docket.settled(now),
@@ -263,36 +274,29 @@ def ship(
         *numbered,
         *give_up_scans(view, before, parcel, now),
         *changes_of(parcels.stream(carrier, number), parcel_facts),
-        *consume(view, order, supplier_order.supplier_id, by_line, at),
+        *consume(view, order, supplier_order.supplier_id, _reserved(supplier_order, load), at),
     ]
 
 
-def _shipped_before(
-    order: Order, supplier_order: SupplierOrder, carrier: str, number: str, by_line: Units, at: datetime
-) -> bool:
-    """Whether this shipment is known. "All that is left" is the same again only once nothing is left."""
-    same = (supplier_order.supplier_order_id, carrier, number)
-    return any(
-        (each.supplier_order_id, each.carrier, each.number) == same
-        and ((by_line, at) == (each.by_line, each.shipped_at) or (not by_line and not supplier_order.unshipped))
-        for each in order.shipments
-    )
+def _reserved(supplier_order: SupplierOrder, load: Load) -> Units:
+    """Units that it still had to send: what it had rejected had given back its stock."""
+    if Oddity.GIVEN_UP not in load.oddities:
+        return load.owed
+    left = supplier_orders.left_to_ship(supplier_order)
+    return {n: count for n, units in load.owed.items() if (count := min(units, left.get(n, 0)))}
 
 
-def _register_shipment(
-    view: View,
+def _registration(
     order: Order,
     supplier_order: SupplierOrder,
-    carrier: str,
-    number: str,
+    which: tuple[str, str],
     by_line: Units,
     at: datetime,
     country: str,
     collect: Money | None,
-) -> tuple[Parcel, Sequence[Fact]]:
-    registration = ParcelRegistered(
-        carrier,
-        number,
+) -> ParcelRegistered:
+    return ParcelRegistered(
+        *which,
         epoch=0,
         at=at,
         order_id=order.order_id,
@@ -313,4 +317,3 @@ def _register_shipment(
         collect=collect,
         exists_from=parcels.earliest(order.placed.placed_at, supplier_order.sent_at or at, at),
     )
-    return registered(view, registration)

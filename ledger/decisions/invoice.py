@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple
 
 from ledger.decisions import customs
-from ledger.facts import Units
+from ledger.facts import Units, plus
 from ledger.nouns.orders import Line, Order, Shipment
 from ledger.nouns.orders.supplier_orders import ShipTo, Stage, SupplierOrder
 from ledger.nouns.policies import Seller
@@ -93,7 +94,11 @@ def draw_up(
     )
     if parcel is not None and not shipments:
         raise NotItsParcel(supplier_order_id, *parcel)
-    units = _sent(supplier_order) if parcel is None else shipments[-1].by_line
+    units = _sent(supplier_order)
+    if parcel is not None:
+        # Of a number that was used again, the last use.
+        shipments = tuple(each for each in shipments if each.epoch == shipments[-1].epoch)
+        units = reduce(plus, (each.by_line for each in shipments))
     if not units:
         raise NothingToInvoice(supplier_order_id, supplier_order.stage)
     missing = customs.missing_data(order, units)

@@ -225,22 +225,22 @@ def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
 
 
 def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
-    """A parcel that was given up arrived: refunds and claims for it have to be reviewed."""
-    changes = arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
-    found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
+    """A parcel that was given up arrived: what an order was refunded for it has to be reviewed."""
+    whose = "" if order.order_id == parcel.order_id else f"/{order.order_id}"
+    found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found{whose}", _ENDS)
     if found.present is not None:
-        return changes
+        return []
     subject = _of_shipment(order, shipment, "")
     costs = _given_for(order, shipment, _losses(view, parcel))
     opening = RecoveryOpened(found.recovery_id, RecoveryKind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
-    return [*changes, *_record(view, opening)]
+    return _record(view, opening)
 
 
 def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
     """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed."""
-    booked = []
+    booked, lines = [], order.in_parcel(shipment)
     for refund_id, refund in order.after_sales.refunds.items():
-        amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in shipment.by_line)
+        amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in lines)
         if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
             named = cost_id(refund.case_id, "refund", refund_id)
             booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))

@@ -231,7 +231,7 @@ def orders_of(changed: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> list[str]
     """The order streams whose rows may depend on what changed: orders, and those of changed parcels and cases."""
     names = dict.fromkeys(changed.get("order", ()))
     for _, parcel in changed.get("parcel", {}).values():
-        names.update((orders.stream(use.order_id), None) for use in parcels.uses(parcel) if use.order_id)
+        names.update((orders.stream(order_id), None) for use in parcels.uses(parcel) for order_id in use.order_ids)
     names.update((orders.stream(case.order_id), None) for _, case in changed.get("case", {}).values())
     return list(names)
 

@@ -107,8 +107,14 @@ def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Ite
 
 
 def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
-    about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
-    yield _Cause(MessageKind.DISPATCHED, about, fact.at)
+    """Once for all that the order has in the parcel, however it is told."""
+    which = (fact.carrier, fact.number, fact.epoch)
+    told = [
+        each for each in history.order.shipments if (each.carrier, each.number, each.epoch) == which and each.by_line
+    ]
+    if fact.by_line and len(told) == 1:
+        about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+        yield _Cause(MessageKind.DISPATCHED, about, fact.at)
 
 
 def _corrected(fact: TrackingCorrected, history: OrderHistory) -> Iterable[_Cause]:
@@ -128,6 +134,9 @@ def _voided(fact: ShipmentVoided, history: OrderHistory) -> Iterable[_Cause]:
 
 
 def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
+    """Not of goods that nobody ordered."""
+    if not fact.by_line:
+        return
     about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
     yield _Cause(MessageKind.DELIVERED, about, fact.at)
 
@@ -209,10 +218,10 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at
-    if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
-        yield _Cause(MessageKind.OUT_FOR_DELIVERY, _parcel(parcel), at)
-    if parcel.order_id and status in _LATE:
-        yield _Cause(MessageKind.DELAYED, _parcel(parcel, because=_LATE[status]), at)
+    if status is ParcelStatus.OUT_FOR_DELIVERY:
+        yield from _to_customers(MessageKind.OUT_FOR_DELIVERY, parcel, at)
+    if status in _LATE:
+        yield from _to_customers(MessageKind.DELAYED, parcel, at, because=_LATE[status])
     if status in _TROUBLE:
         yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
 
@@ -229,6 +238,16 @@ _TROUBLE = frozenset(
         ParcelStatus.DESTROYED,
     }
 )
+
+
+def _to_customers(kind: MessageKind, parcel: Parcel, at: datetime, **more: Any) -> Iterator[_Cause]:
+    """One message for each order in the parcel."""
+    about, told = _parcel(parcel, **more), set[str]()
+    for index, each in enumerate(parcel.contents):
+        if each.order_id not in told:
+            told.add(each.order_id)
+            own = replace(about, order_id=each.order_id, supplier_order_id=each.supplier_order_id)
+            yield _Cause(kind, own, at, f"-{index + 1}" if index else "")
 
 
 def _loss_suspected(fact: LossSuspected, parcel: Parcel) -> Iterable[_Cause]:

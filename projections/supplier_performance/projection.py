@@ -100,7 +100,7 @@ def _parcels(parcel: Parcel) -> list[ParcelRow]:
 
 
 def _parcel(parcel: Parcel) -> ParcelRow:
-    promise, delivery = parcel.promised_by, parcel.delivered_at
+    promise, delivery = parcel.due_by, parcel.delivered_at
     return ParcelRow(
         number=parcel.number,
         carrier=parcel.carrier,

@@ -29,7 +29,7 @@ class _OrderPart(NamedTuple):
     row: SupplierOrderRow
     """With the dispatch as the supplier reported it."""
     shipments: list[Shipment]
-    """Its parcels, once all that was to be shipped is."""
+    """Its parcels with units that were to be sent, once all of these are."""
 
 
 def _order_parts(history: OrderHistory) -> list[_OrderPart]:
@@ -50,7 +50,8 @@ def _order_part(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _
     excused = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
     acknowledged_at = each.acknowledged_at
     acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, excused) else None
-    shipments = [one for one in history.order.shipments if one.supplier_order_id == each.supplier_order_id]
+    name = each.supplier_order_id
+    shipments = [one for one in history.order.shipments if one.supplier_order_id == name and one.by_line]
     arrived = [one.delivered_at for one in shipments if one.delivered_at] if stage is Stage.CLOSED else []
     row = SupplierOrderRow(
         supplier_order_id=each.supplier_order_id,

@@ -8,7 +8,7 @@ from ledger.facts import LineNo
 from ledger.nouns import orders, parcels
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder
-from ledger.nouns.parcels import Parcel
+from ledger.nouns.parcels import Content, Parcel
 from projections.machine.histories import OrderHistory
 from projections.machine.projection import From, projection
 from projections.tracking.facets import facets, is_late
@@ -83,25 +83,30 @@ def _holds(history: OrderHistory) -> list[OrderHold]:
 
 
 def _parcels(parcel: Parcel) -> list[TrackedParcel]:
-    return [_parcel(use) for use in parcels.uses(parcel)]
+    """One row for each supplier order that has something in it."""
+    return [_parcel(use, each) for use in parcels.uses(parcel) for each in _contents(use)]
 
 
-def _parcel(parcel: Parcel) -> TrackedParcel:
+def _contents(parcel: Parcel) -> tuple[Content, ...]:
+    return parcel.contents or (Content("", "", parcel.by_line),)
+
+
+def _parcel(parcel: Parcel, content: Content) -> TrackedParcel:
     scan = parcel.checkpoints[-1] if parcel.checkpoints else None
     held = parcel.customs_hold
     return TrackedParcel(
         number=parcel.number,
         carrier=parcel.carrier,
         epoch=parcel.epoch,
-        order_id=parcel.order_id,
-        supplier_order_id=parcel.supplier_order_id,
+        order_id=content.order_id,
+        supplier_order_id=content.supplier_order_id,
         supplier_id=parcel.supplier_id,
         status=parcel.status,
         country=parcel.country,
-        lines=parcel.by_line,
+        lines=content.by_line,
         registered_at=parcel.registered_at,
-        promised_by=parcel.promised_by,
-        promised_day=parcel.promised_day,
+        promised_by=content.promised_by,
+        promised_day=content.promised_day,
         first_scan_at=parcel.first_scan_at,
         delivered_at=parcel.delivered_at,
         scan_at=scan.at if scan else None,
@@ -116,7 +121,7 @@ def _parcel(parcel: Parcel) -> TrackedParcel:
 
 TRACKING = projection(
     "tracking",
-    9,
+    10,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
     From(orders.NOUN, HOLDS, _holds),

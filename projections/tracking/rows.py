@@ -101,14 +101,14 @@ class LastScan(NamedTuple):
 
 
 class TrackedParcel(NamedTuple):
-    """Where one parcel is."""
+    """Where one parcel is, and what one supplier order has in it."""
 
     number: str
     carrier: str
     epoch: Int4
-    order_id: str
-    """Empty while it is not known."""
     supplier_order_id: str
+    """Empty while it is not known."""
+    order_id: str
     supplier_id: str
     status: ParcelStatus
     country: Text
@@ -167,6 +167,6 @@ class Facet(NamedTuple):
 
 
 ORDERS = table("tracking_orders", KeptOrder, 1)
-PARCELS = table("tracking_parcels", TrackedParcel, 3, "(order_id)")
+PARCELS = table("tracking_parcels", TrackedParcel, 4, "(order_id)")
 HOLDS = table("tracking_holds", OrderHold, 4, "(since, order_id, reason, owner, supplier_order_id)")
 FACETS = table("tracking_facets", Facet, 3)

@@ -176,9 +176,10 @@ KINDS: Mapping[WorkKind, Kind] = {
     WorkKind.ODDITY: Kind(
         "something happened that should not have",
         _AT_ONCE,
-        "what left under a hold: with the hold; the scan of a void parcel: once that is shipped again; "
+        "what left under a hold: with the hold; the scan of a void parcel: once that is shipped again; a draft "
+        "that left: once its instruction is recorded for before; too many units: once they are lost or back; "
         "all else stays until somebody has seen it",
-        (Step.RELEASE_HOLD, Step.SHIP, Step.FINISH_WORK),
+        (Step.RELEASE_HOLD, Step.SHIP, Step.SEND, Step.FINISH_WORK),
     ),
     WorkKind.CASE: Kind(
         "the next step of a return case is the retailer's",

@@ -118,18 +118,19 @@ def _not_arrived(order: Order) -> Iterator[Item]:
     """
     after = order.after_sales
     gone = order.header.is_over or order.payment is PaymentState.REFUNDED
-    for each in order.shipments:
+    for each in order.parcels:
         if each.ended_at is None:
             continue
-        lines = [order.buckets[n] for n in each.by_line]
-        in_cases = all(after.about(n) >= b.lost + b.returned for n, b in zip(each.by_line, lines, strict=True))
+        buckets = {n: order.buckets[n] for n in order.in_parcel(each)}
+        in_cases = all(after.about(n) >= b.lost + b.returned for n, b in buckets.items())
         back = each.bucket == "returned"
-        looked_at = all(after.inspected(n) >= b.returned for n, b in zip(each.by_line, lines, strict=True))
+        looked_at = all(after.inspected(n) >= b.returned for n, b in buckets.items())
         if (gone or in_cases) and (looked_at or not back):
             continue
+        whose = f"/{order.order_id}" if each.in_parcel_of else ""
         yield item(
             WorkKind.PARCEL,
-            f"{each.carrier}/{each.number}/{each.epoch}/{each.bucket}",
+            f"{each.carrier}/{each.number}/{each.epoch}/{each.bucket}{whose}",
             Owner.AFTER_SALES,
             each.ended_at,
             each.bucket,
@@ -144,20 +145,24 @@ def _not_arrived(order: Order) -> Iterator[Item]:
 
 def _remedy(order: Order, shipment: Shipment) -> Next:
     """The case that is about what did not arrive: to be opened, or to say in what state it came back."""
-    about = [case_id for case_id, share in order.after_sales.cases.items() if share.about.keys() & shipment.by_line]
+    by_line = order.in_parcel(shipment)
+    about = [case_id for case_id, share in order.after_sales.cases.items() if share.about.keys() & by_line]
     if about and shipment.bucket == "returned":
         return Next(Step.RECORD_INSPECTION, {"case_id": about[-1]})
     reason = Reason.REFUSED if shipment.bucket == "returned" else Reason.LOST
-    return Next(Step.OPEN_CASE, {"order_id": order.order_id, "reason": reason, "lines": units_of(shipment.by_line)})
+    return Next(Step.OPEN_CASE, {"order_id": order.order_id, "reason": reason, "lines": units_of(by_line)})
 
 
 def _oddities(history: OrderHistory) -> Iterator[Item]:
     """What was packed or shipped when it should not have been; work because of a hold ends with the hold."""
-    order = history.order
+    order, told = history.order, set[tuple[str, Oddity]]()
     for parcel in order.shipments:
         what = f"{parcel.supplier_order_id}/{parcel.carrier}/{parcel.number}/{parcel.epoch}"
         for oddity in parcel.oddities:
-            yield from _oddity(order, parcel.supplier_order_id, oddity, "left", what, parcel.shipped_at)
+            # A parcel that was told line by line is odd once.
+            if (what, oddity) not in told and not _is_settled(order, parcel, oddity):
+                told.add((what, oddity))
+                yield from _oddity(order, parcel.supplier_order_id, oddity, "left", what, parcel.shipped_at)
     for each in order.supplier_orders.values():
         if each.packed_at is not None and each.unshipped:
             for oddity in each.packing_oddities:
@@ -175,6 +180,8 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
         following = _release(order, holds[0])
     else:
         why = f"{to_minute(at)}, {_ODD[oddity]}"
+        if oddity is Oddity.NOT_SENT and not holds:
+            following = Next(Step.SEND, {"supplier_order_id": supplier_order_id})
     yield item(
         WorkKind.ODDITY,
         f"{what}/{oddity}",
@@ -192,7 +199,22 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
 _ODD = {
     Oddity.TOO_EARLY: "before it can have been",
     Oddity.FORMER_ADDRESS: "before its address changed: it goes to the address before",
+    Oddity.NOT_SENT: "before its supplier was told to send it",
+    Oddity.CANCELLED: "with units that had been cancelled: stop it, or agree who keeps and pays them",
+    Oddity.GIVEN_UP: "with units that its supplier had given up: see that nobody sends them a second time",
+    Oddity.OVER: "with more units than its supplier was given: stop it, or agree who keeps and pays them",
+    Oddity.UNORDERED: "with goods that nobody ordered: stop it, or agree who keeps and pays them",
 }
+
+_TOO_MUCH = frozenset({Oddity.CANCELLED, Oddity.GIVEN_UP, Oddity.OVER, Oddity.UNORDERED})
+
+
+def _is_settled(order: Order, parcel: Shipment, oddity: Oddity) -> bool:
+    """Whether the work has gone: the instruction came, for a time before; or what was too much did not arrive."""
+    if oddity is Oddity.NOT_SENT:
+        sent_at = order.supplier_orders[parcel.supplier_order_id].sent_at
+        return sent_at is not None and sent_at <= parcel.shipped_at
+    return oddity in _TOO_MUCH and parcel.bucket in ("lost", "returned")
 
 
 def _chargebacks(order: Order) -> Iterator[Item]:

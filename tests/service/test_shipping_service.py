@@ -414,8 +414,8 @@ def ship(client: Client, number: str, tracking_number: str, **more: Any) -> list
     return list(first.warnings)
 
 
-def sent(client: Client, number: str) -> None:
-    placed(client, number)
+def sent(client: Client, number: str, **more: Any) -> None:
+    placed(client, number, **more)
     so = f"shop/{number}/1"
     client.orders.SendSupplierOrder(
         supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so)
@@ -434,8 +434,8 @@ def test_whoever_ships_is_told_at_once_that_the_number_is_odd(client: Client, an
 
 
 def test_whoever_ships_is_told_that_the_number_was_another_shipments(client: Client):
-    for number in ("former", "latter"):
-        sent(client, number)
+    sent(client, "former")
+    sent(client, "latter", ship_to=orders_pb2.Address(lines=["2 Elm Street"], city="Bonn", country="DE"))
     good = "1Z5R89390357567127"
     assert ship(client, "former", good) == []
     warning = "the number was used 0 days before for shop/former/1, which has not arrived"

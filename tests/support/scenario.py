@@ -65,6 +65,7 @@ from ledger.nouns.orders import (
     Payment,
     PaymentKind,
     PaymentState,
+    Told,
     breaches,
 )
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrder
@@ -432,10 +433,10 @@ class Scenario:
         number: str = "P1",
         at: datetime | None = None,
         carrier: str = "dhl",
+        skus: dict[str, int] | None = None,
     ) -> list[Fact]:
-        return self.record(
-            dispatch.ship(self.book, supplier_order_id, carrier, number, units(by_line), at or self.now, self.now)
-        )
+        told = Told(units(by_line), skus or {})
+        return self.record(dispatch.ship(self.book, supplier_order_id, carrier, number, told, at or self.now, self.now))
 
     def cancel(self, by_line: dict[int, int] | None = None, order_id: str = ORDER) -> list[Fact]:
         return self.record(

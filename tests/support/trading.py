@@ -422,13 +422,6 @@ class Trade:
         self.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=at)
         return order_id
 
-    def partly_shipped(self) -> Fields:
-        """One of three units is under way: the supplier order and the parcel, as requests name them."""
-        order_id = self.sent(units=3)
-        shipment = {**first_of(order_id), **parcel_of(order_id)}
-        self.send("ShipSupplierOrder", **shipment, lines=[line()])
-        return shipment
-
     def delivered(self, days_ago: float = 0, **more: Any) -> str:
         order_id = self.shipped(days_ago, **more)
         scan = parcels_pb2.Checkpoint(at=stamp(NOW - days_ago * DAY), status=parcels_pb2.PARCEL_STATUS_DELIVERED)

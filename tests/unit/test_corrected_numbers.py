@@ -12,7 +12,6 @@ from ledger.nouns.orders import InvoiceWish, PaymentState
 from ledger.nouns.parcels import (
     NoShipmentToCorrect,
     ParcelIsVoid,
-    ParcelOfAnotherOrder,
     ParcelOfReturn,
     ParcelStatus,
     UnknownParcel,
@@ -21,6 +20,7 @@ from ledger.nouns.parcels import (
 from ledger.nouns.policies import Seller
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
+from ledger.terms.places import Destination
 from tests.support.casework import Desk
 from tests.support.scenario import (
     DAY,
@@ -38,13 +38,13 @@ from tests.support.scenario import (
 
 IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
 RETURNED, LOST, VOID = ParcelStatus.RETURNED, ParcelStatus.LOST, ParcelStatus.VOID
-OTHER = "shopify/2"
+OTHER, ELSEWHERE = "shopify/2", Destination("FR", "", "75")
 
 
 def two_orders(**more) -> Scenario:
     """Both are sent; nothing has left."""
     scenario = sent(**more)
-    scenario.place(line(1, "tea", 1), order_id=OTHER)
+    scenario.place(line(1, "tea", 1), order_id=OTHER, destination=ELSEWHERE)
     scenario.send(f"{OTHER}/1")
     return scenario
 
@@ -193,7 +193,7 @@ def test_a_neighbours_number_is_his_whatever_is_recorded_first(sequence: tuple[s
 def test_the_neighbours_breaches_are_recomputed():
     """His promise was for the day after; the scan in time had gone to the parcel that had his number."""
     scenario = sent()
-    scenario.place(line(1, "tea", 1), order_id=OTHER, promised_by=NOON + DAY)
+    scenario.place(line(1, "tea", 1), order_id=OTHER, destination=ELSEWHERE, promised_by=NOON + DAY)
     scenario.send(f"{OTHER}/1")
     scenario.ship(supplier_order_id=f"{OTHER}/1")
     scenario.ship(at=NOON + HOUR)
@@ -333,10 +333,12 @@ def test_what_was_corrected_or_voided_before_is_not_corrected_otherwise():
         scenario.correct_number("P2", "P3")
 
 
-def test_the_number_of_another_parcel_of_the_same_order_cannot_be_the_right_one():
+def test_units_can_turn_out_to_be_in_another_parcel_of_their_order():
     scenario = sent()
     scenario.ship({1: 1}, number="P1")
     scenario.ship({1: 2}, number="P2")
-    with refused(ParcelOfAnotherOrder, "parcel P2 of dhl is under way for shopify/1"):
-        scenario.correct_number("P1", "P2")
-    assert scenario.order().shipments[0].number == "P1"
+    scenario.scan(ParcelStatus.DELIVERED, number="P2")
+    scenario.correct_number("P1", "P2")
+    assert [each.parcel for each in scenario.order().shipments] == [("dhl", "P2", 1)] * 2
+    assert (scenario.buckets(), scenario.parcel("P2").by_line) == ({"delivered": 3}, {1: 3})
+    assert scenario.correct_number("P1", "P2") == []

@@ -10,7 +10,6 @@ from ledger.nouns.orders.supplier_orders import (
     NothingToShip,
     NotSent,
     OverAnswered,
-    OverShipped,
     RejectReason,
     Stage,
     SupplierOrderAcknowledged,
@@ -21,7 +20,7 @@ from ledger.nouns.orders.supplier_orders import (
     UnknownSupplierOrder,
     expected_at,
 )
-from ledger.nouns.parcels import ParcelOfAnotherOrder, ParcelStatus
+from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.stock import StockCorrected
 from ledger.terms.shipping import Priority
 from tests.support.scenario import (
@@ -273,25 +272,8 @@ def test_another_shipment_with_equal_figures_is_not_taken_for_the_same():
     ], "the number is used again"
 
 
-def test_a_parcel_takes_no_second_shipment_of_what_is_left():
-    scenario = sent(line(1, "tea", 2))
-    scenario.ship({1: 1})
-    with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is under way for shopify/1 already", number="P1"):
-        scenario.ship()
-    assert scenario.buckets() == {"assigned": 1, "shipped": 1}
-
-
-def test_more_than_is_left_cannot_be_shipped():
-    scenario = sent()
-    scenario.ship({1: 2})
-    with refused(OverShipped, "2 of line 1 shipped, 1 left to ship", line_no=1, left=1, shipped=2):
-        scenario.ship({1: 2}, number="P2")
-
-
-def test_what_was_not_sent_or_not_asked_cannot_be_shipped():
-    with refused(NotSent, "is draft"):
-        confirmed().ship()
-    with refused(UnknownLine, "has no line 2"):
+def test_what_nobody_knows_cannot_be_shipped():
+    with refused(UnknownLine, "order shopify/1 has no line 2"):
         sent().ship({2: 1})
     with refused(NothingToShip, "is shipped"):
         shipped().ship(number="P2")

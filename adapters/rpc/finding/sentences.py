@@ -62,7 +62,8 @@ SENTENCES: Mapping[str, str] = {
     "order.supplier_order_packed": "Supplier order {supplier_order_id} was packed[ with {packed_with}].",
     "order.packing_error_found": "Supplier order {supplier_order_id} was packed without {lacking}.",
     "order.packing_corrected": "Supplier order {supplier_order_id} was packed anew as it should be.",
-    "order.supplier_order_shipped": "Shipped with {carrier} {number} of {supplier_order_id}: {by_line}.",
+    "order.supplier_order_shipped": "Shipped with {carrier} {number} of {supplier_order_id}[: {by_line}]."
+    "[ Beside what was ordered: {over}.][ Not ordered: {unordered}.][ It is in a parcel of {in_parcel_of}.]",
     "order.shipment_voided": "It did not leave with {carrier} {number} after all[: {because}]; to be sent: {by_line}.",
     "order.tracking_corrected": "It left as {left_as}, and not with {carrier} {number}[: {because}].",
     "order.supplier_order_cancel_requested": "The supplier was asked to give up [{by_line} of ]{supplier_order_id}"
@@ -86,9 +87,11 @@ SENTENCES: Mapping[str, str] = {
     # --- parcels
     "parcel.registered": "The parcel {carrier} {number} was announced[ for {country}].",
     "parcel.linked": "It turned out whose parcel {carrier} {number} is.",
+    "parcel.units_added": "In the parcel {carrier} {number} there are also units of {supplier_order_id}[: {by_line}].",
     "parcel.checkpoint_recorded": "The carrier {carrier} scanned {number}: {checkpoint.status}[ in {checkpoint.city}]"
     "[, {checkpoint.country}].",
-    "parcel.voided": "Nothing left with {carrier} {number}[: {because}][; it left as {left_as}].",
+    "parcel.voided": "Nothing [of {supplier_order_id} ]left with {carrier} {number}[: {because}]"
+    "[; it left as {left_as}].",
     "parcel.delivery_proven": "A proof of the delivery of {carrier} {number} came in.",
     "parcel.delivery_disputed": "Somebody denies that {carrier} {number} arrived[: {because}].",
     "parcel.first_scan_missed": "The carrier {carrier} has not scanned {number} by {due}.",
@@ -225,6 +228,8 @@ def _text(name: str, value: Any, fact: Fact) -> str:
             return str(value)
         case StrEnum():
             return value.replace("_", " ")
+        case dict() if name == "unordered":
+            return " and ".join(f"{units} of {sku}" for sku, units in value.items())
         case dict():
             return _by_line(name, value, fact)
         case tuple() if name == "lines":

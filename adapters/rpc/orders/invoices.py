@@ -32,7 +32,7 @@ def message(invoice: Invoice, buyer: Personal, return_address: Personal) -> pb.C
         units=invoice.units,
         weight_grams=invoice.weight_grams,
         total=money(invoice.total),
-        parcels=[f"{each.carrier} {each.number}" for each in invoice.shipments],
+        parcels=dict.fromkeys(f"{each.carrier} {each.number}" for each in invoice.shipments),
     )
 
 

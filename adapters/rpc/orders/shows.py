@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.rpc.orders.money import collected
 from adapters.rpc.orders.money import shown as shown_money
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
+from ledger.facts import plus
 from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
@@ -51,7 +54,7 @@ def order(
         promised_day=day(state.promised_day),
         delivered_at=stamp(state.delivered_at),
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
-        shipments=[_shipment(state, each) for each in state.shipments],
+        shipments=_shipments(state),
         delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
         ship_to=_address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
@@ -224,6 +227,27 @@ def _ruling(ruling: DelayRuled) -> supplier_orders_pb2.DelayRuling:
     )
 
 
+def _shipments(state: Order) -> list[supplier_orders_pb2.Shipment]:
+    """One for each supplier order in each parcel, which may have been told line by line."""
+    whole: dict[tuple[str, str, str, int], Shipment] = {}
+    for each in state.shipments:
+        which = (each.supplier_order_id, each.carrier, each.number, each.epoch)
+        whole[which] = _with(whole[which], each) if which in whole else each
+    return [_shipment(state, each) for each in whole.values()]
+
+
+def _with(shipment: Shipment, more: Shipment) -> Shipment:
+    return replace(
+        shipment,
+        by_line=plus(shipment.by_line, more.by_line),
+        shipped_at=max(shipment.shipped_at, more.shipped_at),
+        oddities=tuple(dict.fromkeys((*shipment.oddities, *more.oddities))),
+        collect_minor=shipment.collect_minor + more.collect_minor,
+        over=plus(shipment.over, more.over),
+        unordered=plus(shipment.unordered, more.unordered),
+    )
+
+
 def _shipment(state: Order, shipment: Shipment) -> supplier_orders_pb2.Shipment:
     return supplier_orders_pb2.Shipment(
         supplier_order_id=shipment.supplier_order_id,
@@ -237,6 +261,9 @@ def _shipment(state: Order, shipment: Shipment) -> supplier_orders_pb2.Shipment:
         oddities=map(_oddity, shipment.oddities),
         to_collect=collected(shipment.collect_minor, state),
         returned=shipment.bucket == "returned",
+        over=line_units(shipment.over),
+        unordered=[supplier_orders_pb2.SkuUnits(sku=sku, units=count) for sku, count in shipment.unordered.items()],
+        in_parcel_of=shipment.in_parcel_of,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
@@ -13,7 +13,7 @@ from fulfilment.v1 import supplier_orders_pb2
 from ledger.decisions import cancelling, dispatch
 from ledger.facts import Change, LineNo, order_of
 from ledger.nouns import orders, parcels, policies
-from ledger.nouns.orders import breaches
+from ledger.nouns.orders import Told, breaches
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.terms.clocks import Clock
 from ledger.view import View
@@ -68,11 +68,20 @@ def pack_supplier_order(request: supplier_orders_pb2.PackSupplierOrderRequest, e
 def ship_supplier_order(request: supplier_orders_pb2.ShipSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
-    lines = by_line(request.lines)
+    told = Told(by_line(request.lines), _by_sku(request.skus))
     return Ask(
-        lambda view: dispatch.ship(view, supplier_order_id, *parcel, lines, at, edge.now),
+        lambda view: dispatch.ship(view, supplier_order_id, *parcel, told, at, edge.now),
         (orders.stream(order_of(supplier_order_id)), parcels.stream(*parcel), policies.stream()),
     )
+
+
+def _by_sku(skus: Iterable[supplier_orders_pb2.SkuUnits]) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for index, each in enumerate(skus):
+        sku = shapes.sku(each.sku, f"skus[{index}].sku")
+        require(sku not in units, f"skus[{index}].sku", f"{sku} is named twice")
+        units[sku] = count(each.units, f"skus[{index}].units", 1)
+    return units
 
 
 def answer_cancel_request(request: supplier_orders_pb2.AnswerCancelRequestRequest, edge: Edge) -> Ask:

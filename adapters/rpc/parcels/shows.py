@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc.shows import customs_ask, customs_hold, line_units, money, parcel_status, stamp
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
-from ledger.nouns.parcels import Checkpoint, DeliveryProven, Parcel
+from ledger.nouns.parcels import Checkpoint, Content, DeliveryProven, Parcel
 
 Unsealed = Mapping[str, Mapping[str, Any]]
 """What was unsealed, by the id of its key."""
@@ -47,6 +47,15 @@ def _of(unsealed: Unsealed, sealed: Sealed | None, name: str) -> str:
     return str(unsealed.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
 
 
+def _content(content: Content) -> pb.ParcelContent:
+    return pb.ParcelContent(
+        order_id=content.order_id,
+        supplier_order_id=content.supplier_order_id,
+        lines=line_units(content.by_line),
+        to_collect=money(content.collect),
+    )
+
+
 def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
     """The parcel; unsealed is its personal data, by the id of the key."""
     voided = state.voided
@@ -76,4 +85,5 @@ def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
         void_reason=voided.because if voided is not None else "",
         right_carrier=right_carrier,
         right_tracking_number=right_number,
+        contents=map(_content, state.contents),
     )

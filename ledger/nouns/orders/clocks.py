@@ -54,14 +54,16 @@ def _was_missed(reading: Reading) -> bool:
 
 def _sending(order: Order, each: SupplierOrder, send_by: datetime) -> Reading | None:
     """The retailer's clock of a draft, which holds stop. Of one that was sent, or given up, in time nothing is owed."""
-    object_id, ended_at = each.supplier_order_id, each.sent_at or each.given_up_at
+    # Of one that left without an instruction nothing is to be sent.
+    object_id, ended_at = each.supplier_order_id, each.sent_at or each.ended_at
     if each.sent_at is not None and each.sent_at <= send_by and (object_id, Clock.SEND) not in order.breaches:
         return None
     spans = merged_spans(order.stops_on(object_id), each.drafted_at, ended_at) if order.stops else []
     stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
     due, given_up_at = later_by(send_by, spans), None if each.sent_at is not None else each.given_up_at
     assert due is not None, "it has a due time"
-    reading = _reading(order, object_id, Clock.SEND, due, each.sent_at, each.supplier_id, stopped_since, given_up_at)
+    met_at = each.sent_at or each.dispatched_at
+    reading = _reading(order, object_id, Clock.SEND, due, met_at, each.supplier_id, stopped_since, given_up_at)
     return reading if ended_at is None or _was_missed(reading) else None
 
 

@@ -20,7 +20,7 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
         return []
     if holds := holds_on(order, supplier_order_id):
         raise OrderOnHold(order.order_id, sorted({hold.reason for hold in holds}))
-    if not supplier_order.unshipped:
+    if supplier_order.came_to_nothing:
         raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
     stopping = order.stops_on(supplier_order_id)
     if not stopping:
@@ -51,8 +51,8 @@ def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Ship
     if at < order.placed.placed_at:
         raise ReceivedTooEarly(order.order_id, at, order.placed.placed_at)
     arrived: list[OrderFact] = [
-        UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, each.by_line, at)
-        for each in order.shipments
+        UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, order.in_parcel(each), at)
+        for each in order.parcels
         if each.bucket != "delivered" and each not in returned
     ]
     if order.receipt_confirmed_at is not None and not arrived:

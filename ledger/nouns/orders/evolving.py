@@ -419,17 +419,18 @@ def _shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
     assert shipment is not None, "only parcels of the order move its units"
     delivered_at = fact.at if bucket == "delivered" else None
     ended_at = fact.at if bucket in ("lost", "returned") else None
-    changed = replace(shipment, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
+    sign = 1 if bucket == "delivered" else -1 if shipment.bucket == "delivered" else 0
+    which, supplier_orders_now = (fact.carrier, fact.number, fact.epoch), dict(order.supplier_orders)
+    shipments: list[Shipment] = []
+    for each in order.shipments:
+        if (each.carrier, each.number, each.epoch) == which:
+            each = replace(each, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
+            own = supplier_orders_now[each.supplier_order_id]
+            own = replace(own, delivered=own.delivered + sign * sum(each.by_line.values()))
+            supplier_orders_now[each.supplier_order_id] = own
+        shipments.append(each)
     moved = _moved(order, fact.by_line, shipment.bucket, bucket)
-    supplier_order = moved.supplier_orders[shipment.supplier_order_id]
-    units = sum(fact.by_line.values())
-    arrived = units if bucket == "delivered" else -units if shipment.bucket == "delivered" else 0
-    counted = replace(supplier_order, delivered=supplier_order.delivered + arrived)
-    return replace(
-        moved,
-        shipments=tuple(changed if each is shipment else each for each in order.shipments),
-        supplier_orders={**moved.supplier_orders, counted.supplier_order_id: counted},
-    )
+    return replace(moved, shipments=tuple(shipments), supplier_orders=supplier_orders_now)
 
 
 def _breach_withdrawn(order: Order, fact: BreachWithdrawn) -> Order:
@@ -489,13 +490,18 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
             collect_minor=fact.collect_minor,
             unreserved=fact.unreserved,
         )
+        if fact.over or fact.unordered or fact.in_parcel_of:
+            more = {"over": fact.over, "unordered": fact.unordered, "in_parcel_of": fact.in_parcel_of}
+            shipment = replace(shipment, **more)
+        if (others := order.shipment(fact.carrier, fact.number, fact.epoch)) is not None:
+            order, after, shipment = _put_beside(order, after, others, shipment)
         order = replace(order, shipments=(*order.shipments, shipment))
         if shipment.ship_to is not None and not after.unshipped:
             after = supplier_orders.keep_address(after, shipment.ship_to, fact.at)
     elif isinstance(fact, ShipmentVoided):
         return _without_shipments(order, after, fact)
     elif isinstance(fact, TrackingCorrected):
-        order = _renumbered(order, fact)
+        return _renumbered(order, fact)
     elif isinstance(fact, CancelRefused) and fact.by_line and order.shipments:
         rerouted = {n: min(units, before.reroute_asked.get(n, 0)) for n, units in fact.by_line.items()}
         last = replace(order.shipments[-1], not_cancelled=(fact.by_line, minus(rerouted, {})))
@@ -531,13 +537,34 @@ def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided)
 
 def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
     wrong, (carrier, number, epoch) = (fact.carrier, fact.number, fact.epoch), fact.right
-    shipments = tuple(
-        replace(each, carrier=carrier, number=number, epoch=epoch)
-        if (each.supplier_order_id, each.parcel) == (fact.supplier_order_id, wrong)
-        else each
-        for each in order.shipments
+    others, after = order.shipment(*fact.right), order.supplier_orders[fact.supplier_order_id]
+    shipments: list[Shipment] = []
+    for each in order.shipments:
+        if (each.supplier_order_id, each.parcel) == (fact.supplier_order_id, wrong):
+            each = replace(each, carrier=carrier, number=number, epoch=epoch, in_parcel_of=fact.in_parcel_of)
+            if others is not None:
+                order, after, each = _put_beside(order, after, others, each)
+        shipments.append(each)
+    return replace(
+        order,
+        shipments=tuple(shipments),
+        supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
+        invoicing=invoices.renumbered(order.invoicing, wrong, fact.right),
     )
-    return replace(order, shipments=shipments, invoicing=invoices.renumbered(order.invoicing, wrong, fact.right))
+
+
+def _put_beside(
+    order: Order, supplier_order: SupplierOrder, others: Shipment, shipment: Shipment
+) -> tuple[Order, SupplierOrder, Shipment]:
+    """More units turn out to be in a parcel of the order: they are where it is."""
+    was, where = shipment.bucket, others.bucket
+    moved = order if was == where else _moved(order, shipment.by_line, was, where)
+    arrived = (where == "delivered") - (was == "delivered")
+    if arrived:
+        units = sum(shipment.by_line.values())
+        supplier_order = replace(supplier_order, delivered=supplier_order.delivered + arrived * units)
+    shipment = replace(shipment, bucket=where, delivered_at=others.delivered_at, ended_at=others.ended_at)
+    return moved, supplier_order, shipment
 
 
 def _ship_to_before(order: Order, fact: SupplierOrderPacked | SupplierOrderShipped) -> ShipTo | None:

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Sealed, Units, Value
+from ledger.facts import LineNo, Sealed, Units, Value, plus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.after_sales import AfterSales
 from ledger.nouns.orders.facts import (
@@ -96,7 +96,10 @@ class Buckets(Value, frozen=True):
 
 
 class Shipment(Value, frozen=True):
-    """A parcel of the order and in which bucket its units are: shipped, delivered, returned or lost."""
+    """Units of a supplier order that left in a parcel, as they were told: shipped, delivered, returned or lost.
+
+    All that an order has in a parcel is in one bucket.
+    """
 
     supplier_order_id: str
     carrier: str
@@ -117,6 +120,13 @@ class Shipment(Value, frozen=True):
     """Units among them that had no reservation of stock."""
     not_cancelled: tuple[Units, Units] | None = None
     """Units among them that its supplier was to cancel, and those of them that were to be rerouted; it was too late."""
+
+    over: Units = {}
+    """Units in it beside those that were to be sent."""
+    unordered: dict[str, int] = {}
+    """Units in it of SKUs that the supplier order does not have."""
+    in_parcel_of: str = ""
+    """The order whose parcel it was before, where that is another."""
 
     @property
     def parcel(self) -> tuple[str, str, int]:
@@ -353,7 +363,8 @@ class Order(Value, frozen=True):
         """When the last unit arrived that was to arrive; None while any is under way."""
         if any(map(self.units, UNDER_WAY)) or not self.units("delivered"):
             return None
-        return max(shipment.delivered_at for shipment in self.shipments if shipment.delivered_at is not None)
+        # What was sent beside what was ordered keeps nobody waiting.
+        return max(each.delivered_at for each in self.shipments if each.delivered_at is not None and each.by_line)
 
     @property
     def ended_at(self) -> datetime | None:
@@ -384,6 +395,23 @@ class Order(Value, frozen=True):
         return found
 
     def shipment(self, carrier: str, number: str, epoch: int) -> Shipment | None:
+        """The first of its shipments in a parcel, which has the bucket and the end of all of them."""
         return next(
             (s for s in self.shipments if s.carrier == carrier and s.number == number and s.epoch == epoch), None
         )
+
+    def in_parcel(self, of: Shipment) -> Units:
+        """All its units in the parcel of a shipment, in whatever supplier orders."""
+        units: Units = {}
+        for each in self.shipments:
+            if each.number == of.number and each.carrier == of.carrier and each.epoch == of.epoch:
+                units = plus(units, each.by_line) if units else each.by_line
+        return units
+
+    @property
+    def parcels(self) -> list[Shipment]:
+        """Its parcels: the first shipment in each."""
+        first: dict[tuple[str, str, int], Shipment] = {}
+        for each in self.shipments:
+            first.setdefault((each.carrier, each.number, each.epoch), each)
+        return list(first.values())

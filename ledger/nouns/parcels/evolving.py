@@ -10,6 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from ledger.facts import plus
 from ledger.nouns.parcels.facts import (
     GIVEN_UP,
     Checkpoint,
@@ -26,9 +27,11 @@ from ledger.nouns.parcels.facts import (
     ParcelLinked,
     ParcelRegistered,
     ParcelStatus,
+    ParcelUnitsAdded,
     ParcelVoided,
 )
-from ledger.nouns.parcels.state import Parcel, can_belong_to, uses
+from ledger.nouns.parcels.state import Content, Parcel, can_belong_to, uses
+from ledger.terms.money import Money
 from ledger.view import noun
 
 
@@ -57,11 +60,8 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     if isinstance(fact, ParcelVoided):
-        return _without_use(parcel, fact)
-    if (
-        isinstance(fact, CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss)
-        and 0 < fact.epoch < parcel.epoch
-    ):
+        return _without_units(parcel, fact) if fact.supplier_order_id else _without_use(parcel, fact)
+    if isinstance(fact, _OfAnyUse) and 0 < fact.epoch < parcel.epoch:
         return _of_earlier_use(parcel, fact)
     match fact:
         case ParcelLinked():
@@ -81,6 +81,8 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 collect=fact.collect,
             )
             return _without_scans_of_before(linked)
+        case ParcelUnitsAdded():
+            return _with_units(parcel, fact)
         case CheckpointRecorded(checkpoint=checkpoint):
             return _scan(parcel, checkpoint)
         case DeliveryDisputed(at=at):
@@ -106,7 +108,36 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
 NOUN = noun("parcel", ParcelFact, evolve)
 
 
-def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss) -> Parcel:
+_OfAnyUse = CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss | ParcelUnitsAdded
+
+
+def _with_units(parcel: Parcel, fact: ParcelUnitsAdded) -> Parcel:
+    """More units of one that is in it already, or of a further supplier order."""
+    parcel = replace(
+        parcel,
+        warnings=(*parcel.warnings, *fact.warnings),
+        # Somebody has something to do about it as soon as one of its orders is not an old one.
+        historical=parcel.historical and fact.historical,
+    )
+    if fact.supplier_order_id == parcel.supplier_order_id:
+        return replace(parcel, by_line=plus(parcel.by_line, fact.by_line), collect=_sum(parcel.collect, fact.collect))
+    known = next((each for each in parcel.beside if each.supplier_order_id == fact.supplier_order_id), None)
+    if known is None:
+        promise = (fact.promised_by, fact.promised_day)
+        new = Content(fact.order_id, fact.supplier_order_id, fact.by_line, *promise, fact.collect)
+        return replace(parcel, beside=(*parcel.beside, new))
+    more = replace(known, by_line=plus(known.by_line, fact.by_line), collect=_sum(known.collect, fact.collect))
+    return replace(parcel, beside=tuple(more if each is known else each for each in parcel.beside))
+
+
+def _sum(one: Money | None, other: Money | None) -> Money | None:
+    """Both amounts, which are of one order and so of one currency."""
+    if one is None or other is None:
+        return one or other
+    return replace(one, amount_minor=one.amount_minor + other.amount_minor)
+
+
+def _of_earlier_use(parcel: Parcel, fact: _OfAnyUse) -> Parcel:
     """Its scans are in the history of the present use too, which is what people look up."""
     if isinstance(fact, CheckpointRecorded):
         parcel = replace(parcel, earlier=_by_time(parcel.earlier, fact.checkpoint))
@@ -196,6 +227,25 @@ def _shows_that_it_left(parcel: Parcel, scan: Checkpoint) -> bool:
     """Whether a scan is of a parcel that was voided because nothing had left. A wrong number is somebody else's."""
     voided = parcel.voided
     return voided is not None and voided.instead is None and scan.status is not ParcelStatus.REGISTERED
+
+
+def _without_units(parcel: Parcel, fact: ParcelVoided) -> Parcel:
+    """Units of one supplier order were not in a parcel; those of the others were."""
+    if parcel.epoch != fact.epoch:
+        assert parcel.previous is not None, "some use has the epoch"
+        return replace(parcel, previous=_without_units(parcel.previous, fact))
+    first, *rest = (each for each in parcel.contents if each.supplier_order_id != fact.supplier_order_id)
+    return replace(
+        parcel,
+        order_id=first.order_id,
+        supplier_order_id=first.supplier_order_id,
+        by_line=first.by_line,
+        promised_by=first.promised_by,
+        promised_day=first.promised_day,
+        collect=first.collect,
+        beside=tuple(rest),
+        taken_out=(*parcel.taken_out, fact),
+    )
 
 
 def _without_use(parcel: Parcel, fact: ParcelVoided) -> Parcel:

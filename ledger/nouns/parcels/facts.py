@@ -101,6 +101,25 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
         return oddities(self.carrier, self.number)
 
 
+class ParcelUnitsAdded(Fact, frozen=True, tag="parcel.units_added"):
+    """More units turned out to be in it: of the same supplier order, told line by line, or of another one of its
+    supplier to the same destination."""
+
+    carrier: str
+    number: str
+    epoch: int
+    at: datetime
+    order_id: str
+    supplier_order_id: str
+    by_line: Units
+    promised_by: datetime | None = None
+    promised_day: date | None = None
+    historical: bool = False
+    collect: Money | None = None
+    warnings: tuple[str, ...] = ()
+    """What is odd about it, such as that the two orders are of different people."""
+
+
 class CustomsAsk(StrEnum):
     """What customs wants before it lets a parcel go."""
 
@@ -249,6 +268,8 @@ class ParcelVoided(Fact, frozen=True, tag="parcel.voided"):
     at: datetime
     instead: tuple[str, str, int] | None = None
     """Carrier, number and epoch of the parcel that left in truth; None where none did."""
+    supplier_order_id: str = ""
+    """Its units alone were not in the parcel, which holds those of others; empty where there was no parcel."""
 
     @property
     def left_as(self) -> str:
@@ -259,6 +280,7 @@ class ParcelVoided(Fact, frozen=True, tag="parcel.voided"):
 ParcelFact = (
     ParcelRegistered
     | ParcelLinked
+    | ParcelUnitsAdded
     | CheckpointRecorded
     | DeliveryProven
     | DeliveryDisputed

@@ -16,6 +16,8 @@ class UnknownParcel(NotFound, reason="UNKNOWN_PARCEL"):
 
 
 class ParcelOfAnotherOrder(AlreadyExists, reason="PARCEL_OF_ANOTHER_ORDER"):
+    """Given no more, but stored as the outcome of commands: a parcel takes more units, or its number is used again."""
+
     says = "parcel {number} of {carrier} is under way for {order_id} already; name all its units when it leaves"
     carrier: str
     number: str

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from ledger.nouns.parcels.evolving import evolve
 from ledger.nouns.parcels.facts import ParcelFact, ParcelLinked, ParcelRegistered
-from ledger.nouns.parcels.refusals import ParcelOfAnotherOrder
 from ledger.nouns.parcels.scans import record_checkpoint
 from ledger.nouns.parcels.state import Parcel, uses
 from ledger.terms.tracking_numbers import oddities
@@ -29,8 +28,7 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
 
     What is odd about the number is a warning. The same registration again records nothing. One that was
     announced without an order is linked to it, or to the case whose units come back in it. Another shipment
-    starts a new epoch, with a warning if the number was used recently; only a parcel that is still under way takes
-    no second shipment of its own order.
+    starts a new epoch, with a warning if the number was used recently.
     """
     if parcel is None:
         return [_first_use(registration)]
@@ -43,8 +41,6 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
         return [_link(registration)]
     if recently and not parcel.is_over and _same_shipment(parcel, registration):
         return []
-    if recently and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
-        raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
     again = _used_again(parcel, registration, max(since.days, 0) if recently else None)
     return [again, *_taken_over(parcel, again)]
 
@@ -71,10 +67,9 @@ def _next_use_from(parcel: Parcel, registration: ParcelRegistered, recently: boo
     if not recently:
         return registration.exists_from
     bounds = [registration.at - _CLOCKS_DIFFER]
-    ended_at = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.is_over and parcel.checkpoints else None)
-    if ended_at is not None:
+    if parcel.ended_at is not None:
         # A repetition of its last scan is still its own.
-        bounds.append(ended_at + timedelta.resolution)
+        bounds.append(parcel.ended_at + timedelta.resolution)
     if registration.exists_from is not None:
         bounds.append(registration.exists_from)
     return max(bounds)

@@ -40,6 +40,17 @@ class CustomsHold(Value, frozen=True):
     answer_by: datetime | None = None
 
 
+class Content(Value, frozen=True):
+    """What is in a parcel of one supplier order."""
+
+    order_id: str
+    supplier_order_id: str
+    by_line: Units
+    promised_by: datetime | None = None
+    promised_day: date | None = None
+    collect: Money | None = None
+
+
 class Parcel(Value, frozen=True):
     """The present epoch of a tracking number."""
 
@@ -81,13 +92,39 @@ class Parcel(Value, frozen=True):
     return_of: str = ""
     """The case whose units come back in it."""
     collect: Money | None = None
-    """What its carrier collects from the customer at the door."""
+    """What its carrier collects from the customer at the door, for the first supplier order."""
+    beside: tuple[Content, ...] = ()
+    """What is in it of further supplier orders, the first told first; they are of the same supplier."""
+    taken_out: tuple[ParcelVoided, ...] = ()
+    """What turned out not to be in it, while the rest is."""
     exists_alone_from: datetime | None = None
     """exists_from without regard to the use before, where that makes it later."""
     voided: ParcelVoided | None = None
     """Only of a use that was none."""
     stray: Checkpoint | None = None
     """The first scan that came after it was voided, of the newest use; it may have left after all."""
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """What is in it, by supplier order; nothing while no order is known."""
+        if not self.order_id:
+            return ()
+        own = (self.order_id, self.supplier_order_id, self.by_line, self.promised_by, self.promised_day, self.collect)
+        return (Content(*own), *self.beside)
+
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """The orders whose units are in it, each once."""
+        if not self.beside:
+            return (self.order_id,) if self.order_id else ()
+        return tuple(dict.fromkeys(each.order_id for each in self.contents))
+
+    @property
+    def due_by(self) -> datetime | None:
+        """When it has to arrive so that every promise is kept."""
+        if not self.beside:
+            return self.promised_by
+        return min((each.promised_by for each in self.contents if each.promised_by is not None), default=None)
 
     @property
     def customs_hold(self) -> CustomsHold | None:
@@ -118,6 +155,11 @@ class Parcel(Value, frozen=True):
     def is_over(self) -> bool:
         """Nothing more is to come of it: the number is free again."""
         return self.delivered_at is not None or self.status in _ENDS
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it arrived, or the last scan of one that is over otherwise; None if that is not known."""
+        return self.delivered_at or (self.checkpoints[-1].at if self.is_over and self.checkpoints else None)
 
 
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED, ParcelStatus.VOID})

@@ -16,18 +16,31 @@ def use_of(parcel: Parcel, supplier_order_id: str) -> Parcel:
     if not supplier_order_id:
         return parcel
     # Uses that were none come last.
-    found = next((use for use in uses(parcel) if use.supplier_order_id == supplier_order_id), None)
+    found = next((use for use in uses(parcel) if _has(use, supplier_order_id)), None)
+    if found is None:
+        found = next((use for use in uses(parcel) if voided_of(use, supplier_order_id) is not None), None)
     if found is None:
         raise UnknownShipment(parcel.carrier, parcel.number, supplier_order_id)
     return found
 
 
-def require_live(use: Parcel) -> None:
+def voided_of(use: Parcel, supplier_order_id: str) -> ParcelVoided | None:
+    """Why a use was none, or nothing of a supplier order was in it."""
+    if use.voided is not None or _has(use, supplier_order_id):
+        return use.voided
+    return next((each for each in reversed(use.taken_out) if each.supplier_order_id == supplier_order_id), None)
+
+
+def _has(use: Parcel, supplier_order_id: str) -> bool:
+    return any(each.supplier_order_id == supplier_order_id for each in use.contents)
+
+
+def require_live(use: Parcel, supplier_order_id: str) -> None:
     """Refuses what was taken back before, and what a customer sends back."""
     if use.return_of:
         raise ParcelOfReturn(use.carrier, use.number, use.return_of)
-    if use.voided is not None:
-        raise ParcelIsVoid(use.carrier, use.number, use.voided.at, use.voided.left_as)
+    if (voided := voided_of(use, supplier_order_id)) is not None:
+        raise ParcelIsVoid(use.carrier, use.number, voided.at, voided.left_as)
 
 
 def void(parcel: Parcel, voided: ParcelVoided) -> Sequence[ParcelFact]:

@@ -301,14 +301,13 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ShipSupplierOrder(self, request, context):
-        """Records that units left in a parcel, which is registered with its carrier. A supplier order may
-        ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-        left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
-        if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-        order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
-        All that is odd of the number and of the shipment stands in the receipt's warnings.
+        """Records that units left in a parcel, of which a supplier order may have several. A parcel may be told line by line,
+        and hold units of several orders: those of one supplier to one destination that left under one number within three
+        days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the policy) is
+        another parcel, with a warning. The same units of the same time again record nothing. What left, left: a hold, a draft,
+        too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+        NOTHING_TO_SHIP if it names no units and none are left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -124,14 +124,13 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
-    """Records that units left in a parcel, which is registered with its carrier. A supplier order may
-    ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-    left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
-    if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-    order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
-    All that is odd of the number and of the shipment stands in the receipt's warnings.
+    """Records that units left in a parcel, of which a supplier order may have several. A parcel may be told line by line,
+    and hold units of several orders: those of one supplier to one destination that left under one number within three
+    days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the policy) is
+    another parcel, with a warning. The same units of the same time again record nothing. What left, left: a hold, a draft,
+    too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+    NOTHING_TO_SHIP if it names no units and none are left.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
@@ -318,14 +317,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that units left in a parcel, which is registered with its carrier. A supplier order may
-    ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-    left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
-    if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-    order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
-    All that is odd of the number and of the shipment stands in the receipt's warnings.
+    """Records that units left in a parcel, of which a supplier order may have several. A parcel may be told line by line,
+    and hold units of several orders: those of one supplier to one destination that left under one number within three
+    days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the policy) is
+    another parcel, with a warning. The same units of the same time again record nothing. What left, left: a hold, a draft,
+    too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+    NOTHING_TO_SHIP if it names no units and none are left.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
@@ -569,14 +567,13 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _supplier_orders_pb2.ShipSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that units left in a parcel, which is registered with its carrier. A supplier order may
-        ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-        left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
-        if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-        order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
-        All that is odd of the number and of the shipment stands in the receipt's warnings.
+        """Records that units left in a parcel, of which a supplier order may have several. A parcel may be told line by line,
+        and hold units of several orders: those of one supplier to one destination that left under one number within three
+        days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the policy) is
+        another parcel, with a warning. The same units of the same time again record nothing. What left, left: a hold, a draft,
+        too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+        NOTHING_TO_SHIP if it names no units and none are left.
         """
 
     @_abc_1.abstractmethod

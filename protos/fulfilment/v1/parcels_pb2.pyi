@@ -674,6 +674,7 @@ class Parcel(_message.Message):
     VOID_REASON_FIELD_NUMBER: _builtins.int
     RIGHT_CARRIER_FIELD_NUMBER: _builtins.int
     RIGHT_TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    CONTENTS_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -683,9 +684,9 @@ class Parcel(_message.Message):
     status: Global___ParcelStatus.ValueType
     """Where it is."""
     order_id: _builtins.str
-    """The order it belongs to, if that is known."""
+    """The order it belongs to, if that is known; of several, the one that was told first."""
     supplier_order_id: _builtins.str
-    """The supplier order it belongs to, if that is known."""
+    """The supplier order it belongs to, if that is known; of several, the one that was told first."""
     proven: _builtins.bool
     """Whether a proof of delivery was handed in."""
     version: _builtins.int
@@ -698,7 +699,7 @@ class Parcel(_message.Message):
     """That number."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """What is in it."""
+        """What is in it of that one."""
 
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
@@ -742,11 +743,17 @@ class Parcel(_message.Message):
 
     @_builtins.property
     def to_collect(self) -> _common_pb2.Money:
-        """What its carrier collects from the customer at the door; absent where nothing is collected."""
+        """What its carrier collects from the customer at the door for that supplier order; absent where nothing is collected."""
 
     @_builtins.property
     def voided_at(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded that nothing left under this number; absent of what did."""
+
+    @_builtins.property
+    def contents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParcelContent]:
+        """What is in it, by supplier order: one parcel may hold several of one supplier to one destination. The first is that
+        of the fields above.
+        """
 
     def __init__(
         self,
@@ -775,11 +782,50 @@ class Parcel(_message.Message):
         void_reason: _builtins.str = ...,
         right_carrier: _builtins.str = ...,
         right_tracking_number: _builtins.str = ...,
+        contents: _abc.Iterable[Global___ParcelContent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect", "voided_at", b"voided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "void_reason", b"void_reason", "voided_at", b"voided_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "contents", b"contents", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "void_reason", b"void_reason", "voided_at", b"voided_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Parcel: _TypeAlias = Parcel  # noqa: Y015
+
+@_typing.final
+class ParcelContent(_message.Message):
+    """What is in a parcel of one supplier order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    TO_COLLECT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """The order."""
+    supplier_order_id: _builtins.str
+    """The supplier order."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
+        """The units, by the order's lines."""
+
+    @_builtins.property
+    def to_collect(self) -> _common_pb2.Money:
+        """What its carrier collects from the customer for them; absent where nothing is collected."""
+
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        supplier_order_id: _builtins.str = ...,
+        lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
+        to_collect: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to_collect", b"to_collect"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "order_id", b"order_id", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParcelContent: _TypeAlias = ParcelContent  # noqa: Y015

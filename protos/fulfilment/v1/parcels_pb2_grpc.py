@@ -127,7 +127,7 @@ class ParcelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DisputeDelivery(self, request, context):
-        """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
+        """Reopens a delivery that somebody denies; the parcel and all orders in it are on their way again. Disputing what is
         disputed records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
         the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
@@ -137,7 +137,7 @@ class ParcelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmLoss(self, request, context):
-        """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+        """Gives a parcel up, on the carrier's word or a person's: its units are lost to their orders. A parcel that
         still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
         is to be recovered. Confirming what is given up records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
@@ -155,8 +155,7 @@ class ParcelServiceServicer:
         complained of, stands. The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
         FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
-        NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
-        under way for the order already.
+        or NO_SHIPMENT_TO_CORRECT if it was only announced.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

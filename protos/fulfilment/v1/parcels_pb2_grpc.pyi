@@ -61,13 +61,13 @@ class ParcelServiceStub:
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
     """
     DisputeDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]
-    """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
+    """Reopens a delivery that somebody denies; the parcel and all orders in it are on their way again. Disputing what is
     disputed records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
     the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
     """
     ConfirmLoss: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]
-    """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+    """Gives a parcel up, on the carrier's word or a person's: its units are lost to their orders. A parcel that
     still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
     is to be recovered. Confirming what is given up records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
@@ -81,8 +81,7 @@ class ParcelServiceStub:
     complained of, stands. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
     FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
-    NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
-    under way for the order already.
+    or NO_SHIPMENT_TO_CORRECT if it was only announced.
     """
     VoidParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]
     """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
@@ -133,13 +132,13 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
     """
     DisputeDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
+    """Reopens a delivery that somebody denies; the parcel and all orders in it are on their way again. Disputing what is
     disputed records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
     the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
     """
     ConfirmLoss: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+    """Gives a parcel up, on the carrier's word or a person's: its units are lost to their orders. A parcel that
     still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
     is to be recovered. Confirming what is given up records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
@@ -153,8 +152,7 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     complained of, stands. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
     FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
-    NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
-    under way for the order already.
+    or NO_SHIPMENT_TO_CORRECT if it was only announced.
     """
     VoidParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
@@ -226,7 +224,7 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parcels_pb2.DisputeDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
+        """Reopens a delivery that somebody denies; the parcel and all orders in it are on their way again. Disputing what is
         disputed records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
         the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
@@ -238,7 +236,7 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parcels_pb2.ConfirmLossRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+        """Gives a parcel up, on the carrier's word or a person's: its units are lost to their orders. A parcel that
         still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
         is to be recovered. Confirming what is given up records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
@@ -258,8 +256,7 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         complained of, stands. The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
         FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
-        NO_SHIPMENT_TO_CORRECT if it was only announced, or ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER if the right number is
-        under way for the order already.
+        or NO_SHIPMENT_TO_CORRECT if it was only announced.
         """
 
     @_abc_1.abstractmethod

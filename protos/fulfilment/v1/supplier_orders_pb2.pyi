@@ -164,6 +164,16 @@ class _OddityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oddity.ValueTy
     """It is said to have been before the order was placed, or more than three days before the supplier was told."""
     ODDITY_FORMER_ADDRESS: _Oddity.ValueType  # 3
     """It was before the address changed, and its supplier had not acknowledged that: it goes to the address of before."""
+    ODDITY_NOT_SENT: _Oddity.ValueType  # 4
+    """Its supplier had not been told to send it."""
+    ODDITY_CANCELLED: _Oddity.ValueType  # 5
+    """Units left that its supplier had agreed to cancel. They stay cancelled."""
+    ODDITY_GIVEN_UP: _Oddity.ValueType  # 6
+    """Units left that its supplier had rejected, or given up for another one."""
+    ODDITY_OVER: _Oddity.ValueType  # 7
+    """More units left than the supplier was given."""
+    ODDITY_UNORDERED: _Oddity.ValueType  # 8
+    """Units of a SKU left that the supplier order does not have."""
 
 class Oddity(_Oddity, metaclass=_OddityEnumTypeWrapper):
     """What should not have happened, and did."""
@@ -176,6 +186,16 @@ ODDITY_TOO_EARLY: Oddity.ValueType  # 2
 """It is said to have been before the order was placed, or more than three days before the supplier was told."""
 ODDITY_FORMER_ADDRESS: Oddity.ValueType  # 3
 """It was before the address changed, and its supplier had not acknowledged that: it goes to the address of before."""
+ODDITY_NOT_SENT: Oddity.ValueType  # 4
+"""Its supplier had not been told to send it."""
+ODDITY_CANCELLED: Oddity.ValueType  # 5
+"""Units left that its supplier had agreed to cancel. They stay cancelled."""
+ODDITY_GIVEN_UP: Oddity.ValueType  # 6
+"""Units left that its supplier had rejected, or given up for another one."""
+ODDITY_OVER: Oddity.ValueType  # 7
+"""More units left than the supplier was given."""
+ODDITY_UNORDERED: Oddity.ValueType  # 8
+"""Units of a SKU left that the supplier order does not have."""
 Global___Oddity: _TypeAlias = Oddity  # noqa: Y015
 
 @_typing.final
@@ -350,6 +370,7 @@ class ShipSupplierOrderRequest(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    SKUS_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     carrier: _builtins.str
@@ -362,11 +383,17 @@ class ShipSupplierOrderRequest(_message.Message):
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """What is in the parcel; none named means all that is left to ship."""
+        """What is in the parcel, or what of it is told now; neither lines nor SKUs named means all that is left to ship."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When the supplier handed it over; absent means now."""
+
+    @_builtins.property
+    def skus(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkuUnits]:
+        """The same by SKU or by the supplier's own article code, for who knows no lines; one that the supplier order does not
+        have is recorded, and odd.
+        """
 
     def __init__(
         self,
@@ -377,14 +404,41 @@ class ShipSupplierOrderRequest(_message.Message):
         tracking_number: _builtins.str = ...,
         lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        skus: _abc.Iterable[Global___SkuUnits] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "context", b"context", "lines", b"lines", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "context", b"context", "lines", b"lines", "skus", b"skus", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ShipSupplierOrderRequest: _TypeAlias = ShipSupplierOrderRequest  # noqa: Y015
+
+@_typing.final
+class SkuUnits(_message.Message):
+    """How many units of a SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The SKU, or the supplier's own article code. Required."""
+    units: _builtins.int
+    """Units, at least 1."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        units: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sku", b"sku", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkuUnits: _TypeAlias = SkuUnits  # noqa: Y015
 
 @_typing.final
 class AnswerCancelRequestRequest(_message.Message):
@@ -926,7 +980,7 @@ Global___ArticleCode: _TypeAlias = ArticleCode  # noqa: Y015
 
 @_typing.final
 class Shipment(_message.Message):
-    """A parcel of an order."""
+    """What a supplier order has in a parcel. A parcel may hold units of several, of one order or of several orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -941,6 +995,9 @@ class Shipment(_message.Message):
     ODDITIES_FIELD_NUMBER: _builtins.int
     RETURNED_FIELD_NUMBER: _builtins.int
     TO_COLLECT_FIELD_NUMBER: _builtins.int
+    OVER_FIELD_NUMBER: _builtins.int
+    UNORDERED_FIELD_NUMBER: _builtins.int
+    IN_PARCEL_OF_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order that sent it."""
     carrier: _builtins.str
@@ -953,13 +1010,15 @@ class Shipment(_message.Message):
     """Whether the carrier gave it up."""
     returned: _builtins.bool
     """Whether it came back to its sender undelivered."""
+    in_parcel_of: _builtins.str
+    """The order whose parcel it was before these units were found to be in it too; empty where that is this order."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """What is in it."""
+        """What it has in it."""
 
     @_builtins.property
     def shipped_at(self) -> _timestamp_pb2.Timestamp:
-        """When the supplier handed it over."""
+        """When the supplier handed it over; the last time of those that were told."""
 
     @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
@@ -972,6 +1031,14 @@ class Shipment(_message.Message):
     @_builtins.property
     def to_collect(self) -> _common_pb2.Money:
         """What its carrier collects from the customer; absent where nothing is collected."""
+
+    @_builtins.property
+    def over(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
+        """Units in it beside those that were to be sent: they are in no count of the order, and nobody owes for them."""
+
+    @_builtins.property
+    def unordered(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkuUnits]:
+        """Units in it of SKUs that the supplier order does not have."""
 
     def __init__(
         self,
@@ -987,10 +1054,13 @@ class Shipment(_message.Message):
         oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
         returned: _builtins.bool = ...,
         to_collect: _common_pb2.Money | None = ...,
+        over: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
+        unordered: _abc.Iterable[Global___SkuUnits] | None = ...,
+        in_parcel_of: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "in_parcel_of", b"in_parcel_of", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "over", b"over", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "unordered", b"unordered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

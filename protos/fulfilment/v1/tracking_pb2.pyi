@@ -386,7 +386,7 @@ class TrackedParcel(_message.Message):
     """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """What is in it."""
+        """What that supplier order has in it. A parcel of several supplier orders is listed once for each."""
 
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:

@@ -59,8 +59,10 @@ class Counted:
     sent: set[str] = field(default_factory=set)
     cancelled: Counter[int] = field(default_factory=Counter)
     parcels: dict[str, Out] = field(default_factory=dict)
-    shipped: list[tuple[str, str, dict[int, int], datetime]] = field(default_factory=list)
-    """Each shipment as recorded: the same one at the same time is a repetition."""
+    shipped: list[tuple[str, str, Counter[int], datetime]] = field(default_factory=list)
+    """Each shipment as recorded, with units that should not have left."""
+    dropped: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    """Units that a supplier order rejected, or gave up for another."""
 
     def confirm(self, order_id: str) -> None:
         """One supplier order per supplier, in the order of the lines."""

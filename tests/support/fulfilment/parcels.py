@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from ledger.nouns.parcels import Parcel, ParcelStatus, uses
 from tests.support.fulfilment.machine import Machine
-from tests.support.fulfilment.model import Out, a_pick
+from tests.support.fulfilment.model import Counted, Out, a_pick
 
 
 class Parcels(Machine):
@@ -73,9 +73,9 @@ class Parcels(Machine):
         key = self.key(use)
         return [each.parcels[key] for each in self.model.values() if key in each.parcels]
 
-    def follow(self, use: Parcel) -> None:
+    def follow(self, use: Parcel, of: Counted | None = None) -> None:
         """Units are where their parcel is; what was delivered stays so until somebody disputes it."""
-        for out in self.parcels_of(use):
+        for out in self.parcels_of(use) if of is None else [of.parcels[self.key(use)]]:
             if use.delivered_at is not None:
                 out.place = "delivered"
             elif out.place != "delivered":

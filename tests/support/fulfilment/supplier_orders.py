@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ledger.facts import LineNo
-from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrderShipped
+from ledger.nouns.parcels import uses
 from tests.support.fulfilment.model import Counted, Out, a_pick, at_times, seldom, some_lines
 from tests.support.fulfilment.parcels import Parcels
 
@@ -25,7 +27,8 @@ class SupplierOrders(Parcels):
             self.send(counted, supplier_order_id)
 
     def send(self, counted: Counted, supplier_order_id: str) -> None:
-        ready = bool(+counted.left[supplier_order_id]) and not self.held(supplier_order_id)
+        left = any(each[0] == supplier_order_id and each[2] for each in counted.shipped)
+        ready = bool(left or +counted.left[supplier_order_id]) and not self.held(supplier_order_id)
         facts = self.attempt(lambda: self.scenario.send(supplier_order_id))
         assert (facts is not None) == (ready or supplier_order_id in counted.sent)
         if facts:
@@ -81,6 +84,7 @@ class SupplierOrders(Parcels):
             return
         self.wishes_are_met(counted, supplier_order_id, n, rejected)
         counted.left[supplier_order_id][n] -= rejected
+        counted.dropped[supplier_order_id][n] += rejected
         counted.loose[n] += rejected - cancelled
         counted.cancelled[n] += cancelled
         if rejected:
@@ -134,6 +138,7 @@ class SupplierOrders(Parcels):
                 self.it_answers_the_cancel(counted, order_id, supplier_order_id, agreed)
         else:
             counted.left[supplier_order_id].subtract(wanted)
+            counted.dropped[supplier_order_id].update(wanted)
             counted.loose.update(wanted)
             self.lost_by(counted, of, wanted)
             self.goes_on(counted, expected, facts)
@@ -172,35 +177,55 @@ class SupplierOrders(Parcels):
     ) -> None:
         counted, supplier_order_id = self.a_supplier_order(pick)
         left = +counted.left[supplier_order_id]
-        named: Counter[int] = Counter() if everything else Counter(counts) & left
-        if wild and left:
-            named = Counter({next(iter(left)): left[next(iter(left))] + 1})
+        lines = counted.left[supplier_order_id].keys()
+        named = Counter() if everything else Counter({n: c for n, c in counts.items() if n in lines})
+        named = named if wild else named & left
         known = self.numbers()
         name = known[number % len(known)] if known and number < 4 else f"P{len(known) + 1}"
         at = self.scenario.now - timedelta(hours=hours_ago)
-        wanted = named or left
-        fits = bool(left) and all(count <= left[n] for n, count in wanted.items())
-        known_before = (supplier_order_id, name, dict(named), at) in counted.shipped
-        ready = supplier_order_id in counted.sent and not known_before and not self.taken(name, supplier_order_id, at)
+        told = [each for each in counted.shipped if each[:2] == (supplier_order_id, name)]
+        owed, over = (self.owed(counted, supplier_order_id, named, told, at)) if named else (left, Counter[int]())
         facts = self.attempt(lambda: self.scenario.ship(dict(named), supplier_order_id, name, at))
-        assert bool(facts) == (fits and ready)
+        assert (facts is not None) == bool(named or left or told)
+        assert bool(facts) == bool(owed or over)
         if facts:
-            counted.shipped.append((supplier_order_id, name, dict(+wanted), at))
-            counted.left[supplier_order_id].subtract(wanted)
-            counted.parcels[self.key(self.scenario.parcel(name))] = Out(supplier_order_id, +wanted)
-            asked = counted.asked.get(supplier_order_id, Counter())
-            gone = asked - counted.left[supplier_order_id]
-            for wishes in (asked, counted.rerouting.get(supplier_order_id, Counter())):
-                wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
-            self.follow(self.scenario.parcel(name))
+            shipped = next(fact for fact in facts if isinstance(fact, SupplierOrderShipped))
+            assert (Counter(shipped.by_line), Counter(shipped.over)) == (owed, over)
+            counted.shipped.append((supplier_order_id, name, owed + over, at))
+            self.leave(counted, supplier_order_id, owed)
+            self.put_in(counted, supplier_order_id, owed, name, shipped.epoch)
 
-    def taken(self, number: str, supplier_order_id: str, at: datetime) -> bool:
-        """A parcel under way takes no second shipment of its order; any other may have its number."""
-        if number not in self.numbers():
-            return False
-        parcel, order_id = self.scenario.parcel(number), supplier_order_id.rpartition("/")[0]
-        lately = at - parcel.registered_at < timedelta(days=90)
-        return lately and not parcel.is_over and parcel.order_id == order_id
+    def owed(
+        self, counted: Counted, supplier_order_id: str, named: Counter[int], told: list[Any], at: datetime
+    ) -> tuple[Counter[int], Counter[int]]:
+        """Of the units that are told, the new ones that it had to send, or had dropped; and those that are too many."""
+        before: Counter[int] = sum((units for *_, units, when in told if when == at), Counter())
+        ever: Counter[int] = sum((units for *_, units, _ in told), Counter())
+        dropped = counted.dropped[supplier_order_id] & +counted.loose
+        fitting = counted.left[supplier_order_id] + dropped
+        new = {n: max(c - before[n], 0) for n, c in named.items()}
+        new = {n: c if c <= fitting[n] else max(named[n] - ever[n], 0) for n, c in new.items()}
+        owed = +Counter({n: min(c, fitting[n]) for n, c in new.items()})
+        return owed, Counter(new) - owed
+
+    def leave(self, counted: Counted, supplier_order_id: str, owed: Counter[int]) -> None:
+        back = owed - counted.left[supplier_order_id]
+        counted.left[supplier_order_id].subtract(owed - back)
+        counted.dropped[supplier_order_id].subtract(back)
+        counted.loose.subtract(back)
+        asked = counted.asked.get(supplier_order_id, Counter())
+        gone = asked - counted.left[supplier_order_id]
+        for wishes in (asked, counted.rerouting.get(supplier_order_id, Counter())):
+            wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
+
+    def put_in(self, counted: Counted, supplier_order_id: str, owed: Counter[int], number: str, epoch: int) -> None:
+        """Units are where the parcel is, and with what the order has in it."""
+        use = next(each for each in uses(self.scenario.parcel(number)) if each.epoch == epoch)
+        if out := counted.parcels.get(self.key(use)):
+            out.by_line += owed
+        else:
+            counted.parcels[self.key(use)] = Out(supplier_order_id, owed)
+            self.follow(use, counted)
 
     # --- cancelling ---
 
@@ -260,6 +285,7 @@ class SupplierOrders(Parcels):
         if agreed:
             counted.left[supplier_order_id].subtract(asked)
             counted.cancelled += asked - rerouted
+            counted.dropped[supplier_order_id].update(rerouted)
             counted.loose.update(rerouted)
             self.lost_by(counted, of, rerouted)
             self.goes_on(counted, expected, facts)

@@ -236,10 +236,7 @@ ORDERS: Scenarios = {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "UNKNOWN_LINE": of_first(Trade.sent, lines=[line(9)]),
-        "NOT_SENT": of_first(Trade.placed),
         "NOTHING_TO_SHIP": of_first(Trade.shipped),
-        "OVER_SHIPPED": of_first(Trade.sent, lines=[line(units=9)]),
-        "PARCEL_OF_ANOTHER_ORDER": lambda trade: {**trade.partly_shipped(), "lines": [line(units=2)]},
     },
     "CancelOrder": {
         "UNKNOWN_ORDER": as_it_is,

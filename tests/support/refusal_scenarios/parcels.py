@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, of_parcel
 from tests.support.service import stamp
-from tests.support.trading import DAY, NOW, Fields, Trade, first_of, line, number_of, parcel_of
+from tests.support.trading import DAY, NOW, Fields, Trade, first_of, parcel_of
 
 _ALL: Fields = {"carrier": "", "tracking_number": ""}
 
@@ -16,14 +16,6 @@ def _of_another_supplier_order(trade: Trade) -> Fields:
 
 def _sent_back(trade: Trade) -> Fields:
     return {"carrier": "dhl", "tracking_number": f"{trade.sent_back()}B"}
-
-
-def _to_its_own_other_parcel(trade: Trade) -> Fields:
-    order_id = trade.sent(units=2)
-    right = f"{number_of(order_id)}R"
-    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), lines=[line()])
-    trade.send("ShipSupplierOrder", **first_of(order_id), carrier="dhl", tracking_number=right, lines=[line()])
-    return {**parcel_of(order_id), "right_tracking_number": right}
 
 
 def _received(trade: Trade) -> Fields:
@@ -52,7 +44,6 @@ PARCELS: Scenarios = {
         "PARCEL_IS_VOID": lambda trade: {**parcel_of(trade.corrected()), "right_tracking_number": "OTHER"},
         "PARCEL_OF_RETURN": _sent_back,
         "NO_SHIPMENT_TO_CORRECT": lambda trade: {"carrier": "dhl", "tracking_number": trade.announced()},
-        "PARCEL_OF_ANOTHER_ORDER": _to_its_own_other_parcel,
     },
     "VoidParcel": {
         "UNKNOWN_PARCEL": as_it_is,

@@ -27,7 +27,6 @@ from ledger.nouns.orders.supplier_orders.refusals import (
     NothingToShip,
     NotSent,
     OverAnswered,
-    OverShipped,
     UnderAnswered,
     UnknownLine,
 )
@@ -79,33 +78,13 @@ def pack(
     return [packed, PackingCorrected(supplier_order_id, at)]
 
 
-def ship(
-    supplier_order: SupplierOrder,
-    carrier: str,
-    number: str,
-    epoch: int,
-    by_line: Units,
-    at: datetime,
-    oddities: tuple[Oddity, ...] = (),
-    collect_minor: int = 0,
-    unreserved: Units | None = None,
-) -> Sequence[SupplierOrderFact]:
-    """Units left in a parcel; no lines named means all that is left.
-
-    A cancel request came too late for those of its units that left, and stays open for the others.
-    """
-    _require_sent(supplier_order)
-    if not supplier_order.unshipped:
-        raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
-    for line_no, units in by_line.items():
-        left = share_of(supplier_order, line_no).unshipped
-        if units > left:
-            raise OverShipped(line_no, left=left, shipped=units)
-    supplier_order_id = supplier_order.supplier_order_id
-    what = (carrier, number, epoch, by_line, at, oddities, collect_minor, unreserved or {})
-    shipped = SupplierOrderShipped(supplier_order_id, *what)
+def ship(supplier_order: SupplierOrder, shipped: SupplierOrderShipped) -> Sequence[SupplierOrderFact]:
+    """Units left in a parcel. A cancel request came too late for those of its units that left, and stays open for the
+    others."""
     gone = minus(supplier_order.cancel_asked, left_to_ship(evolve(supplier_order, shipped)))
-    return [shipped, CancelRefused(supplier_order_id, "already_shipped", at, gone)] if gone else [shipped]
+    if not gone:
+        return [shipped]
+    return [shipped, CancelRefused(supplier_order.supplier_order_id, "already_shipped", shipped.at, gone)]
 
 
 def left_to_ship(supplier_order: SupplierOrder) -> Units:

@@ -118,6 +118,16 @@ class Oddity(StrEnum):
     """Before the order was placed, or more than three days before the instruction: the time cannot be right."""
     FORMER_ADDRESS = "former_address"
     """Before its address changed, which its supplier has not acknowledged: it goes to the one before."""
+    NOT_SENT = "not_sent"
+    """Its supplier had not been told to send it."""
+    CANCELLED = "cancelled"
+    """Units left that their supplier had agreed to cancel."""
+    GIVEN_UP = "given_up"
+    """Units left that their supplier had rejected, or given up for another one."""
+    OVER = "over"
+    """More units left than it was given."""
+    UNORDERED = "unordered"
+    """Units of a SKU left that it does not have."""
 
     @property
     def sentence(self) -> str:
@@ -129,6 +139,11 @@ _SENTENCES = {
     Oddity.ON_HOLD: "the order was on hold; it is recorded and is somebody's work",
     Oddity.TOO_EARLY: "the time cannot be right: it is before the order, or long before the supplier was told of it",
     Oddity.FORMER_ADDRESS: "it was before the address changed: it goes to the address before, and is somebody's work",
+    Oddity.NOT_SENT: "the supplier had not been told to send it; it is recorded and is somebody's work",
+    Oddity.CANCELLED: "units left that the supplier had agreed to cancel; they stay cancelled, and are somebody's work",
+    Oddity.GIVEN_UP: "units left that the supplier had rejected or given up for another; that is somebody's work",
+    Oddity.OVER: "more units left than the supplier was given; nobody owes for them, and they are somebody's work",
+    Oddity.UNORDERED: "a SKU left that the supplier was not given; nobody owes for it, and it is somebody's work",
 }
 
 
@@ -170,6 +185,12 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     """What its carrier collects from the customer, in the order's currency."""
     unreserved: Units = {}
     """Units among them that had no reservation of stock."""
+    over: Units = {}
+    """Units in it beside those that it was to send: they are in no count of the order, and nobody owes for them."""
+    unordered: dict[str, int] = {}
+    """Units in it of SKUs that it does not have, by what the supplier calls them."""
+    in_parcel_of: str = ""
+    """The order whose parcel it was before these units were found to be in it too; empty where that is the order."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -199,6 +220,8 @@ class TrackingCorrected(OfSupplierOrder, frozen=True, tag="order.tracking_correc
     because: str
     by: str
     at: datetime
+    in_parcel_of: str = ""
+    """The order whose parcel that is, where it is another's."""
 
     @property
     def left_as(self) -> str:

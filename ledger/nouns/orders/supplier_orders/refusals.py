@@ -47,6 +47,8 @@ class UnderAnswered(Forbidden, reason="UNDER_ANSWERED"):
 
 
 class OverShipped(Forbidden, reason="OVER_SHIPPED"):
+    """Given no more: what left is recorded. It is stored as the outcome of commands."""
+
     says = "{shipped} of line {line_no} shipped, {left} left to ship"
     line_no: int
     left: int

@@ -118,7 +118,13 @@ class LineShare(Value, frozen=True):
         return replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
 
     def ship(self, units: int) -> LineShare:
-        return replace(self.take(units), shipped=self.shipped + units)
+        """Beyond its unshipped units, it sent some that it had rejected, or that it had given up."""
+        back = units - self.unshipped
+        if back <= 0:
+            return replace(self.take(units), shipped=self.shipped + units)
+        rejected = min(back, self.rejected)
+        left, given_up = self.take(units - back), self.rerouted - (back - rejected)
+        return replace(left, shipped=self.shipped + units, rejected=self.rejected - rejected, rerouted=given_up)
 
     def unship(self, units: int) -> LineShare:
         """Units that did not leave are the supplier's to send, whatever they were before."""
@@ -427,13 +433,16 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             return replace(supplier_order, packing_lacks=())
         case SupplierOrderShipped(by_line=by_line, at=at):
             acknowledged_at, asked_again = _acknowledged(supplier_order, at)
+            shipped_at = supplier_order.last_shipped_at
             return replace(
                 supplier_order,
                 shares=_changed(supplier_order.shares, by_line, LineShare.ship),
-                last_shipped_at=max(at, supplier_order.last_shipped_at or at),
+                # What left beside what was ordered ends no clock.
+                last_shipped_at=max(at, shipped_at or at) if by_line else shipped_at,
                 acknowledged_at=acknowledged_at,
                 asked_again=asked_again,
                 late=_still_late(supplier_order, by_line, at),
+                dropped=_still_dropped(supplier_order, by_line) if supplier_order.dropped else (),
             )
         case ShipmentVoided(by_line=by_line):
             parcel, shares = (fact.carrier, fact.number, fact.epoch), supplier_order.shares
@@ -542,6 +551,19 @@ def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
     refused = by_line or supplier_order.cancel_asked
     asked, rerouted = minus(supplier_order.cancel_asked, refused), minus(supplier_order.reroute_asked, refused)
     return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
+
+
+def _still_dropped(supplier_order: SupplierOrder, by_line: Units) -> tuple[tuple[datetime, Units], ...]:
+    """Without units that left after all: those that were dropped last."""
+    back = {n: beyond for n, units in by_line.items() if (beyond := units - supplier_order.shares[n].unshipped) > 0}
+    if not back:
+        return supplier_order.dropped
+    kept: list[tuple[datetime, Units]] = []
+    for at, dropped in reversed(supplier_order.dropped):
+        if left := minus(dropped, back):
+            kept.append((at, left))
+        back = minus(back, dropped)
+    return tuple(reversed(kept))
 
 
 def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:

@@ -1,0 +1,77 @@
+"""One parcel with units of several supplier orders: told line by line, or two orders in one box (DOMAIN 4).
+
+They are of one supplier, to one destination, and left at one time. A number that is in use otherwise was reused, or is
+a neighbour's by mistake: it starts another use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.decisions.delivery import registered
+from ledger.decisions.docket import order_in
+from ledger.nouns import parcels
+from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import SupplierOrder
+from ledger.nouns.parcels import TOLD_LATE, Parcel, ParcelFact, ParcelRegistered, ParcelUnitsAdded
+from ledger.view import View
+
+
+def under_number(
+    view: View, before: Parcel | None, order: Order, supplier_order: SupplierOrder, registration: ParcelRegistered
+) -> tuple[Parcel, Sequence[ParcelFact]]:
+    """The parcel that the units are in, which others may be in already, and the facts that say so."""
+    box = _box_of(view, before, order, supplier_order, registration.at) if before is not None else None
+    if before is None or box is None:
+        return registered(view, registration)
+    added = _put_beside(view, box, registration)
+    after = parcels.evolve(before, added)
+    return next(use for use in parcels.uses(after) if use.epoch == box.epoch), [added]
+
+
+def _box_of(view: View, number: Parcel, order: Order, supplier_order: SupplierOrder, at: datetime) -> Parcel | None:
+    """The use of a number in whose parcel these units left, if that is known already."""
+    for use in parcels.uses(number):
+        ended_before = use.ended_at is not None and use.ended_at < at
+        if not use.order_id or use.voided is not None or use.supplier_id != supplier_order.supplier_id or ended_before:
+            continue
+        other = order if use.order_id == order.order_id else order_in(view, use.order_id)
+        shipment = other.shipment(use.carrier, use.number, use.epoch)
+        together = shipment is not None and abs(shipment.shipped_at - at) <= TOLD_LATE
+        if together and (other is order or _could_hold(use, other, order, supplier_order)):
+            return use
+    return None
+
+
+def _could_hold(use: Parcel, other: Order, order: Order, supplier_order: SupplierOrder) -> bool:
+    """Whether a parcel of another order goes where this one goes, and had not left before this one was placed."""
+    shipment = other.shipment(use.carrier, use.number, use.epoch)
+    to = other.ship_to_of(use.supplier_order_id, shipment).destination
+    gone = use.first_scan_at is not None and use.first_scan_at < order.placed.placed_at
+    return to == order.destination_of(supplier_order) and not gone
+
+
+def _put_beside(view: View, box: Parcel, registration: ParcelRegistered) -> ParcelUnitsAdded:
+    """The units of a registration are in the parcel."""
+    return ParcelUnitsAdded(
+        box.carrier,
+        box.number,
+        box.epoch,
+        registration.at,
+        registration.order_id,
+        registration.supplier_order_id,
+        registration.by_line,
+        registration.promised_by,
+        registration.promised_day,
+        registration.historical,
+        registration.collect,
+        _of_others(view, box, registration.order_id),
+    )
+
+
+def _of_others(view: View, box: Parcel, order_id: str) -> tuple[str, ...]:
+    """A warning where the parcel is another person's: its number may be here by mistake."""
+    if order_id in box.order_ids or order_in(view, box.order_id).subject == order_in(view, order_id).subject:
+        return ()
+    return (f"the number is that of a parcel of {box.order_id}, an order of somebody else: both are taken to be in it",)
