@@ -31,8 +31,9 @@ def stored(dsn: str, tenant: str) -> Log:
 
 
 @pytest.fixture(scope="module")
-def dsn(conninfo: str) -> str:
-    return old_database.load(conninfo)
+def dsn(conninfo: str) -> Iterator[str]:
+    with old_database.loaded(conninfo) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +33,8 @@ KEY = DUMP.with_name("old_database.key")
 """Its master key, which opens nothing else."""
 TENANTS = ("bad_day", "long")
 
-_FOR_PSQL_ALONE = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
+_LEFT_OUT = re.compile(r"^(\\(un)?restrict |SET transaction_timeout).*$", re.MULTILINE)
+"""What psql alone understands, or the newest PostgreSQL alone."""
 
 
 def make() -> None:
@@ -58,15 +61,18 @@ def _dump(dsn: str) -> bytes:
     return subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout
 
 
-def load(conninfo: str) -> str:
-    """Loads it into a database of its own on a server; returns how to reach it."""
+@contextmanager
+def loaded(conninfo: str) -> Iterator[str]:
+    """Loads it into a database of its own on a server, which is dropped in the end; gives how to reach it."""
     name = f"old_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
     dsn = make_conninfo(conninfo, dbname=name)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(_FOR_PSQL_ALONE.sub("", lzma.decompress(DUMP.read_bytes()).decode()).encode())
-    return dsn
+        connection.execute(_LEFT_OUT.sub("", lzma.decompress(DUMP.read_bytes()).decode()).encode())
+    yield dsn
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
 if __name__ == "__main__":
