@@ -7,7 +7,6 @@ no certificate it can be trusted by, or that refuses the login says nothing abou
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +27,7 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from adapters.mail_addresses import addresses_in
+from adapters.mail_answers import without_people
 from adapters.mails import Mails, NotTaken
 from adapters.messages.envelope import Envelope
 
@@ -36,10 +35,8 @@ _STEP_SECONDS = 20.0
 """How long the server may take for one answer; less than a sender may take in all."""
 _IDLE_SECONDS = 30.0
 """How long a connection is kept after a mail. Servers end those that stay idle for some minutes."""
-_LONGEST_ANSWER = 300
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
 """Whatever it answers: the server wants a login first, or another one."""
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
 
 
 class Security(StrEnum):
@@ -88,7 +85,9 @@ class SmtpSender:
         async with self._free:
             try:
                 async with self._connection() as connection:
-                    return without_people(await self._send(connection, mail, address, letter.mail_id), letter)
+                    return without_people(
+                        await self._send(connection, mail, address, letter.mail_id), letter.email, letter.name
+                    )
             except (SMTPException, OSError) as error:
                 raise _not_taken(error, letter) from error
 
@@ -155,6 +154,8 @@ class SmtpSender:
         )
         try:
             await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()  # to know what it can do
         except BaseException:
             client.close()
             raise
@@ -184,7 +185,7 @@ def _not_taken(error: Exception, letter: Envelope) -> NotTaken:
     if isinstance(error, SMTPRecipientsRefused):
         error = error.recipients[0]
     if isinstance(error, SMTPResponseException):
-        answer = without_people(f"{error.code} {error.message}", letter)
+        answer = without_people(f"{error.code} {error.message}", letter.email, letter.name)
         about_us = isinstance(error, SMTPConnectResponseError | SMTPHeloError | SMTPAuthenticationError)
         lasting = error.code >= _PERMANENT and error.code not in _LOGIN_CODES and not about_us
         return NotTaken(f"smtp_{error.code}", lasting=lasting, answer=answer)
@@ -192,18 +193,9 @@ def _not_taken(error: Exception, letter: Envelope) -> NotTaken:
         return NotTaken("timeout")
     trouble = error if isinstance(error, ssl.SSLError) else error.__cause__
     if isinstance(trouble, ssl.SSLError):
-        return NotTaken("smtp_certificate", answer=without_people(str(trouble), letter))
+        return NotTaken("smtp_certificate", answer=without_people(str(trouble), letter.email, letter.name))
     if isinstance(error, OSError):
         return NotTaken("smtp_disconnected" if isinstance(error, SMTPServerDisconnected) else "smtp_unreachable")
-    return NotTaken("smtp_not_supported", answer=without_people(str(error), letter))  # such as STARTTLS
-
-
-def without_people(said: str, letter: Envelope) -> str:
-    """What a server said, in one line, without the person that it may quote."""
-    said = "".join(sign if sign.isprintable() else " " for sign in said.encode(errors="replace").decode())
-    said = _ADDRESS.sub("…", " ".join(said.split()))
-    locals_ = (address.partition("@")[0] for address in addresses_in(letter.email))
-    for word in {*locals_, *letter.name.split()}:
-        if len(word) > 1:
-            said = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", said, flags=re.IGNORECASE)
-    return said[:_LONGEST_ANSWER]
+    return NotTaken(
+        "smtp_not_supported", answer=without_people(str(error), letter.email, letter.name)
+    )  # such as STARTTLS

@@ -590,6 +590,10 @@ def _others() -> Iterator[Command]:
     yield Command("outbox: sent", confirmed, only_now(notices.sent, ("m1",), "mail", "m-1"), 1)
     yield Command("outbox: failed", confirmed, failed, 1)
     yield Command("CancelMessage", confirmed, only_now(notices.cancel, "m1", "by_a_person", "mia"), 1)
+    went = only_now(notices.sent, ("m1",), "mail", "m-1")
+    yield Command(
+        "RecordBounce", confirmed.after(went), only_now(notices.bounced, "m1", "", "5.1.1", "no such user"), 1
+    )
     yield Command("RetryMessage", confirmed.after(failed), only_now(notices.retry, "m1", "mia"), 1)
 
 

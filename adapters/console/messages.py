@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import click
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.bounces import Bounce, mails_in, read_bounce
+from adapters.console import files, words
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import messages_pb2
+from fulfilment.v1 import common_pb2, messages_pb2
 
 
 @click.group(cls=Nouns)
@@ -136,6 +140,57 @@ def cancel(session: Session, message_id: str, reason: str | None, request_id: st
         context=session.client.context(request_id), message_id=message_id, reason=reason or ""
     )
     _done(session, session.client.call(session.client.messages.CancelMessage, request), message_id)
+
+
+@message.command()
+@click.argument("place", metavar="PLACE", type=files.MAILBOX)
+@click.pass_obj
+def bounces(session: Session, place: Path) -> None:
+    """Record the bounces in a mailbox: messages that reached nobody fail, and are work.
+
+    PLACE is a Maildir, a folder of .eml files, or an mbox file; its mails stay as they are. Mails that are no bounces,
+    or of none of our messages, are left alone, and what was recorded before is not recorded again.
+    """
+    found = [read_bounce(raw) for raw in mails_in(place)]
+    rows: list[dict[str, str]] = []
+    unknown, position = 0, 0
+    for bounce in filter(None, found):
+        request = messages_pb2.ListMessagesRequest(mail_id=bounce.mail_id, at_least=position)
+        mailed = list(rows_of(session, session.client.messages.ListMessages, request, "messages"))
+        unknown += not mailed
+        for each in mailed:
+            row, position = _bounced(session, bounce, each)
+            rows.append(row)
+    if session.json:
+        session.out.json({"bounces": rows, "unknown": unknown, "other": found.count(None)})
+        return
+    names = ("message", "to", "status", "answer", "result")
+    session.out.table(names, [[row[name] for name in names] for row in rows])
+    session.out.say(
+        f"{len(rows)} messages bounced; {unknown} bounces are of no message here, and {found.count(None)} "
+        "mails are none."
+    )
+
+
+def _bounced(session: Session, bounce: Bounce, each: messages_pb2.Message) -> tuple[dict[str, str], int]:
+    """What came of it, and the position of the log that it holds at."""
+    digest = sha256(f"{bounce.report} {each.message_id}".encode()).hexdigest()[:32]
+    reported_at = Timestamp()
+    if bounce.at is not None:
+        reported_at.FromDatetime(bounce.at)
+    request = messages_pb2.RecordBounceRequest(
+        context=session.client.context(f"bounce-{digest}"),
+        message_id=each.message_id,
+        mail_id=bounce.mail_id,
+        status=bounce.status,
+        answer=bounce.answer,
+        reported_at=reported_at if bounce.at is not None else None,
+    )
+    receipt = session.client.call(session.client.messages.RecordBounce, request)
+    news = receipt.outcome == common_pb2.Receipt.OUTCOME_APPLIED and each.state == messages_pb2.MESSAGE_STATE_SENT
+    to, result = word(messages_pb2.MessageAudience, each.audience), "recorded" if news else "known"
+    row = {"message": each.message_id, "to": to, "status": bounce.status, "answer": bounce.answer, "result": result}
+    return row, receipt.position
 
 
 def _done(session: Session, receipt: Any, message_id: str) -> None:

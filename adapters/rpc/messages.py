@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from adapters.bounces import STATUS
 from adapters.letters import Letters
+from adapters.mail_answers import without_people
 from adapters.messages.envelope import Envelope, Erased
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
+from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Context, Queries
-from adapters.rpc.shapes import message_id, optional, optional_enum, text
+from adapters.rpc.shapes import instant, message_id, optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import messages_pb2 as pb
@@ -29,9 +32,20 @@ def cancel_message(request: pb.CancelMessageRequest, edge: Edge) -> Ask:
     return Ask(lambda view: notices.cancel(view, which, because, by, edge.now), (messages.stream(which),))
 
 
+def record_bounce(request: pb.RecordBounceRequest, edge: Edge) -> Ask:
+    which, mail_id = message_id(request.message_id), text(request.mail_id, "mail_id", 100)
+    status, at = text(request.status, "status", 20), instant(request, "reported_at") or edge.now
+    require(not status or STATUS.fullmatch(status) is not None, "status", f"{status!r} is no status such as 5.1.1")
+    answer = without_people(text(request.answer, "answer", 1000))
+    return Ask(
+        lambda view: notices.bounced(view, which, mail_id, status, answer, min(at, edge.now)), (messages.stream(which),)
+    )
+
+
 READERS: Readers = {
     pb.RetryMessageRequest: Reader(retry_message),
     pb.CancelMessageRequest: Reader(cancel_message),
+    pb.RecordBounceRequest: Reader(record_bounce),
 }
 
 
@@ -55,7 +69,8 @@ class MessageQueries(Queries):
         audience = optional_enum(_read_audience, request.audience, "audience")
         place, tenant = await self.where(request, context), await self.tenant(context)
         fresh = await self._letters.fresh_since(tenant.log)
-        answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience)
+        mail_id = text(request.mail_id, "mail_id", 100)
+        answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience, mail_id)
         return listed(pb.ListMessagesResponse, "messages", answer, _message)
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Context) -> pb.GetMessageResponse:

@@ -304,7 +304,7 @@ def _go_on(now: _Present) -> str:
     return "on_hold" if _is_held(now) else ""
 
 
-_SAID = (MessageStage.SENT, MessageStage.GIVEN_UP)
+_SAID = (MessageStage.SENT, MessageStage.GIVEN_UP, MessageStage.BOUNCED)
 """What was given up a person has told, or has to."""
 
 
@@ -480,6 +480,12 @@ def failed(
 
 def _known(view: View, message_ids: Iterable[str]) -> list[Message]:
     return [messages.known(messages.find(view, each), each) for each in message_ids]
+
+
+def bounced(view: View, message_id: str, mail_id: str, status: str, answer: str, at: datetime) -> list[Change]:
+    """A mail server reported that the mail of this message reached nobody."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    return changes_of(messages.stream(message_id), messages.bounce(message, mail_id, status, answer, at))
 
 
 def cancel(view: View, message_id: str, because: str, by: str, now: datetime) -> list[Change]:

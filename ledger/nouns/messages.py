@@ -236,7 +236,21 @@ class MessageCancelled(Fact, frozen=True, tag="message.cancelled"):
     at: datetime
 
 
-MessageFact = MessageAsked | MessageSent | MessageFailed | MessageGivenUp | MessageRetried | MessageCancelled
+class MessageBounced(Fact, frozen=True, tag="message.bounced"):
+    """The mail that it went out in came back: it reached nobody."""
+
+    message_id: str
+    error: str
+    """A word for what went wrong: ``bounced``, and the status if there was one."""
+    answer: str
+    """What the last mail server said, without personal data."""
+    at: datetime
+    mail_id: str = ""
+
+
+MessageFact = (
+    MessageAsked | MessageSent | MessageFailed | MessageGivenUp | MessageRetried | MessageCancelled | MessageBounced
+)
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -250,6 +264,8 @@ class MessageStage(StrEnum):
     SENT = "sent"
     GIVEN_UP = "given_up"
     CANCELLED = "cancelled"
+    BOUNCED = "bounced"
+    """It was sent, and came back."""
 
 
 class Message(Value, frozen=True):
@@ -318,6 +334,10 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
             )
         case MessageRetried(at=at):
             return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0, retries=message.retries + 1)
+        case MessageBounced():
+            return replace(
+                message, stage=MessageStage.BOUNCED, error=fact.error, answer=fact.answer, given_up_at=fact.at
+            )
         case MessageCancelled(because=because):
             return replace(message, stage=MessageStage.CANCELLED, next_at=None, because=because)
         case _:
@@ -345,6 +365,11 @@ class MessageIsCancelled(Forbidden, reason="MESSAGE_IS_CANCELLED"):
     says = "message {message_id} was cancelled: {because}"
     message_id: str
     because: str
+
+
+class MessageNotSent(Forbidden, reason="MESSAGE_NOT_SENT"):
+    says = "message {message_id} was not sent, so it cannot have bounced"
+    message_id: str
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -417,6 +442,16 @@ def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:
     return timedelta(milliseconds=seconds * (3500 + spread) // 4)
 
 
+def bounce(message: Message, mail_id: str, status: str, answer: str, at: datetime) -> Sequence[MessageFact]:
+    """Its mail came back. Told again, or of a mail before a person had it sent once more, it is no news."""
+    if message.sent_at is None:
+        raise MessageNotSent(message.message_id)
+    if message.stage is not MessageStage.SENT or mail_id not in ("", message.mail_id):
+        return []
+    error = f"bounced_{status}" if status else "bounced"
+    return [MessageBounced(message.message_id, error, answer, at, message.mail_id)]
+
+
 def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
     """A person wants it tried again, now. A message that waits for its first attempt records nothing."""
     match message.stage:
@@ -426,7 +461,7 @@ def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
             raise MessageIsSent(message.message_id, message.sent_at or at)
         case MessageStage.CANCELLED:
             raise MessageIsCancelled(message.message_id, message.because)
-        case MessageStage.FAILED | MessageStage.GIVEN_UP:
+        case MessageStage.FAILED | MessageStage.GIVEN_UP | MessageStage.BOUNCED:
             return [MessageRetried(message.message_id, by, at)]
 
 

@@ -20,6 +20,13 @@ _OF_ORDER = """
     WHERE state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
     ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
 """
+_OF_MAIL = """
+    SELECT {columns} FROM {outbox_messages} WHERE mail_id = %(mail_id)s
+        AND state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
+        AND (%(order_id)s = '' OR order_id = %(order_id)s)
+        AND (caused_at, message_id) < (%(before_at)s, %(before_id)s)
+    ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
+"""
 _IN_STATES = """
     SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
         SELECT {columns} FROM {outbox_messages} AS m
@@ -53,19 +60,22 @@ async def list_messages(
     states: Iterable[MessageState] = (),
     order_id: str = "",
     audience: Audience | None = None,
+    mail_id: str = "",
 ) -> Answer[OutboxMessage]:
-    """Messages in these states or in any, of an order or of all, to an audience or to all, the newest first."""
+    """Messages in these states or any, of an order, a mail or all, to an audience or all, the newest first."""
     before_at, before_id = page.after(tuple[datetime, str]) or (LAST, "")
     parameters = {
         "fresh": fresh,
         "states": [state.value for state in states or MessageState],
         "order_id": order_id,
+        "mail_id": mail_id,
         "audience": audience.value if audience else "",
         "before_at": before_at,
         "before_id": before_id,
         "limit": page.limit,
     }
     async with snapshot(where, OUTBOX) as at:
-        found = await at.each(_with_columns(_OF_ORDER if order_id else _IN_STATES), parameters, OutboxMessage)
+        query = _OF_MAIL if mail_id else _OF_ORDER if order_id else _IN_STATES
+        found = await at.each(_with_columns(query), parameters, OutboxMessage)
         rows, token = page.cut(found, [(row.caused_at, row.message_id) for row in found])
         return Answer(rows, at.position, token)

@@ -28,6 +28,7 @@ class MessageState(StrEnum):
     SENT = "sent"
     GIVEN_UP = "given_up"
     CANCELLED = "cancelled"
+    BOUNCED = "bounced"
 
 
 class OutboxMessage(NamedTuple):
@@ -69,6 +70,7 @@ MESSAGES = table(
     "(state, caused_at, message_id)",
     "(order_id, caused_at, message_id)",
     "(thread, state)",
+    "(mail_id)",
 )
 
 
@@ -81,7 +83,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 5, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 6, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:

@@ -127,7 +127,7 @@ _BACKLOG = """
         (SELECT count(*) FROM {outbox_messages} WHERE state = 'due' AND next_at > %(fresh)s)
             + (SELECT count(*) FROM {outbox_messages} WHERE state = 'asked'),
         (SELECT count(*) FROM {outbox_messages} WHERE state = 'failed'),
-        (SELECT count(*) FROM {outbox_messages} WHERE state = 'given_up')
+        (SELECT count(*) FROM {outbox_messages} WHERE state IN ('given_up', 'bounced'))
 """
 
 

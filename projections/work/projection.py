@@ -374,7 +374,7 @@ _READERS = {
 
 
 def _of_message(message: Message) -> list[Item]:
-    if message.stage is not MessageStage.GIVEN_UP or message.given_up_at is None:
+    if message.stage not in (MessageStage.GIVEN_UP, MessageStage.BOUNCED) or message.given_up_at is None:
         return []
     about = message.asked.about
     one = item(
@@ -395,7 +395,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    14,
+    15,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

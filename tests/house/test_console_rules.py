@@ -85,6 +85,9 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
-    assert all(name.startswith(("adapters.console.", "adapters.olist", "adapters.gist", *TERMS)) for name in ours)
+    assert all(
+        name.startswith(("adapters.console.", "adapters.olist", "adapters.gist", "adapters.bounces", *TERMS))
+        for name in ours
+    )
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | OTHERS.get(path.stem, set())

@@ -62,7 +62,9 @@ async def test_steps_of_a_case_within_minutes_are_one_mail_in_the_order_in_which
         steps = sorted(
             (each for each in await office.messages() if each.kind == "case_step"), key=lambda each: each.cause
         )
-        assert {(each.state, each.mail_id) for each in steps} == {(MessageState.SENT, letter.mail_id)}
+        assert {each.state for each in steps} == {MessageState.SENT}
+        in_one_mail = await office.messages(mail_id=letter.mail_id)  # so a bounce of it finds them all
+        assert sorted(in_one_mail, key=lambda each: each.cause) == steps
         assert [each.about.because for each in steps] == ["opened", "under_review", "approved_refund"]
         places = [letter.text.index(words) for words in await what_each_says_alone(office, steps)]
         assert places == sorted(places)

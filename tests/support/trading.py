@@ -283,6 +283,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetMessage": _MESSAGE,
     "RetryMessage": _MESSAGE,
     "CancelMessage": _MESSAGE,
+    "RecordBounce": _MESSAGE,
     "ClaimWork": _TASK,
     "ReleaseWork": _TASK,
     "GetWork": _TASK,

@@ -17,6 +17,7 @@ from ledger.nouns.messages import (
     Audience,
     Message,
     MessageAsked,
+    MessageBounced,
     MessageCancelled,
     MessageFact,
     MessageFailed,
@@ -24,6 +25,7 @@ from ledger.nouns.messages import (
     MessageIsCancelled,
     MessageIsSent,
     MessageKind,
+    MessageNotSent,
     MessageRetried,
     MessageSent,
     MessageStage,
@@ -434,6 +436,26 @@ def test_a_message_that_nobody_asked_for_is_unknown():
     ):
         with refused(UnknownMessage, "there is no message dispatched-9"):
             decide()
+
+
+def test_a_mail_that_comes_back_fails_its_message_once_until_a_person_has_it_sent_again():
+    sent_ = message_of(MessageSent("dispatched-7", "smtp", NOON, "Q1", "m1"))
+    (fact,) = messages.bounce(sent_, "m1", "5.1.1", "no such user", NOON + HOUR)
+    assert fact == MessageBounced("dispatched-7", "bounced_5.1.1", "no such user", NOON + HOUR, "m1")
+    bounced = messages.evolve(sent_, fact)
+    assert (bounced.stage, bounced.error, bounced.next_at) == (MessageStage.BOUNCED, "bounced_5.1.1", None)
+    assert messages.bounce(bounced, "m1", "5.1.1", "no such user", NOON + HOUR) == []
+    (retried,) = messages.retry(bounced, "mia", NOON + 2 * HOUR)
+    again = messages.evolve(messages.evolve(bounced, retried), MessageSent("dispatched-7", "smtp", NOON, "Q2", "m2"))
+    assert again.retries == 1
+    assert messages.bounce(again, "m1", "5.1.1", "no such user", NOON + 3 * HOUR) == []
+    assert len(messages.bounce(again, "m2", "", "", NOON + 3 * HOUR)) == 1
+
+
+def test_what_was_not_sent_cannot_come_back():
+    for message in (message_of(), message_of(MessageGivenUp("dispatched-7", 12, "timeout", NOON))):
+        with refused(MessageNotSent, "message dispatched-7 was not sent"):
+            messages.bounce(message, "", "5.1.1", "", NOON)
 
 
 # --- which go together ------------------------------------------------------------------------------

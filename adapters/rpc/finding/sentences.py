@@ -157,6 +157,7 @@ SENTENCES: Mapping[str, str] = {
     "message.sent": "The message {message_id} was sent by {channel}.",
     "message.failed": "The message {message_id} could not be sent ({error}); the next attempt is at {next_at}.",
     "message.given_up": "The message {message_id} was given up: {error}.",
+    "message.bounced": "The message {message_id} came back and reached nobody: {error}.",
     "message.retried": "The message {message_id} is to be sent again, said {by}.",
     "message.cancelled": "The message {message_id} was not sent: {because}.",
     # --- work

@@ -183,6 +183,8 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     """Not taken, and not tried again unless a person asks for it."""
     MESSAGE_STATE_CANCELLED: _MessageState.ValueType  # 7
     """No longer true, or stopped by a person."""
+    MESSAGE_STATE_BOUNCED: _MessageState.ValueType  # 8
+    """Taken by the sender, and came back: it reached nobody. Not tried again unless a person asks for it."""
 
 class MessageState(_MessageState, metaclass=_MessageStateEnumTypeWrapper):
     """What became of a message."""
@@ -203,6 +205,8 @@ MESSAGE_STATE_GIVEN_UP: MessageState.ValueType  # 6
 """Not taken, and not tried again unless a person asks for it."""
 MESSAGE_STATE_CANCELLED: MessageState.ValueType  # 7
 """No longer true, or stopped by a person."""
+MESSAGE_STATE_BOUNCED: MessageState.ValueType  # 8
+"""Taken by the sender, and came back: it reached nobody. Not tried again unless a person asks for it."""
 Global___MessageState: _TypeAlias = MessageState  # noqa: Y015
 
 @_typing.final
@@ -372,12 +376,15 @@ class ListMessagesRequest(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    MAIL_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Only about this order."""
     audience: Global___MessageAudience.ValueType
     """Only to this audience; unspecified means any."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    mail_id: _builtins.str
+    """Only those that went out in this mail, as Message.mail_id names it."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___MessageState.ValueType]:
         """Only in these states; none means any."""
@@ -394,10 +401,11 @@ class ListMessagesRequest(_message.Message):
         audience: Global___MessageAudience.ValueType = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        mail_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "audience", b"audience", "order_id", b"order_id", "page", b"page", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "audience", b"audience", "mail_id", b"mail_id", "order_id", b"order_id", "page", b"page", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,3 +610,51 @@ class CancelMessageRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelMessageRequest: _TypeAlias = CancelMessageRequest  # noqa: Y015
+
+@_typing.final
+class RecordBounceRequest(_message.Message):
+    """Asks to record a bounce."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    MAIL_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    REPORTED_AT_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """Which message. Required."""
+    mail_id: _builtins.str
+    """The mail that came back, as Message.mail_id had it; empty means its last one."""
+    status: _builtins.str
+    """The status that the report gives, such as "5.1.1" (RFC 3463); empty if there is none."""
+    answer: _builtins.str
+    """What the last mail server said, in at most 1000 characters, without personal data: it is kept in plain. Addresses are
+    taken out of it.
+    """
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def reported_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was reported; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        message_id: _builtins.str = ...,
+        mail_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        reported_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "reported_at", b"reported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "context", b"context", "mail_id", b"mail_id", "message_id", b"message_id", "reported_at", b"reported_at", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordBounceRequest: _TypeAlias = RecordBounceRequest  # noqa: Y015

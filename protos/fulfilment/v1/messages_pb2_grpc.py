@@ -68,6 +68,11 @@ class MessageServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_messages__pb2.CancelMessageRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RecordBounce = channel.unary_unary(
+                '/fulfilment.v1.MessageService/RecordBounce',
+                request_serializer=fulfilment_dot_v1_dot_messages__pb2.RecordBounceRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
 
 
 class MessageServiceServicer:
@@ -117,6 +122,15 @@ class MessageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordBounce(self, request, context):
+        """Records that the mail of a message came back: it reached nobody, and is work for a person, who has it tried again
+        once the address is put right. Telling it again records nothing, nor does what is told of an earlier mail of it.
+        Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_NOT_SENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -138,6 +152,11 @@ def add_MessageServiceServicer_to_server(servicer, server):
             'CancelMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelMessage,
                     request_deserializer=fulfilment_dot_v1_dot_messages__pb2.CancelMessageRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RecordBounce': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordBounce,
+                    request_deserializer=fulfilment_dot_v1_dot_messages__pb2.RecordBounceRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
     }
@@ -261,6 +280,33 @@ class MessageService:
             target,
             '/fulfilment.v1.MessageService/CancelMessage',
             fulfilment_dot_v1_dot_messages__pb2.CancelMessageRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordBounce(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.MessageService/RecordBounce',
+            fulfilment_dot_v1_dot_messages__pb2.RecordBounceRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -61,6 +61,11 @@ class MessageServiceStub:
     """Keeps a message from being sent. Cancelling twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_IS_SENT.
     """
+    RecordBounce: _grpc.UnaryUnaryMultiCallable[_messages_pb2.RecordBounceRequest, _common_pb2.Receipt]
+    """Records that the mail of a message came back: it reached nobody, and is work for a person, who has it tried again
+    once the address is put right. Telling it again records nothing, nor does what is told of an earlier mail of it.
+    Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_NOT_SENT.
+    """
 
 @_typing.type_check_only
 class MessageServiceAsyncStub(MessageServiceStub):
@@ -93,6 +98,11 @@ class MessageServiceAsyncStub(MessageServiceStub):
     CancelMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.CancelMessageRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Keeps a message from being sent. Cancelling twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_IS_SENT.
+    """
+    RecordBounce: _aio.UnaryUnaryMultiCallable[_messages_pb2.RecordBounceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that the mail of a message came back: it reached nobody, and is work for a person, who has it tried again
+    once the address is put right. Telling it again records nothing, nor does what is told of an earlier mail of it.
+    Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_NOT_SENT.
     """
 
 class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -147,6 +157,17 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Keeps a message from being sent. Cancelling twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_IS_SENT.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordBounce(
+        self,
+        request: _messages_pb2.RecordBounceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that the mail of a message came back: it reached nobody, and is work for a person, who has it tried again
+        once the address is put right. Telling it again records nothing, nor does what is told of an earlier mail of it.
+        Fails with NOT_FOUND / UNKNOWN_MESSAGE, FAILED_PRECONDITION / MESSAGE_NOT_SENT.
         """
 
 def add_MessageServiceServicer_to_server(servicer: MessageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -41,6 +41,10 @@ WORK: Scenarios = {
         "UNKNOWN_MESSAGE": as_it_is,
         "MESSAGE_IS_SENT": of_message(Trade.sent_message),
     },
+    "RecordBounce": {
+        "UNKNOWN_MESSAGE": as_it_is,
+        "MESSAGE_NOT_SENT": of_message(Trade.cancelled_message),
+    },
     "ListWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "CountWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ClaimWork": {

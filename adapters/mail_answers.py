@@ -1,0 +1,20 @@
+"""What mail servers say, without the people that they quote: it is kept in plain."""
+
+from __future__ import annotations
+
+import re
+
+from adapters.mail_addresses import addresses_in
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+_LONGEST_ANSWER = 300
+
+
+def without_people(said: str, address: str = "", name: str = "") -> str:
+    """What a mail server said, in one line, without the addresses in it and without the person that it may quote."""
+    said = "".join(sign if sign.isprintable() else " " for sign in said.encode(errors="replace").decode())
+    said = _ADDRESS.sub("…", " ".join(said.split()))
+    for word in {*(each.partition("@")[0] for each in addresses_in(address)), *name.split()}:
+        if len(word) > 1:
+            said = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    return said[:_LONGEST_ANSWER]

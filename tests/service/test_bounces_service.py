@@ -1,0 +1,117 @@
+"""Bounces read back: a mail that reached nobody fails its message and is work, once, however often it is read."""
+
+from __future__ import annotations
+
+import mailbox as mailboxes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fulfilment.v1 import messages_pb2, orders_pb2, work_pb2
+from tests.support.bounced import MAIL_ID, a_report
+from tests.support.mail_server import Mail, Mailbox, a_mail_server
+from tests.support.service import Client, context, names_of, patiently, reason_of, refused, serving
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_for
+
+SENT, BOUNCED = messages_pb2.MESSAGE_STATE_SENT, messages_pb2.MESSAGE_STATE_BOUNCED
+
+
+class Shop(NamedTuple):
+    client: Client
+    ff: Terminal
+    mailbox: Mailbox
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("shop")
+    with a_mail_server(login=False) as mailbox:
+        options = ("--outbox", "smtp", "--smtp", f"127.0.0.1:{mailbox.port}", "--smtp-security", "none")
+        mail = ("--mail-from", "orders@brook.example", "--mail-bounces", "bounces@brook.example")
+        with serving(folder, *options, *mail) as service, Client(service.address) as client:
+            client.approve()
+            yield Shop(client, Terminal(service.address), mailbox)
+
+
+def confirmed(shop: Shop, number: str) -> tuple[messages_pb2.Message, Mail]:
+    """An order's confirmation, once it is sent."""
+    shop.client.place(number, sku="untracked")
+    wait_for(lambda: [each.state for each in messages_of(shop, number)] == [SENT])
+    (message,) = messages_of(shop, number)
+    (mail,) = [each for each in shop.mailbox.mails if each.envelope_id == message.mail_id]
+    return message, mail
+
+
+def messages_of(shop: Shop, number: str) -> list[messages_pb2.Message]:
+    request = messages_pb2.ListMessagesRequest(order_id=f"shop/{number}")
+    return list(patiently(shop.client.messages.ListMessages, request).messages)
+
+
+def work_about(shop: Shop, number: str) -> list[str]:
+    work = patiently(shop.client.work.ListWork, work_pb2.ListWorkRequest(order_id=f"shop/{number}")).work
+    return [each.reason for each in work if each.kind == work_pb2.WORK_KIND_MESSAGE]
+
+
+def test_a_bounce_in_a_mailbox_fails_its_message_and_is_work_until_the_address_is_put_right(shop: Shop, tmp_path: Path):
+    message, mail = confirmed(shop, "lost")
+    assert (mail.sender, mail.content["Message-ID"]) == ("bounces@brook.example", f"<{message.mail_id}@brook.example>")
+    folder = mailboxes.Maildir(tmp_path / "maildir")
+    for report in (a_report(message.mail_id), a_report(MAIL_ID), a_report(message.mail_id, action="delayed")):
+        folder.add(report)
+    first = shop.ff("message", "bounces", str(tmp_path / "maildir"), "--json").json
+    assert first["bounces"] == [
+        {
+            "message": message.message_id,
+            "to": "customer",
+            "status": "5.1.1",
+            "answer": "550 5.1.1 <…>: Recipient address rejected: User … unknown in virtual mailbox table",
+            "result": "recorded",
+        }
+    ]
+    assert (first["unknown"], first["other"]) == (1, 1)
+    wait_for(lambda: [each.state for each in messages_of(shop, "lost")] == [BOUNCED])
+    assert messages_of(shop, "lost")[0].error == "bounced_5.1.1"
+    wait_for(lambda: work_about(shop, "lost") == ["bounced_5.1.1"])
+    again = shop.ff("message", "bounces", str(tmp_path / "maildir"))
+    assert "known" in again.out
+    assert "1 messages bounced; 1 bounces are of no message here, and 1 mails are none." in again.out
+    assert names_of(shop.client, "message.bounced") == 1
+
+    shop.client.orders.ChangeAddress(
+        orders_pb2.ChangeAddressRequest(
+            context=context(),
+            order_id="shop/lost",
+            customer=orders_pb2.Customer(name="Ann Example", email="ann@new.example"),
+            ship_to=orders_pb2.Address(lines=["1 Elm Street"], city="Berlin", country="DE"),
+        )
+    )
+    assert shop.ff("message", "retry", message.message_id).code == 0
+    wait_for(lambda: [each.state for each in messages_of(shop, "lost")] == [SENT])
+    assert shop.mailbox.mails[-1].recipient == "ann@new.example"
+    assert messages_of(shop, "lost")[0].mail_id != message.mail_id
+    wait_for(lambda: work_about(shop, "lost") == [])
+    # What was reported of the mail to the old address says nothing of the new one.
+    late = shop.ff("message", "bounces", str(tmp_path / "maildir"), "--json").json
+    assert (late["bounces"], late["unknown"]) == ([], 2)
+
+
+def test_a_bounce_that_somebody_else_read_is_recorded_by_its_message_and_keeps_no_address(shop: Shop):
+    message, _ = confirmed(shop, "hook")
+    request = messages_pb2.RecordBounceRequest(
+        context=context(), message_id=message.message_id, status="5.2.2", answer="552 <ann@example.org> is over quota"
+    )
+    shop.client.messages.RecordBounce(request)
+    wait_for(lambda: messages_of(shop, "hook")[0].state == BOUNCED)
+    assert messages_of(shop, "hook")[0].answer == "552 <…> is over quota"
+    request.context.CopyFrom(context())
+    request.status = "nonsense"
+    assert reason_of(refused(shop.client.messages.RecordBounce, request)) == "MALFORMED"
+
+
+def test_a_place_without_a_mailbox_is_reported(shop: Shop, tmp_path: Path):
+    assert shop.ff("message", "bounces", str(tmp_path / "nowhere")).code != 0
+    (tmp_path / "empty").mkdir()
+    assert "0 messages bounced" in shop.ff("message", "bounces", str(tmp_path / "empty")).out
