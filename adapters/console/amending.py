@@ -15,20 +15,30 @@ from fulfilment.v1 import order_money_pb2, orders_pb2
 def amended_lines(order: orders_pb2.Order, options: Mapping[str, Any]) -> list[orders_pb2.OrderLine]:
     """The lines with the units that are wanted of them, what the options name changed, and those that they add."""
     lines = {state.line.line_no: _wanted(state) for state in order.lines}
-    for line_no, units in words.line_units(options["quantities"], "--quantity").items():
-        line = _line(lines, line_no, "--quantity")
-        if line.quantity:
-            line.total_minor = line.total_minor * units // line.quantity
-        line.quantity = units
+    counted = words.line_units(options["quantities"], "--quantity")
+    for line_no, units in counted.items():
+        _take(_line(lines, line_no, "--quantity"), units)
     for line_no, price in words.line_values(options["prices"], "--price", "1:9.90"):
         line = _line(lines, line_no, "--price")
         minor = words.amount_minor(price.removeprefix("="), order.currency)
         line.unit_price_minor = line.unit_price_minor if price.startswith("=") else minor
         line.total_minor = minor if price.startswith("=") else minor * line.quantity
+    if (replaced := options["instead_of"]) is not None:
+        _line(lines, replaced, "--instead-of")
     for number, text in enumerate(options["added"], max(lines, default=0) + 1):
-        lines[number] = parsed_line(text, number, order.currency, "--add")
-        lines[number].substitute_for = options["instead_of"] or 0
+        added = parsed_line(text, number, order.currency, "--add")
+        added.substitute_for = replaced or 0
+        if replaced is not None and replaced not in counted:
+            _take(lines[replaced], max(lines[replaced].quantity - added.quantity, 0))
+        lines[number] = added
     return [line for line in lines.values() if line.quantity]
+
+
+def _take(line: orders_pb2.OrderLine, units: int) -> None:
+    """So many units of a line are wanted now, at the price of before."""
+    if line.quantity:
+        line.total_minor = (2 * line.total_minor * units + line.quantity) // (2 * line.quantity)
+    line.quantity = units
 
 
 def _wanted(state: orders_pb2.OrderLineState) -> orders_pb2.OrderLine:

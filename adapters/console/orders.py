@@ -85,7 +85,7 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
     "--price", "prices", multiple=True, metavar="LINE:PRICE", help="A unit's price, or =PRICE for all together."
 )
 @click.option("--add", "added", multiple=True, metavar="SKU:QTY:PRICE[:SUPPLIER_ID]", help="A new line; once for each.")
-@click.option("--instead-of", type=int, metavar="LINE", help="The line that the new one substitutes.")
+@click.option("--instead-of", type=int, metavar="LINE", help="The line that the new one replaces, unit for unit.")
 @click.option(
     "--charge", "charges", multiple=True, metavar="KIND:AMOUNT", help="What a charge is now; 0 takes it away."
 )

@@ -170,7 +170,7 @@ def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
 def _price(line: orders_pb2.OrderLine, currency: str) -> str:
     if not line.HasField("total_minor"):
         return money(line.unit_price_minor, currency)
-    return f"{money(line.total_minor, currency)} for {line.quantity}"
+    return f"{money(line.total_minor, currency)} for {line.quantity - line.given_up}"
 
 
 def _money(order: orders_pb2.Order) -> str:

@@ -377,5 +377,10 @@ def test_an_order_is_amended_line_by_line(ff: Shell):
     order = ff("show", "shop/amended", "--json").json
     assert [(each["wanted"], each["wanted_minor"]) for each in order["lines"]] == [(1, 500), (1, 750)]
     assert order["charges"] == []
+    ff("order", "amend", "shop/amended", "--quantity", "1:2", "--add", "POT:1:9.00:acme", "--instead-of", "2")
+    assert re.search(r"TEA +acme +10.00 EUR for 2 ", ff("show", "shop/amended").out)
+    order = ff("show", "shop/amended", "--json").json
+    assert [(each["wanted"], each["wanted_minor"]) for each in order["lines"]] == [(2, 1000), (0, 0), (1, 900)]
+    assert order["lines"][2]["line"]["substitute_for"] == 2
     wrong = ff("order", "amend", "shop/amended", "--quantity", "7:1")
     assert (wrong.code, "the order has no line 7" in wrong.err) == (2, True)
