@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
@@ -71,13 +71,45 @@ def drawn(view: View, lines: tuple[Line, ...], present: Mapping[LineNo, Line] = 
     made: list[Line] = []
     for line in lines:
         master = _master_of(view, line.sku) if line.sku else None
-        if master is None:
+        if (parts := _parts_before(line, present)) and line.quantity:
+            made += _as_before(line, parts)
+        elif master is None:
             made.append(line)
         elif master.parts and line.quantity:
             made += _exploded(view, line, master, taken)
         else:
             made.append(_with_master(line, master))
     return tuple(made) if len(made) <= max(MOST_LINES, len(lines)) else lines
+
+
+def _parts_before(line: Line, present: Mapping[LineNo, Line]) -> list[Line]:
+    """What a bundle was exploded into: it stays that, whatever the bundle is by now."""
+    if line.line_no in present and present[line.line_no].part_of is None:
+        return []
+    of_it = (line.line_no, line.sku)
+    return [each for each in present.values() if each.part_of and (each.part_of.line_no, each.part_of.sku) == of_it]
+
+
+def _as_before(line: Line, parts: Sequence[Line]) -> Iterator[Line]:
+    """The same parts, among which the price is shared as it was."""
+    costs = [part.amount_minor for part in parts]
+    weights = costs if any(costs) else [part.quantity * part.unit_price_minor or part.quantity for part in parts]
+    declared, first = line.declared_value_minor * line.quantity, 0
+    for part, weight in zip(parts, weights, strict=True):
+        quantity = line.quantity * part.part_of.units if part.part_of else line.quantity
+        price, worth = (share(amount, sum(weights), first, weight) for amount in (line.amount_minor, declared))
+        first += weight
+        yield _priced(replace(part, quantity=quantity, given_up=0), price, worth)
+
+
+def _priced(line: Line, price_minor: int, declared_minor: int) -> Line:
+    """A line that costs so much in all."""
+    return replace(
+        line,
+        unit_price_minor=price_minor // line.quantity,
+        total_minor=price_minor if price_minor % line.quantity else None,
+        declared_value_minor=declared_minor // line.quantity,
+    )
 
 
 def _with_master(line: Line, master: Master) -> Line:
@@ -108,17 +140,8 @@ def _parts(view: View, line: Line, master: Master, part_of: PartOf) -> Iterator[
         price, worth = (share(amount, sum(shares), first, weight) for amount in (line.amount_minor, declared))
         first += weight
         whole = replace(part_of, units=part_of.units * part.units)
-        made = Line(
-            line.line_no,
-            part.sku,
-            quantity,
-            price // quantity,
-            supplier_id=line.supplier_id,
-            dispatch_by=line.dispatch_by,
-            declared_value_minor=worth // quantity,
-            total_minor=price if price % quantity else None,
-            part_of=whole,
-        )
+        bare = Line(line.line_no, part.sku, quantity, 0, supplier_id=line.supplier_id, dispatch_by=line.dispatch_by)
+        made = _priced(replace(bare, part_of=whole), price, worth)
         known = _master_of(view, part.sku)
         if known is None:
             yield made

@@ -295,3 +295,24 @@ def test_a_bundle_that_is_amended_is_amended_in_its_parts():
         "mug": 1,
     }
     assert orders.due_minor(scenario.order()) == 900
+
+
+def test_an_amendment_leaves_a_bundle_what_it_was_when_its_order_was_taken():
+    scenario = a_shop(tea=20)
+
+    def describe(*parts: BundlePart) -> None:
+        scenario.record(catalogue.describe_sku(scenario.book, SkuDescribed("set", scenario.now, parts=parts)))
+
+    describe(BundlePart("tea", 2), BundlePart("mug", 1, 3))
+    scenario.place(line(1, "set", 3, "acme", 333))
+    before = {n: (each.sku, each.amount_minor) for n, each in scenario.order().lines.items()}
+    scenario.later(hours=1)
+    describe()
+    assert scenario.amend(line(1, "set", 3, "acme", 333)) == []
+    scenario.amend(line(1, "set", 2, "acme", 333))
+    assert orders.wanted_units(scenario.order()) == {101: 4, 102: 2}
+    assert orders.due_minor(scenario.order()) == 666
+    scenario.amend(line(1, "set", 0, "acme", 333), line(2, "mug", 1, "bolt"))
+    scenario.amend(line(1, "set", 3, "acme", 333), line(2, "mug", 1, "bolt"))
+    assert orders.due_minor(scenario.order()) == 999 + 500
+    assert before == {101: ("tea", 400), 102: ("mug", 599)}
