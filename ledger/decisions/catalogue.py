@@ -8,6 +8,7 @@ from itertools import chain
 
 from msgspec.structs import replace
 
+from ledger.decisions import spelling
 from ledger.facts import Change, LineNo, changes_of
 from ledger.nouns import skus
 from ledger.nouns.orders import CustomsDataCompleted, CustomsLine, Line, Order, PartOf
@@ -31,11 +32,14 @@ class BundleInItself(Forbidden, reason="BUNDLE_IN_ITSELF"):
 def describe_sku(view: View, described: SkuDescribed) -> list[Change]:
     """What a SKU is. Nothing new records nothing."""
     stream = skus.stream(described.sku)
-    view.need(stream, skus.CATALOGUE)
+    view.need(stream, skus.CATALOGUE, skus.stream(skus.folded(described.sku)))
     for part in described.parts or ():
         if described.sku in _contained(view, part.sku):
             raise BundleInItself(described.sku, part.sku)
-    facts = changes_of(stream, skus.describe(skus.find(view, described.sku), described))
+    known = skus.find(view, described.sku)
+    facts = changes_of(stream, skus.describe(known, described))
+    if facts and (known is None or known.master is None):
+        facts += spelling.spell(view, described.sku, described.at)
     if facts and view.state(skus.CATALOGUE) is None:
         facts.append((skus.CATALOGUE, CatalogueBegun(described.at)))
     return facts

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from ledger.decisions import catalogue
 from ledger.facts import Fact
 from ledger.nouns import skus, stock
 from ledger.nouns.orders import PaymentState
+from ledger.nouns.skus import SkuDescribed
 from tests.support.scenario import Scenario, a_shop, line, names
 
 ODD = "{} is taken for another SKU than {}: only upper and lower case differ"
@@ -51,6 +53,17 @@ def test_an_order_for_such_a_sku_is_taken_and_names_it(scenario: Scenario, suppl
 def test_details_that_name_such_a_sku_are_taken_and_name_it(scenario: Scenario):
     scenario.place(line(1, "", 1), payment=PaymentState.PENDING)
     assert odd(scenario.complete(line(1, "TEA", 1))) == [ODD.format("TEA", "tea")]
+
+
+def test_a_master_of_such_a_sku_is_taken_and_names_it(scenario: Scenario):
+    described = SkuDescribed("TEA", scenario.now, title="Tea")
+    assert odd(scenario.record(catalogue.describe_sku(scenario.book, described))) == [ODD.format("TEA", "tea")]
+    assert scenario.record(catalogue.describe_sku(scenario.book, described)) == []
+    assert odd(scenario.feed(4, "TEA")) == [], "by now it is known"
+    assert odd(scenario.feed(4, "Tea")) == [ODD.format("Tea", "tea, TEA")]
+    scenario.feed(1, "MUG")
+    small = SkuDescribed("mug", scenario.now, title="Mug")
+    assert odd(scenario.record(catalogue.describe_sku(scenario.book, small))) == [ODD.format("mug", "MUG")]
 
 
 def test_case_is_folded_for_all_letters():
