@@ -24,7 +24,7 @@ def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str], zone: 
         (["evidence", "type", ">bytes", "from", "handed in"], _evidence_rows(found)),
         (["reship", "units", "arrived", "failed", "ended"], _reship_rows(found)),
         (["label", "units", "to", "freight paid by", ">freight", "parcel", "sent back"], _label_rows(found)),
-        (["refund", "units", ">amount", "granted", "paid", "reference"], _refund_rows(found)),
+        (["refund", "for", ">amount", ">freight kept", "granted", "paid", "reference"], _refund_rows(found)),
     ):
         if rows:
             out.blank()
@@ -50,6 +50,7 @@ def _facts(found: cases_pb2.Case, zone: str) -> list[tuple[str, str]]:
         ("evidence by", minute(found, "evidence_by")),
         ("liable", ruling),
         ("remedy", word(cases_pb2.Remedy, found.remedy) if found.remedy else ""),
+        ("sent instead", _exchange(found)),
         ("reship failed", word(cases_pb2.ReshipFailure, found.reship_failure) if found.reship_failure else ""),
         ("denied", word(cases_pb2.Denial, found.denial) if found.denial else ""),
         ("closed", minute(found, "closed_at")),
@@ -58,6 +59,12 @@ def _facts(found: cases_pb2.Case, zone: str) -> list[tuple[str, str]]:
         ("denial's note", found.denial_note),
         ("facts", str(found.version)),
     ]
+
+
+def _exchange(found: cases_pb2.Case) -> str:
+    exchange = found.exchange
+    priced = f", {money(exchange.price_minor, found.currency)} each" if exchange.HasField("price_minor") else ""
+    return f"{exchange.sku}{priced}" if found.HasField("exchange") else ""
 
 
 def _print_lines(out: Printer, found: cases_pb2.Case, skus: dict[int, str]) -> None:
@@ -126,8 +133,9 @@ def _refund_rows(found: cases_pb2.Case) -> list[list[object]]:
     return [
         [
             each.refund_id,
-            _units(each.lines),
+            " + ".join([*filter(None, [_units(each.lines)]), *(charge.charge_id for charge in each.charges)]),
             money(each.amount_minor, found.currency),
+            money(each.freight_minor, found.currency) if each.freight_minor else "",
             minute(each, "granted_at"),
             minute(each, "paid_at"),
             each.reference,

@@ -126,6 +126,12 @@ def test_a_reship_is_placed_and_waited_for(ff: Shell, photo: str):
     assert re.search(r"shop/3\+R1 +1 of line 1", ff("case", "show", case_id).out)
 
 
+def test_an_exchange_names_what_is_sent_instead(ff: Shell, photo: str):
+    case_id = ruled(ff, "8", photo)
+    ff("case", "approve", case_id, "exchange", "--sku", "JUG", "--price-minor", "890")
+    assert re.search(r"remedy +exchange\nsent instead +JUG, 8\.90 EUR each\n", ff("case", "show", case_id).out)
+
+
 def test_a_case_is_denied_and_reopened_on_new_evidence(ff: Shell, photo: str):
     case_id = ruled(ff, "4", photo)
     denied = ff("case", "deny", case_id, "customer_fault", "--note", "Ann dropped it")

@@ -53,7 +53,13 @@ def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> p
         note=_of(opened.note, notes),
         denial_note=_of(case.denial_note, notes),
         version=version,
+        exchange=_exchange(case),
     )
+
+
+def _exchange(case: Case) -> returns_pb2.Exchange | None:
+    chosen = case.chosen.exchange if case.chosen is not None else None
+    return returns_pb2.Exchange(sku=chosen.sku, price_minor=chosen.unit_price_minor) if chosen is not None else None
 
 
 def _of(note: Sealed | None, notes: Mapping[str, str]) -> str:

@@ -305,3 +305,31 @@ class ReturnLabel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReturnLabel: _TypeAlias = ReturnLabel  # noqa: Y015
+
+@_typing.final
+class Exchange(_message.Message):
+    """Another SKU that is sent instead."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The SKU."""
+    price_minor: _builtins.int
+    """What one unit of it costs the customer, in minor units of the case's currency; absent if as much as what it replaces."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        price_minor: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_minor", b"_price_minor", "price_minor", b"price_minor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_minor", b"_price_minor", "price_minor", b"price_minor", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_minor: _TypeAlias = _typing.Literal["price_minor"]  # noqa: Y015
+    _WhichOneofArgType__price_minor: _TypeAlias = _typing.Literal["_price_minor", b"_price_minor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_minor) -> _WhichOneofReturnType__price_minor | None: ...
+
+Global___Exchange: _TypeAlias = Exchange  # noqa: Y015
