@@ -21,6 +21,9 @@ from ledger.nouns.recoveries import Recovery
 from ledger.nouns.suppliers import Supplier
 from ledger.view import Entry
 
+MOST_OFFERS = 100
+"""With more of them a supplier's result brings none: each command about a catalogue would answer all of it."""
+
 
 async def show(tenant: Tenant, subject: Entry) -> Message | None:
     """The subject as a message; None where the contract has none for it."""
@@ -32,7 +35,7 @@ async def show(tenant: Tenant, subject: Entry) -> Message | None:
         case Parcel() as state:
             return parcel(state, subject.version, {})
         case Supplier() as state:
-            return supplier(state, subject.version, "", "")
+            return supplier(state, subject.version, with_offers=len(state.offers) <= MOST_OFFERS)
         case Recovery() as state:
             return recovery(state, subject.version)
         case Inquiry() as state:

@@ -16,6 +16,7 @@ from fulfilment.v1 import (
     parcels_pb2,
     stock_pb2,
     supplier_orders_pb2,
+    suppliers_pb2,
 )
 from tests.support.case_client import Work
 from tests.support.service import Client, Service, context, order
@@ -48,6 +49,24 @@ def test_a_receipt_brings_the_order_as_it_is_after_the_command(client: Client) -
     assert placed.version == receipt.version
     assert [each.supplier_id for each in placed.supplier_orders] == ["acme"]
     assert not placed.HasField("customer")
+
+
+def test_a_supplier_with_a_large_catalogue_comes_without_it(client: Client) -> None:
+    def offers(first: int, count: int) -> Any:
+        asked = [
+            suppliers_pb2.OfferSkuRequest(
+                context=asking(),
+                supplier_id="acme",
+                offer=suppliers_pb2.Offer(sku=f"S-{n}", cost=common_pb2.Money(amount_minor=1, currency="EUR")),
+            )
+            for n in range(first, first + count)
+        ]
+        batch = batch_pb2.ExecuteBatchRequest(commands=[batch_pb2.BatchCommand(offer_sku=each) for each in asked])
+        last = client.batch.ExecuteBatch(batch).outcomes[-1]
+        return result(last.receipt, suppliers_pb2.Supplier).offers
+
+    assert len(offers(0, 100)) == 100
+    assert not offers(100, 1)
 
 
 def test_without_being_asked_it_brings_nothing(client: Client) -> None:

@@ -11,8 +11,11 @@ from ledger.nouns.skus import Master
 from ledger.nouns.suppliers import Agreement, Supplier
 
 
-def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> pb.Supplier:
+def supplier(
+    state: Supplier, version: int, contact: str = "", return_address: str = "", *, with_offers: bool = True
+) -> pb.Supplier:
     """The supplier; contact and return_address are what was unsealed, if that was asked for."""
+    offered = sorted(state.offers) if with_offers else ()
     return pb.Supplier(
         supplier_id=state.supplier_id,
         name=state.master.name,
@@ -20,7 +23,7 @@ def supplier(state: Supplier, version: int, contact: str = "", return_address: s
         standing=standing(state.standing),
         sample_passed=state.sample_passed,
         agreements=[_agreement(agreement) for agreement in state.agreements],
-        offers=[_offer(each) for sku in sorted(state.offers) for each in state.offers[sku]],
+        offers=[_offer(each) for sku in offered for each in state.offers[sku]],
         packing=state.master.packing,
         version=version,
         score_basis_points=state.score_basis_points,
