@@ -29,6 +29,7 @@ from ledger.nouns.orders import (
     UnknownCustomerInvoice,
     due_minor,
     stream,
+    total_minor,
 )
 from ledger.nouns.orders.after_sales import RefundBooked
 from ledger.nouns.policies import Seller
@@ -129,6 +130,18 @@ def test_all_invoices_come_to_what_the_order_costs_however_it_is_parted(
         scenario.answer_cancel(agreed=True)
     issued = [one(scenario.ship({1: count}, number=f"P{n}")) for n, count in enumerate(parts)]
     assert sum(each.total_minor for each in issued) == due_minor(scenario.order())
+
+
+def test_a_charge_that_an_amendment_took_away_is_taken_back_by_the_next_invoice():
+    scenario = sent(line(1, "tea", 2), charges=(SHIPPING,))
+    first = one(scenario.ship({1: 1}, number="P1"))
+    scenario.amend(line(1, "tea", 2))
+    second = one(scenario.ship(number="P2"))
+    assert [(each.total_minor, [c.amount_minor for c in each.charges]) for each in (first, second)] == [
+        (990, [490]),
+        (10, [-490]),
+    ]
+    assert first.total_minor + second.total_minor == total_minor(scenario.order())
 
 
 def test_without_a_seller_that_has_a_tax_id_goods_leave_with_a_warning_and_the_invoice_follows():

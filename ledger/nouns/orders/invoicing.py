@@ -108,13 +108,14 @@ def _amount_minor(order: Order, line_no: LineNo) -> int:
 
 
 def charges_for(order: Order, lines: Iterable[InvoicedLine]) -> tuple[Charge, ...]:
-    """The parts of the order's charges that stand on an invoice with these lines."""
+    """The parts of the order's charges that stand on an invoice with these lines; one that is gone is taken back."""
     standing = list(order.invoicing.standing)
     goods = sum(line.amount_minor for line in order.lines.values()) - cancelled_minor(order)
     on_them = sum(line.amount_minor for issued in standing for line in issued.lines)
     on_them += sum(line.amount_minor for line in lines)
     charges = []
-    for charge in order.money.charges:
+    stood_before = {each.charge_id: replace(each, amount_minor=0) for issued in standing for each in issued.charges}
+    for charge in {**stood_before, **{each.charge_id: each for each in order.money.charges}}.values():
         due = charge.amount_minor
         if charge.kind in _WITH_THE_GOODS and goods > 0:
             due = _part(charge.amount_minor, min(on_them, goods), goods)
