@@ -17,6 +17,7 @@ from ledger.decisions.docket import Docket, order_in
 from ledger.decisions.order_stock import Item, enlarge, give_back, need_for
 from ledger.decisions.rerouting import Cause, place_units
 from ledger.decisions.sourcing import Sought, choices_for
+from ledger.decisions.suitability import unusable_suppliers
 from ledger.facts import Change, Units
 from ledger.nouns import orders, stock
 from ledger.nouns.orders import Wanted
@@ -68,14 +69,18 @@ def _releases(view: View, docket: Docket, freed: list[Item], now: datetime) -> l
 
 
 def _place(view: View, docket: Docket, added: Units, at: datetime, now: datetime) -> dict[Item, int]:
-    """Drafts supplier orders for added units, at the supplier that the shop named or the best; what to reserve."""
-    by_supplier: defaultdict[str, Units] = defaultdict(dict)
+    """Drafts supplier orders for added units, at the supplier that the shop named or the best; what to reserve.
+
+    Who was named and may not be given them, by what it offers or where it ships to, leaves them to a person.
+    """
+    by_supplier: defaultdict[tuple[str, bool], Units] = defaultdict(dict)
+    unusable = unusable_suppliers(view, docket.order, added, at)
     for line_no, units in added.items():
         named = docket.order.lines[line_no].supplier_id if line_no not in docket.order.chosen else ""
-        by_supplier[named][line_no] = units
+        by_supplier[named, bool(named) and line_no in unusable][line_no] = units
     more: defaultdict[Item, int] = defaultdict(int)
-    for named, share in by_supplier.items():
-        made = choices_for(view, docket.order, Sought(share, named=named), at)
+    for (named, by_offer), share in by_supplier.items():
+        made = choices_for(view, docket.order, Sought(share, "", named, by_offer), at)
         for item, count in place_units(view, docket, share, made, Cause(None, "", "amended"), at, now).items():
             more[item] += count
     return more

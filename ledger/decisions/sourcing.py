@@ -116,7 +116,9 @@ class Sought(NamedTuple):
     of: str = ""
     """The supplier that had them, if it is known."""
     named: str = ""
-    """The one that a person wants; empty if the ledger is to choose."""
+    """The one that is wanted; empty if the ledger is to choose."""
+    by_offer: bool = False
+    """Whether it has to offer them; a person may want units of it that it does not."""
 
 
 def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[Choice]:
@@ -126,7 +128,7 @@ def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[
         wanted[order.lines[line_no].sku][line_no] = units
     market = _Market(view, order, wanted, at, (order.order_id,), others=(sought.of, sought.named))
     # The supplier that has the units cannot be named as the next one.
-    named = sought.named != sought.of and bool(sought.named)
+    named = sought.named != sought.of and bool(sought.named) and not sought.by_offer
     history = _history(order)
     choices = []
     for sku, by_line in wanted.items():

@@ -2,9 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
 from ledger.decisions import catalogue
-from ledger.facts import LineNo
-from ledger.nouns import orders
+from ledger.facts import LineNo, changes_of
+from ledger.nouns import orders, suppliers
+from ledger.nouns.choice import Against
+from ledger.nouns.destinations import RefusedDestination
 from ledger.nouns.orders import (
     CannotCancel,
     Charge,
@@ -80,6 +84,26 @@ def test_units_that_nobody_has_are_held_and_the_rest_goes_on():
     assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
     assert scenario.buckets() == {"open": 27, "assigned": 3}
     assert "supplier_order_shipped" in names(scenario.ship())
+
+
+@pytest.mark.parametrize("against", [Against.BELOW_MINIMUM, Against.NOT_OFFERED, Against.NOT_SERVED])
+def test_a_supplier_that_the_shop_named_gets_no_added_units_that_it_may_not_have(against):
+    scenario = a_shop(tea=10)
+    scenario.offer(minimum_quantity=3)
+    scenario.place()
+    acme = scenario.supplier()
+    later = {
+        Against.BELOW_MINIMUM: [],
+        Against.NOT_OFFERED: suppliers.withdraw_offer(acme, "tea", "", NOON),
+        Against.NOT_SERVED: suppliers.refuse_destination(acme, RefusedDestination("DE"), "", NOON),
+    }
+    scenario.record(changes_of(suppliers.stream("acme"), later[against]))
+    scenario.amend(line(1, "tea", 7 if against is not Against.BELOW_MINIMUM else 5))
+    assert list(scenario.order().supplier_orders) == [FIRST]
+    held = scenario.order().hold(HoldReason.OUT_OF_STOCK)
+    assert held is not None
+    assert [each.against for choice in held.choices for each in choice.considered] == [against]
+    assert scenario.buckets()["open"] == (4 if against is not Against.BELOW_MINIMUM else 2)
 
 
 def test_an_order_that_lacked_stock_is_confirmed_once_it_wants_less():
