@@ -49,6 +49,14 @@ def test_every_sentence_is_of_a_fact():
         ),
         (orders.UnitsCancelled("shop/1", {}, "customer", "", AT), "The customer cancelled the order."),
         (
+            orders.OrderAmended("shop/1", AT, added={LineNo(2): 1}, charges=()),
+            "The shop changed the order: 1 unit of line 2 more.",
+        ),
+        (
+            orders.OrderAmended("shop/1", AT, 3, outdated=True),
+            "The shop changed the order. Newer news was known already, so it changed nothing.",
+        ),
+        (
             orders.PaymentChanged(order_id="shop/1", payment=orders.PaymentState.PARTLY_REFUNDED, at=AT, outdated=True),
             "The shop says that the payment is partly refunded. Newer news was known already, so it changed nothing.",
         ),

@@ -34,6 +34,11 @@ SENTENCES: Mapping[str, str] = {
     "order.payment_changed": "The shop says that the payment is {payment}." + _OLDER,
     "order.payment_recorded": "The payment {payment.payment_id} was recorded: {payment.kind} {payment.amount}."
     "[ It is odd: {odd}.]",
+    "order.amended": "The shop changed the order[: {added} more][?charges:, with other charges]." + _OLDER,
+    "order.invoice_requested": "The customer wants an invoice.",
+    "order.invoice_issued": "Invoice {number} was drawn up.",
+    "order.invoice_not_issued": "Goods left without the invoice that was asked for.",
+    "order.invoice_credited": "Credit note {number} cancelled invoice {invoice}: {because}.",
     "order.units_returned": "Came back to the sender in {carrier} {number}: {by_line}.",
     "order.supplier_order_invoiced": "Supplier order {supplier_order_id} was invoiced as {invoice}.",
     "order.confirmed": "The order was confirmed by {by}[ and delivery promised by {promised_by}].",
