@@ -15,6 +15,7 @@ from ledger.decisions import case_costs, delivery, intake
 from ledger.decisions.docket import Docket, after_facts, order_in
 from ledger.decisions.order_stock import need_for
 from ledger.decisions.refund_amounts import amounts_of, charge_amounts, share_of, take_off
+from ledger.decisions.sending_again import lines_again, senders_of, unpaid_at_the_door_minor
 from ledger.facts import (
     Change,
     Fact,
@@ -30,7 +31,6 @@ from ledger.nouns import (
     orders,
     parcels,
     policies,
-    skus,
     stock,
     suppliers,
 )
@@ -219,17 +219,6 @@ def _require_reason(order: Order, opened: CaseOpened) -> None:
             raise cases.OutsideReturnWindow(order.order_id, closed_at)
 
 
-def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
-    """The supplier that sent units of each line last, or the one that was to send them."""
-    sent = {
-        line_no: each.supplier_id
-        for each in order.supplier_orders.values()
-        for line_no, share in each.shares.items()
-        if share.shipped
-    }
-    return {line_no: sent.get(line_no) or order.lines[line_no].supplier_id for line_no in lines}
-
-
 # --- steps of the case alone ----------------------------------------------------------------------
 
 
@@ -328,54 +317,9 @@ def _approve(
         _reship(docket, supplier_id, at, exchange)
 
 
-def _sent_instead(line: orders.Line, units: int, worth_minor: int, exchange: Exchange) -> orders.Line:
-    """Units of another SKU: where they cost more, the customer owes what they cost more."""
-    price = exchange.unit_price_minor
-    more = max(units * price - worth_minor, 0) if price is not None else 0
-    return orders.Line(
-        line.line_no,
-        exchange.sku,
-        units,
-        0,
-        total_minor=more or None,
-        declared_value_minor=line.customs_value_minor if price is None else price,
-    )
-
-
-def _sent_again(docket: _CaseDocket, supplier_id: str, exchange: Exchange | None) -> tuple[orders.Line, ...]:
-    """The lines of the order that sends a case's units once more, or others instead."""
-    order, senders = docket.order, senders_of(docket.order, docket.case.todo)
-    lines: list[orders.Line] = []
-    for line_no, units in docket.case.todo.items():
-        line = order.lines[line_no]
-        again = replace(
-            line,
-            quantity=units,
-            unit_price_minor=0,
-            total_minor=None,
-            declared_value_minor=line.customs_value_minor,
-            dispatch_by=None,
-        )
-        if exchange is not None:
-            paid = docket.paying.lines.get(line_no, line)
-            again = _sent_instead(line, units, paid.worth_minor(units), exchange)
-        lines.append(replace(again, supplier_id=supplier_id or _sender(docket.view, senders[line_no], exchange)))
-    return tuple(lines)
-
-
-def _sender(view: View, before: str, exchange: Exchange | None) -> str:
-    """Who sent the units before; of another SKU that others have and it does not, whom the ledger chooses."""
-    if exchange is None:
-        return before
-    view.need(skus.stream(exchange.sku), stock.stream(before, exchange.sku))
-    found, own = skus.find(view, exchange.sku), stock.find(view, before, exchange.sku)
-    offered_by = found.suppliers if found is not None else ()
-    return "" if offered_by and before not in offered_by and (own is None or not own.tracked) else before
-
-
 def _reship(docket: _CaseDocket, supplier_id: str, at: datetime, exchange: Exchange | None = None) -> None:
     view, case, order = docket.view, docket.case, docket.order
-    lines = _sent_again(docket, supplier_id, exchange)
+    lines = lines_again(view, case, order, docket.paying, supplier_id, exchange)
     reship = _reship_order(docket, lines, at)
     need_for(view, lines)
     found = [suppliers.find(view, line.supplier_id) for line in lines if line.supplier_id]
@@ -419,6 +363,7 @@ def _reship_order(docket: _CaseDocket, lines: tuple[orders.Line, ...], at: datet
         has_address=order.has_address,
         destination=order.destination,
         payment=PaymentState.PENDING if any(line.total_minor for line in lines) else PaymentState.PAID,
+        cash_on_delivery=unpaid_at_the_door_minor(docket.paying) > 0 and any(line.total_minor for line in lines),
         priority=placed.priority,
         packing=placed.packing,
         gift=placed.gift,

@@ -6,9 +6,12 @@ import pytest
 
 from ledger.facts import LineNo
 from ledger.nouns import orders
+from ledger.nouns.cases import CaseStatus, Reason, Remedy
 from ledger.nouns.orders import Charge, ChargeKind, Header, PaymentKind, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from tests.support.casework import RESHIP, Desk, reship_arrives
 from tests.support.scenario import FIRST, NOON, SECOND, THIRD, Scenario, a_shop, line, reject
 
 SHIPPING = Charge("shipping", ChargeKind.SHIPPING, 490)
@@ -71,6 +74,40 @@ def test_what_comes_back_undelivered_brought_no_money():
     scenario.later(days=2)
     scenario.scan(ParcelStatus.RETURNED)
     assert (orders.came_in_minor(scenario.order()), orders.owed_minor(scenario.order())) == (0, 0)
+
+
+def test_what_was_not_paid_at_the_door_is_collected_when_it_is_sent_once_more():
+    scenario = of_two()
+    scenario.ship(supplier_order_id=FIRST)
+    scenario.ship(supplier_order_id=SECOND, number="P2")
+    scenario.later(days=2)
+    scenario.scan(ParcelStatus.RETURNED)
+    scenario.scan(ParcelStatus.DELIVERED, number="P2")
+    desk = Desk(scenario)
+    desk.opens(Reason.REFUSED, {1: 3})
+    desk.reviews()
+    desk.rules(Party.CUSTOMER)
+    desk.approves(Remedy.RESHIP)
+    again = scenario.order(RESHIP)
+    assert (again.confirmed_at is not None, orders.due_minor(again)) == (True, 1_000)
+    assert orders.to_collect_minor(again, f"{RESHIP}/1") == 1_000
+    reship_arrives(desk)
+    assert (scenario.order(RESHIP).payment, orders.came_in_minor(scenario.order(RESHIP))) == (PaymentState.PAID, 1_000)
+    desk.looks_at_the_reship()
+    assert desk.status() is CaseStatus.RESOLVED
+
+
+def test_what_was_paid_at_the_door_is_sent_once_more_at_no_price():
+    scenario = of_two()
+    scenario.ship(supplier_order_id=FIRST)
+    scenario.later(days=2)
+    scenario.scan(ParcelStatus.DELIVERED)
+    desk = Desk(scenario)
+    desk.opens(Reason.DAMAGED, {1: 3})
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.RESHIP)
+    assert (orders.due_minor(scenario.order(RESHIP)), scenario.order(RESHIP).money.on_delivery) == (0, False)
 
 
 def test_units_that_are_cancelled_are_not_collected_and_nothing_is_owed_for_them():

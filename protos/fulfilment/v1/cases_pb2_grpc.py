@@ -226,8 +226,8 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveRemedy(self, request, context):
-        """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
-        stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
+        """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1"), but for what was to
+        be paid at the door and never was, with its stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
         units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
         remedy again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,

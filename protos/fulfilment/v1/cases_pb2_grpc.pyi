@@ -83,8 +83,8 @@ class CaseServiceStub:
     Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     ApproveRemedy: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]
-    """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
-    stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
+    """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1"), but for what was to
+    be paid at the door and never was, with its stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
     units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
     remedy again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
@@ -225,8 +225,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     ApproveRemedy: _aio.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
-    stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
+    """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1"), but for what was to
+    be paid at the door and never was, with its stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
     units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
     remedy again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
@@ -406,8 +406,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.ApproveRemedyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
-        stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
+        """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1"), but for what was to
+        be paid at the door and never was, with its stock reserved; where stock lacks, its supplier is not approved, or it is cancelled, lost or returned later, the
         units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
         remedy again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
