@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "CompleteDetailsRequest": "order complete {order_id} [--line {lines}] [{customer}]",
     "ConfirmLossRequest": "parcel lost {carrier} {tracking_number} --by {by}",
     "ConfirmOrderRequest": "order confirm {order_id} --backorder-lacking",
+    "DenyCaseRequest": "case deny {case_id} {reason}",
     "DenyRefundRequest": "case deny-refund {case_id} {reason} --refund {refund_id}",
     "DisputeSupplierInvoiceRequest": "supplier invoice dispute {supplier_id} {number} --reason REASON",
     "FileClaimRequest": "recovery file {recovery_id}",

@@ -56,6 +56,7 @@ class Step(StrEnum):
     COMPLETE_DETAILS = "complete_details"
     CONFIRM_LOSS = "confirm_loss"
     CONFIRM_ORDER = "confirm_order"
+    DENY_CASE = "deny_case"
     DENY_REFUND = "deny_refund"
     DISPUTE_INVOICE = "dispute_supplier_invoice"
     FILE_CLAIM = "file_claim"
@@ -183,10 +184,18 @@ KINDS: Mapping[WorkKind, Kind] = {
     ),
     WorkKind.CASE: Kind(
         "the next step of a return case is the retailer's",
-        "when the first answer is, as long as the customer has none; then when the case was opened",
+        "when the first answer is, as long as the customer has none; when evidence was due, and not shown before, "
+        "where none came; else when the case was opened",
         "the case takes that step, or is closed",
         (
-            *(Step.ANSWER_CUSTOMER, Step.START_REVIEW, Step.RULE_LIABILITY, Step.APPROVE_REMEDY, Step.LABEL_RETURN),
+            *(
+                Step.ANSWER_CUSTOMER,
+                Step.START_REVIEW,
+                Step.DENY_CASE,
+                Step.RULE_LIABILITY,
+                Step.APPROVE_REMEDY,
+                Step.LABEL_RETURN,
+            ),
             *(Step.RECORD_INSPECTION, Step.GRANT_REFUND, Step.RECORD_REFUND_PAID, Step.DENY_REFUND),
         ),
     ),

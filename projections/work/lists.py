@@ -61,7 +61,7 @@ class WorkFilter(NamedTuple):
     put_off: bool | None = None
     """Only what is put off, or only what is not."""
     now: datetime = LAST
-    """What is put off until later than this is; what is due before is overdue."""
+    """What is put off beyond this is put off now; what is shown later is left out; what is due before is overdue."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ _ALL = WorkFilter()
 
 _MATCHING = """
     FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
-    WHERE {condition} i.due < %(until)s
+    WHERE {condition} i.due < %(until)s AND i.shown_from <= %(now)s
         AND (t.state IS NULL OR t.state <> 'finished')
         AND (NOT %(unclaimed)s OR t.state IS NULL OR t.state = 'free')
         AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)

@@ -17,7 +17,7 @@ from ledger.nouns import (
     suppliers,
     tasks,
 )
-from ledger.nouns.cases import Case, Reason, Remedy
+from ledger.nouns.cases import Case, Denial, Reason, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
@@ -33,6 +33,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
+from projections.machine.reads import FIRST
 from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_where, units_of
 from projections.work.orders import of_order
 from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkState, item, task_id_of
@@ -293,7 +294,7 @@ def _of_case(case: Case) -> list[Item]:
     (because, following), opened = what, case.opened
     # A case that was closed and opened again comes to the same steps anew.
     mark = f"{because.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{STAMP}}"
-    due = None
+    due = shown_from = case.evidence_by if following.step is Step.DENY_CASE else None
     if case.first_answered_at is None:
         because, due = f"answer the customer, then {because}", opened.first_answer_by
         following = Next(Step.ANSWER_CUSTOMER, {"case_id": case.case_id})
@@ -307,6 +308,7 @@ def _of_case(case: Case) -> list[Item]:
         due=due,
         task_id=f"{WorkKind.CASE}-{case.case_id}-{mark}",
         order_id=case.order_id,
+        shown_from=shown_from or FIRST,
     )
     return [one]
 
@@ -329,7 +331,9 @@ def _next_step(case: Case) -> tuple[str, Step, dict[str, str]] | None:
         case CaseStatus.OPENED:
             return "look at it", Step.START_REVIEW, {}
         case CaseStatus.EVIDENCE_REQUESTED:
-            return ("look at the evidence", Step.START_REVIEW, {}) if case.unseen else None
+            if case.unseen:
+                return "look at the evidence", Step.START_REVIEW, {}
+            return "deny it or ask again: no evidence came", Step.DENY_CASE, {"reason": Denial.NO_EVIDENCE}
         case CaseStatus.UNDER_REVIEW:
             return "rule on liability", Step.RULE_LIABILITY, {}
         case CaseStatus.LIABILITY_RULED:

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from projections.machine.reads import FIRST
 from projections.machine.rows import Int4, Text
 from projections.machine.tables import table
 from projections.work.kinds import Next, Step, WorkKind
@@ -47,6 +48,8 @@ class Item(NamedTuple):
     carrier: str = ""
     number: str = ""
     sku: str = ""
+    shown_from: datetime = FIRST
+    """It is in the queue from then on: before, somebody else has time to act."""
 
 
 class Handling(NamedTuple):

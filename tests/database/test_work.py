@@ -81,7 +81,8 @@ class Queue:
         self._written = len(self.scenario.log)
         catch_up(self.tenant, new)
         async with asking(self.tenant) as where:
-            return (await work.list_work(where, PageOf(1000), WorkFilter(**more))).rows
+            wanted = WorkFilter(**{"now": self.scenario.now, **more})
+            return (await work.list_work(where, PageOf(1000), wanted)).rows
 
     async def what(self, **more: Any) -> list[tuple[WorkKind, str, Owner]]:
         return [(each.kind, each.because, each.owner) for each in await self.all(**more)]
@@ -404,6 +405,21 @@ async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
     assert {owner for found in steps for _, owner in found} == {Owner.AFTER_SALES}
 
 
+async def test_a_case_whose_evidence_does_not_come_is_work_once_it_was_due(tenant: EmptyTenant):
+    desk = Desk(delivered())
+    desk.opens()
+    desk.asks()
+    desk.scenario.later(days=7)
+    desk.asks("photo_of_label")
+    queue, due = Queue(tenant, desk.scenario), desk.case().evidence_by
+    assert due is not None
+    desk.scenario.now = due - HOUR
+    assert await queue.all() == []
+    desk.scenario.now = due
+    (late,) = await queue.all()
+    assert (late.because, late.due) == ("deny it or ask again: no evidence came", due)
+
+
 async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop())
     rate = Rate(RateName.ON_TIME_DISPATCH, 10, 30, NOON - 90 * DAY, NOON, 9500)
@@ -535,7 +551,11 @@ async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
         queue.write((tea, stock.Oversold("acme", "tea", 1 + hours, (), NOON + hours * HOUR)))
         await queue.all()
     (first, *_) = await queue.all()
-    queue.record((tasks.stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)))
+    queue.record(
+        (tasks.stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)),
+        (tasks.stream(first.task_id), TaskPutOff(first.task_id, "mia", NOON, NOON + DAY)),
+        (tasks.stream(first.task_id), TaskAssigned(first.task_id, "boss", NOON + HOUR, "tom", "night")),
+    )
     before, rows = await queue.all(), contents(tenant)
     assert rebuild(tenant, "work").equal
     forget(tenant)

@@ -418,6 +418,16 @@ def the_hold_under_which_a_parcel_left_is_released() -> Story:
     scenario.release(HoldReason.FRAUD_REVIEW)
 
 
+@ends(WorkKind.ODDITY, Step.SHIP)
+def what_was_voided_and_scanned_all_the_same_is_shipped_again() -> Story:
+    scenario = shipped()
+    scenario.void()
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    yield scenario
+    scenario.ship()
+
+
 # --- cases and money ------------------------------------------------------------------------------
 
 
@@ -457,6 +467,15 @@ def somebody_looks_at_a_case() -> Story:
     desk = _case()
     yield desk.scenario
     desk.reviews()
+
+
+@ends(WorkKind.CASE, Step.DENY_CASE)
+def evidence_comes_late() -> Story:
+    desk = _case()
+    desk.asks()
+    desk.scenario.later(days=8)
+    yield desk.scenario
+    desk.files()
 
 
 @ends(WorkKind.CASE, Step.RULE_LIABILITY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
@@ -51,7 +52,7 @@ async def related_to(order: Order, tenant: Tenant, where: Where) -> Related:
     sent = await outbox.list_messages(where, PageOf(MOST_ROWS), FIRST, order_id=order_id)
     asked = await inquiry_lists.inquiries_about(where, [order_id])
     owed = await recovery_lists.list_recoveries(where, PageOf(MOST_ROWS), RecoveryFilter(order_id=order_id))
-    to_do = await work.list_work(where, PageOf(MOST_ROWS), WorkFilter(order_id=order_id))
+    to_do = await work.list_work(where, PageOf(MOST_ROWS), WorkFilter(order_id=order_id, now=datetime.now(UTC)))
     others = [
         *case_streams,
         *(recoveries.stream(each.recovery_id) for each in owed.rows),
