@@ -60,7 +60,7 @@ from ledger.decisions import (
 from ledger.decisions.notices import Notice
 from ledger.decisions.order_stock import Item
 from ledger.decisions.rerouting import Cause
-from ledger.facts import Change, LineNo, Sealed
+from ledger.facts import Change, LineNo, Sealed, changes_of
 from ledger.nouns import (
     claims,
     inquiries,
@@ -68,6 +68,7 @@ from ledger.nouns import (
     parcels,
     recoveries,
     stock,
+    templates,
 )
 from ledger.nouns.cases import (
     CaseOpened,
@@ -110,6 +111,7 @@ from ledger.nouns.recoveries import (
 )
 from ledger.nouns.stock import StockFact
 from ledger.nouns.stock_ups import StockUpAsked
+from ledger.nouns.templates import TemplateWithdrawn, TemplateWritten
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
@@ -594,7 +596,21 @@ def _others() -> Iterator[Command]:
     yield Command(
         "RecordBounce", confirmed.after(went), only_now(notices.bounced, "m1", "", "5.1.1", "no such user"), 1
     )
+    yield Command("PutTemplate", many, _writes_template, 1)
+    yield Command("WithdrawTemplate", many.after(_writes_template), _withdraws_template, 1)
     yield Command("RetryMessage", confirmed.after(failed), only_now(notices.retry, "m1", "mia"), 1)
+
+
+def _writes_template(view: View, now: datetime) -> list[Change]:
+    kind = MessageKind.DISPATCHED
+    written = TemplateWritten(kind, "en", 0, "Your order {{ order }}", "It has left.\n", "mia", now)
+    return changes_of(templates.stream(kind), templates.write(templates.find(view, kind), written))
+
+
+def _withdraws_template(view: View, now: datetime) -> list[Change]:
+    kind = MessageKind.DISPATCHED
+    withdrawn = TemplateWithdrawn(kind, "en", "mia", now)
+    return changes_of(templates.stream(kind), templates.withdraw(templates.find(view, kind), withdrawn))
 
 
 def _asks(question: InquiryAsked) -> Decide:

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.bounces import Bounce, mails_in, read_bounce
 from adapters.console import files, words
 from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, messages_pb2
@@ -67,11 +68,14 @@ def _row(each: messages_pb2.Message) -> list[Any]:
 @message.command()
 @click.argument("message_id")
 @click.option("--letter", is_flag=True, help="Write it as it would go out now; shows personal data.")
+@click.option("--html", metavar="FILE", help="Write its page there, as mail programs show it.")
 @click.pass_obj
-def show(session: Session, message_id: str, letter: bool) -> None:
+def show(session: Session, message_id: str, letter: bool, html: str | None) -> None:
     """Show a message and, if asked, its letter."""
-    request = messages_pb2.GetMessageRequest(message_id=message_id, with_letter=letter)
+    request = messages_pb2.GetMessageRequest(message_id=message_id, with_letter=letter or html is not None)
     answer = session.client.call(session.client.messages.GetMessage, request)
+    if html and answer.HasField("letter"):
+        files.write(html, lambda path: path.write_text(answer.letter.html, encoding="utf-8"))
     if session.json:
         session.show(answer)
         return
@@ -80,10 +84,7 @@ def show(session: Session, message_id: str, letter: bool) -> None:
     session.out.facts(_facts(found))
     if answer.HasField("letter"):
         session.out.blank()
-        to = f"{answer.letter.name} <{answer.letter.email}>" if answer.letter.email else answer.letter.name
-        session.out.facts([("to", to), ("subject", answer.letter.subject)])
-        session.out.blank()
-        session.out.say(answer.letter.text)
+        print_letter(session, answer.letter)
     elif letter:
         session.out.say("There is no letter: nobody has asked for it yet, or its people were erased.", style="dim")
 
@@ -95,7 +96,10 @@ def _about(each: messages_pb2.Message) -> str:
 
 
 def _facts(found: messages_pb2.Message) -> list[tuple[str, str]]:
-    template = f"{word(messages_pb2.MessageKind, found.kind)}, {found.language}, version {found.template_version}"
+    whose = " of yours" if found.own_template else ""
+    template = (
+        f"{word(messages_pb2.MessageKind, found.kind)}, {found.language}, version {found.template_version}{whose}"
+    )
     return [
         ("to", f"{word(messages_pb2.MessageAudience, found.audience)} {found.recipient}"),
         ("about", found.supplier_order_id or found.order_id),
@@ -197,3 +201,7 @@ def _done(session: Session, receipt: Any, message_id: str) -> None:
     request = messages_pb2.GetMessageRequest(message_id=message_id, at_least=receipt.position)
     found = session.client.call(session.client.messages.GetMessage, request).message
     session.print_result(receipt, f"Message {message_id}", found, word(messages_pb2.MessageState, found.state))
+
+
+message.add_command(template)
+message.add_command(preview)

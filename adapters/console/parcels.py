@@ -32,6 +32,7 @@ def parcel() -> None:
 @click.option("--reached-customer", is_flag=True, help="Delivered to the customer, though it was on its way back.")
 @click.option("--asks", type=words.choice(parcels_pb2.CustomsAsk), help="What customs asks for, where it holds it.")
 @click.option("--answer-by", type=words.INSTANT, help="By when customs wants it.")
+@click.option("--pickup-until", type=words.INSTANT, help="How long it is kept for the customer.")
 @option_request_id()
 @click.pass_obj
 def scan(
@@ -47,6 +48,7 @@ def scan(
     reached_customer: bool,
     asks: str | None,
     answer_by: Timestamp | None,
+    pickup_until: Timestamp | None,
     request_id: str | None,
 ) -> None:
     """Record a scan of a parcel."""
@@ -63,6 +65,7 @@ def scan(
         customs_asks=words.number(parcels_pb2.CustomsAsk, asks),
         customs_answer_by=answer_by,
         reached_customer=reached_customer,
+        pickup_until=pickup_until,
     )
     request = parcels_pb2.RecordCheckpointsRequest(
         context=session.client.context(request_id), carrier=carrier, tracking_number=number, checkpoints=[checkpoint]

@@ -88,6 +88,7 @@ def parsed_charge(text: str, currency: str) -> order_money_pb2.Charge:
 @click.option("--cash-on-delivery", is_flag=True, help="The carrier collects the money at the door.")
 @click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
+@click.option("--language", metavar="CODE", help="That the customer reads, such as zh.")
 @click.option("--invoice", is_flag=True, help="The customer wants an invoice; invoice request says to whom.")
 @click.option("--note", help="The customer's or shop's note.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; once for each.")
@@ -160,6 +161,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         promised_day=promised if isinstance(promised, str) else "",
         packing=options["packing"],
         gift=options["gift"],
+        language=options["language"] or "",
         invoice=customer_invoices_pb2.InvoiceWish() if options["invoice"] else None,
         note=options["note"],
         stock_policy=policy,

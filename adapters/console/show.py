@@ -137,6 +137,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
             ("ship to", _place(to)),
             ("gift", "no prices in the parcel" if order.gift else ""),
+            ("language", order.language),
             ("note", order.note),
             ("tags", ", ".join(order.tags)),
             ("facts", str(order.version)),

@@ -72,7 +72,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[_Block]:
             case "list_item_open":
                 sign = f"{token.info}{token.markup} " if token.info else "- "
             case "inline":
-                words = _inline(token.children or [])
+                words = _inline(token.children or [], in_list=bool(sign))
                 yield _Block(sign + words.replace("\n", "\n" + " " * len(sign)), close and bool(sign))
                 close, sign = bool(sign), ""
             case "hr":
@@ -81,15 +81,19 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[_Block]:
                 pass
 
 
-def _inline(parts: Sequence[Token]) -> str:
+def _inline(parts: Sequence[Token], *, in_list: bool) -> str:
     found, address, begins = "", "", 0
     alone = _is_one_link(parts)
+    # What ends an item in emphasis is its figure: HTML sets it to the right.
+    figure = in_list and [part.type for part in parts if part.content or part.type != "text"][-1:] == ["em_close"]
     for part in parts:
         match part.type:
             case "text":
                 found += part.content
             case "softbreak" | "hardbreak":
                 found += "\n"
+            case "em_open" if figure:
+                found = found.rstrip() + ": "
             case "link_open":
                 address, begins = str(part.attrGet("href")), len(found)
             case "link_close" if found[begins:] != address.removeprefix("mailto:"):

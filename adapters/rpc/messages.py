@@ -5,10 +5,11 @@ from __future__ import annotations
 from adapters.bounces import STATUS
 from adapters.letters import Letters
 from adapters.mail_answers import without_people
-from adapters.messages.envelope import Envelope, Erased
+from adapters.messages.envelope import Erased
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
+from adapters.rpc.letters import show_letter
 from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import instant, message_id, optional, optional_enum, text
@@ -88,7 +89,7 @@ class MessageQueries(Queries):
         if message is None:
             return None
         try:
-            return _letter(await self._letters.write(tenant.log, view, message.asked))
+            return show_letter(await self._letters.write(tenant.log, view, message.asked))
         except Erased:
             return None
 
@@ -128,15 +129,5 @@ def _message(each: outbox.OutboxMessage) -> pb.Message:
         stock_up_id=about.stock_up_id,
         answer=each.answer,
         mail_id=each.mail_id,
-    )
-
-
-def _letter(written: Envelope) -> pb.Letter:
-    return pb.Letter(
-        name=written.name,
-        email=written.email,
-        phone=written.phone,
-        subject=written.subject,
-        text=written.text,
-        html=written.html,
+        own_template=each.own_template,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.descriptor import ServiceDescriptor
 
 from adapters.letters import Letters
-from adapters.rpc import messages, stock
+from adapters.rpc import messages, stock, templates
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.reads import AdminQueries
 from adapters.rpc.audit import AuditQueries
@@ -35,6 +35,7 @@ from adapters.rpc.supplier_invoices.asks import READERS as SUPPLIER_INVOICES
 from adapters.rpc.supplier_invoices.reads import SupplierInvoiceQueries
 from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
 from adapters.rpc.suppliers.reads import SupplierQueries
+from adapters.rpc.templates import TemplateQueries
 from adapters.rpc.work.asks import READERS as WORK
 from adapters.rpc.work.reads import WorkQueries
 from adapters.tenants import Tenants
@@ -55,6 +56,7 @@ from fulfilment.v1 import (
     stock_ups_pb2,
     supplier_invoices_pb2,
     suppliers_pb2,
+    templates_pb2,
     work_pb2,
 )
 from ledger.engine.sealing import Sealer
@@ -74,6 +76,7 @@ READERS: Readers = {
     **CASES,
     **ADMIN,
     **messages.READERS,
+    **templates.READERS,
     **WORK,
 }
 """For every command's request: how it is read."""
@@ -100,5 +103,6 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
+        templates_pb2.DESCRIPTOR.services_by_name["TemplateService"]: TemplateQueries(tenants, letters),
         work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants, sealer),
     }

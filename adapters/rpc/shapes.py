@@ -35,6 +35,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _END_SECOND = 0, int(datetime(3000, 1, 1, tzinfo=UTC).timestamp())
 
 _LANGUAGE = re.compile(r"[a-z]{2}")
+_LOCALE = re.compile(r"([A-Za-z]{2})(?:[-_][A-Za-z0-9_-]{1,30})?")
 _MESSAGE_ID = re.compile(r"[a-z_]{1,40}-[A-Za-z0-9._:#+%/-]{1,500}")
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_DIGITS = re.compile(r"[\s.]+")
@@ -240,6 +241,14 @@ def language(value: str, field: str) -> str:
     if value and _LANGUAGE.fullmatch(value) is None:
         fault(field, f"{value!r} is not an ISO 639-1 code such as en")
     return value
+
+
+def language_of_locale(value: str, field: str, warnings: list[str]) -> str:
+    """Of a locale such as ``zh-CN``; what is none is odd, and no reason to refuse what a shop has sold."""
+    found = _LOCALE.fullmatch(value.strip())
+    if found is None and value:
+        warnings.append(f"{field}: {value[:50]!r} is no language such as en or zh-CN")
+    return found[1].lower() if found else ""
 
 
 def currency(value: str, field: str, *, required: bool = True) -> str:

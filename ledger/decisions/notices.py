@@ -20,6 +20,7 @@ from ledger.nouns import (
     stock_ups,
     supplier_invoices,
     suppliers,
+    templates,
 )
 from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
@@ -38,20 +39,21 @@ from ledger.nouns.orders import (
     Shipment,
 )
 from ledger.nouns.orders.supplier_orders import SupplierOrder, reroutable
-from ledger.nouns.parcels import Parcel
+from ledger.nouns.parcels import CustomsAsk, Parcel
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.recoveries import Recovery
 from ledger.nouns.stock_ups import StockUp
 from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock, Reading
+from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
 LEDGER = "ledger"
 LAST_RESORT = "en"
 """The language that every template is written in."""
 
-Templates = Mapping[tuple[MessageKind, str], int]
-"""The newest version of each kind's template by language."""
+BuiltIn = Mapping[tuple[MessageKind, str], int]
+"""The newest version of the service's own template of each kind, by language."""
 
 _ROLES = {MessageKind.CASE_DUE: "after_sales", MessageKind.STOCK_ALERT: "supplier_manager"}
 """Which staff gets a message; operations unless it is listed."""
@@ -68,7 +70,7 @@ class Notice(NamedTuple):
     """Position of the fact that makes it due; 0 where time alone does."""
 
 
-def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list[Change]:
+def ask(view: View, notice: Notice, built_in: BuiltIn, now: datetime) -> list[Change]:
     """Ask for a message, once. What happened too long ago makes no message and records nothing.
 
     A message that a fact made due and that is no longer true is asked for and cancelled, so that it is not
@@ -79,7 +81,7 @@ def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list
     if messages.find(view, notice.message_id) is not None or policy.too_old(notice.caused_at, now):
         return []
     about = _with_reason(view, notice, now)
-    asked = _asked(view, notice._replace(about=about), policy, templates, now)
+    asked = _asked(view, notice._replace(about=about), policy, built_in, now)
     because = obsolete(view, notice.kind, about, policy)
     if not because:
         return changes_of(messages.stream(notice.message_id), [asked])
@@ -91,7 +93,8 @@ def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list
 
 def streams_of(message_id: str, about: About) -> list[str]:
     """The streams that asking for a message, or sending it, reads."""
-    streams = [messages.stream(message_id), policies.stream()]
+    kind = message_id.partition("-")[0]
+    streams = [messages.stream(message_id), policies.stream(), templates.stream(kind)]
     if about.order_id:
         streams.append(orders.stream(about.order_id))
     if about.supplier_id:
@@ -113,40 +116,62 @@ def streams_of(message_id: str, about: About) -> list[str]:
     return streams
 
 
-def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now: datetime) -> MessageAsked:
+def _asked(view: View, notice: Notice, policy: Policy, built_in: BuiltIn, now: datetime) -> MessageAsked:
     kind, about = notice.kind, notice.about
     waits_until = notice.caused_at + timedelta(minutes=policy.message_window_minutes)
-    recipient, wanted = _recipient(view, kind, about, policy)
-    language = next(each for each in (wanted, policy.language, LAST_RESORT) if (kind, each) in templates)
+    recipient, *wanted = audience_of(view, kind, about, policy)
+    template = in_use(view, kind, (*wanted, policy.language), built_in)
     return MessageAsked(
         notice.message_id,
         kind,
         kind.audience,
         about,
         recipient,
-        language,
-        templates[kind, language],
+        template.language,
+        template.version,
         notice.caused_at,
         now,
         notice.cause,
         None if kind.is_urgent or waits_until <= now else waits_until,
+        own_template=template.own,
     )
 
 
-def _recipient(view: View, kind: MessageKind, about: About, policy: Policy) -> tuple[str, str]:
-    """Who gets the message, and in which language."""
+class InUse(NamedTuple):
+    """Which template new messages of a kind are written by."""
+
+    language: str
+    version: int
+    own: bool
+    """Whether it is one that the retailer wrote."""
+
+
+def in_use(view: View, kind: MessageKind, wanted: Iterable[str], built_in: BuiltIn) -> InUse:
+    """The template in the first of these languages in which there is one; in English there always is."""
+    written = templates.find(view, kind) or templates.Templates()
+    for language in (*wanted, LAST_RESORT):
+        if (own := written.in_use(language)) is not None:
+            return InUse(language, own.version, own=True)
+        if (kind, language) in built_in:
+            return InUse(language, built_in[kind, language], own=False)
+    raise AssertionError(f"there is no template of {kind} in English")
+
+
+def audience_of(view: View, kind: MessageKind, about: About, policy: Policy) -> tuple[str, ...]:
+    """Who gets the message, and the languages to write in, the best first."""
     match kind.audience:
         case Audience.STAFF:
             role = "after_sales" if about.case_id else _ROLES.get(kind, "operations")
             return role, policy.staff_language
         case Audience.SUPPLIER:
-            supplier = suppliers.find(view, about.supplier_id)
+            supplier = suppliers.find(view, about.supplier_id) if about.supplier_id else None
             country = supplier.master.country if supplier else ""
             return about.supplier_id, policy.language_of(country)
         case Audience.CUSTOMER:
-            order = orders.find(view, about.order_id)
-            country = order.destination.country if order else ""
-            return order.subject if order else "", policy.language_of(country)
+            order = orders.find(view, about.order_id) if about.order_id else None
+            if order is None:
+                return "", policy.language
+            return order.subject, order.placed.language, policy.language_of(order.destination.country)
 
 
 def _with_reason(view: View, notice: Notice, now: datetime) -> About:
@@ -251,6 +276,8 @@ def _delay(now: _Present) -> str:
         case "backordered" if about.supplier_order_id:
             waits = now.supplier_order is not None and now.supplier_order.count("backordered")
             return "" if waits else "superseded"
+        case "customs" if _asks_the_customer(now):
+            return "asked_to_pay"
         case "carrier" | "customs":
             return "" if _parcel_is(now, _DELAYS[about.because]) else "superseded"
         case _:
@@ -266,8 +293,29 @@ def _parcel_is(now: _Present, status: str) -> bool:
     return now.parcel is not None and now.parcel.status == status
 
 
-def _on_the_last_way(now: _Present) -> str:
-    return "" if _parcel_is(now, "out_for_delivery") else "superseded"
+def _parcel_stays(status: str) -> Callable[[_Present], str]:
+    return lambda now: "" if _parcel_is(now, status) else "superseded"
+
+
+def _customs_request(now: _Present) -> str:
+    if not _parcel_is(now, "customs_held"):
+        return "superseded"
+    return "" if _asks_the_customer(now) else "paid_by_the_seller"
+
+
+def _asks_the_customer(now: _Present) -> bool:
+    """Whether customs holds the parcel until duty is paid, which the customer does unless the seller does (DDP)."""
+    if now.order is None or now.order.incoterm is Incoterm.DDP or not _parcel_is(now, "customs_held"):
+        return False
+    return now.parcel is not None and now.parcel.checkpoints[-1].customs_asks is CustomsAsk.PAYMENT
+
+
+def _loss(now: _Present) -> str:
+    return "" if now.bucket == "lost" else "superseded"
+
+
+def _question(now: _Present) -> str:
+    return "" if now.inquiry is not None and now.inquiry.is_open else "answered"
 
 
 def _arrival(now: _Present) -> str:
@@ -407,7 +455,12 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.ORDER_CONFIRMED: _confirmation,
     MessageKind.DISPATCHED: _dispatch,
     MessageKind.DELAYED: _delay,
-    MessageKind.OUT_FOR_DELIVERY: _on_the_last_way,
+    MessageKind.OUT_FOR_DELIVERY: _parcel_stays("out_for_delivery"),
+    MessageKind.ATTEMPT_FAILED: _parcel_stays("attempt_failed"),
+    MessageKind.READY_FOR_PICKUP: _parcel_stays("available_for_pickup"),
+    MessageKind.CUSTOMS_REQUEST: _customs_request,
+    MessageKind.LOST: _loss,
+    MessageKind.QUESTION: _question,
     MessageKind.DELIVERED: _arrival,
     MessageKind.DISPATCH_INSTRUCTION: _instruction,
     MessageKind.CANCEL_REQUEST: _cancel_request,

@@ -15,6 +15,7 @@ from ledger.nouns import (
     supplier_invoices,
     suppliers,
     tasks,
+    templates,
 )
 
 NOUNS = (
@@ -29,6 +30,7 @@ NOUNS = (
     invoice_series.NOUN,
     stock_ups.NOUN,
     messages.NOUN,
+    templates.NOUN,
     cases.NOUN,
     tasks.NOUN,
     policies.NOUN,

@@ -86,6 +86,16 @@ class MessageKind(StrEnum):
     """To a customer that was told a wrong number: the right one."""
     NOT_DISPATCHED = "not_dispatched"
     """To a customer that was told that something had left: it has not."""
+    ATTEMPT_FAILED = "attempt_failed"
+    """To the customer: the carrier could not deliver."""
+    READY_FOR_PICKUP = "ready_for_pickup"
+    """To the customer: where the parcel waits, and until when."""
+    CUSTOMS_REQUEST = "customs_request"
+    """To the customer: customs waits for its payment."""
+    LOST = "lost"
+    """To the customer: the parcel is lost, and what happens now."""
+    QUESTION = "question"
+    """To the supplier that is asked."""
 
     @property
     def audience(self) -> Audience:
@@ -107,6 +117,7 @@ _AUDIENCES = {
     MessageKind.BREACH_NOTICE: Audience.SUPPLIER,
     MessageKind.INVOICE_DISPUTE: Audience.SUPPLIER,
     MessageKind.STOCK_UP_REQUEST: Audience.SUPPLIER,
+    MessageKind.QUESTION: Audience.SUPPLIER,
     MessageKind.BREACH_ALERT: Audience.STAFF,
     MessageKind.PARCEL_ALERT: Audience.STAFF,
     MessageKind.CASE_DUE: Audience.STAFF,
@@ -145,6 +156,8 @@ class About(Value, frozen=True):
     invoice_number: str = ""
     """Of an invoice of the supplier."""
     stock_up_id: str = ""
+    figures: dict[str, int] = {}
+    """Of a stock alert, such as what is available, as they were when it was raised."""
 
 
 def subject_of(about: About) -> str:
@@ -180,6 +193,8 @@ class MessageAsked(Fact, frozen=True, tag="message.asked"):
     """Position of the fact that makes it due; 0 where time alone does."""
     not_before: datetime | None = None
     """Until then it waits for further steps of the same, which go in one mail with it."""
+    own_template: bool = False
+    """Whether template_version counts the templates that the retailer wrote, not those of the service."""
 
 
 class MessageSent(Fact, frozen=True, tag="message.sent"):

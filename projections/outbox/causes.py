@@ -52,7 +52,15 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderShipped,
     TrackingCorrected,
 )
-from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
+from ledger.nouns.parcels import (
+    CheckpointRecorded,
+    CustomsAsk,
+    FirstScanMissed,
+    LossConfirmed,
+    LossSuspected,
+    Parcel,
+    ParcelStatus,
+)
 from ledger.nouns.skus import SkuDelisted, SkuRelisted
 from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
 from ledger.nouns.stock_ups import StockUp, StockUpAnswerMissed, StockUpAsked
@@ -218,14 +226,22 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at
-    if status is ParcelStatus.OUT_FOR_DELIVERY:
-        yield from _to_customers(MessageKind.OUT_FOR_DELIVERY, parcel, at)
+    if status in _FOR_THE_CUSTOMER:
+        yield from _to_customers(_FOR_THE_CUSTOMER[status], parcel, at)
     if status in _LATE:
         yield from _to_customers(MessageKind.DELAYED, parcel, at, because=_LATE[status])
+    if fact.checkpoint.customs_asks is CustomsAsk.PAYMENT:
+        due = fact.checkpoint.customs_answer_by
+        yield from _to_customers(MessageKind.CUSTOMS_REQUEST, parcel, at, due=due)
     if status in _TROUBLE:
         yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
 
 
+_FOR_THE_CUSTOMER = {
+    ParcelStatus.OUT_FOR_DELIVERY: MessageKind.OUT_FOR_DELIVERY,
+    ParcelStatus.ATTEMPT_FAILED: MessageKind.ATTEMPT_FAILED,
+    ParcelStatus.AVAILABLE_FOR_PICKUP: MessageKind.READY_FOR_PICKUP,
+}
 _LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
 _TROUBLE = frozenset(
     {
@@ -260,8 +276,16 @@ def _parcel(parcel: Parcel, **more: Any) -> About:
 
 
 def _loss_confirmed(fact: LossConfirmed, parcel: Parcel) -> Iterable[_Cause]:
+    yield from _to_customers(MessageKind.LOST, parcel, fact.at)
     if parcel.status is ParcelStatus.LOST:
         yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because="lost"), fact.at)
+
+
+def _asked_of_supplier(fact: inquiries.InquiryAsked, inquiry: Inquiry) -> Iterable[_Cause]:
+    if fact.asked_of is Party.SUPPLIER and fact.supplier_id:
+        which = (fact.order_id, fact.supplier_order_id, fact.supplier_id)
+        about = About(*which, due=fact.answer_by, inquiry_id=fact.inquiry_id)
+        yield _Cause(MessageKind.QUESTION, about, fact.at)
 
 
 def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
@@ -270,7 +294,8 @@ def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
     amount = None
     if isinstance(fact, RefundGranted | RefundPaid):
         amount = Money(case.refunds[fact.refund_id].amount_minor, case.currency)
-    about = About(case.order_id, case_id=case.case_id, because=step, due=due, amount=amount)
+    goes_to = fact.supplier_id if isinstance(fact, ReturnLabelled) else ""
+    about = About(case.order_id, "", goes_to, case_id=case.case_id, because=step, due=due, amount=amount)
     yield _Cause(MessageKind.CASE_STEP, about, fact.at)
 
 
@@ -353,10 +378,16 @@ def _stock_up_answer_missed(fact: StockUpAnswerMissed, stock_up: StockUp) -> Ite
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
     def causes_of(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
-        about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
+        figures = {name: getattr(fact, name) for name in _FIGURES if hasattr(fact, name)}
+        if isinstance(fact, Oversold):
+            figures["orders_affected"] = len(fact.reservations)
+        about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value, figures=figures)
         yield _Cause(MessageKind.STOCK_ALERT, about, at)
 
     return causes_of
+
+
+_FIGURES = ("available", "threshold", "cover_days", "shortfall")
 
 
 def _listing(because: str) -> Callable[[Any, Any], Iterable[_Cause]]:
@@ -388,6 +419,7 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     LossConfirmed: _loss_confirmed,
     **dict.fromkeys(CASE_STEPS, _case_step),
     FirstAnswerMissed: _first_answer_missed,
+    inquiries.InquiryAsked: _asked_of_supplier,
     inquiries.InquiryAnswerMissed: _answer_missed,
     recoveries.RecoveryAnswerMissed: _recovery_answer_missed,
     SupplierInvoiceDisputed: _invoice_disputed,

@@ -60,6 +60,7 @@ class OutboxMessage(NamedTuple):
     mail_id: Text = ""
     thread: Text = ""
     """What it keeps its order with."""
+    own_template: bool = False
 
 
 MESSAGES = table(
@@ -83,7 +84,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 6, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 7, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:
@@ -126,4 +127,5 @@ def _asked(message: Message) -> OutboxMessage:
         answer=message.answer,
         mail_id=message.mail_id,
         thread=messages.thread_of(asked.audience, asked.about),
+        own_template=asked.own_template,
     )

@@ -58,6 +58,7 @@ from fulfilment.v1.stock_pb2_grpc import StockServiceStub
 from fulfilment.v1.stock_ups_pb2_grpc import StockUpServiceStub
 from fulfilment.v1.supplier_invoices_pb2_grpc import SupplierInvoiceServiceStub
 from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
+from fulfilment.v1.templates_pb2_grpc import TemplateServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
 
 __all__ = ["AsyncClient", "CallFailed", "Client", "Refused", "Unavailable"]
@@ -141,6 +142,7 @@ class Client(_Settings):
         self.admin = AdminServiceStub(channel)
         self.batch = BatchServiceStub(channel)
         self.messages = MessageServiceStub(channel)
+        self.templates = TemplateServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
         self.finding = FindingServiceStub(channel)
@@ -205,6 +207,7 @@ class AsyncClient(_Settings):
         self.admin = AdminServiceStub(channel)
         self.batch = BatchServiceStub(channel)
         self.messages = MessageServiceStub(channel)
+        self.templates = TemplateServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
         self.finding = FindingServiceStub(channel)

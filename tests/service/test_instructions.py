@@ -135,9 +135,9 @@ def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade
     trade.send("SendSupplierOrder", **first_of(order_id))
     text = instruction_of(trade, order_id)
     assert "no papers, no prices and no advertising of your own. Beside that, pack with: brand card, gift wrap." in text
-    assert "It is a gift: put no price and no invoice in the parcel. Note: Ring twice,\nplease." in text
+    assert "It is a gift: put no price and no invoice in the parcel.\n- Note: Ring twice,\n  please." in text
     assert "Standard shipping, by international light (China-Post)" in text
-    assert f"1 × {lines[0].sku} [CUP-7]  Cup" in text
+    assert f"1 × {lines[0].sku} [CUP-7], Cup" in text
     (part,) = trade.client.get(order_id).supplier_orders
     neutral = ["neutral", "no_papers", "no_prices", "no_advertising"]
     assert list(part.packing) == [*neutral, "brand_card", "gift_wrap"]
@@ -166,7 +166,7 @@ def test_the_ledger_sends_at_once_where_it_can_write_and_a_person_is_to_send_the
     writable, unwritable = trade.supplier(contact="Wei <orders@acme.cn>"), trade.supplier()
     order_id, by_hand = drafted(trade, writable), drafted(trade, unwritable)
     wait_for(lambda: status_of(trade, order_id) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT)
-    assert "please accept and ship" in instruction_of(trade, order_id)
+    assert "Please accept and ship" in instruction_of(trade, order_id)
     assert status_of(trade, by_hand) == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT
     head = trade.client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
     (work,) = patiently(trade.client.work.ListWork, work_pb2.ListWorkRequest(order_id=by_hand, at_least=head)).work

@@ -79,7 +79,7 @@ def test_an_order_that_is_confirmed_and_sent_makes_messages_to_the_customer_and_
     )
     assert confirmation.recipient.startswith("person-")
     assert (instruction.recipient, instruction.supplier_order_id) == ("acme", "shop/told/1")
-    assert (instruction.channel, instruction.language, instruction.template_version) == ("file", "en", 4)
+    assert (instruction.channel, instruction.language, instruction.template_version) == ("file", "en", 5)
     mail = email.message_from_bytes(
         (data / "data" / "outbox" / "default" / confirmation.reference).read_bytes(), policy=SMTP
     )

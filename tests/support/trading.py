@@ -133,6 +133,7 @@ _INQUIRY: Fields = {"inquiry_id": "nobody"}
 _STOCK_UP: Fields = {"stock_up_id": "nobody"}
 _INVOICE: Fields = {**_SUPPLIER, "number": "nobody"}
 _MESSAGE: Fields = {"message_id": "dispatched-999999999"}
+_TEMPLATE: Fields = {"kind": messages_pb2.MESSAGE_KIND_DISPATCHED, "language": "en"}
 _TASK: Fields = {"task_id": "nothing"}
 _RESERVATION: Fields = {"reservation_id": "nobody", "items": [item("nothing")]}
 _PERIOD: Fields = {"since": stamp(NOW - DAY), "until": stamp(NOW)}
@@ -282,6 +283,10 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetInquiry": _INQUIRY,
     "GetMessage": _MESSAGE,
     "RetryMessage": _MESSAGE,
+    "PutTemplate": {**_TEMPLATE, "subject": "Your order {{ order }}", "body": "It has left."},
+    "WithdrawTemplate": _TEMPLATE,
+    "GetTemplate": _TEMPLATE,
+    "PreviewMessage": {**_TEMPLATE, **_ORDER},
     "CancelMessage": _MESSAGE,
     "RecordBounce": _MESSAGE,
     "ClaimWork": _TASK,

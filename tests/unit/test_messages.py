@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
-from ledger.facts import Change
-from ledger.nouns import messages
+from ledger.facts import Change, Fact
+from ledger.nouns import messages, templates
 from ledger.nouns.messages import (
     About,
     Audience,
@@ -34,10 +34,12 @@ from ledger.nouns.messages import (
 )
 from ledger.nouns.orders import HoldReason
 from ledger.nouns.orders.supplier_orders import LineAnswer
-from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
 from ledger.nouns.policies import Policy
+from ledger.nouns.templates import TemplateWithdrawn, TemplateWritten
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
 from tests.support.scenario import (
     DAY,
     FIRST,
@@ -137,6 +139,65 @@ def test_a_language_without_templates_falls_back():
     only_english = {(kind, "en"): 1 for kind in MessageKind}
     german = notices.ask(scenario.book, notice(MessageKind.ORDER_CONFIRMED, scenario), only_english, scenario.now)
     assert german[0][1].language == "en"  # type: ignore[attr-defined]
+
+
+def language_of(scenario: Scenario, kind: MessageKind = MessageKind.ORDER_CONFIRMED, **about: Any) -> str:
+    ((_, fact),) = ask(scenario, notice(kind, scenario, **about))
+    assert isinstance(fact, MessageAsked)
+    return fact.language
+
+
+def test_a_customer_reads_the_language_of_the_order_else_of_the_destination_else_english():
+    assert language_of(confirmed(language="zh", destination=Destination("DE"))) == "zh"
+    assert language_of(confirmed(language="en", destination=Destination("CN"))) == "en"
+    assert language_of(confirmed(destination=Destination("CN"))) == "zh"
+    assert language_of(confirmed(language="fr", destination=Destination("CN"))) == "zh"
+    assert language_of(confirmed(language="fr", destination=Destination("FR"))) == "en"
+
+
+def written(language: str = "en", body: str = "It has left.") -> TemplateWritten:
+    return TemplateWritten(MessageKind.ORDER_CONFIRMED, language, 0, "Your order", body, "mia", NOON)
+
+
+def write(scenario: Scenario, template: TemplateWritten) -> list[Fact]:
+    kind = template.kind
+    facts = templates.write(templates.find(scenario.book, kind), template)
+    return scenario.record([(templates.stream(kind), fact) for fact in facts])
+
+
+def test_a_message_is_asked_with_the_retailer_s_template_while_there_is_one():
+    scenario = confirmed(language="fr")
+    wanted = notice(MessageKind.ORDER_CONFIRMED, scenario)
+
+    def template() -> tuple[str, int, bool]:
+        ((_, fact),) = ask(scenario, wanted)
+        assert isinstance(fact, MessageAsked)
+        return fact.language, fact.template_version, fact.own_template
+
+    assert template() == ("en", 2, False)
+    write(scenario, written())
+    write(scenario, written(body="It left."))
+    assert template() == ("en", 2, True)
+    write(scenario, written("fr", "Partie."))
+    assert template() == ("fr", 1, True)
+    withdrawn = TemplateWithdrawn(MessageKind.ORDER_CONFIRMED, "fr", "mia", NOON)
+    known = templates.find(scenario.book, MessageKind.ORDER_CONFIRMED)
+    scenario.record(
+        [(templates.stream(MessageKind.ORDER_CONFIRMED), each) for each in templates.withdraw(known, withdrawn)]
+    )
+    assert template() == ("en", 2, True)
+    known = templates.find(scenario.book, MessageKind.ORDER_CONFIRMED)
+    assert templates.withdraw(known, withdrawn) == []
+    assert known is not None
+    assert known.version("fr", 1) is not None
+
+
+def test_a_template_that_is_in_use_already_records_nothing_and_versions_count_by_language():
+    scenario = confirmed()
+    assert [fact.version for fact in write(scenario, written())] == [1]  # type: ignore[attr-defined]
+    assert write(scenario, written()) == []
+    assert [fact.version for fact in write(scenario, written(body="Gone."))] == [2]  # type: ignore[attr-defined]
+    assert [fact.version for fact in write(scenario, written("zh"))] == [1]  # type: ignore[attr-defined]
 
 
 def test_what_happened_long_ago_makes_no_message():
@@ -298,6 +359,51 @@ def test_a_parcel_in_trouble_is_notified_while_it_is():
     scenario.later(hours=1)
     scenario.scan(ParcelStatus.RETURNING)
     assert facts_of(ask(scenario, wanted)) == ["asked", "superseded"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (MessageKind.ATTEMPT_FAILED, ParcelStatus.ATTEMPT_FAILED),
+        (MessageKind.READY_FOR_PICKUP, ParcelStatus.AVAILABLE_FOR_PICKUP),
+    ],
+)
+def test_a_customer_is_told_where_its_parcel_waits_while_it_does(kind: MessageKind, status: ParcelStatus):
+    scenario = shipped()
+    scenario.scan(status)
+    wanted = notice(kind, scenario, **DISPATCHED)
+    assert facts_of(ask(scenario, wanted)) == ["asked"]
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(scenario, wanted)) == ["asked", "superseded"]
+
+
+def held(incoterm: Incoterm | None, asks: CustomsAsk = CustomsAsk.PAYMENT) -> Scenario:
+    scenario = shipped(incoterm=incoterm)
+    scenario.scans(Checkpoint(scenario.now, ParcelStatus.CUSTOMS_HELD, customs_asks=asks))
+    return scenario
+
+
+def test_customs_asks_the_customer_to_pay_unless_the_seller_does():
+    for incoterm, asked, delayed in ((Incoterm.DAP, [], ["asked_to_pay"]), (Incoterm.DDP, ["paid_by_the_seller"], [])):
+        scenario = held(incoterm)
+        request = notice(MessageKind.CUSTOMS_REQUEST, scenario, **DISPATCHED)
+        delay = notice(MessageKind.DELAYED, scenario, **DISPATCHED, because="customs")
+        assert facts_of(ask(scenario, request)) == ["asked", *asked]
+        assert facts_of(ask(scenario, delay)) == ["asked", *delayed]
+    scenario = held(Incoterm.DAP, CustomsAsk.DOCUMENTS)
+    delay = notice(MessageKind.DELAYED, scenario, **DISPATCHED, because="customs")
+    assert facts_of(ask(scenario, delay)) == ["asked"]
+
+
+def test_a_loss_is_told_unless_the_parcel_turns_up_first():
+    scenario = shipped()
+    scenario.confirm_loss()
+    lost = notice(MessageKind.LOST, scenario, **DISPATCHED)
+    assert facts_of(ask(scenario, lost)) == ["asked"]
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(scenario, lost)) == ["asked", "superseded"]
 
 
 def test_a_message_about_an_earlier_use_of_a_number_is_superseded():

@@ -123,6 +123,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         payments=first_payments(request.payments, placed_at, edge) if request.payments else (),
         cash_on_delivery=request.cash_on_delivery,
         invoice=invoice,
+        language=shapes.language_of_locale(request.language, "language", edge.warnings),
     )
     all_or_nothing = request.stock_policy == pb.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}

@@ -66,6 +66,7 @@ def order(
         original_order_id=state.placed.original_order_id,
         note=note,
         gift=state.placed.gift,
+        language=state.placed.language,
         kept_addresses=_kept(state, said),
         tags=state.remarks.tags,
         notes=[_note(each, said) for each in state.remarks.notes],

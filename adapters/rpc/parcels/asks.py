@@ -65,6 +65,9 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
     require(answer_by is None or asks is not None, "customs_answer_by", "needs customs_asks")
     delivered = status is parcels.ParcelStatus.DELIVERED
     require(delivered or not scan.reached_customer, "reached_customer", "needs the status PARCEL_STATUS_DELIVERED")
+    pickup_until = shapes.instant(scan, "pickup_until")
+    waits = status in (parcels.ParcelStatus.AVAILABLE_FOR_PICKUP, parcels.ParcelStatus.ATTEMPT_FAILED)
+    require(waits or pickup_until is None, "pickup_until", "needs the status PARCEL_STATUS_AVAILABLE_FOR_PICKUP")
     return parcels.Checkpoint(
         happened(scan, now, "at"),
         status,
@@ -74,6 +77,7 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
         customs_asks=asks,
         customs_answer_by=answer_by,
         reached_customer=scan.reached_customer,
+        pickup_until=pickup_until,
     )
 
 

@@ -33,6 +33,7 @@ def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
         message=message,
         of_earlier_use=earlier,
         reached_customer=scan.reached_customer,
+        pickup_until=stamp(scan.pickup_until),
     )
 
 

@@ -241,6 +241,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """What is odd about it, such as a SKU that differs from a known one by case alone."""
     invoice: invoices.InvoiceWish | None = None
     """Only where the customer wants an invoice."""
+    language: str = ""
+    """ISO 639-1, in which the customer reads; empty where the shop did not say."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):

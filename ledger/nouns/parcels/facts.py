@@ -146,6 +146,8 @@ class Checkpoint(Value, frozen=True):
     """By when it has to be there."""
     reached_customer: bool = False
     """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
+    pickup_until: datetime | None = None
+    """How long the carrier keeps it for the customer to fetch."""
 
     def same_scan(self, other: Checkpoint) -> bool:
         """Whether both are the same scan; the sealed text differs each time it is sealed."""

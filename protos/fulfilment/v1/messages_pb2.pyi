@@ -105,6 +105,16 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To a customer that was told a wrong tracking number: the right one."""
     MESSAGE_KIND_NOT_DISPATCHED: _MessageKind.ValueType  # 28
     """To a customer that was told that something had left: it has not."""
+    MESSAGE_KIND_ATTEMPT_FAILED: _MessageKind.ValueType  # 22
+    """To the customer: the carrier tried to deliver and could not."""
+    MESSAGE_KIND_READY_FOR_PICKUP: _MessageKind.ValueType  # 23
+    """To the customer: the parcel waits to be fetched, and until when."""
+    MESSAGE_KIND_CUSTOMS_REQUEST: _MessageKind.ValueType  # 24
+    """To the customer: customs waits for its payment of duty and taxes; not where the seller pays them (DDP)."""
+    MESSAGE_KIND_LOST: _MessageKind.ValueType  # 25
+    """To the customer: the parcel is lost, and what happens now."""
+    MESSAGE_KIND_QUESTION: _MessageKind.ValueType  # 26
+    """To the supplier that is asked: the question, and by when to answer."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -159,6 +169,16 @@ MESSAGE_KIND_TRACKING_CORRECTED: MessageKind.ValueType  # 27
 """To a customer that was told a wrong tracking number: the right one."""
 MESSAGE_KIND_NOT_DISPATCHED: MessageKind.ValueType  # 28
 """To a customer that was told that something had left: it has not."""
+MESSAGE_KIND_ATTEMPT_FAILED: MessageKind.ValueType  # 22
+"""To the customer: the carrier tried to deliver and could not."""
+MESSAGE_KIND_READY_FOR_PICKUP: MessageKind.ValueType  # 23
+"""To the customer: the parcel waits to be fetched, and until when."""
+MESSAGE_KIND_CUSTOMS_REQUEST: MessageKind.ValueType  # 24
+"""To the customer: customs waits for its payment of duty and taxes; not where the seller pays them (DDP)."""
+MESSAGE_KIND_LOST: MessageKind.ValueType  # 25
+"""To the customer: the parcel is lost, and what happens now."""
+MESSAGE_KIND_QUESTION: MessageKind.ValueType  # 26
+"""To the supplier that is asked: the question, and by when to answer."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:
@@ -247,6 +267,7 @@ class Message(_message.Message):
     STOCK_UP_ID_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     MAIL_ID_FIELD_NUMBER: _builtins.int
+    OWN_TEMPLATE_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Derives from what made it due: the kind, and the position of a fact or the name of a clock."""
     kind: Global___MessageKind.ValueType
@@ -301,6 +322,8 @@ class Message(_message.Message):
     """What the mail server said when it did not take it, such as "550 5.1.1 user unknown", without personal data."""
     mail_id: _builtins.str
     """Of the mail that it went out in, by which a bounce names it: the part of its Message-ID before the @."""
+    own_template: _builtins.bool
+    """Whether template_version counts the templates that the retailer wrote, not those of the service."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it does or did, or when what is late is expected."""
@@ -356,10 +379,11 @@ class Message(_message.Message):
         stock_up_id: _builtins.str = ...,
         answer: _builtins.str = ...,
         mail_id: _builtins.str = ...,
+        own_template: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "caused_at", b"caused_at", "due", b"due", "next_at", b"next_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "mail_id", b"mail_id", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "stock_up_id", b"stock_up_id", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "invoice_number", b"invoice_number", "kind", b"kind", "language", b"language", "mail_id", b"mail_id", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "own_template", b"own_template", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "stock_up_id", b"stock_up_id", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -454,6 +454,7 @@ class PlaceOrderRequest(_message.Message):
     PAYMENTS_FIELD_NUMBER: _builtins.int
     CASH_ON_DELIVERY_FIELD_NUMBER: _builtins.int
     INVOICE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -485,13 +486,13 @@ class PlaceOrderRequest(_message.Message):
     region or the first digits of its postal code; where these do not say, until the last place of the country has ended it. An address that changes later moves its end.
     """
     historical: _builtins.bool
-    """Whether it is an order of before that is recorded for its figures, such as by an import: its holds, breaches and
-    parcels are nobody's work. A case, an inquiry or a recovery about it is.
-    """
+    """An order of before, recorded for its figures: its holds, breaches and parcels are nobody's work; a case of it is."""
     cash_on_delivery: _builtins.bool
     """Whether the carrier collects the money at the door. It is confirmed unpaid then; what is to be collected stands in each
     supplier order and parcel, and has come in once the parcel is delivered.
     """
+    language: _builtins.str
+    """The language that the customer reads: ISO 639-1, a locale such as "zh-CN" as well. Empty means by the destination."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -514,9 +515,7 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def promised_by(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was told that it arrives, where it was told an instant; a day stands in promised_day. Without
-        either the confirmation says what can be promised.
-        """
+        """When the customer was told that it arrives, if an instant; without it and promised_day the ledger promises."""
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -526,9 +525,7 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Words to find the order by: at most 20 of 1 to 50 characters, kept in small letters. No personal data; they are kept
-        in plain.
-        """
+        """Words to find the order by: at most 20 of 1 to 50 characters, in small letters and plain; no personal data."""
 
     @_builtins.property
     def charges(self) -> _containers.RepeatedCompositeFieldContainer[_order_money_pb2.Charge]:
@@ -570,10 +567,11 @@ class PlaceOrderRequest(_message.Message):
         payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
         cash_on_delivery: _builtins.bool = ...,
         invoice: _customer_invoices_pb2.InvoiceWish | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "invoice", b"invoice", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_on_delivery", b"cash_on_delivery", "channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "invoice", b"invoice", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash_on_delivery", b"cash_on_delivery", "channel", b"channel", "channel_order_id", b"channel_order_id", "charges", b"charges", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "invoice", b"invoice", "language", b"language", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1235,6 +1233,7 @@ class Order(_message.Message):
     PAYMENTS_FIELD_NUMBER: _builtins.int
     MONEY_FIELD_NUMBER: _builtins.int
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1265,6 +1264,8 @@ class Order(_message.Message):
     """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
     source_version: _builtins.int
     """The order's version at its source, as the newest amendment said; 0 if none said one."""
+    language: _builtins.str
+    """ISO 639-1 language that the customer reads; empty where the shop did not say."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -1368,10 +1369,11 @@ class Order(_message.Message):
         payments: _abc.Iterable[_order_money_pb2.Payment] | None = ...,
         money: _order_money_pb2.OrderMoney | None = ...,
         source_version: _builtins.int = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1396,9 +1398,7 @@ class KeptAddress(_message.Message):
     """The parcel's tracking number; empty as carrier is."""
     @_builtins.property
     def ship_to(self) -> Global___Address:
-        """Where it goes: country, region and the first characters of the postal code, and the rest if personal data was asked
-        for.
-        """
+        """Where it goes: country, region, the first characters of the postal code; the rest if personal data was asked for."""
 
     @_builtins.property
     def customer(self) -> Global___Customer:

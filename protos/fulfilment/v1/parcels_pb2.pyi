@@ -187,6 +187,7 @@ class Checkpoint(_message.Message):
     CUSTOMS_ANSWER_BY_FIELD_NUMBER: _builtins.int
     OF_EARLIER_USE_FIELD_NUMBER: _builtins.int
     REACHED_CUSTOMER_FIELD_NUMBER: _builtins.int
+    PICKUP_UNTIL_FIELD_NUMBER: _builtins.int
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
@@ -216,6 +217,12 @@ class Checkpoint(_message.Message):
     def customs_answer_by(self) -> _timestamp_pb2.Timestamp:
         """By when it has to be there; only with customs_asks."""
 
+    @_builtins.property
+    def pickup_until(self) -> _timestamp_pb2.Timestamp:
+        """How long the carrier keeps it for the customer to fetch. Only with the status AVAILABLE_FOR_PICKUP or
+        ATTEMPT_FAILED.
+        """
+
     def __init__(
         self,
         *,
@@ -229,10 +236,11 @@ class Checkpoint(_message.Message):
         customs_answer_by: _timestamp_pb2.Timestamp | None = ...,
         of_earlier_use: _builtins.bool = ...,
         reached_customer: _builtins.bool = ...,
+        pickup_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by", "pickup_until", b"pickup_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "of_earlier_use", b"of_earlier_use", "reached_customer", b"reached_customer", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "of_earlier_use", b"of_earlier_use", "pickup_until", b"pickup_until", "reached_customer", b"reached_customer", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What inquiries, messages and tasks are refused for."""
+"""What inquiries, messages, their templates and tasks are refused for."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ WORK: Scenarios = {
         "UNKNOWN_MESSAGE": as_it_is,
         "MESSAGE_NOT_SENT": of_message(Trade.cancelled_message),
     },
+    "GetTemplate": {"UNKNOWN_TEMPLATE": lambda trade: {"version": 99}, "BEYOND_THE_LOG": beyond},
+    "ListTemplates": {"BEYOND_THE_LOG": beyond},
+    "PreviewMessage": {"UNKNOWN_ORDER": as_it_is},
     "ListWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "CountWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ClaimWork": {
