@@ -54,6 +54,7 @@ class BadDay(Story):
         self.damaged_goods()
         self.suspension()
         self.wrong_number()
+        self.box_of_two()
         self.evening()
 
     def weeks_before(self) -> None:
@@ -502,6 +503,41 @@ class BadDay(Story):
             ("confirmed", 1),
         )
 
+    def box_of_two(self) -> None:
+        self.chapter("VIII. The box of two orders")
+        placed, left = self.at("10:00", 1), self.at("15:00", 1)
+        wanted: list[tuple[str, Any]] = []
+        for number, units in (("gift", 1), ("party", 2)):
+            wanted.append(("PlaceOrder", self.placing(number, "mug", 1, "brook", placed)))
+            sending, taking, leaving = self.dispatching(f"shop/{number}/1", 1, "X1", placed + HOUR, left)
+            lines = [common_pb2.LineUnits(line_no=1, units=units)]
+            wanted += [sending, taking, (leaving[0], {**leaving[1], "lines": lines})]
+        self.ledger.send_all(wanted)
+        self.say("18:40", "Ann's two orders left Brook & Sons in one box, told one by one; in it are three mugs.")
+        parcel = self.parcel("dhl", "X1")
+        self.check(
+            "X1 is one parcel of both orders, and DHL's number was not used twice.",
+            ([each.order_id for each in parcel.contents], parcel.epoch),
+            (["shop/gift", "shop/party"], 1),
+        )
+        extra = self.order("party").shipments[0]
+        self.check(
+            "The third mug is recorded beside the order: one left too many.",
+            ([each.units for each in extra.over], [word(supplier_orders_pb2.Oddity, each) for each in extra.oddities]),
+            ([1], ["over"]),
+        )
+        arrives = self.scanning("X1", parcels_pb2.PARCEL_STATUS_DELIVERED, self.at("18:50"), city="Berlin")
+        position = self.ledger.send_all([arrives]).position
+        self.say("18:50", "DHL scans the box once, at Ann's door.")
+        statuses = [word(orders_pb2.OrderStatus, self.order(each).status) for each in ("gift", "party")]
+        self.check("Both orders are delivered by that scan.", statuses, ["delivered"] * 2)
+        work = self.ledger.ask("ListWork", order_id="shop/party", at_least=position).work
+        self.check(
+            "Who keeps the third mug is somebody's work, and nobody owes for it.",
+            [("with more units than its supplier was given" in each.reason) for each in work],
+            [True],
+        )
+
     def evening(self) -> None:
         self.chapter("The evening")
         log = self.log()
@@ -524,7 +560,7 @@ class BadDay(Story):
         dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
         self.check("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
         self.statement("slow", newest, 6808, "we owe it")
-        self.statement("brook", newest, -240, "it owes us")
+        self.statement("brook", newest, 600, "we owe it")
 
     def statement(self, supplier_id: str, newest: int, closing_minor: int, whose: str) -> None:
         period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}

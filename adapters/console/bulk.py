@@ -161,16 +161,19 @@ def send_lines(
     command: Callable[[ReadLine, str], batch_pb2.BatchCommand],
     request_id: str,
     absent: Callable[[set[str]], list[dict[str, str]]] | None = None,
+    *,
+    once: bool = True,
 ) -> int:
     """Send each line as a command, with the columns it must and may have; the exit code is 1 if any was not recorded.
 
-    ``command`` makes it from the row and the request id. The first column names what a line is about, each once. If a
-    file says all that there is, ``absent`` makes the lines that follow for what it does not name, unless a line of it
+    ``command`` makes it from the row and the request id. The first column names what a line is about, each ``once``. If
+    a file says all that there is, ``absent`` makes the lines that follow for what it does not name, unless a line of it
     cannot be read: that may have named it.
     """
     required, optional = columns
     rows: Rows = list(files.rows(source.path, source.content, required, optional))
-    _refuse_twice(source.path, rows, required[0])
+    if once:
+        _refuse_twice(source.path, rows, required[0])
     result = LineResults((*required, *optional))
     groups = _commands(rows, command, request_id, result)
     unnamed: Rows = []

@@ -86,12 +86,8 @@ def reserve(
 
 
 def _item_units(supplier_id: str, text: str) -> stock_pb2.ItemUnits:
-    sku, _, units = text.rpartition(":")
-    if not sku or not (units.isascii() and units.isdigit()):
-        raise click.BadParameter(f"{text!r} is not SKU:UNITS such as TEA:2", param_hint="SKU:UNITS")
-    return stock_pb2.ItemUnits(
-        item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=words.fitting(units, "SKU:UNITS")
-    )
+    sku, units = words.sku_units(text, "SKU:UNITS")
+    return stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=units)
 
 
 @stock.command()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import bulk, words
 from adapters.console.importing import Bar, Result
 from adapters.console.importing import send as send_groups
 from adapters.console.listings import SUPPLIER, rows_of
@@ -150,31 +151,74 @@ def pack(
     record(session, order_of(supplier_order_id), session.client.orders.PackSupplierOrder, request)
 
 
+_SHIPMENTS = (("supplier_order", "carrier", "number", "at"), ("line", "sku", "units"))
+"""The columns of a list of shipments. With the time of each it can be handed in again, longer than before."""
+
+
 @click.command(cls=Words)
-@click.argument("supplier_order_id")
-@click.option("--carrier", metavar="NAME", required=True, help="Short name, such as dhl.")
-@click.option("--number", required=True, help="The tracking number.")
+@click.argument("supplier_order_id", required=False)
+@click.option("--carrier", metavar="NAME", help="Short name, such as dhl.")
+@click.option("--number", help="The tracking number.")
 @LINE
+@click.option("--sku", "skus", multiple=True, metavar="SKU:UNITS", help="The same by SKU or the supplier's own code.")
+@bulk.option_lines(f"{', '.join(_SHIPMENTS[0])}, and if wanted {', '.join(_SHIPMENTS[1])}")
 @recording("When the supplier handed it over")
 def ship(
     session: Session,
-    supplier_order_id: str,
-    carrier: str,
-    number: str,
+    supplier_order_id: str | None,
+    carrier: str | None,
+    number: str | None,
     lines: tuple[str, ...],
+    skus: tuple[str, ...],
+    source: str | None,
     at: Any,
     request_id: str | None,
-) -> None:
-    """Record that units left in a parcel; all that is left unless lines are named."""
+) -> int | None:
+    """Record that units left in a parcel, all that is left unless some are named; or a list of them.
+
+    A parcel may be told line by line, and hold units of several orders.
+
+    \b
+      fulfilment order ship shop/1001/1 --carrier dhl --number JD014600003RF
+      fulfilment order ship --csv shipments.csv
+    """
+    if source is not None and not (supplier_order_id or carrier or number or lines or skus or at):
+        file = bulk.read(source)
+        known = request_id or file.request_id("ship")
+        return bulk.send_lines(session, file, _SHIPMENTS, partial(_shipment, session), known, once=False)
+    if source is not None or not (supplier_order_id and carrier and number):
+        raise click.UsageError("Name a supplier order, its --carrier and --number, or a file of them with --csv.")
     request = supplier_orders_pb2.ShipSupplierOrderRequest(
         context=session.client.context(request_id),
         supplier_order_id=supplier_order_id,
         carrier=carrier,
         tracking_number=number,
         lines=words.units_of_lines(lines),
+        skus=[_sku_units(*words.sku_units(each, "--sku")) for each in skus],
         at=at,
     )
     record(session, order_of(supplier_order_id), session.client.orders.ShipSupplierOrder, request)
+    return None
+
+
+def _shipment(session: Session, row: bulk.ReadLine, request_id: str) -> batch_pb2.BatchCommand:
+    """A line of a list of shipments: units of a line or of a SKU, or all that is left of its supplier order."""
+    line, sku = row.whole("line", 0), row.optional("sku")
+    units = row.whole("units") if line or sku else 0
+    request = supplier_orders_pb2.ShipSupplierOrderRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=row.required("supplier_order"),
+        carrier=row.required("carrier"),
+        tracking_number=row.required("number"),
+        lines=[common_pb2.LineUnits(line_no=line, units=units)] if line else [],
+        skus=[_sku_units(sku, units)] if sku and not line else [],
+        at=row.read("at", words.to_instant) if row.required("at") else None,
+    )
+    return batch_pb2.BatchCommand(ship_supplier_order=request)
+
+
+def _sku_units(sku: str, units: int) -> supplier_orders_pb2.SkuUnits:
+    return supplier_orders_pb2.SkuUnits(sku=sku, units=units)
 
 
 @click.command(cls=Words)

@@ -268,3 +268,11 @@ def units_of_lines(values: Iterable[str]) -> list[common_pb2.LineUnits]:
     """The same as messages."""
     found = line_units(values, "--line")
     return [common_pb2.LineUnits(line_no=line_no, units=units) for line_no, units in found.items()]
+
+
+def sku_units(text: str, hint: str) -> tuple[str, int]:
+    """``TEA:2`` as a SKU and its units; a SKU may have colons."""
+    sku, _, units = text.rpartition(":")
+    if not sku or not (units.isascii() and units.isdigit()):
+        raise click.BadParameter(f"{text!r} is not SKU:UNITS such as TEA:2", param_hint=hint)
+    return sku, fitting(units, hint)

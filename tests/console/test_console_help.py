@@ -44,6 +44,7 @@ SHAPES = {
     "--owner": "of a hold any name, of work one of few",
     "--part": "of a bundle what it is made of, of a rate which part is listed",
     "--reason": "a word, or a sentence for people",
+    "--sku": "of a parcel with its units, alone elsewhere",
     "--title": "of an order with its line, of a SKU alone",
     "--warehouse": "a whole one of a supplier, of an offer its code",
     "--version": "the number of a feed or of an order, or which version the console is",

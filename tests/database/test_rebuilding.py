@@ -102,7 +102,7 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
         ("tracking_holds", True, ()),
         ("tracking_facets", True, ()),
     ]
-    assert "DIFFERENT: tracking_orders has 3 rows, rebuilt 3, such as shopify/2" in str(comparison)
+    assert "DIFFERENT: tracking_orders has 4 rows, rebuilt 4, such as shopify/2" in str(comparison)
     assert any("shopify/2,shopify,delivered" in row for row in contents(tenant)["tracking_orders"])
     # A rebuild mends it.
     assert not rebuild(tenant, "tracking").equal
@@ -204,13 +204,13 @@ def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pyte
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
         until(lambda: one(connection, query, shop) == TRACKING.shape + 1)
         until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 3 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 4 * 7
         assert "in a new shape" in statuses(shop)["tracking"].rebuild
         # A projector of the older version leaves it alone.
         with projector(shop.conninfo):
             write_down(shop, _more())
             until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 4 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 5 * 7
 
 
 WIDER = changed(TRACKING.tables[0], columns={**TRACKING.tables[0].columns, "more": Column("int4 NOT NULL DEFAULT 1")})
@@ -262,7 +262,7 @@ async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: 
                 await asyncio.to_thread(until, lambda: caught_up(shop))
         await asyncio.to_thread(until, lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
         assert "equal" in (await asyncio.to_thread(statuses, shop))["tracking"].rebuild
-    assert len(contents(shop)["tracking_orders"]) == 4
+    assert len(contents(shop)["tracking_orders"]) == 5
 
 
 def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: EmptyTenant):
@@ -284,7 +284,7 @@ def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: Empty
             )
             held.close()
             until(lambda: statuses(shop, projections)["tracking"].error is None and caught_up(shop))
-    assert len(contents(shop)["tracking_orders"]) == 4
+    assert len(contents(shop)["tracking_orders"]) == 5
 
 
 def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant):
