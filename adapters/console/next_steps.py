@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, str] = {
     "RetryMessageRequest": "message retry {message_id}",
     "ReturnSupplierPaymentRequest": "supplier invoice unpay {supplier_id} {number} {payment_id}",
     "RuleLiabilityRequest": "case rule {case_id} PARTY --reason REASON",
-    "SendSupplierOrderRequest": "order send {supplier_order_id}",
+    "SendSupplierOrderRequest": "order send {supplier_order_id} [--at {at}]",
     "ShipSupplierOrderRequest": "order ship {supplier_order_id} --carrier {carrier} --number {tracking_number}",
     "StartReviewRequest": "case review {case_id}",
 }

@@ -181,7 +181,7 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
     else:
         why = f"{to_minute(at)}, {_ODD[oddity]}"
         if oddity is Oddity.NOT_SENT and not holds:
-            following = Next(Step.SEND, {"supplier_order_id": supplier_order_id})
+            following = Next(Step.SEND, {"supplier_order_id": supplier_order_id, "at": at})
     yield item(
         WorkKind.ODDITY,
         f"{what}/{oddity}",

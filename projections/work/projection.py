@@ -399,7 +399,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    15,
+    16,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

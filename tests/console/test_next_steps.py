@@ -91,6 +91,9 @@ def test_what_is_known_stands_in_the_command_and_what_is_not_is_left_out_or_in_c
     assert lost == "fulfilment case open --order shop/1 --reason lost --line 1:2 --line 3:2"
     assert command(Step.APPROVE_REMEDY, case_id="c1") == "fulfilment case approve c1 REMEDY"
     assert command(Step.REROUTE, order_id="shop/1", by="supplier") == "fulfilment order reroute shop/1 --by supplier"
+    before = command(Step.SEND, supplier_order_id="shop/1/1", at="2026-03-02T12:00:00Z")
+    assert before == "fulfilment order send shop/1/1 --at 2026-03-02T12:00:00Z"
+    parsed(before)
     missing = command(Step.COMPLETE_DETAILS, order_id="shop/1", lines=[{"line_no": 2}], customer={})
     assert missing.startswith("fulfilment order complete shop/1 --line 2:SKU:QTY:PRICE --name NAME --email EMAIL")
 
