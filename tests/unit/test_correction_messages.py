@@ -50,7 +50,7 @@ class Outbox:
         for name in self.asked:
             message = messages.find(self.scenario.book, name)
             if message is not None and message.stage is messages.MessageStage.ASKED:
-                self.scenario.record(deciding.sent(self.scenario.book, name, "file", "", self.scenario.now))
+                self.scenario.record(deciding.sent(self.scenario.book, [name], "file", "", self.scenario.now))
 
 
 def told() -> Outbox:
