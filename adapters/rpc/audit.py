@@ -61,8 +61,8 @@ class AuditQueries(Queries):
         order_id = shapes.order_id(request.order_id)
         stream = orders.stream(order_id)
         entry, head = await self.entry(tenant, stream, request.at_least)
-        shipments = orders.known(entry.state, order_id).shipments
-        return stream, list(dict.fromkeys((each.carrier, each.number) for each in shipments)), head
+        reported = orders.known(entry.state, order_id).reported_parcels
+        return stream, list(dict.fromkeys((carrier, number) for carrier, number, _ in reported)), head
 
     async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, context: Context) -> orders_pb2.GetOrderResponse:
         tenant = await self.tenant(context)

@@ -44,13 +44,15 @@ def void_shipment(view: View, supplier_order_id: str, why: Why, now: datetime) -
         raise orders.NothingShipped(supplier_order_id)
     view.need(*(parcels.stream(each.carrier, each.number) for each in shipments))
     ahead, changes = Ahead(view), list[Change]()
-    for carrier, number in dict.fromkeys((each.carrier, each.number) for each in shipments):
-        changes += ahead.add(void_parcel(ahead, carrier, number, supplier_order_id, why, now))
+    for carrier, number, epoch in dict.fromkeys(each.parcel for each in shipments):
+        parcel = parcels.known(parcels.find(ahead, carrier, number), carrier, number)
+        use = next(use for use in parcels.uses(parcel) if use.epoch == epoch)
+        changes += ahead.add(_void(ahead, parcel, use, supplier_order_id, why, now))
     return changes
 
 
 def void_parcel(view: View, carrier: str, number: str, supplier_order_id: str, why: Why, now: datetime) -> list[Change]:
-    """A parcel did not leave, or nothing of a supplier order was in it. Without a supplier order it is the present use
+    """A parcel did not leave, or nothing of a supplier order was in it. Without a supplier order it is the newest use
     of its number. The same again records nothing."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     use = parcels.use_of(parcel, supplier_order_id)
@@ -58,8 +60,12 @@ def void_parcel(view: View, carrier: str, number: str, supplier_order_id: str, w
     if voided is not None and voided.instead is None:
         return []
     parcels.require_live(use, supplier_order_id)
+    return _void(view, parcel, use, supplier_order_id, why, now)
+
+
+def _void(view: View, parcel: Parcel, use: Parcel, supplier_order_id: str, why: Why, now: datetime) -> list[Change]:
     part = supplier_order_id if use.beside else ""
-    fact = ParcelVoided(carrier, number, use.epoch, why.because, why.by, why.at, supplier_order_id=part)
+    fact = ParcelVoided(use.carrier, use.number, use.epoch, *why, supplier_order_id=part)
     ahead, changes = Ahead(view), list[Change]()
     for order_id in use.order_ids:
         if not part or order_id == order_of(part):

@@ -88,6 +88,8 @@ def test_a_shipment_that_did_not_happen_is_taken_back_with_its_stock(trade: Trad
     assert trade.send("GetStock", items=[item(sku)]).levels[0].committed == 2
     (warning,) = scanned(trade, number_of(order_id), IN_TRANSIT).warnings
     assert "counts for nothing" in warning
+    told = [fact.name for fact in trade.send("GetHistory", order_id=order_id, with_parcels=True).facts]
+    assert {"order.shipment_voided", "parcel.voided", "parcel.checkpoint_recorded"} <= set(told)
 
 
 def test_a_supplier_order_that_was_reported_by_mistake_is_taken_back_in_a_batch(trade: Trade):

@@ -172,6 +172,16 @@ class AfterSales(RuleBasedStateMachine):
     def a_delivery_is_disputed(self, number: str) -> None:
         self.attempt(lambda: self.scenario.dispute(number))
 
+    @rule(number=st.sampled_from(["P1", "P2", "P3"]), left=st.booleans())
+    def what_was_reported_of_a_parcel_is_put_right(self, number: str, left: bool) -> None:
+        """It left under another number, or so it seemed; or it did not leave, and does now."""
+        if left:
+            self.attempt(lambda: self.scenario.correct_number(number, f"{number}X"))
+            self.attempt(lambda: self.scenario.correct_number(f"{number}X", number))
+        elif self.attempt(lambda: self.scenario.void(number)):
+            of = f"{ORDER}/2" if number == "P3" else f"{ORDER}/1"
+            self.attempt(lambda: self.scenario.ship(supplier_order_id=of, number=number))
+
     @rule(quantity=st.integers(0, 8))
     def a_feed_comes(self, quantity: int) -> None:
         self.attempt(lambda: self.scenario.feed(quantity), repeatable=False)

@@ -323,7 +323,7 @@ class Fulfilment(SupplierOrders):
             counted: Counter[str] = Counter()
             for _, fact in self.scenario.log:
                 if (getattr(fact, "supplier_id", ""), getattr(fact, "sku", "")) == (supplier_id, sku):
-                    if isinstance(fact, stock.StockReserved):
+                    if isinstance(fact, (stock.StockReserved, stock.ReservationRestored)):
                         counted[fact.reservation_id] += fact.units
                     elif isinstance(
                         fact, (stock.ReservationConsumed, stock.ReservationReleased, stock.ReservationExpired)
@@ -404,7 +404,8 @@ USUAL = {
     *("order.confirmed", "order.units_backordered", "order.hold_placed", "order.hold_released", "parcel.linked"),
     *("order.supplier_order_acknowledged", "order.supplier_order_shipped", "order.supplier_order_cancel_requested"),
     *("order.units_delivered", "order.units_returned", "order.deadline_missed", "order.rerouting_sought"),
-    *("stock.reservation_consumed", "stock.reservation_released"),
+    *("stock.reservation_consumed", "stock.reservation_released", "stock.reservation_restored"),
+    *("order.shipment_voided", "order.tracking_corrected", "parcel.voided"),
     *(
         "rerouted, overdue",
         "rerouted, overdue: acknowledge",

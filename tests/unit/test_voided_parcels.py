@@ -68,6 +68,16 @@ def test_voiding_again_records_nothing():
     assert scenario.void_all() == []
 
 
+def test_voiding_again_does_not_take_a_neighbours_parcel_back():
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2", destination=Destination("FR"))
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1")
+    scenario.void()
+    assert scenario.void() == []
+    assert (scenario.parcel().order_id, scenario.buckets()) == ("shopify/1", {"shipped": 3})
+
+
 def test_what_the_supplier_had_accepted_stays_accepted():
     scenario = sent()
     scenario.answer({1: accept(3)})

@@ -45,7 +45,7 @@ async def related_to(order: Order, tenant: Tenant, where: Where) -> Related:
     labels = [label for case in found for label in case.labels.values() if label.number]
     uses = frozenset(
         [
-            *((each.carrier, each.number, each.epoch) for each in order.shipments),
+            *order.reported_parcels,
             *((each.carrier, each.number, each.epoch) for each in labels),
         ]
     )

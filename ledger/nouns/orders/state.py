@@ -409,6 +409,12 @@ class Order(Value, frozen=True):
         return units
 
     @property
+    def reported_parcels(self) -> list[tuple[str, str, int]]:
+        """Carrier, number and epoch of its parcels, also of those that did not leave after all."""
+        void = (parcel for each in self.supplier_orders.values() for parcel in each.voided)
+        return list(dict.fromkeys((*(each.parcel for each in self.shipments), *void)))
+
+    @property
     def parcels(self) -> list[Shipment]:
         """Its parcels: the first shipment in each."""
         first: dict[tuple[str, str, int], Shipment] = {}

@@ -12,16 +12,16 @@ from ledger.nouns.parcels.state import Parcel, uses
 
 
 def use_of(parcel: Parcel, supplier_order_id: str) -> Parcel:
-    """The use of a number that a supplier order shipped in, the newest if there are several; else the present one."""
-    if not supplier_order_id:
-        return parcel
-    # Uses that were none come last.
-    found = next((use for use in uses(parcel) if _has(use, supplier_order_id)), None)
-    if found is None:
-        found = next((use for use in uses(parcel) if voided_of(use, supplier_order_id) is not None), None)
-    if found is None:
+    """The newest use of a number, or the newest that a supplier order was said to be in; also if it was none, so that
+    the same again does not mean the use before it."""
+    named = [use for use in uses(parcel) if not supplier_order_id or _ever_had(use, supplier_order_id)]
+    if not named:
         raise UnknownShipment(parcel.carrier, parcel.number, supplier_order_id)
-    return found
+    return max(named, key=lambda use: use.epoch)
+
+
+def _ever_had(use: Parcel, supplier_order_id: str) -> bool:
+    return _has(use, supplier_order_id) or any(each.supplier_order_id == supplier_order_id for each in use.taken_out)
 
 
 def voided_of(use: Parcel, supplier_order_id: str) -> ParcelVoided | None:

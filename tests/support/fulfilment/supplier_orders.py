@@ -13,11 +13,11 @@ from hypothesis.stateful import precondition, rule
 from ledger.facts import LineNo
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrderShipped
 from ledger.nouns.parcels import uses
+from tests.support.fulfilment.corrections import Corrections
 from tests.support.fulfilment.model import Counted, Out, a_pick, at_times, seldom, some_lines
-from tests.support.fulfilment.parcels import Parcels
 
 
-class SupplierOrders(Parcels):
+class SupplierOrders(Corrections):
     """The rules of supplier orders."""
 
     @precondition(lambda self: self.live())
