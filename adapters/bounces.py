@@ -6,7 +6,6 @@ Message-ID of the mail that comes back with the report. Nobody can make either u
 
 from __future__ import annotations
 
-import mailbox
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from email import message_from_bytes, message_from_string
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple
 
 from adapters.mail_answers import without_people
@@ -22,8 +20,6 @@ from adapters.mail_answers import without_people
 _OUR_ID = re.compile(r"[a-z2-7]{24}")
 _IN_BRACKETS = re.compile(r"<([^<>@]+)@[^<>]+>")
 STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_LARGEST = 32 << 20
-"""Bytes; a report holds at most the mail that it is about."""
 
 
 class Bounce(NamedTuple):
@@ -103,19 +99,3 @@ def _date(mail: Message) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def mails_in(place: Path) -> Iterator[bytes]:
-    """Every mail of a Maildir, of a folder of .eml files, or of an mbox file. None of them is changed."""
-    if place.is_dir():
-        folders = [place / name for name in ("new", "cur")] if (place / "cur").is_dir() else [place]
-        for path in sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir()):
-            if path.is_file() and not path.name.startswith(".") and path.stat().st_size <= _LARGEST:
-                yield path.read_bytes()
-        return
-    box = mailbox.mbox(place, create=False)
-    try:
-        for key in box.iterkeys():
-            yield box.get_bytes(key)
-    finally:
-        box.close()

@@ -26,10 +26,6 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t")
 
 
-MAILBOX = click.Path(exists=True, path_type=Path)
-"""Where mails are: a folder or a file."""
-
-
 def option_csv(what: str) -> Callable[[F], F]:
     """``--csv FILE``, where - is standard output."""
     return click.option("--csv", "as_csv", metavar="FILE", help=f"{what}; - is standard output.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.bounces import Bounce, mails_in, read_bounce
+from adapters.bounces import Bounce, read_bounce
 from adapters.console import files, words
+from adapters.console.client import Trouble
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
+from adapters.mailboxes import IMAP, NoMailbox, mails_in, reports_at
 from fulfilment.v1 import common_pb2, messages_pb2
 
 
@@ -147,15 +150,20 @@ def cancel(session: Session, message_id: str, reason: str | None, request_id: st
 
 
 @message.command()
-@click.argument("place", metavar="PLACE", type=files.MAILBOX)
+@click.argument("place")
 @click.pass_obj
-def bounces(session: Session, place: Path) -> None:
+def bounces(session: Session, place: str) -> None:
     """Record the bounces in a mailbox: messages that reached nobody fail, and are work.
 
-    PLACE is a Maildir, a folder of .eml files, or an mbox file; its mails stay as they are. Mails that are no bounces,
-    or of none of our messages, are left alone, and what was recorded before is not recorded again.
+    PLACE is a Maildir, a folder of .eml files, an mbox file, or a folder of a mail server such as
+    imaps://shop@mail.example/Bounces, whose password is in the environment as FULFILMENT_IMAP_PASSWORD. Its mails stay
+    as they are. Mails that are no bounces, or of none of our messages, are left alone, and what was recorded before is
+    not recorded again.
     """
-    found = [read_bounce(raw) for raw in mails_in(place)]
+    try:
+        found = [read_bounce(raw) for raw in _mails(place)]
+    except NoMailbox as error:
+        raise Trouble(f"{error}", "NO_MAILBOX") from None
     rows: list[dict[str, str]] = []
     unknown, position = 0, 0
     for bounce in filter(None, found):
@@ -174,6 +182,15 @@ def bounces(session: Session, place: Path) -> None:
         f"{len(rows)} messages bounced; {unknown} bounces are of no message here, and {found.count(None)} "
         "mails are none."
     )
+
+
+def _mails(place: str) -> Iterable[bytes]:
+    if not place.startswith(IMAP):
+        return mails_in(Path(place))
+    password = os.environ.get("FULFILMENT_IMAP_PASSWORD", "")
+    if not password:
+        raise click.UsageError("Put the password of the mailbox into FULFILMENT_IMAP_PASSWORD.")
+    return reports_at(place, password)
 
 
 def _bounced(session: Session, bounce: Bounce, each: messages_pb2.Message) -> tuple[dict[str, str], int]:

@@ -72,6 +72,8 @@ def test_files_are_read_and_written_in_one_place():
 ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
 OTHERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}, "calendars": {"holidays"}}
 """What the modules that write files of reports, and the one that knows public holidays, use beside that."""
+BESIDE = ("adapters.olist", "adapters.gist", "adapters.bounces", "adapters.mailboxes")
+"""What reads the files of others, and needs nothing of the service."""
 TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
 """The ledger's words for money, numbers and instants, which are the same at a terminal."""
 
@@ -85,9 +87,6 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
-    assert all(
-        name.startswith(("adapters.console.", "adapters.olist", "adapters.gist", "adapters.bounces", *TERMS))
-        for name in ours
-    )
+    assert all(name.startswith(("adapters.console.", *BESIDE, *TERMS)) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | OTHERS.get(path.stem, set())

@@ -11,7 +11,8 @@ import pytest
 
 from fulfilment.v1 import messages_pb2, orders_pb2, work_pb2
 from tests.support.bounced import MAIL_ID, a_report
-from tests.support.mail_server import Mail, Mailbox, a_mail_server
+from tests.support.imap_server import an_imap_server
+from tests.support.mail_server import LOGIN, Authority, Mail, Mailbox, a_mail_server
 from tests.support.service import Client, context, names_of, patiently, reason_of, refused, serving
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_for
@@ -111,7 +112,31 @@ def test_a_bounce_that_somebody_else_read_is_recorded_by_its_message_and_keeps_n
     assert reason_of(refused(shop.client.messages.RecordBounce, request)) == "MALFORMED"
 
 
+def test_bounces_are_read_from_a_folder_of_a_mail_server_which_stays_as_it_is(shop: Shop, tmp_path: Path):
+    message, _ = confirmed(shop, "remote")
+    authority = Authority(tmp_path)
+    reports = [a_report(message.mail_id), b"From: ann@example.org\nContent-Type: text/plain\n\nThank you!\n"]
+    with an_imap_server(authority, {"Bounces": reports}) as server:
+        ff, place = Terminal(shop.client.address), f"imaps://{LOGIN[0]}@localhost:{server.port}"
+        assert "[NO_MAILBOX]" not in ff("message", "bounces", f"{place}/Bounces").err
+        assert "FULFILMENT_IMAP_PASSWORD" in ff("message", "bounces", f"{place}/Bounces").err
+        ff.environment["FULFILMENT_IMAP_PASSWORD"] = LOGIN[1]
+        assert "CERTIFICATE_VERIFY_FAILED" in ff("message", "bounces", f"{place}/Bounces").err
+        assert server.said == []
+        ff.environment["SSL_CERT_FILE"] = str(authority.ca_file)
+        assert "there is no folder Elsewhere" in ff("message", "bounces", f"{place}/Elsewhere").err
+        found = ff("message", "bounces", f"{place}/Bounces", "--json").json
+        assert [(each["message"], each["result"]) for each in found["bounces"]] == [(message.message_id, "recorded")]
+        assert found["other"] == 0  # only reports are fetched
+        assert {word for word in server.said if word in ("SELECT", "STORE", "EXPUNGE")} == set()
+        ff.environment["FULFILMENT_IMAP_PASSWORD"] = "wrong"
+        refused_login = ff("message", "bounces", f"{place}/Bounces")
+        assert refused_login.code != 0
+        assert f"the mailbox localhost:{server.port}/Bounces cannot be read" in refused_login.err
+    wait_for(lambda: messages_of(shop, "remote")[0].state == BOUNCED)
+
+
 def test_a_place_without_a_mailbox_is_reported(shop: Shop, tmp_path: Path):
-    assert shop.ff("message", "bounces", str(tmp_path / "nowhere")).code != 0
+    assert "cannot be read: No such file" in shop.ff("message", "bounces", str(tmp_path / "nowhere")).err
     (tmp_path / "empty").mkdir()
     assert "0 messages bounced" in shop.ff("message", "bounces", str(tmp_path / "empty")).out

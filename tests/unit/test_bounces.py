@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.bounces import Bounce, mails_in, read_bounce
+from adapters.bounces import Bounce, read_bounce
+from adapters.mailboxes import NoMailbox, mails_in
 from tests.support.bounced import MAIL_ID, a_report
 
 POSTFIX = a_report()
@@ -81,3 +82,8 @@ def test_mails_are_read_from_a_maildir_a_folder_and_an_mbox_without_a_change(tmp
         found = [read_bounce(raw) for raw in mails_in(tmp_path / place)]
         assert [bounce.mail_id for bounce in found if bounce] == [MAIL_ID] * 2
         assert {path: path.stat().st_mtime_ns for path in (tmp_path / place).rglob("*")} == before
+
+
+def test_a_place_that_is_not_there_is_no_empty_mailbox(tmp_path: Path):
+    with pytest.raises(NoMailbox, match="nowhere cannot be read: No such file"):
+        list(mails_in(tmp_path / "nowhere"))
