@@ -69,6 +69,8 @@ class _Handled(NamedTuple):
     position: int
     again_at: float
     """Not before then, in the time of the event loop."""
+    in_line: bool = False
+    """Whether it only waits for an earlier one of its thread, with which it is looked at."""
 
 
 Thread = list[Notice]
@@ -160,7 +162,7 @@ class Outbox:
         threads: dict[str, dict[str, Notice]] = {}
         for notice in sorted((*open_ones, *lately), key=lambda each: (each.caused_at, each.cause)):
             handled = work.handled.get(notice.message_id)
-            if handled is None or handled.again_at <= clock:
+            if handled is None or handled.in_line or handled.again_at <= clock:
                 threads.setdefault(_thread_of(notice), {})[notice.message_id] = notice
         return [list(thread.values()) for thread in threads.values()]
 
@@ -245,9 +247,11 @@ class Outbox:
         request = f"ask:{notice.message_id}:{now.isoformat()}"
         return own_command(request, ACTOR, lambda view: notices.ask(view, notice, newest, now), streams)
 
-    def _remember(self, work: _Work, notice: Notice, position: int, seconds: float = 0.0) -> None:
+    def _remember(
+        self, work: _Work, notice: Notice, position: int, seconds: float = 0.0, *, in_line: bool = False
+    ) -> None:
         again_at = asyncio.get_running_loop().time() + seconds
-        work.handled[notice.message_id] = _Handled(notice, position, again_at)
+        work.handled[notice.message_id] = _Handled(notice, position, again_at, in_line)
 
     def _set_aside(self, work: _Work, thread: Thread, error: BaseException) -> None:
         """Skips messages that fail, so that the others go on; raises errors that concern all of them."""
@@ -276,7 +280,14 @@ class Outbox:
                 self._remember(work, notice, 0, _WAIT_SECONDS)  # and what comes after it need not wait
             else:
                 open_ones.append(message)
-        if mail := messages.next_mail(open_ones, work.now):
+        mail = messages.next_mail(open_ones, work.now)
+        for message in open_ones:
+            if mail:
+                work.handled.pop(message.message_id, None)
+            elif messages.is_due(message, work.now):
+                # An earlier one is to be tried again first. Those that wait for it take no turn from others.
+                self._remember(work, _notice_of(message), 0, _WAIT_SECONDS, in_line=True)
+        if mail:
             await self._hand_over(work, view, mail)
 
     async def _hand_over(self, work: _Work, view: View, mail: Sequence[Message]) -> None:

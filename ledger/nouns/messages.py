@@ -429,15 +429,15 @@ def next_mail(thread: Iterable[Message], now: datetime) -> list[Message]:
     was in a mail that was not taken goes again in the same mail.
     """
     waiting = sorted(thread, key=lambda each: (each.asked.caused_at, each.asked.cause, each.message_id))
-    if any(each.stage is MessageStage.FAILED and not _is_due(each, now) for each in waiting):
+    if any(each.stage is MessageStage.FAILED and not is_due(each, now) for each in waiting):
         return []
-    if not any(_is_due(each, now) for each in waiting):
+    if not any(is_due(each, now) for each in waiting):
         return []
     first = _goes_with(waiting[0])
     return list(takewhile(lambda each: _goes_with(each) == first, waiting))[:MOST_IN_A_MAIL]
 
 
-def _is_due(message: Message, now: datetime) -> bool:
+def is_due(message: Message, now: datetime) -> bool:
     return message.next_at is not None and message.next_at <= now
 
 

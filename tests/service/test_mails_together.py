@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from adapters.mails import NotTaken
 from ledger.nouns import messages
 from ledger.nouns.cases import Reason, Remedy
@@ -133,6 +135,30 @@ async def test_no_step_overtakes_one_that_waits_to_be_tried_again_and_other_orde
             await office.tick()
         of_order = [each.message_id.partition("-")[0] for each in postbox.letters if each.audience == "customer"]
         assert of_order == ["order_confirmed", "order_confirmed", "dispatched"]
+
+
+async def test_those_that_wait_for_an_earlier_one_take_no_turn_from_others(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox.MOST_AT_ONCE", 1)
+    postbox = Postbox(fails=1)
+    async with an_office(tenant, postbox) as office:
+        scenario = confirmed(**office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.send()
+        scenario.ship()
+        for _ in range(3):
+            await office.tick()
+        scenario.later(seconds=5)
+        scenario.place(line(1, "mug", 1), order_id="shop/2", **office.customer("shop/2"))
+        for _ in range(3):
+            await office.tick()
+        assert postbox.kinds_sent_to("customer") == ["order_confirmed"]
+        scenario.later(minutes=2)
+        for _ in range(3):
+            await office.tick()
+        assert postbox.kinds_sent_to("customer") == ["order_confirmed", "order_confirmed", "dispatched"]
 
 
 async def test_a_mail_that_was_not_taken_goes_again_as_it_was_and_what_came_meanwhile_comes_after_it(
