@@ -55,6 +55,24 @@ def services(session: Session, at: Any) -> None:
     session.out.table([*headings, "from", "to"], rows)
 
 
+@shipping.command()
+@click.argument("country")
+@click.option("--region", help="State or province.")
+@click.option("--postal-code", help="The postal code, or its beginning.")
+@click.pass_obj
+def territory(session: Session, country: str, region: str | None, postal_code: str | None) -> None:
+    """Say which customs territory an address is in."""
+    request = shipping_pb2.FindCustomsTerritoryRequest(
+        country=country.upper(), region=region or "", postal_code=postal_code or ""
+    )
+    found = session.client.call(session.client.admin.FindCustomsTerritory, request).territory
+    if session.json:
+        session.out.json(words.as_json(found))
+        return
+    session.out.title(f"Customs territory {found.code}", found.part)
+    session.out.facts([("by", found.source or "a country that is a territory by itself")])
+
+
 # --- customs --------------------------------------------------------------------------------------
 
 
@@ -102,7 +120,7 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
         [
             each.supplier_order_id or "(not given out)",
             each.supplier_id,
-            f"{each.from_country or '?'} to {each.to_country or '?'}",
+            f"{_place(each.from_country, each.from_territory)} to {_place(each.to_country, each.to_territory)}",
             word(shipping_pb2.Border, each.border),
             "; ".join(paths(path, line_numbers=numbers) for path in each.missing)
             or ("nothing" if each.border == shipping_pb2.BORDER_CROSSED else ""),
@@ -112,6 +130,11 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
     session.out.table(
         ["supplier order", "supplier", "route", "border", "missing"], rows, empty="Nothing is to be sent."
     )
+
+
+def _place(country: str, territory: str) -> str:
+    """The country, and beside it the customs territory that not all of the country is in, such as ``ES (ES-CN)``."""
+    return country or "?" if territory in ("", "EU", country) else f"{country} ({territory})"
 
 
 def _customs(session: Session, order_id: str, at_least: int = 0) -> shipping_pb2.GetCustomsResponse:

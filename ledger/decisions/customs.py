@@ -24,8 +24,9 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Forbidden
+from ledger.terms.customs_territories import territory, territory_of
 from ledger.terms.money import Money
-from ledger.terms.places import COUNTRIES, Destination, share_customs
+from ledger.terms.places import COUNTRIES, Destination
 from ledger.view import View
 
 HS_CODE = re.compile(r"\d{6,12}", re.ASCII)
@@ -41,12 +42,17 @@ class Border(StrEnum):
     """The country of one of them is not known."""
 
 
-def border(supplier: Supplier | None, country: str, warehouse: str = "") -> Border:
-    """Between a supplier's warehouse, where one is named, and a country."""
-    origin = supplier.country_of(warehouse) if supplier is not None else ""
-    if not (origin and country):
+def border(supplier: Supplier | None, destination: Destination, warehouse: str = "") -> Border:
+    """Between a supplier's warehouse, where one is named, and an address."""
+    origin = _territory_of(supplier, warehouse)
+    if not (origin and destination.country):
         return Border.UNKNOWN
-    return Border.NONE if origin == country or share_customs(origin, country) else Border.CROSSED
+    return Border.NONE if origin == territory_of(destination) else Border.CROSSED
+
+
+def _territory_of(supplier: Supplier | None, warehouse: str) -> str:
+    """Where goods leave from; empty if that is not known."""
+    return territory(*supplier.place_of(warehouse)) if supplier is not None else ""
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -133,22 +139,25 @@ class CustomsStatus(NamedTuple):
     to_country: str
     border: Border
     missing: tuple[str, ...]
+    from_territory: str
+    """The customs territories; empty where the country is not known."""
+    to_territory: str
 
 
 def standings(order: Order, found: Mapping[str, Supplier], at: datetime) -> list[CustomsStatus]:
     """Of every supplier order, and by supplier of what no supplier order has yet; found are the known suppliers."""
     parts = [
-        (each.supplier_order_id, each.supplier_id, each.warehouse, set(each.shares), order.destination_of(each).country)
+        (each.supplier_order_id, each.supplier_id, each.warehouse, set(each.shares), order.destination_of(each))
         for each in order.supplier_orders.values()
     ]
     loose: dict[tuple[str, str], set[LineNo]] = {}
     for line_no in order.in_bucket("open"):
         line = order.lines[line_no]
         loose.setdefault((line.supplier_id, _house(found.get(line.supplier_id), line, at)), set()).add(line_no)
-    parts += [("", *sender, lines, order.destination.country) for sender, lines in loose.items()]
+    parts += [("", *sender, lines, order.destination) for sender, lines in loose.items()]
     return [
-        _standing(order, (part_id, supplier_id), found.get(supplier_id), warehouse, lines, country)
-        for part_id, supplier_id, warehouse, lines, country in parts
+        _standing(order, (part_id, supplier_id), found.get(supplier_id), warehouse, lines, place)
+        for part_id, supplier_id, warehouse, lines, place in parts
     ]
 
 
@@ -158,15 +167,17 @@ def _standing(
     supplier: Supplier | None,
     warehouse: str,
     lines: Collection[LineNo],
-    country: str,
+    place: Destination,
 ) -> CustomsStatus:
-    lies_between = border(supplier, country, warehouse)
+    lies_between = border(supplier, place, warehouse)
     return CustomsStatus(
         *part,
         supplier.country_of(warehouse) if supplier is not None else "",
-        country,
+        place.country,
         lies_between,
         missing_data(order, lines) if lies_between is Border.CROSSED else (),
+        _territory_of(supplier, warehouse),
+        territory_of(place),
     )
 
 
@@ -187,7 +198,7 @@ def _from_abroad(view: View, order: Order, at: datetime) -> set[LineNo]:
 def _leaves_at_home(order: Order, line: Line, housed: Mapping[str, Supplier], at: datetime) -> bool:
     """Whether it is of a supplier with several warehouses, and leaves from one that is on this side of the border."""
     supplier = housed.get(line.supplier_id)
-    between = border(supplier, order.destination.country, _house(supplier, line, at))
+    between = border(supplier, order.destination, _house(supplier, line, at))
     return supplier is not None and between is not Border.CROSSED
 
 
@@ -200,13 +211,13 @@ def _house(supplier: Supplier | None, line: Line, at: datetime) -> str:
 
 
 def _crosses(view: View, supplier_id: str, warehouse: str, destination: Destination) -> bool:
-    return border(suppliers.find(view, supplier_id), destination.country, warehouse) is Border.CROSSED
+    return border(suppliers.find(view, supplier_id), destination, warehouse) is Border.CROSSED
 
 
 def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None) -> None:
     """Nothing is sent across a border without what customs asks for."""
     supplier_order = order.supplier_order(supplier_order_id)
-    if border(supplier, order.destination_of(supplier_order).country, supplier_order.warehouse) is Border.CROSSED:
+    if border(supplier, order.destination_of(supplier_order), supplier_order.warehouse) is Border.CROSSED:
         lines = supplier_orders.left_to_ship(supplier_order)
         if missing := missing_data(order, lines):
             raise CustomsDataMissing(f"supplier order {supplier_order_id}", missing)

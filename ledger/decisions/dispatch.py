@@ -35,8 +35,8 @@ from ledger.nouns.parcels import ParcelRegistered
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.calendars import WorkingTerms, due_after
+from ledger.terms.customs_territories import territory, territory_of
 from ledger.terms.money import Money
-from ledger.terms.places import share_customs
 from ledger.view import View
 
 
@@ -187,8 +187,10 @@ def _learned(
     for sku in sorted(skus[RejectReason.DISCONTINUED].intersection(supplier.offers)):
         facts += suppliers.withdraw_offer(supplier, sku, "discontinued", at)
     place, origin = order.destination_of(supplier_order), supplier.country_of(supplier_order.warehouse)
-    # Whoever sends from elsewhere means the country; within one, or one union, it may be an island or a state.
-    region = place.region if share_customs(origin, place.country) else ""
+    # Whoever sends from elsewhere means the country; within one, or one union, it may be an island or a state. A part
+    # with customs of its own is never the whole country.
+    mainland = territory(place.country)
+    region = place.region if territory(origin) == mainland or territory_of(place) != mainland else ""
     for sku in sorted(skus[RejectReason.CANNOT_SHIP_TO]) if place.country else ():
         facts += suppliers.refuse_destination(
             supplier, RefusedDestination(place.country, region, sku), "cannot_ship_to", at

@@ -145,7 +145,7 @@ def _promise_of(
     if deadline is None:
         return Promise(none_because=f"no dispatch time is agreed with {draft.supplier_id}")
     days = shipping.days_to
-    if border(supplier, order.destination.country, draft.warehouse) is Border.CROSSED:
+    if border(supplier, order.destination, draft.warehouse) is Border.CROSSED:
         days += policy.customs_allowance_days
     return Promise(deadline + days * _DAY)
 

@@ -316,9 +316,14 @@ class Supplier(Value, frozen=True):
 
     def country_of(self, warehouse: str) -> str:
         """Where a warehouse is, or the supplier if none is named; empty while nobody said."""
+        return self.place_of(warehouse)[0]
+
+    def place_of(self, warehouse: str) -> tuple[str, str]:
+        """Country and region of a warehouse, or the supplier's country; empty while nobody said."""
         if not warehouse:
-            return self.master.country
-        return next((each.country for each in self.master.warehouses if each.code == warehouse), "")
+            return self.master.country, ""
+        houses = self.master.warehouses
+        return next(((each.country, each.region) for each in houses if each.code == warehouse), ("", ""))
 
     def offer_at(self, sku: str, at: datetime) -> Offer | None:
         """What it offers of a SKU at an instant."""

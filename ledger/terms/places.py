@@ -1,6 +1,8 @@
-"""Places: countries by their ISO 3166-1 codes, customs unions, and destinations."""
+"""Places: countries by their ISO 3166-1 codes, and destinations."""
 
 from __future__ import annotations
+
+import unicodedata
 
 from ledger.facts import Value
 
@@ -25,19 +27,10 @@ COUNTRIES = _codes(
 OTHER_CODES = {"UK": "GB", "EL": "GR"}
 """Codes in use for a country that are not its own; ISO 3166-1 reserves them for that."""
 
-_EUROPEAN_UNION = _codes("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MC MT NL PL PT RO SE SI SK")
-"""The members and Monaco. Their overseas parts have codes of their own and need customs papers."""
 
-_UNIONS = (_EUROPEAN_UNION, frozenset({"CH", "LI"}))
-"""Within one of these no customs papers are needed. A union that still needs them, such as the one with
-Turkey, is not listed."""
-
-_UNION_OF = {country: union for union in _UNIONS for country in union}
-
-
-def share_customs(one: str, other: str) -> bool:
-    """Whether goods go from one country to the other without a customs border."""
-    return one == other or other in _UNION_OF.get(one, ())
+def plain(region: str) -> str:
+    """A region's name or code as it is compared: without accents, case, spaces and signs."""
+    return "".join(c for c in unicodedata.normalize("NFKD", region).casefold() if c.isalnum())
 
 
 class Destination(Value, frozen=True):
@@ -48,4 +41,4 @@ class Destination(Value, frozen=True):
     region: str = ""
     """State or province, as the shop wrote it."""
     postal_prefix: str = ""
-    """The first characters of the postal code, too few to find a house."""
+    """The first characters of the postal code, too few to find a house, and enough to find the customs territory."""

@@ -8,12 +8,11 @@ France without a postal code is the one in Europe: its overseas territories have
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from ledger.terms.places import Destination
+from ledger.terms.places import Destination, plain
 
 
 def end_of_day(day: date, destination: Destination) -> datetime:
@@ -30,7 +29,7 @@ def is_time_zone(name: str) -> bool:
 def zone_of(destination: Destination) -> str:
     """The name of the destination's time zone; for an unknown country the last in which a day ends."""
     country = destination.country
-    by_state = _STATES.get(country, {}).get(_plain(destination.region))
+    by_state = _STATES.get(country, {}).get(plain(destination.region))
     return by_state or _by_postal_code(country, destination.postal_prefix) or _COUNTRIES.get(country, _LAST)
 
 
@@ -39,17 +38,12 @@ def _by_postal_code(country: str, prefix: str) -> str:
     zones = _POSTAL_CODES.get(country)
     if zones is None or len(prefix) < _LEAST_DIGITS or not prefix.isdecimal():
         return ""
-    return zones.get(prefix) or zones.get(prefix[:_LEAST_DIGITS]) or zones[_OTHERS]
+    return zones.get(prefix[:_MOST_DIGITS]) or zones.get(prefix[:_LEAST_DIGITS]) or zones[_OTHERS]
 
 
 @cache
 def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
-
-
-def _plain(region: str) -> str:
-    """A state's name or code as it is compared: without accents, case, spaces and signs."""
-    return "".join(c for c in unicodedata.normalize("NFKD", region).casefold() if c.isalnum())
 
 
 _LAST = "Etc/GMT+12"
@@ -99,7 +93,7 @@ _COUNTRIES = _countries(
 """The zone of each country; of several the one in which a day ends last. China has one by law."""
 
 
-_LEAST_DIGITS = 2
+_LEAST_DIGITS, _MOST_DIGITS = 2, 3
 _OTHERS = ""
 _POSTAL_CODES = {
     "FR": {
@@ -137,7 +131,7 @@ def _states(country: str, zones: dict[str, str]) -> dict[str, str]:
         for state in states.split(", "):
             code, _, names = state.partition(" ")
             for name in (code, country + code, *names.split("/")):
-                found[_plain(name)] = zone
+                found[plain(name)] = zone
     return found
 
 

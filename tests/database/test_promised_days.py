@@ -103,6 +103,7 @@ def test_a_day_is_over_at_midnight_where_the_order_goes(country: str, region: st
         ("DK", "", "10", 23 - 24),
         ("DK", "", "39", 4),
         ("PT", "", "x9", 1),
+        ("FR", "", "97133", 4),
     ],
 )
 def test_islands_have_the_time_that_their_postal_codes_tell(country: str, region: str, prefix: str, hour: int):
@@ -122,7 +123,8 @@ def test_every_country_has_a_time_zone():
 @pytest.mark.parametrize(
     ("country", "code", "readable"),
     [
-        ("FR", "97133", "971"),
+        ("FR", "97120", "971"),
+        ("FR", "97133", "97133"),
         ("FR", "F-97410", "974"),
         ("FR", "75011", "75"),
         ("FR", "", ""),

@@ -527,6 +527,41 @@ def test_what_lacks_customs_data_is_not_sent(client: Client):
     assert (reason_of(error), error_info(error).metadata["holds"]) == ("ORDER_ON_HOLD", "customs_data")
 
 
+# --- customs territories ----------------------------------------------------------------------------
+
+
+def test_goods_for_the_canaries_are_declared_from_spain_too(client: Client):
+    client.approve("iberia")
+    client.suppliers.UpdateSupplier(
+        suppliers_pb2.UpdateSupplierRequest(context=context(), supplier_id="iberia", country="ES")
+    )
+    client.feed(10, supplier_id="iberia")
+    line = orders_pb2.OrderLine(sku="tea", quantity=2, unit_price_minor=1990, supplier_id="iberia")
+    for number, postal_code, border, to_territory in (
+        ("madrid", "28001", shipping_pb2.BORDER_NONE, "EU"),
+        ("palmas", "35001", shipping_pb2.BORDER_CROSSED, "ES-CN"),
+    ):
+        address = orders_pb2.Address(lines=["1 Elm Street"], city="X", postal_code=postal_code, country="ES")
+        client.place(number, lines=[line], ship_to=address)
+        (state,) = client.orders.GetCustoms(shipping_pb2.GetCustomsRequest(order_id=f"shop/{number}")).states
+        assert (state.border, state.from_territory, state.to_territory) == (border, "EU", to_territory)
+        holds = [each.reason for each in client.get(f"shop/{number}").holds]
+        assert (orders_pb2.HOLD_REASON_CUSTOMS_DATA in holds) == (border == shipping_pb2.BORDER_CROSSED)
+
+
+def test_the_console_says_in_which_customs_territory_an_address_is(client: Client, ff: Callable[..., CommandResult]):
+    result = ff("shipping", "territory", "it", "--postal-code", "23041")
+    assert "Customs territory IT-LIVIGNO" in result.out
+    assert "Livigno" in result.out
+    assert "Union Customs Code, Article 4(1)" in result.out
+    assert json.loads(ff("shipping", "territory", "LI", "--json").out)["code"] == "CH"
+    assert "a country that is a territory by itself" in ff("shipping", "territory", "JP").out
+    assert "Northern Ireland" in ff("shipping", "territory", "GB", "--region", "County Down").out
+    error = refused(client.admin.FindCustomsTerritory, shipping_pb2.FindCustomsTerritoryRequest())
+    assert fields_of(error) == ["country"]
+    assert ff("shipping", "territory", "Utopia").code == 1
+
+
 # --- the console ------------------------------------------------------------------------------------
 
 

@@ -8,16 +8,19 @@ from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import shows
+from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2 as pb
+from fulfilment.v1 import shipping_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import orders, policies
 from ledger.nouns.policies import Policies, Policy, policy_at
 from ledger.refusals import Malformed, UnknownPerson
+from ledger.terms import customs_territories
 from projections import PROJECTIONS, outbox
 from projections.machine.projection import named
 from projections.machine.reads import Answer
@@ -67,6 +70,23 @@ class AdminQueries(Queries):
         shown, more = wanted.cut(services[first:], range(first + 1, len(services) + 1))
         answer = Answer(shown, position, more)
         return listed(pb.ListShippingServicesResponse, "services", answer, shows.shipping_service)
+
+    async def FindCustomsTerritory(
+        self, request: shipping_pb2.FindCustomsTerritoryRequest, context: Context
+    ) -> shipping_pb2.FindCustomsTerritoryResponse:
+        require(request.country != "", "country", "is required: an ISO 3166-1 alpha-2 code such as DE")
+        address = (
+            shapes.country(request.country, "country", []),
+            shapes.taken(request.region, "region"),
+            shapes.taken(request.postal_code, "postal_code"),
+        )
+        part = customs_territories.part_of(*address)
+        territory = shipping_pb2.CustomsTerritory(
+            code=customs_territories.territory(*address),
+            part=part.name if part is not None else "",
+            source=customs_territories.source_of(*address),
+        )
+        return shipping_pb2.FindCustomsTerritoryResponse(territory=territory)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         tenant = await self.tenant(context)

@@ -14,6 +14,7 @@ from adapters.rpc.shapes import taken
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Sealed
+from ledger.terms.customs_territories import compact, telling_postal_code
 from ledger.terms.places import Destination
 
 _MOST_ADDRESS_LINES = 20
@@ -53,21 +54,14 @@ def person_of(customer: pb.Customer, address: pb.Address, country: str, note: st
     )
 
 
-_OVERSEAS = ("97", "98")
-
-
 def _readable(postal_code: str, country: str) -> str:
     """Half of a postal code, and never more than three characters: it finds a district but no house.
 
-    Overseas, three digits of France's are a territory. A country in front, as in F-97410, is no part of the code.
+    More of it is readable where it takes more to tell the customs territory: all of that of Heligoland, or of Livigno.
     """
-    code = postal_code
-    if "-" in code:
-        before, _, after = code.partition("-")
-        code = after.strip() if before.strip().isalpha() else code
-    if country == "FR" and code.startswith(_OVERSEAS):
-        return code[:3]
-    return code[: min(3, len(code) // 2)]
+    code = compact(postal_code)
+    telling, half = telling_postal_code(country, code), code[: min(3, len(code) // 2)]
+    return telling if len(telling) > len(half) else half
 
 
 def new_person(

@@ -290,4 +290,6 @@ def customs_state(each: customs.CustomsStatus) -> shipping_pb2.CustomsState:
         to_country=each.to_country,
         border=_border(each.border),
         missing=each.missing,
+        from_territory=each.from_territory,
+        to_territory=each.to_territory,
     )

@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import admin_pb2 as fulfilment_dot_v1_dot_admin__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -65,6 +66,11 @@ class AdminServiceStub:
                 '/fulfilment.v1.AdminService/ListShippingServices',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
+                _registered_method=True)
+        self.FindCustomsTerritory = channel.unary_unary(
+                '/fulfilment.v1.AdminService/FindCustomsTerritory',
+                request_serializer=fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryResponse.FromString,
                 _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/fulfilment.v1.AdminService/GetStatus',
@@ -131,6 +137,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindCustomsTerritory(self, request, context):
+        """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Says where the log and each read model of the tenant stand.
         """
@@ -182,6 +195,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListShippingServices,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.SerializeToString,
+            ),
+            'FindCustomsTerritory': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindCustomsTerritory,
+                    request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -340,6 +358,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/ListShippingServices',
             fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
             fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindCustomsTerritory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/FindCustomsTerritory',
+            fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryRequest.SerializeToString,
+            fulfilment_dot_v1_dot_shipping__pb2.FindCustomsTerritoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

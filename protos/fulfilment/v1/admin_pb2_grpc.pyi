@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import admin_pb2 as _admin_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -57,6 +58,8 @@ class AdminServiceStub:
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
     Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
+    FindCustomsTerritory: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.FindCustomsTerritoryRequest, _shipping_pb2.FindCustomsTerritoryResponse]
+    """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Says where the log and each read model of the tenant stand."""
     RebuildProjection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RebuildProjectionRequest, _admin_pb2.RebuildProjectionResponse]
@@ -97,6 +100,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
     Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
+    FindCustomsTerritory: _aio.UnaryUnaryMultiCallable[_shipping_pb2.FindCustomsTerritoryRequest, _shipping_pb2.FindCustomsTerritoryResponse]  # type: ignore[assignment]
+    """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says where the log and each read model of the tenant stand."""
     RebuildProjection: _aio.UnaryUnaryMultiCallable[_admin_pb2.RebuildProjectionRequest, _admin_pb2.RebuildProjectionResponse]  # type: ignore[assignment]
@@ -164,6 +169,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
         Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
+
+    @_abc_1.abstractmethod
+    def FindCustomsTerritory(
+        self,
+        request: _shipping_pb2.FindCustomsTerritoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shipping_pb2.FindCustomsTerritoryResponse, _abc.Awaitable[_shipping_pb2.FindCustomsTerritoryResponse]]:
+        """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
 
     @_abc_1.abstractmethod
     def GetStatus(

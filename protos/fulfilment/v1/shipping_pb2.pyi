@@ -61,7 +61,7 @@ class _BorderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Border.ValueTy
     BORDER_UNSPECIFIED: _Border.ValueType  # 0
     """Never sent."""
     BORDER_NONE: _Border.ValueType  # 1
-    """Both are in one country or in one customs union."""
+    """Both are in one customs territory: no papers are needed."""
     BORDER_CROSSED: _Border.ValueType  # 2
     """Goods have to be declared."""
     BORDER_UNKNOWN: _Border.ValueType  # 3
@@ -73,7 +73,7 @@ class Border(_Border, metaclass=_BorderEnumTypeWrapper):
 BORDER_UNSPECIFIED: Border.ValueType  # 0
 """Never sent."""
 BORDER_NONE: Border.ValueType  # 1
-"""Both are in one country or in one customs union."""
+"""Both are in one customs territory: no papers are needed."""
 BORDER_CROSSED: Border.ValueType  # 2
 """Goods have to be declared."""
 BORDER_UNKNOWN: Border.ValueType  # 3
@@ -260,6 +260,8 @@ class CustomsState(_message.Message):
     TO_COUNTRY_FIELD_NUMBER: _builtins.int
     BORDER_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    FROM_TERRITORY_FIELD_NUMBER: _builtins.int
+    TO_TERRITORY_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order; empty for units that no supplier order has yet."""
     supplier_id: _builtins.str
@@ -270,6 +272,10 @@ class CustomsState(_message.Message):
     """To where; empty if it is not known."""
     border: Global___Border.ValueType
     """Whether a border lies between."""
+    from_territory: _builtins.str
+    """The customs territory that they leave from, as CustomsTerritory.code; empty if the country is not known."""
+    to_territory: _builtins.str
+    """The customs territory that they go to; empty if the country is not known."""
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is missing, as field paths of the order, such as "incoterm" and "lines[0].hs_code"; empty where
@@ -285,14 +291,102 @@ class CustomsState(_message.Message):
         to_country: _builtins.str = ...,
         border: Global___Border.ValueType = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
+        from_territory: _builtins.str = ...,
+        to_territory: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["border", b"border", "from_country", b"from_country", "missing", b"missing", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "to_country", b"to_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["border", b"border", "from_country", b"from_country", "from_territory", b"from_territory", "missing", b"missing", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "to_country", b"to_country", "to_territory", b"to_territory"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CustomsState: _TypeAlias = CustomsState  # noqa: Y015
+
+@_typing.final
+class CustomsTerritory(_message.Message):
+    """A customs territory: between addresses in different ones, goods have to be declared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The ISO 3166-1 or 3166-2 code of what it consists of, such as "CH" or "ES-CN", and "EU" for the Union's."""
+    part: _builtins.str
+    """The part of the country that the address is in, such as "Canary Islands", where customs treats it otherwise than
+    the rest; else empty.
+    """
+    source: _builtins.str
+    """Where that is written, such as an article of a law; empty for a country that is a territory by itself."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        part: _builtins.str = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "part", b"part", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomsTerritory: _TypeAlias = CustomsTerritory  # noqa: Y015
+
+@_typing.final
+class FindCustomsTerritoryRequest(_message.Message):
+    """Asks which customs territory an address is in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    POSTAL_CODE_FIELD_NUMBER: _builtins.int
+    country: _builtins.str
+    """ISO 3166-1 alpha-2. Required."""
+    region: _builtins.str
+    """State or province, by code or name."""
+    postal_code: _builtins.str
+    """The postal code, or its beginning; it says more than the region where both are given."""
+    def __init__(
+        self,
+        *,
+        country: _builtins.str = ...,
+        region: _builtins.str = ...,
+        postal_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "postal_code", b"postal_code", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCustomsTerritoryRequest: _TypeAlias = FindCustomsTerritoryRequest  # noqa: Y015
+
+@_typing.final
+class FindCustomsTerritoryResponse(_message.Message):
+    """The customs territory of an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERRITORY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def territory(self) -> Global___CustomsTerritory:
+        """The territory."""
+
+    def __init__(
+        self,
+        *,
+        territory: Global___CustomsTerritory | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["territory", b"territory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["territory", b"territory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindCustomsTerritoryResponse: _TypeAlias = FindCustomsTerritoryResponse  # noqa: Y015
 
 @_typing.final
 class InvoiceParty(_message.Message):
