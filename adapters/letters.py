@@ -27,7 +27,7 @@ from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed
-from ledger.nouns import inquiries, messages, orders, policies, suppliers
+from ledger.nouns import cases, inquiries, messages, orders, policies, suppliers
 from ledger.nouns.messages import About, Audience, Message, MessageAsked, MessageKind
 from ledger.nouns.orders import Order
 from ledger.nouns.policies import Policies, Policy, policy_at
@@ -67,7 +67,7 @@ class Letters:
 
         Raises Erased, and KeyError where the template is not there or asks for what there is not.
         """
-        known = await self._known(log, view, asked)
+        known = await self._known(log, *await self._with_order(log, view, asked))
         letter = _written(asked, source or library.source_of(view, asked), values_of(known), known.brand)
         name, email, phone = await self._reader(log, known)
         files = await self._attachments(log, asked, known.order)
@@ -93,6 +93,14 @@ class Letters:
         values = a_sample(wish.kind, asked.language, wish.reason)
         brand = next(iter(policy.brands), Brand(name=str(values["shop"])))
         return asked, _written(asked, source, {**values, "shop": brand.name or values["shop"]}, brand), position
+
+    async def _with_order(self, log: Log, view: View, asked: MessageAsked) -> tuple[View, MessageAsked]:
+        """What time alone makes due names a case without its order, which has the goods."""
+        case = cases.find(view, asked.about.case_id) if asked.about.case_id and not asked.about.order_id else None
+        if case is None:
+            return view, asked
+        asked = replace(asked, about=replace(asked.about, order_id=case.order_id))
+        return await self.present(log, [(asked.message_id, asked.about)]), asked
 
     async def _known(self, log: Log, view: View, asked: MessageAsked) -> Known:
         policy = policy_at(policies.find(view), asked.at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -47,6 +48,16 @@ class Envelope(NamedTuple):
 def together(letters: Sequence[Envelope]) -> Envelope:
     """One mail to the recipient of all of them, in their order: named and addressed as the last one."""
     last = letters[-1]
-    text, html = lay_out([each.body for each in letters], last.brand, last.language, last.subject)
+    bodies = [letters[0].body, *(_without_greeting(each.body, letters[0].body) for each in letters[1:])]
+    text, html = lay_out(bodies, last.brand, last.language, last.subject)
     attached = dict(file for each in letters for file in each.attachments)
     return last._replace(text=text, html=html, attachments=tuple(attached.items()))
+
+
+def _without_greeting(body: str, first: str) -> str:
+    """Without its second paragraph, if it greets as the first body does: nobody is greeted twice in one mail."""
+    paragraphs, greeting = _PARAGRAPHS.split(body), _PARAGRAPHS.split(first)[1:2]
+    return "\n\n".join([paragraphs[0], *paragraphs[2:]]) if paragraphs[1:2] == greeting and greeting else body
+
+
+_PARAGRAPHS = re.compile(r"\n{2,}")

@@ -148,7 +148,7 @@ def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade
     trade.send("ChangeAddress", order_id=other, customer=BEN, ship_to=PARIS)
     trade.send("SendSupplierOrder", **first_of(other))
     text = instruction_of(trade, other)
-    assert ("Ben Example\n2 Rue des Ormes" in text, "Note: Ring twice,\nplease." in text) == (True, True)
+    assert ("Ben Example\n2 Rue des Ormes" in text, "Note: Ring twice,\n  please." in text) == (True, True)
 
 
 # --- sending --------------------------------------------------------------------------------------

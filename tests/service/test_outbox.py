@@ -399,6 +399,7 @@ async def test_staff_is_told_of_a_customer_who_waits_and_of_one_who_waited_too_l
         await office.tick()
         await office.tick()
         assert postbox.kinds_sent_to("staff") == ["case_due"]
+        assert "Order: 1\nGoods: " in postbox.letters[-1].text
         desk.scenario.later(hours=4)
         desk.clock_runs()
         await office.tick()

@@ -114,6 +114,16 @@ def test_a_channel_without_a_brand_of_its_own_has_that_of_all():
     assert Brand(order_link="https://x.example/o/{order}").link_to("17") == "https://x.example/o/17"
 
 
+def test_nobody_is_greeted_twice_in_one_mail():
+    def letter(body: str) -> Envelope:
+        return Envelope("m-1", Audience.CUSTOMER, "person-1", "Ann", "ann@x.example", "", "en", "Both", "", body=body)
+
+    one = together([letter("# Left\n\nDear Ann,\n\n\nIt left."), letter("# There\n\nDear Ann,\n\nIt is there.")])
+    assert one.text == "Left\n\nDear Ann,\n\nIt left.\n\n* * *\n\nThere\n\nIt is there.\n"
+    other = together([letter("# Left\n\nDear Ann,\n\nIt left."), letter("# There\n\nIt is there.")])
+    assert other.text.endswith("There\n\nIt is there.\n")
+
+
 def test_several_messages_become_one_mail_in_their_order():
     def letter(number: int) -> Envelope:
         to = (f"m-{number}", Audience.CUSTOMER, "person-1", "Ann", "ann@x.example", "", "en", f"Subject {number}", "")

@@ -226,7 +226,7 @@ class TemplateName(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Such as "order", or "line.sku" of a table's rows."""
+    """Such as "order", or "lines: sku" for a column of the rows of lines."""
     example: _builtins.str
     """Such as "1001"; empty where a message of this kind does not know it."""
     def __init__(
