@@ -17,8 +17,8 @@ from adapters.messages import library, previews
 from adapters.messages.case_values import newest_label
 from adapters.messages.envelope import Envelope, Erased
 from adapters.messages.layout import lay_out
-from adapters.messages.library import Source
-from adapters.messages.previews import Wish
+from adapters.messages.library import TemplateSource
+from adapters.messages.previews import PreviewWish
 from adapters.messages.samples import a_sample
 from adapters.messages.values import TELL_WHERE, Known, values_of
 from adapters.messages.wording import BadTemplate, Values, wording
@@ -62,7 +62,7 @@ class Letters:
         now = datetime.now(UTC)
         return now - timedelta(hours=policy_at(await self.policies(log), now).message_age_hours)
 
-    async def write(self, log: Log, view: View, asked: MessageAsked, source: Source | None = None) -> Envelope:
+    async def write(self, log: Log, view: View, asked: MessageAsked, source: TemplateSource | None = None) -> Envelope:
         """The letter of a message, by the template that it was asked with unless another is given.
 
         Raises Erased, and KeyError where the template is not there or asks for what there is not.
@@ -73,7 +73,7 @@ class Letters:
         files = await self._attachments(log, asked, known.order)
         return letter._replace(name=name, email=email, phone=phone, attachments=files)
 
-    async def preview(self, log: Log, wish: Wish, order_id: str) -> tuple[MessageAsked, Envelope, int]:
+    async def preview(self, log: Log, wish: PreviewWish, order_id: str) -> tuple[MessageAsked, Envelope, int]:
         """A message that is not sent, about an order or about samples, and the position that it is as of.
 
         Raises Erased, and UnknownOrder.
@@ -199,7 +199,7 @@ class Letters:
         return self._sealer.unseal(sealed, wrapped, bound_to)
 
 
-def _written(asked: MessageAsked, source: Source, values: Values, brand: Brand) -> Envelope:
+def _written(asked: MessageAsked, source: TemplateSource, values: Values, brand: Brand) -> Envelope:
     """The letter, to nobody yet."""
     try:
         subject, body = wording(*source).fill(values)

@@ -75,7 +75,7 @@ from projections.supplier_performance import (
     scorecards,
     trends,
 )
-from projections.supplier_performance.trends import Step
+from projections.supplier_performance.trends import TrendStep
 from projections.supplier_performance.windows import Window
 
 _SCHEMA = "tenant_scorecards"
@@ -261,7 +261,7 @@ async def _ask(conninfo: str, suppliers: int, times: int) -> dict[str, float]:
             "the_largest_in_any_window": lambda: scorecards.get_rates(where, _name(0), Window(_NOW, since, _NOW)),
             "the_smallest": lambda: scorecards.get_rates(where, _name(suppliers - 1), usual),
             "a_page": lambda: scorecards.list_rates(where, PageOf(1000), usual),
-            "a_trend": lambda: trends.get_trend(where, "", name, since, _NOW, Step.WEEK, _NOW),
+            "a_trend": lambda: trends.get_trend(where, "", name, since, _NOW, TrendStep.WEEK, _NOW),
             "crossings": lambda: reviewing.crossings(where, _NOW),
         }
         await _agree(where, usual)

@@ -21,7 +21,7 @@ from projections.supplier_performance import SUPPLIER_PERFORMANCE
 # --- tables ---------------------------------------------------------------------------------------
 
 
-class OrderMoney(NamedTuple):
+class OrderTotals(NamedTuple):
     """What an order costs and what came in for it, in minor units of its currency."""
 
     order_id: str
@@ -50,7 +50,7 @@ class PaidBy(NamedTuple):
     """While nothing was taken."""
 
 
-ORDERS = table("money_orders", OrderMoney, 1, "(order_id) WHERE compared AND came_in_minor <> total_minor")
+ORDERS = table("money_orders", OrderTotals, 1, "(order_id) WHERE compared AND came_in_minor <> total_minor")
 PAID_BY = table("money_paid_by", PaidBy, 3)
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -58,13 +58,13 @@ PAID_BY = table("money_paid_by", PaidBy, 3)
 _BY_CUSTOMERS = (PaymentKind.CAPTURED, PaymentKind.AUTHORISED, PaymentKind.FAILED)
 
 
-def _order(history: OrderHistory) -> list[OrderMoney]:
+def _order(history: OrderHistory) -> list[OrderTotals]:
     order, money = history.order, history.order.money
     if not (money.charges or money.payments):
         return []
     by_customers = _by_customers(order)
     shipping = sum(each.amount_minor for each in money.charges if each.kind is ChargeKind.SHIPPING)
-    row = OrderMoney(
+    row = OrderTotals(
         order_id=order.order_id,
         channel=order.placed.channel,
         currency=order.currency or next((each.amount.currency for each in by_customers), ""),
@@ -188,10 +188,10 @@ async def totals(where: Where, channel: str = "") -> Answer[MoneyTotals]:
         return Answer([MoneyTotals(currency, **found[currency]) for currency in sorted(found)], at.position)
 
 
-async def list_differences(where: Where, page: PageOf, channel: str = "") -> Answer[OrderMoney]:
+async def list_differences(where: Where, page: PageOf, channel: str = "") -> Answer[OrderTotals]:
     """Orders of which other money came in than they cost, by id."""
     parameters = {"after": page.after(str) or "", "channel": channel, "limit": page.limit}
     async with snapshot(where, ORDER_MONEY) as at:
-        found = await at.each(_DIFFERENCES, parameters, OrderMoney)
+        found = await at.each(_DIFFERENCES, parameters, OrderTotals)
         rows, token = page.cut(found, [each.order_id for each in found])
         return Answer(rows, at.position, token)

@@ -30,10 +30,10 @@ class Trouble(Exception):
         self.message, self.reason, self.details = message, reason, details
 
 
-class Refused(Trouble):
+class RequestRefused(Trouble):
     """The service refused the request."""
 
-    def seen_from(self, field: str) -> Refused:
+    def seen_from(self, field: str) -> RequestRefused:
         """The same error, with field paths that begin within that field."""
         outer = re.compile(rf"\b{field}\.(?=\w)")
         self.message = outer.sub("", self.message)
@@ -50,7 +50,7 @@ class Unreachable(Trouble):
     exit_code = 3
 
 
-class Calls(client.Client):
+class ConsoleClient(client.Client):
     """Calls that end in an answer or in Trouble; a timeout is reported at once."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Calls(client.Client):
             return Unreachable(f"no answer from {self.address} within {timeout:g} s{repeat}", "TIMEOUT")
         fields = [field for field, _ in failed.fields]
         details = {**failed.metadata, **({"fields": fields} if fields else {})}
-        kind = Refused if isinstance(failed, failures.Refused) else Unreachable
+        kind = RequestRefused if isinstance(failed, failures.Refused) else Unreachable
         malformed = request if code is grpc.StatusCode.INVALID_ARGUMENT else None
         message = translated(failed.message, malformed) or f"the service answered {code.name}"
         return kind(message, failed.reason, **details)

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from adapters import olist
 from adapters.console import files
-from adapters.console.client import Calls, Trouble
+from adapters.console.client import ConsoleClient, Trouble
 from adapters.console.sentences import translated
 from adapters.console.session import Nouns, Session
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
@@ -125,7 +125,7 @@ class Result:
             examples.append(f"{translated(refusal.message)} ({request_id})")
 
 
-def send(client: Calls, groups: Iterable[Group], result: Result, bar: Bar) -> None:
+def send(client: ConsoleClient, groups: Iterable[Group], result: Result, bar: Bar) -> None:
     """Send all groups, some batches at a time, each group within one batch; returns when all are answered."""
     under_way: deque[tuple[int, Group, Future[Any]]] = deque()
 

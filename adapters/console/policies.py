@@ -24,7 +24,7 @@ from adapters.console.calendars import (
     to_weekdays,
     to_working_time,
 )
-from adapters.console.client import Refused
+from adapters.console.client import RequestRefused
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, money
 from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2
@@ -201,7 +201,7 @@ def _agree(
     )
     try:
         receipt = session.client.call(session.client.admin.AgreePolicy, request)
-    except Refused as refused:
+    except RequestRefused as refused:
         raise refused.seen_from("policy") from None
     after = _read(session, effective_from, receipt.position)
     changes = _changes(before.policy, after.in_force.policy)

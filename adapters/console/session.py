@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.console import words
-from adapters.console.client import Calls
+from adapters.console.client import ConsoleClient
 from fulfilment.v1.admin_pb2 import GetPolicyRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
 
@@ -50,8 +50,8 @@ class Session:
         self.out = Printer()
 
     @functools.cached_property
-    def client(self) -> Calls:
-        return Calls(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
+    def client(self) -> ConsoleClient:
+        return ConsoleClient(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
 
     def identify(self, context: CommandContext, request_id: str | None) -> None:
         """Says who asks, and under which id, as far as a request does not say so itself; the option goes before it."""

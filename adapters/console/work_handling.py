@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from adapters.console import words
-from adapters.console.client import Command, Refused
+from adapters.console.client import Command, RequestRefused
 from adapters.console.importing import Bar, batches
 from adapters.console.listings import head, rows_of
 from adapters.console.session import Session, Words, option_at, option_request_id
@@ -46,7 +46,7 @@ def _whole(session: Session, begin: str, ask: Callable[[str, str], R]) -> R:
     """The answer about the task of this id, or of the only id that begins so."""
     try:
         return ask(begin, "")
-    except Refused as refused:
+    except RequestRefused as refused:
         if refused.reason != "UNKNOWN_WORK":
             raise
         begun = [

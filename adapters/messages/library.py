@@ -15,10 +15,10 @@ from ledger.nouns import templates
 from ledger.nouns.messages import MessageAsked, MessageKind
 from ledger.view import View
 
-BuiltIn = Mapping[tuple[MessageKind, str, int], "Source"]
+BuiltIn = Mapping[tuple[MessageKind, str, int], "TemplateSource"]
 
 
-class Source(NamedTuple):
+class TemplateSource(NamedTuple):
     """A template as it was written."""
 
     subject: str
@@ -33,7 +33,7 @@ def built_in() -> BuiltIn:
         for file in folder.iterdir():
             kind, version, _ = file.name.split(".")
             head, _, body = file.read_text(encoding="utf-8").partition("\n\n")
-            found[MessageKind(kind), folder.name, int(version)] = Source(head.removeprefix("Subject: "), body)
+            found[MessageKind(kind), folder.name, int(version)] = TemplateSource(head.removeprefix("Subject: "), body)
     return found
 
 
@@ -46,7 +46,7 @@ def newest() -> dict[tuple[MessageKind, str], int]:
     return versions
 
 
-def source_of(view: View, asked: MessageAsked) -> Source:
+def source_of(view: View, asked: MessageAsked) -> TemplateSource:
     """The version that the message was asked with; raises KeyError where there is none."""
     if not asked.own_template:
         return built_in()[asked.kind, asked.language, asked.template_version]
@@ -54,4 +54,4 @@ def source_of(view: View, asked: MessageAsked) -> Source:
     own = known.version(asked.language, asked.template_version) if known is not None else None
     if own is None:
         raise KeyError(f"own template {asked.kind} {asked.language} {asked.template_version}")
-    return Source(own.subject, own.body)
+    return TemplateSource(own.subject, own.body)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from adapters.messages.library import Source, newest
+from adapters.messages.library import TemplateSource, newest
 from adapters.messages.samples import CLOCKS, REASONS
 from ledger.decisions.notices import audience_of, in_use
 from ledger.nouns.messages import About, MessageAsked, MessageKind
@@ -51,7 +51,7 @@ _OF_A_CASE = frozenset({MessageKind.CASE_STEP, MessageKind.CASE_DUE})
 _OF_AN_ORDER = frozenset({MessageKind.ORDER_CONFIRMED, MessageKind.UNITS_CANCELLED, *_OF_A_CASE})
 
 
-class Wish(NamedTuple):
+class PreviewWish(NamedTuple):
     """What is to be previewed."""
 
     kind: MessageKind
@@ -59,11 +59,11 @@ class Wish(NamedTuple):
     """Empty means the reader's."""
     reason: str
     """Empty means any."""
-    draft: Source | None
+    draft: TemplateSource | None
     """A template that is tried out; None means the one in use."""
 
 
-def asked(view: View, wish: Wish, what: About, policy: Policy, now: datetime) -> MessageAsked:
+def asked(view: View, wish: PreviewWish, what: About, policy: Policy, now: datetime) -> MessageAsked:
     """As it would be asked for now, in the language that is wanted or else the reader's."""
     kind = wish.kind
     recipient, *wanted = audience_of(view, kind, what, policy)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from adapters.letters import CannotBeWritten, Letters
 from adapters.messages import library
 from adapters.messages.envelope import Erased
-from adapters.messages.library import Source
-from adapters.messages.previews import NO_ORDER, Wish
+from adapters.messages.library import TemplateSource
+from adapters.messages.previews import NO_ORDER, PreviewWish
 from adapters.messages.samples import REASONS, a_sample, samples
 from adapters.messages.wording import MOST_BODY, MOST_SUBJECT, BadTemplate, Values, check
 from adapters.rpc import shapes
@@ -61,12 +61,12 @@ def _language(value: str) -> str:
     return shapes.language(value, "language")
 
 
-def _source(request: pb.PutTemplateRequest | pb.PreviewMessageRequest) -> Source:
+def _source(request: pb.PutTemplateRequest | pb.PreviewMessageRequest) -> TemplateSource:
     body = shapes.lines(request.body.replace("\r\n", "\n"), "body", MOST_BODY, required=True)
-    return Source(shapes.text(request.subject, "subject", MOST_SUBJECT, required=True), f"{body}\n")
+    return TemplateSource(shapes.text(request.subject, "subject", MOST_SUBJECT, required=True), f"{body}\n")
 
 
-def _check(kind: MessageKind, language: str, source: Source) -> None:
+def _check(kind: MessageKind, language: str, source: TemplateSource) -> None:
     try:
         check(source.subject, source.body, samples(kind, language))
     except BadTemplate as bad:
@@ -109,7 +109,7 @@ class TemplateQueries(Queries):
         draft = _source(request) if request.subject or request.body else None
         if draft is not None:
             _check(kind, language or "en", draft)
-        tenant, wish = await self.tenant(context), Wish(kind, language, request.reason, draft)
+        tenant, wish = await self.tenant(context), PreviewWish(kind, language, request.reason, draft)
         try:
             asked, letter, position = await self._letters.preview(tenant.log, wish, order_id)
         except Erased:
@@ -137,7 +137,7 @@ def _in_use(view: View, kind: MessageKind, language: str) -> pb.MessageTemplate:
 def _version(view: View, kind: MessageKind, language: str, version: int, *, own: bool) -> pb.MessageTemplate:
     known, built_in = templates.find(view, kind), library.built_in().get((kind, language, version))
     written = known.version(language, version) if known is not None and own else None
-    source = Source(written.subject, written.body) if written is not None else None if own else built_in
+    source = TemplateSource(written.subject, written.body) if written is not None else None if own else built_in
     if source is None:
         raise UnknownTemplate(kind, language, version)
     return pb.MessageTemplate(

@@ -20,11 +20,11 @@ from ledger.nouns.recoveries import (
     DocumentKind,
     LessThanReceived,
     MoreThanAsked,
-    Payment,
     PaymentReturned,
     Recovery,
     RecoveryFact,
     RecoveryKind,
+    RecoveryPayment,
     RecoveryStatus,
     filing,
     repeats,
@@ -210,7 +210,7 @@ def pay(recovery: Recovery, reference: str, paid: Money, at: datetime) -> Sequen
     """The carrier paid a part of what it approved, never more than that. The same part again records nothing."""
     _require_filed(recovery)
     require_currency(recovery, paid.currency)
-    if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at)):
+    if repeats(recovery, recovery.received, RecoveryPayment(reference, paid.amount_minor, at)):
         return []
     require_open(recovery)
     require_agreed(recovery, paid.amount_minor)
@@ -228,7 +228,7 @@ def give_back(recovery: Recovery, reference: str, paid: Money, at: datetime) -> 
     """Money of the carrier went back, also after the claim was over. The same part again records nothing."""
     _require_filed(recovery)
     require_currency(recovery, paid.currency)
-    if repeats(recovery, recovery.returned, Payment(reference, paid.amount_minor, at)):
+    if repeats(recovery, recovery.returned, RecoveryPayment(reference, paid.amount_minor, at)):
         return []
     if paid.amount_minor > recovery.kept_minor:
         raise MoreThanKept(recovery.recovery_id, recovery.money(recovery.kept_minor), paid)

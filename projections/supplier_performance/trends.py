@@ -16,7 +16,7 @@ from projections.supplier_performance.windows import MOMENT, add_rows, edges, mi
 MOST_STEPS = 500
 
 
-class Step(StrEnum):
+class TrendStep(StrEnum):
     """How long the parts of a trend are."""
 
     WEEK = "week"
@@ -30,7 +30,7 @@ _BY_DAY = """
 """
 
 
-def steps(since: datetime, until: datetime, step: Step) -> list[tuple[datetime, datetime]]:
+def steps(since: datetime, until: datetime, step: TrendStep) -> list[tuple[datetime, datetime]]:
     """The weeks or months of a period; the first and the last are as short as the period makes them."""
     bounds = [since]
     while bounds[-1] < until:
@@ -38,14 +38,14 @@ def steps(since: datetime, until: datetime, step: Step) -> list[tuple[datetime, 
     return list(pairwise(bounds))
 
 
-def _next(day: date, step: Step) -> date:
-    if step is Step.WEEK:
+def _next(day: date, step: TrendStep) -> date:
+    if step is TrendStep.WEEK:
         return day + timedelta(days=7 - day.weekday())
     return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
 async def get_trend(
-    where: Where, supplier_id: str, name: RateName, since: datetime, until: datetime, step: Step, now: datetime
+    where: Where, supplier_id: str, name: RateName, since: datetime, until: datetime, step: TrendStep, now: datetime
 ) -> Answer[Rate]:
     """A rate of each week or month of a period, each with the target in force at its end."""
     parts = steps(since, until, step)

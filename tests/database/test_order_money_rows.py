@@ -39,7 +39,7 @@ async def totals(tenant: EmptyTenant, scenario: Scenario, channel: str = "") -> 
 
 
 async def differences(tenant: EmptyTenant, size: int = 100) -> list[tuple[str, int, int]]:
-    found: list[order_money.OrderMoney] = []
+    found: list[order_money.OrderTotals] = []
     token = ""
     async with asking(tenant) as where:
         while True:

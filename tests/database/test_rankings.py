@@ -13,7 +13,7 @@ from ledger.nouns.reviews import ProposalState, Seen, Verdict
 from ledger.terms.rates import Rate, RateName, Targets
 from projections.machine.reads import PageOf
 from projections.supplier_performance import reviewing, scorecards, trends
-from projections.supplier_performance.trends import Step, steps
+from projections.supplier_performance.trends import TrendStep, steps
 from projections.supplier_performance.windows import Window
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, projected
@@ -101,19 +101,19 @@ async def test_without_suppliers_a_ranking_is_empty(tenant: EmptyTenant):
 
 def test_the_weeks_of_a_period_begin_on_mondays_and_its_months_on_the_first():
     assert NOON.weekday() == 0
-    weeks = steps(NOON + DAY, NOON + 15 * DAY, Step.WEEK)
+    weeks = steps(NOON + DAY, NOON + 15 * DAY, TrendStep.WEEK)
     midnight = NOON - 12 * HOUR
     assert weeks == [
         (NOON + DAY, midnight + 7 * DAY),
         (midnight + 7 * DAY, midnight + 14 * DAY),
         (midnight + 14 * DAY, NOON + 15 * DAY),
     ]
-    months = steps(datetime(2026, 11, 20, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), Step.MONTH)
+    months = steps(datetime(2026, 11, 20, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC), TrendStep.MONTH)
     assert [begin.month for begin, _ in months] == [11, 12]
 
 
-@pytest.mark.parametrize("step", Step)
-async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTenant, step: Step):
+@pytest.mark.parametrize("step", TrendStep)
+async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTenant, step: TrendStep):
     now = NOON + 30 * DAY
     async with projected(tenant, lives(3), NOON + 45 * DAY) as where:
         for supplier_id in ("acme", ""):
@@ -136,7 +136,7 @@ async def test_each_part_of_a_trend_has_the_target_of_its_end(tenant: EmptyTenan
     )
     async with asking(tenant) as where:
         answer = await trends.get_trend(
-            where, "", RateName.CANCELLATION, NOON, NOON + 21 * DAY, Step.WEEK, NOON + 30 * DAY
+            where, "", RateName.CANCELLATION, NOON, NOON + 21 * DAY, TrendStep.WEEK, NOON + 30 * DAY
         )
     assert [each.target_basis_points for each in answer.rows] == [250, 100, 100, 100]
 

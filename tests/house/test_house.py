@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,3 +148,14 @@ def test_a_file_that_people_write_has_at_most_700_lines():
     ]
     assert len(written) > 400
     assert [path.name for path in written if len(path.read_text().splitlines()) > 700] == []
+
+
+def test_no_two_classes_of_the_service_have_one_name():
+    """Whoever looks for a class finds it. A name that begins with an underscore belongs to its module."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for room in ("ledger", "projections", "adapters"):
+        for path in sorted((HOUSE / room).rglob("*.py")):
+            for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(), re.MULTILINE):
+                found[name].append(str(path.relative_to(HOUSE)))
+    assert len(found) > 600
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}

@@ -36,9 +36,9 @@ from ledger.nouns.recoveries import (
     MoreThanAsked,
     NothingAgreed,
     OtherCurrency,
-    PaymentDiffers,
     RecoveryEnded,
     RecoveryKind,
+    RecoveryPaymentDiffers,
     RecoveryStatus,
     Subject,
 )
@@ -313,7 +313,7 @@ def test_a_carrier_never_pays_more_than_it_approved():
     claim.pay(500)
     with refused(MoreThanAgreed, "8.00 EUR is agreed, 5.00 EUR came before", received_minor=500):
         claim.pay(301, "p-2")
-    with refused(PaymentDiffers, "payment p-1 of recovery r1 was recorded already as 5.00 EUR"):
+    with refused(RecoveryPaymentDiffers, "payment p-1 of recovery r1 was recorded already as 5.00 EUR"):
         claim.pay(300)
 
 

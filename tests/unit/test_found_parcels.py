@@ -11,10 +11,10 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
-    PaymentDiffers,
     RecoveryEnded,
     RecoveryKind,
     RecoveryOpened,
+    RecoveryPaymentDiffers,
     RecoveryStatus,
     Subject,
 )
@@ -82,7 +82,7 @@ def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
     assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.PAID, claim.scenario.now)
     assert names(claim.give_back(700)) == ["payment_returned"]
     assert claim.give_back(700) == []
-    with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
+    with refused(RecoveryPaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
         claim.give_back(800)
     with refused(MoreThanKept, "10.01 EUR of recovery r1 cannot go back: 10.00 EUR of it is kept", kept_minor=1000):
         claim.give_back(1001, "b-2")

@@ -74,7 +74,7 @@ def written(what: MessageAsked, scenario: Scenario | None = None, **person: Any)
     return as_words(source, values_of(known_of(what, scenario, **person)))
 
 
-def as_words(source: library.Source, values: Values) -> tuple[str, str]:
+def as_words(source: library.TemplateSource, values: Values) -> tuple[str, str]:
     subject, body = wording(*source).fill(values)
     return subject, as_text(body)
 

@@ -21,12 +21,12 @@ from ledger.nouns.recoveries import (
     MoreThanAsked,
     NothingAgreed,
     OtherCurrency,
-    PaymentDiffers,
     RecoveryAnswerMissed,
     RecoveryBreachWithdrawn,
     RecoveryEnded,
     RecoveryOpened,
     RecoveryOpenedDifferently,
+    RecoveryPaymentDiffers,
     RecoveryStatus,
     RecoveryWrittenOff,
     UnknownRecovery,
@@ -218,9 +218,11 @@ def test_the_same_part_twice_is_one_also_after_the_end():
     recovering.accept(1000)
     recovering.settle(400)
     assert recovering.settle(400) == []
-    with refused(PaymentDiffers, "payment cn-1 of recovery r1 was recorded already as 4.00 EUR", recorded_minor=400):
+    with refused(
+        RecoveryPaymentDiffers, "payment cn-1 of recovery r1 was recorded already as 4.00 EUR", recorded_minor=400
+    ):
         recovering.settle(500)
-    with refused(PaymentDiffers, "payment cn-1"):
+    with refused(RecoveryPaymentDiffers, "payment cn-1"):
         recovering.settle(400, method=Method.PAYMENT)
     recovering.settle(600, "cn-2")
     assert recovering.settle(400) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.rpc.shows import number_of, party, stamp
 from fulfilment.v1 import recoveries_pb2 as pb
-from ledger.nouns.recoveries import Payment, Recovery
+from ledger.nouns.recoveries import Recovery, RecoveryPayment
 from ledger.terms.money import in_64_bits
 from projections.recoveries import ListedRecovery
 
@@ -62,7 +62,7 @@ def recovery(state: Recovery, version: int) -> pb.Recovery:
     )
 
 
-def _part(payment: Payment) -> pb.RecoveryPayment:
+def _part(payment: RecoveryPayment) -> pb.RecoveryPayment:
     return pb.RecoveryPayment(
         reference=payment.reference,
         amount_minor=payment.amount_minor,

@@ -29,7 +29,7 @@ def _totals(each: order_money.MoneyTotals) -> pb.MoneyTotals:
     return pb.MoneyTotals(**{**each._asdict(), "methods": methods})
 
 
-def _difference(each: order_money.OrderMoney) -> pb.PaymentDifference:
+def _difference(each: order_money.OrderTotals) -> pb.PaymentDifference:
     return pb.PaymentDifference(
         order_id=each.order_id,
         total=common_pb2.Money(amount_minor=each.total_minor, currency=each.currency),

@@ -19,7 +19,7 @@ from projections.supplier_performance import counted, scorecards, trends, window
 
 _STATUSES = {each: shows.rate_status(each) for each in RateStatus}
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
-_read_step = shapes.enum(pb.TrendStep, trends.Step)
+_read_step = shapes.enum(pb.TrendStep, trends.TrendStep)
 _IN_NUMERATOR = {
     pb.CASE_FILTER_UNSPECIFIED: None,
     pb.CASE_FILTER_IN_NUMERATOR: True,
@@ -53,7 +53,7 @@ class ScorecardQueries(Queries):
         since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
         if since is None or until is None or since >= until:
             raise Malformed(("period", "needs since and a later until"))
-        parts = (until - since) / timedelta(days=7 if step is trends.Step.WEEK else 28)
+        parts = (until - since) / timedelta(days=7 if step is trends.TrendStep.WEEK else 28)
         require(parts <= trends.MOST_STEPS - 2, "period", f"has more than {trends.MOST_STEPS} parts")
         now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
         answer = await trends.get_trend(

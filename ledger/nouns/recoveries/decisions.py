@@ -29,11 +29,11 @@ from ledger.nouns.recoveries.refusals import (
     MoreThanAsked,
     NothingAgreed,
     OtherCurrency,
-    PaymentDiffers,
     RecoveryEnded,
     RecoveryOpenedDifferently,
+    RecoveryPaymentDiffers,
 )
-from ledger.nouns.recoveries.state import Payment, Recovery, RecoveryStatus, answering
+from ledger.nouns.recoveries.state import Recovery, RecoveryPayment, RecoveryStatus, answering
 from ledger.terms.clocks import ClockState, Reading
 from ledger.terms.money import Money
 
@@ -105,13 +105,13 @@ def require_agreed(recovery: Recovery, amount_minor: int) -> None:
         raise MoreThanAgreed(recovery.recovery_id, agreed, received, recovery.money(amount_minor))
 
 
-def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -> bool:
+def repeats(recovery: Recovery, payments: Sequence[RecoveryPayment], payment: RecoveryPayment) -> bool:
     """Whether this money was recorded before; the same reference for another amount is refused."""
     earlier = next((each for each in payments if each.reference == payment.reference), None)
     if earlier is None:
         return False
     if (earlier.amount_minor, earlier.method) != (payment.amount_minor, payment.method):
-        raise PaymentDiffers(recovery.recovery_id, earlier.reference, recovery.money(earlier.amount_minor))
+        raise RecoveryPaymentDiffers(recovery.recovery_id, earlier.reference, recovery.money(earlier.amount_minor))
     return True
 
 
@@ -141,7 +141,7 @@ def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Se
 def settle(recovery: Recovery, reference: str, paid: Money, method: Method, at: datetime) -> Sequence[RecoveryFact]:
     """A part of what was accepted, never more than that. The same part again records nothing."""
     _require_proposal(recovery, paid.currency)
-    if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at, method)):
+    if repeats(recovery, recovery.received, RecoveryPayment(reference, paid.amount_minor, at, method)):
         return []
     require_open(recovery)
     require_agreed(recovery, paid.amount_minor)

@@ -30,7 +30,7 @@ from ledger.nouns.recoveries.facts import (
     RecoveryWrittenOff,
     SettlementReceived,
 )
-from ledger.nouns.recoveries.state import Document, Payment, Recovery, RecoveryStatus
+from ledger.nouns.recoveries.state import Document, Recovery, RecoveryPayment, RecoveryStatus
 from ledger.view import noun
 
 
@@ -56,7 +56,7 @@ def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
         case RecoveryDisputed():
             return replace(_answered(recovery, fact.at), status=RecoveryStatus.DISPUTED, because=fact.because)
         case SettlementReceived():
-            part = Payment(fact.reference, fact.amount_minor, fact.at, fact.method)
+            part = RecoveryPayment(fact.reference, fact.amount_minor, fact.at, fact.method)
             return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
         case RecoveryWrittenOff():
             return replace(recovery, status=RecoveryStatus.WRITTEN_OFF, because=fact.because, ended_at=fact.at)
@@ -103,7 +103,7 @@ def _claim_evolved(
         case ClaimAppealed(amount_minor=amount, because=because):
             return replace(recovery, status=RecoveryStatus.APPEALED, claimed_minor=amount, because=because)
         case ClaimPaid():
-            part = Payment(fact.reference, fact.amount_minor, fact.at)
+            part = RecoveryPayment(fact.reference, fact.amount_minor, fact.at)
             return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
         case ClaimTimeBarred():
             return replace(recovery, status=RecoveryStatus.TIME_BARRED, barred_at=fact.at, ended_at=fact.file_by)
@@ -113,7 +113,7 @@ def _claim_evolved(
                 return replace(found, status=RecoveryStatus.WITHDRAWN, ended_at=fact.at)
             return found
         case PaymentReturned():
-            part = Payment(fact.reference, fact.amount_minor, fact.at)
+            part = RecoveryPayment(fact.reference, fact.amount_minor, fact.at)
             return replace(recovery, returned=(*recovery.returned, part))
         case _:
             assert_never(fact)

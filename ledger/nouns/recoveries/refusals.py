@@ -26,7 +26,7 @@ class CostDiffers(AlreadyExists, reason="COST_DIFFERS"):
     recorded: Money
 
 
-class PaymentDiffers(AlreadyExists, reason="PAYMENT_DIFFERS"):
+class RecoveryPaymentDiffers(AlreadyExists, reason="PAYMENT_DIFFERS"):
     says = "payment {reference} of recovery {recovery_id} was recorded already as {recorded}"
     recovery_id: str
     reference: str

@@ -86,7 +86,7 @@ class Document(Value, frozen=True):
     sha256: str
 
 
-class Payment(Value, frozen=True):
+class RecoveryPayment(Value, frozen=True):
     """Money that came, or went back."""
 
     reference: str
@@ -119,8 +119,8 @@ class Recovery(Value, frozen=True):
     """The carrier's own, of the claim."""
     because: str = ""
     """Why it was disputed, denied, appealed or written off, whichever was last."""
-    received: tuple[Payment, ...] = ()
-    returned: tuple[Payment, ...] = ()
+    received: tuple[RecoveryPayment, ...] = ()
+    returned: tuple[RecoveryPayment, ...] = ()
     found_at: datetime | None = None
     """When the parcel of a claim arrived after all."""
     ended_at: datetime | None = None
