@@ -50,6 +50,7 @@ from ledger.decisions import (
     delivery,
     dispatch,
     intake,
+    last_miles,
     notices,
     recovery_demands,
     remarks,
@@ -392,7 +393,11 @@ def _parcels() -> Iterator[Command]:
     def unships(view: View, now: datetime) -> list[Change]:
         return corrections.void_shipment(view, every, mistake, now)
 
+    def hands_over(view: View, now: datetime) -> list[Change]:
+        return last_miles.hand_over(view, "dhl", "P1", right, START, now)
+
     yield Command("CorrectTracking", shipped, corrects, 3)
+    yield Command("HandOverParcel", shipped, hands_over, 2)
     yield Command("VoidParcel", shipped, voids, 52)
     yield Command("VoidParcel, all of a supplier order", shipped, unships, 52)
     yield Command("ProveDelivery", delivered, _proves, 1)

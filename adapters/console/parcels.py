@@ -30,6 +30,10 @@ def parcel() -> None:
 @click.option("--code", metavar="WORD", help="The carrier's word as it came.")
 @click.option("--message", help="The carrier's text; sealed.")
 @click.option("--reached-customer", is_flag=True, help="Delivered to the customer, though it was on its way back.")
+@click.option("--expected-by", type=words.INSTANT, help="When the carrier expects to deliver it.")
+@click.option(
+    "--goes-on-as", nargs=2, metavar="CARRIER NUMBER", help="The carrier and number of the last mile, if it says so."
+)
 @click.option("--asks", type=words.choice(parcels_pb2.CustomsAsk), help="What customs asks for, where it holds it.")
 @click.option("--answer-by", type=words.INSTANT, help="By when customs wants it.")
 @click.option("--pickup-until", type=words.INSTANT, help="How long it is kept for the customer.")
@@ -46,6 +50,8 @@ def scan(
     code: str,
     message: str,
     reached_customer: bool,
+    expected_by: Timestamp | None,
+    goes_on_as: tuple[str, str] | None,
     asks: str | None,
     answer_by: Timestamp | None,
     pickup_until: Timestamp | None,
@@ -66,11 +72,46 @@ def scan(
         customs_answer_by=answer_by,
         reached_customer=reached_customer,
         pickup_until=pickup_until,
+        expected_by=expected_by,
+        handed_over_to=_carrier_number(goes_on_as),
     )
     request = parcels_pb2.RecordCheckpointsRequest(
         context=session.client.context(request_id), carrier=carrier, tracking_number=number, checkpoints=[checkpoint]
     )
     _done(session, carrier, number, session.client.call(session.client.parcels.RecordCheckpoints, request))
+
+
+def _carrier_number(which: tuple[str, str] | None) -> common_pb2.CarrierNumber | None:
+    return common_pb2.CarrierNumber(carrier=which[0], tracking_number=which[1]) if which else None
+
+
+@parcel.command("hand-over")
+@click.argument("carrier")
+@click.argument("number")
+@click.argument("last_carrier")
+@click.argument("last_number")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def hand_over(
+    session: Session,
+    carrier: str,
+    number: str,
+    last_carrier: str,
+    last_number: str,
+    at: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Record that it goes on as LAST_NUMBER of LAST_CARRIER: one parcel."""
+    request = parcels_pb2.HandOverParcelRequest(
+        context=session.client.context(request_id),
+        carrier=carrier,
+        tracking_number=number,
+        last_mile_carrier=last_carrier,
+        last_mile_tracking_number=last_number,
+        at=at,
+    )
+    _done(session, carrier, number, session.client.call(session.client.parcels.HandOverParcel, request))
 
 
 @parcel.command()
@@ -241,6 +282,8 @@ def show(session: Session, carrier: str, number: str, personal: bool) -> None:
 
 def _scan(scan: parcels_pb2.Checkpoint) -> list[str]:
     status = word(parcels_pb2.ParcelStatus, scan.status) + (" (of an earlier use)" if scan.of_earlier_use else "")
+    if scan.HasField("told_under"):
+        status += f" (under {scan.told_under.carrier} {scan.told_under.tracking_number})"
     return [minute(scan, "at"), status, scan.city, scan.country, scan.code, scan.message]
 
 
@@ -260,6 +303,8 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("number", "; ".join(found.warnings)),
         ("proof", "; ".join(map(_proof, found.proofs))),
         ("did not leave", _void(found)),
+        ("expected by its carrier", minute(found, "estimated_by")),
+        ("went on as", ", then ".join(f"{each.carrier} {each.tracking_number}" for each in found.last_miles)),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
         ("also in it", "; ".join(f"{each.supplier_order_id}: {_units(each.lines)}" for each in found.contents[1:])),
     ]

@@ -13,7 +13,7 @@ from adapters.console import files, words
 from adapters.console.client import Command, Q
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
-from adapters.console.words import at, minute, money, promised, span, word
+from adapters.console.words import at, expected, minute, money, promised, span, word
 from fulfilment.v1 import (
     audit_pb2,
     common_pb2,
@@ -132,6 +132,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("priority", "express" if express else ""),
             ("confirmed", minute(order, "confirmed_at")),
             ("promised by", promised(order) or order.no_promise_reason),
+            ("expected by", "" if expected(order) == promised(order) else expected(order)),
             ("duty", word(shipping_pb2.Incoterm, order.incoterm).upper() if order.incoterm else ""),
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
@@ -296,15 +297,15 @@ def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) 
         parcel = _parcel(session, each) if with_scans and index < _MOST_PARCELS else None
         rows.append(
             [
-                f"{each.carrier} {each.tracking_number}",
+                words.numbers(each),
                 each.supplier_order_id.rpartition("/")[2],
                 minute(each, "shipped_at"),
                 _state(each),
-                minute(each, "delivered_at"),
+                minute(each, "delivered_at") or expected(each, order),
                 last_scan(parcel) if parcel is not None else "",
             ]
         )
-    headings = ["parcel", ">of", "shipped", "state", "delivered", "last scan"]
+    headings = ["parcel", ">of", "shipped", "state", "delivered or expected", "last scan"]
     session.out.table(headings, rows)
 
 

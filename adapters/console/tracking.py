@@ -70,7 +70,7 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
         where = ", ".join(filter(None, [scan.city, scan.country]))
         status = word(parcels_pb2.ParcelStatus, each.status)
         arrives = minute(each, "delivered_at") or expected(each)
-        return [f"{each.carrier} {each.tracking_number}", status, minute(scan, "at"), where, arrives, each.order_id]
+        return [words.numbers(each), status, minute(scan, "at"), where, arrives, each.order_id]
 
     columns = ["parcel", "status", "last scan", "where", "arrived or expected", "order"]
     session.out.table(columns, [row(each) for each in parcels], empty)

@@ -142,11 +142,18 @@ def promised(message: Any) -> str:
     return message.promised_day or minute(message, "promised_by")
 
 
-def expected(message: Any) -> str:
-    """When it is to arrive: the promised day as such."""
-    if message.HasField("expected_by") and message.expected_by == message.promised_by:
-        return promised(message)
+def expected(message: Any, promise: Any = None) -> str:
+    """When it is to arrive: the promised day as such. The promise may stand in another message."""
+    promise = promise or message
+    if message.HasField("expected_by") and message.expected_by == promise.promised_by:
+        return promised(promise)
     return minute(message, "expected_by")
+
+
+def numbers(message: Any) -> str:
+    """The carrier and number of a parcel, and those of each last mile that it went on under."""
+    which = [message, *message.last_miles]
+    return ", then ".join(f"{each.carrier} {each.tracking_number}" for each in which)
 
 
 def at(message: Any, field: str) -> datetime | None:

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from adapters.rpc.cases.shows import case
 from adapters.rpc.inquiries.shows import inquiry
 from adapters.rpc.orders.shows import order
+from adapters.rpc.orders.under_way import parcels_of
 from adapters.rpc.parcels.shows import parcel
 from adapters.rpc.recoveries.shows import recovery
 from adapters.rpc.suppliers.shows import supplier
@@ -29,7 +30,7 @@ async def show(tenant: Tenant, subject: Entry) -> Message | None:
     """The subject as a message; None where the contract has none for it."""
     match subject.state:
         case Order() as state:
-            return order(state, subject.version, None)
+            return order(state, subject.version, None, parcels=await parcels_of(tenant, state))
         case Case() as state:
             return case(state, subject.version, await _currency(tenant, state.order_id), {})
         case Parcel() as state:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -95,6 +95,11 @@ def hold(hold: Hold, note: str = "") -> orders_pb2.Hold:
         choices=[choice(made) for made in hold.choices],
         note=note,
     )
+
+
+def carrier_number(which: Sequence[Any]) -> common_pb2.CarrierNumber:
+    """A carrier and a number, the first in what names a parcel."""
+    return common_pb2.CarrierNumber(carrier=which[0], tracking_number=which[1])
 
 
 def customs_hold(held: CustomsHold) -> parcels_pb2.CustomsHold:

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.decisions import addressing, customer_invoices, delivery, invoice_matching, order_stock, recovery_demands
+from ledger.decisions import (
+    addressing,
+    customer_invoices,
+    delivery,
+    invoice_matching,
+    last_miles,
+    order_stock,
+    recovery_demands,
+)
 from ledger.decisions.ahead import Ahead
 from ledger.decisions.boxes import under_number
 from ledger.decisions.docket import Docket, order_in
@@ -56,6 +64,8 @@ def void_parcel(view: View, carrier: str, number: str, supplier_order_id: str, w
     of its number. The same again records nothing."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     use = parcels.use_of(parcel, supplier_order_id)
+    if use.last_mile_of is not None:
+        return _void_last_mile(view, parcel, use, why, now)
     voided = parcels.voided_of(use, supplier_order_id)
     if voided is not None and voided.instead is None:
         return []
@@ -146,6 +156,10 @@ def correct_tracking(
     number's scans say counts at once. The same again records nothing."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     use = parcels.use_of(parcel, supplier_order_id)
+    if use.last_mile_of is not None:
+        ahead = Ahead(view)
+        changes = ahead.add(_void_last_mile(ahead, parcel, use, why, now))
+        return [*changes, *last_miles.hand_over(ahead, *use.last_mile_of[:2], right, why.at, now)]
     voided = parcels.voided_of(use, supplier_order_id)
     if voided is not None and voided.instead is not None and voided.instead[:2] == right:
         return []
@@ -153,7 +167,7 @@ def correct_tracking(
     if not use.order_id:
         raise parcels.NoShipmentToCorrect(carrier, number)
     part = supplier_order_id if use.beside else ""
-    before, ahead, changes = parcels.find(view, *right), Ahead(view), list[Change]()
+    before, ahead, changes = parcels.find(view, *right), Ahead(view), []
     moved = use
     for order_id in use.order_ids:
         if not part or order_id == order_of(part):
@@ -209,6 +223,16 @@ def _as_it_left(use: Parcel, content: Content, left_at: datetime, right: tuple[s
         collect=content.collect,
         exists_from=use.exists_alone_from or use.exists_from,
     )
+
+
+def _void_last_mile(view: View, parcel: Parcel, use: Parcel, why: Why, now: datetime) -> list[Change]:
+    """A parcel did not go on under a number of a last mile."""
+    if use.voided is not None:
+        return []
+    ahead = Ahead(view)
+    fact = ParcelVoided(use.carrier, use.number, use.epoch, *why, use.last_mile_of)
+    changes = ahead.add(_give_number_back(ahead, parcel, fact, now))
+    return [*changes, *last_miles.take_back(ahead, use, *why, now)]
 
 
 # --- the number that was used by mistake ----------------------------------------------------------

@@ -96,7 +96,12 @@ def _cancelling_party(history: OrderHistory) -> str:
 
 def _parcels(parcel: Parcel) -> list[ParcelRow]:
     """Parcels to customers; what they send back is not a supplier's doing, and what was voided is no parcel."""
-    return [_parcel(use) for use in parcels.uses(parcel) if not use.return_of and use.voided is None]
+    return [_parcel(use) for use in parcels.uses(parcel) if _is_to_customer(use)]
+
+
+def _is_to_customer(use: Parcel) -> bool:
+    """A number of a last mile is no parcel of its own."""
+    return not (use.return_of or use.last_mile_of) and use.voided is None
 
 
 def _parcel(parcel: Parcel) -> ParcelRow:

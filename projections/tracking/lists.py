@@ -15,8 +15,14 @@ _PARCELS_OF = """
     SELECT * FROM {tracking_parcels} WHERE order_id = ANY(%(order_ids)s) ORDER BY registered_at, carrier, number, epoch
 """
 _PARCELS_NAMED = """
-    SELECT * FROM {tracking_parcels} WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
-    ORDER BY carrier, epoch DESC
+    SELECT p.* FROM (
+        SELECT number, carrier, epoch FROM {tracking_parcels}
+        WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
+        UNION
+        SELECT of_number, of_carrier, of_epoch FROM {tracking_last_miles}
+        WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
+    ) AS found JOIN {tracking_parcels} AS p USING (number, carrier, epoch)
+    ORDER BY p.carrier, p.epoch DESC, p.number
 """
 _HOLDS = """
     SELECT * FROM {tracking_holds}
@@ -45,7 +51,7 @@ async def get_order(where: Where, order_id: str) -> Answer[TrackedOrder]:
 
 
 async def find_parcels(where: Where, number: str, carrier: str = "") -> Answer[TrackedParcel]:
-    """Every use of a tracking number, of one carrier or of any; the newest use of each carrier first."""
+    """Every use of a tracking number, a last mile's too, of one carrier or of any; the newest of each carrier first."""
     async with snapshot(where, TRACKING) as at:
         parameters = {"number": number, "carrier": carrier}
         found = await at.each(_PARCELS_NAMED, parameters, TrackedParcel)

@@ -15,10 +15,12 @@ from projections.tracking.facets import facets, is_late
 from projections.tracking.rows import (
     FACETS,
     HOLDS,
+    LAST_MILES,
     ORDERS,
     PARCELS,
     Details,
     KeptOrder,
+    LastMile,
     OrderHold,
     TrackedHold,
     TrackedLine,
@@ -40,6 +42,7 @@ def _order(history: OrderHistory) -> list[KeptOrder]:
         history.cached(is_late),
         placed.reship_of,
         placed.original_order_id,
+        orders.unsent_by(order),
     )
     row = KeptOrder(
         order_id=placed.order_id,
@@ -83,8 +86,20 @@ def _holds(history: OrderHistory) -> list[OrderHold]:
 
 
 def _parcels(parcel: Parcel) -> list[TrackedParcel]:
-    """One row for each supplier order that has something in it."""
-    return [_parcel(use, each) for use in parcels.uses(parcel) for each in _contents(use)]
+    """One row for each supplier order that has something in it; a number of a last mile is no parcel of its own."""
+    return [_parcel(use, each) for use in _own_uses(parcel) for each in _contents(use)]
+
+
+def _own_uses(parcel: Parcel) -> list[Parcel]:
+    return [use for use in parcels.uses(parcel) if use.last_mile_of is None]
+
+
+def _last_miles(parcel: Parcel) -> list[LastMile]:
+    return [
+        LastMile(number, carrier, use.carrier, use.number, use.epoch)
+        for use in _own_uses(parcel)
+        for carrier, number in dict.fromkeys(each[:2] for each in use.last_miles)
+    ]
 
 
 def _contents(parcel: Parcel) -> tuple[Content, ...]:
@@ -116,14 +131,17 @@ def _parcel(parcel: Parcel, content: Content) -> TrackedParcel:
         customs_held_since=held.since if held else None,
         customs_asks=held.asks if held else None,
         customs_answer_by=held.answer_by if held else None,
+        estimated_by=parcel.estimated_by,
+        last_miles=tuple(each[:2] for each in parcel.last_miles),
     )
 
 
 TRACKING = projection(
     "tracking",
-    10,
+    11,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
+    From(parcels.NOUN, LAST_MILES, _last_miles),
     From(orders.NOUN, HOLDS, _holds),
     From(orders.NOUN, FACETS, facets),
 )

@@ -6,9 +6,9 @@ from datetime import date, datetime
 from typing import Annotated, NamedTuple
 
 from ledger.facts import LineNo, Units, Value
-from ledger.nouns.orders import Buckets, Header, Hold, HoldReason
+from ledger.nouns.orders import Buckets, Header, Hold, HoldReason, last_of
 from ledger.nouns.orders.supplier_orders import Stage
-from ledger.nouns.parcels import CustomsAsk, CustomsHold, ParcelStatus
+from ledger.nouns.parcels import NOT_AWAITED, CustomsAsk, CustomsHold, ParcelStatus
 from projections.machine.rows import Int4, Text
 from projections.machine.tables import table
 
@@ -65,6 +65,8 @@ class Details(Value, frozen=True):
     """Whether a clock of it ran out that waits for something still."""
     reship_of: str = ""
     original_order_id: str = ""
+    unsent_by: datetime | None = None
+    """When the last of its units that have not left should arrive."""
 
 
 class KeptOrder(NamedTuple):
@@ -86,9 +88,10 @@ class TrackedOrder(KeptOrder):
 
     @property
     def expected_by(self) -> datetime | None:
-        """When it should arrive; None once it has, when it is cancelled, or if nothing was promised."""
+        """When it should arrive; None once it has, when nobody waits for it, or if nothing was promised."""
         over = self.delivered_at is not None or Header(self.status).is_over
-        return None if over else self.promised_by
+        parcels = [each.estimated_by for each in self.parcels if each.is_awaited]
+        return last_of(over, self.details.unsent_by, parcels, self.promised_by)
 
 
 class LastScan(NamedTuple):
@@ -125,6 +128,10 @@ class TrackedParcel(NamedTuple):
     customs_held_since: datetime | None
     customs_asks: Annotated[CustomsAsk | None, "text NOT NULL"]
     customs_answer_by: datetime | None
+    estimated_by: datetime | None
+    """When its carrier expects to deliver it."""
+    last_miles: tuple[tuple[str, str], ...]
+    """Carrier and number of each last mile that it was handed over to."""
 
     @property
     def last_scan(self) -> LastScan | None:
@@ -140,8 +147,23 @@ class TrackedParcel(NamedTuple):
 
     @property
     def expected_by(self) -> datetime | None:
-        """When it should arrive; None once it has, or if nothing was promised."""
-        return self.promised_by if self.delivered_at is None else None
+        """When it should arrive: by its carrier, else as promised. None once nobody waits for it, or if unknown."""
+        return self.estimated_by or self.promised_by if self.is_awaited else None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a customer waits for it."""
+        return self.delivered_at is None and ParcelStatus(self.status) not in NOT_AWAITED
+
+
+class LastMile(NamedTuple):
+    """A number of a last mile, and the parcel that went on under it."""
+
+    number: str
+    carrier: str
+    of_carrier: str
+    of_number: str
+    of_epoch: Int4
 
 
 class OrderHold(NamedTuple):
@@ -169,4 +191,5 @@ class Facet(NamedTuple):
 ORDERS = table("tracking_orders", KeptOrder, 1)
 PARCELS = table("tracking_parcels", TrackedParcel, 4, "(order_id)")
 HOLDS = table("tracking_holds", OrderHold, 4, "(since, order_id, reason, owner, supplier_order_id)")
+LAST_MILES = table("tracking_last_miles", LastMile, 5)
 FACETS = table("tracking_facets", Facet, 3)

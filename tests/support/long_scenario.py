@@ -26,6 +26,7 @@ def long_scenario() -> Scenario:
     scenario.ship(supplier_order_id="shopify/1/2", number="P2")
     scenario.later(hours=1)
     scenario.scan(ParcelStatus.IN_TRANSIT, number="P2")
+    scenario.hand_over("L2", number="P2")
     scenario.reserve("cart-1", 2)
     scenario.ask("q1")
     scenario.ask("q2", Party.RETAILER)

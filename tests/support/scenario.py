@@ -19,6 +19,7 @@ from ledger.decisions import (
     delivery,
     dispatch,
     intake,
+    last_miles,
     rerouting,
     sourcing,
     stock_alerts,
@@ -471,8 +472,14 @@ class Scenario:
     def scan(self, status: ParcelStatus, at: datetime | None = None, number: str = "P1", code: str = "") -> list[Fact]:
         return self.scans(scan(status, at or self.now, code), number=number)
 
-    def scans(self, *checkpoints: Checkpoint, number: str = "P1") -> list[Fact]:
-        return self.record(delivery.record_checkpoints(self.book, "dhl", number, checkpoints, self.now, self.now))
+    def scans(self, *checkpoints: Checkpoint, number: str = "P1", carrier: str = "dhl") -> list[Fact]:
+        which = (carrier, number)
+        return self.record(last_miles.record_checkpoints(self.book, *which, checkpoints, self.now, self.now))
+
+    def hand_over(self, last: str = "L1", carrier: str = "dhl", number: str = "P1") -> list[Fact]:
+        """It goes on under another number, of the same carrier unless said otherwise."""
+        to = (carrier, last)
+        return self.record(last_miles.hand_over(self.book, "dhl", number, to, self.now, self.now))
 
     def confirm_loss(self, number: str = "P1", by: Party = Party.CARRIER) -> list[Fact]:
         return self.record(delivery.confirm_loss(self.book, "dhl", number, by, "tracing_failed", self.now, self.now))

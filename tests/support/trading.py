@@ -208,6 +208,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "DisputeDelivery": _PARCEL,
     "CorrectTracking": {**_PARCEL, "right_tracking_number": "RIGHT"},
     "VoidParcel": _PARCEL,
+    "HandOverParcel": {**_PARCEL, "last_mile_carrier": "usps", "last_mile_tracking_number": "LAST"},
     "ConfirmLoss": {**_PARCEL, "by": common_pb2.PARTY_CARRIER},
     "GetParcel": _PARCEL,
     "OpenCase": {**_CASE, **_ORDER, "reason": cases_pb2.CASE_REASON_DAMAGED, "lines": [line()]},

@@ -95,6 +95,8 @@ SENTENCES: Mapping[str, str] = {
     "parcel.units_added": "In the parcel {carrier} {number} there are also units of {supplier_order_id}[: {by_line}].",
     "parcel.checkpoint_recorded": "The carrier {carrier} scanned {number}: {checkpoint.status}[ in {checkpoint.city}]"
     "[, {checkpoint.country}].",
+    "parcel.handed_over": "The parcel {carrier} {number} goes on as {goes_on_as}.",
+    "parcel.hand_over_taken_back": "It does not go on as {not_as}[: {because}].",
     "parcel.voided": "Nothing [of {supplier_order_id} ]left with {carrier} {number}[: {because}]"
     "[; it left as {left_as}].",
     "parcel.delivery_proven": "A proof of the delivery of {carrier} {number} came in.",

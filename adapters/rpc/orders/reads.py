@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from adapters.drawing import drawn
 from adapters.rpc import shapes
 from adapters.rpc.orders import invoices, shows
+from adapters.rpc.orders.under_way import parcels_of
 from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import money
@@ -26,8 +27,10 @@ class OrderQueries(PersonalQueries):
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, version, position = await self._order(tenant, order_id, request.at_least)
+        under_way = await parcels_of(tenant, order)
         if not request.with_personal_data:
-            return pb.GetOrderResponse(order=shows.order(order, version, None), position=position)
+            found = shows.order(order, version, None, parcels=under_way)
+            return pb.GetOrderResponse(order=found, position=position)
         # The note was sealed with what the shop sent; a later address or customer comes without it.
         placed = order.placed
         unsealed = await self.unsealed(
@@ -39,7 +42,7 @@ class OrderQueries(PersonalQueries):
             *((each.note, order_id) for each in order.remarks.notes),
         )
         note = unsealed.get(placed.customer.key_id, {}).get("note", "") if placed.customer else ""
-        found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed)
+        found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed, under_way)
         return pb.GetOrderResponse(order=found, position=position)
 
     async def GetCustoms(

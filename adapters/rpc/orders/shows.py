@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
 from adapters.rpc.orders.money import collected
 from adapters.rpc.orders.money import shown as shown_money
-from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
+from adapters.rpc.shows import carrier_number, choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
@@ -17,6 +18,7 @@ from ledger.facts import plus
 from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
+from ledger.nouns.parcels import Parcel
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, in_64_bits
 from ledger.terms.places import Destination
@@ -38,6 +40,7 @@ def order(
     personal: Mapping[str, Any] | None,
     note: str = "",
     said: Mapping[str, Mapping[str, Any]] = {},
+    parcels: Parcels | None = None,
 ) -> pb.Order:
     """The order; personal, its note, and by key what else was unsealed of holds, notes and addresses, if asked for."""
     return pb.Order(
@@ -54,7 +57,8 @@ def order(
         promised_day=day(state.promised_day),
         delivered_at=stamp(state.delivered_at),
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
-        shipments=_shipments(state),
+        shipments=_shipments(state, parcels or {}),
+        expected_by=stamp(orders.expected_by(state, _estimates(state, parcels or {}))),
         delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
         ship_to=_address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
@@ -72,6 +76,18 @@ def order(
         notes=[_note(each, said) for each in state.remarks.notes],
         **shown_money(state),
     )
+
+
+Parcels = Mapping[tuple[str, str, int], Parcel]
+"""The parcels of an order by carrier, number and epoch."""
+
+
+def _estimates(state: Order, parcels: Parcels) -> Iterator[datetime | None]:
+    """When carriers expect to deliver the parcels that a customer waits for."""
+    for each in state.parcels:
+        parcel = parcels.get(each.parcel)
+        if each.bucket == "shipped" and (parcel is None or parcel.is_awaited):
+            yield parcel.estimated_by if parcel is not None else None
 
 
 def kept(state: Order) -> Iterator[tuple[str, Shipment | None, ShipTo]]:
@@ -228,13 +244,13 @@ def _ruling(ruling: DelayRuled) -> supplier_orders_pb2.DelayRuling:
     )
 
 
-def _shipments(state: Order) -> list[supplier_orders_pb2.Shipment]:
+def _shipments(state: Order, parcels: Parcels) -> list[supplier_orders_pb2.Shipment]:
     """One for each supplier order in each parcel, which may have been told line by line."""
     whole: dict[tuple[str, str, str, int], Shipment] = {}
     for each in state.shipments:
         which = (each.supplier_order_id, each.carrier, each.number, each.epoch)
         whole[which] = _with(whole[which], each) if which in whole else each
-    return [_shipment(state, each) for each in whole.values()]
+    return [_shipment(state, each, parcels.get(each.parcel)) for each in whole.values()]
 
 
 def _with(shipment: Shipment, more: Shipment) -> Shipment:
@@ -249,7 +265,8 @@ def _with(shipment: Shipment, more: Shipment) -> Shipment:
     )
 
 
-def _shipment(state: Order, shipment: Shipment) -> supplier_orders_pb2.Shipment:
+def _shipment(state: Order, shipment: Shipment, parcel: Parcel | None) -> supplier_orders_pb2.Shipment:
+    awaited = shipment.bucket == "shipped" and parcel is not None and parcel.is_awaited
     return supplier_orders_pb2.Shipment(
         supplier_order_id=shipment.supplier_order_id,
         carrier=shipment.carrier,
@@ -265,6 +282,8 @@ def _shipment(state: Order, shipment: Shipment) -> supplier_orders_pb2.Shipment:
         over=line_units(shipment.over),
         unordered=[supplier_orders_pb2.SkuUnits(sku=sku, units=count) for sku, count in shipment.unordered.items()],
         in_parcel_of=shipment.in_parcel_of,
+        last_miles=map(carrier_number, parcel.last_miles) if parcel is not None else (),
+        expected_by=stamp(parcel.estimated_by or state.promised_by) if parcel is not None and awaited else None,
     )
 
 

@@ -13,7 +13,7 @@ from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, text
 from fulfilment.v1 import parcels_pb2 as pb
-from ledger.decisions import corrections, delivery
+from ledger.decisions import corrections, delivery, last_miles
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import orders, parcels, policies
@@ -38,7 +38,7 @@ def record_checkpoints(request: pb.RecordCheckpointsRequest, edge: Edge) -> Ask:
 
     def decide(view: View) -> Sequence[Change]:
         with_messages = _with_messages(view, parcel, scans, messages) if keys and owner(view) else scans
-        return delivery.record_checkpoints(view, *parcel, with_messages, edge.now, edge.now)
+        return last_miles.record_checkpoints(view, *parcel, with_messages, edge.now, edge.now)
 
     return Ask(decide, (parcels.stream(*parcel),), keys, owner)
 
@@ -78,7 +78,17 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
         customs_answer_by=answer_by,
         reached_customer=scan.reached_customer,
         pickup_until=pickup_until,
+        expected_by=shapes.instant(scan, "expected_by"),
+        handed_over_to=_handed_over_to(scan),
     )
+
+
+def _handed_over_to(scan: pb.Checkpoint) -> tuple[str, str] | None:
+    if not scan.HasField("handed_over_to"):
+        return None
+    to = scan.handed_over_to
+    number = shapes.tracking_number(to.tracking_number, "handed_over_to.tracking_number")
+    return shapes.carrier(to.carrier, "handed_over_to.carrier"), number
 
 
 def _sealed_messages(
@@ -97,7 +107,7 @@ def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
     """The person who gets the parcel; empty if it has no order, or the order names nobody."""
 
     def owner(view: View) -> str:
-        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        known = last_miles.one_parcel(view, *parcel)
         order = orders.find(view, known.order_id) if known.order_id else None
         return order.subject if order is not None else ""
 
@@ -114,10 +124,11 @@ def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
     digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if signed_by else ""
 
     def decide(view: View) -> Sequence[Change]:
-        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        known = last_miles.one_parcel(view, *parcel)
         # Without an owner nobody could read who signed.
         signed = (sealed, digest) if owner(view) else (None, "")
-        return changes_of(stream, parcels.prove_delivery(known, signed[0], photo, at, signed[1]))
+        facts = parcels.prove_delivery(known, signed[0], photo, at, signed[1], parcel)
+        return changes_of(parcels.stream(known.carrier, known.number), facts)
 
     return Ask(decide, (stream,), keys, owner)
 
@@ -125,13 +136,32 @@ def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
 def dispute_delivery(request: pb.DisputeDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     because = text(request.reason, "reason", 100)
-    return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcels.stream(*parcel),))
+    return Ask(
+        lambda view: delivery.dispute_delivery(view, *last_miles.first_mile(view, *parcel), because, at, edge.now),
+        (parcels.stream(*parcel),),
+    )
 
 
 def confirm_loss(request: pb.ConfirmLossRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
-    return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))
+    return Ask(
+        lambda view: delivery.confirm_loss(view, *last_miles.first_mile(view, *parcel), by, because, at, edge.now),
+        (parcels.stream(*parcel),),
+    )
+
+
+def hand_over_parcel(request: pb.HandOverParcelRequest, edge: Edge) -> Ask:
+    parcel, at = shapes.parcel(request), happened(request, edge.now)
+    last = (
+        shapes.carrier(request.last_mile_carrier, "last_mile_carrier"),
+        shapes.tracking_number(request.last_mile_tracking_number, "last_mile_tracking_number"),
+    )
+    require(last != parcel, "last_mile_tracking_number", "is the number that it has already")
+    return Ask(
+        lambda view: last_miles.hand_over(view, *parcel, last, at, edge.now),
+        (parcels.stream(*parcel), parcels.stream(*last), policies.stream()),
+    )
 
 
 def correct_tracking(request: pb.CorrectTrackingRequest, edge: Edge) -> Ask:
@@ -176,5 +206,6 @@ READERS: Readers = {
     pb.DisputeDeliveryRequest: Reader(dispute_delivery),
     pb.ConfirmLossRequest: Reader(confirm_loss),
     pb.CorrectTrackingRequest: Reader(correct_tracking),
+    pb.HandOverParcelRequest: Reader(hand_over_parcel),
     pb.VoidParcelRequest: Reader(void_parcel),
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from adapters.rpc import shapes
 from adapters.rpc.parcels import shows
 from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from fulfilment.v1 import parcels_pb2 as pb
+from ledger.facts import Sealed
 from ledger.nouns import parcels
+from ledger.nouns.parcels import Parcel
 
 
 class ParcelQueries(PersonalQueries):
@@ -18,8 +22,16 @@ class ParcelQueries(PersonalQueries):
         tenant, stream = await self.tenant(context), parcels.stream(carrier, number)
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = parcels.known(entry.state, carrier, number)
-        sealed = [*(scan.message for scan in state.checkpoints), *(proof.signed_by for proof in state.proofs)]
-        unsealed = (
-            await self.unsealed(tenant, *((each, stream) for each in sealed)) if request.with_personal_data else {}
-        )
+        if (first := parcels.first_mile_of(state)) is not None:
+            entry, position = await self.entry(tenant, parcels.stream(*first[:2]), position)
+            state = next(use for use in parcels.uses(entry.state) if use.epoch == first[2])
+        unsealed = await self.unsealed(tenant, *_sealed(state)) if request.with_personal_data else {}
         return pb.GetParcelResponse(parcel=shows.parcel(state, entry.version, unsealed), position=position)
+
+
+def _sealed(state: Parcel) -> Iterator[tuple[Sealed | None, str]]:
+    """What is sealed of a parcel, each with the stream of the number that it was told under."""
+    for scan in state.checkpoints:
+        yield scan.message, parcels.stream(*(scan.told_under or (state.carrier, state.number)))
+    for proof in state.proofs:
+        yield proof.signed_by, parcels.stream(proof.carrier, proof.number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.rpc.shows import customs_ask, customs_hold, line_units, money, parcel_status, stamp
+from adapters.rpc.shows import carrier_number, customs_ask, customs_hold, line_units, money, parcel_status, stamp
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.parcels import Checkpoint, Content, DeliveryProven, Parcel
@@ -34,6 +34,9 @@ def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
         of_earlier_use=earlier,
         reached_customer=scan.reached_customer,
         pickup_until=stamp(scan.pickup_until),
+        expected_by=stamp(scan.expected_by),
+        handed_over_to=carrier_number(scan.handed_over_to) if scan.handed_over_to else None,
+        told_under=carrier_number(scan.told_under) if scan.told_under else None,
     )
 
 
@@ -87,4 +90,6 @@ def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
         right_carrier=right_carrier,
         right_tracking_number=right_number,
         contents=map(_content, state.contents),
+        last_miles=map(carrier_number, state.last_miles),
+        estimated_by=stamp(state.estimated_by),
     )

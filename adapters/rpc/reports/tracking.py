@@ -149,6 +149,8 @@ def _parcel(parcel: tracking.TrackedParcel) -> pb.TrackedParcel:
         delivered_at=stamp(parcel.delivered_at),
         last_scan=_scan(parcel.last_scan),
         customs_hold=shows.customs_hold(parcel.customs_hold) if parcel.customs_hold is not None else None,
+        last_miles=map(shows.carrier_number, parcel.last_miles),
+        estimated_by=stamp(parcel.estimated_by),
     )
 
 

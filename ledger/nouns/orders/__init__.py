@@ -12,6 +12,7 @@ from ledger.nouns.orders.collecting import *
 from ledger.nouns.orders.delivery import *
 from ledger.nouns.orders.details import *
 from ledger.nouns.orders.evolving import *
+from ledger.nouns.orders.expecting import *
 from ledger.nouns.orders.facts import *
 from ledger.nouns.orders.holds import *
 from ledger.nouns.orders.invoices import *

@@ -58,15 +58,26 @@ def turn_up(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
 
 
 def prove_delivery(
-    parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime, signed_digest: str = ""
+    parcel: Parcel,
+    signed_by: Sealed | None,
+    photo_sha256: str,
+    at: datetime,
+    signed_digest: str = "",
+    under: tuple[str, str] | None = None,
 ) -> Sequence[ParcelFact]:
-    """Proof for a parcel that was delivered; a second one adds to the first. Repeating one records nothing."""
+    """Proof for a parcel that was delivered, under whatever number of it; a second one adds to the first. Repeating one
+    records nothing."""
     if parcel.delivered_at is None:
         raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
-    proof = DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256, signed_digest)
+    which = under or (parcel.carrier, parcel.number)
+    proof = DeliveryProven(*which, at, signed_by, photo_sha256, signed_digest)
     # Sealing the same name twice gives different values.
-    known_before = any(replace(each, signed_by=signed_by) == proof for each in parcel.proofs)
+    known_before = any(_bare(each) == _bare(proof) for each in parcel.proofs)
     return [] if known_before else [proof]
+
+
+def _bare(proof: DeliveryProven) -> DeliveryProven:
+    return replace(proof, carrier="", number="", signed_by=None)
 
 
 def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[ParcelFact]:

@@ -21,9 +21,11 @@ from ledger.nouns.parcels.facts import (
     FirstScanBreachWithdrawn,
     FirstScanMissed,
     FoundAfterLoss,
+    HandOverTakenBack,
     LossConfirmed,
     LossSuspected,
     ParcelFact,
+    ParcelHandedOver,
     ParcelLinked,
     ParcelRegistered,
     ParcelStatus,
@@ -57,6 +59,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             historical=fact.historical,
             collect=fact.collect,
             exists_alone_from=fact.exists_alone_from,
+            last_mile_of=fact.last_mile_of,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     if isinstance(fact, ParcelVoided):
@@ -79,10 +82,15 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 promised_day=fact.promised_day,
                 historical=fact.historical,
                 collect=fact.collect,
+                last_mile_of=fact.last_mile_of,
             )
-            return _without_scans_of_before(linked)
+            return _without_scans_of_before(linked) if fact.last_mile_of is None else _without_scans(linked)
         case ParcelUnitsAdded():
             return _with_units(parcel, fact)
+        case ParcelHandedOver(last_mile=last_mile):
+            return replace(parcel, last_miles=(*parcel.last_miles, last_mile))
+        case HandOverTakenBack(last_mile=last_mile):
+            return _without_last_mile(parcel, last_mile)
         case CheckpointRecorded(checkpoint=checkpoint):
             return _scan(parcel, checkpoint)
         case DeliveryDisputed(at=at):
@@ -108,7 +116,14 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
 NOUN = noun("parcel", ParcelFact, evolve)
 
 
-_OfAnyUse = CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss | ParcelUnitsAdded
+_OfAnyUse = (
+    CheckpointRecorded
+    | FirstScanBreachWithdrawn
+    | FoundAfterLoss
+    | ParcelUnitsAdded
+    | ParcelHandedOver
+    | HandOverTakenBack
+)
 
 
 def _with_units(parcel: Parcel, fact: ParcelUnitsAdded) -> Parcel:
@@ -211,6 +226,17 @@ def _scanned_again(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
         lost_at=parcel.lost_at if confirmed else None,
     )
     return reduce(_scan, scans, bare)
+
+
+def _without_scans(parcel: Parcel) -> Parcel:
+    """Its scans went over to the parcel of the first mile."""
+    return replace(_scanned_again(parcel, ()), earlier=reduce(_by_time, parcel.checkpoints, parcel.earlier))
+
+
+def _without_last_mile(parcel: Parcel, last_mile: tuple[str, str, int]) -> Parcel:
+    others = tuple(each for each in parcel.last_miles if each != last_mile)
+    own = [scan for scan in parcel.checkpoints if scan.told_under != last_mile[:2]]
+    return replace(_scanned_again(parcel, own), last_miles=others)
 
 
 def left_to(parcel: Parcel, until: datetime | None) -> Parcel:

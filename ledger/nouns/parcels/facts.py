@@ -72,6 +72,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """What the carrier collects from the customer at the door."""
     exists_alone_from: datetime | None = None
     """exists_from without regard to the number's use before, where that makes it later."""
+    last_mile_of: tuple[str, str, int] | None = None
+    """Carrier, number and epoch of the parcel that goes on under this number; it has its scans."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -94,6 +96,7 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     promised_day: date | None = None
     historical: bool = False
     collect: Money | None = None
+    last_mile_of: tuple[str, str, int] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -148,10 +151,20 @@ class Checkpoint(Value, frozen=True):
     """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
     pickup_until: datetime | None = None
     """How long the carrier keeps it for the customer to fetch."""
+    expected_by: datetime | None = None
+    """When the carrier then expected to deliver it."""
+    handed_over_to: tuple[str, str] | None = None
+    """The carrier and number of the last mile, where this scan says that it goes on under those."""
+    told_under: tuple[str, str] | None = None
+    """The carrier and number of the last mile that it was told under."""
 
     def same_scan(self, other: Checkpoint) -> bool:
-        """Whether both are the same scan; the sealed text differs each time it is sealed."""
-        return replace(self, message=None) == replace(other, message=None)
+        """Whether both are the same scan, under whatever number; the sealed text differs each time it is sealed."""
+        return self._bare == other._bare
+
+    @property
+    def _bare(self) -> Checkpoint:
+        return replace(self, message=None, told_under=None)
 
 
 class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
@@ -173,10 +186,43 @@ class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
         return ("the parcel was voided, so this counts for nothing; it is somebody's work to find out what left",)
 
 
+class ParcelHandedOver(Fact, frozen=True, tag="parcel.handed_over"):
+    """Another carrier takes it the last mile, under a number of its own; scans under either are of the one parcel."""
+
+    carrier: str
+    number: str
+    epoch: int
+    last_mile: tuple[str, str, int]
+    """Carrier, number and epoch."""
+    at: datetime
+
+    @property
+    def goes_on_as(self) -> str:
+        """The number of the last mile, as people write it."""
+        return " ".join(self.last_mile[:2])
+
+
+class HandOverTakenBack(Fact, frozen=True, tag="parcel.hand_over_taken_back"):
+    """It does not go on under that number: what was scanned under it is somebody else's."""
+
+    carrier: str
+    number: str
+    epoch: int
+    last_mile: tuple[str, str, int]
+    because: str
+    by: str
+    at: datetime
+
+    @property
+    def not_as(self) -> str:
+        return " ".join(self.last_mile[:2])
+
+
 class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
     """A proof of delivery was handed in: the signer's name is sealed, the photo named by its hash."""
 
     carrier: str
+    """With the number that it was handed in for, which may be that of a last mile."""
     number: str
     at: datetime
     signed_by: Sealed | None = None
@@ -283,6 +329,8 @@ ParcelFact = (
     ParcelRegistered
     | ParcelLinked
     | ParcelUnitsAdded
+    | ParcelHandedOver
+    | HandOverTakenBack
     | CheckpointRecorded
     | DeliveryProven
     | DeliveryDisputed

@@ -32,12 +32,12 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     """
     if parcel is None:
         return [_first_use(registration)]
-    if not (registration.order_id or registration.return_of):
+    if not (registration.order_id or registration.return_of or registration.last_mile_of):
         return []
     since = registration.at - parcel.registered_at
     # What was voided used no number.
     recently = since < timedelta(days=reuse_after_days) and parcel.voided is None
-    if recently and not parcel.order_id and not parcel.return_of:
+    if recently and not (parcel.order_id or parcel.return_of or parcel.last_mile_of):
         return [_link(registration)]
     if recently and not parcel.is_over and _same_shipment(parcel, registration):
         return []
@@ -49,7 +49,7 @@ def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None
     """The next use of the number; days says how long ago the last one began, where that is odd."""
     warnings = registration.warnings
     if days is not None:
-        whose = parcel.supplier_order_id or parcel.return_of
+        whose = parcel.supplier_order_id or parcel.return_of or " ".join((parcel.last_mile_of or ("", ""))[:2])
         ended = "" if parcel.is_over else ", which has not arrived"
         warnings = (*warnings, f"the number was used {days} days before for {whose}{ended}")
     own, exists_from = registration.exists_from, _next_use_from(parcel, registration, days is not None)
@@ -77,7 +77,7 @@ def _next_use_from(parcel: Parcel, registration: ParcelRegistered, recently: boo
 
 def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]:
     """The scans of the next use that were recorded before it was known, without text, which was sealed for others."""
-    if again.exists_from is None:
+    if again.exists_from is None or again.last_mile_of is not None:
         return []
     facts: list[ParcelFact] = []
     present = evolve(None, again)
@@ -95,8 +95,9 @@ def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegister
 
 
 def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
-    registered = (registration.supplier_order_id, registration.return_of, registration.by_line)
-    return (parcel.supplier_order_id, parcel.return_of, parcel.by_line) == registered
+    registered = (registration.supplier_order_id, registration.return_of, registration.last_mile_of)
+    known = (parcel.supplier_order_id, parcel.return_of, parcel.last_mile_of)
+    return known == registered and parcel.by_line == registration.by_line
 
 
 def _link(registration: ParcelRegistered) -> ParcelLinked:
@@ -116,4 +117,5 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         promised_day=registration.promised_day,
         historical=registration.historical,
         collect=registration.collect,
+        last_mile_of=registration.last_mile_of,
     )

@@ -101,6 +101,10 @@ class Parcel(Value, frozen=True):
     """exists_from without regard to the use before, where that makes it later."""
     voided: ParcelVoided | None = None
     """Only of a use that was none."""
+    last_miles: tuple[tuple[str, str, int], ...] = ()
+    """Carrier, number and epoch of each last mile that it was handed over to, the first first."""
+    last_mile_of: tuple[str, str, int] | None = None
+    """The parcel that has the scans under this number; such a use is no parcel of its own."""
     stray: Checkpoint | None = None
     """The first scan that came after it was voided, of the newest use; it may have left after all."""
 
@@ -127,6 +131,18 @@ class Parcel(Value, frozen=True):
         return min((each.promised_by for each in self.contents if each.promised_by is not None), default=None)
 
     @property
+    def estimated_by(self) -> datetime | None:
+        """When its carrier expects to deliver it, by the newest scan that says so; None once nobody waits for it."""
+        if not self.is_awaited:
+            return None
+        return next((scan.expected_by for scan in reversed(self.checkpoints) if scan.expected_by is not None), None)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a customer waits for it: it neither arrived, nor is on its way back, nor will never come."""
+        return self.delivered_at is None and self.status not in NOT_AWAITED
+
+    @property
     def customs_hold(self) -> CustomsHold | None:
         """What holds it at customs now, by the newest scans."""
         if self.status is not ParcelStatus.CUSTOMS_HELD:
@@ -149,7 +165,7 @@ class Parcel(Value, frozen=True):
     @property
     def awaits_scan(self) -> bool:
         """The carrier is to scan it again."""
-        return self.status not in _AT_REST
+        return self.status not in _AT_REST and self.last_mile_of is None
 
     @property
     def is_over(self) -> bool:
@@ -163,6 +179,9 @@ class Parcel(Value, frozen=True):
 
 
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED, ParcelStatus.VOID})
+
+NOT_AWAITED = _ENDS | {ParcelStatus.RETURNING}
+"""No customer waits for a parcel like that, nor for one that was delivered."""
 
 _NOT_WITH_CARRIER = frozenset({ParcelStatus.REGISTERED, ParcelStatus.SUSPECTED_LOST, *GIVEN_UP})
 """Scans that do not say that the carrier has it."""
@@ -213,6 +232,11 @@ def uses(parcel: Parcel | None) -> Iterator[Parcel]:
     while parcel is not None:
         yield parcel
         parcel = parcel.previous
+
+
+def first_mile_of(parcel: Parcel | None) -> tuple[str, str, int] | None:
+    """The parcel that goes on under the present use of a number, where that is one of a last mile."""
+    return parcel.last_mile_of if parcel is not None and parcel.voided is None else None
 
 
 def can_belong_to(use: Parcel, scan: Checkpoint) -> bool:

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/common.proto\x12\rfulfilment.v1\x1a\x19google/protobuf/any.proto\"H\n\x0e\x43ommandContext\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x13\n\x0bwith_result\x18\x03 \x01(\x08\"\xf5\x01\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.Receipt.Outcome\x12\x10\n\x08warnings\x18\x04 \x03(\t\x12$\n\x06result\x18\x05 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0f\n\x07made_id\x18\x06 \x01(\t\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_APPLIED\x10\x01\x12\x14\n\x10OUTCOME_REPLAYED\x10\x02\"/\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"+\n\tLineUnits\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05units\x18\x02 \x01(\x05\"4\n\x0bPageRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t*m\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x12\n\x0ePARTY_RETAILER\x10\x02\x12\x12\n\x0ePARTY_SUPPLIER\x10\x03\x12\x11\n\rPARTY_CARRIER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/common.proto\x12\rfulfilment.v1\x1a\x19google/protobuf/any.proto\"H\n\x0e\x43ommandContext\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x13\n\x0bwith_result\x18\x03 \x01(\x08\"\xf5\x01\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.Receipt.Outcome\x12\x10\n\x08warnings\x18\x04 \x03(\t\x12$\n\x06result\x18\x05 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0f\n\x07made_id\x18\x06 \x01(\t\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_APPLIED\x10\x01\x12\x14\n\x10OUTCOME_REPLAYED\x10\x02\"/\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"+\n\tLineUnits\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05units\x18\x02 \x01(\x05\"4\n\x0bPageRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"9\n\rCarrierNumber\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x17\n\x0ftracking_number\x18\x02 \x01(\t*m\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x12\n\x0ePARTY_RETAILER\x10\x02\x12\x12\n\x0ePARTY_SUPPLIER\x10\x03\x12\x11\n\rPARTY_CARRIER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PARTY']._serialized_start=542
-  _globals['_PARTY']._serialized_end=651
+  _globals['_PARTY']._serialized_start=601
+  _globals['_PARTY']._serialized_end=710
   _globals['_COMMANDCONTEXT']._serialized_start=72
   _globals['_COMMANDCONTEXT']._serialized_end=144
   _globals['_RECEIPT']._serialized_start=147
@@ -46,4 +46,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEUNITS']._serialized_end=486
   _globals['_PAGEREQUEST']._serialized_start=488
   _globals['_PAGEREQUEST']._serialized_end=540
+  _globals['_CARRIERNUMBER']._serialized_start=542
+  _globals['_CARRIERNUMBER']._serialized_end=599
 # @@protoc_insertion_point(module_scope)

@@ -263,3 +263,29 @@ class PageRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PageRequest: _TypeAlias = PageRequest  # noqa: Y015
+
+@_typing.final
+class CarrierNumber(_message.Message):
+    """A carrier and its number for a parcel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """The carrier's short name; in requests any of its spellings."""
+    tracking_number: _builtins.str
+    """The tracking number."""
+    def __init__(
+        self,
+        *,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarrierNumber: _TypeAlias = CarrierNumber  # noqa: Y015

@@ -174,9 +174,7 @@ class _HoldReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldReason
     HOLD_REASON_OTHER: _HoldReason.ValueType  # 8
     """Anything else, such as a supplier that is not approved."""
     HOLD_REASON_PAYMENT_REVERSED: _HoldReason.ValueType  # 9
-    """All the money went back before the goods had left. It goes when the order is paid again, or when a person
-    releases it.
-    """
+    """All the money went back before the goods had left. It goes when it is paid again, or a person releases it."""
 
 class HoldReason(_HoldReason, metaclass=_HoldReasonEnumTypeWrapper):
     """Why nothing may be dispatched."""
@@ -202,9 +200,7 @@ HOLD_REASON_CUSTOMS_DATA: HoldReason.ValueType  # 7
 HOLD_REASON_OTHER: HoldReason.ValueType  # 8
 """Anything else, such as a supplier that is not approved."""
 HOLD_REASON_PAYMENT_REVERSED: HoldReason.ValueType  # 9
-"""All the money went back before the goods had left. It goes when the order is paid again, or when a person
-releases it.
-"""
+"""All the money went back before the goods had left. It goes when it is paid again, or a person releases it."""
 Global___HoldReason: _TypeAlias = HoldReason  # noqa: Y015
 
 class _OrderStatus:
@@ -703,9 +699,7 @@ class PlaceHoldRequest(_message.Message):
     reason: Global___HoldReason.ValueType
     """Why. Required."""
     owner: _builtins.str
-    """Who has to act: a person's pseudonym or a team, 1 to 100 characters, and not "ledger", whose holds come and go
-    of themselves. Required.
-    """
+    """Who has to act: a person's pseudonym or a team, 1 to 100 characters; not "ledger", whose holds end alone. Required."""
     supplier_order_id: _builtins.str
     """Only this supplier order waits; empty means the whole order."""
     note: _builtins.str
@@ -1211,6 +1205,7 @@ class Order(_message.Message):
     HOLDS_FIELD_NUMBER: _builtins.int
     CONFIRMED_AT_FIELD_NUMBER: _builtins.int
     PROMISED_BY_FIELD_NUMBER: _builtins.int
+    EXPECTED_BY_FIELD_NUMBER: _builtins.int
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     SUPPLIER_ORDERS_FIELD_NUMBER: _builtins.int
     SHIPMENTS_FIELD_NUMBER: _builtins.int
@@ -1287,6 +1282,10 @@ class Order(_message.Message):
         """When the customer was told that it arrives: the shop's word, else what dispatch, transit and customs allow."""
 
     @_builtins.property
+    def expected_by(self) -> _timestamp_pb2.Timestamp:
+        """When the last of its units should arrive, as carriers and suppliers say now; absent once nobody waits for any."""
+
+    @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
         """When its last wanted unit arrived, if it did."""
 
@@ -1347,6 +1346,7 @@ class Order(_message.Message):
         holds: _abc.Iterable[Global___Hold] | None = ...,
         confirmed_at: _timestamp_pb2.Timestamp | None = ...,
         promised_by: _timestamp_pb2.Timestamp | None = ...,
+        expected_by: _timestamp_pb2.Timestamp | None = ...,
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         supplier_orders: _abc.Iterable[_supplier_orders_pb2.SupplierOrder] | None = ...,
         shipments: _abc.Iterable[_supplier_orders_pb2.Shipment] | None = ...,
@@ -1371,9 +1371,9 @@ class Order(_message.Message):
         source_version: _builtins.int = ...,
         language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "expected_by", b"expected_by", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -188,6 +188,9 @@ class Checkpoint(_message.Message):
     OF_EARLIER_USE_FIELD_NUMBER: _builtins.int
     REACHED_CUSTOMER_FIELD_NUMBER: _builtins.int
     PICKUP_UNTIL_FIELD_NUMBER: _builtins.int
+    EXPECTED_BY_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
+    TOLD_UNDER_FIELD_NUMBER: _builtins.int
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
@@ -223,6 +226,20 @@ class Checkpoint(_message.Message):
         ATTEMPT_FAILED.
         """
 
+    @_builtins.property
+    def expected_by(self) -> _timestamp_pb2.Timestamp:
+        """When the carrier expects to deliver it, as this scan says. The newest scan that says so counts."""
+
+    @_builtins.property
+    def handed_over_to(self) -> _common_pb2.CarrierNumber:
+        """Under which number another carrier takes it on, if this scan says that; as HandOverParcel does. Both of its fields
+        are required in requests.
+        """
+
+    @_builtins.property
+    def told_under(self) -> _common_pb2.CarrierNumber:
+        """In answers: the number of a last mile that it was told under. Ignored in requests."""
+
     def __init__(
         self,
         *,
@@ -237,10 +254,13 @@ class Checkpoint(_message.Message):
         of_earlier_use: _builtins.bool = ...,
         reached_customer: _builtins.bool = ...,
         pickup_until: _timestamp_pb2.Timestamp | None = ...,
+        expected_by: _timestamp_pb2.Timestamp | None = ...,
+        handed_over_to: _common_pb2.CarrierNumber | None = ...,
+        told_under: _common_pb2.CarrierNumber | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by", "pickup_until", b"pickup_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by", "expected_by", b"expected_by", "handed_over_to", b"handed_over_to", "pickup_until", b"pickup_until", "told_under", b"told_under"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "of_earlier_use", b"of_earlier_use", "pickup_until", b"pickup_until", "reached_customer", b"reached_customer", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "expected_by", b"expected_by", "handed_over_to", b"handed_over_to", "message", b"message", "of_earlier_use", b"of_earlier_use", "pickup_until", b"pickup_until", "reached_customer", b"reached_customer", "status", b"status", "told_under", b"told_under"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -591,6 +611,52 @@ class VoidParcelRequest(_message.Message):
 Global___VoidParcelRequest: _TypeAlias = VoidParcelRequest  # noqa: Y015
 
 @_typing.final
+class HandOverParcelRequest(_message.Message):
+    """Asks to record that another carrier takes a parcel on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    LAST_MILE_CARRIER_FIELD_NUMBER: _builtins.int
+    LAST_MILE_TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """The carrier that has it, or of a last mile that it went on under before. Required."""
+    tracking_number: _builtins.str
+    """Its number. Required."""
+    last_mile_carrier: _builtins.str
+    """The carrier of the last mile. Required."""
+    last_mile_tracking_number: _builtins.str
+    """Its number there. Required, and with its carrier other than the one above."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        last_mile_carrier: _builtins.str = ...,
+        last_mile_tracking_number: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "context", b"context", "last_mile_carrier", b"last_mile_carrier", "last_mile_tracking_number", b"last_mile_tracking_number", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverParcelRequest: _TypeAlias = HandOverParcelRequest  # noqa: Y015
+
+@_typing.final
 class GetParcelRequest(_message.Message):
     """Asks for one parcel."""
 
@@ -683,6 +749,8 @@ class Parcel(_message.Message):
     RIGHT_CARRIER_FIELD_NUMBER: _builtins.int
     RIGHT_TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     CONTENTS_FIELD_NUMBER: _builtins.int
+    LAST_MILES_FIELD_NUMBER: _builtins.int
+    ESTIMATED_BY_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -763,6 +831,14 @@ class Parcel(_message.Message):
         of the fields above.
         """
 
+    @_builtins.property
+    def last_miles(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CarrierNumber]:
+        """The numbers of the last mile that it went on under, the first first. Scans under them are among its own."""
+
+    @_builtins.property
+    def estimated_by(self) -> _timestamp_pb2.Timestamp:
+        """When its carrier expects to deliver it, by the newest scan that says so; absent once it arrived or nobody waits."""
+
     def __init__(
         self,
         *,
@@ -791,10 +867,12 @@ class Parcel(_message.Message):
         right_carrier: _builtins.str = ...,
         right_tracking_number: _builtins.str = ...,
         contents: _abc.Iterable[Global___ParcelContent] | None = ...,
+        last_miles: _abc.Iterable[_common_pb2.CarrierNumber] | None = ...,
+        estimated_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect", "voided_at", b"voided_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "estimated_by", b"estimated_by", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at", "to_collect", b"to_collect", "voided_at", b"voided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "contents", b"contents", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "void_reason", b"void_reason", "voided_at", b"voided_at", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "contents", b"contents", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "estimated_by", b"estimated_by", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "last_miles", b"last_miles", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "right_carrier", b"right_carrier", "right_tracking_number", b"right_tracking_number", "status", b"status", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "version", b"version", "void_reason", b"void_reason", "voided_at", b"voided_at", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -73,6 +73,11 @@ class ParcelServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.HandOverParcel = channel.unary_unary(
+                '/fulfilment.v1.ParcelService/HandOverParcel',
+                request_serializer=fulfilment_dot_v1_dot_parcels__pb2.HandOverParcelRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.VoidParcel = channel.unary_unary(
                 '/fulfilment.v1.ParcelService/VoidParcel',
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.VoidParcelRequest.SerializeToString,
@@ -161,6 +166,18 @@ class ParcelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandOverParcel(self, request, context):
+        """Another carrier takes a parcel on, under a number of its own: one parcel from then on. Scans under either number
+        move it, those that are known of the last mile's number count at once (from when the parcel can have existed), and all that
+        asks for a parcel by its number can use either. The customer is told that number once. A scan can say the same.
+        The rules of reused numbers hold for it: an earlier use of the last mile's number keeps its scans. A number told by
+        mistake is taken back with VoidParcel, or replaced with CorrectTracking. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / PARCEL_IS_VOID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VoidParcel(self, request, context):
         """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
         number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
@@ -216,6 +233,11 @@ def add_ParcelServiceServicer_to_server(servicer, server):
             'CorrectTracking': grpc.unary_unary_rpc_method_handler(
                     servicer.CorrectTracking,
                     request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'HandOverParcel': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOverParcel,
+                    request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.HandOverParcelRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'VoidParcel': grpc.unary_unary_rpc_method_handler(
@@ -398,6 +420,33 @@ class ParcelService:
             target,
             '/fulfilment.v1.ParcelService/CorrectTracking',
             fulfilment_dot_v1_dot_parcels__pb2.CorrectTrackingRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOverParcel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ParcelService/HandOverParcel',
+            fulfilment_dot_v1_dot_parcels__pb2.HandOverParcelRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

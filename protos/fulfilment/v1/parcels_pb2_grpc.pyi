@@ -83,6 +83,14 @@ class ParcelServiceStub:
     FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
     or NO_SHIPMENT_TO_CORRECT if it was only announced.
     """
+    HandOverParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.HandOverParcelRequest, _common_pb2.Receipt]
+    """Another carrier takes a parcel on, under a number of its own: one parcel from then on. Scans under either number
+    move it, those that are known of the last mile's number count at once (from when the parcel can have existed), and all that
+    asks for a parcel by its number can use either. The customer is told that number once. A scan can say the same.
+    The rules of reused numbers hold for it: an earlier use of the last mile's number keeps its scans. A number told by
+    mistake is taken back with VoidParcel, or replaced with CorrectTracking. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / PARCEL_IS_VOID.
+    """
     VoidParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]
     """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
     number all parcels of a supplier order. Its units are the supplier's to send again, and its clocks, its stock, what
@@ -153,6 +161,14 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
     FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
     or NO_SHIPMENT_TO_CORRECT if it was only announced.
+    """
+    HandOverParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.HandOverParcelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Another carrier takes a parcel on, under a number of its own: one parcel from then on. Scans under either number
+    move it, those that are known of the last mile's number count at once (from when the parcel can have existed), and all that
+    asks for a parcel by its number can use either. The customer is told that number once. A scan can say the same.
+    The rules of reused numbers hold for it: an earlier use of the last mile's number keeps its scans. A number told by
+    mistake is taken back with VoidParcel, or replaced with CorrectTracking. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / PARCEL_IS_VOID.
     """
     VoidParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.VoidParcelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes back a shipment that did not happen, such as a label that was not used or a report by mistake; without a
@@ -257,6 +273,20 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with NOT_FOUND / UNKNOWN_PARCEL, or UNKNOWN_SHIPMENT if nothing of the supplier order was in it,
         FAILED_PRECONDITION / PARCEL_IS_VOID if it was voided, or left under a third number, PARCEL_OF_RETURN,
         or NO_SHIPMENT_TO_CORRECT if it was only announced.
+        """
+
+    @_abc_1.abstractmethod
+    def HandOverParcel(
+        self,
+        request: _parcels_pb2.HandOverParcelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Another carrier takes a parcel on, under a number of its own: one parcel from then on. Scans under either number
+        move it, those that are known of the last mile's number count at once (from when the parcel can have existed), and all that
+        asks for a parcel by its number can use either. The customer is told that number once. A scan can say the same.
+        The rules of reused numbers hold for it: an earlier use of the last mile's number keeps its scans. A number told by
+        mistake is taken back with VoidParcel, or replaced with CorrectTracking. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / PARCEL_IS_VOID.
         """
 
     @_abc_1.abstractmethod

@@ -998,6 +998,8 @@ class Shipment(_message.Message):
     OVER_FIELD_NUMBER: _builtins.int
     UNORDERED_FIELD_NUMBER: _builtins.int
     IN_PARCEL_OF_FIELD_NUMBER: _builtins.int
+    LAST_MILES_FIELD_NUMBER: _builtins.int
+    EXPECTED_BY_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order that sent it."""
     carrier: _builtins.str
@@ -1040,6 +1042,14 @@ class Shipment(_message.Message):
     def unordered(self) -> _containers.RepeatedCompositeFieldContainer[Global___SkuUnits]:
         """Units in it of SKUs that the supplier order does not have."""
 
+    @_builtins.property
+    def last_miles(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CarrierNumber]:
+        """The numbers of the last mile that the parcel went on under, the first first."""
+
+    @_builtins.property
+    def expected_by(self) -> _timestamp_pb2.Timestamp:
+        """When it should arrive: as its carrier says, else as promised; absent once it arrived, or nobody waits for it."""
+
     def __init__(
         self,
         *,
@@ -1057,10 +1067,12 @@ class Shipment(_message.Message):
         over: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         unordered: _abc.Iterable[Global___SkuUnits] | None = ...,
         in_parcel_of: _builtins.str = ...,
+        last_miles: _abc.Iterable[_common_pb2.CarrierNumber] | None = ...,
+        expected_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at", "to_collect", b"to_collect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "expected_by", b"expected_by", "shipped_at", b"shipped_at", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "in_parcel_of", b"in_parcel_of", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "over", b"over", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "unordered", b"unordered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "in_parcel_of", b"in_parcel_of", "last_miles", b"last_miles", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "over", b"over", "returned", b"returned", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "to_collect", b"to_collect", "tracking_number", b"tracking_number", "unordered", b"unordered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

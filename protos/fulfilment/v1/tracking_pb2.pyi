@@ -131,7 +131,10 @@ class TrackedOrder(_message.Message):
 
     @_builtins.property
     def expected_by(self) -> _timestamp_pb2.Timestamp:
-        """When it is expected now; absent once it arrived, if it was cancelled, or if nothing was promised."""
+        """When the last of its units should arrive: those in a parcel as its carrier says, else as promised; those that wait
+        for goods by the day that their supplier named and the transit from then; all others as promised. Absent once it
+        arrived, if nobody waits for it any more, or if nothing is known.
+        """
 
     @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
@@ -366,6 +369,8 @@ class TrackedParcel(_message.Message):
     LAST_SCAN_FIELD_NUMBER: _builtins.int
     CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
+    LAST_MILES_FIELD_NUMBER: _builtins.int
+    ESTIMATED_BY_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier's short name."""
     tracking_number: _builtins.str
@@ -402,7 +407,9 @@ class TrackedParcel(_message.Message):
 
     @_builtins.property
     def expected_by(self) -> _timestamp_pb2.Timestamp:
-        """When it is expected now; absent once it arrived or if nothing was promised."""
+        """When it should arrive: as its carrier said last, else as promised; absent once it arrived, is on its way back or
+        lost, or if nothing is known.
+        """
 
     @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
@@ -415,6 +422,14 @@ class TrackedParcel(_message.Message):
     @_builtins.property
     def customs_hold(self) -> _parcels_pb2.CustomsHold:
         """While customs holds it: what is asked for and by when."""
+
+    @_builtins.property
+    def last_miles(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CarrierNumber]:
+        """The numbers of the last mile that it went on under, the first first; it is found by them too."""
+
+    @_builtins.property
+    def estimated_by(self) -> _timestamp_pb2.Timestamp:
+        """When its carrier expects to deliver it, where it said so."""
 
     def __init__(
         self,
@@ -436,10 +451,12 @@ class TrackedParcel(_message.Message):
         last_scan: Global___LastScan | None = ...,
         customs_hold: _parcels_pb2.CustomsHold | None = ...,
         promised_day: _builtins.str = ...,
+        last_miles: _abc.Iterable[_common_pb2.CarrierNumber] | None = ...,
+        estimated_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "promised_by", b"promised_by", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "estimated_by", b"estimated_by", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "promised_by", b"promised_by", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "promised_day", b"promised_day", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "estimated_by", b"estimated_by", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_miles", b"last_miles", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "promised_day", b"promised_day", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,7 +530,7 @@ Global___FindParcelsRequest: _TypeAlias = FindParcelsRequest  # noqa: Y015
 
 @_typing.final
 class FindParcelsResponse(_message.Message):
-    """The parcels of a tracking number; there are too few to page."""
+    """The parcels of a tracking number, of the first or of a last mile; there are too few to page."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

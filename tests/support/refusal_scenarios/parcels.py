@@ -45,6 +45,10 @@ PARCELS: Scenarios = {
         "PARCEL_OF_RETURN": _sent_back,
         "NO_SHIPMENT_TO_CORRECT": lambda trade: {"carrier": "dhl", "tracking_number": trade.announced()},
     },
+    "HandOverParcel": {
+        "UNKNOWN_PARCEL": as_it_is,
+        "PARCEL_IS_VOID": lambda trade: {**parcel_of(trade.corrected()), "last_mile_tracking_number": "NEVER"},
+    },
     "VoidParcel": {
         "UNKNOWN_PARCEL": as_it_is,
         "UNKNOWN_SHIPMENT": _of_another_supplier_order,

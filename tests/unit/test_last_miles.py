@@ -1,0 +1,242 @@
+"""A parcel that goes on under a number of another carrier: one parcel, whichever number its scans name."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.decisions import last_miles
+from ledger.facts import Sealed
+from ledger.nouns import parcels
+from ledger.nouns.orders import Header
+from ledger.nouns.parcels import ParcelIsVoid, ParcelRegistered, ParcelStatus, UnknownParcel
+from tests.support.scenario import (
+    DAY,
+    HOUR,
+    NOON,
+    Scenario,
+    line,
+    names,
+    refused,
+    scan,
+    sent,
+    shipped,
+    the,
+)
+
+IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
+LOST = ParcelStatus.LOST
+
+
+def handed_over() -> Scenario:
+    scenario = shipped()
+    scenario.later(days=2)
+    scenario.hand_over()
+    return scenario
+
+
+def test_a_parcel_that_is_handed_over_knows_its_numbers():
+    scenario = shipped()
+    assert names(scenario.hand_over()) == ["registered", "handed_over"]
+    assert scenario.parcel().last_miles == (("dhl", "L1", 1),)
+    assert scenario.parcel("L1").last_mile_of == ("dhl", "P1", 1)
+
+
+def test_handing_over_again_records_nothing_under_either_number():
+    scenario = handed_over()
+    assert scenario.hand_over() == []
+    assert scenario.hand_over(number="L1") == []
+    assert scenario.hand_over("P1", number="L1") == []
+
+
+def test_a_parcel_may_be_handed_over_twice_and_the_second_is_of_the_first_mile():
+    scenario = handed_over()
+    scenario.hand_over("L2", number="L1")
+    scenario.scan(DELIVERED, number="L2")
+    assert [number for _, number, _ in scenario.parcel().last_miles] == ["L1", "L2"]
+    assert scenario.buckets() == {"delivered": 3}
+
+
+def test_scans_under_either_number_move_the_one_parcel():
+    scenario = handed_over()
+    scenario.scan(IN_TRANSIT, NOON + DAY)
+    facts = scenario.scan(OUT, number="L1")
+    assert names(facts) == ["checkpoint_recorded"]
+    assert [scan.told_under for scan in scenario.parcel().checkpoints] == [None, ("dhl", "L1")]
+    assert scenario.parcel().status is OUT
+    scenario.scan(DELIVERED, scenario.later(hours=2), number="L1")
+    assert (scenario.header(), scenario.parcel().first_scan_at) == (Header.DELIVERED, NOON + DAY)
+
+
+def test_a_scan_that_both_carriers_tell_is_one():
+    scenario = handed_over()
+    scenario.scan(OUT)
+    assert scenario.scan(OUT, number="L1") == []
+
+
+def test_what_is_known_of_the_last_mile_counts_at_once():
+    scenario = shipped()
+    scenario.announce("L1")
+    scenario.later(days=2)
+    scenario.scan(OUT, NOON + DAY, number="L1")
+    scenario.scan(DELIVERED, number="L1")
+    facts = scenario.hand_over()
+    assert names(facts) == ["linked", "handed_over", "checkpoint_recorded", "checkpoint_recorded", "units_delivered"]
+    assert scenario.buckets() == {"delivered": 3}
+    last = scenario.parcel("L1")
+    assert (last.checkpoints, len(last.earlier), last.status) == ((), 2, ParcelStatus.REGISTERED)
+
+
+def test_the_text_of_a_scan_that_was_sealed_for_nobody_is_not_taken_over():
+    scenario = shipped()
+    scenario.announce("L1")
+    scenario.scans(replace(scan(OUT, NOON + HOUR), message=Sealed("k", b"given to Ann")), number="L1")
+    scenario.hand_over()
+    assert [each.message for each in scenario.parcel().checkpoints] == [None]
+
+
+@pytest.mark.parametrize("sequence", list(permutations(["ship", "hand over", "out", "arrives"])))
+def test_all_is_the_same_in_whatever_order_it_is_told(sequence: tuple[str, ...]):
+    scenario = sent()
+    scenario.announce("P1")
+    scenario.announce("L1")
+    scenario.later(days=3)
+    for what in sequence:
+        match what:
+            case "ship":
+                scenario.ship(at=NOON)
+            case "hand over":
+                scenario.hand_over()
+            case "out":
+                scenario.scan(OUT, NOON + 2 * DAY, number="L1")
+            case _:
+                scenario.scan(DELIVERED, NOON + 2 * DAY + HOUR, number="L1")
+    assert (scenario.buckets(), scenario.parcel().first_scan_at) == ({"delivered": 3}, NOON + 2 * DAY)
+    assert scenario.order().delivered_at == NOON + 2 * DAY + HOUR
+
+
+def test_a_scan_says_that_it_is_handed_over_once():
+    scenario = shipped()
+    scenario.later(days=1)
+    told = replace(scan(IN_TRANSIT, scenario.now), handed_over_to=("usps", "U1"))
+    assert names(scenario.scans(told)) == ["checkpoint_recorded", "registered", "handed_over"]
+    assert scenario.scans(told) == []
+    scenario.scans(scan(DELIVERED, scenario.later(days=1)), number="U1", carrier="usps")
+    assert scenario.buckets() == {"delivered": 3}
+
+
+def test_a_scan_of_an_earlier_use_hands_nothing_over():
+    scenario = shipped()
+    told = replace(scan(IN_TRANSIT, NOON - 90 * DAY), handed_over_to=("usps", "U1"))
+    assert names(scenario.scans(told)) == ["checkpoint_recorded"]
+    assert scenario.parcel().last_miles == ()
+
+
+def test_a_last_mile_number_that_was_used_before_keeps_its_earlier_scans():
+    """Last year's parcel of the same number had arrived; a late scan of it moves nothing."""
+    scenario = shipped()
+    scenario.announce("L1")
+    scenario.scan(DELIVERED, NOON - 200 * DAY, number="L1")
+    scenario.hand_over()
+    assert scenario.buckets() == {"shipped": 3}
+    scenario.scan(DELIVERED, NOON - 190 * DAY, number="L1")
+    assert scenario.buckets() == {"shipped": 3}
+    scenario.scan(DELIVERED, NOON + HOUR, number="L1")
+    assert scenario.buckets() == {"delivered": 3}
+
+
+def test_a_number_of_another_order_is_used_again_with_a_warning_and_that_order_keeps_its_scans():
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    scenario.later(days=3)
+    scenario.scan(DELIVERED, NOON + DAY, number="L1")
+    facts = scenario.hand_over()
+    assert the(ParcelRegistered, facts).warnings[0] == "the number was used 3 days before for shopify/2/1"
+    scenario.scan(OUT, number="L1")
+    assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"shipped": 3}, {"delivered": 1})
+    assert scenario.parcel().status is OUT
+
+
+def test_a_shipment_under_a_number_that_was_a_last_mile_is_another_use_of_it():
+    scenario = handed_over()
+    scenario.scan(DELIVERED, number="L1")
+    scenario.later(days=5)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    facts = scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    assert the(ParcelRegistered, facts).warnings[0].startswith("the number was used 5 days before for dhl P1")
+    scenario.scan(DELIVERED, number="L1")
+    assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"delivered": 1})
+
+
+def test_a_parcel_that_nobody_knows_cannot_be_handed_over():
+    with refused(UnknownParcel, "parcel P1 of dhl is not registered"):
+        sent().hand_over()
+
+
+def test_a_parcel_that_did_not_leave_cannot_be_handed_over():
+    scenario = shipped()
+    scenario.void()
+    with refused(ParcelIsVoid, "nothing left in parcel P1"):
+        scenario.hand_over()
+
+
+# --- numbers told by mistake ----------------------------------------------------------------------
+
+
+def test_a_last_mile_that_was_none_is_taken_back_with_what_its_scans_did():
+    scenario = handed_over()
+    scenario.scan(IN_TRANSIT, NOON + DAY)
+    scenario.scan(DELIVERED, number="L1")
+    assert names(scenario.void("L1")) == ["voided", "hand_over_taken_back", "delivery_reopened", "checkpoint_recorded"]
+    assert (scenario.parcel().status, scenario.parcel().last_miles) == (IN_TRANSIT, ())
+    assert scenario.buckets() == {"shipped": 3}
+    assert scenario.void("L1") == []
+    scenario.scan(DELIVERED, scenario.later(hours=1), number="L1")
+    assert scenario.buckets() == {"shipped": 3}
+    assert scenario.parcel("L1").stray is None
+
+
+def test_scans_of_a_last_mile_that_was_none_are_those_of_the_numbers_own_parcel():
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    scenario.later(hours=3)
+    scenario.hand_over()
+    scenario.scan(DELIVERED, scenario.later(days=1), number="L1")
+    assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"shipped": 1})
+    scenario.void("L1")
+    assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"shipped": 3}, {"delivered": 1})
+
+
+def test_a_wrong_last_mile_is_replaced_by_the_right_one():
+    scenario = handed_over()
+    scenario.scan(DELIVERED, number="L1")
+    scenario.announce("L2")
+    scenario.scan(OUT, number="L2")
+    scenario.correct_number("L1", "L2")
+    assert (scenario.parcel().status, scenario.buckets()) == (OUT, {"shipped": 3})
+    assert [number for _, number, _ in scenario.parcel().last_miles] == ["L2"]
+    assert scenario.correct_number("L1", "L2") == []
+
+
+# --- what asks for the parcel ---------------------------------------------------------------------
+
+
+def test_the_parcel_is_found_under_either_number():
+    scenario = handed_over()
+    assert last_miles.one_parcel(scenario.book, "dhl", "L1") == scenario.parcel()
+    assert last_miles.first_mile(scenario.book, "dhl", "L1") == ("dhl", "P1")
+    assert last_miles.first_mile(scenario.book, "dhl", "P1") == ("dhl", "P1")
+
+
+def test_nobody_waits_for_scans_of_a_number_that_only_names_a_parcel():
+    scenario = handed_over()
+    assert not scenario.parcel("L1").awaits_scan
+    assert parcels.readings(scenario.parcel("L1")) == []
+    assert scenario.parcel().awaits_scan
