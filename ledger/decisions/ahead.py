@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ledger.facts import Change
+from ledger.facts import Change, Fact
 from ledger.nouns import NOUNS, stock
 from ledger.nouns.stock import Stock
-from ledger.view import Entry, View
+from ledger.view import Broken, Entry, View
 
 _EVOLVE = {noun.prefix: noun.evolve for noun in NOUNS}
 
@@ -19,19 +19,28 @@ class Ahead(View):
     def __init__(self, view: View) -> None:
         self._view = view
         self._changed: dict[str, Entry] = {}
+        self._pending: dict[str, list[Fact]] = {}
+        """What is folded once somebody looks: most streams are never looked at again."""
 
     def find(self, stream: str) -> Entry | None:
-        return self._changed.get(stream) or self._view.find(stream)
+        found = self._changed.get(stream) or self._view.find(stream)
+        if stream not in self._pending or found is None or type(found.state) is Broken:
+            return found
+        version, state = found
+        if isinstance(state, Stock) and stream not in self._changed:
+            # Folding changes stock in place, and the one below is not ours.
+            state = stock.copied(state)
+        facts, evolve = self._pending.pop(stream), _EVOLVE[stream.partition("-")[0]]
+        fact: Any
+        for fact in facts:
+            if isinstance(state, Stock):
+                stock.part(state, fact)
+            state = evolve(state, fact)
+        self._changed[stream] = Entry(version + len(facts), state)
+        return self._changed[stream]
 
     def add(self, changes: Sequence[Change]) -> list[Change]:
         """Sees these changes too, and returns them."""
-        fact: Any
         for stream, fact in changes:
-            version, state = self.entry(stream)
-            if isinstance(state, Stock):
-                # Folding changes stock in place, and the one below is not ours.
-                state = state if stream in self._changed else stock.copied(state)
-                stock.part(state, fact)
-            evolve = _EVOLVE[stream.partition("-")[0]]
-            self._changed[stream] = Entry(version + 1, evolve(state, fact))
+            self._pending.setdefault(stream, []).append(fact)
         return list(changes)
