@@ -314,11 +314,15 @@ def _state(each: supplier_orders_pb2.Shipment) -> str:
     state = ended or ("delivered" if each.HasField("delivered_at") else "under way")
     if each.HasField("to_collect"):
         state += f", {_of(each.to_collect)} to collect" if state == "under way" else f" with {_of(each.to_collect)}"
-    odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
+    odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities if oddity not in _COUNTED]
     extra = [f"{more.units} of line {more.line_no} extra" for more in each.over]
     unordered = [f"{more.units} of {more.sku} not ordered" for more in each.unordered]
     shared = [f"in a parcel of {each.in_parcel_of}"] if each.in_parcel_of else []
     return ", ".join([state, *odd, *extra, *unordered, *shared])
+
+
+_COUNTED = (supplier_orders_pb2.ODDITY_OVER, supplier_orders_pb2.ODDITY_UNORDERED)
+"""Oddities that are told by their units."""
 
 
 def _parcel(session: Session, each: supplier_orders_pb2.Shipment) -> parcels_pb2.Parcel | None:

@@ -193,5 +193,6 @@ def test_the_console_names_what_is_in_a_parcel_by_its_skus(trade: Trade, ff: Cal
     shown = ff("show", order_id).out
     assert "2 of gift not ordered" in shown
     assert "extra" not in shown
+    assert "left unordered" not in shown
     assert ff("order", "ship", f"{order_id}/1").code == 2
     assert "SKU:UNITS" in ff(*ship, "--sku", "tea").err

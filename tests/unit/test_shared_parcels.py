@@ -321,6 +321,15 @@ def test_the_number_of_a_box_is_corrected_for_all_its_orders():
     assert scenario.correct_number("P1", "P2") == []
 
 
+def test_equal_units_that_left_days_apart_are_two_parcels_of_a_number_after_a_correction():
+    scenario = sent()
+    scenario.later(days=5)
+    scenario.ship(at=NOON, number="P1")
+    scenario.ship({1: 3}, number="P2")
+    scenario.correct_number("P1", "P2")
+    assert [(each.number, each.epoch) for each in scenario.order().shipments] == [("P2", 2), ("P2", 1)]
+
+
 def test_one_order_of_a_box_can_have_left_under_another_number():
     scenario = one_box()
     scenario.scan(DELIVERED)

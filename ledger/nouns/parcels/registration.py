@@ -39,7 +39,7 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     recently = since < timedelta(days=reuse_after_days) and parcel.voided is None
     if recently and not (parcel.order_id or parcel.return_of or parcel.last_mile_of):
         return [_link(registration)]
-    if recently and not parcel.is_over and _same_shipment(parcel, registration):
+    if recently and not parcel.is_over and not registration.order_id and _same_shipment(parcel, registration):
         return []
     again = _used_again(parcel, registration, max(since.days, 0) if recently else None)
     return [again, *_taken_over(parcel, again)]
@@ -95,6 +95,7 @@ def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegister
 
 
 def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
+    """Of what a supplier ships, who records it knows what is the same again."""
     registered = (registration.supplier_order_id, registration.return_of, registration.last_mile_of)
     known = (parcel.supplier_order_id, parcel.return_of, parcel.last_mile_of)
     return known == registered and parcel.by_line == registration.by_line

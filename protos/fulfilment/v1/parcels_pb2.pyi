@@ -527,7 +527,9 @@ class CorrectTrackingRequest(_message.Message):
     tracking_number: _builtins.str
     """The number that was reported. Required."""
     supplier_order_id: _builtins.str
-    """The supplier order that was reported to be in it; needed where the number's newest parcel is another one."""
+    """The supplier order that was reported to be in it; needed where the number's newest parcel is another one. Of a
+    parcel that holds others too, its units alone left under the right number, where they may join a parcel.
+    """
     right_carrier: _builtins.str
     """The right carrier; empty means the same."""
     right_tracking_number: _builtins.str
@@ -580,7 +582,7 @@ class VoidParcelRequest(_message.Message):
     """The tracking number; empty means all parcels of the supplier order."""
     supplier_order_id: _builtins.str
     """The supplier order that was reported to be in it; required without a number, and needed where the number's newest
-    parcel is another one.
+    parcel is another one. Of a parcel that holds others too, its units alone did not leave.
     """
     reason: _builtins.str
     """Why, such as "label_not_used"; at most 200 characters, no personal data. It stands on credit notes."""
