@@ -35,6 +35,7 @@ def parcel() -> None:
     "--goes-on-as", nargs=2, metavar="CARRIER NUMBER", help="The carrier and number of the last mile, if it says so."
 )
 @click.option("--asks", type=words.choice(parcels_pb2.CustomsAsk), help="What customs asks for, where it holds it.")
+@click.option("--asks-of", type=words.choice(common_pb2.Party), help="Of whom; as the order says if not given.")
 @click.option("--answer-by", type=words.INSTANT, help="By when customs wants it.")
 @click.option("--pickup-until", type=words.INSTANT, help="How long it is kept for the customer.")
 @option_request_id()
@@ -53,6 +54,7 @@ def scan(
     expected_by: Timestamp | None,
     goes_on_as: tuple[str, str] | None,
     asks: str | None,
+    asks_of: str | None,
     answer_by: Timestamp | None,
     pickup_until: Timestamp | None,
     request_id: str | None,
@@ -70,6 +72,7 @@ def scan(
         message=message,
         customs_asks=words.number(parcels_pb2.CustomsAsk, asks),
         customs_answer_by=answer_by,
+        customs_asks_of=words.number(common_pb2.Party, asks_of),
         reached_customer=reached_customer,
         pickup_until=pickup_until,
         expected_by=expected_by,
@@ -328,11 +331,12 @@ def _proof(proof: parcels_pb2.DeliveryProof) -> str:
 
 
 def _customs(found: parcels_pb2.Parcel) -> str:
-    """What customs asks for and by when, while it holds the parcel."""
+    """What customs asks for, from whom and by when, while it holds the parcel."""
     if not found.HasField("customs_hold"):
         return ""
     held = found.customs_hold
     asks = f"for {word(parcels_pb2.CustomsAsk, held.asks)}" if held.asks else "nothing yet"
+    asks += f" from the {word(common_pb2.Party, held.asks_of)}" if held.asks_of else ""
     by = minute(held, "answer_by")
     return asks + (f" by {by}" if by else "")
 

@@ -12,6 +12,7 @@ from ledger.terms.clocks import Clock
 
 REASONS: Mapping[MessageKind, tuple[str, ...]] = {
     MessageKind.DELAYED: ("customs", "dispatch_late", "backordered", "carrier", "on_hold", "not_dispatched"),
+    MessageKind.CUSTOMS_REQUEST: ("payment", "documents"),
     MessageKind.PARCEL_ALERT: (
         *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
     ),

@@ -16,6 +16,7 @@ from ledger.nouns.orders import Hold
 from ledger.nouns.parcels import CustomsAsk, CustomsHold
 from ledger.nouns.reviews import Proposal
 from ledger.terms.money import Money, in_64_bits
+from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, is_at_most, is_strict
 
 
@@ -107,7 +108,12 @@ def customs_hold(held: CustomsHold) -> parcels_pb2.CustomsHold:
         since=stamp(held.since),
         asks=customs_ask(held.asks),
         answer_by=stamp(held.answer_by),
+        asks_of=party_if_any(held.asks_of),
     )
+
+
+def party_if_any(who: Party | None) -> Any:
+    return party(who) if who is not None else common_pb2.PARTY_UNSPECIFIED
 
 
 def customs_ask(asks: CustomsAsk | None) -> Any:

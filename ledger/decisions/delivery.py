@@ -15,6 +15,7 @@ from ledger.nouns.orders import Order, OrderFact, Shipment, after_sales
 from ledger.nouns.parcels import (
     GIVEN_UP,
     Checkpoint,
+    CustomsAsk,
     FoundAfterLoss,
     Parcel,
     ParcelRegistered,
@@ -23,6 +24,7 @@ from ledger.nouns.parcels import (
 )
 from ledger.nouns.policies import policy_at
 from ledger.terms.parties import Party
+from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
 
@@ -43,13 +45,21 @@ def record_checkpoints(
     before = parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     facts: list[parcels.ParcelFact] = []
     for scan in scans:
-        for fact in parcels.record_checkpoint(parcel, scan, at):
+        for fact in parcels.record_checkpoint(parcel, _addressed(view, parcel, scan), at):
             parcel = parcels.evolve(parcel, fact)
             facts.append(fact)
     if not facts:
         return []
     touched = [(was, use) for was, use in zip(uses(before), uses(parcel), strict=True) if was is not use]
     return [*changes_of(parcels.stream(carrier, number), facts), *reach(view, touched, facts, now)]
+
+
+def _addressed(view: View, parcel: Parcel, scan: Checkpoint) -> Checkpoint:
+    """The scan with whom customs asks to pay, where the carrier does not say: the seller if it pays the duty (DDP)."""
+    if scan.customs_asks is not CustomsAsk.PAYMENT or scan.customs_asks_of is not None or not parcel.order_id:
+        return scan
+    seller_pays = order_in(view, parcel.order_id).incoterm is Incoterm.DDP
+    return replace(scan, customs_asks_of=Party.RETAILER) if seller_pays else scan
 
 
 def reach(

@@ -45,6 +45,7 @@ from ledger.nouns.recoveries import Recovery
 from ledger.nouns.stock_ups import StockUp
 from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock, Reading
+from ledger.terms.parties import Party
 from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
@@ -300,14 +301,17 @@ def _parcel_stays(status: str) -> Callable[[_Present], str]:
 def _customs_request(now: _Present) -> str:
     if not _parcel_is(now, "customs_held"):
         return "superseded"
-    return "" if _asks_the_customer(now) else "paid_by_the_seller"
+    if _asks_the_customer(now):
+        return ""
+    return "asked_of_another" if now.about.because == CustomsAsk.DOCUMENTS else "paid_by_the_seller"
 
 
 def _asks_the_customer(now: _Present) -> bool:
-    """Whether customs holds the parcel until duty is paid, which the customer does unless the seller does (DDP)."""
-    if now.order is None or now.order.incoterm is Incoterm.DDP or not _parcel_is(now, "customs_held"):
+    """Whether customs holds the parcel until the customer does something; the seller pays its duty under DDP."""
+    held = now.parcel.customs_hold if now.parcel is not None and _parcel_is(now, "customs_held") else None
+    if now.order is None or held is None or held.asks_of is not Party.CUSTOMER:
         return False
-    return now.parcel is not None and now.parcel.checkpoints[-1].customs_asks is CustomsAsk.PAYMENT
+    return held.asks is not CustomsAsk.PAYMENT or now.order.incoterm is not Incoterm.DDP
 
 
 def _loss(now: _Present) -> str:

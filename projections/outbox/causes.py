@@ -230,9 +230,11 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
         yield from _to_customers(_FOR_THE_CUSTOMER[status], parcel, at)
     if status in _LATE:
         yield from _to_customers(MessageKind.DELAYED, parcel, at, because=_LATE[status])
-    if fact.checkpoint.customs_asks is CustomsAsk.PAYMENT:
-        due = fact.checkpoint.customs_answer_by
-        yield from _to_customers(MessageKind.CUSTOMS_REQUEST, parcel, at, due=due)
+    held = parcel.customs_hold
+    if held is not None and held.asks_of is Party.CUSTOMER:
+        # A payment has no reason: so it was asked for before papers were.
+        papers = CustomsAsk.DOCUMENTS.value if held.asks is CustomsAsk.DOCUMENTS else ""
+        yield from _to_customers(MessageKind.CUSTOMS_REQUEST, parcel, at, due=held.answer_by, because=papers)
     if status in _TROUBLE:
         yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
 

@@ -133,12 +133,13 @@ def _parcel(parcel: Parcel, content: Content) -> TrackedParcel:
         customs_answer_by=held.answer_by if held else None,
         estimated_by=parcel.estimated_by,
         last_miles=tuple(each[:2] for each in parcel.last_miles),
+        customs_asks_of=held.asks_of if held else None,
     )
 
 
 TRACKING = projection(
     "tracking",
-    11,
+    12,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
     From(parcels.NOUN, LAST_MILES, _last_miles),

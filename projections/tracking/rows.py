@@ -9,6 +9,7 @@ from ledger.facts import LineNo, Units, Value
 from ledger.nouns.orders import Buckets, Header, Hold, HoldReason, last_of
 from ledger.nouns.orders.supplier_orders import Stage
 from ledger.nouns.parcels import NOT_AWAITED, CustomsAsk, CustomsHold, ParcelStatus
+from ledger.terms.parties import Party
 from projections.machine.rows import Int4, Text
 from projections.machine.tables import table
 
@@ -132,6 +133,7 @@ class TrackedParcel(NamedTuple):
     """When its carrier expects to deliver it."""
     last_miles: tuple[tuple[str, str], ...]
     """Carrier and number of each last mile that it was handed over to."""
+    customs_asks_of: Annotated[Party | None, "text NOT NULL"]
 
     @property
     def last_scan(self) -> LastScan | None:
@@ -143,7 +145,7 @@ class TrackedParcel(NamedTuple):
     def customs_hold(self) -> CustomsHold | None:
         if self.customs_held_since is None:
             return None
-        return CustomsHold(self.customs_held_since, self.customs_asks, self.customs_answer_by)
+        return CustomsHold(self.customs_held_since, self.customs_asks, self.customs_answer_by, self.customs_asks_of)
 
     @property
     def expected_by(self) -> datetime | None:

@@ -102,8 +102,17 @@ def units_of(by_line: Units) -> list[Mapping[str, int]]:
 
 def ask_where(clock: str, supplier_order_id: str) -> Next:
     """Ask a supplier where something is: the same question however often it is copied."""
-    inquiry_id = f"{clock}-{re.sub(r'[^0-9A-Za-z._:#+-]', '-', supplier_order_id)}"[:100]
-    about = {"inquiry_id": inquiry_id, "supplier_order_id": supplier_order_id, "topic": Topic.TRACKING}
+    return _ask_supplier(clock, supplier_order_id, Topic.TRACKING)
+
+
+def ask_about_customs(supplier_order_id: str) -> Next:
+    """Ask a supplier for what customs wants from it."""
+    return _ask_supplier("customs", supplier_order_id, Topic.CUSTOMS)
+
+
+def _ask_supplier(mark: str, supplier_order_id: str, topic: Topic) -> Next:
+    inquiry_id = f"{mark}-{re.sub(r'[^0-9A-Za-z._:#+-]', '-', supplier_order_id)}"[:100]
+    about = {"inquiry_id": inquiry_id, "supplier_order_id": supplier_order_id, "topic": topic}
     return Next(Step.ASK_INQUIRY, {**about, "asked_by": Party.RETAILER, "asked_of": Party.SUPPLIER})
 
 
@@ -142,7 +151,7 @@ KINDS: Mapping[WorkKind, Kind] = {
         "by when customs wants its answer; else when it came up",
         "it moves on; or a case is about all that was in it, and what came back was looked at; or all its money went "
         "back",
-        (Step.RECORD_SCAN, Step.CONFIRM_LOSS, Step.OPEN_CASE, Step.RECORD_INSPECTION),
+        (Step.RECORD_SCAN, Step.CONFIRM_LOSS, Step.OPEN_CASE, Step.RECORD_INSPECTION, Step.ASK_INQUIRY),
     ),
     WorkKind.STOCK: Kind(
         "a stock level needs somebody: oversold, low, running out, sold out, stale",

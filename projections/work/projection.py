@@ -22,7 +22,7 @@ from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import MessageStage as MessageStage
-from ledger.nouns.parcels import GIVEN_UP, Checkpoint, Parcel, ParcelStatus
+from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
 from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock_ups import StockUp, StockUpState
@@ -34,7 +34,7 @@ from ledger.terms.parties import Party
 from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.machine.reads import FIRST
-from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_where, units_of
+from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_about_customs, ask_where, units_of
 from projections.work.orders import of_order
 from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkState, item, task_id_of
 from projections.work.stock import of_sku, of_stock
@@ -117,9 +117,26 @@ def _trouble(parcel: Parcel) -> Item:
         if scan.status is not parcel.status:
             break
         since = scan.at
-    customs, owner = parcel.customs_hold, _TROUBLE[parcel.status]
-    due = customs.answer_by if customs is not None else None
-    return _parcel(parcel, WorkKind.PARCEL, parcel.status, owner, since, _of_trouble(parcel), due)
+    if (held := parcel.customs_hold) is not None and held.asks_of is not None:
+        return _asked_by_customs(parcel, held, held.asks_of, since)
+    return _parcel(parcel, WorkKind.PARCEL, parcel.status, _TROUBLE[parcel.status], since, _of_trouble(parcel), None)
+
+
+_TALKS_TO = {
+    Party.CUSTOMER: Owner.AFTER_SALES,
+    Party.SUPPLIER: Owner.SUPPLIER_MANAGER,
+    Party.RETAILER: Owner.OPERATIONS,
+}
+"""The staff that sees to it that somebody gives customs what it asks for."""
+
+
+def _asked_by_customs(parcel: Parcel, held: CustomsHold, asks_of: Party, since: datetime) -> Item:
+    """Due when customs wants its answer. The customer gets a message by itself; a supplier is asked."""
+    asks_supplier = asks_of is Party.SUPPLIER and parcel.supplier_order_id
+    following = ask_about_customs(parcel.supplier_order_id) if asks_supplier else _of_trouble(parcel)
+    owner = _TALKS_TO.get(asks_of, Owner.OPERATIONS)
+    one = _parcel(parcel, WorkKind.PARCEL, parcel.status, owner, since, following, held.answer_by)
+    return one._replace(because=f"{parcel.status}: {held.asks}, from the {asks_of}")
 
 
 def _of_trouble(parcel: Parcel) -> Next:
@@ -399,7 +416,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    16,
+    17,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

@@ -25,7 +25,7 @@ from ledger.nouns.messages import (
     MessageRetried,
 )
 from ledger.nouns.orders import HoldReason, PaymentKind, PaymentState
-from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
 from ledger.nouns.tasks import (
     TaskAssigned,
@@ -37,9 +37,10 @@ from ledger.nouns.tasks import (
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
+from ledger.terms.shipping import Incoterm
 from projections import work
 from projections.machine.reads import PageOf
-from projections.work import Owner, Work, WorkFilter, WorkKind
+from projections.work import Owner, Step, Work, WorkFilter, WorkKind
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import (
     asking,
@@ -288,6 +289,44 @@ async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     assert await queue.what() == [(WorkKind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
     queue.scenario.scan(ParcelStatus.LOST)
     assert await queue.what() == [(WorkKind.PARCEL, "lost", Owner.AFTER_SALES)]
+
+
+@pytest.mark.parametrize(
+    ("incoterm", "asks", "asks_of", "owner", "because", "step"),
+    [
+        (Incoterm.DAP, CustomsAsk.PAYMENT, None, Owner.AFTER_SALES, "payment, from the customer", Step.RECORD_SCAN),
+        (Incoterm.DDP, CustomsAsk.PAYMENT, None, Owner.OPERATIONS, "payment, from the retailer", Step.RECORD_SCAN),
+        (None, CustomsAsk.DOCUMENTS, None, Owner.OPERATIONS, "documents, from the retailer", Step.RECORD_SCAN),
+        (
+            Incoterm.DDP, CustomsAsk.DOCUMENTS, Party.CUSTOMER, Owner.AFTER_SALES, "documents, from the customer",
+            Step.RECORD_SCAN,
+        ),
+        (
+            Incoterm.DAP, CustomsAsk.DOCUMENTS, Party.SUPPLIER, Owner.SUPPLIER_MANAGER, "documents, from the supplier",
+            Step.ASK_INQUIRY,
+        ),
+    ],
+)  # fmt: skip
+async def test_what_customs_asks_is_due_when_the_answer_is_and_asked_of_who_has_it(
+    tenant: EmptyTenant,
+    incoterm: Incoterm | None,
+    asks: CustomsAsk,
+    asks_of: Party | None,
+    owner: Owner,
+    because: str,
+    step: Step,
+):
+    queue = Queue(tenant, shipped(incoterm=incoterm))
+    answer_by = NOON + 5 * DAY
+    scan = Checkpoint(
+        queue.scenario.now, ParcelStatus.CUSTOMS_HELD,
+        customs_asks=asks, customs_answer_by=answer_by, customs_asks_of=asks_of,
+    )  # fmt: skip
+    queue.scenario.scans(scan)
+    (work,) = await queue.all()
+    assert (work.owner, work.due, work.because) == (owner, answer_by, f"customs_held: {because}")
+    assert work.next.step is step
+    assert queue.scenario.scans(scan) == []
 
 
 @pytest.mark.parametrize("historical", [False, True])

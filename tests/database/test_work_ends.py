@@ -19,7 +19,7 @@ from ledger.nouns import messages, reviews, stock, suppliers
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.messages import About, Audience, MessageAsked, MessageGivenUp, MessageKind, MessageRetried
 from ledger.nouns.orders import CustomsLine, HoldReason, PaymentState
-from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
 from ledger.nouns.stock_ups import StockUpAnswered, StockUpAsked
 from ledger.terms.clocks import Clock
@@ -227,6 +227,16 @@ def a_draft_that_nobody_sent_is_sent() -> Story:
 def customs_lets_a_parcel_go() -> Story:
     scenario = shipped()
     scenario.scan(ParcelStatus.CUSTOMS_HELD)
+    yield scenario
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+
+
+@ends(WorkKind.PARCEL, Step.ASK_INQUIRY)
+def customs_gets_the_papers_of_the_supplier() -> Story:
+    scenario = shipped()
+    held = Checkpoint(scenario.now, ParcelStatus.CUSTOMS_HELD, customs_asks=CustomsAsk.DOCUMENTS)
+    scenario.scans(replace(held, customs_asks_of=Party.SUPPLIER))
     yield scenario
     scenario.later(hours=1)
     scenario.scan(ParcelStatus.IN_TRANSIT)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fulfilment.v1 import admin_pb2, messages_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, messages_pb2, orders_pb2, parcels_pb2
 from fulfilment.v1 import templates_pb2 as pb
 from tests.support.service import Client, Service, fields_of, patiently, refused, serving, stamp
 from tests.support.terminal import Terminal
@@ -184,6 +184,12 @@ def test_a_customer_reads_where_its_parcel_waits_and_what_customs_asks(trade: Tr
         ),
         ("ATTEMPT_FAILED", {}, "ATTEMPT_FAILED", "We missed you"),
         ("CUSTOMS_HELD", {"customs_asks": parcels_pb2.CUSTOMS_ASK_PAYMENT}, "CUSTOMS_REQUEST", "duty and taxes"),
+        (
+            "CUSTOMS_HELD",
+            {"customs_asks": parcels_pb2.CUSTOMS_ASK_DOCUMENTS, "customs_asks_of": common_pb2.PARTY_CUSTOMER},
+            "CUSTOMS_REQUEST",
+            "has the papers or particulars that it needs from you",
+        ),
     ):
         order_id, carrier, number = shipped(trade)
         scan = parcels_pb2.Checkpoint(

@@ -617,7 +617,9 @@ def test_the_console_gives_a_parcel_up_and_shows_what_customs_asks(ff: Callable[
         "--answer-by", "2030-01-02T10:00",
     )  # fmt: skip
     assert result.code == 0, result.err
-    assert "for payment by 2030-01-02 10:00Z" in ff("parcel", "show", "China Post", "RB000000031CN").out
+    assert (
+        "for payment from the customer by 2030-01-02 10:00Z" in ff("parcel", "show", "China Post", "RB000000031CN").out
+    )
     assert "lost" in ff("parcel", "lost", "china-post", "RB000000031CN", "--reason", "tracing_failed").out
     shown = ff("parcel", "show", "china-post", "RB000000031CN").out
     assert "given up" in shown

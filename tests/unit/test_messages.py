@@ -38,6 +38,7 @@ from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.nouns.templates import TemplateWithdrawn, TemplateWritten
 from ledger.terms.clocks import Clock
+from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
 from tests.support.scenario import (
@@ -394,6 +395,15 @@ def test_customs_asks_the_customer_to_pay_unless_the_seller_does():
     scenario = held(Incoterm.DAP, CustomsAsk.DOCUMENTS)
     delay = notice(MessageKind.DELAYED, scenario, **DISPATCHED, because="customs")
     assert facts_of(ask(scenario, delay)) == ["asked"]
+
+
+def test_customs_asks_for_papers_whom_the_carrier_names():
+    for asks_of, facts in ((Party.CUSTOMER, []), (Party.SUPPLIER, ["asked_of_another"])):
+        scenario = shipped(incoterm=Incoterm.DDP)
+        scan = Checkpoint(scenario.now, ParcelStatus.CUSTOMS_HELD, customs_asks=CustomsAsk.DOCUMENTS)
+        scenario.scans(replace(scan, customs_asks_of=asks_of))
+        request = notice(MessageKind.CUSTOMS_REQUEST, scenario, **DISPATCHED, because="documents")
+        assert facts_of(ask(scenario, request)) == ["asked", *facts]
 
 
 def test_a_loss_is_told_unless_the_parcel_turns_up_first():

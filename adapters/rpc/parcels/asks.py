@@ -17,6 +17,7 @@ from ledger.decisions import corrections, delivery, last_miles
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import orders, parcels, policies
+from ledger.terms.parties import Party
 from ledger.view import View
 
 _parcel_status = enum(pb.ParcelStatus, parcels.ParcelStatus)
@@ -63,6 +64,9 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
     require(asks is None or held, "customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
     answer_by = shapes.instant(scan, "customs_answer_by")
     require(answer_by is None or asks is not None, "customs_answer_by", "needs customs_asks")
+    able = (Party.CUSTOMER, Party.RETAILER, Party.SUPPLIER)
+    asks_of = shapes.party(scan.customs_asks_of, "customs_asks_of", *able) if scan.customs_asks_of else None
+    require(asks_of is None or asks is not None, "customs_asks_of", "needs customs_asks")
     delivered = status is parcels.ParcelStatus.DELIVERED
     require(delivered or not scan.reached_customer, "reached_customer", "needs the status PARCEL_STATUS_DELIVERED")
     pickup_until = shapes.instant(scan, "pickup_until")
@@ -76,6 +80,7 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
         shapes.country_if_known(scan.country, "country", warnings),
         customs_asks=asks,
         customs_answer_by=answer_by,
+        customs_asks_of=asks_of,
         reached_customer=scan.reached_customer,
         pickup_until=pickup_until,
         expected_by=shapes.instant(scan, "expected_by"),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.rpc.shows import carrier_number, customs_ask, customs_hold, line_units, money, parcel_status, stamp
+from adapters.rpc.shows import (
+    carrier_number,
+    customs_ask,
+    customs_hold,
+    line_units,
+    money,
+    parcel_status,
+    party_if_any,
+    stamp,
+)
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.parcels import Checkpoint, Content, DeliveryProven, Parcel
@@ -30,6 +39,7 @@ def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
         country=scan.country,
         customs_asks=customs_ask(scan.customs_asks),
         customs_answer_by=stamp(scan.customs_answer_by),
+        customs_asks_of=party_if_any(scan.customs_asks_of),
         message=message,
         of_earlier_use=earlier,
         reached_customer=scan.reached_customer,

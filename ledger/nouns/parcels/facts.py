@@ -131,6 +131,11 @@ class CustomsAsk(StrEnum):
     PROHIBITED = "prohibited"
     """Nothing helps: the goods may not enter."""
 
+    @property
+    def usually_of(self) -> Party:
+        """Whom it is asked of where nobody says: duty of the buyer, papers of the retailer, who sells."""
+        return Party.CUSTOMER if self is CustomsAsk.PAYMENT else Party.RETAILER
+
 
 class Checkpoint(Value, frozen=True):
     """One scan, at the carrier's own time."""
@@ -147,6 +152,8 @@ class Checkpoint(Value, frozen=True):
     """What is asked for, where customs holds the parcel."""
     customs_answer_by: datetime | None = None
     """By when it has to be there."""
+    customs_asks_of: Party | None = None
+    """Who has to give it; None where neither the carrier nor the order's terms say."""
     reached_customer: bool = False
     """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
     pickup_until: datetime | None = None

@@ -19,6 +19,7 @@ from ledger.nouns.parcels.facts import (
 )
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from ledger.view import View
 
 
@@ -38,6 +39,8 @@ class CustomsHold(Value, frozen=True):
     asks: CustomsAsk | None = None
     """None while it is not known."""
     answer_by: datetime | None = None
+    asks_of: Party | None = None
+    """Who has to give it; None while it is not known what it is."""
 
 
 class Content(Value, frozen=True):
@@ -151,7 +154,9 @@ class Parcel(Value, frozen=True):
         scans = (scan for scan in reversed(self.checkpoints) if scan.status is not ParcelStatus.DELIVERED)
         held = list(takewhile(lambda scan: scan.status is ParcelStatus.CUSTOMS_HELD, scans))
         asking = next((scan for scan in held if scan.customs_asks is not None), held[-1])
-        return CustomsHold(held[-1].at, asking.customs_asks, asking.customs_answer_by)
+        asks = asking.customs_asks
+        asks_of = asking.customs_asks_of or (asks.usually_of if asks is not None else None)
+        return CustomsHold(held[-1].at, asks, asking.customs_answer_by, asks_of)
 
     @property
     def last_seen_at(self) -> datetime:
