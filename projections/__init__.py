@@ -1,6 +1,7 @@
 """Read models: one file or folder for each question, with its tables, how rows are computed, and its queries."""
 
 from projections.cases import CASES
+from projections.clearing import CLEARING
 from projections.customer_invoices import CUSTOMER_INVOICES
 from projections.inquiries import WAITING_INQUIRIES
 from projections.machine.projection import Projection
@@ -33,5 +34,6 @@ PROJECTIONS: tuple[Projection, ...] = (
     WORK,
     TRADE,
     ORDER_MONEY,
+    CLEARING,
 )
 """Every question there is; a new one is added here and nowhere else."""

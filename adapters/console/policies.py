@@ -48,6 +48,7 @@ _GROUPS = {
         "send_within_hours",
         "shipping_services",
         "customs_allowance_days",
+        "held_parcel_costs_minor",
         "on_payment_reversed",
         "seller",
         "suspected_lost_after_days",

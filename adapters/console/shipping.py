@@ -48,11 +48,48 @@ def services(session: Session, at: Any) -> None:
             "yes" if each.tracked else "no",
             ", ".join(each.origins),
             ", ".join(each.destinations),
+            ", ".join(word(shipping_pb2.Incoterm, terms).upper() for terms in each.incoterms),
+            f"{each.held_basis_points / 100:g} %" if each.held_basis_points else "",
         ]
         for each in found
     ]
     headings = ["service", "carriers", "goes", ">days", ">cost", ">per kg", ">up to", "worth up to", "tracked"]
-    session.out.table([*headings, "from", "to"], rows)
+    session.out.table([*headings, "from", "to", "duty", ">held"], rows)
+
+
+@shipping.command()
+@click.option("--agree", is_flag=True, help="Agree the shares for the services, as a policy from now on.")
+@click.pass_obj
+def clearing(session: Session, agree: bool) -> None:
+    """Show which share of the parcels of each service customs held."""
+    request = shipping_pb2.GetServiceClearingRequest()
+    found = session.client.call(session.client.reports.GetServiceClearing, request)
+    if agree:
+        _agree(session, {each.service: each.held_basis_points for each in found.services if _is_known(each)})
+    if session.json:
+        session.out.json(words.as_json(found))
+        return
+    rows = [
+        [each.service, each.parcels, each.held, f"{each.held_basis_points / 100:g} %" if _is_known(each) else "too few"]
+        for each in found.services
+    ]
+    session.out.table(["service", ">parcels", ">held", ">share"], rows, empty="No parcel has crossed a border yet.")
+
+
+def _is_known(each: shipping_pb2.ServiceClearing) -> bool:
+    return each.HasField("held_basis_points")
+
+
+def _agree(session: Session, shares: dict[str, int]) -> None:
+    """The policy in force with these shares; of a service that is not named nothing changes."""
+    found = session.client.call(session.client.admin.GetPolicy, admin_pb2.GetPolicyRequest())
+    policy = found.in_force.policy
+    for service in policy.shipping_services:
+        service.held_basis_points = shares.get(service.code, service.held_basis_points)
+    request = admin_pb2.AgreePolicyRequest(
+        context=session.client.context(None), policy=policy, seen_versions=found.versions
+    )
+    session.client.call(session.client.admin.AgreePolicy, request)
 
 
 @shipping.command()

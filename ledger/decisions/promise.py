@@ -29,7 +29,17 @@ def chosen_service(
     if not (origin and order.destination.country):
         return None
     worth, weight = _worth_and_weight(order, units)
-    wanted = Consignment(origin, order.destination.country, order.placed.priority, Money(worth, order.currency), weight)
+    crosses = border(supplier, order.destination, warehouse) is Border.CROSSED
+    wanted = Consignment(
+        origin,
+        order.destination.country,
+        order.placed.priority,
+        Money(worth, order.currency),
+        weight,
+        crosses,
+        order.incoterm,
+        policy.held_parcel_costs_minor,
+    )
     return choose(policy.shipping_services, wanted)
 
 

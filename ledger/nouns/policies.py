@@ -227,6 +227,9 @@ class Policy(Value, frozen=True):
     """What goods may be sent with."""
     customs_allowance_days: int = 3
     """What a promise adds where goods cross a customs border."""
+    held_parcel_costs_minor: int = 0
+    """What it costs when customs holds a parcel, in the currency of the services: the choice of one counts their held
+    shares by it; 0 leaves them out."""
     seller: Seller | None = None
     """Who sells, as customs papers name it; without it they name the supplier alone."""
     first_answer_within_hours: int = 24

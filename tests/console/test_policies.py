@@ -80,6 +80,7 @@ EVERYTHING = admin_pb2.Policy(
     brand_pack_fallback="flyer",
     shipping_services=[BOAT],
     customs_allowance_days=0,
+    held_parcel_costs_minor=36,
     seller=admin_pb2.Seller(name="Shop Ltd", address=["1 Oak Street"], country="DE", tax_id="DE1"),
     first_answer_within_hours=31,
     evidence_within_days=32,
@@ -175,7 +176,7 @@ def test_before_anything_is_agreed_the_defaults_hold(client: Client):
     assert found.in_force.policy == found.defaults
     assert not found.in_force.HasField("effective_from")
     assert (found.defaults.return_window_days, found.defaults.rate_targets.order_defect) == (14, 100)
-    assert len(found.defaults.shipping_services) == 5
+    assert len(found.defaults.shipping_services) == 6
 
 
 def test_every_term_is_answered_as_it_was_agreed(client: Client):
@@ -352,7 +353,7 @@ def test_a_term_without_a_value_is_the_default_again(ff: Shell, client: Client):
     )
     assert re.search(r"cover_days +18 +3\n", result.out)
     policy = read(client).in_force.policy
-    assert (len(policy.shipping_services), policy.rate_weights.response) == (5, 5)
+    assert (len(policy.shipping_services), policy.rate_weights.response) == (6, 5)
     assert not policy.HasField("seller")
 
 

@@ -193,7 +193,7 @@ def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
             write_down(shop, scenario.log[before:])
             assert rebuild(shop, "tracking").equal
         until(lambda: caught_up(shop))
-    assert len(contents(shop)["tracking_orders"]) == 4
+    assert len(contents(shop)["tracking_orders"]) == 5
 
 
 def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
@@ -204,13 +204,13 @@ def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pyte
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
         until(lambda: one(connection, query, shop) == TRACKING.shape + 1)
         until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 4 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 5 * 7
         assert "in a new shape" in statuses(shop)["tracking"].rebuild
         # A projector of the older version leaves it alone.
         with projector(shop.conninfo):
             write_down(shop, _more())
             until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 5 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 6 * 7
 
 
 WIDER = changed(TRACKING.tables[0], columns={**TRACKING.tables[0].columns, "more": Column("int4 NOT NULL DEFAULT 1")})
@@ -262,7 +262,7 @@ async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: 
                 await asyncio.to_thread(until, lambda: caught_up(shop))
         await asyncio.to_thread(until, lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
         assert "equal" in (await asyncio.to_thread(statuses, shop))["tracking"].rebuild
-    assert len(contents(shop)["tracking_orders"]) == 5
+    assert len(contents(shop)["tracking_orders"]) == 6
 
 
 def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: EmptyTenant):
@@ -284,7 +284,7 @@ def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: Empty
             )
             held.close()
             until(lambda: statuses(shop, projections)["tracking"].error is None and caught_up(shop))
-    assert len(contents(shop)["tracking_orders"]) == 5
+    assert len(contents(shop)["tracking_orders"]) == 6
 
 
 def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant):

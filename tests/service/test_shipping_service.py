@@ -160,6 +160,7 @@ def test_the_agreed_table_of_services_is_listed_page_by_page(client: Client):
     assert [each.code for each in (*first.services, *rest.services)] == [
         "domestic_economy",
         "domestic_express",
+        "domestic_parcel",
         "international_light",
         "international_line",
         "international_express",
@@ -184,7 +185,7 @@ def test_another_table_holds_from_its_date_on(client: Client):
 
     boat.carriers[:] = ["cosco"]
     assert listed(later) == [boat]
-    assert len(listed(NOW)) == 5
+    assert len(listed(NOW)) == 6
 
 
 @pytest.mark.parametrize(
@@ -560,6 +561,40 @@ def test_the_console_says_in_which_customs_territory_an_address_is(client: Clien
     error = refused(client.admin.FindCustomsTerritory, shipping_pb2.FindCustomsTerritoryRequest())
     assert fields_of(error) == ["country"]
     assert ff("shipping", "territory", "Utopia").code == 1
+
+
+def test_the_console_shows_how_services_clear_and_for_which_duty_they_run(
+    client: Client, ff: Callable[..., CommandResult]
+):
+    assert ff("shipping", "clearing").code == 0
+    listed = ff("shipping", "services").out
+    assert "domestic_parcel" in listed
+    assert "AT, BE, BG" in listed
+    paid = shipping_pb2.ShippingService(
+        code="double_clearance", carriers=["yunexpress"], international=True, days_from=7, days_to=14,
+        cost=common_pb2.Money(amount_minor=2000, currency="CNY"), incoterms=[shipping_pb2.INCOTERM_DDP],
+        held_basis_points=150,
+    )  # fmt: skip
+    policy = admin_pb2.Policy(shipping_services=[paid], held_parcel_costs_minor=5000)
+    later = stamp(NOW + timedelta(days=500))
+    client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=policy, effective_from=later))
+    found = client.admin.GetPolicy(admin_pb2.GetPolicyRequest(at=later)).in_force.policy
+    assert (list(found.shipping_services), found.held_parcel_costs_minor) == ([paid], 5000)
+    shown = ff("shipping", "services", "--at", f"{NOW + timedelta(days=501):%Y-%m-%d}").out
+    assert "DDP" in shown
+    assert "1.5 %" in shown
+    paid.incoterms[:] = [9]  # type: ignore[list-item]
+    policy = admin_pb2.Policy(shipping_services=[paid])
+    error = refused(client.admin.AgreePolicy, admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
+    assert fields_of(error) == ["policy.shipping_services[0].incoterms[0]"]
+
+
+def test_shares_that_are_known_are_agreed_for_the_services(client: Client, ff: Callable[..., CommandResult]):
+    before = client.admin.GetPolicy(admin_pb2.GetPolicyRequest())
+    assert ff("shipping", "clearing", "--agree").code == 0
+    after = client.admin.GetPolicy(admin_pb2.GetPolicyRequest())
+    # Of fewer than twenty parcels nothing is known, so nothing changes.
+    assert after.in_force.policy == before.in_force.policy
 
 
 # --- the console ------------------------------------------------------------------------------------

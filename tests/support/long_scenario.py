@@ -14,6 +14,7 @@ from ledger.nouns.stock_ups import StockUpAsked
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
+from ledger.terms.shipping import Incoterm, Priority
 from tests.support.casework import Desk
 from tests.support.invoicing import Invoicing, billed
 from tests.support.recovering import Recovering, refund
@@ -63,4 +64,11 @@ def long_scenario() -> Scenario:
     desk = Desk(scenario)
     for case_id in ("case-1", "case-2"):
         desk.opens(case_id=case_id)
+    scenario.approve("silk", country="CN")
+    scenario.feed(10, "scarf", "silk")
+    scarf = line(1, "scarf", 1, "silk", title="Scarf", hs_code="621410", origin="CN", weight_grams=80)
+    scenario.place(scarf, order_id="shopify/5", priority=Priority.EXPRESS, incoterm=Incoterm.DDP)
+    scenario.send("shopify/5/1")
+    scenario.ship(supplier_order_id="shopify/5/1", number="P5")
+    scenario.scan(ParcelStatus.CUSTOMS_HELD, number="P5")
     return scenario

@@ -68,5 +68,5 @@ def test_orders_of_later_follow_what_is_known_now_and_those_of_before_keep_their
     scenario.place(order_id="shopify/2")
     shipping = scenario.supplier_order("shopify/2/1").shipping
     assert shipping is not None
-    assert shipping.code == "domestic_economy"
+    assert shipping.code == "domestic_parcel"
     assert scenario.supplier_order().shipping is None

@@ -195,7 +195,7 @@ def test_goods_of_two_houses_are_two_supplier_orders():
     drafted = {name: (each.warehouse, sorted(each.shares)) for name, each in scenario.order().supplier_orders.items()}
     assert drafted == {FIRST: ("ber", [1]), SECOND: ("szx", [2])}
     services = [each.shipping.code for each in scenario.order().supplier_orders.values() if each.shipping]
-    assert services == ["domestic_economy", "international_light"]
+    assert services == ["domestic_parcel", "international_light"]
 
 
 def test_only_what_leaves_from_behind_a_border_needs_customs_data():

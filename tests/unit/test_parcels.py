@@ -16,6 +16,7 @@ from ledger.nouns.parcels import (
     ParcelStatus,
     UnknownParcel,
 )
+from ledger.terms.parties import Party
 from tests.support.scenario import DAY, HOUR, NOON, a_shop, delivered, names, refused, scan, shipped
 
 IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
@@ -171,13 +172,13 @@ def held(asks: CustomsAsk | None, at: datetime = NOON, answer_by: datetime | Non
 def test_a_parcel_that_customs_holds_names_what_is_asked_for_and_by_when():
     scenario = shipped()
     scenario.scans(held(CustomsAsk.DOCUMENTS, answer_by=NOON + 7 * DAY))
-    assert scenario.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.DOCUMENTS, NOON + 7 * DAY)
+    assert scenario.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.DOCUMENTS, NOON + 7 * DAY, Party.RETAILER)
 
 
 def test_a_later_scan_that_says_only_held_keeps_what_was_asked_for():
     scenario = shipped()
     scenario.scans(held(None), held(CustomsAsk.PAYMENT, NOON + HOUR), held(None, NOON + 2 * HOUR))
-    assert scenario.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.PAYMENT)
+    assert scenario.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.PAYMENT, asks_of=Party.CUSTOMER)
 
 
 def test_leaving_the_hold_clears_it():
@@ -194,4 +195,6 @@ def test_a_denied_delivery_does_not_end_a_customs_hold():
     scenario.scans(held(CustomsAsk.PAYMENT, scenario.now - HOUR))
     assert scenario.parcel().customs_hold is None
     scenario.scans(held(None, scenario.now + HOUR))
-    assert scenario.parcel().customs_hold == CustomsHold(scenario.now - HOUR, CustomsAsk.PAYMENT)
+    assert scenario.parcel().customs_hold == CustomsHold(
+        scenario.now - HOUR, CustomsAsk.PAYMENT, asks_of=Party.CUSTOMER
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.facts import Sealed
 from ledger.nouns.orders import Line, OrderConfirmed
@@ -124,7 +125,43 @@ def test_a_service_serves_only_the_countries_that_it_names():
     table = (*DEFAULT_SERVICES, line_to_brazil)
     assert sends("CN", "BR", services=table, weight_grams=10).code == "brazil_line"
     assert sends("CN", "DE", services=table, weight_grams=10).code == "international_light"
-    assert sends("DE", "BR", services=table, weight_grams=10).code == "international_light"
+    assert sends("DE", "BR", services=table, weight_grams=10).code == "international_express"
+
+
+def test_the_usual_services_run_where_their_carriers_collect():
+    assert sends("DE", "DE", weight_grams=10).code == "domestic_parcel"
+    assert sends("DE", "FR", weight_grams=10).code == "international_express"
+    assert sends("BR", "BR", weight_grams=10).because == "no service from BR to BR"
+
+
+def over_a_border(services: tuple[ShippingService, ...], **more: Any) -> Chosen:
+    return sends(services=services, crosses_border=True, **more)
+
+
+def test_over_a_border_a_service_takes_goods_under_its_own_terms_of_duty_alone():
+    unpaid = ShippingService("post", ("china-post",), True, 14, 28, Money(800, "CNY"), incoterms=(Incoterm.DAP,))
+    paid = ShippingService("double_clearance", ("yunexpress",), True, 7, 14, Money(2000, "CNY"))
+    table = (unpaid, replace(paid, incoterms=(Incoterm.DDP,)))
+    assert over_a_border(table, incoterm=Incoterm.DAP).code == "post"
+    chosen = over_a_border(table, incoterm=Incoterm.DDP)
+    assert (chosen.code, chosen.because) == ("double_clearance", "the only one; post does not clear goods under DDP")
+    assert over_a_border(table).because == "cheapest of 2"
+    assert sends(services=table, incoterm=Incoterm.DDP).code == "post"
+    assert over_a_border((unpaid, paid), incoterm=Incoterm.DDP).code == "double_clearance"
+
+
+def test_what_customs_holds_counts_where_the_policy_says_what_that_costs():
+    often_held = ShippingService("post", ("china-post",), True, 14, 28, Money(800, "CNY"), held_basis_points=1000)
+    seldom_held = replace(often_held, code="line", cost=Money(1000, "CNY"), held_basis_points=200)
+    table = (often_held, seldom_held)
+    assert over_a_border(table).because == "cheapest of 2"
+    assert over_a_border(table).code == "post"
+    # 8.00 and a tenth of 25.00 are as much as 10.00 and a fiftieth of it; from then on the line is cheaper.
+    assert over_a_border(table, held_costs_minor=2500).code == "post"
+    chosen = over_a_border(table, held_costs_minor=2507)
+    assert (chosen.code, chosen.because) == ("line", "cheapest of 2, counting what customs holds")
+    assert chosen.cost == Money(1000, "CNY")
+    assert sends(services=table, held_costs_minor=9999).code == "post"
 
 
 def test_of_an_unknown_weight_no_limit_is_looked_at_and_no_cost_is_given():
@@ -168,7 +205,7 @@ def test_the_table_in_force_when_the_order_is_confirmed_counts():
     scenario.agree(shipping_services=(slow_boat,))
     placed(scenario)
     assert scenario.supplier_order().shipping == Chosen(
-        "slow_boat", "the only one", ("cosco",), 30, 45, Money(100, "CNY")
+        "slow_boat", "the only one", ("cosco",), 30, 45, Money(100, "CNY"), crosses_border=True
     )
 
 
@@ -196,7 +233,7 @@ def test_within_a_customs_union_the_promise_needs_no_customs_allowance():
     scenario.approve("acme", country="FR")
     scenario.feed(10)
     placed(scenario, line(1, "tea", 3))
-    assert scenario.order().promised_by == NOON + 48 * HOUR + 28 * DAY
+    assert scenario.order().promised_by == NOON + 48 * HOUR + 5 * DAY
 
 
 def test_an_express_order_is_promised_by_the_express_clock():
@@ -220,7 +257,7 @@ def test_an_order_of_several_suppliers_promises_the_latest():
     scenario.feed(10, "mug", "bolt")
     placed(scenario, line(1, "mug", 1, "bolt"), line(2, "tea", 1, **CUSTOMS))
     assert [each.shipping.code for each in scenario.order().supplier_orders.values() if each.shipping] == [
-        "domestic_economy",
+        "domestic_parcel",
         "international_light",
     ]
     assert scenario.order().promised_by == NOON + 48 * HOUR + 31 * DAY
@@ -230,6 +267,27 @@ def test_the_allowance_for_customs_is_the_policys():
     scenario = a_chinese_shop()
     scenario.agree(customs_allowance_days=10)
     assert placed(scenario).order().promised_by == NOON + 48 * HOUR + 38 * DAY
+
+
+def test_the_terms_of_duty_and_the_costs_of_a_hold_are_those_of_order_and_policy():
+    post = ShippingService("post", ("china-post",), True, 14, 28, Money(800, "CNY"), held_basis_points=10_000)
+    line_ = ShippingService("line", ("yanwen",), True, 7, 14, Money(900, "CNY"))
+    scenario = a_chinese_shop()
+    scenario.agree(shipping_services=(post, line_))
+    placed(scenario)
+    assert scenario.supplier_order().shipping == Chosen(
+        "post", "cheapest of 2", ("china-post",), 14, 28, Money(800, "CNY"), crosses_border=True
+    )
+    scenario = a_chinese_shop()
+    scenario.agree(shipping_services=(post, line_), held_parcel_costs_minor=200)
+    chosen = placed(scenario).supplier_order().shipping
+    assert chosen is not None
+    assert chosen.code == "line"
+    scenario = a_chinese_shop()
+    scenario.agree(shipping_services=(replace(post, incoterms=(Incoterm.DAP,)), line_))
+    chosen = placed(scenario).supplier_order().shipping
+    assert chosen is not None
+    assert (chosen.code, chosen.because) == ("line", "the only one; post does not clear goods under DDP")
 
 
 def test_without_an_agreed_dispatch_clock_nothing_is_promised_and_the_order_says_why():

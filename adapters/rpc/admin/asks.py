@@ -23,8 +23,13 @@ from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
 from ledger.terms import rates
 from ledger.terms.parties import Party
-from ledger.terms.shipping import ShippingService
+from ledger.terms.shipping import Incoterm, ShippingService
 
+_INCOTERMS: dict[int, Incoterm] = {
+    shipping_pb2.INCOTERM_DDP: Incoterm.DDP,
+    shipping_pb2.INCOTERM_DAP: Incoterm.DAP,
+    shipping_pb2.INCOTERM_DDU: Incoterm.DAP,
+}
 _WEEK = 7 * 86_400
 _MOST_TERMS = 200
 
@@ -54,6 +59,7 @@ _FIGURES = {
     "remind_before_hours": (0, 1000),
     "delay_notice_hours": (0, 1000),
     "customs_allowance_days": (0, 365),
+    "held_parcel_costs_minor": (0, 1_000_000_000),
     "first_answer_within_hours": (1, 1000),
     "evidence_within_days": (1, 1000),
     "free_return_within_days": (0, 1000),
@@ -214,7 +220,14 @@ def _service(given: shipping_pb2.ShippingService, field: str, warnings: list[str
         tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
         _countries(given.origins, f"{field}.origins", warnings),
         _countries(given.destinations, f"{field}.destinations", warnings),
+        tuple(dict.fromkeys(_incoterm(each, f"{field}.incoterms[{i}]") for i, each in enumerate(given.incoterms))),
+        count(given.held_basis_points, f"{field}.held_basis_points", most=10_000),
     )
+
+
+def _incoterm(value: int, field: str) -> Incoterm:
+    require(value in _INCOTERMS, field, f"{value} is none of DDP, DAP and DDU")
+    return _INCOTERMS[value]
 
 
 def _countries(given: Sequence[str], field: str, warnings: list[str]) -> tuple[str, ...]:

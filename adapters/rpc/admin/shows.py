@@ -14,6 +14,7 @@ from ledger.nouns.policies import ClaimTerms, Policy, RerouteAfter, Seller
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import ShippingService
 
+_incoterm = number_of(shipping_pb2.Incoterm)
 _sending_mode = number_of(pb.SendingMode)
 _document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
 
@@ -91,4 +92,6 @@ def shipping_service(service: ShippingService) -> shipping_pb2.ShippingService:
         most_value=[common_pb2.Money(amount_minor=m.amount_minor, currency=m.currency) for m in service.most_value],
         origins=service.origins,
         destinations=service.destinations,
+        incoterms=map(_incoterm, service.incoterms),
+        held_basis_points=service.held_basis_points,
     )

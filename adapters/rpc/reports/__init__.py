@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.rpc.reports.clearing import ClearingQueries
 from adapters.rpc.reports.money_totals import MoneyTotalQueries
 from adapters.rpc.reports.obligations import ObligationQueries
 from adapters.rpc.reports.scorecards import ScorecardQueries
@@ -22,6 +23,7 @@ class ReportQueries(
     TradeQueries,
     TotalQueries,
     MoneyTotalQueries,
+    ClearingQueries,
     StockLevelQueries,
 ):
     """ReportService."""

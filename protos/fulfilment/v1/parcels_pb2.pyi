@@ -146,8 +146,13 @@ class CustomsHold(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     ASKS_FIELD_NUMBER: _builtins.int
     ANSWER_BY_FIELD_NUMBER: _builtins.int
+    ASKS_OF_FIELD_NUMBER: _builtins.int
     asks: Global___CustomsAsk.ValueType
     """What is asked for, if that was said."""
+    asks_of: _common_pb2.Party.ValueType
+    """Who has to give it: where the carrier did not say, the customer a payment, unless the seller pays the duty (DDP), and
+    the retailer all else. Unspecified while it is not known what is asked for.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when, by the carrier's own time."""
@@ -162,10 +167,11 @@ class CustomsHold(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         asks: Global___CustomsAsk.ValueType = ...,
         answer_by: _timestamp_pb2.Timestamp | None = ...,
+        asks_of: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "asks", b"asks", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "asks", b"asks", "asks_of", b"asks_of", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -191,6 +197,7 @@ class Checkpoint(_message.Message):
     EXPECTED_BY_FIELD_NUMBER: _builtins.int
     HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
     TOLD_UNDER_FIELD_NUMBER: _builtins.int
+    CUSTOMS_ASKS_OF_FIELD_NUMBER: _builtins.int
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
@@ -211,6 +218,10 @@ class Checkpoint(_message.Message):
     reached_customer: _builtins.bool
     """Whether the carrier says that it was delivered to the customer, or to somebody there. Only with the status
     DELIVERED; without it, a delivery after RETURNING is the return's arrival at the sender.
+    """
+    customs_asks_of: _common_pb2.Party.ValueType
+    """Who has to give it: the customer, the retailer or the supplier; only with customs_asks. Unspecified where the carrier
+    does not say, which for a payment that the seller owes (DDP) is completed.
     """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -257,10 +268,11 @@ class Checkpoint(_message.Message):
         expected_by: _timestamp_pb2.Timestamp | None = ...,
         handed_over_to: _common_pb2.CarrierNumber | None = ...,
         told_under: _common_pb2.CarrierNumber | None = ...,
+        customs_asks_of: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by", "expected_by", b"expected_by", "handed_over_to", b"handed_over_to", "pickup_until", b"pickup_until", "told_under", b"told_under"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "expected_by", b"expected_by", "handed_over_to", b"handed_over_to", "message", b"message", "of_earlier_use", b"of_earlier_use", "pickup_until", b"pickup_until", "reached_customer", b"reached_customer", "status", b"status", "told_under", b"told_under"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "customs_asks_of", b"customs_asks_of", "expected_by", b"expected_by", "handed_over_to", b"handed_over_to", "message", b"message", "of_earlier_use", b"of_earlier_use", "pickup_until", b"pickup_until", "reached_customer", b"reached_customer", "status", b"status", "told_under", b"told_under"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

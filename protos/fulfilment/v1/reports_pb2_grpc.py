@@ -6,6 +6,7 @@ import warnings
 from fulfilment.v1 import money_totals_pb2 as fulfilment_dot_v1_dot_money__totals__pb2
 from fulfilment.v1 import obligations_pb2 as fulfilment_dot_v1_dot_obligations__pb2
 from fulfilment.v1 import scorecards_pb2 as fulfilment_dot_v1_dot_scorecards__pb2
+from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 from fulfilment.v1 import statements_pb2 as fulfilment_dot_v1_dot_statements__pb2
 from fulfilment.v1 import stock_levels_pb2 as fulfilment_dot_v1_dot_stock__levels__pb2
 from fulfilment.v1 import supplier_reviews_pb2 as fulfilment_dot_v1_dot_supplier__reviews__pb2
@@ -154,6 +155,11 @@ class ReportServiceStub:
                 '/fulfilment.v1.ReportService/GetMoneyTotals',
                 request_serializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.FromString,
+                _registered_method=True)
+        self.GetServiceClearing = channel.unary_unary(
+                '/fulfilment.v1.ReportService/GetServiceClearing',
+                request_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingResponse.FromString,
                 _registered_method=True)
         self.ListPaymentDifferences = channel.unary_unary(
                 '/fulfilment.v1.ReportService/ListPaymentDifferences',
@@ -340,6 +346,13 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetServiceClearing(self, request, context):
+        """Counts how many parcels of each shipping service customs held at a border, by the retailer's own history.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPaymentDifferences(self, request, context):
         """Lists orders of which other money came in than they cost, by payments whose amounts are known.
         """
@@ -475,6 +488,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.GetMoneyTotals,
                     request_deserializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.SerializeToString,
+            ),
+            'GetServiceClearing': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServiceClearing,
+                    request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingResponse.SerializeToString,
             ),
             'ListPaymentDifferences': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPaymentDifferences,
@@ -1072,6 +1090,33 @@ class ReportService:
             '/fulfilment.v1.ReportService/GetMoneyTotals',
             fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsRequest.SerializeToString,
             fulfilment_dot_v1_dot_money__totals__pb2.GetMoneyTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServiceClearing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/GetServiceClearing',
+            fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingRequest.SerializeToString,
+            fulfilment_dot_v1_dot_shipping__pb2.GetServiceClearingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fulfilment.v1 import money_totals_pb2 as _money_totals_pb2
 from fulfilment.v1 import obligations_pb2 as _obligations_pb2
 from fulfilment.v1 import scorecards_pb2 as _scorecards_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import statements_pb2 as _statements_pb2
 from fulfilment.v1 import stock_levels_pb2 as _stock_levels_pb2
 from fulfilment.v1 import supplier_reviews_pb2 as _supplier_reviews_pb2
@@ -101,6 +102,8 @@ class ReportServiceStub:
     """Counts everything that each supplier dispatched."""
     GetMoneyTotals: _grpc.UnaryUnaryMultiCallable[_money_totals_pb2.GetMoneyTotalsRequest, _money_totals_pb2.GetMoneyTotalsResponse]
     """Adds up what orders cost and how they were paid, by currency."""
+    GetServiceClearing: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.GetServiceClearingRequest, _shipping_pb2.GetServiceClearingResponse]
+    """Counts how many parcels of each shipping service customs held at a border, by the retailer's own history."""
     ListPaymentDifferences: _grpc.UnaryUnaryMultiCallable[_money_totals_pb2.ListPaymentDifferencesRequest, _money_totals_pb2.ListPaymentDifferencesResponse]
     """Lists orders of which other money came in than they cost, by payments whose amounts are known."""
     ListStockLevels: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]
@@ -175,6 +178,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Counts everything that each supplier dispatched."""
     GetMoneyTotals: _aio.UnaryUnaryMultiCallable[_money_totals_pb2.GetMoneyTotalsRequest, _money_totals_pb2.GetMoneyTotalsResponse]  # type: ignore[assignment]
     """Adds up what orders cost and how they were paid, by currency."""
+    GetServiceClearing: _aio.UnaryUnaryMultiCallable[_shipping_pb2.GetServiceClearingRequest, _shipping_pb2.GetServiceClearingResponse]  # type: ignore[assignment]
+    """Counts how many parcels of each shipping service customs held at a border, by the retailer's own history."""
     ListPaymentDifferences: _aio.UnaryUnaryMultiCallable[_money_totals_pb2.ListPaymentDifferencesRequest, _money_totals_pb2.ListPaymentDifferencesResponse]  # type: ignore[assignment]
     """Lists orders of which other money came in than they cost, by payments whose amounts are known."""
     ListStockLevels: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
@@ -372,6 +377,14 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_money_totals_pb2.GetMoneyTotalsResponse, _abc.Awaitable[_money_totals_pb2.GetMoneyTotalsResponse]]:
         """Adds up what orders cost and how they were paid, by currency."""
+
+    @_abc_1.abstractmethod
+    def GetServiceClearing(
+        self,
+        request: _shipping_pb2.GetServiceClearingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shipping_pb2.GetServiceClearingResponse, _abc.Awaitable[_shipping_pb2.GetServiceClearingResponse]]:
+        """Counts how many parcels of each shipping service customs held at a border, by the retailer's own history."""
 
     @_abc_1.abstractmethod
     def ListPaymentDifferences(

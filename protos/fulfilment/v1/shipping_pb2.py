@@ -26,45 +26,51 @@ from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ulfilment/v1/shipping.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x02\n\x0fShippingService\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61rriers\x18\x02 \x03(\t\x12\x15\n\rinternational\x18\x03 \x01(\x08\x12\x11\n\tdays_from\x18\x04 \x01(\x05\x12\x0f\n\x07\x64\x61ys_to\x18\x05 \x01(\x05\x12\"\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x19\n\x11\x63ost_per_kg_minor\x18\x07 \x01(\x03\x12\x0f\n\x07tracked\x18\x08 \x01(\x08\x12\x19\n\x11most_weight_grams\x18\t \x01(\x05\x12(\n\nmost_value\x18\n \x03(\x0b\x32\x14.fulfilment.v1.Money\x12\x0f\n\x07origins\x18\x0b \x03(\t\x12\x14\n\x0c\x64\x65stinations\x18\x0c \x03(\t\"\x87\x01\n\rChosenService\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61rriers\x18\x03 \x03(\t\x12\x11\n\tdays_from\x18\x04 \x01(\x05\x12\x0f\n\x07\x64\x61ys_to\x18\x05 \x01(\x05\x12\"\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x14.fulfilment.v1.Money\"\x82\x01\n\x0b\x43ustomsLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07hs_code\x18\x03 \x01(\t\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x14\n\x0cweight_grams\x18\x05 \x01(\x05\x12\x1c\n\x14\x64\x65\x63lared_value_minor\x18\x06 \x01(\x03\"\xce\x01\n\x0c\x43ustomsState\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66rom_country\x18\x03 \x01(\t\x12\x12\n\nto_country\x18\x04 \x01(\t\x12%\n\x06\x62order\x18\x05 \x01(\x0e\x32\x15.fulfilment.v1.Border\x12\x0f\n\x07missing\x18\x06 \x03(\t\x12\x16\n\x0e\x66rom_territory\x18\x07 \x01(\t\x12\x14\n\x0cto_territory\x18\x08 \x01(\t\">\n\x10\x43ustomsTerritory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\"S\n\x1b\x46indCustomsTerritoryRequest\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x13\n\x0bpostal_code\x18\x03 \x01(\t\"R\n\x1c\x46indCustomsTerritoryResponse\x12\x32\n\tterritory\x18\x01 \x01(\x0b\x32\x1f.fulfilment.v1.CustomsTerritory\"_\n\x0cInvoiceParty\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x03(\t\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x04 \x03(\t\x12\x0e\n\x06tax_id\x18\x05 \x01(\t\"\xaf\x01\n\x0bInvoiceLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07hs_code\x18\x04 \x01(\t\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\r\n\x05units\x18\x06 \x01(\x05\x12\x18\n\x10unit_value_minor\x18\x07 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x08 \x01(\x03\x12\x14\n\x0cweight_grams\x18\t \x01(\x03\"\xb7\x03\n\x11\x43ommercialInvoice\x12\x0e\n\x06number\x18\x01 \x01(\t\x12-\n\tissued_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x04 \x01(\t\x12+\n\x06seller\x18\x05 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12,\n\x07shipper\x18\x06 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12*\n\x05\x62uyer\x18\x07 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12)\n\x08incoterm\x18\x08 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12)\n\x05lines\x18\t \x03(\x0b\x32\x1a.fulfilment.v1.InvoiceLine\x12\r\n\x05units\x18\n \x01(\x05\x12\x14\n\x0cweight_grams\x18\x0b \x01(\x03\x12#\n\x05total\x18\x0c \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x0f\n\x07parcels\x18\r \x03(\t\"\x8a\x02\n\x1a\x43ompleteCustomsDataRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12)\n\x05lines\x18\x03 \x03(\x0b\x32\x1a.fulfilment.v1.CustomsLine\x12)\n\x08incoterm\x18\x04 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12,\n\x0e\x64\x65\x63lared_total\x18\x05 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"7\n\x11GetCustomsRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"\xa3\x01\n\x12GetCustomsResponse\x12)\n\x08incoterm\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12#\n\x05total\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12+\n\x06states\x18\x03 \x03(\x0b\x32\x1b.fulfilment.v1.CustomsState\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x86\x01\n\x1bGetCommercialInvoiceRequest\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x17\n\x0ftracking_number\x18\x03 \x01(\t\x12\x10\n\x08with_pdf\x18\x04 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"p\n\x1cGetCommercialInvoiceResponse\x12\x31\n\x07invoice\x18\x01 \x01(\x0b\x32 .fulfilment.v1.CommercialInvoice\x12\x0b\n\x03pdf\x18\x02 \x01(\x0c\x12\x10\n\x08position\x18\x03 \x01(\x03*Z\n\x08Incoterm\x12\x18\n\x14INCOTERM_UNSPECIFIED\x10\x00\x12\x10\n\x0cINCOTERM_DDP\x10\x01\x12\x10\n\x0cINCOTERM_DAP\x10\x02\x12\x10\n\x0cINCOTERM_DDU\x10\x03*Y\n\x06\x42order\x12\x16\n\x12\x42ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x42ORDER_NONE\x10\x01\x12\x12\n\x0e\x42ORDER_CROSSED\x10\x02\x12\x12\n\x0e\x42ORDER_UNKNOWN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ulfilment/v1/shipping.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\x0fShippingService\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61rriers\x18\x02 \x03(\t\x12\x15\n\rinternational\x18\x03 \x01(\x08\x12\x11\n\tdays_from\x18\x04 \x01(\x05\x12\x0f\n\x07\x64\x61ys_to\x18\x05 \x01(\x05\x12\"\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x19\n\x11\x63ost_per_kg_minor\x18\x07 \x01(\x03\x12\x0f\n\x07tracked\x18\x08 \x01(\x08\x12\x19\n\x11most_weight_grams\x18\t \x01(\x05\x12(\n\nmost_value\x18\n \x03(\x0b\x32\x14.fulfilment.v1.Money\x12\x0f\n\x07origins\x18\x0b \x03(\t\x12\x14\n\x0c\x64\x65stinations\x18\x0c \x03(\t\x12*\n\tincoterms\x18\r \x03(\x0e\x32\x17.fulfilment.v1.Incoterm\x12\x19\n\x11held_basis_points\x18\x0e \x01(\x05\"w\n\x0fServiceClearing\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07parcels\x18\x02 \x01(\x03\x12\x0c\n\x04held\x18\x03 \x01(\x03\x12\x1e\n\x11held_basis_points\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\x14\n\x12_held_basis_points\"-\n\x19GetServiceClearingRequest\x12\x10\n\x08\x61t_least\x18\x01 \x01(\x03\"`\n\x1aGetServiceClearingResponse\x12\x30\n\x08services\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ServiceClearing\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x87\x01\n\rChosenService\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61rriers\x18\x03 \x03(\t\x12\x11\n\tdays_from\x18\x04 \x01(\x05\x12\x0f\n\x07\x64\x61ys_to\x18\x05 \x01(\x05\x12\"\n\x04\x63ost\x18\x06 \x01(\x0b\x32\x14.fulfilment.v1.Money\"\x82\x01\n\x0b\x43ustomsLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07hs_code\x18\x03 \x01(\t\x12\x0e\n\x06origin\x18\x04 \x01(\t\x12\x14\n\x0cweight_grams\x18\x05 \x01(\x05\x12\x1c\n\x14\x64\x65\x63lared_value_minor\x18\x06 \x01(\x03\"\xce\x01\n\x0c\x43ustomsState\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66rom_country\x18\x03 \x01(\t\x12\x12\n\nto_country\x18\x04 \x01(\t\x12%\n\x06\x62order\x18\x05 \x01(\x0e\x32\x15.fulfilment.v1.Border\x12\x0f\n\x07missing\x18\x06 \x03(\t\x12\x16\n\x0e\x66rom_territory\x18\x07 \x01(\t\x12\x14\n\x0cto_territory\x18\x08 \x01(\t\">\n\x10\x43ustomsTerritory\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\"S\n\x1b\x46indCustomsTerritoryRequest\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x13\n\x0bpostal_code\x18\x03 \x01(\t\"R\n\x1c\x46indCustomsTerritoryResponse\x12\x32\n\tterritory\x18\x01 \x01(\x0b\x32\x1f.fulfilment.v1.CustomsTerritory\"_\n\x0cInvoiceParty\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x03(\t\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x04 \x03(\t\x12\x0e\n\x06tax_id\x18\x05 \x01(\t\"\xaf\x01\n\x0bInvoiceLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07hs_code\x18\x04 \x01(\t\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\r\n\x05units\x18\x06 \x01(\x05\x12\x18\n\x10unit_value_minor\x18\x07 \x01(\x03\x12\x13\n\x0bvalue_minor\x18\x08 \x01(\x03\x12\x14\n\x0cweight_grams\x18\t \x01(\x03\"\xb7\x03\n\x11\x43ommercialInvoice\x12\x0e\n\x06number\x18\x01 \x01(\t\x12-\n\tissued_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x04 \x01(\t\x12+\n\x06seller\x18\x05 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12,\n\x07shipper\x18\x06 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12*\n\x05\x62uyer\x18\x07 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12)\n\x08incoterm\x18\x08 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12)\n\x05lines\x18\t \x03(\x0b\x32\x1a.fulfilment.v1.InvoiceLine\x12\r\n\x05units\x18\n \x01(\x05\x12\x14\n\x0cweight_grams\x18\x0b \x01(\x03\x12#\n\x05total\x18\x0c \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x0f\n\x07parcels\x18\r \x03(\t\"\x8a\x02\n\x1a\x43ompleteCustomsDataRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12)\n\x05lines\x18\x03 \x03(\x0b\x32\x1a.fulfilment.v1.CustomsLine\x12)\n\x08incoterm\x18\x04 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12,\n\x0e\x64\x65\x63lared_total\x18\x05 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"7\n\x11GetCustomsRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"\xa3\x01\n\x12GetCustomsResponse\x12)\n\x08incoterm\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.Incoterm\x12#\n\x05total\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12+\n\x06states\x18\x03 \x03(\x0b\x32\x1b.fulfilment.v1.CustomsState\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x86\x01\n\x1bGetCommercialInvoiceRequest\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x17\n\x0ftracking_number\x18\x03 \x01(\t\x12\x10\n\x08with_pdf\x18\x04 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"p\n\x1cGetCommercialInvoiceResponse\x12\x31\n\x07invoice\x18\x01 \x01(\x0b\x32 .fulfilment.v1.CommercialInvoice\x12\x0b\n\x03pdf\x18\x02 \x01(\x0c\x12\x10\n\x08position\x18\x03 \x01(\x03*Z\n\x08Incoterm\x12\x18\n\x14INCOTERM_UNSPECIFIED\x10\x00\x12\x10\n\x0cINCOTERM_DDP\x10\x01\x12\x10\n\x0cINCOTERM_DAP\x10\x02\x12\x10\n\x0cINCOTERM_DDU\x10\x03*Y\n\x06\x42order\x12\x16\n\x12\x42ORDER_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x42ORDER_NONE\x10\x01\x12\x12\n\x0e\x42ORDER_CROSSED\x10\x02\x12\x12\n\x0e\x42ORDER_UNKNOWN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.shipping_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INCOTERM']._serialized_start=2580
-  _globals['_INCOTERM']._serialized_end=2670
-  _globals['_BORDER']._serialized_start=2672
-  _globals['_BORDER']._serialized_end=2761
+  _globals['_INCOTERM']._serialized_start=2917
+  _globals['_INCOTERM']._serialized_end=3007
+  _globals['_BORDER']._serialized_start=3009
+  _globals['_BORDER']._serialized_end=3098
   _globals['_SHIPPINGSERVICE']._serialized_start=109
-  _globals['_SHIPPINGSERVICE']._serialized_end=405
-  _globals['_CHOSENSERVICE']._serialized_start=408
-  _globals['_CHOSENSERVICE']._serialized_end=543
-  _globals['_CUSTOMSLINE']._serialized_start=546
-  _globals['_CUSTOMSLINE']._serialized_end=676
-  _globals['_CUSTOMSSTATE']._serialized_start=679
-  _globals['_CUSTOMSSTATE']._serialized_end=885
-  _globals['_CUSTOMSTERRITORY']._serialized_start=887
-  _globals['_CUSTOMSTERRITORY']._serialized_end=949
-  _globals['_FINDCUSTOMSTERRITORYREQUEST']._serialized_start=951
-  _globals['_FINDCUSTOMSTERRITORYREQUEST']._serialized_end=1034
-  _globals['_FINDCUSTOMSTERRITORYRESPONSE']._serialized_start=1036
-  _globals['_FINDCUSTOMSTERRITORYRESPONSE']._serialized_end=1118
-  _globals['_INVOICEPARTY']._serialized_start=1120
-  _globals['_INVOICEPARTY']._serialized_end=1215
-  _globals['_INVOICELINE']._serialized_start=1218
-  _globals['_INVOICELINE']._serialized_end=1393
-  _globals['_COMMERCIALINVOICE']._serialized_start=1396
-  _globals['_COMMERCIALINVOICE']._serialized_end=1835
-  _globals['_COMPLETECUSTOMSDATAREQUEST']._serialized_start=1838
-  _globals['_COMPLETECUSTOMSDATAREQUEST']._serialized_end=2104
-  _globals['_GETCUSTOMSREQUEST']._serialized_start=2106
-  _globals['_GETCUSTOMSREQUEST']._serialized_end=2161
-  _globals['_GETCUSTOMSRESPONSE']._serialized_start=2164
-  _globals['_GETCUSTOMSRESPONSE']._serialized_end=2327
-  _globals['_GETCOMMERCIALINVOICEREQUEST']._serialized_start=2330
-  _globals['_GETCOMMERCIALINVOICEREQUEST']._serialized_end=2464
-  _globals['_GETCOMMERCIALINVOICERESPONSE']._serialized_start=2466
-  _globals['_GETCOMMERCIALINVOICERESPONSE']._serialized_end=2578
+  _globals['_SHIPPINGSERVICE']._serialized_end=476
+  _globals['_SERVICECLEARING']._serialized_start=478
+  _globals['_SERVICECLEARING']._serialized_end=597
+  _globals['_GETSERVICECLEARINGREQUEST']._serialized_start=599
+  _globals['_GETSERVICECLEARINGREQUEST']._serialized_end=644
+  _globals['_GETSERVICECLEARINGRESPONSE']._serialized_start=646
+  _globals['_GETSERVICECLEARINGRESPONSE']._serialized_end=742
+  _globals['_CHOSENSERVICE']._serialized_start=745
+  _globals['_CHOSENSERVICE']._serialized_end=880
+  _globals['_CUSTOMSLINE']._serialized_start=883
+  _globals['_CUSTOMSLINE']._serialized_end=1013
+  _globals['_CUSTOMSSTATE']._serialized_start=1016
+  _globals['_CUSTOMSSTATE']._serialized_end=1222
+  _globals['_CUSTOMSTERRITORY']._serialized_start=1224
+  _globals['_CUSTOMSTERRITORY']._serialized_end=1286
+  _globals['_FINDCUSTOMSTERRITORYREQUEST']._serialized_start=1288
+  _globals['_FINDCUSTOMSTERRITORYREQUEST']._serialized_end=1371
+  _globals['_FINDCUSTOMSTERRITORYRESPONSE']._serialized_start=1373
+  _globals['_FINDCUSTOMSTERRITORYRESPONSE']._serialized_end=1455
+  _globals['_INVOICEPARTY']._serialized_start=1457
+  _globals['_INVOICEPARTY']._serialized_end=1552
+  _globals['_INVOICELINE']._serialized_start=1555
+  _globals['_INVOICELINE']._serialized_end=1730
+  _globals['_COMMERCIALINVOICE']._serialized_start=1733
+  _globals['_COMMERCIALINVOICE']._serialized_end=2172
+  _globals['_COMPLETECUSTOMSDATAREQUEST']._serialized_start=2175
+  _globals['_COMPLETECUSTOMSDATAREQUEST']._serialized_end=2441
+  _globals['_GETCUSTOMSREQUEST']._serialized_start=2443
+  _globals['_GETCUSTOMSREQUEST']._serialized_end=2498
+  _globals['_GETCUSTOMSRESPONSE']._serialized_start=2501
+  _globals['_GETCUSTOMSRESPONSE']._serialized_end=2664
+  _globals['_GETCOMMERCIALINVOICEREQUEST']._serialized_start=2667
+  _globals['_GETCOMMERCIALINVOICEREQUEST']._serialized_end=2801
+  _globals['_GETCOMMERCIALINVOICERESPONSE']._serialized_start=2803
+  _globals['_GETCOMMERCIALINVOICERESPONSE']._serialized_end=2915
 # @@protoc_insertion_point(module_scope)

@@ -98,6 +98,8 @@ class ShippingService(_message.Message):
     MOST_VALUE_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
     DESTINATIONS_FIELD_NUMBER: _builtins.int
+    INCOTERMS_FIELD_NUMBER: _builtins.int
+    HELD_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Its name: 1 to 100 letters, digits and ._:#+-, unique in the table, such as "international_line". Required."""
     international: _builtins.bool
@@ -112,6 +114,10 @@ class ShippingService(_message.Message):
     """Whether its parcels can be followed."""
     most_weight_grams: _builtins.int
     """The most that one supplier order may weigh, in grams; 0 means no limit."""
+    held_basis_points: _builtins.int
+    """The share of its parcels over a border that customs held, in hundredths of a percent, 0 to 10000, as
+    ReportService.GetServiceClearing counts it; 0 while it is not known. It counts by Policy.held_parcel_costs_minor.
+    """
     @_builtins.property
     def carriers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Who offers it; any of them may carry. 1 to 20 carriers. Required."""
@@ -134,6 +140,12 @@ class ShippingService(_message.Message):
     def destinations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Countries it delivers to, ISO 3166-1 alpha-2; none means all."""
 
+    @_builtins.property
+    def incoterms(self) -> _containers.RepeatedScalarFieldContainer[Global___Incoterm.ValueType]:
+        """The terms of duty under which it takes goods over a border, each once, DDU as DAP; none means all. One that pays the
+        duty itself (双清包税) names DDP.
+        """
+
     def __init__(
         self,
         *,
@@ -149,14 +161,102 @@ class ShippingService(_message.Message):
         most_value: _abc.Iterable[_common_pb2.Money] | None = ...,
         origins: _abc.Iterable[_builtins.str] | None = ...,
         destinations: _abc.Iterable[_builtins.str] | None = ...,
+        incoterms: _abc.Iterable[Global___Incoterm.ValueType] | None = ...,
+        held_basis_points: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriers", b"carriers", "code", b"code", "cost", b"cost", "cost_per_kg_minor", b"cost_per_kg_minor", "days_from", b"days_from", "days_to", b"days_to", "destinations", b"destinations", "international", b"international", "most_value", b"most_value", "most_weight_grams", b"most_weight_grams", "origins", b"origins", "tracked", b"tracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriers", b"carriers", "code", b"code", "cost", b"cost", "cost_per_kg_minor", b"cost_per_kg_minor", "days_from", b"days_from", "days_to", b"days_to", "destinations", b"destinations", "held_basis_points", b"held_basis_points", "incoterms", b"incoterms", "international", b"international", "most_value", b"most_value", "most_weight_grams", b"most_weight_grams", "origins", b"origins", "tracked", b"tracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ShippingService: _TypeAlias = ShippingService  # noqa: Y015
+
+@_typing.final
+class ServiceClearing(_message.Message):
+    """How a service got goods over customs borders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    PARCELS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    HELD_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The service, as it was chosen for the supplier orders of the parcels."""
+    parcels: _builtins.int
+    """Parcels over a border that one of its carriers took, of which it is known: customs held them, or they came to an end."""
+    held: _builtins.int
+    """How many of them customs held."""
+    held_basis_points: _builtins.int
+    """Their share in hundredths of a percent, rounded down; absent of fewer than 20 parcels."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        parcels: _builtins.int = ...,
+        held: _builtins.int = ...,
+        held_basis_points: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_held_basis_points", b"_held_basis_points", "held_basis_points", b"held_basis_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_held_basis_points", b"_held_basis_points", "held", b"held", "held_basis_points", b"held_basis_points", "parcels", b"parcels", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__held_basis_points: _TypeAlias = _typing.Literal["held_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__held_basis_points: _TypeAlias = _typing.Literal["_held_basis_points", b"_held_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held_basis_points) -> _WhichOneofReturnType__held_basis_points | None: ...
+
+Global___ServiceClearing: _TypeAlias = ServiceClearing  # noqa: Y015
+
+@_typing.final
+class GetServiceClearingRequest(_message.Message):
+    """Asks how services got goods over customs borders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    def __init__(
+        self,
+        *,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetServiceClearingRequest: _TypeAlias = GetServiceClearingRequest  # noqa: Y015
+
+@_typing.final
+class GetServiceClearingResponse(_message.Message):
+    """How services got goods over customs borders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceClearing]:
+        """By service; those without such a parcel are left out."""
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[Global___ServiceClearing] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetServiceClearingResponse: _TypeAlias = GetServiceClearingResponse  # noqa: Y015
 
 @_typing.final
 class ChosenService(_message.Message):
