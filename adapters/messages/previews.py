@@ -44,7 +44,7 @@ _OF_A_PARCEL = frozenset(
     {
         *(MessageKind.DISPATCHED, MessageKind.OUT_FOR_DELIVERY, MessageKind.ATTEMPT_FAILED, MessageKind.LOST),
         *(MessageKind.READY_FOR_PICKUP, MessageKind.CUSTOMS_REQUEST, MessageKind.DELIVERED, MessageKind.PARCEL_ALERT),
-        MessageKind.TRACKING_CORRECTED,
+        *(MessageKind.TRACKING_CORRECTED, MessageKind.LAST_MILE),
     }
 )
 _OF_A_CASE = frozenset({MessageKind.CASE_STEP, MessageKind.CASE_DUE})

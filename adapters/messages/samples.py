@@ -11,7 +11,9 @@ from ledger.nouns.messages import Audience, MessageKind
 from ledger.terms.clocks import Clock
 
 REASONS: Mapping[MessageKind, tuple[str, ...]] = {
-    MessageKind.DELAYED: ("customs", "dispatch_late", "backordered", "carrier", "on_hold", "not_dispatched"),
+    MessageKind.DELAYED: (
+        *("customs", "dispatch_late", "backordered", "carrier", "estimate", "on_hold", "not_dispatched"),
+    ),
     MessageKind.CUSTOMS_REQUEST: ("payment", "documents"),
     MessageKind.PARCEL_ALERT: (
         *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),

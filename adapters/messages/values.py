@@ -97,6 +97,7 @@ def _suppliers_zone(known: Known) -> str:
 def values_of(known: Known) -> dict[str, str | int | list[Row]]:
     """Every name, for any kind; what does not apply is empty, 0, or a table without rows."""
     about, order, supplier = known.asked.about, known.order, known.supplier
+    carrier, number = about.last_mile or (about.carrier, about.number)
     stock_up = stock_ups.find(known.view, about.stock_up_id) if about.stock_up_id else None
     return {
         "name": known.person.get("name", ""),
@@ -114,9 +115,9 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
         "stock_up": about.stock_up_id,
         "units": stock_up.asked.units if stock_up else 0,
         "until": known.day(stock_up.asked.until) if stock_up else "",
-        "carrier": carrier_name(about.carrier) if about.carrier else "",
-        "number": about.number,
-        "link": link_of(about.carrier, about.number),
+        "carrier": carrier_name(carrier) if carrier else "",
+        "number": number,
+        "link": link_of(carrier, number),
         **_due(known),
         **_money(known),
         **_goods(known),
@@ -130,13 +131,18 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
 
 # --- when -----------------------------------------------------------------------------------------
 
-_OF_THE_PROMISE = (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.TRACKING_CORRECTED)
+_OF_THE_PROMISE = (
+    *(MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.TRACKING_CORRECTED),
+    MessageKind.LAST_MILE,
+)
 
 
 def _due(known: Known) -> dict[str, str | int]:
     due = _due_at(known)
     order = known.order
     of_promise = known.asked.kind in _OF_THE_PROMISE or known.asked.about.clock == Clock.DELIVERY
+    if known.asked.kind is MessageKind.LAST_MILE:
+        of_promise = known.asked.about.due is None  # else it is the carrier's estimate
     day = order.promised_day if order is not None and of_promise else None
     until: date | None = day if day is not None and due is not None else due
     days = days_until(until, known.asked.caused_at, known.zone) if until is not None else 0

@@ -251,6 +251,12 @@ def _tracking_corrected(now: _Present) -> str:
     return "" if _was_told(now) else "not_told"
 
 
+def _last_mile(now: _Present) -> str:
+    """Not of one that was taken back, or handed over again meanwhile."""
+    parcel, newest = now.parcel, [each[:2] for each in now.parcel.last_miles[-1:]] if now.parcel is not None else []
+    return "" if parcel is not None and parcel.is_awaited and newest == [now.about.last_mile] else "superseded"
+
+
 def _not_dispatched(now: _Present) -> str:
     """Once it has left, the dispatch message has more to report."""
     if now.supplier_order is None or not now.supplier_order.unshipped:
@@ -279,6 +285,10 @@ def _delay(now: _Present) -> str:
             return "" if waits else "superseded"
         case "customs" if _asks_the_customer(now):
             return "asked_to_pay"
+        case "estimate":
+            estimate = now.parcel.estimated_by if now.parcel is not None else None
+            late = estimate is not None and order.promised_by is not None and estimate > order.promised_by
+            return "" if late else "superseded"
         case "carrier" | "customs":
             return "" if _parcel_is(now, _DELAYS[about.because]) else "superseded"
         case _:
@@ -483,6 +493,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.INVOICE_DISPUTE: _invoice_dispute,
     MessageKind.STOCK_UP_REQUEST: _stock_up_request,
     MessageKind.TRACKING_CORRECTED: _tracking_corrected,
+    MessageKind.LAST_MILE: _last_mile,
     MessageKind.NOT_DISPATCHED: _not_dispatched,
 }
 

@@ -94,6 +94,8 @@ class MessageKind(StrEnum):
     """To the customer: customs waits for its payment."""
     LOST = "lost"
     """To the customer: the parcel is lost, and what happens now."""
+    LAST_MILE = "last_mile"
+    """To the customer: the number that its parcel goes on under."""
     QUESTION = "question"
     """To the supplier that is asked."""
 
@@ -158,6 +160,8 @@ class About(Value, frozen=True):
     stock_up_id: str = ""
     figures: dict[str, int] = {}
     """Of a stock alert, such as what is available, as they were when it was raised."""
+    last_mile: tuple[str, str] | None = None
+    """The carrier and number that the parcel goes on under."""
 
 
 def subject_of(about: About) -> str:

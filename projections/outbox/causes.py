@@ -53,12 +53,14 @@ from ledger.nouns.orders.supplier_orders import (
     TrackingCorrected,
 )
 from ledger.nouns.parcels import (
+    Checkpoint,
     CheckpointRecorded,
     CustomsAsk,
     FirstScanMissed,
     LossConfirmed,
     LossSuspected,
     Parcel,
+    ParcelHandedOver,
     ParcelStatus,
 )
 from ledger.nouns.skus import SkuDelisted, SkuRelisted
@@ -223,13 +225,16 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
     status = fact.checkpoint.status
     if fact.checkpoint not in parcel.checkpoints:
         return
+    if fact.checkpoint.expected_by is not None and status not in _LATE:
+        yield from _expected_late(fact.checkpoint, parcel)
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at
     if status in _FOR_THE_CUSTOMER:
         yield from _to_customers(_FOR_THE_CUSTOMER[status], parcel, at)
     if status in _LATE:
-        yield from _to_customers(MessageKind.DELAYED, parcel, at, because=_LATE[status])
+        due = parcel.estimated_by if status is ParcelStatus.DELAYED else None
+        yield from _to_customers(MessageKind.DELAYED, parcel, at, because=_LATE[status], due=due)
     held = parcel.customs_hold
     if held is not None and held.asks_of is Party.CUSTOMER:
         # A payment has no reason: so it was asked for before papers were.
@@ -237,6 +242,19 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
         yield from _to_customers(MessageKind.CUSTOMS_REQUEST, parcel, at, due=held.answer_by, because=papers)
     if status in _TROUBLE:
         yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
+
+
+def _expected_late(scan: Checkpoint, parcel: Parcel) -> Iterable[_Cause]:
+    """The first estimate of a carrier after the promise."""
+    promise, estimates = parcel.due_by, [each for each in parcel.checkpoints if each.expected_by is not None]
+    late = [each for each in estimates if promise is not None and each.expected_by and each.expected_by > promise]
+    if parcel.is_awaited and late == [scan] and estimates[-1] == scan:
+        yield from _to_customers(MessageKind.DELAYED, parcel, scan.at, because="estimate", due=scan.expected_by)
+
+
+def _handed_over(fact: ParcelHandedOver, parcel: Parcel) -> Iterable[_Cause]:
+    last_mile, due = fact.last_mile[:2], parcel.estimated_by
+    yield from _to_customers(MessageKind.LAST_MILE, parcel, fact.at, last_mile=last_mile, due=due)
 
 
 _FOR_THE_CUSTOMER = {
@@ -417,6 +435,7 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     DeadlineMissed: _missed,
     FirstScanMissed: _first_scan_missed,
     CheckpointRecorded: _scanned,
+    ParcelHandedOver: _handed_over,
     LossSuspected: _loss_suspected,
     LossConfirmed: _loss_confirmed,
     **dict.fromkeys(CASE_STEPS, _case_step),

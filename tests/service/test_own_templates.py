@@ -201,6 +201,16 @@ def test_a_customer_reads_where_its_parcel_waits_and_what_customs_asks(trade: Tr
         assert number in letter.text
 
 
+def test_a_customer_reads_the_number_of_the_last_mile_once(trade: Trade):
+    order_id, carrier, number = shipped(trade)
+    last = {"last_mile_carrier": "usps", "last_mile_tracking_number": f"{number}LAST"}
+    trade.send("HandOverParcel", carrier=carrier, tracking_number=number, **last)
+    trade.send("HandOverParcel", carrier=carrier, tracking_number=number, **last)
+    letter = letter_of(trade, order_id, messages_pb2.MESSAGE_KIND_LAST_MILE)[1]
+    assert "USPS" in letter.text
+    assert f"{number}LAST".upper() in letter.text
+
+
 def test_a_parcel_is_kept_only_where_it_waits(trade: Trade):
     _, carrier, number = shipped(trade)
     scan = parcels_pb2.Checkpoint(

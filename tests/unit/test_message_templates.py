@@ -39,7 +39,7 @@ PERSON = {
 BRAND = Brand(name="Brook & Sons", order_link="https://brook.example/{order}")
 PARCEL_KINDS = (
     *(MessageKind.DISPATCHED, MessageKind.OUT_FOR_DELIVERY, MessageKind.DELIVERED, MessageKind.PARCEL_ALERT),
-    MessageKind.TRACKING_CORRECTED,
+    *(MessageKind.TRACKING_CORRECTED, MessageKind.LAST_MILE),
     *(MessageKind.ATTEMPT_FAILED, MessageKind.READY_FOR_PICKUP, MessageKind.CUSTOMS_REQUEST, MessageKind.LOST),
 )
 
@@ -336,3 +336,21 @@ def test_words_of_the_trade_are_read_as_people_write_them():
     assert humane("photo_of_label", "en") == "photo of label"
     assert humane("photo_of_label", "zh") == "面单照片"
     assert humane("a_new_word", "zh") == "a new word"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_last_mile_is_told_with_its_own_number_and_the_carriers_day(language: str):
+    what = asked(MessageKind.LAST_MILE, language, last_mile=("usps", "LM9"), due=NOON + 3 * DAY)
+    subject, text = written(what)
+    assert "USPS" in subject
+    assert ("LM9" in text, "P1" in text) == (True, False)
+    assert "LM9" in text.rpartition("http")[2]
+    assert ("5 March 2026" in text) or ("3月5日" in text)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "has set a later day"), ("zh", "晚于原定日期")])
+def test_a_late_estimate_is_a_reason_with_a_day(language: str, words: str):
+    what = asked(MessageKind.DELAYED, language, carrier="dhl", number="P1", epoch=1, because="estimate", due=NOON + DAY)
+    _, text = written(what)
+    assert words in text
+    assert ("3 March 2026" in text) or ("3月3日" in text)

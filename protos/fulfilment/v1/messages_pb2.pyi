@@ -115,6 +115,8 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To the customer: the parcel is lost, and what happens now."""
     MESSAGE_KIND_QUESTION: _MessageKind.ValueType  # 26
     """To the supplier that is asked: the question, and by when to answer."""
+    MESSAGE_KIND_LAST_MILE: _MessageKind.ValueType  # 29
+    """To the customer: the number of the last mile that its parcel goes on under."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -179,6 +181,8 @@ MESSAGE_KIND_LOST: MessageKind.ValueType  # 25
 """To the customer: the parcel is lost, and what happens now."""
 MESSAGE_KIND_QUESTION: MessageKind.ValueType  # 26
 """To the supplier that is asked: the question, and by when to answer."""
+MESSAGE_KIND_LAST_MILE: MessageKind.ValueType  # 29
+"""To the customer: the number of the last mile that its parcel goes on under."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:
