@@ -38,6 +38,7 @@ from ledger.nouns.cases import (
     Case,
     CaseFact,
     CaseOpened,
+    CaseStatus,
     Denial,
     Exchange,
     Inspection,
@@ -135,7 +136,8 @@ class _CaseDocket:
         freed = minus(share.by_line, case.by_line)
         lines = self.paying.lines
         part_given = case.part_given(lambda n, units: lines[n].worth_minor(units) if n in lines else 0)
-        left = after_sales.CaseLeft(self.order.order_id, case.case_id, self.now, freed, part_given)
+        withdrawn = case.status is CaseStatus.CANCELLED
+        left = after_sales.CaseLeft(self.order.order_id, case.case_id, self.now, freed, part_given, withdrawn)
         self.add_to_order(after_sales.leave(self.order.after_sales, left))
 
 

@@ -57,6 +57,8 @@ class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
     given_free: Units = {}
     part_given: Units = {}
     """Units that stay with it and got a part of their money at most: they may have a case for another reason."""
+    withdrawn: bool = False
+    """Whether it was cancelled: what did not arrive is settled by nothing."""
 
 
 class ReturnExpected(Fact, frozen=True, tag="order.return_expected"):
@@ -159,7 +161,7 @@ class CaseShare(Value, frozen=True):
     inspected: Units = {}
     """Units that came back undelivered and were looked at."""
     about: Units = {}
-    """The most units that it ever had."""
+    """The most units that it ever had; none of a case that was cancelled."""
 
     def keeps(self, line_no: LineNo, reason: str) -> int:
         """Units that no other case of this reason can have; a case of an old fact keeps all."""
@@ -272,6 +274,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
                     is_open=False,
                     left_at=fact.at,
                     part_given=fact.part_given,
+                    about={} if fact.withdrawn else share.about,
                 ),
             )
         case ReturnExpected(case_id=case_id):
