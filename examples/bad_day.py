@@ -24,6 +24,7 @@ from fulfilment.v1 import (
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
+    returns_pb2,
     shipping_pb2,
     statements_pb2,
     supplier_orders_pb2,
@@ -55,6 +56,7 @@ class BadDay(Story):
         self.suspension()
         self.wrong_number()
         self.box_of_two()
+        self.came_home()
         self.evening()
 
     def weeks_before(self) -> None:
@@ -538,6 +540,56 @@ class BadDay(Story):
             [True],
         )
 
+    def came_home(self) -> None:
+        self.chapter("IX. The mugs that came home")
+        placed, left = self.at("09:00", 6), self.at("15:00", 6)
+        self.feed("brook", "mug", 40, 4, self.at("18:55"))
+        handed: dict[str, Any] = {"last_mile_carrier": "dpd", "last_mile_tracking_number": "H2"}
+        self.ledger.send_all(
+            [
+                ("PlaceOrder", self.placing("home", "mug", 2, "brook", placed, to=HAMBURG)),
+                *self.dispatching("shop/home/1", 2, "H1", placed + HOUR, left),
+                self.scanning("H1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, left + 5 * HOUR, city="Hannover"),
+                ("HandOverParcel", {"carrier": "dhl", "tracking_number": "H1", **handed, "at": self.at("06:00", 4)}),
+            ]
+        )
+        self.say("19:00", "Two mugs for Hamburg left with DHL as H1, which gave them to DPD: there they are H2.")
+        for status, at, city in (
+            (parcels_pb2.PARCEL_STATUS_REFUSED, self.at("11:00", 3), "Hamburg"),
+            (parcels_pb2.PARCEL_STATUS_RETURNING, self.at("12:00", 3), "Hamburg"),
+            (parcels_pb2.PARCEL_STATUS_DELIVERED, self.at("19:05"), "Berlin"),
+        ):
+            rpc, scan = self.scanning("H2", status, at, city=city)
+            last = self.ledger.send(rpc, **{**scan, "carrier": "dpd"})
+        found = self.ledger.ask("FindParcels", tracking_number="H2", at_least=last.position).parcels
+        self.check(
+            "H2 is the same parcel: whoever asks for it finds H1, and shop/home.",
+            [(each.tracking_number, each.order_id) for each in found],
+            [("H1", "shop/home")],
+        )
+        home = self.order("home")
+        self.say("19:05", "Nobody took them in; DPD reports them as delivered, at Brook & Sons.")
+        self.check(
+            "That is a return's arrival, and no delivery: both are back at their supplier.",
+            (home.lines[0].units.returned, home.lines[0].units.delivered, home.HasField("delivered_at")),
+            (2, 0, False),
+        )
+        work = self.ledger.ask("ListWork", order_id="shop/home", at_least=last.position).work
+        self.check("Somebody is to see to it.", [each.reason for each in work], ["returned"])
+        before = self.stock("brook", "mug").available
+        self.open_case("case-home", "home", cases_pb2.CASE_REASON_REFUSED, self.at("19:10"))
+        self.decide("case-home", CUSTOMER, ["refused"], self.at("19:15"), cases_pb2.REMEDY_REFUND)
+        fit = returns_pb2.InspectedLine(line_no=1, restocked=2)
+        self.ledger.send("RecordInspection", case_id="case-home", lines=[fit], at=self.at("19:20"))
+        self.refund("case-home", self.at("19:25"))
+        self.say("19:25", "Brook & Sons finds them whole, and the customer has the money back.")
+        closed = self.order("home")
+        self.check(
+            "The order is closed, nothing is left to do, and two mugs can be sold again.",
+            (word(orders_pb2.OrderStatus, closed.status), self.stock("brook", "mug").available - before),
+            ("closed", 2),
+        )
+
     def evening(self) -> None:
         self.chapter("The evening")
         log = self.log()
@@ -560,7 +612,7 @@ class BadDay(Story):
         dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
         self.check("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
         self.statement("slow", newest, 6808, "we owe it")
-        self.statement("brook", newest, 600, "we owe it")
+        self.statement("brook", newest, 1440, "we owe it")
 
     def statement(self, supplier_id: str, newest: int, closing_minor: int, whose: str) -> None:
         period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}
@@ -577,9 +629,8 @@ class BadDay(Story):
 
 
 def _count(units: Any) -> int:
-    return sum(
-        (units.open, units.backordered, units.assigned, units.shipped, units.delivered, units.cancelled, units.lost)
-    )
+    on_the_way = (units.open, units.backordered, units.assigned, units.shipped)
+    return sum((*on_the_way, units.delivered, units.returned, units.cancelled, units.lost))
 
 
 def main(arguments: list[str] | None = None) -> int:

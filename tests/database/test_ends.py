@@ -5,12 +5,12 @@ Each row is a way in which an order of three units can end, with what is left of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from ledger.nouns import orders, parcels
+from ledger.nouns import orders
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.orders import Header, HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
@@ -20,10 +20,10 @@ from ledger.terms.rates import RateName
 from projections import work
 from projections.machine.reads import PageOf
 from projections.work import WorkKind
-from tests.support.casework import CASE, RESHIP, Desk, reship_arrives
-from tests.support.projecting import NAMES, asking, catch_up, verify
+from tests.support.casework import Desk, reship_arrives
+from tests.support.projecting import asking, catch_up
 from tests.support.rating import rates
-from tests.support.scenario import DAY, HOUR, NOON, ORDER, Scenario, sent, shipped
+from tests.support.scenario import DAY, HOUR, NOON, ORDER, sent, shipped
 from tests.support.stalls import EmptyTenant
 
 DELIVERED, LOST, RETURNED = ParcelStatus.DELIVERED, ParcelStatus.LOST, ParcelStatus.RETURNED

@@ -44,7 +44,10 @@ def scenario(service: Service) -> str:
         "What DHL had said of N1 counts at once: the mug is under way, since six in the morning.",
         "N2 is the neighbour's again, who has his mug.",
         "Its unit is to be sent again, by the deadline of before, and its stock is the order's own again.",
-        "Each of the 48 units of 35 orders is in exactly one place.",
+        "H2 is the same parcel: whoever asks for it finds H1, and shop/home.",
+        "That is a return's arrival, and no delivery: both are back at their supplier.",
+        "The order is closed, nothing is left to do, and two mugs can be sold again.",
+        "Each of the 50 units of 36 orders is in exactly one place.",
     ],
 )
 def test_the_day_prints_what_the_ledger_answers(scenario: str, sentence: str):
