@@ -94,3 +94,9 @@ def is_sku(text: str) -> bool:
 def order_of(supplier_order_id: str) -> str:
     """The order a supplier order ``channel/number/n`` belongs to."""
     return supplier_order_id.rpartition("/")[0]
+
+
+def supplier_order_of(object_id: str) -> str:
+    """The supplier order that a clock is of: of a later request to cancel it is ``channel/number/n#2``."""
+    order_id, slash, number = object_id.rpartition("/")
+    return order_id + slash + number.partition("#")[0]

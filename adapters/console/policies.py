@@ -57,6 +57,7 @@ _GROUPS = {
     "after-sales": (
         "answer_within_hours",
         "first_answer_within_hours",
+        "refund_within_hours",
         "evidence_within_days",
         "return_window_days",
         "free_return_within_days",

@@ -156,6 +156,7 @@ def _why(rate: rates_pb2.Rate) -> str:
 _SHARES: dict[str, Any] = {
     "acknowledged": "acknowledgement_target_basis_points",
     "answered": "response_target_basis_points",
+    "resolved": "resolution_target_basis_points",
 }
 
 
@@ -165,6 +166,8 @@ _TERMS = {
     "express_dispatch_within": "express dispatch within",
     "first_scan_within": "first scan within",
     "answer_within": "answer within",
+    "cancel_answer_within": "cancel answer within",
+    "resolve_within": "resolve within",
     "feed_interval": "feed every",
 }
 

@@ -26,6 +26,7 @@ _DEFAULT_HOURS: dict[str, Any] = {
     "dispatch_within_hours": 48,
     "express_dispatch_within_hours": 24,
     "answer_within_hours": 24,
+    "cancel_answer_within_hours": 24,
 }
 """The trade's usual terms, which ``add --approve`` agrees."""
 
@@ -115,11 +116,14 @@ _POINTS = click.IntRange(0, 10_000)
 @click.option("--express-dispatch", type=TERM, metavar="TERM", help="To dispatch an express order.")
 @click.option("--first-scan", type=TERM, metavar="TERM", help="From dispatch to the carrier's first scan.")
 @click.option("--answer", type=TERM, metavar="TERM", help="To answer a message.")
+@click.option("--cancel-answer", type=TERM, metavar="TERM", help="To answer a request to cancel.")
+@click.option("--resolve", type=TERM, metavar="TERM", help="To resolve a case that is its to bear, from the ruling on.")
 @click.option("--feed-interval", type=TERM, metavar="TERM", help="Within which a stock feed is to come.")
 @click.option("--compensation", type=_POINTS, metavar="BASIS_POINTS", help="For a late dispatch; 500 is 5 %.")
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
 @click.option("--acknowledgement-target", type=_POINTS, metavar="BASIS_POINTS", help="To be acknowledged in time.")
 @click.option("--response-target", type=_POINTS, metavar="BASIS_POINTS", help="To be answered in time.")
+@click.option("--resolution-target", type=_POINTS, metavar="BASIS_POINTS", help="Of its cases to be resolved in time.")
 @option_peaks("the")
 @option_calendar
 @click.option("--end", "ends", multiple=True, metavar="TERM", help="No more, such as first_scan_within; once each.")
@@ -149,6 +153,7 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
         compensation_cap=words.to_money(options["cap"]) if options["cap"] else None,
         acknowledgement_target_basis_points=options["acknowledgement_target"],
         response_target_basis_points=options["response_target"],
+        resolution_target_basis_points=options["resolution_target"],
     )
     if options["compensation"] == 0:
         ends.append("compensation")
@@ -186,6 +191,8 @@ _TERMS = {
     "first_scan_within": "first_scan",
     "answer_within": "answer",
     "feed_interval": "feed_interval",
+    "cancel_answer_within": "cancel_answer",
+    "resolve_within": "resolve",
 }
 """The terms that can be in working time, with their options."""
 

@@ -33,7 +33,7 @@ CLOCKS: Mapping[MessageKind, tuple[Clock, ...]] = {
     MessageKind.REMINDER: (Clock.DISPATCH, Clock.ACKNOWLEDGE, Clock.ANSWER, Clock.STOCK_UP_ANSWER),
     MessageKind.BREACH_NOTICE: (
         *(Clock.DISPATCH, Clock.ACKNOWLEDGE, Clock.FIRST_SCAN, Clock.ANSWER),
-        *(Clock.RECOVERY_ANSWER, Clock.STOCK_UP_ANSWER),
+        *(Clock.RECOVERY_ANSWER, Clock.STOCK_UP_ANSWER, Clock.CANCEL_ANSWER, Clock.RESOLUTION),
     ),
     MessageKind.BREACH_ALERT: tuple(Clock),
 }

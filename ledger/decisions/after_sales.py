@@ -65,6 +65,7 @@ from ledger.nouns.orders.after_sales import Amounts
 from ledger.nouns.parcels import ParcelRegistered, earliest
 from ledger.nouns.policies import CaseApproval, Policy, policy_at
 from ledger.nouns.suppliers import Standing
+from ledger.terms.clocks import Clock
 from ledger.terms.money import MOST_MINOR
 from ledger.terms.parties import Party
 from ledger.view import View
@@ -175,7 +176,8 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
         return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
     docket = _CaseDocket(view, opened.case_id, now, whole)
     docket.add_to_order(taken)
-    docket.add([cases.LiabilityRuled(opened.case_id, approval.liable, ("approved_by_policy",), (), opened.at)])
+    ruling = cases.LiabilityRuled(opened.case_id, approval.liable, ("approved_by_policy",), (), opened.at)
+    docket.add([_with_due(docket, ruling)])
     _approve(docket, Remedy(approval.remedy), {}, "", opened.at)
     return docket.close()
 
@@ -256,8 +258,32 @@ def start_review(view: View, case_id: str, at: datetime, now: datetime) -> list[
 def rule(view: View, ruling: cases.LiabilityRuled, now: datetime) -> list[Change]:
     """Who is liable, on which evidence."""
     docket = _CaseDocket(view, ruling.case_id, now)
-    docket.add(cases.rule(docket.case, ruling))
+    docket.add(cases.rule(docket.case, _with_due(docket, ruling)))
     return docket.close()
+
+
+def _with_due(docket: _CaseDocket, ruling: cases.LiabilityRuled) -> cases.LiabilityRuled:
+    """With when the suppliers that are liable must have resolved the case: from the first ruling that says so on."""
+    if ruling.liable is not Party.SUPPLIER:
+        return ruling
+    before = docket.case.ruling
+    if before is not None and before.liable is Party.SUPPLIER:
+        return replace(ruling, resolve_by=before.resolve_by)
+    # A case that was opened again is no further chance for a supplier that was late with it.
+    late = {missed.supplier_id for missed in docket.case.late if missed.clock is Clock.RESOLUTION}
+    names = sorted(set(docket.case.opened.suppliers.values()) - late)
+    docket.view.need(*map(suppliers.stream, names))
+    found = ((name, suppliers.find(docket.view, name)) for name in names)
+    agreed = ((name, each.agreement_at(ruling.at)) for name, each in found if each is not None)
+    due = {name: each.resolve_by(ruling.at) for name, each in agreed if each is not None}
+    return replace(ruling, resolve_by={name: at for name, at in due.items() if at is not None})
+
+
+def _pay_by(view: View, granted: RefundGranted) -> RefundGranted:
+    """With when it must have been paid, unless there is nothing to pay."""
+    if not (sum(granted.amounts_minor.values()) + sum(granted.charges_minor.values())):
+        return granted
+    return replace(granted, pay_by=policy_at(policies.find(view), granted.at).pay_by(granted.at))
 
 
 def deny(view: View, case_id: str, because: Denial, note: Sealed | None, at: datetime, now: datetime) -> list[Change]:
@@ -439,7 +465,8 @@ def _refund_difference(docket: _CaseDocket, ended: Iterable[CaseFact]) -> None:
         exact = {n: orders.share_minor(paying, n, count) for n, count in units_of.items()}
         exact = {n: minor for n, minor in exact.items() if paying.lines[n].total_minor is not None}
         at = arrived.at
-        docket.add([RefundGranted(case.case_id, refund_id, units_of, amounts, paying.currency, at)])
+        granted = RefundGranted(case.case_id, refund_id, units_of, amounts, paying.currency, at)
+        docket.add([_pay_by(docket.view, granted)])
         booked = after_sales.RefundBooked(paying.order_id, case.case_id, refund_id, units_of, amounts, at, exact)
         docket.add_to_paying([booked])
 
@@ -586,7 +613,7 @@ def grant_refund(
     freight = take_off(amounts, {n for n in amounts if n not in amounts_minor}, case.freight_owed_minor)
     charged = charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
     granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at, charged, freight)
-    docket.add(cases.grant_refund(case, granted))
+    docket.add(cases.grant_refund(case, _pay_by(view, granted)))
     exact = {n: share.fresh_minor for n, share in shares.items() if paying.lines[n].total_minor is not None}
     booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact, charged)
     paid = {n: orders.refundable_minor(paying, n) for n in amounts}

@@ -28,7 +28,7 @@ from ledger.decisions.docket import Docket, order_in
 from ledger.facts import Change, changes_of, order_of, plus
 from ledger.nouns import orders, parcels
 from ledger.nouns.orders import Order, Shipment, breaches, supplier_orders
-from ledger.nouns.orders.supplier_orders import CancelRequested, ShipmentVoided, TrackingCorrected
+from ledger.nouns.orders.supplier_orders import CancelRequested, ShipmentVoided, TrackingCorrected, Wish
 from ledger.nouns.parcels import Content, Parcel, ParcelRegistered, ParcelVoided
 from ledger.view import View
 
@@ -143,7 +143,8 @@ def _asked_again(order: Order, shipment: Shipment, at: datetime) -> list[CancelR
     wish = own.reroute_wish if units == rerouted else own.cancel_wish
     assert wish is not None, "somebody asked for it"
     asked, to = (plus(own.cancel_asked, units), plus(own.reroute_asked, rerouted)), own.reroute_wish
-    return [CancelRequested(own.supplier_order_id, asked[0], wish.by, wish.because, at, asked[1], to.to if to else "")]
+    wish = Wish(wish.by, wish.because, to.to if to else "")
+    return [supplier_orders.cancel_request(own, asked[0], wish, asked[1], at)]
 
 
 # --- what left under another number ---------------------------------------------------------------

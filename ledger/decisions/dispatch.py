@@ -57,6 +57,7 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
         acknowledge_by=acknowledge_by,
         dispatch_by=dispatch_by(order, supplier_order.shares, agreement, at),
         first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
+        cancel_answer_within_hours=agreement.cancel_answer_within_hours if agreement else None,
         peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
         compensation=agreement.compensation if agreement else None,
         working=_working(order, supplier_order, agreement, at),
@@ -69,13 +70,17 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
     return settled(order, facts, now)
 
 
+_OF_ALL_ORDERS = ("acknowledge_within", "first_scan_within", "cancel_answer_within")
+"""Terms that neither a shop nor the priority changes."""
+
+
 def _working(
     order: Order, supplier_order: SupplierOrder, agreement: Agreement | None, at: datetime
 ) -> WorkingTerms | None:
     """The supplier's calendar, as far as it is still to come, and the terms of its clocks that go by it."""
     if agreement is None or (working := agreement.working) is None:
         return None
-    terms = {name: term for name, term in working.terms.items() if name in ("acknowledge_within", "first_scan_within")}
+    terms = {name: term for name, term in working.terms.items() if name in _OF_ALL_ORDERS}
     dispatch = working.terms.get(agreement.dispatch_term(order.placed.priority))
     if dispatch is not None and not by_shop(order, supplier_order.shares):
         terms["dispatch_within"] = dispatch

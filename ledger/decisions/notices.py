@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.facts import Change, changes_of
+from ledger.facts import Change, changes_of, supplier_order_of
 from ledger.nouns import (
     cases,
     inquiries,
@@ -415,7 +415,7 @@ def _readings(now: _Present) -> Iterator[Reading]:
     about, order = now.about, now.order
     if order is not None:
         object_id = about.supplier_order_id or about.order_id
-        yield from (each for each in orders.readings(order) if each.object_id == object_id)
+        yield from (each for each in orders.readings(order) if supplier_order_of(each.object_id) == object_id)
     if now.parcel is not None:
         yield from parcels.readings(now.parcel)
     if now.case is not None:

@@ -105,6 +105,10 @@ class SendDue(DeadlineDue, frozen=True):
     name = Clock.SEND
 
 
+class CancelAnswerDue(DeadlineDue, frozen=True):
+    name = Clock.CANCEL_ANSWER
+
+
 class DeliveryDue(DeadlineDue, frozen=True):
     name = Clock.DELIVERY
 
@@ -164,6 +168,26 @@ class FirstAnswerDue(_OfCase, frozen=True):
 
     def facts(self, view: View, now: datetime) -> Iterable[Fact]:
         return cases.miss_first_answer(cases.find(view, self.case_id), now)
+
+
+class ResolutionDue(Timer, frozen=True):
+    name = Clock.RESOLUTION
+    object_id: str
+
+    @property
+    def case_id(self) -> str:
+        return self.object_id.partition("/")[0]
+
+    @property
+    def stream(self) -> str:
+        return cases.stream(self.case_id)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return cases.miss_deadline(cases.find(view, self.case_id), self.object_id, Clock(self.name), now)
+
+
+class RefundPaidDue(ResolutionDue, frozen=True):
+    name = Clock.REFUND_PAID
 
 
 class _OfRecovery(Timer, frozen=True):

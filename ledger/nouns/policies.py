@@ -139,7 +139,7 @@ class Sending(Value, frozen=True):
         return max((each.astimezone(UTC) for each in rounds if each <= now), default=None)
 
 
-POLICY_TERMS = ("answer_within", "first_answer_within", "send_within")
+POLICY_TERMS = ("answer_within", "first_answer_within", "send_within", "refund_within")
 """What can be agreed in working time instead of hours."""
 
 
@@ -254,6 +254,8 @@ class Policy(Value, frozen=True):
     sending: Sending = Sending()
     send_within_hours: int = 24
     """How soon the retailer sends a supplier order that was drafted."""
+    refund_within_hours: int = 72
+    """How soon money that is owed to a customer is paid back."""
 
     case_approvals: tuple[CaseApproval, ...] = ()
     """Cases that are approved at once; the first that fits counts."""
@@ -285,6 +287,10 @@ class Policy(Value, frozen=True):
     def send_by(self, at: datetime) -> datetime:
         """When a supplier order that is drafted then must have been sent."""
         return self.due(at, self.send_within_hours, "send_within")
+
+    def pay_by(self, at: datetime) -> datetime:
+        """When money that is owed to a customer since then must have been paid back."""
+        return self.due(at, self.refund_within_hours, "refund_within")
 
     def due(self, at: datetime, hours: int, term: str) -> datetime:
         """When one of the retailer's own clocks that starts then is due."""

@@ -137,6 +137,8 @@ AGREEMENT_TERMS = (
     "first_scan_within",
     "answer_within",
     "feed_interval",
+    "cancel_answer_within",
+    "resolve_within",
 )
 """What can be agreed in working time instead of hours."""
 
@@ -161,6 +163,12 @@ class Agreement(Value, frozen=True):
     """The share of messages to be answered in time; None means as the retailer's policy says."""
     working: WorkingTerms | None = None
     """Its calendar, and those of its terms that are counted by it instead of in hours."""
+    cancel_answer_within_hours: int | None = None
+    """How soon it answers a request to cancel."""
+    resolve_within_hours: int | None = None
+    """How soon a case is resolved that was ruled to be its to bear."""
+    resolution_target_basis_points: int | None = None
+    """The share of such cases to be resolved in time; None means that none is agreed."""
 
     def holds_at(self, at: datetime) -> bool:
         return self.effective_from <= at and (self.effective_until is None or at < self.effective_until)
@@ -185,6 +193,10 @@ class Agreement(Value, frozen=True):
 
     def answer_by(self, at: datetime) -> datetime | None:
         return self._due(at, self.answer_within_hours, "answer_within")
+
+    def resolve_by(self, at: datetime) -> datetime | None:
+        """When a case is to be resolved that is ruled then."""
+        return self._due(at, self.resolve_within_hours, "resolve_within")
 
     @property
     def time_zone(self) -> str:
@@ -511,6 +523,7 @@ _FIELDS = {
     "compensation_cap": "compensation_cap",
     "acknowledgement_target": "acknowledgement_target_basis_points",
     "response_target": "response_target_basis_points",
+    "resolution_target": "resolution_target_basis_points",
     "peaks": "peaks",
 } | {name: f"{name}_hours" for name in AGREEMENT_TERMS}
 ENDING_TERMS = (*_FIELDS, "calendar")

@@ -5,16 +5,17 @@ A noun reports its clocks as readings; whether one is open, met, missed or withd
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ledger.facts import Value
 from ledger.terms.parties import Party
 
 
 class Clock(StrEnum):
-    """All clocks, each with the party that it obliges; None where that is not always the same."""
+    """All clocks, each with the party that it obliges; None where that is not always the same. CLOCKS tells of them."""
 
     owner: Party | None
 
@@ -34,6 +35,140 @@ class Clock(StrEnum):
     FIRST_ANSWER = "first_answer", Party.RETAILER
     STOCK_UP_ANSWER = "stock_up_answer", Party.SUPPLIER
     SEND = "send", Party.RETAILER
+    CANCEL_ANSWER = "cancel_answer", Party.SUPPLIER
+    REFUND_PAID = "refund_paid", Party.RETAILER
+    RESOLUTION = "resolution", Party.SUPPLIER
+
+
+class ClockEntry(NamedTuple):
+    """What people have to know of a clock."""
+
+    what: str
+    """What has to happen."""
+    starts: str
+    ends: str
+    """What ends it beside that; whatever was given up in time is owed no more."""
+    agreed: str
+    """The term that says how long it runs; "" where it has none of its own."""
+    terms: Literal["agreement", "policy", "none"]
+    """Whose term that is, and by whose calendar it goes if it is in working time."""
+    usual: str
+    """How long it is unless agreed otherwise."""
+    stops: str = "never"
+    """What makes it stand still."""
+
+
+_HOLDS = "for holds of the retailer or the customer, for the union of their times"
+CLOCKS: Mapping[Clock, ClockEntry] = {
+    Clock.SEND: ClockEntry(
+        "the retailer sends a supplier order",
+        "it is drafted",
+        "it leaves without an instruction, or all its units are given up",
+        "send_within",
+        "policy",
+        "24 hours",
+        _HOLDS,
+    ),
+    Clock.ACKNOWLEDGE: ClockEntry(
+        "the supplier says whether it takes a supplier order on",
+        "it is sent; again when its address changes afterwards",
+        "it is packed or leaves, or all its units are given up",
+        "acknowledge_within",
+        "agreement",
+        "none",
+        _HOLDS,
+    ),
+    Clock.DISPATCH: ClockEntry(
+        "the last unit of a supplier order leaves",
+        "it is sent; where the shop named a deadline, that is when it is due",
+        "the units that have not left are given up",
+        "dispatch_within, for express orders express_dispatch_within",
+        "agreement",
+        "none",
+        _HOLDS,
+    ),
+    Clock.CANCEL_ANSWER: ClockEntry(
+        "the supplier answers a request to cancel; each request has a clock for the units that it adds",
+        "units are asked back, to be cancelled or for another supplier",
+        "they leave, or the supplier rejects them",
+        "cancel_answer_within",
+        "agreement",
+        "none",
+    ),
+    Clock.FIRST_SCAN: ClockEntry(
+        "the carrier scans a parcel",
+        "the parcel is said to have left",
+        "the parcel is voided",
+        "first_scan_within",
+        "agreement",
+        "none",
+    ),
+    Clock.DELIVERY: ClockEntry(
+        "the customer has all of an order",
+        "it is confirmed; it is due when the promised day has ended",
+        "all that has not arrived is cancelled, or lost or back and settled",
+        "",
+        "none",
+        "the promise",
+    ),
+    Clock.ANSWER: ClockEntry(
+        "whoever was asked about an order answers",
+        "the question is asked",
+        "it is closed",
+        "answer_within",
+        "agreement",
+        "24 hours of the retailer, none of a supplier",
+    ),
+    Clock.FIRST_ANSWER: ClockEntry(
+        "the retailer answers a customer that opened a case",
+        "the case is opened",
+        "the case is closed",
+        "first_answer_within",
+        "policy",
+        "24 hours",
+    ),
+    Clock.RESOLUTION: ClockEntry(
+        "a case is resolved that a supplier has to bear; of several suppliers each has a clock",
+        "it is ruled that the supplier is liable",
+        "it is denied or cancelled, ruled to be another party's, or opened again",
+        "resolve_within",
+        "agreement",
+        "none",
+    ),
+    Clock.REFUND_PAID: ClockEntry(
+        "the retailer pays back what it owes a customer",
+        "a refund is granted",
+        "the refund is taken back",
+        "refund_within",
+        "policy",
+        "72 hours",
+    ),
+    Clock.RECOVERY_ANSWER: ClockEntry(
+        "the supplier answers what it is to bear of a cost",
+        "it is asked",
+        "the recovery is withdrawn or written off",
+        "answer_within",
+        "agreement",
+        "none",
+    ),
+    Clock.CLAIM_FILING: ClockEntry(
+        "the retailer files a claim on a carrier, which is barred afterwards",
+        "the parcel is dispatched if it was lost, delivered if it was damaged",
+        "the claim is withdrawn or written off",
+        "claim_terms",
+        "policy",
+        "60 days after a loss, 14 after a damage",
+    ),
+    Clock.STOCK_UP_ANSWER: ClockEntry(
+        "the supplier says what it can have ready before a peak",
+        "it is asked",
+        "the request is withdrawn",
+        "answer_within",
+        "agreement",
+        "none",
+    ),
+}
+"""All clocks as people read of them, in the order of an order's life."""
 
 
 class ClockState(StrEnum):
@@ -51,7 +186,8 @@ class Reading(Value, frozen=True):
     """One clock of one object, as its facts have it."""
 
     object_id: str
-    """The supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel."""
+    """The supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel; case/refund;
+    case/supplier; supplier order#2 for the second request to cancel."""
     clock: Clock
     due: datetime
     met_at: datetime | None = None

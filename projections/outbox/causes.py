@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from ledger.decisions.notices import Notice
-from ledger.facts import Fact
+from ledger.facts import Fact, supplier_order_of
 from ledger.nouns import inquiries, recoveries
 from ledger.nouns.cases import (
     Case,
     CaseCancelled,
+    CaseDeadlineMissed,
     CaseDenied,
     CaseFact,
     CaseOpened,
@@ -200,7 +201,7 @@ def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
     """The due time counts, not when it was noticed, so that old breaches of an import make no messages."""
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
     if fact.object_id != fact.order_id:
-        about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
+        about = _of(history, supplier_order_of(fact.object_id), clock=fact.clock.value, due=fact.due)
         if fact.clock.owner is Party.SUPPLIER:
             yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
     yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
@@ -343,6 +344,13 @@ def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause
     yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
+def _case_missed(fact: CaseDeadlineMissed, case: Case) -> Iterable[_Cause]:
+    about = About(case.order_id, "", fact.supplier_id, case_id=case.case_id, clock=fact.clock.value, due=fact.due)
+    if fact.supplier_id:
+        yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
+
+
 def _answer_missed(fact: inquiries.InquiryAnswerMissed, inquiry: Inquiry) -> Iterable[_Cause]:
     asked = inquiry.asked
     about = About(
@@ -440,6 +448,7 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     LossConfirmed: _loss_confirmed,
     **dict.fromkeys(CASE_STEPS, _case_step),
     FirstAnswerMissed: _first_answer_missed,
+    CaseDeadlineMissed: _case_missed,
     inquiries.InquiryAsked: _asked_of_supplier,
     inquiries.InquiryAnswerMissed: _answer_missed,
     recoveries.RecoveryAnswerMissed: _recovery_answer_missed,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from ledger.facts import to_minute
+from ledger.facts import supplier_order_of, to_minute
 from ledger.nouns.cases import Denial, Reason
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import (
@@ -278,7 +278,7 @@ def _clocks(order: Order) -> Iterator[Item]:
                 _catch_up(order, each),
                 due=each.due,
                 order_id=order.order_id,
-                supplier_order_id="" if each.object_id == order.order_id else each.object_id,
+                supplier_order_id="" if each.object_id == order.order_id else supplier_order_of(each.object_id),
                 supplier_id=each.supplier_id,
             )
 
@@ -301,12 +301,14 @@ def _draft(order: Order, sending: Reading) -> Item:
 
 def _catch_up(order: Order, missed: Reading) -> Next:
     """What one does about a clock that ran out: record what happened at last, or find somebody else."""
-    about = {"supplier_order_id": missed.object_id}
+    about = {"supplier_order_id": supplier_order_of(missed.object_id)}
     match missed.clock:
         case Clock.SEND:
             return Next(Step.SEND, about)
         case Clock.ACKNOWLEDGE:
             return Next(Step.ACKNOWLEDGE, about)
+        case Clock.CANCEL_ANSWER:
+            return Next(Step.ANSWER_CANCEL, about)
         case Clock.DISPATCH if order.supplier_orders[missed.object_id].reroute_asked:
             return Next(Step.ANSWER_CANCEL, about)
         case Clock.DISPATCH:

@@ -17,9 +17,9 @@ from ledger.nouns import (
     suppliers,
     tasks,
 )
-from ledger.nouns.cases import Case, Denial, Reason, Remedy
+from ledger.nouns.cases import Case, CaseDeadlineMissed, Denial, Reason, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
-from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
@@ -305,13 +305,16 @@ def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
 
 
 def _of_case(case: Case) -> list[Item]:
+    late = [_unresolved(case, each) for each in case.late if each.clock is Clock.RESOLUTION and _is_waited_for(case)]
     what = _next_of(case)
     if what is None:
-        return []
+        return late
     (because, following), opened = what, case.opened
     # A case that was closed and opened again comes to the same steps anew.
     mark = f"{because.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{STAMP}}"
     due = shown_from = case.evidence_by if following.step is Step.DENY_CASE else None
+    if following.step is Step.RECORD_REFUND_PAID:
+        due = case.refunds[following.fields["refund_id"]].pay_by
     if case.first_answered_at is None:
         because, due = f"answer the customer, then {because}", opened.first_answer_by
         following = Next(Step.ANSWER_CUSTOMER, {"case_id": case.case_id})
@@ -327,7 +330,28 @@ def _of_case(case: Case) -> list[Item]:
         order_id=case.order_id,
         shown_from=shown_from or FIRST,
     )
-    return [one]
+    return [*late, one]
+
+
+def _is_waited_for(case: Case) -> bool:
+    return not case.status.is_closed and case.ruling is not None and case.ruling.liable is Party.SUPPLIER
+
+
+def _unresolved(case: Case, missed: CaseDeadlineMissed) -> Item:
+    """A case that a supplier was to help to resolve: it is asked what keeps it."""
+    about = {"inquiry_id": f"resolution-{missed.object_id.replace('/', '-')}"[:100], "order_id": case.order_id}
+    asked = {"topic": Topic.OTHER, "asked_by": Party.RETAILER, "asked_of": Party.SUPPLIER}
+    return item(
+        WorkKind.BREACH,
+        f"{missed.object_id}/{missed.clock}",
+        Owner.SUPPLIER_MANAGER,
+        missed.at,
+        missed.clock.value,
+        Next(Step.ASK_INQUIRY, {**about, **asked, "supplier_id": missed.supplier_id}),
+        due=missed.due,
+        order_id=case.order_id,
+        supplier_id=missed.supplier_id,
+    )
 
 
 _CARRY_OUT = {Remedy.RETURN: Step.LABEL_RETURN, Remedy.REFUND: Step.GRANT_REFUND}
@@ -416,7 +440,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    17,
+    18,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

@@ -90,6 +90,7 @@ EVERYTHING = admin_pb2.Policy(
         mode=admin_pb2.SENDING_MODE_IN_ROUNDS, rounds=["09:00", "15:30"], time_zone="Asia/Shanghai"
     ),
     send_within_hours=35,
+    refund_within_hours=38,
     case_approvals=[
         admin_pb2.CaseApproval(
             reason="damaged",

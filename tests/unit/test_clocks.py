@@ -1,5 +1,6 @@
 """Clocks: when they run, stop and resume; a breach is recorded once and withdrawn if it was none."""
 
+import re
 from itertools import permutations
 
 import pytest
@@ -17,9 +18,10 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import ClocksResumed, NothingToShip
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.suppliers import Agreement
+from ledger.nouns.policies import POLICY_TERMS
+from ledger.nouns.suppliers import AGREEMENT_TERMS, Agreement
 from ledger.terms.calendars import PeakPeriod
-from ledger.terms.clocks import Clock
+from ledger.terms.clocks import CLOCKS, Clock
 from ledger.terms.parties import Party
 from tests.support.scenario import (
     DAY,
@@ -540,3 +542,18 @@ def test_the_clock_of_an_earlier_epoch_or_an_unknown_parcel_is_forgotten():
     assert scenario.miss_first_scan(epoch=2) == []
     assert scenario.suspect_loss("P9") == []
     assert a_shop().miss_first_scan("P9") == []
+
+
+# --- what people read of them ---------------------------------------------------------------------
+
+
+def test_every_clock_is_told_of():
+    assert CLOCKS.keys() == set(Clock)
+
+
+def test_a_clock_names_terms_that_can_be_agreed():
+    known = {"agreement": AGREEMENT_TERMS, "policy": (*POLICY_TERMS, "claim_terms")}
+    for told in CLOCKS.values():
+        names = re.findall(r"\w+_(?:within|terms)\b", told.agreed)
+        assert bool(names) == (told.terms != "none")
+        assert set(names) <= set(known.get(told.terms, ()))

@@ -66,6 +66,7 @@ _FIGURES = {
     "invoice_tolerance_basis_points": (0, 10_000),
     "invoice_charges_basis_points": (0, 10_000),
     "send_within_hours": (1, 1000),
+    "refund_within_hours": (1, 1000),
 }
 """The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
 

@@ -106,6 +106,7 @@ def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> pb
         evidence_sha256=ruling.evidence,
         at=stamp(ruling.at),
         note=_of(ruling.note, notes),
+        resolve_by=stamp(min(ruling.resolve_by.values(), default=None)),
     )
 
 
@@ -145,6 +146,7 @@ def _refund(refund_id: str, refund: cases.Refund) -> pb.Refund:
         paid_at=stamp(refund.paid_at),
         reference=refund.reference,
         freight_minor=refund.freight_minor,
+        pay_by=stamp(refund.pay_by),
         charges=[pb.ChargeAmount(charge_id=name, amount_minor=minor) for name, minor in refund.charges_minor.items()],
     )
 

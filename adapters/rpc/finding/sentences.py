@@ -112,6 +112,8 @@ SENTENCES: Mapping[str, str] = {
     "case.customer_answered": "The customer of case {case_id} was answered.",
     "case.first_answer_missed": "The customer of case {case_id} was not answered by {due}.",
     "case.first_answer_breach_withdrawn": "The customer of case {case_id} had been answered in time after all.",
+    "case.deadline_missed": "The {clock} clock of {object_id} ran out at {due}[; {supplier_id} is late].",
+    "case.breach_withdrawn": "The missed {clock} clock of {object_id} was none after all.",
     "case.evidence_requested": "The customer was asked for {wanted} by {due}.",
     "case.evidence_added": "The {given_by} handed in evidence ({content_type}).",
     "case.review_started": "The review of case {case_id} began.",

@@ -14,7 +14,7 @@ from adapters.rpc.shows import carrier_number, choice, day, hold, line_units, mo
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
-from ledger.facts import plus
+from ledger.facts import plus, supplier_order_of
 from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
@@ -171,7 +171,10 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         dispatched_at=stamp(each.dispatched_at),
         clocks_stopped_since=stamp(each.stopped_since),
         packed_with=each.packed_with,
-        missed_clocks=sorted(clock for object_id, clock in state.missed if object_id == each.supplier_order_id),
+        missed_clocks=sorted(
+            {clock for what, clock in state.missed if supplier_order_of(what) == each.supplier_order_id}
+        ),
+        cancel_answer_by=stamp(min((ask.answer_by for ask in each.asks if ask.ended_at is None), default=None)),
         compensation=_compensation(each.compensation),
         delay_rulings=[
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
@@ -219,6 +222,10 @@ def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
         days_to=shipping.days_to,
         cost=money(shipping.cost),
     )
+
+
+def _missed_clocks(state: Order, each: SupplierOrder) -> list[str]:
+    return sorted({clock for what, clock in state.missed if supplier_order_of(what) == each.supplier_order_id})
 
 
 def _compensation(accrued: CompensationAccrued | None) -> supplier_orders_pb2.Compensation | None:

@@ -156,6 +156,9 @@ def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:
         _share(terms, "acknowledgement_target_basis_points"),
         _share(terms, "response_target_basis_points"),
         _working(terms) if terms.HasField("working") else None,
+        _hours(terms, "cancel_answer_within_hours"),
+        _hours(terms, "resolve_within_hours"),
+        _share(terms, "resolution_target_basis_points"),
     )
 
 

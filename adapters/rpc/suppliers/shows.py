@@ -70,6 +70,9 @@ def _agreement(agreement: Agreement) -> pb.Agreement:
         response_target_basis_points=agreement.response_target_basis_points,
         peaks=show_peaks(agreement.peaks),
         working=show_working_terms(agreement.working),
+        cancel_answer_within_hours=agreement.cancel_answer_within_hours,
+        resolve_within_hours=agreement.resolve_within_hours,
+        resolution_target_basis_points=agreement.resolution_target_basis_points,
     )
 
 

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from ledger.facts import Units
 from ledger.nouns.cases.facts import (
+    CaseBreachWithdrawn,
     CaseCancelled,
+    CaseDeadlineMissed,
     CaseFact,
     CaseReopened,
     CaseResolved,
@@ -24,7 +26,7 @@ from ledger.nouns.cases.refusals import (
 )
 from ledger.nouns.cases.review import require_evidence
 from ledger.nouns.cases.state import Case, CaseStatus, readings
-from ledger.terms.clocks import ClockState
+from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 
 
@@ -65,18 +67,37 @@ def settle(case: Case, now: datetime) -> Sequence[CaseFact]:
 
 
 def settle_clock(case: Case, now: datetime) -> Sequence[CaseFact]:
-    """What follows for the clock of the first answer: a late one is a breach, one in time withdraws it."""
+    """What follows for the clocks: what came late is a breach, what came in time, or is excused, withdraws it."""
     facts: list[CaseFact] = []
     for each in readings(case):
         verdict = each.verdict(now)
-        if verdict is ClockState.MISSED:
+        if verdict is not None and each.clock is not Clock.FIRST_ANSWER:
+            facts.append(_missed(case, each, now) if verdict is ClockState.MISSED else _withdrawn(case, each, now))
+        elif verdict is ClockState.MISSED:
             facts.append(FirstAnswerMissed(case.case_id, each.due, now))
         elif verdict is ClockState.WITHDRAWN and each.met_at is not None:
             facts.append(FirstAnswerBreachWithdrawn(case.case_id, each.met_at, now))
     return facts
 
 
+def _missed(case: Case, each: Reading, now: datetime) -> CaseDeadlineMissed:
+    return CaseDeadlineMissed(case.case_id, each.object_id, each.clock, each.due, now, each.supplier_id)
+
+
+def _withdrawn(case: Case, each: Reading, now: datetime) -> CaseBreachWithdrawn:
+    return CaseBreachWithdrawn(case.case_id, each.object_id, each.clock, each.met_at, now, each.supplier_id)
+
+
+def miss_deadline(case: Case | None, object_id: str, clock: Clock, now: datetime) -> Sequence[CaseFact]:
+    """Records that a refund was not paid, or the case not resolved, in time, if it is so."""
+    if case is None:
+        return []
+    about = (each for each in readings(case) if (each.object_id, each.clock) == (object_id, clock))
+    return [_missed(case, each, now) for each in about if each.overdue(now)]
+
+
 def miss_first_answer(case: Case | None, now: datetime) -> Sequence[CaseFact]:
     """Records that the customer was not answered in time, if it is so."""
-    overdue = [reading for reading in readings(case) if reading.overdue(now)] if case is not None else []
+    found = readings(case) if case is not None else []
+    overdue = (each for each in found if each.clock is Clock.FIRST_ANSWER and each.overdue(now))
     return [FirstAnswerMissed(each.object_id, each.due, now) for each in overdue]

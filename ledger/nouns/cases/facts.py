@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Sealed, Units, Value
 from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 
 
@@ -124,6 +125,31 @@ class FirstAnswerBreachWithdrawn(Fact, frozen=True, tag="case.first_answer_breac
     at: datetime
 
 
+class CaseDeadlineMissed(Fact, frozen=True, tag="case.deadline_missed"):
+    """A refund was not paid, or the case was not resolved, when that was due; recorded once for each."""
+
+    case_id: str
+    object_id: str
+    """``case/refund``, or ``case/supplier``."""
+    clock: Clock
+    due: datetime
+    at: datetime
+    supplier_id: str = ""
+    """Whose the case was ruled to be."""
+
+
+class CaseBreachWithdrawn(Fact, frozen=True, tag="case.breach_withdrawn"):
+    """It had happened in time after all, or was ruled to be another party's."""
+
+    case_id: str
+    object_id: str
+    clock: Clock
+    happened_at: datetime | None
+    """None if it was ruled otherwise."""
+    at: datetime
+    supplier_id: str = ""
+
+
 class EvidenceRequested(Fact, frozen=True, tag="case.evidence_requested"):
     """The customer was asked for evidence, in words such as ``photo_of_label``."""
 
@@ -162,6 +188,8 @@ class LiabilityRuled(Fact, frozen=True, tag="case.liability_ruled"):
     """SHA-256 of what the ruling rests on."""
     at: datetime
     note: Sealed | None = None
+    resolve_by: dict[str, datetime] = {}
+    """When the case must be resolved, by supplier that is liable and agreed to a time."""
 
 
 class Exchange(Value, frozen=True):
@@ -297,6 +325,8 @@ class RefundGranted(Fact, frozen=True, tag="case.refund_granted"):
     """What is refunded beside them, such as of the shipping."""
     freight_minor: int = 0
     """What was taken off the amounts, because the customer owes it for sending the units back."""
+    pay_by: datetime | None = None
+    """When it must have been paid; None in facts of before, and where there is nothing to pay."""
 
 
 class RefundDenied(Fact, frozen=True, tag="case.refund_denied"):
@@ -361,6 +391,8 @@ CaseFact = (
     | CustomerAnswered
     | FirstAnswerMissed
     | FirstAnswerBreachWithdrawn
+    | CaseDeadlineMissed
+    | CaseBreachWithdrawn
     | EvidenceRequested
     | EvidenceAdded
     | ReviewStarted

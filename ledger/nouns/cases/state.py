@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from ledger.facts import LineNo, Sealed, Units, Value, minus, plus
 from ledger.nouns.cases.facts import (
+    CaseBreachWithdrawn,
     CaseCancelled,
+    CaseDeadlineMissed,
     CaseDenied,
     CaseFact,
     CaseOpened,
@@ -103,6 +105,7 @@ class Refund(Value, frozen=True):
     charges_minor: ChargeAmounts = {}
     freight_minor: int = 0
     """What was taken off for sending the units back."""
+    pay_by: datetime | None = None
 
     @property
     def amount_minor(self) -> int:
@@ -117,6 +120,13 @@ class Reship(Value, frozen=True):
     arrived: Units = {}
     failed: Units = {}
     ended_at: datetime | None = None
+
+
+class CaseBreach(Value, frozen=True):
+    """A clock of a refund, or of the case's resolution, that was missed, as it was recorded."""
+
+    missed: CaseDeadlineMissed
+    withdrawn: CaseBreachWithdrawn | None = None
 
 
 class Case(Value, frozen=True):
@@ -163,6 +173,8 @@ class Case(Value, frozen=True):
     denial_note: Sealed | None = None
     """What was noted when the whole case was denied."""
     closed_at: datetime | None = None
+    breaches: Mapping[tuple[str, Clock], CaseBreach] = {}
+    """Of refunds that were paid too late, and of the resolution."""
 
     @property
     def case_id(self) -> str:
@@ -175,6 +187,11 @@ class Case(Value, frozen=True):
     @property
     def first_answer_missed(self) -> bool:
         return self.missed is not None and self.withdrawn is None
+
+    @property
+    def late(self) -> list[CaseDeadlineMissed]:
+        """The breaches of its other clocks that stand."""
+        return [each.missed for each in self.breaches.values() if each.withdrawn is None]
 
     @property
     def reship(self) -> Reship | None:
@@ -239,6 +256,51 @@ class Case(Value, frozen=True):
 
 
 def readings(case: Case) -> list[Reading]:
+    """All clocks of a case, with those that are gone but were missed."""
+    found = _first_answer(case)
+    if case.refunds or case.ruling is not None or case.breaches:
+        own = [*_payments(case), *_resolution(case)]
+        gone = case.breaches.keys() - {(each.object_id, each.clock) for each in own}
+        found += [*own, *(_past(case, case.breaches[key]) for key in sorted(gone))]
+    return found
+
+
+def _payments(case: Case) -> Iterator[Reading]:
+    for refund_id, each in case.refunds.items():
+        if each.pay_by is not None:
+            yield _reading(case, f"{case.case_id}/{refund_id}", Clock.REFUND_PAID, each.pay_by, each.paid_at)
+
+
+def _resolution(case: Case) -> Iterator[Reading]:
+    """Of each supplier that is liable. Of a case that was denied or cancelled nobody waits for a remedy."""
+    if case.ruling is None:
+        return
+    resolved = case.status is CaseStatus.RESOLVED
+    for supplier_id, due in case.ruling.resolve_by.items():
+        reading = _reading(case, f"{case.case_id}/{supplier_id}", Clock.RESOLUTION, due, None, supplier_id)
+        yield replace(reading, **{"met_at" if resolved else "given_up_at": case.closed_at})
+
+
+def _reading(
+    case: Case, object_id: str, clock: Clock, due: datetime, met_at: datetime | None, supplier_id: str = ""
+) -> Reading:
+    breach = case.breaches.get((object_id, clock))
+    if breach is None:
+        return Reading(object_id, clock, due, met_at, supplier_id)
+    withdrawn_at = breach.withdrawn.at if breach.withdrawn is not None else None
+    return Reading(object_id, clock, due, met_at, supplier_id, breach.missed.at, withdrawn_at)
+
+
+def _past(case: Case, breach: CaseBreach) -> Reading:
+    """What was late stays late, also where it is not owed any more; but not what was ruled to be another party's."""
+    missed = breach.missed
+    reading = _reading(case, missed.object_id, missed.clock, missed.due, None, missed.supplier_id)
+    another = case.ruling is not None and case.ruling.liable is not Party.SUPPLIER
+    excused = (missed.clock is Clock.RESOLUTION and another) or breach.withdrawn is not None
+    return replace(reading, given_up_at=missed.due - timedelta.resolution if excused else missed.due)
+
+
+def _first_answer(case: Case) -> list[Reading]:
     """The clock of the retailer's first answer; none once the case is closed without an answer or a breach."""
     missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
     if case.status.is_closed and answered_at is None and missed is None:
@@ -266,6 +328,11 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
             return replace(case, missed=fact)
         case FirstAnswerBreachWithdrawn():
             return replace(case, withdrawn=fact)
+        case CaseDeadlineMissed():
+            return replace(case, breaches={**case.breaches, (fact.object_id, fact.clock): CaseBreach(fact)})
+        case CaseBreachWithdrawn(object_id=object_id, clock=clock):
+            breach = replace(case.breaches[object_id, clock], withdrawn=fact)
+            return replace(case, breaches={**case.breaches, (object_id, clock): breach})
         case EvidenceRequested():
             return replace(
                 case,
@@ -404,7 +471,12 @@ def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack |
     match fact:
         case RefundGranted(by_line=by_line):
             refund = Refund(
-                by_line, fact.amounts_minor, fact.at, charges_minor=fact.charges_minor, freight_minor=fact.freight_minor
+                by_line,
+                fact.amounts_minor,
+                fact.at,
+                charges_minor=fact.charges_minor,
+                freight_minor=fact.freight_minor,
+                pay_by=fact.pay_by,
             )
             return replace(
                 case,

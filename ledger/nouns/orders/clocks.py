@@ -1,4 +1,4 @@
-"""The clocks of an order: its supplier orders' acknowledgement and dispatch, and its own delivery (DOMAIN 6)."""
+"""The clocks of an order: what its supplier orders, their requests to cancel, and its delivery wait for (DOMAIN 6)."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def deadlines(order: Order) -> Iterator[Reading]:
             for reading in _of_supplier_order(order, each):
                 if not came_to_nothing or _was_missed(reading):
                     yield reading
+        for number, ask in enumerate(each.asks, 1):
+            object_id = each.supplier_order_id + (f"#{number}" if number > 1 else "")
+            # No hold stops it: to answer takes nothing that a hold forbids.
+            yield _reading(
+                order, object_id, Clock.CANCEL_ANSWER, ask.answer_by, ask.ended_at, each.supplier_id, None, None
+            )
     if order.promised_by is not None:
         header, arrived_at = order.header, order.delivered_at
         cancelled = header in (Header.CANCELLED, Header.CLOSED)

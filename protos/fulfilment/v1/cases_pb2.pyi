@@ -693,9 +693,7 @@ class GrantRefundRequest(_message.Message):
     ledger, and the receipt names it.
     """
     share_basis_points: _builtins.int
-    """The share of their price for lines without an amount, in basis points, 1 to 10,000; 0 means all that is
-    left of it.
-    """
+    """The share of their price for lines without an amount, in basis points, 1 to 10,000; 0 means all that is left."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -1482,6 +1480,7 @@ class Ruling(_message.Message):
     EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    RESOLVE_BY_FIELD_NUMBER: _builtins.int
     liable: _common_pb2.Party.ValueType
     """Who."""
     note: _builtins.str
@@ -1498,6 +1497,10 @@ class Ruling(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it was ruled."""
 
+    @_builtins.property
+    def resolve_by(self) -> _timestamp_pb2.Timestamp:
+        """When a case that is a supplier's must be resolved; of several suppliers the earliest. Absent where nothing is agreed."""
+
     def __init__(
         self,
         *,
@@ -1506,10 +1509,11 @@ class Ruling(_message.Message):
         evidence_sha256: _abc.Iterable[_builtins.str] | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         note: _builtins.str = ...,
+        resolve_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "resolve_by", b"resolve_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note", "reasons", b"reasons", "resolve_by", b"resolve_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1575,6 +1579,7 @@ class Refund(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     CHARGES_FIELD_NUMBER: _builtins.int
     FREIGHT_MINOR_FIELD_NUMBER: _builtins.int
+    PAY_BY_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Its id."""
     amount_minor: _builtins.int
@@ -1599,6 +1604,10 @@ class Refund(_message.Message):
     def charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeAmount]:
         """What of it is of charges."""
 
+    @_builtins.property
+    def pay_by(self) -> _timestamp_pb2.Timestamp:
+        """When it must have been paid; absent where nothing is due."""
+
     def __init__(
         self,
         *,
@@ -1610,10 +1619,11 @@ class Refund(_message.Message):
         reference: _builtins.str = ...,
         charges: _abc.Iterable[Global___ChargeAmount] | None = ...,
         freight_minor: _builtins.int = ...,
+        pay_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["granted_at", b"granted_at", "paid_at", b"paid_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["granted_at", b"granted_at", "paid_at", b"paid_at", "pay_by", b"pay_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charges", b"charges", "freight_minor", b"freight_minor", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "charges", b"charges", "freight_minor", b"freight_minor", "granted_at", b"granted_at", "lines", b"lines", "paid_at", b"paid_at", "pay_by", b"pay_by", "reference", b"reference", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,6 +49,14 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The supplier, which must answer what it was asked to have ready before a peak."""
     OBLIGATION_CLOCK_SEND: _ObligationClock.ValueType  # 10
     """The retailer sends a supplier order that was drafted. One that was sent in time is listed no more."""
+    OBLIGATION_CLOCK_CANCEL_ANSWER: _ObligationClock.ValueType  # 11
+    """The supplier answers a request to cancel. The object is the supplier order; of its second request it is that with
+    "#2" behind it.
+    """
+    OBLIGATION_CLOCK_REFUND_PAID: _ObligationClock.ValueType  # 12
+    """The retailer pays a refund that was granted. The object is "case/refund"."""
+    OBLIGATION_CLOCK_RESOLUTION: _ObligationClock.ValueType  # 13
+    """A case that was ruled to be a supplier's is resolved. The object is "case/supplier"."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """The clocks that oblige somebody."""
@@ -75,6 +83,14 @@ OBLIGATION_CLOCK_STOCK_UP_ANSWER: ObligationClock.ValueType  # 9
 """The supplier, which must answer what it was asked to have ready before a peak."""
 OBLIGATION_CLOCK_SEND: ObligationClock.ValueType  # 10
 """The retailer sends a supplier order that was drafted. One that was sent in time is listed no more."""
+OBLIGATION_CLOCK_CANCEL_ANSWER: ObligationClock.ValueType  # 11
+"""The supplier answers a request to cancel. The object is the supplier order; of its second request it is that with
+"#2" behind it.
+"""
+OBLIGATION_CLOCK_REFUND_PAID: ObligationClock.ValueType  # 12
+"""The retailer pays a refund that was granted. The object is "case/refund"."""
+OBLIGATION_CLOCK_RESOLUTION: ObligationClock.ValueType  # 13
+"""A case that was ruled to be a supplier's is resolved. The object is "case/supplier"."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:

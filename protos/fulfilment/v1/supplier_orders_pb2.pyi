@@ -672,6 +672,7 @@ class SupplierOrder(_message.Message):
     ARTICLE_CODES_FIELD_NUMBER: _builtins.int
     SEND_BY_FIELD_NUMBER: _builtins.int
     TO_COLLECT_FIELD_NUMBER: _builtins.int
+    CANCEL_ANSWER_BY_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -720,7 +721,7 @@ class SupplierOrder(_message.Message):
 
     @_builtins.property
     def missed_clocks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Which of its clocks ran out: "acknowledge", "dispatch"."""
+        """Which of its clocks ran out: "acknowledge", "dispatch", "send", "cancel_answer"."""
 
     @_builtins.property
     def compensation(self) -> Global___Compensation:
@@ -782,6 +783,10 @@ class SupplierOrder(_message.Message):
     def to_collect(self) -> _common_pb2.Money:
         """What its parcels collect from the customer at the door, or are to; absent where nothing is collected."""
 
+    @_builtins.property
+    def cancel_answer_by(self) -> _timestamp_pb2.Timestamp:
+        """When the first of its requests to cancel that stand open must be answered; absent if none must."""
+
     def __init__(
         self,
         *,
@@ -815,10 +820,11 @@ class SupplierOrder(_message.Message):
         article_codes: _abc.Iterable[Global___ArticleCode] | None = ...,
         send_by: _timestamp_pb2.Timestamp | None = ...,
         to_collect: _common_pb2.Money | None = ...,
+        cancel_answer_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "send_by", b"send_by", "sent_at", b"sent_at", "shipping", b"shipping", "to_collect", b"to_collect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "cancel_answer_by", b"cancel_answer_by", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "send_by", b"send_by", "sent_at", b"sent_at", "shipping", b"shipping", "to_collect", b"to_collect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "article_codes", b"article_codes", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "send_by", b"send_by", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "to_collect", b"to_collect", "unit_costs", b"unit_costs", "warehouse", b"warehouse"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "article_codes", b"article_codes", "asked_again_at", b"asked_again_at", "cancel_answer_by", b"cancel_answer_by", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "send_by", b"send_by", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "to_collect", b"to_collect", "unit_costs", b"unit_costs", "warehouse", b"warehouse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

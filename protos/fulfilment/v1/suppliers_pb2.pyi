@@ -502,6 +502,9 @@ class Agreement(_message.Message):
     ACKNOWLEDGEMENT_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     RESPONSE_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     WORKING_FIELD_NUMBER: _builtins.int
+    CANCEL_ANSWER_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    RESOLVE_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    RESOLUTION_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     acknowledge_within_hours: _builtins.int
     """Hours to acknowledge a supplier order, 1 to 10000."""
     dispatch_within_hours: _builtins.int
@@ -521,9 +524,13 @@ class Agreement(_message.Message):
     retailer's policy says.
     """
     response_target_basis_points: _builtins.int
-    """The share of messages to be answered in time, 0 to 10000 basis points; absent means as the retailer's
-    policy says.
-    """
+    """The share of messages to be answered in time, 0 to 10000 basis points; absent means as the retailer's policy says."""
+    cancel_answer_within_hours: _builtins.int
+    """Hours to answer a request to cancel, 1 to 10000. No hold stops that clock."""
+    resolve_within_hours: _builtins.int
+    """Hours within which a case is resolved that was ruled to be this supplier's to bear, from the ruling on, 1 to 10000."""
+    resolution_target_basis_points: _builtins.int
+    """The share of such cases to be resolved in time, 0 to 10000 basis points; absent means that none is agreed."""
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
         """From then on; absent means now."""
@@ -544,9 +551,8 @@ class Agreement(_message.Message):
 
     @_builtins.property
     def working(self) -> _calendars_pb2.WorkingTerms:
-        """The supplier's calendar, and which of acknowledge_within, dispatch_within, express_dispatch_within,
-        first_scan_within, answer_within and feed_interval are in working time; one that is cannot be given in hours too.
-        Absent means that all hours run through, and that due times are shown in UTC.
+        """The supplier's calendar, and which of the terms that are in hours here, without that word, are in working time; one
+        that is cannot be given in hours too. Absent means that all hours run through, and that due times are shown in UTC.
         """
 
     def __init__(
@@ -566,10 +572,13 @@ class Agreement(_message.Message):
         acknowledgement_target_basis_points: _builtins.int | None = ...,
         response_target_basis_points: _builtins.int | None = ...,
         working: _calendars_pb2.WorkingTerms | None = ...,
+        cancel_answer_within_hours: _builtins.int | None = ...,
+        resolve_within_hours: _builtins.int | None = ...,
+        resolution_target_basis_points: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_cancel_answer_within_hours", b"_cancel_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_resolution_target_basis_points", b"_resolution_target_basis_points", "_resolve_within_hours", b"_resolve_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "cancel_answer_within_hours", b"cancel_answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "resolution_target_basis_points", b"resolution_target_basis_points", "resolve_within_hours", b"resolve_within_hours", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_cancel_answer_within_hours", b"_cancel_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_resolution_target_basis_points", b"_resolution_target_basis_points", "_resolve_within_hours", b"_resolve_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "cancel_answer_within_hours", b"cancel_answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks", "resolution_target_basis_points", b"resolution_target_basis_points", "resolve_within_hours", b"resolve_within_hours", "response_target_basis_points", b"response_target_basis_points", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acknowledge_within_hours: _TypeAlias = _typing.Literal["acknowledge_within_hours"]  # noqa: Y015
     _WhichOneofArgType__acknowledge_within_hours: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours"]  # noqa: Y015
@@ -577,6 +586,8 @@ class Agreement(_message.Message):
     _WhichOneofArgType__acknowledgement_target_basis_points: _TypeAlias = _typing.Literal["_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points"]  # noqa: Y015
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__cancel_answer_within_hours: _TypeAlias = _typing.Literal["cancel_answer_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__cancel_answer_within_hours: _TypeAlias = _typing.Literal["_cancel_answer_within_hours", b"_cancel_answer_within_hours"]  # noqa: Y015
     _WhichOneofReturnType__dispatch_within_hours: _TypeAlias = _typing.Literal["dispatch_within_hours"]  # noqa: Y015
     _WhichOneofArgType__dispatch_within_hours: _TypeAlias = _typing.Literal["_dispatch_within_hours", b"_dispatch_within_hours"]  # noqa: Y015
     _WhichOneofReturnType__express_dispatch_within_hours: _TypeAlias = _typing.Literal["express_dispatch_within_hours"]  # noqa: Y015
@@ -585,6 +596,10 @@ class Agreement(_message.Message):
     _WhichOneofArgType__feed_interval_hours: _TypeAlias = _typing.Literal["_feed_interval_hours", b"_feed_interval_hours"]  # noqa: Y015
     _WhichOneofReturnType__first_scan_within_hours: _TypeAlias = _typing.Literal["first_scan_within_hours"]  # noqa: Y015
     _WhichOneofArgType__first_scan_within_hours: _TypeAlias = _typing.Literal["_first_scan_within_hours", b"_first_scan_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__resolution_target_basis_points: _TypeAlias = _typing.Literal["resolution_target_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__resolution_target_basis_points: _TypeAlias = _typing.Literal["_resolution_target_basis_points", b"_resolution_target_basis_points"]  # noqa: Y015
+    _WhichOneofReturnType__resolve_within_hours: _TypeAlias = _typing.Literal["resolve_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__resolve_within_hours: _TypeAlias = _typing.Literal["_resolve_within_hours", b"_resolve_within_hours"]  # noqa: Y015
     _WhichOneofReturnType__response_target_basis_points: _TypeAlias = _typing.Literal["response_target_basis_points"]  # noqa: Y015
     _WhichOneofArgType__response_target_basis_points: _TypeAlias = _typing.Literal["_response_target_basis_points", b"_response_target_basis_points"]  # noqa: Y015
     @_typing.overload
@@ -594,6 +609,8 @@ class Agreement(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_within_hours) -> _WhichOneofReturnType__answer_within_hours | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancel_answer_within_hours) -> _WhichOneofReturnType__cancel_answer_within_hours | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dispatch_within_hours) -> _WhichOneofReturnType__dispatch_within_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__express_dispatch_within_hours) -> _WhichOneofReturnType__express_dispatch_within_hours | None: ...
@@ -601,6 +618,10 @@ class Agreement(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__feed_interval_hours) -> _WhichOneofReturnType__feed_interval_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__first_scan_within_hours) -> _WhichOneofReturnType__first_scan_within_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolution_target_basis_points) -> _WhichOneofReturnType__resolution_target_basis_points | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolve_within_hours) -> _WhichOneofReturnType__resolve_within_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__response_target_basis_points) -> _WhichOneofReturnType__response_target_basis_points | None: ...
 

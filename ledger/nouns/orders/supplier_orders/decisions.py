@@ -34,10 +34,12 @@ from ledger.nouns.orders.supplier_orders.state import (
     LineShare,
     Stop,
     SupplierOrder,
+    Wish,
     evolve,
     later_by,
     merged_spans,
 )
+from ledger.terms.calendars import due_after
 
 
 def acknowledge(
@@ -117,7 +119,17 @@ def ask_to_cancel(
             rerouted[line_no] = left
         asked[line_no] = asked.get(line_no, 0) + units - not_rerouted
     to = supplier_order.reroute_wish.to if supplier_order.reroute_wish and rerouted else ""
-    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+    return [cancel_request(supplier_order, asked, Wish(by, because, to), rerouted, at)]
+
+
+def cancel_request(
+    supplier_order: SupplierOrder, asked: Units, wish: Wish, rerouted: Units, at: datetime
+) -> CancelRequested:
+    """The request for these units, with when its answer is due as agreed when the supplier order was sent."""
+    hours, peaks = supplier_order.cancel_answer_within_hours, supplier_order.peaks
+    answer_by = due_after(at, hours, peaks, supplier_order.working, "cancel_answer_within")
+    name = supplier_order.supplier_order_id
+    return CancelRequested(name, asked, wish.by, wish.because, at, rerouted, wish.to, answer_by)
 
 
 def ask_to_reroute(
@@ -127,7 +139,7 @@ def ask_to_reroute(
     if supplier_order.sent_at is None:
         return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by, rerouted=by_line)]
     asked, rerouted = plus(supplier_order.cancel_asked, by_line), plus(supplier_order.reroute_asked, by_line)
-    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+    return [cancel_request(supplier_order, asked, Wish(by, because, to), rerouted, at)]
 
 
 def reroutable(supplier_order: SupplierOrder) -> Units:

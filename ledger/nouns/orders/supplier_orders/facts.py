@@ -68,12 +68,14 @@ class SupplierOrderSent(OfSupplierOrder, frozen=True, tag="order.supplier_order_
     compensation: CompensationTerms | None = None
     """What a late dispatch costs under the agreement in force; None where nothing was agreed."""
     working: WorkingTerms | None = None
-    """The supplier's calendar from then on, and those of acknowledge_within, dispatch_within and first_scan_within that
-    go by it; for holds that stop its clocks, and for clocks that start later."""
+    """The supplier's calendar from then on, and those of its terms for clocks of a supplier order that go by it; for
+    holds that stop its clocks, and for clocks that start later."""
     address_changed_at: datetime | None = None
     """When the address changed since, where this was recorded after that: the supplier has to acknowledge again."""
     acknowledge_again_by: datetime | None = None
     """By when; None where nothing is agreed, or the first acknowledgement was late by then."""
+    cancel_answer_within_hours: int | None = None
+    """How soon it answers a request to cancel; where that goes by its calendar, ``working`` has it."""
 
 
 class RejectReason(StrEnum):
@@ -240,6 +242,8 @@ class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_ca
     """Those of them that are to go to another supplier; the others are to be cancelled."""
     reroute_to: str = ""
     """The supplier that a person named for them; empty if the ledger is to choose."""
+    answer_by: datetime | None = None
+    """When its supplier must have answered for the units that this request adds; None where nothing is agreed."""
 
 
 class CancelAgreed(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancelled"):

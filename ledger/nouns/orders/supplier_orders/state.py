@@ -194,6 +194,16 @@ class Wish(Value, frozen=True):
     """The supplier that is to have them instead, if a person named one."""
 
 
+class CancelAsk(Value, frozen=True):
+    """One request to cancel whose answer has a due time: what it added to those before."""
+
+    units: Units
+    """Those that are not answered yet: the first request is answered first."""
+    answer_by: datetime
+    ended_at: datetime | None = None
+    """When the last of them was cancelled, refused, rejected, or left."""
+
+
 class ShipTo(Value, frozen=True):
     """To whom something goes, and where; who and the house are sealed."""
 
@@ -260,6 +270,9 @@ class SupplierOrder(Value, frozen=True):
     because: str = ""
     choices: tuple[Choice, ...] = ()
     last_shipped_at: datetime | None = None
+    cancel_answer_within_hours: int | None = None
+    asks: tuple[CancelAsk, ...] = ()
+    """The requests to cancel whose answers have a due time, over or not, in the order of recording."""
     cancel_asked: Units = {}
     reroute_asked: Units = {}
     """Those of cancel_asked that are to go to another supplier."""
@@ -396,6 +409,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 peaks=fact.peaks,
                 compensation_terms=fact.compensation,
                 working=fact.working,
+                cancel_answer_within_hours=fact.cancel_answer_within_hours,
             )
             if fact.address_changed_at is None:
                 return sent
@@ -415,6 +429,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 answers=(*supplier_order.answers, fact),
                 acknowledged_at=acknowledged_at,
                 asked_again=asked_again,
+                asks=_still_open(supplier_order.asks, cancel_asked, fact.at),
             )
         case SupplierOrderPacked(at=at):
             # Packing or shipping shows that it took the order on, also without an answer.
@@ -461,9 +476,11 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             shares = _changed(supplier_order.shares, cancelled, LineShare.cancel)
             shares = _changed(shares, rerouted, LineShare.reroute)
             dropped = _dropped(supplier_order, by_line, fact.at)
-            return replace(dropped, shares=shares, cancel_asked={}, reroute_asked={})
+            asks = _still_open(supplier_order.asks, {}, fact.at)
+            return replace(dropped, shares=shares, cancel_asked={}, reroute_asked={}, asks=asks)
         case CancelRefused():
-            return _refused(supplier_order, fact.by_line)
+            refused = _refused(supplier_order, fact.by_line)
+            return replace(refused, asks=_still_open(refused.asks, refused.cancel_asked, fact.at))
         case ClocksStopped(at=at):
             return replace(
                 supplier_order,
@@ -582,8 +599,22 @@ def _changed(
 def _asked(supplier_order: SupplierOrder, request: CancelRequested) -> SupplierOrder:
     wish = Wish(request.by, request.because, request.reroute_to)
     more_rerouted = sum(request.rerouted.values()) > sum(supplier_order.reroute_asked.values())
-    asked = replace(supplier_order, cancel_asked=request.by_line, reroute_asked=request.rerouted)
+    more, asks = minus(request.by_line, supplier_order.cancel_asked), supplier_order.asks
+    if more and request.answer_by is not None:
+        asks = (*asks, CancelAsk(more, request.answer_by))
+    asked = replace(supplier_order, cancel_asked=request.by_line, reroute_asked=request.rerouted, asks=asks)
     return replace(asked, reroute_wish=wish) if more_rerouted else replace(asked, cancel_wish=wish)
+
+
+def _still_open(asks: tuple[CancelAsk, ...], left: Units, at: datetime) -> tuple[CancelAsk, ...]:
+    """The requests once only these units are still asked for: those of the last ones."""
+    found = []
+    for ask in reversed(asks):
+        units = {n: count for n, asked in ask.units.items() if (count := min(asked, left.get(n, 0)))}
+        ended_at = ask.ended_at or (None if units else at)
+        found.append(replace(ask, units=units, ended_at=ended_at))
+        left = minus(left, units)
+    return tuple(reversed(found))
 
 
 def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, LineShare]) -> tuple[Units, Units]:
