@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.decisions import last_miles
@@ -240,3 +242,46 @@ def test_nobody_waits_for_scans_of_a_number_that_only_names_a_parcel():
     assert not scenario.parcel("L1").awaits_scan
     assert parcels.readings(scenario.parcel("L1")) == []
     assert scenario.parcel().awaits_scan
+
+
+# --- whatever is told, and under which number -----------------------------------------------------
+
+SAID = st.lists(
+    st.tuples(
+        st.sampled_from([IN_TRANSIT, OUT, DELIVERED, ParcelStatus.RETURNING, ParcelStatus.RETURNED, LOST]),
+        st.integers(1, 200),
+        st.sampled_from(["P1", "L1"]),
+    ),
+    max_size=7,
+    unique_by=lambda said: said[1],
+)
+
+
+@given(said=SAID, handed_over=st.integers(0, 7), taken_back=st.booleans())
+def test_a_parcel_with_two_numbers_is_what_it_were_with_one(
+    said: list[tuple[ParcelStatus, int, str]], handed_over: int, taken_back: bool
+):
+    """Whenever it was handed over; and once that is taken back, what it were without the scans of the other number."""
+    two, one = shipped(), shipped()
+    two.announce("L1")
+    for scenario in (two, one):
+        scenario.later(days=9)
+    for index, (status, hours, number) in enumerate(said):
+        if index == handed_over:
+            two.hand_over()
+        two.scan(status, NOON + hours * HOUR, number=number)
+        if number == "P1" or not taken_back:
+            one.scan(status, NOON + hours * HOUR)
+    if handed_over >= len(said):
+        two.hand_over()
+    if taken_back:
+        two.void("L1")
+    assert two.buckets() == one.buckets()
+    assert _seen(two) == _seen(one)
+
+
+def _seen(scenario: Scenario) -> tuple[object, ...]:
+    parcel = scenario.parcel()
+    known = [(scan.at, scan.status) for scan in parcel.checkpoints]
+    # Of two deliveries the one that was told first stays the arrival.
+    return known, parcel.status, parcel.first_scan_at, parcel.delivered_at is None
