@@ -13,7 +13,7 @@ from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, stock_ups, supplier_invoices, suppliers
 from ledger.nouns.cases import Case
 from ledger.nouns.messages import About, Audience, MessageAsked, MessageKind, subject_of
-from ledger.nouns.orders import Order
+from ledger.nouns.orders import Line, Order
 from ledger.nouns.orders.supplier_orders import ShipTo, SupplierOrder, reroutable
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy
@@ -174,20 +174,31 @@ def _goods(known: Known) -> dict[str, str | list[Row]]:
     if order is None:
         return {"lines": [], "worth": ""}
     units = _units(known, order)
-    worth = sum(order.lines[line_no].worth_minor(count) for line_no, count in units.items())
+    worths = {line_no: _worth_minor(known, order.lines[line_no], count) for line_no, count in units.items()}
+    worth = sum(worths.values())
     to_supplier = known.asked.audience is Audience.SUPPLIER
     codes = known.supplier_order.article_codes if known.supplier_order and to_supplier else {}
     return {
-        "lines": [_line(order, line_no, count, codes, priced=not to_supplier) for line_no, count in units.items()],
+        "lines": [
+            _line(order, line_no, count, codes, 0 if to_supplier else worths[line_no])
+            for line_no, count in units.items()
+        ],
         # What customers pay is nothing that a supplier reads.
         "worth": str(Money(worth, order.currency)) if worth and not to_supplier else "",
     }
 
 
-def _line(order: Order, line_no: LineNo, count: int, codes: Mapping[LineNo, str], *, priced: bool) -> Row:
+def _worth_minor(known: Known, line: Line, count: int) -> int:
+    """What so many units of a line cost: the first ones are those that were cancelled, the others come after them."""
+    if known.order is None or known.asked.kind is MessageKind.UNITS_CANCELLED:
+        return line.worth_minor(count)
+    units = known.order.buckets[line.line_no]
+    return line.worth_minor(count, min(max(units.cancelled, line.given_up), units.total - count))
+
+
+def _line(order: Order, line_no: LineNo, count: int, codes: Mapping[LineNo, str], worth: int) -> Row:
     line = order.lines[line_no]
-    worth = line.worth_minor(count)
-    amount = str(Money(worth, order.currency)) if priced and worth else ""
+    amount = str(Money(worth, order.currency)) if worth else ""
     return {
         "units": str(count),
         "sku": line.sku,

@@ -354,3 +354,17 @@ def test_a_late_estimate_is_a_reason_with_a_day(language: str, words: str):
     _, text = written(what)
     assert words in text
     assert ("3 March 2026" in text) or ("3月3日" in text)
+
+
+def test_a_letter_about_an_amended_order_asks_nothing_for_the_units_that_were_given_up():
+    scenario = confirmed(line(1, "tea", 4, title="Green tea"))
+    scenario.amend(line(1, "tea", 2))
+    _, text = written(asked(MessageKind.ORDER_CONFIRMED), scenario)
+    assert "- 2 × Green tea: 10.00 EUR\n- Total: 10.00 EUR" in text
+
+
+def test_the_units_of_a_line_in_a_letter_come_to_its_exact_total_less_what_was_cancelled_of_it():
+    scenario = confirmed(line(1, "tea", 4, title="Green tea", total_minor=1_002))
+    scenario.cancel({1: 1})
+    _, text = written(asked(MessageKind.ORDER_CONFIRMED), scenario)
+    assert "- 3 × Green tea: 7.51 EUR\n- Total: 7.51 EUR" in text
