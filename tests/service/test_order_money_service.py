@@ -58,6 +58,17 @@ def test_what_is_cancelled_after_it_was_paid_is_owed_and_paid_back_without_a_cas
     assert sums(trade, order_id) == (1_490, 0, 1_490, 333, 1_157)
 
 
+def test_an_amended_order_answers_the_version_that_it_has_at_its_source(trade: Trade):
+    order_id = trade.placed(lines=[ten_for_three()])
+    two = orders_pb2.OrderLine(line_no=1, quantity=2, total_minor=700)
+    trade.send("AmendOrder", order_id=order_id, lines=[two], version=4)
+    late = trade.send("AmendOrder", order_id=order_id, lines=[], version=3)
+    assert list(late.warnings) == ["a newer state of the order is known, which stays; this one is only recorded"]
+    found = trade.client.get(order_id)
+    assert (found.source_version, found.lines[0].wanted) == (4, 2)
+    assert sums(trade, order_id) == (700, 700, 1_000, 0, 300)
+
+
 def test_a_case_refunds_the_shipping_too(trade: Trade):
     case_id = trade.approved(cases_pb2.REMEDY_REFUND, charges=[shipping(490)])
     trade.send(

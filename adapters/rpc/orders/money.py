@@ -122,4 +122,5 @@ def shown(state: Order) -> dict[str, Any]:
             owed_minor=in_64_bits(orders.owed_minor(state)),
             to_collect_minor=_to_collect(state),
         ),
+        "source_version": state.money.version,
     }
