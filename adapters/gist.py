@@ -56,7 +56,7 @@ def _text(name: str, value: Any) -> str:
         case dict():
             return gist(value)
         case list() if name == "lines":
-            return " + ".join(f"{line.get('quantity', 0)} {line.get('sku', '(no sku)')}" for line in value)
+            return " + ".join(f"{_wanted(line)} {line.get('sku', '(no sku)')}" for line in value)
         case list() if name == "rates":
             return " + ".join(_text("rate", each) for each in value if each["denominator"])
         case list() if all(isinstance(each, dict) for each in value):
@@ -71,6 +71,11 @@ def _text(name: str, value: Any) -> str:
             return f"{label} {to_minute(at)}"
         case _:
             return f"{label} {value}"
+
+
+def _wanted(line: dict[str, Any]) -> int:
+    """The units of a line without those that an amendment took away."""
+    return int(line.get("quantity", 0) - line.get("given_up", 0))
 
 
 def _text_of_lines(by_line: dict[str, Any], counted: str = "unit") -> str:

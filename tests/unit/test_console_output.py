@@ -158,3 +158,8 @@ def test_a_fact_is_shown_in_a_few_words():
         "gift": False,
     }
     assert gist(fact) == "shop/1/1, line 1: 2 units + line 2: 1 unit, promised by 2026-03-02 12:00Z"
+
+
+def test_a_fact_of_an_amendment_shows_the_units_that_are_wanted_now():
+    lines = [{"sku": "mug", "quantity": 4, "given_up": 2}, {"sku": "bowl", "quantity": 1}]
+    assert gist({"fact": "order.amended", "version": 4, "lines": lines}) == "version 4, 2 mug + 1 bowl"
