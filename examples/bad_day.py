@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from changed_orders import ChangedOrders
 from fulfilment.client import CallFailed
 from fulfilment.v1 import (
     cases_pb2,
@@ -29,8 +30,9 @@ from fulfilment.v1 import (
     statements_pb2,
     supplier_orders_pb2,
     suppliers_pb2,
+    work_pb2,
 )
-from story import BERLIN, DAY, HOUR, Contradicted, Ledger, Story, euro, word
+from story import BERLIN, DAY, HOUR, Contradicted, Ledger, euro, word
 
 CUSTOMER, RETAILER = common_pb2.PARTY_CUSTOMER, common_pb2.PARTY_RETAILER
 SUPPLIER, CARRIER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_CARRIER
@@ -42,7 +44,7 @@ CLAIM, ASKED = "case-lost/carrier/dhl/L1/EUR", "case-broken/supplier/brook/EUR"
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
 
 
-class BadDay(Story):
+class BadDay(ChangedOrders):
     """The story: a method for each chapter, in order."""
 
     def play(self) -> None:
@@ -57,12 +59,14 @@ class BadDay(Story):
         self.wrong_number()
         self.box_of_two()
         self.came_home()
+        self.amended_order()
+        self.money_that_bounces()
         self.evening()
 
     def weeks_before(self) -> None:
         self.chapter("The weeks before")
         ledger, since = self.ledger, self.at("08:00", 60)
-        self.supplier("brook", "Brook & Sons", "DE", {"mug": 420, "teapot": 900}, since)
+        self.supplier("brook", "Brook & Sons", "DE", {"mug": 420, "teapot": 900, "bowl": 600}, since)
         self.supplier(
             "slow",
             "Slow Boat GmbH",
@@ -100,7 +104,9 @@ class BadDay(Story):
         past += self.dispatching("shop/lamp/1", 1, "C1", placed + HOUR, placed + 9 * HOUR)
         past.append(self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + 12 * HOUR, city="Hangzhou"))
         ledger.send_all(past)
-        self.say("", "The shop sells mugs of two suppliers, a teapot that only Brook & Sons has, a lamp from Hangzhou.")
+        self.say(
+            "", "The shop sells mugs of two suppliers, a teapot and a bowl of Brook & Sons alone, a lamp from Hangzhou."
+        )
         self.check("All three suppliers are approved.", self.standings("brook", "slow", "jade"), ["approved"] * 3)
         sold = [self.order(f"m{count:02}") for count in range(20)]
         delivered = [each for each in sold if each.status == orders_pb2.ORDER_STATUS_DELIVERED]
@@ -611,8 +617,15 @@ class BadDay(Story):
         breaches = self.ledger.ask("ListBreaches", supplier_id="slow", at_least=newest).breaches
         dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
         self.check("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
+        work = self.ledger.ask("ListWork", at_least=newest).work
+        kinds = [word(work_pb2.WorkKind, each.kind) for each in work if each.order_id]
+        self.check(
+            "Left for tomorrow: six orders to send, and to ask who keeps the third mug.",
+            sorted(each for each in kinds if each != "message"),  # mails are tried at a time of their own
+            ["draft"] * 6 + ["oddity"],
+        )
         self.statement("slow", newest, 6808, "we owe it")
-        self.statement("brook", newest, 1440, "we owe it")
+        self.statement("brook", newest, 2880, "we owe it")
 
     def statement(self, supplier_id: str, newest: int, closing_minor: int, whose: str) -> None:
         period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}

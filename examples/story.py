@@ -23,8 +23,8 @@ PATIENCE_SECONDS = 60.0
 """How long the ledger may take to notice by itself what has run out."""
 
 BERLIN: dict[str, Any] = {"lines": ["1 Elm Street"], "city": "Berlin", "postal_code": "10115", "country": "DE"}
-TITLES = {"mug": "Blue mug", "teapot": "Round teapot", "lamp": "Paper lamp"}
-PRICES = {"mug": 990, "teapot": 2490, "lamp": 3900}
+TITLES = {"mug": "Blue mug", "teapot": "Round teapot", "lamp": "Paper lamp", "bowl": "Green bowl"}
+PRICES = {"mug": 990, "teapot": 2490, "lamp": 3900, "bowl": 1290}
 
 
 class Contradicted(Exception):

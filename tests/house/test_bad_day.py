@@ -47,7 +47,17 @@ def scenario(service: Service) -> str:
         "H2 is the same parcel: whoever asks for it finds H1, and shop/home.",
         "That is a return's arrival, and no delivery: both are back at their supplier.",
         "The order is closed, nothing is left to do, and two mugs can be sold again.",
-        "Each of the 50 units of 36 orders is in exactly one place.",
+        "Three mugs and a bowl that stands for the fourth, shipping and wrap: 49.50 EUR.",
+        "It is asked, and has the third mug until it answers.",
+        "It is ignored: a newer state of the order is known, which stays; this one is only recorded.",
+        "A mug and the bowl are paid back, 22.80 EUR: of 49.50 EUR the shop keeps 26.70 EUR.",
+        "It is somebody's work, and no case: 9.90 EUR is owed to the customer: pay it back.",
+        "It is owed again, and work again, a piece of its own.",
+        "To another account, then: 34.60 EUR came in, 9.90 EUR went back once, 24.70 EUR are the shop's,",
+        "The shop's policy is to stop then, so Brook & Sons is asked to without anybody's word.",
+        "The order is cancelled, and nobody owes anybody: what the bank took is not paid twice.",
+        "Left for tomorrow: six orders to send, and to ask who keeps the third mug.",
+        "Each of the 60 units of 39 orders is in exactly one place.",
     ],
 )
 def test_the_day_prints_what_the_ledger_answers(scenario: str, sentence: str):
