@@ -17,6 +17,7 @@ class RateName(StrEnum):
     ORDER_ERROR = "order_error"
     ACKNOWLEDGEMENT = "acknowledgement"
     RESPONSE = "response"
+    RESOLUTION = "resolution"
     LATE_SHIPMENT_10_DAYS = "late_shipment_10_days"
     LATE_SHIPMENT_30_DAYS = "late_shipment_30_days"
     ORDER_DEFECT = "order_defect"
@@ -32,6 +33,7 @@ WINDOW_DAYS = {
     RateName.ORDER_ERROR: 90,
     RateName.ACKNOWLEDGEMENT: 90,
     RateName.RESPONSE: 90,
+    RateName.RESOLUTION: 90,
     RateName.LATE_SHIPMENT_10_DAYS: 10,
     RateName.LATE_SHIPMENT_30_DAYS: 30,
     RateName.ORDER_DEFECT: 60,

@@ -73,6 +73,7 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     "valid_tracking": (Count(PARCELS, "registered_at", "trackable", "1", Whose.BOTH, _PARCEL),),
     "on_time_delivery": (Count(PARCELS, "settles_at", "delivered_in_time", "1", Whose.BOTH, _PARCEL, "delivered_at"),),
     "response": (Count(INQUIRIES, "answer_due", "answered_in_time", "1", Whose.BOTH, "inquiry_id", "answered_at"),),
+    "resolution": (Count(CASES, "resolution_due", "resolved_in_time", "1", Whose.SUPPLIER, "case_id", "resolved_at"),),
     "after_sale": (
         Count(CASES, "opened_at", "1", "0", Whose.SUPPLIER, "case_id"),
         Count(SUPPLIER_ORDERS, "delivered_at", "0", "1", Whose.SUPPLIER, _SUPPLIER_ORDER, "delivered_at"),

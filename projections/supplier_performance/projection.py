@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from ledger.nouns import cases, inquiries, orders, parcels, suppliers
@@ -9,6 +10,7 @@ from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import Header
 from ledger.nouns.parcels import Parcel
+from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
 from projections.machine.histories import OrderHistory
@@ -154,8 +156,31 @@ def _cases(case: Case) -> list[CaseRow]:
     """A case, for all together and for every supplier whose units it is about; one that was cancelled is none."""
     if case.status is CaseStatus.CANCELLED:
         return []
-    suppliers = dict.fromkeys(["", *case.opened.suppliers.values()])
-    return [CaseRow(case.case_id, supplier_id, case.order_id, case.opened.at) for supplier_id in suppliers]
+    due = _resolution_due(case)
+    resolved_at = case.closed_at if case.status is CaseStatus.RESOLVED else None
+    names = dict.fromkeys(["", *case.opened.suppliers.values(), *due])
+    return [
+        CaseRow(
+            case_id=case.case_id,
+            supplier_id=name,
+            order_id=case.order_id,
+            opened_at=case.opened.at,
+            resolution_due=due.get(name),
+            resolved_at=resolved_at,
+            resolved_in_time=in_time(resolved_at, due.get(name)),
+        )
+        for name in names
+    ]
+
+
+def _resolution_due(case: Case) -> dict[str, datetime]:
+    """When the case was to be resolved, by supplier that bears it: what was late stays late, also if it ended since."""
+    found = {
+        each.supplier_id: each.due
+        for each in cases.readings(case)
+        if each.clock is Clock.RESOLUTION and each.state not in (None, ClockState.WITHDRAWN)
+    }
+    return {**found, "": min(found.values())} if found else {}
 
 
 _COUNTED_OF: tuple[From[Any], ...] = (
@@ -186,7 +211,7 @@ def _counted(page: Page) -> list[Written]:
 
 SUPPLIER_PERFORMANCE = projection(
     "supplier_performance",
-    5,
+    6,
     FromPages((*COUNTED, DAYS, USUAL, USUAL_UNTIL, SUPPLIERS), _counted),
     From(suppliers.NOUN, STANDINGS, standing),
     From(suppliers.NOUN, PROPOSALS, proposals),

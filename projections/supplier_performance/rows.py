@@ -117,6 +117,10 @@ class CaseRow(NamedTuple):
     """Empty for all together."""
     order_id: str
     opened_at: datetime
+    resolution_due: datetime | None
+    """None where nobody waits for the supplier to resolve it; for all together the earliest of its suppliers."""
+    resolved_at: datetime | None
+    resolved_in_time: bool
 
 
 class DayRow(NamedTuple):
@@ -164,7 +168,15 @@ PARCELS = table(
 ORDERS = table("performance_orders", OrderRow, 1, "(placed_at)", "(delivered_at)")
 REVIEWS = table("performance_reviews", ReviewRow, 3, "(supplier_id, at)", "(at)")
 INQUIRIES = table("performance_inquiries", InquiryRow, 1, "(supplier_id, answer_due)", "(answer_due)")
-CASES = table("performance_cases", CaseRow, 2, "(supplier_id, opened_at)", "(opened_at)")
+CASES = table(
+    "performance_cases",
+    CaseRow,
+    2,
+    "(supplier_id, opened_at)",
+    "(opened_at)",
+    "(supplier_id, resolution_due)",
+    "(resolution_due)",
+)
 DAYS = table("performance_days", DayRow, 3)
 FIGURES = [f"{name}_{part}" for name in RateName for part in ("numerator", "denominator")]
 USUAL: Table[Values] = Table(

@@ -52,6 +52,7 @@ class AgreementRow(NamedTuple):
     effective_until: datetime | None
     acknowledgement_target: Int4 | None
     response_target: Int4 | None
+    resolution_target: Int4 | None
 
 
 SUPPLIERS = table("performance_suppliers", SupplierRow, 1)
@@ -89,7 +90,8 @@ def agreements(supplier: Supplier) -> list[AgreementRow]:
             each.effective_until,
             each.acknowledgement_target_basis_points,
             each.response_target_basis_points,
+            each.resolution_target_basis_points,
         )
         for each in reversed(supplier.agreements)
     }
-    return list(rows.values()) if any(row[3:] != (None, None) for row in rows.values()) else []
+    return list(rows.values()) if any(any(target is not None for target in row[3:]) for row in rows.values()) else []

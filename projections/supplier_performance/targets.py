@@ -12,7 +12,7 @@ from ledger.terms.rates import RateName
 from projections.machine.reads import Snapshot
 
 _AGREED = """
-    SELECT supplier_id, effective_from, effective_until, acknowledgement_target, response_target
+    SELECT supplier_id, effective_from, effective_until, acknowledgement_target, response_target, resolution_target
     FROM {performance_agreements}
     WHERE %(supplier_ids)s::text[] IS NULL OR supplier_id = ANY(%(supplier_ids)s)
     ORDER BY supplier_id, effective_from DESC
@@ -35,7 +35,7 @@ class Terms(NamedTuple):
 
     policies: Policies
     agreed: Mapping[str, Sequence[tuple[Any, ...]]]
-    """Of each supplier with agreed targets: from, until, the two targets, the latest first."""
+    """Of each supplier with agreed targets: from, until, the targets of AGREED_RATES, the latest first."""
 
     def at(self, instant: datetime) -> TargetsInForce:
         targets = self.policies.in_force(instant).targets
@@ -49,8 +49,8 @@ class Terms(NamedTuple):
         return TargetsInForce({name: targets.of(name) for name in RateName}, agreed)
 
 
-AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE)
-"""The rates whose target stands in an agreement."""
+AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE, RateName.RESOLUTION)
+"""The rates whose target stands in an agreement; for resolution there is no other."""
 
 
 async def policies_agreed(at: Snapshot) -> Policies:

@@ -144,9 +144,9 @@ def test_a_refund_and_a_case_have_their_clocks_and_the_read_model_is_as_one_buil
     tell(client.cases.RecordRefundPaid, cases_pb2.RecordRefundPaidRequest(refund_id="r-1", **which))
     wait_for(lambda: states(client, REFUND) == {"c-1/r-1": MET})
     wait_for(lambda: not work_of(client, order_id))
-    for name in ("sla", "work"):
+    for name in ("sla", "work", "supplier_performance"):
         client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name=name, verify_only=True))
-    wait_for(lambda: verified(client) >= {"sla", "work"})
+    wait_for(lambda: verified(client) >= {"sla", "work", "supplier_performance"})
 
 
 def verified(client: Client) -> set[str]:

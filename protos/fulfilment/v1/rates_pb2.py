@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/rates.proto\x12\rfulfilment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x04Rate\x12%\n\x04name\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12\x11\n\tnumerator\x18\x02 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x03 \x01(\x03\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13target_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\x0etarget_is_most\x18\x07 \x01(\x08\x12)\n\x06status\x18\x08 \x01(\x0e\x32\x19.fulfilment.v1.RateStatus\x12\x18\n\x10target_is_strict\x18\t \x01(\x08\x42\x16\n\x14_target_basis_points*\x8d\x03\n\x08RateName\x12\x19\n\x15RATE_NAME_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRATE_NAME_ON_TIME_DISPATCH\x10\x01\x12\x1d\n\x19RATE_NAME_ACKNOWLEDGEMENT\x10\x02\x12\x1c\n\x18RATE_NAME_VALID_TRACKING\x10\x03\x12\x1e\n\x1aRATE_NAME_ON_TIME_DELIVERY\x10\x04\x12\x1a\n\x16RATE_NAME_CANCELLATION\x10\x05\x12#\n\x1fRATE_NAME_LATE_SHIPMENT_10_DAYS\x10\x06\x12#\n\x1fRATE_NAME_LATE_SHIPMENT_30_DAYS\x10\x07\x12\x1a\n\x16RATE_NAME_ORDER_DEFECT\x10\x08\x12\x1a\n\x16RATE_NAME_SATISFACTION\x10\t\x12\x16\n\x12RATE_NAME_RESPONSE\x10\n\x12\x19\n\x15RATE_NAME_ORDER_ERROR\x10\x0b\x12\x18\n\x14RATE_NAME_AFTER_SALE\x10\x0c*\x8b\x01\n\nRateStatus\x12\x1b\n\x17RATE_STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eRATE_STATUS_OK\x10\x01\x12\x16\n\x12RATE_STATUS_BREACH\x10\x02\x12\x17\n\x13RATE_STATUS_NO_DATA\x10\x03\x12\x1b\n\x17RATE_STATUS_REPORT_ONLY\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/rates.proto\x12\rfulfilment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x04Rate\x12%\n\x04name\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12\x11\n\tnumerator\x18\x02 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x03 \x01(\x03\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13target_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\x0etarget_is_most\x18\x07 \x01(\x08\x12)\n\x06status\x18\x08 \x01(\x0e\x32\x19.fulfilment.v1.RateStatus\x12\x18\n\x10target_is_strict\x18\t \x01(\x08\x42\x16\n\x14_target_basis_points*\xa7\x03\n\x08RateName\x12\x19\n\x15RATE_NAME_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRATE_NAME_ON_TIME_DISPATCH\x10\x01\x12\x1d\n\x19RATE_NAME_ACKNOWLEDGEMENT\x10\x02\x12\x1c\n\x18RATE_NAME_VALID_TRACKING\x10\x03\x12\x1e\n\x1aRATE_NAME_ON_TIME_DELIVERY\x10\x04\x12\x1a\n\x16RATE_NAME_CANCELLATION\x10\x05\x12#\n\x1fRATE_NAME_LATE_SHIPMENT_10_DAYS\x10\x06\x12#\n\x1fRATE_NAME_LATE_SHIPMENT_30_DAYS\x10\x07\x12\x1a\n\x16RATE_NAME_ORDER_DEFECT\x10\x08\x12\x1a\n\x16RATE_NAME_SATISFACTION\x10\t\x12\x16\n\x12RATE_NAME_RESPONSE\x10\n\x12\x19\n\x15RATE_NAME_ORDER_ERROR\x10\x0b\x12\x18\n\x14RATE_NAME_AFTER_SALE\x10\x0c\x12\x18\n\x14RATE_NAME_RESOLUTION\x10\r*\x8b\x01\n\nRateStatus\x12\x1b\n\x17RATE_STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eRATE_STATUS_OK\x10\x01\x12\x16\n\x12RATE_STATUS_BREACH\x10\x02\x12\x17\n\x13RATE_STATUS_NO_DATA\x10\x03\x12\x1b\n\x17RATE_STATUS_REPORT_ONLY\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.rates_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RATENAME']._serialized_start=403
-  _globals['_RATENAME']._serialized_end=800
-  _globals['_RATESTATUS']._serialized_start=803
-  _globals['_RATESTATUS']._serialized_end=942
+  _globals['_RATENAME']._serialized_end=826
+  _globals['_RATESTATUS']._serialized_start=829
+  _globals['_RATESTATUS']._serialized_end=968
   _globals['_RATE']._serialized_start=78
   _globals['_RATE']._serialized_end=400
 # @@protoc_insertion_point(module_scope)

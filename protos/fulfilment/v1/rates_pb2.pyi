@@ -82,6 +82,10 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     arrived in the window; of all together orders. A case counts for every supplier whose goods it is about.
     90 days.
     """
+    RATE_NAME_RESOLUTION: _RateName.ValueType  # 13
+    """Cases ruled to be a supplier's that were resolved by the agreed time / those of which that time fell in the window;
+    a case that was denied before it, or cancelled, does not. 90 days, as the agreement says; else report only.
+    """
 
 class RateName(_RateName, metaclass=_RateNameEnumTypeWrapper):
     """A rate of the scorecard, with the window that it looks at unless asked otherwise, and the retailer's
@@ -143,6 +147,10 @@ RATE_NAME_AFTER_SALE: RateName.ValueType  # 12
 """Report only: cases opened in the window, but for cancelled ones / supplier orders of which the last unit
 arrived in the window; of all together orders. A case counts for every supplier whose goods it is about.
 90 days.
+"""
+RATE_NAME_RESOLUTION: RateName.ValueType  # 13
+"""Cases ruled to be a supplier's that were resolved by the agreed time / those of which that time fell in the window;
+a case that was denied before it, or cancelled, does not. 90 days, as the agreement says; else report only.
 """
 Global___RateName: _TypeAlias = RateName  # noqa: Y015
 
