@@ -110,6 +110,7 @@ def streams_of(message_id: str, about: About) -> list[str]:
         streams.append(recoveries.stream(about.recovery_id))
     if about.follows:
         streams.append(messages.stream(about.follows))
+    streams += map(messages.stream, about.earlier)
     if about.invoice_number:
         streams.append(supplier_invoices.stream(about.supplier_id, about.invoice_number))
     if about.stock_up_id:
@@ -201,9 +202,12 @@ def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str
     inquiry = inquiries.find(view, about.inquiry_id) if about.inquiry_id else None
     recovery = recoveries.find(view, about.recovery_id) if about.recovery_id else None
     before = messages.find(view, about.follows) if about.follows else None
+    earlier = tuple(told for name in about.earlier if (told := messages.find(view, name)) is not None)
     invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number) if about.invoice_number else None
     stock_up = stock_ups.find(view, about.stock_up_id) if about.stock_up_id else None
-    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before, stock_up))
+    return _OBSOLETE[kind](
+        _Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before, stock_up, earlier)
+    )
 
 
 class _Present(NamedTuple):
@@ -220,6 +224,8 @@ class _Present(NamedTuple):
     before: Message | None = None
     """The message that it follows."""
     stock_up: StockUp | None = None
+    earlier: tuple[Message, ...] = ()
+    """What was told of the same goods before, the oldest first."""
 
     @property
     def supplier_order(self) -> SupplierOrder | None:
@@ -265,7 +271,9 @@ def _not_dispatched(now: _Present) -> str:
 
 
 def _was_told(now: _Present) -> bool:
-    return now.before is not None and now.before.stage in _SAID
+    """Whether the customer reads of a number that is none: what was said last says that something left."""
+    said = [each for each in (*now.earlier, now.before) if each is not None and each.stage in _SAID]
+    return bool(said) and said[-1].asked.kind is not MessageKind.NOT_DISPATCHED
 
 
 def _delay(now: _Present) -> str:

@@ -162,6 +162,8 @@ class About(Value, frozen=True):
     """Of a stock alert, such as what is available, as they were when it was raised."""
     last_mile: tuple[str, str] | None = None
     """The carrier and number that the parcel goes on under."""
+    earlier: tuple[str, ...] = ()
+    """What the customer may have been told of these goods before, the oldest first: what was said last of it counts."""
 
 
 def subject_of(about: About) -> str:

@@ -40,6 +40,18 @@ Parcel = tuple[str, str, int]
 """Carrier, number and epoch."""
 
 
+class ParcelReport(NamedTuple):
+    """That goods left in a parcel, under this number or another, or that they did not."""
+
+    position: int
+    supplier_order_id: str
+    left: bool
+
+
+_MOST_REPORTS = 12
+"""That are kept of the same goods: nobody has read more of them lately."""
+
+
 class OrderHistory(msgspec.Struct, eq=False):
     """An order, and what its state does not keep, such as who asked for units to be cancelled."""
 
@@ -58,13 +70,16 @@ class OrderHistory(msgspec.Struct, eq=False):
     """Those that the last fact of a hold made wait, or go on, each with the position of what it was told before."""
     renumbered: Mapping[Parcel, Parcel] = {}
     """Parcels that left under other numbers than were reported first, each with that."""
+    reports: Mapping[Parcel, tuple[ParcelReport, ...]] = {}
+    """By parcel what was reported of its goods, also under numbers before, the oldest first."""
+    taken_back: Mapping[str, Parcel] = {}
+    """By supplier order the parcel that did not leave, while its goods have not left in another."""
     _cache: dict[object, Any] = {}
 
-    def reported_at(self, parcel: Parcel) -> int:
-        """The position of the fact that reported a parcel, under whatever number."""
-        first = self.renumbered.get(parcel, parcel)
-        reports = ((position, fact) for position, fact in self.accounted if isinstance(fact, SupplierOrderShipped))
-        return next((position for position, fact in reports if (fact.carrier, fact.number, fact.epoch) == first), 0)
+    def reported(self, parcel: Parcel, supplier_order_id: str) -> list[ParcelReport]:
+        """What was reported of the goods of a supplier order in a parcel, the oldest first."""
+        of_all = self.reports.get(parcel, ())
+        return [each for each in of_all if each.left or each.supplier_order_id == supplier_order_id]
 
     def has_left(self, reported: SupplierOrderShipped) -> bool:
         """Whether a parcel that was reported was not taken back since."""
@@ -107,12 +122,21 @@ def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> Order
         return OrderHistory(orders.evolve(None, fact))
     order = orders.evolve(history.order, fact)
     match fact:
-        case SupplierOrderShipped() | ShipmentVoided() | CompensationAccrued() | CompensationReversed():
+        case SupplierOrderShipped() | ShipmentVoided():
+            accounted = (*history.accounted, (position, fact))
+            return history.after(order, accounted=accounted, **_reported(history, fact, position))
+        case CompensationAccrued() | CompensationReversed():
             return history.after(order, accounted=(*history.accounted, (position, fact)))
         case TrackingCorrected():
             wrong = (fact.carrier, fact.number, fact.epoch)
             first = history.renumbered.get(wrong, wrong)
-            return history.after(order, renumbered={**history.renumbered, fact.right: first})
+            reports = _with(
+                history,
+                fact.right,
+                history.reports.get(wrong, ()),
+                ParcelReport(position, fact.supplier_order_id, left=True),
+            )
+            return history.after(order, renumbered={**history.renumbered, fact.right: first}, reports=reports)
         case CancelRequested():
             return history.after(order, asked_by={**history.asked_by, fact.supplier_order_id: fact.by})
         case CancelAgreed():
@@ -126,6 +150,27 @@ def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> Order
             return _held(history, order, position, placed=isinstance(fact, HoldPlaced))
         case _:
             return history.after(order)
+
+
+def _reported(history: OrderHistory, fact: SupplierOrderShipped | ShipmentVoided, position: int) -> dict[str, Any]:
+    """What was reported of goods goes with them into the parcel that they leave in after one in which they did not."""
+    parcel, taken_back = (fact.carrier, fact.number, fact.epoch), history.taken_back
+    before = history.reports.get(parcel, ())
+    if isinstance(fact, ShipmentVoided):
+        reports = _with(history, parcel, before, ParcelReport(position, fact.supplier_order_id, left=False))
+        return {"reports": reports, "taken_back": {**taken_back, fact.supplier_order_id: parcel}}
+    if not fact.by_line or before:
+        return {}
+    instead_of = taken_back.get(fact.supplier_order_id)
+    before = history.reports[instead_of] if instead_of is not None else ()
+    reports = _with(history, parcel, before, ParcelReport(position, fact.supplier_order_id, left=True))
+    return {"reports": reports, "taken_back": {k: v for k, v in taken_back.items() if k != fact.supplier_order_id}}
+
+
+def _with(
+    history: OrderHistory, parcel: Parcel, before: tuple[ParcelReport, ...], report: ParcelReport
+) -> dict[Parcel, tuple[ParcelReport, ...]]:
+    return {**history.reports, parcel: (*before, report)[-_MOST_REPORTS:]}
 
 
 def _cancelled(history: OrderHistory, order: Order, what: str, by: str) -> OrderHistory:

@@ -71,7 +71,7 @@ from ledger.nouns.supplier_invoices import SupplierInvoiceDisputed
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.machine.histories import InvoiceHistory, OrderHistory, RecoveryHistory
+from projections.machine.histories import InvoiceHistory, OrderHistory, ParcelReport, RecoveryHistory
 from projections.machine.streams import LoggedFact
 
 
@@ -131,8 +131,10 @@ def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cau
 def _corrected(fact: TrackingCorrected, history: OrderHistory) -> Iterable[_Cause]:
     """The right number is told as if it had been reported at once, or as what it is to who knows the wrong one."""
     carrier, number, epoch = fact.right
-    follows = f"{MessageKind.DISPATCHED}-{history.reported_at(fact.right)}"
-    about = _of(history, fact.supplier_order_id, carrier=carrier, number=number, epoch=epoch, follows=follows)
+    reports = history.reported(fact.right, fact.supplier_order_id)[:-1]
+    since = max((index + 1 for index, each in enumerate(reports) if not each.left), default=0)
+    earlier = _told(reports[since:])
+    about = _of(history, fact.supplier_order_id, carrier=carrier, number=number, epoch=epoch, earlier=earlier)
     shipment = history.order.shipment(carrier, number, epoch)
     if shipment is not None:
         yield _Cause(MessageKind.DISPATCHED, about, shipment.shipped_at)
@@ -140,8 +142,17 @@ def _corrected(fact: TrackingCorrected, history: OrderHistory) -> Iterable[_Caus
 
 
 def _voided(fact: ShipmentVoided, history: OrderHistory) -> Iterable[_Cause]:
-    follows = f"{MessageKind.DISPATCHED}-{history.reported_at((fact.carrier, fact.number, fact.epoch))}"
-    yield _Cause(MessageKind.NOT_DISPATCHED, _of(history, fact.supplier_order_id, follows=follows), fact.at)
+    """Once for all that the order was said to have in the parcel."""
+    *reports, _ = history.reported((fact.carrier, fact.number, fact.epoch), fact.supplier_order_id)
+    if reports and reports[-1].left:
+        about = _of(history, fact.supplier_order_id, earlier=_told(reports))
+        yield _Cause(MessageKind.NOT_DISPATCHED, about, fact.at)
+
+
+def _told(reports: Iterable[ParcelReport]) -> tuple[str, ...]:
+    """The messages that reports made due, of which each customer gets some."""
+    left, void = (MessageKind.DISPATCHED, MessageKind.TRACKING_CORRECTED), (MessageKind.NOT_DISPATCHED,)
+    return tuple(f"{kind}-{each.position}" for each in reports for kind in (left if each.left else void))
 
 
 def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:

@@ -10,7 +10,7 @@ from ledger.nouns.parcels import ParcelStatus
 from projections.machine.histories import folds
 from projections.machine.streams import LoggedFact
 from projections.outbox.causes import notices
-from tests.support.scenario import ORDER, Scenario, shipped
+from tests.support.scenario import ORDER, Scenario, line, sent, shipped
 from tests.support.stored_events import REGISTRY
 
 TEMPLATES = {(kind, "en"): 1 for kind in MessageKind}
@@ -102,3 +102,46 @@ def test_who_was_not_told_that_it_had_left_is_told_nothing_and_who_gets_it_meanw
     late.scenario.void()
     late.scenario.ship(number="P2")
     assert late.asks() == {"not_dispatched": "superseded", "dispatched": "P2"}
+
+
+def test_who_was_told_that_it_had_left_is_told_that_it_has_not_also_where_more_was_reported_meanwhile():
+    outbox = told()
+    outbox.scenario.void()
+    outbox.scenario.ship(number="P2")
+    outbox.scenario.correct_number("P2", "P3")
+    outbox.scenario.void("P3")
+    found = [(each.kind, each.about.earlier) for each in outbox.due() if each.kind is MessageKind.NOT_DISPATCHED]
+    assert len(found) == 2
+    assert outbox.asks()["not_dispatched"] == "", "P1 was told, and nothing has left"
+
+
+def test_what_was_told_last_says_whether_the_customer_knows_that_nothing_has_left():
+    outbox = told()
+    outbox.scenario.void()
+    assert outbox.asks() == {"not_dispatched": ""}
+    outbox.sends()
+    outbox.scenario.ship(number="P2")
+    outbox.scenario.void("P2")
+    assert outbox.asks() == {"dispatched": "superseded", "not_dispatched": "not_told"}
+
+
+def test_who_was_told_the_right_number_as_the_first_is_told_that_it_has_not_left_and_of_the_next_one():
+    outbox = Outbox(shipped())
+    outbox.scenario.correct_number("P1", "P2")
+    outbox.asks()
+    outbox.sends()
+    outbox.scenario.correct_number("P2", "P3")
+    assert outbox.asks() == {"dispatched": "superseded", "tracking_corrected": "P3"}
+    outbox.sends()
+    outbox.scenario.void("P3")
+    assert outbox.asks() == {"not_dispatched": ""}
+
+
+def test_it_is_told_once_that_a_parcel_that_was_reported_line_by_line_did_not_leave():
+    outbox = Outbox(sent(line(1, "tea", 2), line(2, "mug", 1)))
+    outbox.scenario.ship({1: 2})
+    outbox.scenario.ship({2: 1})
+    outbox.asks()
+    outbox.sends()
+    outbox.scenario.void()
+    assert [str(each.kind) for each in outbox.due()] == ["not_dispatched"]
