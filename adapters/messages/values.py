@@ -232,17 +232,29 @@ def _units(known: Known, order: Order) -> Units:
 def _money(known: Known) -> dict[str, str]:
     order, supplier_order, amount = known.order, known.supplier_order, known.asked.about.amount
     if order is None:
-        return {"amount": str(amount or ""), "total": "", "charges": "", "compensation": ""}
+        return {"amount": str(amount or ""), "total": "", "charges": "", "compensation": "", "collect": ""}
     if known.asked.kind is MessageKind.UNITS_CANCELLED and amount is None and (owed := orders.owed_minor(order)):
         amount = Money(owed, order.currency)
     charges, total = orders.charges_minor(order), orders.price_minor(order)
     owes = supplier_order.compensation if supplier_order is not None else None
+    collect = _to_collect_minor(known, order)
     return {
         "amount": str(amount or ""),
         "total": str(Money(total, order.currency)) if total else "",
         "charges": str(Money(charges, order.currency)) if charges else "",
         "compensation": str(owes.amount) if owes is not None else "",
+        "collect": str(Money(collect, order.currency)) if collect else "",
     }
+
+
+def _to_collect_minor(known: Known, order: Order) -> int:
+    """What carriers have yet to collect at the door: of a parcel, of a supplier order, or of the whole order."""
+    about = known.asked.about
+    if about.number:
+        which = (about.carrier, about.number, about.epoch)
+        return sum(each.collect_minor for each in order.shipments if each.parcel == which and each.bucket == "shipped")
+    parts = [about.supplier_order_id] if about.supplier_order_id else list(order.supplier_orders)
+    return sum(orders.left_to_collect_minor(order, each) for each in parts)
 
 
 # --- to suppliers ---------------------------------------------------------------------------------
@@ -251,15 +263,13 @@ def _money(known: Known) -> dict[str, str]:
 def _instruction(known: Known) -> dict[str, str | int]:
     order, supplier_order = known.order, known.supplier_order
     if order is None or supplier_order is None:
-        return {"ship_to": "", "packing": "", "service": "", "note": "", "collect": "", "gift": 0, "express": 0}
-    collect = orders.left_to_collect_minor(order, known.asked.about.supplier_order_id)
+        return {"ship_to": "", "packing": "", "service": "", "note": "", "gift": 0, "express": 0}
     packing = (humane(word, known.asked.language) for word in supplier_order.packing)
     return {
         "ship_to": _ship_to(order.ship_to_of(known.asked.about.supplier_order_id), known.person),
         "packing": ("、" if known.asked.language == "zh" else ", ").join(packing),
         "service": _service(supplier_order.shipping),
         "note": known.person.get("note", ""),
-        "collect": str(Money(collect, order.currency)) if collect else "",
         "gift": int(order.placed.gift),
         "express": int(order.placed.priority == "express"),
     }

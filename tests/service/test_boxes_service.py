@@ -67,6 +67,15 @@ def read(trade: Trade, receipt: Any) -> int:
     return int(receipt.position)
 
 
+def test_what_is_odd_about_a_box_is_said_once_however_many_orders_are_in_it(trade: Trade):
+    one, other, third = (trade.sent(days_ago=3, customer=orders_pb2.Customer(email=f"{n}@example.org")) for n in "abc")
+    for order_id in (one, other, third):
+        trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(one), at=stamp(NOW - 2 * DAY))
+    warnings = list(trade.send("GetParcel", **parcel_of(one)).parcel.warnings)
+    assert any("somebody else" in each for each in warnings)
+    assert len(warnings) == len(set(warnings))
+
+
 def test_one_scan_moves_both_orders_of_a_box(trade: Trade):
     one, other = one_box(trade)
     position = scanned(trade, one, DELIVERED)

@@ -15,7 +15,8 @@ from adapters.messages.wording import Values, check, wording
 from adapters.messages.words import humane, in_words, link_of
 from ledger.nouns.cases import Denial, Remedy
 from ledger.nouns.messages import About, MessageAsked, MessageKind
-from ledger.nouns.orders import HoldReason
+from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Alert
 from ledger.terms.brands import Brand
@@ -147,6 +148,31 @@ def test_a_confirmation_says_what_is_expected_when_and_what_it_costs():
     assert "- 4 × Green tea: 20.00 EUR\n- Total: 20.00 EUR" in text
     assert "See your order: https://brook.example/1" in text
     assert "9 天内送达，最晚 2026年3月11日" in written(asked(MessageKind.ORDER_CONFIRMED, "zh"))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (MessageKind.ORDER_CONFIRMED, "You pay 10.00 EUR to the carrier"),
+        (MessageKind.DISPATCHED, "have 5.00 EUR ready"),
+        (MessageKind.OUT_FOR_DELIVERY, "have 5.00 EUR ready"),
+        (MessageKind.READY_FOR_PICKUP, "You pay 5.00 EUR when you fetch it"),
+    ],
+)
+def test_who_pays_at_the_door_reads_how_much(kind: MessageKind, said: str):
+    scenario = sent(line(1, "tea", 2), payment=PaymentState.PENDING, cash_on_delivery=True)
+    if kind is not MessageKind.ORDER_CONFIRMED:
+        scenario.ship({1: 1})
+    assert said in written(asked(kind), scenario)[1]
+    assert "5.00" in written(asked(kind, "zh"), scenario)[1] or kind is MessageKind.ORDER_CONFIRMED
+    assert "pay" not in written(asked(kind))[1], "what was paid is not collected"
+
+
+def test_what_was_collected_is_not_asked_for_again():
+    scenario = sent(line(1, "tea", 2), payment=PaymentState.PENDING, cash_on_delivery=True)
+    scenario.ship()
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert "EUR" not in written(asked(MessageKind.OUT_FOR_DELIVERY), scenario)[1]
 
 
 @pytest.mark.parametrize(("days", "expected"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])

@@ -89,7 +89,7 @@ def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
         checkpoints=_checkpoints(state, unsealed),
         proven=bool(state.proofs),
         version=version,
-        warnings=state.warnings,
+        warnings=dict.fromkeys(state.warnings),
         lost_at=stamp(state.lost_at),
         found_at=stamp(state.found_at),
         customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
