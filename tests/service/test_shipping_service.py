@@ -31,6 +31,7 @@ from tests.support.service import (
     error_info,
     fields_of,
     order,
+    patiently,
     reason_of,
     refused,
     stamp,
@@ -470,11 +471,11 @@ def test_a_parcel_at_customs_names_what_is_asked_for_and_by_when(client: Client)
     held = parcel(client, "china-post", "RB000000014CN").customs_hold
     assert (held.asks, held.answer_by) == (parcels_pb2.CUSTOMS_ASK_DOCUMENTS, by)
     request = tracking_pb2.FindParcelsRequest(tracking_number="RB000000014CN", at_least=receipt.position)
-    assert client.reports.FindParcels(request).parcels[0].customs_hold == held
+    assert patiently(client.reports.FindParcels, request).parcels[0].customs_hold == held
     receipt = scan(client, "china-post", "RB000000014CN", parcels_pb2.PARCEL_STATUS_IN_TRANSIT)
     assert not parcel(client, "china-post", "RB000000014CN").HasField("customs_hold")
     request.at_least = receipt.position
-    assert not client.reports.FindParcels(request).parcels[0].HasField("customs_hold")
+    assert not patiently(client.reports.FindParcels, request).parcels[0].HasField("customs_hold")
 
 
 @pytest.mark.parametrize(
