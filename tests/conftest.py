@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(opened.close)
         folder = opened.enter_context(runs.run_folder(runs.base()))
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+        if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+            # Nothing is written beside the sources; but the hundreds of processes here need not each compile all.
+            os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
 
 
 @pytest.hookimpl(optionalhook=True)
