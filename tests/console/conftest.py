@@ -6,13 +6,13 @@ import pytest
 
 from adapters.console.main import run
 from tests.support.service import Service
-from tests.support.terminal import CommandResult, Shell, Terminal
+from tests.support.terminal import CommandResult, Console, Shell
 
 
 @pytest.fixture(scope="module")
 def acme(service: Service) -> None:
     """A supplier that may be given orders."""
-    Terminal(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve")
+    Console(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve")
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 
 
 @pytest.fixture(scope="module")
-def ff(service: Service) -> Terminal:
-    terminal = Terminal(service.address)
+def ff(service: Service) -> Console:
+    terminal = Console(service.address)
     assert terminal("supplier", "add", "acme", "--name", "Acme Ltd", "--approve").code == 0
     return terminal
 
@@ -27,7 +27,7 @@ def written(path: Path, header: str, lines: Iterable[str]) -> str:
     return str(path)
 
 
-def test_five_thousand_figures_are_fed_in_seconds_and_a_second_run_changes_nothing(ff: Terminal, tmp_path: Path):
+def test_five_thousand_figures_are_fed_in_seconds_and_a_second_run_changes_nothing(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", (f"SKU-{n},{n % 90}" for n in range(5000)))
     started = time.monotonic()
     first = ff("stock", "feed", "acme", "--csv", source)
@@ -40,7 +40,7 @@ def test_five_thousand_figures_are_fed_in_seconds_and_a_second_run_changes_nothi
     assert (level["quantity"], level["feed_version"]) == (49, os.stat(source).st_mtime_ns // 1_000_000)
 
 
-def test_a_file_that_was_written_anew_is_a_new_feed(ff: Terminal, tmp_path: Path):
+def test_a_file_that_was_written_anew_is_a_new_feed(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["POT,3"])
     ff("stock", "feed", "acme", "--csv", source)
     written(tmp_path / "feed.csv", "sku,quantity", ["POT,3"])
@@ -48,7 +48,7 @@ def test_a_file_that_was_written_anew_is_a_new_feed(ff: Terminal, tmp_path: Path
     assert "1 recorded" in ff("stock", "feed", "acme", "--csv", source).out
 
 
-def test_a_complete_feed_sets_what_it_does_not_name_to_none(ff: Terminal, tmp_path: Path):
+def test_a_complete_feed_sets_what_it_does_not_name_to_none(ff: Console, tmp_path: Path):
     assert ff("supplier", "add", "full", "--name", "Full Ltd", "--approve").code == 0
     ff("stock", "feed", "full", "--csv", written(tmp_path / "first.csv", "sku,quantity", ["A,1", "B,2", "C,0", "D,4"]))
     source = written(tmp_path / "second.csv", "sku,quantity", ["A,5", "E,6"])
@@ -62,9 +62,7 @@ def test_a_complete_feed_sets_what_it_does_not_name_to_none(ff: Terminal, tmp_pa
     assert (again.json["lines"], again.json["unnamed"], again.json["replayed"]) == (2, 0, 2)
 
 
-def test_a_complete_feed_with_a_line_that_cannot_be_read_or_of_before_sets_nothing_to_none(
-    ff: Terminal, tmp_path: Path
-):
+def test_a_complete_feed_with_a_line_that_cannot_be_read_or_of_before_sets_nothing_to_none(ff: Console, tmp_path: Path):
     assert ff("supplier", "add", "half", "--name", "Half Ltd", "--approve").code == 0
     ff("stock", "feed", "half", "--csv", written(tmp_path / "first.csv", "sku,quantity", ["A,1", "B,2"]))
     source = written(tmp_path / "second.csv", "sku,quantity", ["A,5", ",2"])
@@ -79,13 +77,13 @@ def test_a_complete_feed_with_a_line_that_cannot_be_read_or_of_before_sets_nothi
     assert ff("stock", "feed", "half", "A", "1", "--complete").code == 2
 
 
-def test_two_lines_about_one_sku_are_found_however_it_is_composed(ff: Terminal, tmp_path: Path):
+def test_two_lines_about_one_sku_are_found_however_it_is_composed(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["Th\u00e9,1", " The\u0301 ,2"])
     result = ff("stock", "feed", "acme", "--csv", source)
     assert (result.code, "lines 2 and 3 both have the sku" in result.err) == (1, True)
 
 
-def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_taken(ff: Terminal, tmp_path: Path):
+def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_taken(ff: Console, tmp_path: Path):
     lines = ["PAN,5", "PAN-2,many", ",4", "LID,7"]
     result = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", "sku,quantity", lines))
     assert (result.code, result.out.splitlines()[0]) == (1, "4 lines: 2 recorded, 0 known already, 2 not taken.")
@@ -94,7 +92,7 @@ def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_take
     assert [each["available"] for each in ff("stock", "show", "acme", "PAN", "LID", "--json").json["levels"]] == [5, 7]
 
 
-def test_what_skus_are_is_taken_from_a_file(ff: Terminal, tmp_path: Path):
+def test_what_skus_are_is_taken_from_a_file(ff: Console, tmp_path: Path):
     lines = ["LEAF,Tea leaves,0902.10,cn,100,", "BOX,A box,,,,LEAF:2:3; CUP", "LID,,12,,many,"]
     source = written(tmp_path / "skus.csv", "sku,title,hs_code,origin,weight_grams,parts", lines)
     result = ff("sku", "import", source)
@@ -114,7 +112,7 @@ def test_what_skus_are_is_taken_from_a_file(ff: Terminal, tmp_path: Path):
     assert "bundle" not in ff("sku", "show", "BOX").out
 
 
-def test_a_file_of_offers_may_say_all_that_a_command_can(ff: Terminal, tmp_path: Path):
+def test_a_file_of_offers_may_say_all_that_a_command_can(ff: Console, tmp_path: Path):
     header = "sku,cost,currency,article_code,breaks,packing_cost,valid_from"
     lines = ["PEN,3.50,EUR,P-1,10:3.20 100:3,0.10,2026-01-01", "INK,3.50,EUR,,many,0.1,soon"]
     result = ff("supplier", "offer", "acme", "--csv", written(tmp_path / "offers.csv", header, lines))
@@ -126,7 +124,7 @@ def test_a_file_of_offers_may_say_all_that_a_command_can(ff: Terminal, tmp_path:
     assert pen["valid_from"] == "2026-01-01T00:00:00Z"
 
 
-def test_offers_are_taken_from_a_file(ff: Terminal, tmp_path: Path):
+def test_offers_are_taken_from_a_file(ff: Console, tmp_path: Path):
     header = "sku,cost,currency,minimum_quantity,backups"
     source = written(tmp_path / "offers.csv", header, ["TEA,3.50,EUR,2,bolt dock", "MUG,1.5,EUR,,", "JAR,1.555,EUR,,"])
     result = ff("supplier", "offer", "acme", "--csv", source, "--json")
@@ -151,20 +149,20 @@ def test_offers_are_taken_from_a_file(ff: Terminal, tmp_path: Path):
     ],
 )
 def test_a_file_of_other_columns_is_refused_as_a_whole(
-    ff: Terminal, tmp_path: Path, header: str, line: str, sentence: str
+    ff: Console, tmp_path: Path, header: str, line: str, sentence: str
 ):
     result = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", header, [line]))
     assert (result.code, sentence in result.err, result.err.count("\n")) == (1, True, 1), result.err
 
 
-def test_one_figure_or_a_file_of_them_is_asked_for(ff: Terminal, tmp_path: Path):
+def test_one_figure_or_a_file_of_them_is_asked_for(ff: Console, tmp_path: Path):
     for words in (("acme",), ("acme", "TEA"), ("acme", "TEA", "1", "--csv", str(tmp_path))):
         assert ff("stock", "feed", *words).code == 2
     assert ff("supplier", "offer", "acme", "TEA").code == 2
     assert ff("stock", "feed", "acme", "--csv", "-", typed="sku,quantity\nCAN,2\n").code == 0
 
 
-def test_what_is_odd_about_a_line_is_reported_by_its_number(ff: Terminal, tmp_path: Path):
+def test_what_is_odd_about_a_line_is_reported_by_its_number(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["NEG,-5"])
     result = ff("stock", "feed", "acme", "--csv", source)
     assert (result.code, result.out) == (0, "1 line: 1 recorded, 0 known already, 0 not taken.\n")
@@ -173,14 +171,14 @@ def test_what_is_odd_about_a_line_is_reported_by_its_number(ff: Terminal, tmp_pa
     assert warned["line"] == 2
 
 
-def test_of_many_odd_lines_the_first_twenty_are_listed_and_the_others_counted(ff: Terminal, tmp_path: Path):
+def test_of_many_odd_lines_the_first_twenty_are_listed_and_the_others_counted(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", (f"ODD-{n},-1" for n in range(30)))
     warned = [line for line in ff("stock", "feed", "acme", "--csv", source).err.splitlines() if "Warning" in line]
     assert len(warned) == 21
     assert re.fullmatch(r"Warning: \.\.\. and \d+ more; --json lists all\.", warned[-1])
 
 
-def test_a_list_that_names_a_sku_twice_is_refused_before_anything_is_sent(ff: Terminal, tmp_path: Path):
+def test_a_list_that_names_a_sku_twice_is_refused_before_anything_is_sent(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["TWIN,5", "ELSE,1", "TWIN,6"])
     result = ff("stock", "feed", "acme", "--csv", source)
     assert result.code == 1
@@ -189,7 +187,7 @@ def test_a_list_that_names_a_sku_twice_is_refused_before_anything_is_sent(ff: Te
     assert not any(each.get("tracked") for each in levels)
 
 
-def test_all_faults_of_a_line_are_named_by_the_columns_of_the_file(ff: Terminal, tmp_path: Path):
+def test_all_faults_of_a_line_are_named_by_the_columns_of_the_file(ff: Console, tmp_path: Path):
     header = "sku,cost,currency,minimum_quantity,lead_time_days"
     lines = [",x,EUR,many,99999999999999999999", "CUP,1,eu,1,-1", "BIG,99999999999999999999,EUR,1,1", "NIL,,,1,1"]
     result = ff("supplier", "offer", "acme", "--csv", written(tmp_path / "offers.csv", header, lines)).out
@@ -213,13 +211,13 @@ def test_all_faults_of_a_line_are_named_by_the_columns_of_the_file(ff: Terminal,
     ],
 )
 def test_a_number_that_no_field_has_room_for_is_named_with_its_bounds(
-    ff: Terminal, words: tuple[str, ...], sentence: str
+    ff: Console, words: tuple[str, ...], sentence: str
 ):
     result = ff(*words)
     assert (result.code, sentence in result.err, result.err.count("\n")) == (2, True, 1), result.err
 
 
-def test_a_term_is_refused_by_the_name_it_was_given(ff: Terminal):
+def test_a_term_is_refused_by_the_name_it_was_given(ff: Console):
     result = ff("policy", "set", "return_window_days=-1")
     assert result.code == 1
     assert result.err.startswith("Error: return_window_days: ")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import Shell, Terminal, placed
+from tests.support.terminal import Console, Shell, placed
 
 
 @pytest.fixture(scope="module")
 def service(service: Service) -> Service:
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     assert ff("supplier", "add", "acme", "--name", "Acme Ltd", "--approve").code == 0
     seller = ("seller.name=Brook & Sons", "seller.country=DE", "seller.tax_id=DE811128135")
     assert ff("policy", "set", *seller).code == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import Shell, Terminal
+from tests.support.terminal import Console, Shell
 
 LEFT_AT = (datetime.now(UTC) - timedelta(days=20)).strftime("%Y-%m-%dT%H:%M")
 PERSON = (
@@ -22,7 +22,7 @@ PERSON = (
 @pytest.fixture(scope="module")
 def service(service: Service) -> Service:
     since = (datetime.now(UTC) - timedelta(days=90)).strftime("%Y-%m-%d")
-    Terminal(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", since)
+    Console(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", since)
     return service
 
 

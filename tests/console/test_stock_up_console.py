@@ -7,12 +7,12 @@ import re
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import Shell, Terminal, placed
+from tests.support.terminal import Console, Shell, placed
 
 
 @pytest.fixture(scope="module")
 def service(service: Service) -> Service:
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     for words in (
         ("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", "2025-12-01"),
         ("stock", "feed", "acme", "TEA", "50", "--version", "1"),

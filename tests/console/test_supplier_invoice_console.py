@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import Shell, Terminal, placed
+from tests.support.terminal import Console, Shell, placed
 
 
 @pytest.fixture(scope="module")
 def service(service: Service) -> Service:
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     for words in (
         ("supplier", "add", "acme", "--name", "Acme Ltd", "--approve"),
         ("supplier", "offer", "acme", "TEA", "--cost", "2.50:EUR"),

@@ -23,7 +23,7 @@ from tests.support.service import (
     fields_of,
     stamp,
 )
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -58,11 +58,11 @@ def _trades(client: Client) -> None:
 
 
 @pytest.fixture
-def ff(service: Service) -> Terminal:
-    return Terminal(service.address)
+def ff(service: Service) -> Console:
+    return Console(service.address)
 
 
-def test_the_same_rows_stand_in_every_format(ff: Terminal, service: Service, tmp_path: Path):
+def test_the_same_rows_stand_in_every_format(ff: Console, service: Service, tmp_path: Path):
     as_csv, as_parquet = tmp_path / "review.csv", tmp_path / "review.parquet"
     written = ff("report", "review", "--by", "carrier", "--csv", str(as_csv), "--parquet", str(as_parquet))
     assert written.code == 0, written.err
@@ -80,7 +80,7 @@ def test_the_same_rows_stand_in_every_format(ff: Terminal, service: Service, tmp
     assert [(row["key"], row["dispatches_due"]) for row in rows] == [("", 1), ("dhl", 1)]
 
 
-def test_the_table_shows_rates_with_what_they_are_made_of_and_no_data_as_such(ff: Terminal):
+def test_the_table_shows_rates_with_what_they_are_made_of_and_no_data_as_such(ff: Console):
     out = ff("report", "review").out
     assert "all together" in out
     assert "50.0 (1 of 2)" in out
@@ -247,7 +247,7 @@ def test_a_chart_begins_at_nought_and_bars_of_no_length_are_not_drawn():
     assert "−" not in found.text
 
 
-def test_the_console_draws_the_page(ff: Terminal, tmp_path: Path):
+def test_the_console_draws_the_page(ff: Console, tmp_path: Path):
     as_html = tmp_path / "review.html"
     written = ff("report", "review", "--by", "supplier", "--channel", "shop", "--html", str(as_html))
     assert written.code == 0, written.err

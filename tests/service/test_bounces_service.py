@@ -14,7 +14,7 @@ from tests.support.bounced import MAIL_ID, a_report
 from tests.support.imap_server import an_imap_server
 from tests.support.mail_server import LOGIN, Authority, Mail, Mailbox, a_mail_server
 from tests.support.service import Client, context, names_of, patiently, reason_of, refused, serving
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console, Terminal
 from tests.support.waiting import wait_for
 
 SENT, BOUNCED = messages_pb2.MESSAGE_STATE_SENT, messages_pb2.MESSAGE_STATE_BOUNCED
@@ -22,7 +22,7 @@ SENT, BOUNCED = messages_pb2.MESSAGE_STATE_SENT, messages_pb2.MESSAGE_STATE_BOUN
 
 class Shop(NamedTuple):
     client: Client
-    ff: Terminal
+    ff: Console
     mailbox: Mailbox
 
 
@@ -34,7 +34,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         mail = ("--mail-from", "orders@brook.example", "--mail-bounces", "bounces@brook.example")
         with serving(folder, *options, *mail) as service, Client(service.address) as client:
             client.approve()
-            yield Shop(client, Terminal(service.address), mailbox)
+            yield Shop(client, Console(service.address), mailbox)
 
 
 def confirmed(shop: Shop, number: str) -> tuple[messages_pb2.Message, Mail]:

@@ -30,7 +30,7 @@ from tests.support.service import (
     refused,
     stamp,
 )
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 from tests.support.waiting import wait_for
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -314,11 +314,11 @@ def test_a_statement_is_refused_what_makes_no_sense(client: Client):
 
 
 @pytest.fixture
-def ff(service: Service, client: Client) -> Terminal:
-    return Terminal(service.address)
+def ff(service: Service, client: Client) -> Console:
+    return Console(service.address)
 
 
-def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Terminal):
+def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Console):
     sent(client, "typed", NOW - 3 * DAY)
     wait_for(lambda: "1.98 EUR" in ff("show", "shop/typed").out)
     result = ff("order", "rule-delay", "shop/typed/1", "--party", "carrier", "--reason", "strike")
@@ -331,7 +331,7 @@ def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Terminal):
     assert (unknown.code, "UNKNOWN_SUPPLIER_ORDER" in unknown.err) == (1, True)
 
 
-def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, ff: Terminal):
+def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, ff: Console):
     sent(client, "talk", NOW)
     result = ff(
         "inquiry", "ask", "t1", "shop/talk/1", "--topic", "dispatch", "--text", "When?", "--at", NOW.isoformat()
@@ -352,7 +352,7 @@ def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, f
     assert (refusal.code, "INQUIRY_IS_CLOSED" in refusal.err) == (1, True)
 
 
-def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff: Terminal):
+def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff: Console):
     supplier_order_id = sent(client, "csv", NOW)
     client.orders.ShipSupplierOrder(
         supplier_orders_pb2.ShipSupplierOrderRequest(

@@ -23,7 +23,7 @@ from fulfilment.v1 import (
 )
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from tests.support.service import Client, Service, context, dsn_of, order, patiently, reason_of, refused, serving
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 from tests.support.waiting import wait_for
 
 SELLER = admin_pb2.Seller(name="Brook & Sons", address=["10435 Berlin"], country="DE", tax_id="DE 811 128 135")
@@ -103,7 +103,7 @@ def test_without_another_buyer_an_invoice_is_made_out_to_the_customer(client: Cl
 
 
 def test_an_invoice_comes_with_the_mail_that_says_that_the_goods_have_left(client: Client, service: Service):
-    assert Terminal(service.address)("policy", "set", "message_window_minutes=0").code == 0
+    assert Console(service.address)("policy", "set", "message_window_minutes=0").code == 0
     number = invoiced(client, "mailed")
     name = f"{number}.pdf"
 

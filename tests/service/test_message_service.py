@@ -25,7 +25,7 @@ from tests.support.service import (
     refused,
     serving,
 )
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 from tests.support.waiting import wait_for
 
 SENT = messages_pb2.MESSAGE_STATE_SENT
@@ -170,7 +170,7 @@ def test_a_message_that_is_not_there_is_unknown(client: Client):
 
 def test_messages_are_listed_at_the_terminal(client: Client, service: Service):
     sent_of(client, "shop/told", 2)
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     listed = ff("message", "list", "--order", "shop/told")
     assert listed.code == 0
     assert "shop/told/1" in listed.out
@@ -186,7 +186,7 @@ def test_messages_are_listed_at_the_terminal(client: Client, service: Service):
 
 def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(client: Client, data: Path, service):
     outbox = data / "data" / "outbox"
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     sent_of(client, "shop/told", 2)
     (outbox / "default").rename(outbox / "away")
     (outbox / "default").write_text("in the way")

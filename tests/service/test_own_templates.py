@@ -11,7 +11,7 @@ import pytest
 from fulfilment.v1 import admin_pb2, common_pb2, messages_pb2, orders_pb2, parcels_pb2
 from fulfilment.v1 import templates_pb2 as pb
 from tests.support.service import Client, Service, fields_of, patiently, refused, serving, stamp
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Trade, fresh, parcel_of
 from tests.support.waiting import wait_for
 
@@ -253,7 +253,7 @@ def test_an_order_says_what_its_customer_reads_and_an_odd_language_is_a_warning(
 
 
 def test_a_template_is_taken_out_changed_tried_out_and_put_back(client: Client, service: Service, tmp_path: Path):
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     shown = ff("message", "template", "show", "dispatched", "--language", "zh")
     assert shown.out.startswith("Subject: 您的订单 {{ order }} 已发货\n\n# ")
     file = tmp_path / "dispatched.txt"
@@ -272,7 +272,7 @@ def test_a_template_is_taken_out_changed_tried_out_and_put_back(client: Client, 
 
 
 def test_what_is_wrong_with_a_template_is_said_with_its_line(service: Service, tmp_path: Path):
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     file = tmp_path / "bad.txt"
     file.write_text("Subject: Order {{ order }}\n\nHello\n{{ nam }}\n", encoding="utf-8")
     refused = ff("message", "template", "put", "dispatched", str(file))
@@ -284,6 +284,6 @@ def test_what_is_wrong_with_a_template_is_said_with_its_line(service: Service, t
 
 
 def test_the_names_that_a_template_may_print_are_listed_with_examples(service: Service):
-    out = Terminal(service.address)("message", "template", "show", "dispatched", "--names").out
+    out = Console(service.address)("message", "template", "show", "dispatched", "--names").out
     assert "lines: goods" in out
     assert "00340434161094042557" in out

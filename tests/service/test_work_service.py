@@ -24,7 +24,7 @@ from tests.support.service import (
     reason_of,
     stamp,
 )
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_what_was_done_about_work_stays_readable_when_its_reason_is_gone(client:
     request = work_pb2.GetWorkRequest(task_id=task_id, at_least=receipt.position)
     found = patiently(client.work.GetWork, request)
     assert (found.HasField("work"), found.finished.by, found.finished.outcome) == (False, "mia", "seen")
-    shown = Terminal(service.address)("work", "show", task_id).out
+    shown = Console(service.address)("work", "show", task_id).out
     assert "its reason is gone" in shown
     assert "by mia: seen" in shown
 
@@ -209,7 +209,7 @@ def test_of_many_who_claim_at_once_one_has_it(client: Client):
 
 def test_the_queue_is_worked_at_the_terminal(client: Client, service: Service):
     task_id = hold(client, "desk")
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     shown = ff("work", "list", "--owner", "operations", "--due-within", "1", "--order", "shop/desk")
     assert shown.code == 0
     assert task_id in shown.out
@@ -229,7 +229,7 @@ def test_each_piece_of_work_says_how_it_is_done(client: Client, service: Service
     request = orders_pb2.ReleaseHoldRequest()
     assert (found.next.rpc, found.next.request.Unpack(request)) == ("OrderService.ReleaseHold", True)
     assert (request.order_id, request.owner) == ("shop/how", "risk")
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     shown = ff("work", "next", "--order", "shop/how").out.splitlines()
     assert shown[0] == "hold shop/how  fraud review  (for operations)"
     assert re.fullmatch(r"  due \d{4}-\d\d-\d\d \d\d:\d\dZ, \d+ s overdue", shown[1])
@@ -242,7 +242,7 @@ def test_each_piece_of_work_says_how_it_is_done(client: Client, service: Service
 def test_the_queue_shows_what_is_next_and_counts_the_rest(client: Client, service: Service):
     for number in range(12):
         hold(client, f"next-{number}")
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     shown = ff("work").out
     assert shown.count("  due ") == 10
     assert "... and more; work count says how many" in shown
@@ -259,7 +259,7 @@ def test_the_queue_shows_what_is_next_and_counts_the_rest(client: Client, servic
 
 def test_work_is_assigned_put_off_and_commented_on_at_the_terminal(client: Client, service: Service):
     task_id = hold(client, "lead")
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     assert (
         ff("--actor", "boss", "work", "assign", task_id, "tom", "--team", "night").out
         == f"{task_id} is for tom of night.\n"
@@ -281,7 +281,7 @@ def test_work_is_assigned_put_off_and_commented_on_at_the_terminal(client: Clien
 def test_many_pieces_of_work_are_finished_at_once_by_their_ids(client: Client, service: Service):
     mine, toms, gone = hold(client, "many-1"), hold(client, "many-2"), "hold-shop/nothing"
     client.work.ClaimWork(claim(toms, "tom"))
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     done = ff("work", "finish", mine, toms, gone, "--outcome", "seen")
     assert (done.code, done.out.splitlines()[0]) == (1, "1 finished: seen. 2 not.")
     assert f"{toms}: tom has {toms} [WORK_IS_CLAIMED]" in done.out
@@ -298,7 +298,7 @@ def test_many_pieces_of_work_are_finished_at_once_by_what_they_are(client: Clien
         (found,) = listed(client, f"shop/bulk-{number}")
         assign.task_id = found.task_id
         client.work.AssignWork(assign)
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     which = ("work", "finish-all", "--team", "bulk", "--kind", "hold")
     dry = ff(*which, "--dry-run").out.splitlines()
     assert (len(dry), dry[-1]) == (7, "5 would be finished.")
@@ -310,7 +310,7 @@ def test_many_pieces_of_work_are_finished_at_once_by_what_they_are(client: Clien
 
 def test_the_beginning_of_a_task_is_enough_at_the_terminal_where_it_says_which(client: Client, service: Service):
     first, _ = hold(client, "begins-a"), hold(client, "begins-b")
-    ff = Terminal(service.address)
+    ff = Console(service.address)
     several = ff("work", "claim", "hold-shop/begins")
     assert (several.code, "2 tasks begin with 'hold-shop/begins'; say more of it" in several.err) == (2, True)
     assert ff("work", "claim", "hold-shop/begins-a", "--request-id", "begin-1").out == f"console has {first}.\n"
