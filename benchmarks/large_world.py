@@ -164,6 +164,8 @@ def _approved(supplier_id: str) -> list[Change]:
         answer_within_hours=48,
         compensation_basis_points=1000,
         feed_interval_hours=24 * 365,
+        cancel_answer_within_hours=24,
+        resolve_within_hours=72,
     )
     facts = (
         SupplierRegistered(supplier_id, supplier_id.title(), START, country="CN", contact=ANN),
