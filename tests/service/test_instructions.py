@@ -136,7 +136,7 @@ def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade
     text = instruction_of(trade, order_id)
     assert "no papers, no prices and no advertising of your own. Beside that, pack with: brand card, gift wrap." in text
     assert "It is a gift: put no price and no invoice in the parcel.\n- Note: Ring twice,\n  please." in text
-    assert "Standard shipping, by international light (China-Post)" in text
+    assert "Standard shipping, by international express (DHL, Fedex)" in text
     assert f"1 × {lines[0].sku} [CUP-7], Cup" in text
     (part,) = trade.client.get(order_id).supplier_orders
     neutral = ["neutral", "no_papers", "no_prices", "no_advertising"]
