@@ -12,7 +12,7 @@ run: $(RUN) ## start the service (ARGS="--help" for its options)
 	@exec $(BIN)/python server.py $(ARGS)
 
 test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
-	@$(BIN)/pytest -q --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: $(READY) ## run the tests that need no database, within a minute
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile tests/unit $(ARGS)
