@@ -254,7 +254,7 @@ def test_without_a_window_each_rate_has_its_own(client: Client, last_position: i
         scorecards_pb2.GetRatesRequest(supplier_id="nobody", at_least=last_position)
     ).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
-    assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90]
+    assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90, 90]
     assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}
 
 
