@@ -416,7 +416,7 @@ USUAL = {
 """Facts that the machine must have met many times, or it proves little."""
 
 
-@pytest.mark.timeout(1200)  # it takes a processor for minutes, which may have to be shared
+@pytest.mark.timeout(600)  # it takes a processor for half a minute, which may have to be shared
 def test_units_are_never_lost_nor_promised_twice_whatever_happens(monkeypatch: pytest.MonkeyPatch):
     # The model knows one order a command; who waits is served by a rule of its own, as the clock does it.
     monkeypatch.setattr(stock_watch, "MOST_SERVED", 0)

@@ -41,6 +41,7 @@ class Corrections(Parcels):
             self.take_out(counted, mine, self.key(use))
         for each in mine if facts else ():
             counted.left[supplier_order_id].update(each.by_line)
+            counted.gone[supplier_order_id].subtract(each.by_line)
             self.wish_again(counted, each)
             counted.shipped.remove(_told(each))
 

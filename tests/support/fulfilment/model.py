@@ -61,6 +61,8 @@ class Counted:
     parcels: dict[str, Out] = field(default_factory=dict)
     shipped: list[tuple[str, str, Counter[int], datetime]] = field(default_factory=list)
     """Each shipment as recorded, with units that should not have left."""
+    gone: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    """Units of each supplier order that left, without those."""
     dropped: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     """Units that a supplier order rejected, or gave up for another."""
 

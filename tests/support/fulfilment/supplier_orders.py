@@ -27,8 +27,8 @@ class SupplierOrders(Corrections):
             self.send(counted, supplier_order_id)
 
     def send(self, counted: Counted, supplier_order_id: str) -> None:
-        left = any(each[0] == supplier_order_id and each[2] for each in counted.shipped)
-        ready = bool(left or +counted.left[supplier_order_id]) and not self.held(supplier_order_id)
+        whole = counted.gone[supplier_order_id] + counted.left[supplier_order_id]
+        ready = bool(+whole) and not self.held(supplier_order_id)
         facts = self.attempt(lambda: self.scenario.send(supplier_order_id))
         assert (facts is not None) == (ready or supplier_order_id in counted.sent)
         if facts:
@@ -209,6 +209,7 @@ class SupplierOrders(Corrections):
         return owed, Counter(new) - owed
 
     def leave(self, counted: Counted, supplier_order_id: str, owed: Counter[int]) -> None:
+        counted.gone[supplier_order_id].update(owed)
         back = owed - counted.left[supplier_order_id]
         counted.left[supplier_order_id].subtract(owed - back)
         counted.dropped[supplier_order_id].subtract(back)
@@ -237,12 +238,11 @@ class SupplierOrders(Corrections):
         asked = any(+units for units in counted.asked.values())
         named = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
         wanted = named or possible
-        closed = not possible and not counted.parcels and not asked
+        # A parcel with nothing but units that should not have left has none of the order's.
+        closed = not possible and not asked and not any(+out.by_line for out in counted.parcels.values())
         pending = not named and not possible and asked
         allowed = closed or pending or (bool(wanted) and all(count <= possible[n] for n, count in wanted.items()))
         facts = self.attempt(lambda: self.scenario.cancel(dict(named), order_id), repeatable=not named)
-        if not possible and not asked:
-            return  # nothing is left to cancel: to be known, whether what left after a cancel makes that a refusal
         assert (facts is not None) == allowed
         if facts is None or closed or pending:
             return
