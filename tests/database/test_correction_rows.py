@@ -13,7 +13,14 @@ from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.rates import RateName
 from projections import obligations, outbox, statements, tracking, work
 from projections.machine.reads import PageOf
-from tests.support.projecting import NAMES, asking, catch_up, contents, forget, verify
+from tests.support.projecting import (
+    NAMES,
+    asking,
+    assert_same_wherever_a_page_ends,
+    catch_up,
+    catch_up_in_pages,
+    verify,
+)
 from tests.support.rating import rate_so_far
 from tests.support.scenario import DAY, FIRST, HOUR, NOON, TERMS, Scenario, a_shop, line, shipped
 from tests.support.stalls import EmptyTenant
@@ -53,20 +60,12 @@ def corrected() -> Scenario:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_read_models_of_corrections_equal_their_rebuild(tenant: EmptyTenant, name: str):
-    log = corrected().log
-    for change in range(0, len(log), 7):
-        catch_up(tenant, log[change : change + 7])
+    catch_up_in_pages(tenant, corrected().log, 7)
     assert verify(tenant, name).equal
 
 
 def test_rows_are_the_same_wherever_a_page_ends(tenant: EmptyTenant):
-    log = corrected().log
-    for change in range(0, len(log), 3):
-        catch_up(tenant, log[change : change + 3])
-    step_by_step = contents(tenant)
-    forget(tenant)
-    catch_up(tenant)
-    assert contents(tenant) == step_by_step
+    assert_same_wherever_a_page_ends(tenant, corrected().log)
 
 
 async def test_a_parcel_counts_once_under_its_right_number_and_a_void_one_never(tenant: EmptyTenant):

@@ -11,7 +11,15 @@ from ledger.terms.rates import RateName
 from projections import tracking, work
 from projections.machine.reads import PageOf
 from projections.tracking import TrackedParcel
-from tests.support.projecting import NAMES, asking, catch_up, contents, forget, tracked, verify
+from tests.support.projecting import (
+    NAMES,
+    asking,
+    assert_same_wherever_a_page_ends,
+    catch_up,
+    catch_up_in_pages,
+    tracked,
+    verify,
+)
 from tests.support.rating import rate_so_far
 from tests.support.scenario import DAY, HOUR, NOON, Scenario, a_shop, line, scan, sent, shipped
 from tests.support.stalls import EmptyTenant
@@ -42,20 +50,12 @@ def handed_over() -> Scenario:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_read_models_of_last_miles_equal_their_rebuild(tenant: EmptyTenant, name: str):
-    log = handed_over().log
-    for change in range(0, len(log), 7):
-        catch_up(tenant, log[change : change + 7])
+    catch_up_in_pages(tenant, handed_over().log, 7)
     assert verify(tenant, name).equal
 
 
 def test_rows_are_the_same_wherever_a_page_ends(tenant: EmptyTenant):
-    log = handed_over().log
-    for change in range(0, len(log), 3):
-        catch_up(tenant, log[change : change + 3])
-    step_by_step = contents(tenant)
-    forget(tenant)
-    catch_up(tenant)
-    assert contents(tenant) == step_by_step
+    assert_same_wherever_a_page_ends(tenant, handed_over().log)
 
 
 async def found(tenant: EmptyTenant, number: str, carrier: str = "") -> list[TrackedParcel]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.console.main import run
 from fulfilment.v1 import (
     finding_pb2,
     messages_pb2,
@@ -22,7 +21,7 @@ from fulfilment.v1 import (
     work_pb2,
 )
 from tests.support.service import Client, Service, stamp
-from tests.support.terminal import CommandResult
+from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Trade, first_of, number_of, parcel_of
 
 DELIVERED, OUT = parcels_pb2.PARCEL_STATUS_DELIVERED, parcels_pb2.PARCEL_STATUS_OUT_FOR_DELIVERY
@@ -36,16 +35,9 @@ def trade(service: Service) -> Iterator[Trade]:
 
 
 @pytest.fixture
-def ff(service: Service, trade: Trade, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def ff(service: Service, trade: Trade) -> Console:
     """The console at the service."""
-
-    def shell(*arguments: str) -> CommandResult:
-        capsys.readouterr()
-        code = run([*arguments, "--server", service.address])
-        out, err = capsys.readouterr()
-        return CommandResult(code, out, err)
-
-    return shell
+    return Console(service.address)
 
 
 def one_box(trade: Trade, **more: Any) -> tuple[str, str]:
@@ -160,7 +152,7 @@ def odd_work(trade: Trade, order_id: str, position: int) -> list[str]:
     return [each.reason for each in found if each.kind == work_pb2.WORK_KIND_ODDITY]
 
 
-def test_a_draft_that_left_is_work_until_its_instruction_is_recorded(trade: Trade, ff: Callable[..., CommandResult]):
+def test_a_draft_that_left_is_work_until_its_instruction_is_recorded(trade: Trade, ff: Console):
     order_id = trade.placed()
     receipt = trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id))
     assert any("had not been told to send it" in each for each in receipt.warnings)
@@ -171,9 +163,7 @@ def test_a_draft_that_left_is_work_until_its_instruction_is_recorded(trade: Trad
     assert odd_work(trade, order_id, read(trade, receipt)) == []
 
 
-def test_a_suppliers_list_of_shipments_is_told_line_by_line(
-    trade: Trade, ff: Callable[..., CommandResult], tmp_path: Path
-):
+def test_a_suppliers_list_of_shipments_is_told_line_by_line(trade: Trade, ff: Console, tmp_path: Path):
     lines = [
         orders_pb2.OrderLine(sku=sku, quantity=2, unit_price_minor=990, supplier_id="acme") for sku in ("tea", "cup")
     ]
@@ -195,7 +185,7 @@ def test_a_suppliers_list_of_shipments_is_told_line_by_line(
     assert f"in a parcel of {one}" in ff("show", other).out
 
 
-def test_the_console_names_what_is_in_a_parcel_by_its_skus(trade: Trade, ff: Callable[..., CommandResult]):
+def test_the_console_names_what_is_in_a_parcel_by_its_skus(trade: Trade, ff: Console):
     order_id = trade.sent(sku="tea")
     ship = ("order", "ship", f"{order_id}/1", "--carrier", "dhl", "--number", number_of(order_id))
     ff(*ship, "--sku", "tea:1", "--sku", "gift:2")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from adapters.console.main import run
 from fulfilment.v1 import batch_pb2, orders_pb2, parcels_pb2
 from tests.support.service import Client, Service, context, fields_of, refused, stamp
-from tests.support.terminal import CommandResult
+from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Trade, first_of, item, number_of, parcel_of
 
 DELIVERED, IN_TRANSIT = parcels_pb2.PARCEL_STATUS_DELIVERED, parcels_pb2.PARCEL_STATUS_IN_TRANSIT
@@ -24,16 +23,9 @@ def trade(service: Service) -> Iterator[Trade]:
 
 
 @pytest.fixture
-def ff(service: Service, trade: Trade, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def ff(service: Service, trade: Trade) -> Console:
     """The console at the service."""
-
-    def shell(*arguments: str) -> CommandResult:
-        capsys.readouterr()
-        code = run([*arguments, "--server", service.address])
-        out, err = capsys.readouterr()
-        return CommandResult(code, out, err)
-
-    return shell
+    return Console(service.address)
 
 
 def scanned(trade: Trade, number: str, status: Any, days_ago: float = 0) -> Any:
@@ -113,7 +105,7 @@ def test_what_is_asked_has_to_be_understood(trade: Trade):
     assert fields_of(refused(trade.client.parcels.RecordCheckpoints, said)) == ["checkpoints[0].status"]
 
 
-def test_the_console_corrects_and_takes_back(trade: Trade, ff: Callable[..., CommandResult]):
+def test_the_console_corrects_and_takes_back(trade: Trade, ff: Console):
     order_id = trade.shipped()
     wrong, right = number_of(order_id), f"{number_of(order_id)}R"
     assert f"Parcel dhl {right.upper()}" in ff("parcel", "correct", "dhl", wrong, right, "--reason", "mistyped").out

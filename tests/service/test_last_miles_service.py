@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from adapters.console.main import run
 from fulfilment.v1 import batch_pb2, common_pb2, orders_pb2, parcels_pb2, tracking_pb2
 from tests.support.service import Client, Service, context, fields_of, refused, stamp
-from tests.support.terminal import CommandResult
+from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Trade, number_of, parcel_of
 
 DELIVERED, IN_TRANSIT = parcels_pb2.PARCEL_STATUS_DELIVERED, parcels_pb2.PARCEL_STATUS_IN_TRANSIT
@@ -25,16 +24,9 @@ def trade(service: Service) -> Iterator[Trade]:
 
 
 @pytest.fixture
-def ff(service: Service, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def ff(service: Service) -> Console:
     """The console at the service."""
-
-    def shell(*arguments: str) -> CommandResult:
-        capsys.readouterr()
-        code = run([*arguments, "--server", service.address])
-        out, err = capsys.readouterr()
-        return CommandResult(code, out, err)
-
-    return shell
+    return Console(service.address)
 
 
 def scanned(trade: Trade, number: str, status: Any, days_ago: float = 0, carrier: str = "dhl", **more: Any) -> Any:
@@ -134,7 +126,7 @@ def test_an_estimate_of_the_carrier_is_answered_everywhere(trade: Trade):
     assert not trade.client.get(order_id).HasField("expected_by")
 
 
-def test_the_console_hands_over_and_shows_both_numbers(trade: Trade, ff: Callable[..., CommandResult]):
+def test_the_console_hands_over_and_shows_both_numbers(trade: Trade, ff: Console):
     order_id = trade.shipped(promised_by=stamp(NOW + 3 * DAY))
     first = number_of(order_id).upper()
     assert f"Parcel dhl {first}" in ff("parcel", "hand-over", "dhl", first, "usps", f"{first}L").out

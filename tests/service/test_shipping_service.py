@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from adapters.console.main import run
 from fulfilment.v1 import (
     admin_pb2,
     batch_pb2,
@@ -36,7 +35,7 @@ from tests.support.service import (
     refused,
     stamp,
 )
-from tests.support.terminal import CommandResult
+from tests.support.terminal import Console
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 IN_TRANSIT = parcels_pb2.PARCEL_STATUS_IN_TRANSIT
@@ -77,15 +76,9 @@ def client(service: Service) -> Iterator[Client]:
 
 
 @pytest.fixture
-def ff(service: Service, client: Client, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def ff(service: Service, client: Client) -> Console:
     """The console at the service of this module."""
-
-    def type_in(*arguments: str) -> CommandResult:
-        code = run([*arguments, "--server", service.address])
-        printed = capsys.readouterr()
-        return CommandResult(code, printed.out, printed.err)
-
-    return type_in
+    return Console(service.address)
 
 
 def tea(**more: Any) -> orders_pb2.OrderLine:
@@ -444,9 +437,7 @@ def test_whoever_ships_is_told_that_the_number_was_another_shipments(client: Cli
     assert ship(client, "latter", good) == [warning]
 
 
-def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(
-    client: Client, ff: Callable[..., CommandResult]
-):
+def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(client: Client, ff: Console):
     sent(client, "onhold")
     hold = orders_pb2.PlaceHoldRequest(
         context=context(), order_id="shop/onhold", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW, owner="mia"
@@ -551,7 +542,7 @@ def test_goods_for_the_canaries_are_declared_from_spain_too(client: Client):
         assert (orders_pb2.HOLD_REASON_CUSTOMS_DATA in holds) == (border == shipping_pb2.BORDER_CROSSED)
 
 
-def test_the_console_says_in_which_customs_territory_an_address_is(client: Client, ff: Callable[..., CommandResult]):
+def test_the_console_says_in_which_customs_territory_an_address_is(client: Client, ff: Console):
     result = ff("shipping", "territory", "it", "--postal-code", "23041")
     assert "Customs territory IT-LIVIGNO" in result.out
     assert "Livigno" in result.out
@@ -564,9 +555,7 @@ def test_the_console_says_in_which_customs_territory_an_address_is(client: Clien
     assert ff("shipping", "territory", "Utopia").code == 1
 
 
-def test_the_console_shows_how_services_clear_and_for_which_duty_they_run(
-    client: Client, ff: Callable[..., CommandResult]
-):
+def test_the_console_shows_how_services_clear_and_for_which_duty_they_run(client: Client, ff: Console):
     assert ff("shipping", "clearing").code == 0
     listed = ff("shipping", "services").out
     assert "domestic_parcel" in listed
@@ -590,7 +579,7 @@ def test_the_console_shows_how_services_clear_and_for_which_duty_they_run(
     assert fields_of(error) == ["policy.shipping_services[0].incoterms[0]"]
 
 
-def test_shares_that_are_known_are_agreed_for_the_services(client: Client, ff: Callable[..., CommandResult]):
+def test_shares_that_are_known_are_agreed_for_the_services(client: Client, ff: Console):
     before = client.admin.GetPolicy(admin_pb2.GetPolicyRequest())
     assert ff("shipping", "clearing", "--agree").code == 0
     after = client.admin.GetPolicy(admin_pb2.GetPolicyRequest())
@@ -601,7 +590,7 @@ def test_shares_that_are_known_are_agreed_for_the_services(client: Client, ff: C
 # --- the console ------------------------------------------------------------------------------------
 
 
-def test_the_console_walks_an_order_over_the_border(ff: Callable[..., CommandResult], tmp_path: Path):
+def test_the_console_walks_an_order_over_the_border(ff: Console, tmp_path: Path):
     result = ff(
         "place", "--channel", "shop", "--id", "walk", "--line", "tea:2:19.90:acme", "--currency", "EUR", "--paid",
         "--name", "Ann Example", "--email", "ann@example.org", "--address", "1 Elm Street", "--city", "Berlin",
@@ -628,9 +617,7 @@ def test_the_console_walks_an_order_over_the_border(ff: Callable[..., CommandRes
     assert "Green tea: loose" in PdfReader(paper).pages[0].extract_text()
 
 
-def test_the_console_says_in_one_sentence_what_is_wrong(
-    client: Client, ff: Callable[..., CommandResult], tmp_path: Path
-):
+def test_the_console_says_in_one_sentence_what_is_wrong(client: Client, ff: Console, tmp_path: Path):
     placed(client, "sentence")
     result = ff("order", "customs", "shop/sentence", "--origin", "China")
     assert (result.code, "'China' is not LINE:VALUE such as 1:CN" in result.err) == (2, True)
@@ -639,14 +626,14 @@ def test_the_console_says_in_one_sentence_what_is_wrong(
     assert not (tmp_path / "x.pdf").exists()
 
 
-def test_the_console_lists_the_shipping_services(ff: Callable[..., CommandResult]):
+def test_the_console_lists_the_shipping_services(ff: Console):
     result = ff("shipping", "services")
     assert "international_line" in result.out
     assert "yanwen, yunexpress" in result.out
     assert json.loads(ff("shipping", "services", "--json").out)[0]["code"] == "domestic_economy"
 
 
-def test_the_console_gives_a_parcel_up_and_shows_what_customs_asks(ff: Callable[..., CommandResult], client: Client):
+def test_the_console_gives_a_parcel_up_and_shows_what_customs_asks(ff: Console, client: Client):
     shipped(client, "console", "RB000000031CN")
     result = ff(
         "parcel", "scan", "china-post", "RB000000031CN", "customs_held", "--asks", "payment",

@@ -105,6 +105,21 @@ def catch_up(
     return runner.catch_up(tenant.conninfo, tenant.schema, projections, **options)
 
 
+def catch_up_in_pages(tenant: EmptyTenant, log: Sequence[Change], size: int) -> None:
+    """Writes the log down so many changes at a time, and takes all projections to its head after each."""
+    for change in range(0, len(log), size):
+        catch_up(tenant, log[change : change + size])
+
+
+def assert_same_wherever_a_page_ends(tenant: EmptyTenant, log: Sequence[Change]) -> None:
+    """The rows are those of one catch-up from the beginning."""
+    catch_up_in_pages(tenant, log, 3)
+    step_by_step = contents(tenant)
+    forget(tenant)
+    catch_up(tenant)
+    assert contents(tenant) == step_by_step
+
+
 def rebuild(tenant: EmptyTenant, name: str, projections: Sequence[Projection] = PROJECTIONS) -> Comparison:
     """Builds a read model anew and puts it in the place of the live one."""
     return rebuilding.rebuild(tenant.conninfo, tenant.schema, named(projections, name))
