@@ -275,7 +275,7 @@ class Outbox:
             # A message that time alone made due holds its own reason.
             kind, about = message.asked.kind, message.asked.about
             if because := notices.obsolete(view, kind, about, work.policy):
-                await self._end(work, view, [message], _cancelled([message], because, work.now))
+                await self._end(work, view, [message], _cancelled(message, because, work.now))
             elif notices.waits(view, kind, about):
                 self._remember(work, notice, 0, _WAIT_SECONDS)  # and what comes after it need not wait
             else:
@@ -297,7 +297,7 @@ class Outbox:
             try:
                 written[message.message_id] = await self._letters.write(work.tenant.log, view, message.asked)
             except Erased:
-                await self._end(work, view, [message], _cancelled([message], "person_erased", work.now))
+                await self._end(work, view, [message], _cancelled(message, "person_erased", work.now))
             except (KeyError, Unreadable):
                 await self._end(
                     work, view, [message], self._failed([message], NotTaken(_UNWRITABLE, lasting=True), work)
@@ -377,9 +377,8 @@ def _ids(said: Sequence[Message]) -> list[str]:
     return [message.message_id for message in said]
 
 
-def _cancelled(said: Sequence[Message], because: str, now: datetime) -> _Outcome:
-    (message_id,) = _ids(said)
-    return _Outcome("cancelled", lambda view: notices.cancel(view, message_id, because, notices.LEDGER, now))
+def _cancelled(message: Message, because: str, now: datetime) -> _Outcome:
+    return _Outcome("cancelled", lambda view: notices.cancel(view, message.message_id, because, notices.LEDGER, now))
 
 
 def _thread_of(notice: Notice) -> str:

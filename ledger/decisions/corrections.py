@@ -46,8 +46,9 @@ class Why(NamedTuple):
 
 def void_shipment(view: View, supplier_order_id: str, why: Why, now: datetime) -> list[Change]:
     """A supplier order was reported as shipped by mistake: nothing of it left, in none of its parcels."""
-    supplier_order = order_in(view, order_of(supplier_order_id)).supplier_order(supplier_order_id)
-    shipments = _shipments(order_in(view, order_of(supplier_order_id)), supplier_order_id)
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    shipments = [each for each in order.shipments if each.supplier_order_id == supplier_order_id]
     if not shipments and not supplier_order.voided:
         raise orders.NothingShipped(supplier_order_id)
     view.need(*(parcels.stream(each.carrier, each.number) for each in shipments))
@@ -242,10 +243,7 @@ def _void_last_mile(view: View, parcel: Parcel, use: Parcel, why: Why, now: date
 def _give_number_back(view: View, parcel: Parcel, voided: ParcelVoided, now: datetime) -> list[Change]:
     """A use of a number was none: its scans are those of the other uses, which reaches their orders."""
     facts = parcels.void(parcel, voided)
-    after = parcels.evolve(parcel, voided)
-    for fact in facts[1:]:
-        after = parcels.evolve(after, fact)
-    touched = list(parcels.shared_anew(parcel, after))
+    touched = list(parcels.shared_anew(parcel, reduce(parcels.evolve, facts, parcel)))
     stream = parcels.stream(parcel.carrier, parcel.number)
     return [*changes_of(stream, facts), *delivery.reach(view, touched, facts, now)]
 
@@ -253,7 +251,3 @@ def _give_number_back(view: View, parcel: Parcel, voided: ParcelVoided, now: dat
 def _end_claims(view: View, use: Parcel, now: datetime) -> list[Change]:
     """Claims for the loss of a parcel that was none are withdrawn, or marked for a review."""
     return recovery_demands.arrive(view, replace(use, delivered_at=now), now) if use.claims else []
-
-
-def _shipments(order: Order, supplier_order_id: str) -> list[Shipment]:
-    return [each for each in order.shipments if each.supplier_order_id == supplier_order_id]
