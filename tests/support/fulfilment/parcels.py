@@ -7,6 +7,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from ledger.nouns.orders import is_confirmed_received
 from ledger.nouns.parcels import Parcel, ParcelStatus, uses
 from tests.support.fulfilment.machine import Machine
 from tests.support.fulfilment.model import Counted, Out, a_pick
@@ -54,9 +55,12 @@ class Parcels(Machine):
         self.a_carrier_scans(self.numbers().index(number), ParcelStatus.RETURNED, hours_ago=0)
 
     def came(self, use: Parcel, out: Out) -> bool:
-        """Whether its order has the parcel delivered by its scan, and not by a receipt."""
-        shipment = self.scenario.order(out.supplier_order_id.rpartition("/")[0]).shipment("dhl", use.number, use.epoch)
-        return shipment is not None and use.delivered_at is not None and shipment.delivered_at == use.delivered_at
+        """Whether its order has the parcel delivered by its scan, and no receipt was confirmed since."""
+        order = self.scenario.order(out.supplier_order_id.rpartition("/")[0])
+        shipment = order.shipment("dhl", use.number, use.epoch)
+        if shipment is None or use.delivered_at is None or is_confirmed_received(order, shipment):
+            return False
+        return shipment.delivered_at == use.delivered_at
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)
