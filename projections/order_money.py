@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from ledger.nouns import orders
 from ledger.nouns.orders import ChargeKind, Order, Payment, PaymentKind, PaymentState
-from ledger.terms.money import in_64_bits
+from ledger.terms.money import Money, in_64_bits
 from projections.machine.histories import OrderHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import Answer, PageOf, Where, snapshot
@@ -96,16 +98,24 @@ def _by_customers(order: Order) -> list[Payment]:
 
 
 def _taken(order: Order) -> list[Payment]:
-    return _not_voided(order, PaymentKind.CAPTURED)
+    """What was captured and not voided."""
+    payments = order.money.payments
+    voided = orders.voided_of(payments)
+    left = [
+        (each, each.amount.amount_minor - voided.get(each.payment_id, 0))
+        for each in payments
+        if each.kind is PaymentKind.CAPTURED
+    ]
+    return [replace(each, amount=Money(minor, each.amount.currency)) for each, minor in left if minor]
 
 
 def _reserved(order: Order) -> list[Payment]:
-    return _not_voided(order, PaymentKind.AUTHORISED) if order.payment is PaymentState.AUTHORISED else []
-
-
-def _not_voided(order: Order, kind: PaymentKind) -> list[Payment]:
-    voided = {each.of or each.payment_id for each in order.money.payments if each.kind is PaymentKind.VOIDED}
-    return [each for each in order.money.payments if each.kind is kind and each.payment_id not in voided]
+    """What was authorised and not voided, while nothing was captured."""
+    if order.payment is not PaymentState.AUTHORISED:
+        return []
+    payments = order.money.payments
+    voided = {each.of or each.payment_id for each in payments if each.kind is PaymentKind.VOIDED}
+    return [each for each in payments if each.kind is PaymentKind.AUTHORISED and each.payment_id not in voided]
 
 
 def _by_method(payments: Iterable[Payment]) -> dict[tuple[str, str], int]:
@@ -119,7 +129,7 @@ def _by_method(payments: Iterable[Payment]) -> dict[tuple[str, str], int]:
 
 ORDER_MONEY = projection(
     "order_money",
-    1,
+    2,
     From(orders.NOUN, ORDERS, _order),
     From(orders.NOUN, PAID_BY, _paid_by),
 )

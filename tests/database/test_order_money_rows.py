@@ -103,6 +103,18 @@ async def test_what_was_voided_did_not_come_in(tenant: EmptyTenant, scenario: Sc
     assert found.orders_paid_exactly == 1
 
 
+async def test_a_void_of_what_was_reserved_and_not_taken_leaves_what_was_taken(tenant: EmptyTenant, scenario: Scenario):
+    scenario.place(line(1, "tea", 3), order_id="shopify/1", payment=PaymentState.PENDING)
+    moved = [(RESERVED, 2_000), (CAPTURED, 1_500), (PaymentKind.VOIDED, 500)]
+    payments = [Payment("p", kind, Money(minor, "EUR"), scenario.now, "card") for kind, minor in moved]
+    scenario.moves(*payments, order_id="shopify/1")
+    (found,) = await totals(tenant, scenario)
+    assert (found.methods, found.orders_paid_exactly) == ((MethodTotal("card", 1_500, 0),), 1)
+    scenario.moves(Payment("v", PaymentKind.VOIDED, Money(300, "EUR"), scenario.now, of="p"), order_id="shopify/1")
+    (found,) = await totals(tenant, scenario)
+    assert (found.methods, found.orders_paid_differently) == ((MethodTotal("card", 1_200, 0),), 1)
+
+
 async def test_a_word_names_no_amount_and_an_order_without_lines_no_price(tenant: EmptyTenant, scenario: Scenario):
     scenario.place(line(1, "tea", 3), order_id="shopify/1", charges=(SHIPPING, SPRING))
     scenario.place(order_id="shopify/2", lines=(), payment=PaymentState.PENDING)

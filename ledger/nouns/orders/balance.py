@@ -6,7 +6,7 @@ Nothing of it is stored. Sums over all that is known give the same in whatever o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -123,22 +123,27 @@ def _collected(order: Order) -> int:
 
 
 def captures_voided(order: Order) -> int:
-    """What was taken and then taken back before it was settled.
+    """What was taken in the order's currency and then taken back before it was settled."""
+    return sum(voided_of([each for each in order.money.payments if each.amount.currency == order.currency]).values())
+
+
+def voided_of(payments: Sequence[Payment]) -> dict[str, int]:
+    """What was taken back of each capture before it was settled, by its id.
 
     A source may call what it reserved and what it took of that by one id: a void takes what was not taken first.
     Without an amount it is about the whole of that, or else about all that was taken.
     """
     captured, reserved = (
-        {each.payment_id: each.amount.amount_minor for each in of_kind(order, kind)}
+        {each.payment_id: each.amount.amount_minor for each in payments if each.kind is kind}
         for kind in (PaymentKind.CAPTURED, PaymentKind.AUTHORISED)
     )
     voided: dict[str, int] = {}
-    for each in of_kind(order, PaymentKind.VOIDED):
+    for each in payments:
         payment_id = each.of or each.payment_id
-        if taken := captured.get(payment_id):
+        if each.kind is PaymentKind.VOIDED and (taken := captured.get(payment_id)):
             untaken = max(reserved.get(payment_id, 0) - taken, 0)
             voided[payment_id] = voided.get(payment_id, -untaken) + (each.amount.amount_minor or untaken or taken)
-    return sum(min(max(minor, 0), captured[payment_id]) for payment_id, minor in voided.items())
+    return {payment_id: min(max(minor, 0), captured[payment_id]) for payment_id, minor in voided.items()}
 
 
 def _settled(order: Order) -> Units:
