@@ -16,6 +16,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import orders_pb2
 from ledger.engine.log import Past, without_the_last_too_long
+from ledger.engine.request_ids import sent_id
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import Answer
 
@@ -107,5 +108,5 @@ def _stored(past: Past) -> pb.StoredFact:
         json=past.state.decode(),
         recorded_at=stamp(past.recorded_at),
         actor=past.actor,
-        request_id=past.command or "",
+        request_id=sent_id(past.command or ""),
     )

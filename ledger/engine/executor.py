@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from ledger.engine.book import Book
@@ -26,6 +27,7 @@ from ledger.engine.log import (
     Opening,
     Outcome,
 )
+from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import PersonKey
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.facts import Change, Fact
@@ -90,10 +92,8 @@ class Command(msgspec.Struct, frozen=True):
     """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
     with_subject: bool = False
     """Whether the receipt brings the subject as well."""
-
-
-OWN = "§"
-"""The prefix of the ledger's own request ids. No client can send it, so none can use such an id."""
+    formerly: Former | None = None
+    """As what the same command may have been stored before its client had a name."""
 
 
 def own_command(request: str, actor: str, decide: Decide, streams: Sequence[str]) -> Command:
@@ -115,6 +115,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """What is odd about what was recorded; the same when it is replayed."""
     subject: Entry | None = None
     """The subject as it is after the command, or now if this is a replay; only if the command asks for it."""
+    formerly: bool = False
+    """Whether the command was found as what it was stored as before."""
 
 
 class DecisionFailed(Exception):
@@ -441,7 +443,10 @@ class Ledger:
         named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
         wanted = book.missing(named)
         request_ids = [waiting.command.request_id for waiting in batch]
-        opening = await self.log.open(connection, request_ids, book.position, self._tail_limit + 1, wanted)
+        former_ids = [former.request_id for waiting in batch if (former := waiting.command.formerly)]
+        opening = await self.log.open(
+            connection, request_ids, former_ids, after=book.position, limit=self._tail_limit + 1, streams=wanted
+        )
         if len(opening.tail) <= self._tail_limit:
             book.follow(opening.tail)
             book.load(wanted, opening.streams)
@@ -482,7 +487,7 @@ class _Run:
                 yielded_at = self._loop.time()
             try:
                 # Known ids first: what an earlier attempt committed must not be answered with a passed deadline.
-                if waiting.command.request_id in self._known or not waiting.is_over(now):
+                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now):
                     self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
@@ -495,7 +500,7 @@ class _Run:
 
     def _decide_one(self, waiting: _QueuedCommand) -> None:
         command = waiting.command
-        known = self._known.get(command.request_id)
+        known = self._outcome_of(command)
         if known is not None:
             self._answers.append((waiting, self._answer_known(known, command)))
             return
@@ -514,7 +519,19 @@ class _Run:
         else:
             self._applied(waiting, changes, encoded, keys)
 
+    def _outcome_of(self, command: Command) -> Outcome | None:
+        """What has become of the command, if it is known."""
+        known = self._known.get(command.request_id)
+        if known is None and (former := command.formerly) is not None:
+            known = self._known.get(former.request_id)
+            return known if known is not None and known.fingerprint == former.fingerprint else None
+        return known
+
     def _answer_known(self, known: Outcome, command: Command) -> Answer:
+        former = command.formerly
+        if former is not None and known.request_id == former.request_id:
+            command = replace(command, fingerprint=former.fingerprint, streams=former.streams)
+            self.draft.need(*former.streams)  # those of an id that the ledger made differ
         answer = _replay(known, command, self._subject(command))
         if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
             self._taken[command.actor] = command.request_id
@@ -583,7 +600,7 @@ class _Run:
         missing = dict.fromkeys(miss.streams)
         for waiting in rest:
             command = waiting.command
-            if command.request_id not in self._known and not waiting.answered:
+            if self._outcome_of(command) is None and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
         names = list(missing)
         self.book.load(names, await self._log.load(self._connection, names))
@@ -628,9 +645,10 @@ def _storable(text: str) -> str:
 
 def _replay(known: Outcome, command: Command, subject: Entry | None) -> Answer:
     if known.fingerprint != command.fingerprint:
-        return RequestReused(command.request_id)
+        return RequestReused(sent_id(command.request_id))
     if known.refusal is None:
-        return Receipt(known.position, known.version, True, known.warnings, subject)
+        formerly = known.request_id != command.request_id
+        return Receipt(known.position, known.version, True, known.warnings, subject, formerly)
     stored = msgspec.json.decode(known.refusal)
     return Refusal.restored(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
 

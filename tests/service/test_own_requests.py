@@ -14,7 +14,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fulfilment.v1 import stock_pb2, supplier_orders_pb2
-from ledger.engine.executor import OWN, Command
+from ledger.engine.executor import Command
+from ledger.engine.request_ids import OWN
 from tests.support.office import Postbox, an_office
 from tests.support.scenario import confirmed
 from tests.support.service import (

@@ -47,7 +47,7 @@ class StoredFact(_message.Message):
     actor: _builtins.str
     """Who asked for it."""
     request_id: _builtins.str
-    """The request that recorded it."""
+    """The request that recorded it, by the id that its client gave it."""
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When the ledger recorded it."""

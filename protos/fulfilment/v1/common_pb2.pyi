@@ -79,8 +79,9 @@ class CommandContext(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     WITH_RESULT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Made by the client, unique in the tenant: 1 to 100 printable ASCII characters without spaces. Required. Those of
-    the ledger's own requests begin with "§", so no client can take one.
+    """Made by the client: 1 to 100 printable ASCII characters without spaces. Required. It is unique among those that the
+    same client sends to the tenant, for each client has its own. Those of the ledger's own requests begin with "§", so
+    no client can take one.
     """
     actor: _builtins.str
     """Who asks: a system or a pseudonymous user name, 1 to 100 characters, none of them a control character. No personal
