@@ -21,6 +21,7 @@ from adapters.console.main import root
 from adapters.console.next_steps import COMMANDS
 from adapters.rpc.statuses import CODES
 from adapters.rpc.work.shows import rpc_of
+from docs.records import records_page
 from ledger.nouns.policies import POLICY_TERMS
 from ledger.nouns.suppliers import AGREEMENT_TERMS
 from ledger.refusals import Refusal
@@ -274,6 +275,7 @@ def main() -> None:
         folder / "modules.md": modules_page(),
         folder / "work.md": work_page(),
         folder / "clocks.md": clocks_page(),
+        folder / "records-of-processing.md": records_page(),
     }
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text() != page]
     if "--check" in sys.argv and stale:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 import fulfilment.v1
 import ledger
+from fulfilment.v1 import privacy_pb2
 from ledger.refusals import Refusal
 
 
@@ -29,6 +31,33 @@ def request_classes() -> dict[str, type[Any]]:
         for service in file.services_by_name.values()
         for method in service.methods
     }
+
+
+_TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+
+
+def messages() -> Iterator[Descriptor]:
+    """Every message of the contract."""
+    todo = [message for file in contract_files() for message in file.message_types_by_name.values()]
+    while todo:
+        message = todo.pop()
+        todo += message.nested_types
+        if not message.GetOptions().map_entry:
+            yield message
+
+
+def holds_text(field: FieldDescriptor) -> bool:
+    """Whether a field is text or bytes, or a map with any."""
+    entry = field.message_type
+    if entry is not None and entry.GetOptions().map_entry:
+        return any(each.type in _TEXTS for each in entry.fields)
+    return field.type in _TEXTS
+
+
+def kept(field: FieldDescriptor) -> str:
+    """How the contract says that a field is kept, such as ``SEALED``; empty where it does not say."""
+    value = field.GetOptions().Extensions[privacy_pb2.kept_as]
+    return privacy_pb2.Kept.Name(value).removeprefix("KEPT_") if value else ""
 
 
 def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.rpc import code_pb2
 from grpc_tools import protoc
 
@@ -68,6 +68,29 @@ def rpcs() -> Mapping[str, Rpc]:
 def rpc_of(request: str) -> Rpc:
     """The RPC that takes a message."""
     return next(rpc for rpc in rpcs().values() if rpc.request == request)
+
+
+@cache
+def comments() -> Mapping[str, str]:
+    """What the protos say of every field and enum value, by its full name."""
+    found: dict[str, str] = {}
+    for file in _described():
+        said = {tuple(each.path): " ".join(each.leading_comments.split()) for each in file.source_code_info.location}
+        for number, message in enumerate(file.message_type):
+            found.update(_of_fields(message, f"{file.package}.{message.name}", (4, number), said))
+        for number, enum in enumerate(file.enum_type):
+            for index, value in enumerate(enum.value):
+                found[f"{file.package}.{value.name}"] = said.get((5, number, 2, index), "")
+    return found
+
+
+def _of_fields(
+    message: DescriptorProto, name: str, place: tuple[int, ...], said: Mapping[tuple[int, ...], str]
+) -> Iterator[tuple[str, str]]:
+    for index, field in enumerate(message.field):
+        yield f"{name}.{field.name}", said.get((*place, 2, index), "")
+    for index, nested in enumerate(message.nested_type):
+        yield from _of_fields(nested, f"{name}.{nested.name}", (*place, 3, index), said)
 
 
 def require(rpc: str, status: str, reason: str) -> None:

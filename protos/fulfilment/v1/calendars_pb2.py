@@ -22,25 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/calendars.proto\x12\rfulfilment.v1\"\xa8\x01\n\x0fWorkingCalendar\x12\x11\n\ttime_zone\x18\x01 \x01(\t\x12,\n\x0cworking_days\x18\x02 \x03(\x0e\x32\x16.fulfilment.v1.Weekday\x12\r\n\x05opens\x18\x03 \x01(\t\x12\x0e\n\x06\x63loses\x18\x04 \x01(\t\x12\x0f\n\x07\x63ut_off\x18\x05 \x01(\t\x12\x10\n\x08holidays\x18\x06 \x03(\t\x12\x12\n\nextra_days\x18\x07 \x03(\t\"8\n\x0bWorkingTime\x12\x0f\n\x05hours\x18\x01 \x01(\x05H\x00\x12\x0e\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x42\x08\n\x06length\"\xc1\x01\n\x0cWorkingTerms\x12\x30\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.WorkingCalendar\x12\x35\n\x05terms\x18\x02 \x03(\x0b\x32&.fulfilment.v1.WorkingTerms.TermsEntry\x1aH\n\nTermsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.WorkingTime:\x02\x38\x01*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/calendars.proto\x12\rfulfilment.v1\x1a\x1b\x66ulfilment/v1/privacy.proto\"\xcc\x01\n\x0fWorkingCalendar\x12\x17\n\ttime_zone\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12,\n\x0cworking_days\x18\x02 \x03(\x0e\x32\x16.fulfilment.v1.Weekday\x12\x13\n\x05opens\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06\x63loses\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63ut_off\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x16\n\x08holidays\x18\x06 \x03(\tB\x04\xc8\xbd\x18\x04\x12\x18\n\nextra_days\x18\x07 \x03(\tB\x04\xc8\xbd\x18\x04\"8\n\x0bWorkingTime\x12\x0f\n\x05hours\x18\x01 \x01(\x05H\x00\x12\x0e\n\x04\x64\x61ys\x18\x02 \x01(\x05H\x00\x42\x08\n\x06length\"\xc7\x01\n\x0cWorkingTerms\x12\x30\n\x08\x63\x61lendar\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.WorkingCalendar\x12;\n\x05terms\x18\x02 \x03(\x0b\x32&.fulfilment.v1.WorkingTerms.TermsEntryB\x04\xc8\xbd\x18\x04\x1aH\n\nTermsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.WorkingTime:\x02\x38\x01*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.calendars_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
+  _globals['_WORKINGCALENDAR'].fields_by_name['opens']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['opens']._serialized_options = b'\310\275\030\004'
+  _globals['_WORKINGCALENDAR'].fields_by_name['closes']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['closes']._serialized_options = b'\310\275\030\004'
+  _globals['_WORKINGCALENDAR'].fields_by_name['cut_off']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['cut_off']._serialized_options = b'\310\275\030\004'
+  _globals['_WORKINGCALENDAR'].fields_by_name['holidays']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['holidays']._serialized_options = b'\310\275\030\004'
+  _globals['_WORKINGCALENDAR'].fields_by_name['extra_days']._loaded_options = None
+  _globals['_WORKINGCALENDAR'].fields_by_name['extra_days']._serialized_options = b'\310\275\030\004'
   _globals['_WORKINGTERMS_TERMSENTRY']._loaded_options = None
   _globals['_WORKINGTERMS_TERMSENTRY']._serialized_options = b'8\001'
-  _globals['_WEEKDAY']._serialized_start=474
-  _globals['_WEEKDAY']._serialized_end=656
-  _globals['_WORKINGCALENDAR']._serialized_start=49
-  _globals['_WORKINGCALENDAR']._serialized_end=217
-  _globals['_WORKINGTIME']._serialized_start=219
-  _globals['_WORKINGTIME']._serialized_end=275
-  _globals['_WORKINGTERMS']._serialized_start=278
-  _globals['_WORKINGTERMS']._serialized_end=471
-  _globals['_WORKINGTERMS_TERMSENTRY']._serialized_start=399
-  _globals['_WORKINGTERMS_TERMSENTRY']._serialized_end=471
+  _globals['_WORKINGTERMS'].fields_by_name['terms']._loaded_options = None
+  _globals['_WORKINGTERMS'].fields_by_name['terms']._serialized_options = b'\310\275\030\004'
+  _globals['_WEEKDAY']._serialized_start=545
+  _globals['_WEEKDAY']._serialized_end=727
+  _globals['_WORKINGCALENDAR']._serialized_start=78
+  _globals['_WORKINGCALENDAR']._serialized_end=282
+  _globals['_WORKINGTIME']._serialized_start=284
+  _globals['_WORKINGTIME']._serialized_end=340
+  _globals['_WORKINGTERMS']._serialized_start=343
+  _globals['_WORKINGTERMS']._serialized_end=542
+  _globals['_WORKINGTERMS_TERMSENTRY']._serialized_start=470
+  _globals['_WORKINGTERMS_TERMSENTRY']._serialized_end=542
 # @@protoc_insertion_point(module_scope)

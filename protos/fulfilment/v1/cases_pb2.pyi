@@ -689,9 +689,7 @@ class GrantRefundRequest(_message.Message):
     case_id: _builtins.str
     """The case. Required."""
     refund_id: _builtins.str
-    """The refund's id, unique over the cases of the order: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the
-    ledger, and the receipt names it.
-    """
+    """The refund's id, unique in the order: 1 to 100 letters, digits and ._:#+-. Empty leaves it to the ledger."""
     share_basis_points: _builtins.int
     """The share of their price for lines without an amount, in basis points, 1 to 10,000; 0 means all that is left."""
     @_builtins.property

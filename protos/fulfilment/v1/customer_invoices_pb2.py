@@ -24,39 +24,86 @@ _sym_db = _symbol_database.Default()
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import order_money_pb2 as fulfilment_dot_v1_dot_order__money__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%fulfilment/v1/customer_invoices.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1f\x66ulfilment/v1/order_money.proto\x1a\x1c\x66ulfilment/v1/shipping.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x0cInvoiceBuyer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06tax_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x03(\t\"\\\n\x0bInvoiceWish\x12*\n\x05\x62uyer\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceBuyer\x12!\n\x19included_tax_basis_points\x18\x02 \x01(\x05\"\xb3\x01\n\x1dRequestCustomerInvoiceRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12(\n\x04wish\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.InvoiceWish\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x01\n\x16IssueCreditNoteRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\x19GetCustomerInvoiceRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x10\n\x08with_pdf\x18\x03 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"l\n\x1aGetCustomerInvoiceResponse\x12/\n\x07invoice\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.CustomerInvoice\x12\x0b\n\x03pdf\x18\x02 \x01(\x0c\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xc7\x03\n\x0f\x43ustomerInvoice\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\r\n\x05\x64\x61ted\x18\x03 \x01(\t\x12+\n\x07left_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05total\x18\x05 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12+\n\x06seller\x18\x06 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12*\n\x05\x62uyer\x18\x07 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12\x31\n\x05lines\x18\x08 \x03(\x0b\x32\".fulfilment.v1.CustomerInvoiceLine\x12&\n\x07\x63harges\x18\t \x03(\x0b\x32\x15.fulfilment.v1.Charge\x12!\n\x19included_tax_basis_points\x18\n \x01(\x05\x12\x1a\n\x12included_tax_minor\x18\x0b \x01(\x03\x12\x0e\n\x06parcel\x18\x0c \x01(\t\x12.\n\x0b\x63redit_note\x18\r \x01(\x0b\x32\x19.fulfilment.v1.CreditNote\"g\n\x13\x43ustomerInvoiceLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05units\x18\x04 \x01(\x05\x12\x14\n\x0c\x61mount_minor\x18\x05 \x01(\x03\"G\n\nCreditNote\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\r\n\x05\x64\x61ted\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\"\x89\x01\n\x1bListCustomerInvoicesRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12\x0e\n\x06number\x18\x03 \x01(\t\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"{\n\x1cListCustomerInvoicesResponse\x12\x30\n\x08invoices\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.CustomerInvoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x32\xa6\x03\n\x16\x43ustomerInvoiceService\x12^\n\x16RequestCustomerInvoice\x12,.fulfilment.v1.RequestCustomerInvoiceRequest\x1a\x16.fulfilment.v1.Receipt\x12P\n\x0fIssueCreditNote\x12%.fulfilment.v1.IssueCreditNoteRequest\x1a\x16.fulfilment.v1.Receipt\x12i\n\x12GetCustomerInvoice\x12(.fulfilment.v1.GetCustomerInvoiceRequest\x1a).fulfilment.v1.GetCustomerInvoiceResponse\x12o\n\x14ListCustomerInvoices\x12*.fulfilment.v1.ListCustomerInvoicesRequest\x1a+.fulfilment.v1.ListCustomerInvoicesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%fulfilment/v1/customer_invoices.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1f\x66ulfilment/v1/order_money.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1c\x66ulfilment/v1/shipping.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"O\n\x0cInvoiceBuyer\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x01\x12\x14\n\x06tax_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x01\x12\x15\n\x07\x61\x64\x64ress\x18\x03 \x03(\tB\x04\xc8\xbd\x18\x01\"\\\n\x0bInvoiceWish\x12*\n\x05\x62uyer\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceBuyer\x12!\n\x19included_tax_basis_points\x18\x02 \x01(\x05\"\xb9\x01\n\x1dRequestCustomerInvoiceRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04wish\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.InvoiceWish\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb4\x01\n\x16IssueCreditNoteRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x01\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x19GetCustomerInvoiceRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x10\n\x08with_pdf\x18\x03 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"r\n\x1aGetCustomerInvoiceResponse\x12/\n\x07invoice\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.CustomerInvoice\x12\x11\n\x03pdf\x18\x02 \x01(\x0c\x42\x04\xc8\xbd\x18\x01\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xdf\x03\n\x0f\x43ustomerInvoice\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x13\n\x05\x64\x61ted\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12+\n\x07left_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05total\x18\x05 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12+\n\x06seller\x18\x06 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12*\n\x05\x62uyer\x18\x07 \x01(\x0b\x32\x1b.fulfilment.v1.InvoiceParty\x12\x31\n\x05lines\x18\x08 \x03(\x0b\x32\".fulfilment.v1.CustomerInvoiceLine\x12&\n\x07\x63harges\x18\t \x03(\x0b\x32\x15.fulfilment.v1.Charge\x12!\n\x19included_tax_basis_points\x18\n \x01(\x05\x12\x1a\n\x12included_tax_minor\x18\x0b \x01(\x03\x12\x14\n\x06parcel\x18\x0c \x01(\tB\x04\xc8\xbd\x18\x03\x12.\n\x0b\x63redit_note\x18\r \x01(\x0b\x32\x19.fulfilment.v1.CreditNote\"s\n\x13\x43ustomerInvoiceLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x13\n\x05title\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x06\x12\r\n\x05units\x18\x04 \x01(\x05\x12\x14\n\x0c\x61mount_minor\x18\x05 \x01(\x03\"_\n\nCreditNote\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x13\n\x05\x64\x61ted\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\x12\x10\n\x02\x62y\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07\"\x95\x01\n\x1bListCustomerInvoicesRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0c\n\x04year\x18\x02 \x01(\x05\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x06\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"\x81\x01\n\x1cListCustomerInvoicesResponse\x12\x30\n\x08invoices\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.CustomerInvoice\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x32\xa6\x03\n\x16\x43ustomerInvoiceService\x12^\n\x16RequestCustomerInvoice\x12,.fulfilment.v1.RequestCustomerInvoiceRequest\x1a\x16.fulfilment.v1.Receipt\x12P\n\x0fIssueCreditNote\x12%.fulfilment.v1.IssueCreditNoteRequest\x1a\x16.fulfilment.v1.Receipt\x12i\n\x12GetCustomerInvoice\x12(.fulfilment.v1.GetCustomerInvoiceRequest\x1a).fulfilment.v1.GetCustomerInvoiceResponse\x12o\n\x14ListCustomerInvoices\x12*.fulfilment.v1.ListCustomerInvoicesRequest\x1a+.fulfilment.v1.ListCustomerInvoicesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.customer_invoices_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INVOICEBUYER']._serialized_start=180
-  _globals['_INVOICEBUYER']._serialized_end=241
-  _globals['_INVOICEWISH']._serialized_start=243
-  _globals['_INVOICEWISH']._serialized_end=335
-  _globals['_REQUESTCUSTOMERINVOICEREQUEST']._serialized_start=338
-  _globals['_REQUESTCUSTOMERINVOICEREQUEST']._serialized_end=517
-  _globals['_ISSUECREDITNOTEREQUEST']._serialized_start=520
-  _globals['_ISSUECREDITNOTEREQUEST']._serialized_end=682
-  _globals['_GETCUSTOMERINVOICEREQUEST']._serialized_start=684
-  _globals['_GETCUSTOMERINVOICEREQUEST']._serialized_end=781
-  _globals['_GETCUSTOMERINVOICERESPONSE']._serialized_start=783
-  _globals['_GETCUSTOMERINVOICERESPONSE']._serialized_end=891
-  _globals['_CUSTOMERINVOICE']._serialized_start=894
-  _globals['_CUSTOMERINVOICE']._serialized_end=1349
-  _globals['_CUSTOMERINVOICELINE']._serialized_start=1351
-  _globals['_CUSTOMERINVOICELINE']._serialized_end=1454
-  _globals['_CREDITNOTE']._serialized_start=1456
-  _globals['_CREDITNOTE']._serialized_end=1527
-  _globals['_LISTCUSTOMERINVOICESREQUEST']._serialized_start=1530
-  _globals['_LISTCUSTOMERINVOICESREQUEST']._serialized_end=1667
-  _globals['_LISTCUSTOMERINVOICESRESPONSE']._serialized_start=1669
-  _globals['_LISTCUSTOMERINVOICESRESPONSE']._serialized_end=1792
-  _globals['_CUSTOMERINVOICESERVICE']._serialized_start=1795
-  _globals['_CUSTOMERINVOICESERVICE']._serialized_end=2217
+  _globals['_INVOICEBUYER'].fields_by_name['name']._loaded_options = None
+  _globals['_INVOICEBUYER'].fields_by_name['name']._serialized_options = b'\310\275\030\001'
+  _globals['_INVOICEBUYER'].fields_by_name['tax_id']._loaded_options = None
+  _globals['_INVOICEBUYER'].fields_by_name['tax_id']._serialized_options = b'\310\275\030\001'
+  _globals['_INVOICEBUYER'].fields_by_name['address']._loaded_options = None
+  _globals['_INVOICEBUYER'].fields_by_name['address']._serialized_options = b'\310\275\030\001'
+  _globals['_REQUESTCUSTOMERINVOICEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_REQUESTCUSTOMERINVOICEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['number']._serialized_options = b'\310\275\030\006'
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_ISSUECREDITNOTEREQUEST'].fields_by_name['reason']._serialized_options = b'\310\275\030\001'
+  _globals['_GETCUSTOMERINVOICEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_GETCUSTOMERINVOICEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_GETCUSTOMERINVOICEREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_GETCUSTOMERINVOICEREQUEST'].fields_by_name['number']._serialized_options = b'\310\275\030\006'
+  _globals['_GETCUSTOMERINVOICERESPONSE'].fields_by_name['pdf']._loaded_options = None
+  _globals['_GETCUSTOMERINVOICERESPONSE'].fields_by_name['pdf']._serialized_options = b'\310\275\030\001'
+  _globals['_CUSTOMERINVOICE'].fields_by_name['number']._loaded_options = None
+  _globals['_CUSTOMERINVOICE'].fields_by_name['number']._serialized_options = b'\310\275\030\006'
+  _globals['_CUSTOMERINVOICE'].fields_by_name['order_id']._loaded_options = None
+  _globals['_CUSTOMERINVOICE'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_CUSTOMERINVOICE'].fields_by_name['dated']._loaded_options = None
+  _globals['_CUSTOMERINVOICE'].fields_by_name['dated']._serialized_options = b'\310\275\030\004'
+  _globals['_CUSTOMERINVOICE'].fields_by_name['parcel']._loaded_options = None
+  _globals['_CUSTOMERINVOICE'].fields_by_name['parcel']._serialized_options = b'\310\275\030\003'
+  _globals['_CUSTOMERINVOICELINE'].fields_by_name['sku']._loaded_options = None
+  _globals['_CUSTOMERINVOICELINE'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_CUSTOMERINVOICELINE'].fields_by_name['title']._loaded_options = None
+  _globals['_CUSTOMERINVOICELINE'].fields_by_name['title']._serialized_options = b'\310\275\030\006'
+  _globals['_CREDITNOTE'].fields_by_name['number']._loaded_options = None
+  _globals['_CREDITNOTE'].fields_by_name['number']._serialized_options = b'\310\275\030\006'
+  _globals['_CREDITNOTE'].fields_by_name['dated']._loaded_options = None
+  _globals['_CREDITNOTE'].fields_by_name['dated']._serialized_options = b'\310\275\030\004'
+  _globals['_CREDITNOTE'].fields_by_name['reason']._loaded_options = None
+  _globals['_CREDITNOTE'].fields_by_name['reason']._serialized_options = b'\310\275\030\001'
+  _globals['_CREDITNOTE'].fields_by_name['by']._loaded_options = None
+  _globals['_CREDITNOTE'].fields_by_name['by']._serialized_options = b'\310\275\030\007'
+  _globals['_LISTCUSTOMERINVOICESREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_LISTCUSTOMERINVOICESREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTCUSTOMERINVOICESREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_LISTCUSTOMERINVOICESREQUEST'].fields_by_name['number']._serialized_options = b'\310\275\030\006'
+  _globals['_LISTCUSTOMERINVOICESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTCUSTOMERINVOICESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_INVOICEBUYER']._serialized_start=209
+  _globals['_INVOICEBUYER']._serialized_end=288
+  _globals['_INVOICEWISH']._serialized_start=290
+  _globals['_INVOICEWISH']._serialized_end=382
+  _globals['_REQUESTCUSTOMERINVOICEREQUEST']._serialized_start=385
+  _globals['_REQUESTCUSTOMERINVOICEREQUEST']._serialized_end=570
+  _globals['_ISSUECREDITNOTEREQUEST']._serialized_start=573
+  _globals['_ISSUECREDITNOTEREQUEST']._serialized_end=753
+  _globals['_GETCUSTOMERINVOICEREQUEST']._serialized_start=755
+  _globals['_GETCUSTOMERINVOICEREQUEST']._serialized_end=864
+  _globals['_GETCUSTOMERINVOICERESPONSE']._serialized_start=866
+  _globals['_GETCUSTOMERINVOICERESPONSE']._serialized_end=980
+  _globals['_CUSTOMERINVOICE']._serialized_start=983
+  _globals['_CUSTOMERINVOICE']._serialized_end=1462
+  _globals['_CUSTOMERINVOICELINE']._serialized_start=1464
+  _globals['_CUSTOMERINVOICELINE']._serialized_end=1579
+  _globals['_CREDITNOTE']._serialized_start=1581
+  _globals['_CREDITNOTE']._serialized_end=1676
+  _globals['_LISTCUSTOMERINVOICESREQUEST']._serialized_start=1679
+  _globals['_LISTCUSTOMERINVOICESREQUEST']._serialized_end=1828
+  _globals['_LISTCUSTOMERINVOICESRESPONSE']._serialized_start=1831
+  _globals['_LISTCUSTOMERINVOICESRESPONSE']._serialized_end=1960
+  _globals['_CUSTOMERINVOICESERVICE']._serialized_start=1963
+  _globals['_CUSTOMERINVOICESERVICE']._serialized_end=2385
 # @@protoc_insertion_point(module_scope)

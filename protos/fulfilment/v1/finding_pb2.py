@@ -25,31 +25,52 @@ _sym_db = _symbol_database.Default()
 from fulfilment.v1 import cases_pb2 as fulfilment_dot_v1_dot_cases__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import inquiries_pb2 as fulfilment_dot_v1_dot_inquiries__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from fulfilment.v1 import tracking_pb2 as fulfilment_dot_v1_dot_tracking__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/finding.proto\x12\rfulfilment.v1\x1a\x19\x66ulfilment/v1/cases.proto\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1d\x66ulfilment/v1/inquiries.proto\x1a\x1c\x66ulfilment/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x13\x46indCustomerRequest\x12\x0f\n\x05\x65mail\x18\x01 \x01(\tH\x00\x12\x0f\n\x05phone\x18\x02 \x01(\tH\x00\x12\x16\n\x0corder_number\x18\x03 \x01(\tH\x00\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\x42\n\n\x08known_by\"o\n\x14\x46indCustomerResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.CustomerOrder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x91\x01\n\rCustomerOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12)\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1a.fulfilment.v1.CaseSummary\x12)\n\tinquiries\x18\x03 \x03(\x0b\x32\x16.fulfilment.v1.Inquiry\"~\n\x12GetTimelineRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x1a\n\x12with_personal_data\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"o\n\x13GetTimelineResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TimelineEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xea\x01\n\rTimelineEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.TimelineSubject\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x66\x61\x63t\x18\x07 \x01(\t\x12\x10\n\x08position\x18\x08 \x01(\x03*\xfd\x01\n\x0fTimelineSubject\x12 \n\x1cTIMELINE_SUBJECT_UNSPECIFIED\x10\x00\x12\x1a\n\x16TIMELINE_SUBJECT_ORDER\x10\x01\x12\x1b\n\x17TIMELINE_SUBJECT_PARCEL\x10\x02\x12\x19\n\x15TIMELINE_SUBJECT_CASE\x10\x03\x12\x1d\n\x19TIMELINE_SUBJECT_RECOVERY\x10\x04\x12\x1c\n\x18TIMELINE_SUBJECT_INQUIRY\x10\x05\x12\x1c\n\x18TIMELINE_SUBJECT_MESSAGE\x10\x06\x12\x19\n\x15TIMELINE_SUBJECT_WORK\x10\x07\x32\xbf\x01\n\x0e\x46indingService\x12W\n\x0c\x46indCustomer\x12\".fulfilment.v1.FindCustomerRequest\x1a#.fulfilment.v1.FindCustomerResponse\x12T\n\x0bGetTimeline\x12!.fulfilment.v1.GetTimelineRequest\x1a\".fulfilment.v1.GetTimelineResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/finding.proto\x12\rfulfilment.v1\x1a\x19\x66ulfilment/v1/cases.proto\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1d\x66ulfilment/v1/inquiries.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1c\x66ulfilment/v1/tracking.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x13\x46indCustomerRequest\x12\x15\n\x05\x65mail\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x15\n\x05phone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x1c\n\x0corder_number\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\x42\n\n\x08known_by\"u\n\x14\x46indCustomerResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.CustomerOrder\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x91\x01\n\rCustomerOrder\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12)\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1a.fulfilment.v1.CaseSummary\x12)\n\tinquiries\x18\x03 \x03(\x0b\x32\x16.fulfilment.v1.Inquiry\"\x84\x01\n\x12GetTimelineRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"u\n\x13GetTimelineResponse\x12-\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TimelineEntry\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x82\x02\n\rTimelineEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07subject\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.TimelineSubject\x12\x18\n\nsubject_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x01\x12\x13\n\x05\x61\x63tor\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x07\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04\x66\x61\x63t\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08position\x18\x08 \x01(\x03*\xfd\x01\n\x0fTimelineSubject\x12 \n\x1cTIMELINE_SUBJECT_UNSPECIFIED\x10\x00\x12\x1a\n\x16TIMELINE_SUBJECT_ORDER\x10\x01\x12\x1b\n\x17TIMELINE_SUBJECT_PARCEL\x10\x02\x12\x19\n\x15TIMELINE_SUBJECT_CASE\x10\x03\x12\x1d\n\x19TIMELINE_SUBJECT_RECOVERY\x10\x04\x12\x1c\n\x18TIMELINE_SUBJECT_INQUIRY\x10\x05\x12\x1c\n\x18TIMELINE_SUBJECT_MESSAGE\x10\x06\x12\x19\n\x15TIMELINE_SUBJECT_WORK\x10\x07\x32\xbf\x01\n\x0e\x46indingService\x12W\n\x0c\x46indCustomer\x12\".fulfilment.v1.FindCustomerRequest\x1a#.fulfilment.v1.FindCustomerResponse\x12T\n\x0bGetTimeline\x12!.fulfilment.v1.GetTimelineRequest\x1a\".fulfilment.v1.GetTimelineResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.finding_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TIMELINESUBJECT']._serialized_start=1089
-  _globals['_TIMELINESUBJECT']._serialized_end=1342
-  _globals['_FINDCUSTOMERREQUEST']._serialized_start=196
-  _globals['_FINDCUSTOMERREQUEST']._serialized_end=347
-  _globals['_FINDCUSTOMERRESPONSE']._serialized_start=349
-  _globals['_FINDCUSTOMERRESPONSE']._serialized_end=460
-  _globals['_CUSTOMERORDER']._serialized_start=463
-  _globals['_CUSTOMERORDER']._serialized_end=608
-  _globals['_GETTIMELINEREQUEST']._serialized_start=610
-  _globals['_GETTIMELINEREQUEST']._serialized_end=736
-  _globals['_GETTIMELINERESPONSE']._serialized_start=738
-  _globals['_GETTIMELINERESPONSE']._serialized_end=849
-  _globals['_TIMELINEENTRY']._serialized_start=852
-  _globals['_TIMELINEENTRY']._serialized_end=1086
-  _globals['_FINDINGSERVICE']._serialized_start=1345
-  _globals['_FINDINGSERVICE']._serialized_end=1536
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['email']._serialized_options = b'\310\275\030\002'
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['phone']._loaded_options = None
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['phone']._serialized_options = b'\310\275\030\002'
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['order_number']._loaded_options = None
+  _globals['_FINDCUSTOMERREQUEST'].fields_by_name['order_number']._serialized_options = b'\310\275\030\003'
+  _globals['_FINDCUSTOMERRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_FINDCUSTOMERRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_GETTIMELINEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_GETTIMELINEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_GETTIMELINERESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_GETTIMELINERESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_TIMELINEENTRY'].fields_by_name['subject_id']._loaded_options = None
+  _globals['_TIMELINEENTRY'].fields_by_name['subject_id']._serialized_options = b'\310\275\030\003'
+  _globals['_TIMELINEENTRY'].fields_by_name['text']._loaded_options = None
+  _globals['_TIMELINEENTRY'].fields_by_name['text']._serialized_options = b'\310\275\030\001'
+  _globals['_TIMELINEENTRY'].fields_by_name['actor']._loaded_options = None
+  _globals['_TIMELINEENTRY'].fields_by_name['actor']._serialized_options = b'\310\275\030\007'
+  _globals['_TIMELINEENTRY'].fields_by_name['fact']._loaded_options = None
+  _globals['_TIMELINEENTRY'].fields_by_name['fact']._serialized_options = b'\310\275\030\004'
+  _globals['_TIMELINESUBJECT']._serialized_start=1179
+  _globals['_TIMELINESUBJECT']._serialized_end=1432
+  _globals['_FINDCUSTOMERREQUEST']._serialized_start=225
+  _globals['_FINDCUSTOMERREQUEST']._serialized_end=394
+  _globals['_FINDCUSTOMERRESPONSE']._serialized_start=396
+  _globals['_FINDCUSTOMERRESPONSE']._serialized_end=513
+  _globals['_CUSTOMERORDER']._serialized_start=516
+  _globals['_CUSTOMERORDER']._serialized_end=661
+  _globals['_GETTIMELINEREQUEST']._serialized_start=664
+  _globals['_GETTIMELINEREQUEST']._serialized_end=796
+  _globals['_GETTIMELINERESPONSE']._serialized_start=798
+  _globals['_GETTIMELINERESPONSE']._serialized_end=915
+  _globals['_TIMELINEENTRY']._serialized_start=918
+  _globals['_TIMELINEENTRY']._serialized_end=1176
+  _globals['_FINDINGSERVICE']._serialized_start=1435
+  _globals['_FINDINGSERVICE']._serialized_end=1626
 # @@protoc_insertion_point(module_scope)

@@ -23,38 +23,81 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/inquiries.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x02\n\x11\x41skInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x12\n\ninquiry_id\x18\x02 \x01(\t\x12&\n\x08\x61sked_by\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x12\n\x08order_id\x18\x05 \x01(\tH\x00\x12\x1b\n\x11supplier_order_id\x18\x06 \x01(\tH\x00\x12\x13\n\x0bsupplier_id\x18\x07 \x01(\t\x12*\n\x05topic\x18\x08 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryTopic\x12\x0c\n\x04text\x18\t \x01(\t\x12&\n\x02\x61t\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05\x61\x62out\"\x90\x01\n\x14\x41nswerInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x12\n\ninquiry_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x91\x01\n\x13\x43loseInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x12\n\ninquiry_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x11GetInquiryRequest\x12\x12\n\ninquiry_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12\x1a\n\x12with_personal_data\x18\x03 \x01(\x08\"O\n\x12GetInquiryResponse\x12\'\n\x07inquiry\x18\x01 \x01(\x0b\x32\x16.fulfilment.v1.Inquiry\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xbc\x04\n\x07Inquiry\x12\x12\n\ninquiry_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryState\x12&\n\x08\x61sked_by\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x13\n\x0bsupplier_id\x18\x05 \x01(\t\x12\x10\n\x08order_id\x18\x06 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x07 \x01(\t\x12*\n\x05topic\x18\x08 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryTopic\x12,\n\x08\x61sked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ranswer_missed\x18\r \x01(\x08\x12\x0c\n\x04text\x18\x0e \x01(\t\x12-\n\x07\x61nswers\x18\x0f \x03(\x0b\x32\x1c.fulfilment.v1.InquiryAnswer\x12\x0f\n\x07version\x18\x10 \x01(\x03\x12\x11\n\ttime_zone\x18\x11 \x01(\t\"Q\n\rInquiryAnswer\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xcd\x01\n\x14ListInquiriesRequest\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryState\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"m\n\x15ListInquiriesResponse\x12)\n\tinquiries\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.Inquiry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03*\x9e\x02\n\x0cInquiryTopic\x12\x1d\n\x19INQUIRY_TOPIC_UNSPECIFIED\x10\x00\x12\x17\n\x13INQUIRY_TOPIC_STOCK\x10\x01\x12\x1a\n\x16INQUIRY_TOPIC_DISPATCH\x10\x02\x12\x1a\n\x16INQUIRY_TOPIC_TRACKING\x10\x03\x12\x19\n\x15INQUIRY_TOPIC_PRODUCT\x10\x04\x12\x19\n\x15INQUIRY_TOPIC_PACKING\x10\x05\x12\x19\n\x15INQUIRY_TOPIC_ADDRESS\x10\x06\x12\x19\n\x15INQUIRY_TOPIC_CUSTOMS\x10\x07\x12\x19\n\x15INQUIRY_TOPIC_INVOICE\x10\x08\x12\x17\n\x13INQUIRY_TOPIC_OTHER\x10\t*{\n\x0cInquiryState\x12\x1d\n\x19INQUIRY_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12INQUIRY_STATE_OPEN\x10\x01\x12\x1a\n\x16INQUIRY_STATE_ANSWERED\x10\x02\x12\x18\n\x14INQUIRY_STATE_CLOSED\x10\x03\x32\xa1\x03\n\x0eInquiryService\x12\x46\n\nAskInquiry\x12 .fulfilment.v1.AskInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12L\n\rAnswerInquiry\x12#.fulfilment.v1.AnswerInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12J\n\x0c\x43loseInquiry\x12\".fulfilment.v1.CloseInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12Q\n\nGetInquiry\x12 .fulfilment.v1.GetInquiryRequest\x1a!.fulfilment.v1.GetInquiryResponse\x12Z\n\rListInquiries\x12#.fulfilment.v1.ListInquiriesRequest\x1a$.fulfilment.v1.ListInquiriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/inquiries.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x02\n\x11\x41skInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x18\n\ninquiry_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x08\x61sked_by\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x18\n\x08order_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12!\n\x11supplier_order_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12*\n\x05topic\x18\x08 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryTopic\x12\x12\n\x04text\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\x12&\n\x02\x61t\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05\x61\x62out\"\x9c\x01\n\x14\x41nswerInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x18\n\ninquiry_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9d\x01\n\x13\x43loseInquiryRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x18\n\ninquiry_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x05\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x11GetInquiryRequest\x12\x18\n\ninquiry_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12\x1a\n\x12with_personal_data\x18\x03 \x01(\x08\"O\n\x12GetInquiryResponse\x12\'\n\x07inquiry\x18\x01 \x01(\x0b\x32\x16.fulfilment.v1.Inquiry\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xe0\x04\n\x07Inquiry\x12\x18\n\ninquiry_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryState\x12&\n\x08\x61sked_by\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1f\n\x11supplier_order_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12*\n\x05topic\x18\x08 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryTopic\x12,\n\x08\x61sked_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61nswered_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ranswer_missed\x18\r \x01(\x08\x12\x12\n\x04text\x18\x0e \x01(\tB\x04\xc8\xbd\x18\x01\x12-\n\x07\x61nswers\x18\x0f \x03(\x0b\x32\x1c.fulfilment.v1.InquiryAnswer\x12\x0f\n\x07version\x18\x10 \x01(\x03\x12\x17\n\ttime_zone\x18\x11 \x01(\tB\x04\xc8\xbd\x18\x04\"]\n\rInquiryAnswer\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x02\x62y\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\"\xd9\x01\n\x14ListInquiriesRequest\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.InquiryState\x12\x19\n\x0bsupplier_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x08\x61sked_of\x18\x04 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"s\n\x15ListInquiriesResponse\x12)\n\tinquiries\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.Inquiry\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03*\x9e\x02\n\x0cInquiryTopic\x12\x1d\n\x19INQUIRY_TOPIC_UNSPECIFIED\x10\x00\x12\x17\n\x13INQUIRY_TOPIC_STOCK\x10\x01\x12\x1a\n\x16INQUIRY_TOPIC_DISPATCH\x10\x02\x12\x1a\n\x16INQUIRY_TOPIC_TRACKING\x10\x03\x12\x19\n\x15INQUIRY_TOPIC_PRODUCT\x10\x04\x12\x19\n\x15INQUIRY_TOPIC_PACKING\x10\x05\x12\x19\n\x15INQUIRY_TOPIC_ADDRESS\x10\x06\x12\x19\n\x15INQUIRY_TOPIC_CUSTOMS\x10\x07\x12\x19\n\x15INQUIRY_TOPIC_INVOICE\x10\x08\x12\x17\n\x13INQUIRY_TOPIC_OTHER\x10\t*{\n\x0cInquiryState\x12\x1d\n\x19INQUIRY_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12INQUIRY_STATE_OPEN\x10\x01\x12\x1a\n\x16INQUIRY_STATE_ANSWERED\x10\x02\x12\x18\n\x14INQUIRY_STATE_CLOSED\x10\x03\x32\xa1\x03\n\x0eInquiryService\x12\x46\n\nAskInquiry\x12 .fulfilment.v1.AskInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12L\n\rAnswerInquiry\x12#.fulfilment.v1.AnswerInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12J\n\x0c\x43loseInquiry\x12\".fulfilment.v1.CloseInquiryRequest\x1a\x16.fulfilment.v1.Receipt\x12Q\n\nGetInquiry\x12 .fulfilment.v1.GetInquiryRequest\x1a!.fulfilment.v1.GetInquiryResponse\x12Z\n\rListInquiries\x12#.fulfilment.v1.ListInquiriesRequest\x1a$.fulfilment.v1.ListInquiriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.inquiries_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INQUIRYTOPIC']._serialized_start=1897
-  _globals['_INQUIRYTOPIC']._serialized_end=2183
-  _globals['_INQUIRYSTATE']._serialized_start=2185
-  _globals['_INQUIRYSTATE']._serialized_end=2308
-  _globals['_ASKINQUIRYREQUEST']._serialized_start=110
-  _globals['_ASKINQUIRYREQUEST']._serialized_end=454
-  _globals['_ANSWERINQUIRYREQUEST']._serialized_start=457
-  _globals['_ANSWERINQUIRYREQUEST']._serialized_end=601
-  _globals['_CLOSEINQUIRYREQUEST']._serialized_start=604
-  _globals['_CLOSEINQUIRYREQUEST']._serialized_end=749
-  _globals['_GETINQUIRYREQUEST']._serialized_start=751
-  _globals['_GETINQUIRYREQUEST']._serialized_end=836
-  _globals['_GETINQUIRYRESPONSE']._serialized_start=838
-  _globals['_GETINQUIRYRESPONSE']._serialized_end=917
-  _globals['_INQUIRY']._serialized_start=920
-  _globals['_INQUIRY']._serialized_end=1492
-  _globals['_INQUIRYANSWER']._serialized_start=1494
-  _globals['_INQUIRYANSWER']._serialized_end=1575
-  _globals['_LISTINQUIRIESREQUEST']._serialized_start=1578
-  _globals['_LISTINQUIRIESREQUEST']._serialized_end=1783
-  _globals['_LISTINQUIRIESRESPONSE']._serialized_start=1785
-  _globals['_LISTINQUIRIESRESPONSE']._serialized_end=1894
-  _globals['_INQUIRYSERVICE']._serialized_start=2311
-  _globals['_INQUIRYSERVICE']._serialized_end=2728
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['inquiry_id']._loaded_options = None
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['inquiry_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['supplier_order_id']._loaded_options = None
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['supplier_order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ASKINQUIRYREQUEST'].fields_by_name['text']._serialized_options = b'\310\275\030\001'
+  _globals['_ANSWERINQUIRYREQUEST'].fields_by_name['inquiry_id']._loaded_options = None
+  _globals['_ANSWERINQUIRYREQUEST'].fields_by_name['inquiry_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ANSWERINQUIRYREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ANSWERINQUIRYREQUEST'].fields_by_name['text']._serialized_options = b'\310\275\030\001'
+  _globals['_CLOSEINQUIRYREQUEST'].fields_by_name['inquiry_id']._loaded_options = None
+  _globals['_CLOSEINQUIRYREQUEST'].fields_by_name['inquiry_id']._serialized_options = b'\310\275\030\003'
+  _globals['_CLOSEINQUIRYREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CLOSEINQUIRYREQUEST'].fields_by_name['reason']._serialized_options = b'\310\275\030\005'
+  _globals['_GETINQUIRYREQUEST'].fields_by_name['inquiry_id']._loaded_options = None
+  _globals['_GETINQUIRYREQUEST'].fields_by_name['inquiry_id']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRY'].fields_by_name['inquiry_id']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['inquiry_id']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRY'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRY'].fields_by_name['order_id']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRY'].fields_by_name['supplier_order_id']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['supplier_order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRY'].fields_by_name['text']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['text']._serialized_options = b'\310\275\030\001'
+  _globals['_INQUIRY'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_INQUIRY'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
+  _globals['_INQUIRYANSWER'].fields_by_name['by']._loaded_options = None
+  _globals['_INQUIRYANSWER'].fields_by_name['by']._serialized_options = b'\310\275\030\007'
+  _globals['_INQUIRYANSWER'].fields_by_name['text']._loaded_options = None
+  _globals['_INQUIRYANSWER'].fields_by_name['text']._serialized_options = b'\310\275\030\001'
+  _globals['_LISTINQUIRIESREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTINQUIRIESREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTINQUIRIESREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_LISTINQUIRIESREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTINQUIRIESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTINQUIRIESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_INQUIRYTOPIC']._serialized_start=2052
+  _globals['_INQUIRYTOPIC']._serialized_end=2338
+  _globals['_INQUIRYSTATE']._serialized_start=2340
+  _globals['_INQUIRYSTATE']._serialized_end=2463
+  _globals['_ASKINQUIRYREQUEST']._serialized_start=139
+  _globals['_ASKINQUIRYREQUEST']._serialized_end=513
+  _globals['_ANSWERINQUIRYREQUEST']._serialized_start=516
+  _globals['_ANSWERINQUIRYREQUEST']._serialized_end=672
+  _globals['_CLOSEINQUIRYREQUEST']._serialized_start=675
+  _globals['_CLOSEINQUIRYREQUEST']._serialized_end=832
+  _globals['_GETINQUIRYREQUEST']._serialized_start=834
+  _globals['_GETINQUIRYREQUEST']._serialized_end=925
+  _globals['_GETINQUIRYRESPONSE']._serialized_start=927
+  _globals['_GETINQUIRYRESPONSE']._serialized_end=1006
+  _globals['_INQUIRY']._serialized_start=1009
+  _globals['_INQUIRY']._serialized_end=1617
+  _globals['_INQUIRYANSWER']._serialized_start=1619
+  _globals['_INQUIRYANSWER']._serialized_end=1712
+  _globals['_LISTINQUIRIESREQUEST']._serialized_start=1715
+  _globals['_LISTINQUIRIESREQUEST']._serialized_end=1932
+  _globals['_LISTINQUIRIESRESPONSE']._serialized_start=1934
+  _globals['_LISTINQUIRIESRESPONSE']._serialized_end=2049
+  _globals['_INQUIRYSERVICE']._serialized_start=2466
+  _globals['_INQUIRYSERVICE']._serialized_end=2883
 # @@protoc_insertion_point(module_scope)

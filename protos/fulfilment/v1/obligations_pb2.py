@@ -23,34 +23,55 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/obligations.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x03\n\nObligation\x12\x11\n\tobject_id\x18\x01 \x01(\t\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12*\n\x06met_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstopped_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05owner\x18\n \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x11\n\ttime_zone\x18\x0b \x01(\t\"\xa0\x02\n\x16ListObligationsRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12-\n\x05\x63lock\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x1d\n\x10\x64ue_within_hours\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.PartyB\x13\n\x11_due_within_hours\"t\n\x17ListObligationsResponse\x12.\n\x0bobligations\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x98\x02\n\x13ListBreachesRequest\x12-\n\tdue_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdue_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12-\n\x05\x63lock\x18\x04 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.Party\"n\n\x14ListBreachesResponse\x12+\n\x08\x62reaches\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"j\n\x17\x43ountObligationsRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"u\n\x18\x43ountObligationsResponse\x12.\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ObligationCount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x93\x01\n\x0fObligationCount\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x0b\n\x03met\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\twithdrawn\x18\x06 \x01(\x03*\xe5\x03\n\x0fObligationClock\x12 \n\x1cOBLIGATION_CLOCK_UNSPECIFIED\x10\x00\x12 \n\x1cOBLIGATION_CLOCK_ACKNOWLEDGE\x10\x01\x12\x1d\n\x19OBLIGATION_CLOCK_DISPATCH\x10\x02\x12\x1d\n\x19OBLIGATION_CLOCK_DELIVERY\x10\x03\x12\x1f\n\x1bOBLIGATION_CLOCK_FIRST_SCAN\x10\x04\x12\x1b\n\x17OBLIGATION_CLOCK_ANSWER\x10\x05\x12!\n\x1dOBLIGATION_CLOCK_CLAIM_FILING\x10\x06\x12$\n OBLIGATION_CLOCK_RECOVERY_ANSWER\x10\x07\x12!\n\x1dOBLIGATION_CLOCK_FIRST_ANSWER\x10\x08\x12$\n OBLIGATION_CLOCK_STOCK_UP_ANSWER\x10\t\x12\x19\n\x15OBLIGATION_CLOCK_SEND\x10\n\x12\"\n\x1eOBLIGATION_CLOCK_CANCEL_ANSWER\x10\x0b\x12 \n\x1cOBLIGATION_CLOCK_REFUND_PAID\x10\x0c\x12\x1f\n\x1bOBLIGATION_CLOCK_RESOLUTION\x10\r*\xa5\x01\n\x0fObligationState\x12 \n\x1cOBLIGATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15OBLIGATION_STATE_OPEN\x10\x01\x12\x18\n\x14OBLIGATION_STATE_MET\x10\x02\x12\x1b\n\x17OBLIGATION_STATE_MISSED\x10\x03\x12\x1e\n\x1aOBLIGATION_STATE_WITHDRAWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/obligations.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x03\n\nObligation\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12*\n\x06met_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstopped_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05owner\x18\n \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x17\n\ttime_zone\x18\x0b \x01(\tB\x04\xc8\xbd\x18\x04\"\xa6\x02\n\x16ListObligationsRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12\x19\n\x0bsupplier_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x1d\n\x10\x64ue_within_hours\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.PartyB\x13\n\x11_due_within_hours\"z\n\x17ListObligationsResponse\x12.\n\x0bobligations\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9e\x02\n\x13ListBreachesRequest\x12-\n\tdue_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdue_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x04 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.Party\"t\n\x14ListBreachesResponse\x12+\n\x08\x62reaches\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"p\n\x17\x43ountObligationsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x18\x43ountObligationsResponse\x12.\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ObligationCount\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x99\x01\n\x0fObligationCount\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x0b\n\x03met\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\twithdrawn\x18\x06 \x01(\x03*\xe5\x03\n\x0fObligationClock\x12 \n\x1cOBLIGATION_CLOCK_UNSPECIFIED\x10\x00\x12 \n\x1cOBLIGATION_CLOCK_ACKNOWLEDGE\x10\x01\x12\x1d\n\x19OBLIGATION_CLOCK_DISPATCH\x10\x02\x12\x1d\n\x19OBLIGATION_CLOCK_DELIVERY\x10\x03\x12\x1f\n\x1bOBLIGATION_CLOCK_FIRST_SCAN\x10\x04\x12\x1b\n\x17OBLIGATION_CLOCK_ANSWER\x10\x05\x12!\n\x1dOBLIGATION_CLOCK_CLAIM_FILING\x10\x06\x12$\n OBLIGATION_CLOCK_RECOVERY_ANSWER\x10\x07\x12!\n\x1dOBLIGATION_CLOCK_FIRST_ANSWER\x10\x08\x12$\n OBLIGATION_CLOCK_STOCK_UP_ANSWER\x10\t\x12\x19\n\x15OBLIGATION_CLOCK_SEND\x10\n\x12\"\n\x1eOBLIGATION_CLOCK_CANCEL_ANSWER\x10\x0b\x12 \n\x1cOBLIGATION_CLOCK_REFUND_PAID\x10\x0c\x12\x1f\n\x1bOBLIGATION_CLOCK_RESOLUTION\x10\r*\xa5\x01\n\x0fObligationState\x12 \n\x1cOBLIGATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15OBLIGATION_STATE_OPEN\x10\x01\x12\x18\n\x14OBLIGATION_STATE_MET\x10\x02\x12\x1b\n\x17OBLIGATION_STATE_MISSED\x10\x03\x12\x1e\n\x1aOBLIGATION_STATE_WITHDRAWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.obligations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OBLIGATIONCLOCK']._serialized_start=1731
-  _globals['_OBLIGATIONCLOCK']._serialized_end=2216
-  _globals['_OBLIGATIONSTATE']._serialized_start=2219
-  _globals['_OBLIGATIONSTATE']._serialized_end=2384
-  _globals['_OBLIGATION']._serialized_start=112
-  _globals['_OBLIGATION']._serialized_end=547
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=550
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=838
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=840
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=956
-  _globals['_LISTBREACHESREQUEST']._serialized_start=959
-  _globals['_LISTBREACHESREQUEST']._serialized_end=1239
-  _globals['_LISTBREACHESRESPONSE']._serialized_start=1241
-  _globals['_LISTBREACHESRESPONSE']._serialized_end=1351
-  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_start=1353
-  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_end=1459
-  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_start=1461
-  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_end=1578
-  _globals['_OBLIGATIONCOUNT']._serialized_start=1581
-  _globals['_OBLIGATIONCOUNT']._serialized_end=1728
+  _globals['_OBLIGATION'].fields_by_name['object_id']._loaded_options = None
+  _globals['_OBLIGATION'].fields_by_name['object_id']._serialized_options = b'\310\275\030\003'
+  _globals['_OBLIGATION'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_OBLIGATION'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_OBLIGATION'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_OBLIGATION'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTOBLIGATIONSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTOBLIGATIONSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTOBLIGATIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTOBLIGATIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTBREACHESREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTBREACHESREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTBREACHESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTBREACHESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_COUNTOBLIGATIONSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_COUNTOBLIGATIONSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_COUNTOBLIGATIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_COUNTOBLIGATIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_OBLIGATIONCOUNT'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_OBLIGATIONCOUNT'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_OBLIGATIONCLOCK']._serialized_start=1820
+  _globals['_OBLIGATIONCLOCK']._serialized_end=2305
+  _globals['_OBLIGATIONSTATE']._serialized_start=2308
+  _globals['_OBLIGATIONSTATE']._serialized_end=2473
+  _globals['_OBLIGATION']._serialized_start=141
+  _globals['_OBLIGATION']._serialized_end=594
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=597
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=891
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=893
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=1015
+  _globals['_LISTBREACHESREQUEST']._serialized_start=1018
+  _globals['_LISTBREACHESREQUEST']._serialized_end=1304
+  _globals['_LISTBREACHESRESPONSE']._serialized_start=1306
+  _globals['_LISTBREACHESRESPONSE']._serialized_end=1422
+  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_start=1424
+  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_end=1536
+  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_start=1538
+  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_end=1661
+  _globals['_OBLIGATIONCOUNT']._serialized_start=1664
+  _globals['_OBLIGATIONCOUNT']._serialized_end=1817
 # @@protoc_insertion_point(module_scope)

@@ -23,18 +23,25 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fulfilment/v1/order_feedback.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n\x15\x43onfirmReceiptRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12 \n\x02\x62y\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x13RecordReviewRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x11\n\treview_id\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x05\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fulfilment/v1/order_feedback.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x01\n\x15\x43onfirmReceiptRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12 \n\x02\x62y\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x01\n\x13RecordReviewRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x17\n\treview_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\r\n\x05score\x18\x04 \x01(\x05\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.order_feedback_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONFIRMRECEIPTREQUEST']._serialized_start=115
-  _globals['_CONFIRMRECEIPTREQUEST']._serialized_end=278
-  _globals['_RECORDREVIEWREQUEST']._serialized_start=281
-  _globals['_RECORDREVIEWREQUEST']._serialized_end=442
+  _globals['_CONFIRMRECEIPTREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_CONFIRMRECEIPTREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDREVIEWREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_RECORDREVIEWREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDREVIEWREQUEST'].fields_by_name['review_id']._loaded_options = None
+  _globals['_RECORDREVIEWREQUEST'].fields_by_name['review_id']._serialized_options = b'\310\275\030\003'
+  _globals['_CONFIRMRECEIPTREQUEST']._serialized_start=144
+  _globals['_CONFIRMRECEIPTREQUEST']._serialized_end=313
+  _globals['_RECORDREVIEWREQUEST']._serialized_start=316
+  _globals['_RECORDREVIEWREQUEST']._serialized_end=489
 # @@protoc_insertion_point(module_scope)

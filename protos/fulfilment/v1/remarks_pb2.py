@@ -23,20 +23,35 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/remarks.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x13\x41\x64\x64OrderNoteRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\x0fTagOrderRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0b\n\x03\x61\x64\x64\x18\x03 \x03(\t\x12\x0e\n\x06remove\x18\x04 \x03(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\tOrderNote\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/remarks.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x13\x41\x64\x64OrderNoteRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaa\x01\n\x0fTagOrderRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03\x61\x64\x64\x18\x03 \x03(\tB\x04\xc8\xbd\x18\x05\x12\x14\n\x06remove\x18\x04 \x03(\tB\x04\xc8\xbd\x18\x05\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\tOrderNote\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x02\x62y\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.remarks_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ADDORDERNOTEREQUEST']._serialized_start=108
-  _globals['_ADDORDERNOTEREQUEST']._serialized_end=249
-  _globals['_TAGORDERREQUEST']._serialized_start=252
-  _globals['_TAGORDERREQUEST']._serialized_end=404
-  _globals['_ORDERNOTE']._serialized_start=406
-  _globals['_ORDERNOTE']._serialized_end=483
+  _globals['_ADDORDERNOTEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_ADDORDERNOTEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ADDORDERNOTEREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_ADDORDERNOTEREQUEST'].fields_by_name['note']._serialized_options = b'\310\275\030\001'
+  _globals['_TAGORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_TAGORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_TAGORDERREQUEST'].fields_by_name['add']._loaded_options = None
+  _globals['_TAGORDERREQUEST'].fields_by_name['add']._serialized_options = b'\310\275\030\005'
+  _globals['_TAGORDERREQUEST'].fields_by_name['remove']._loaded_options = None
+  _globals['_TAGORDERREQUEST'].fields_by_name['remove']._serialized_options = b'\310\275\030\005'
+  _globals['_ORDERNOTE'].fields_by_name['by']._loaded_options = None
+  _globals['_ORDERNOTE'].fields_by_name['by']._serialized_options = b'\310\275\030\007'
+  _globals['_ORDERNOTE'].fields_by_name['note']._loaded_options = None
+  _globals['_ORDERNOTE'].fields_by_name['note']._serialized_options = b'\310\275\030\001'
+  _globals['_ADDORDERNOTEREQUEST']._serialized_start=137
+  _globals['_ADDORDERNOTEREQUEST']._serialized_end=290
+  _globals['_TAGORDERREQUEST']._serialized_start=293
+  _globals['_TAGORDERREQUEST']._serialized_end=463
+  _globals['_ORDERNOTE']._serialized_start=465
+  _globals['_ORDERNOTE']._serialized_end=554
 # @@protoc_insertion_point(module_scope)

@@ -23,28 +23,59 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/returns.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n\x18RecordReturnLabelRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x10\n\x08label_id\x18\x03 \x01(\t\x12\'\n\x05lines\x18\x04 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x13\n\x0bsupplier_id\x18\x05 \x01(\t\x12\x15\n\rfreight_minor\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x01\n\x1aRecordReturnShippedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x10\n\x08label_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x04 \x01(\t\x12\x17\n\x0ftracking_number\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x01\n\x1bRecordReturnReceivedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rInspectedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x11\n\trestocked\x18\x02 \x01(\x05\x12\x15\n\rnot_restocked\x18\x03 \x01(\x05\x12\x12\n\nneeds_work\x18\x04 \x01(\x05\x12\x0f\n\x07missing\x18\x05 \x01(\x05\"\xc4\x01\n\x17RecordInspectionRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12+\n\x05lines\x18\x03 \x03(\x0b\x32\x1c.fulfilment.v1.InspectedLine\x12\x13\n\x0bsupplier_id\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x02\n\x0bReturnLabel\x12\x10\n\x08label_id\x18\x01 \x01(\t\x12\'\n\x05lines\x18\x02 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12+\n\rfreight_payer\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x15\n\rfreight_minor\x18\x04 \x01(\x03\x12\x13\n\x0bsupplier_id\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63\x61rrier\x18\x07 \x01(\t\x12\x17\n\x0ftracking_number\x18\x08 \x01(\t\x12.\n\nshipped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x08\x45xchange\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/returns.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x01\n\x18RecordReturnLabelRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x04 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\rfreight_minor\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd9\x01\n\x1aRecordReturnShippedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07\x63\x61rrier\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb5\x01\n\x1bRecordReturnReceivedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rInspectedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x11\n\trestocked\x18\x02 \x01(\x05\x12\x15\n\rnot_restocked\x18\x03 \x01(\x05\x12\x12\n\nneeds_work\x18\x04 \x01(\x05\x12\x0f\n\x07missing\x18\x05 \x01(\x05\"\xd0\x01\n\x17RecordInspectionRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x05lines\x18\x03 \x03(\x0b\x32\x1c.fulfilment.v1.InspectedLine\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbb\x02\n\x0bReturnLabel\x12\x16\n\x08label_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x02 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12+\n\rfreight_payer\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x15\n\rfreight_minor\x18\x04 \x01(\x03\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07\x63\x61rrier\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12.\n\nshipped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"G\n\x08\x45xchange\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.returns_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORDRETURNLABELREQUEST']._serialized_start=108
-  _globals['_RECORDRETURNLABELREQUEST']._serialized_end=342
-  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_start=345
-  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_end=538
-  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_start=541
-  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_end=716
-  _globals['_INSPECTEDLINE']._serialized_start=718
-  _globals['_INSPECTEDLINE']._serialized_end=829
-  _globals['_RECORDINSPECTIONREQUEST']._serialized_start=832
-  _globals['_RECORDINSPECTIONREQUEST']._serialized_end=1028
-  _globals['_RETURNLABEL']._serialized_start=1031
-  _globals['_RETURNLABEL']._serialized_end=1322
-  _globals['_EXCHANGE']._serialized_start=1324
-  _globals['_EXCHANGE']._serialized_end=1389
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['label_id']._loaded_options = None
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['label_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['label_id']._loaded_options = None
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['label_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['carrier']._loaded_options = None
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['carrier']._serialized_options = b'\310\275\030\004'
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['tracking_number']._loaded_options = None
+  _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['tracking_number']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNRECEIVEDREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_RECORDRETURNRECEIVEDREQUEST'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDINSPECTIONREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_RECORDINSPECTIONREQUEST'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDINSPECTIONREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_RECORDINSPECTIONREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RETURNLABEL'].fields_by_name['label_id']._loaded_options = None
+  _globals['_RETURNLABEL'].fields_by_name['label_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RETURNLABEL'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_RETURNLABEL'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RETURNLABEL'].fields_by_name['carrier']._loaded_options = None
+  _globals['_RETURNLABEL'].fields_by_name['carrier']._serialized_options = b'\310\275\030\004'
+  _globals['_RETURNLABEL'].fields_by_name['tracking_number']._loaded_options = None
+  _globals['_RETURNLABEL'].fields_by_name['tracking_number']._serialized_options = b'\310\275\030\003'
+  _globals['_EXCHANGE'].fields_by_name['sku']._loaded_options = None
+  _globals['_EXCHANGE'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_RECORDRETURNLABELREQUEST']._serialized_start=137
+  _globals['_RECORDRETURNLABELREQUEST']._serialized_end=389
+  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_start=392
+  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_end=609
+  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_start=612
+  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_end=793
+  _globals['_INSPECTEDLINE']._serialized_start=795
+  _globals['_INSPECTEDLINE']._serialized_end=906
+  _globals['_RECORDINSPECTIONREQUEST']._serialized_start=909
+  _globals['_RECORDINSPECTIONREQUEST']._serialized_end=1117
+  _globals['_RETURNLABEL']._serialized_start=1120
+  _globals['_RETURNLABEL']._serialized_end=1435
+  _globals['_EXCHANGE']._serialized_start=1437
+  _globals['_EXCHANGE']._serialized_end=1508
 # @@protoc_insertion_point(module_scope)

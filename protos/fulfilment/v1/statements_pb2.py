@@ -23,30 +23,49 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66ulfilment/v1/statements.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\x13GetStatementRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"w\n\x14GetStatementResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.fulfilment.v1.StatementBalance\x12\x1a\n\x12units_without_cost\x18\x02 \x01(\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xd5\x01\n\x10StatementBalance\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x15\n\ropening_minor\x18\x02 \x01(\x03\x12-\n\x06totals\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.StatementTotal\x12\x15\n\rclosing_minor\x18\x04 \x01(\x03\x12\x12\n\nowed_minor\x18\x05 \x01(\x03\x12\x16\n\x0einvoiced_minor\x18\x06 \x01(\x03\x12\x12\n\npaid_minor\x18\x07 \x01(\x03\x12\x12\n\nopen_minor\x18\x08 \x01(\x03\"c\n\x0eStatementTotal\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.fulfilment.v1.StatementKind\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x03\"\xd6\x01\n\x1bListStatementEntriesRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"y\n\x1cListStatementEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.fulfilment.v1.StatementEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x85\x02\n\x0eStatementEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.StatementKind\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x11\n\tobject_id\x18\x04 \x01(\t\x12\x0f\n\x07line_no\x18\x05 \x01(\x05\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x15\n\rfact_position\x18\x07 \x01(\x03\x12\x0e\n\x06stream\x18\x08 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\t \x01(\t\x12\x11\n\treference\x18\n \x01(\t*\xad\x03\n\rStatementKind\x12\x1e\n\x1aSTATEMENT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14STATEMENT_KIND_GOODS\x10\x01\x12%\n!STATEMENT_KIND_GOODS_WITHOUT_COST\x10\x02\x12\x1f\n\x1bSTATEMENT_KIND_COMPENSATION\x10\x03\x12(\n$STATEMENT_KIND_COMPENSATION_REVERSED\x10\x04\x12\x1b\n\x17STATEMENT_KIND_RECOVERY\x10\x05\x12 \n\x1cSTATEMENT_KIND_RECOVERY_PAID\x10\x06\x12\'\n#STATEMENT_KIND_RECOVERY_WRITTEN_OFF\x10\x07\x12%\n!STATEMENT_KIND_INVOICE_DIFFERENCE\x10\x08\x12\x1f\n\x1bSTATEMENT_KIND_INVOICE_PAID\x10\t\x12\x1b\n\x17STATEMENT_KIND_INVOICED\x10\n\x12#\n\x1fSTATEMENT_KIND_INVOICE_CREDITED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66ulfilment/v1/statements.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\x13GetStatementRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"w\n\x14GetStatementResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.fulfilment.v1.StatementBalance\x12\x1a\n\x12units_without_cost\x18\x02 \x01(\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xdb\x01\n\x10StatementBalance\x12\x16\n\x08\x63urrency\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\ropening_minor\x18\x02 \x01(\x03\x12-\n\x06totals\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.StatementTotal\x12\x15\n\rclosing_minor\x18\x04 \x01(\x03\x12\x12\n\nowed_minor\x18\x05 \x01(\x03\x12\x16\n\x0einvoiced_minor\x18\x06 \x01(\x03\x12\x12\n\npaid_minor\x18\x07 \x01(\x03\x12\x12\n\nopen_minor\x18\x08 \x01(\x03\"c\n\x0eStatementTotal\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.fulfilment.v1.StatementKind\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x03 \x01(\x03\"\xe2\x01\n\x1bListStatementEntriesRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x08\x63urrency\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"\x7f\n\x1cListStatementEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.fulfilment.v1.StatementEntry\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9d\x02\n\x0eStatementEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.StatementKind\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x17\n\tobject_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07line_no\x18\x05 \x01(\x05\x12\r\n\x05units\x18\x06 \x01(\x03\x12\x15\n\rfact_position\x18\x07 \x01(\x03\x12\x14\n\x06stream\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x04\x66\x61\x63t\x18\t \x01(\tB\x04\xc8\xbd\x18\x04\x12\x17\n\treference\x18\n \x01(\tB\x04\xc8\xbd\x18\x03*\xad\x03\n\rStatementKind\x12\x1e\n\x1aSTATEMENT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14STATEMENT_KIND_GOODS\x10\x01\x12%\n!STATEMENT_KIND_GOODS_WITHOUT_COST\x10\x02\x12\x1f\n\x1bSTATEMENT_KIND_COMPENSATION\x10\x03\x12(\n$STATEMENT_KIND_COMPENSATION_REVERSED\x10\x04\x12\x1b\n\x17STATEMENT_KIND_RECOVERY\x10\x05\x12 \n\x1cSTATEMENT_KIND_RECOVERY_PAID\x10\x06\x12\'\n#STATEMENT_KIND_RECOVERY_WRITTEN_OFF\x10\x07\x12%\n!STATEMENT_KIND_INVOICE_DIFFERENCE\x10\x08\x12\x1f\n\x1bSTATEMENT_KIND_INVOICE_PAID\x10\t\x12\x1b\n\x17STATEMENT_KIND_INVOICED\x10\n\x12#\n\x1fSTATEMENT_KIND_INVOICE_CREDITED\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.statements_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATEMENTKIND']._serialized_start=1302
-  _globals['_STATEMENTKIND']._serialized_end=1731
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=111
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=257
-  _globals['_GETSTATEMENTRESPONSE']._serialized_start=259
-  _globals['_GETSTATEMENTRESPONSE']._serialized_end=378
-  _globals['_STATEMENTBALANCE']._serialized_start=381
-  _globals['_STATEMENTBALANCE']._serialized_end=594
-  _globals['_STATEMENTTOTAL']._serialized_start=596
-  _globals['_STATEMENTTOTAL']._serialized_end=695
-  _globals['_LISTSTATEMENTENTRIESREQUEST']._serialized_start=698
-  _globals['_LISTSTATEMENTENTRIESREQUEST']._serialized_end=912
-  _globals['_LISTSTATEMENTENTRIESRESPONSE']._serialized_start=914
-  _globals['_LISTSTATEMENTENTRIESRESPONSE']._serialized_end=1035
-  _globals['_STATEMENTENTRY']._serialized_start=1038
-  _globals['_STATEMENTENTRY']._serialized_end=1299
+  _globals['_GETSTATEMENTREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_GETSTATEMENTREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STATEMENTBALANCE'].fields_by_name['currency']._loaded_options = None
+  _globals['_STATEMENTBALANCE'].fields_by_name['currency']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTATEMENTENTRIESREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTSTATEMENTENTRIESREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTSTATEMENTENTRIESREQUEST'].fields_by_name['currency']._loaded_options = None
+  _globals['_LISTSTATEMENTENTRIESREQUEST'].fields_by_name['currency']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTATEMENTENTRIESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTSTATEMENTENTRIESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_STATEMENTENTRY'].fields_by_name['object_id']._loaded_options = None
+  _globals['_STATEMENTENTRY'].fields_by_name['object_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STATEMENTENTRY'].fields_by_name['stream']._loaded_options = None
+  _globals['_STATEMENTENTRY'].fields_by_name['stream']._serialized_options = b'\310\275\030\003'
+  _globals['_STATEMENTENTRY'].fields_by_name['fact']._loaded_options = None
+  _globals['_STATEMENTENTRY'].fields_by_name['fact']._serialized_options = b'\310\275\030\004'
+  _globals['_STATEMENTENTRY'].fields_by_name['reference']._loaded_options = None
+  _globals['_STATEMENTENTRY'].fields_by_name['reference']._serialized_options = b'\310\275\030\003'
+  _globals['_STATEMENTKIND']._serialized_start=1385
+  _globals['_STATEMENTKIND']._serialized_end=1814
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=140
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=292
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=294
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=413
+  _globals['_STATEMENTBALANCE']._serialized_start=416
+  _globals['_STATEMENTBALANCE']._serialized_end=635
+  _globals['_STATEMENTTOTAL']._serialized_start=637
+  _globals['_STATEMENTTOTAL']._serialized_end=736
+  _globals['_LISTSTATEMENTENTRIESREQUEST']._serialized_start=739
+  _globals['_LISTSTATEMENTENTRIESREQUEST']._serialized_end=965
+  _globals['_LISTSTATEMENTENTRIESRESPONSE']._serialized_start=967
+  _globals['_LISTSTATEMENTENTRIESRESPONSE']._serialized_end=1094
+  _globals['_STATEMENTENTRY']._serialized_start=1097
+  _globals['_STATEMENTENTRY']._serialized_end=1382
 # @@protoc_insertion_point(module_scope)

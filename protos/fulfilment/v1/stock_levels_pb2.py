@@ -23,40 +23,73 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fulfilment/v1/stock_levels.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x01\n\x16ListStockLevelsRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12)\n\x06\x61lerts\x18\x03 \x03(\x0e\x32\x19.fulfilment.v1.StockAlert\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"u\n\x17ListStockLevelsResponse\x12/\n\x06levels\x18\x01 \x03(\x0b\x32\x1f.fulfilment.v1.StockLevelReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x90\x04\n\x10StockLevelReport\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x0f\n\x07tracked\x18\x03 \x01(\x08\x12\x10\n\x08quantity\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x05 \x01(\x03\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08stale_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bstale_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trestocked\x18\t \x01(\x03\x12\x0c\n\x04held\x18\n \x01(\x03\x12\x11\n\tcommitted\x18\x0b \x01(\x03\x12\x0e\n\x06\x62uffer\x18\x0c \x01(\x03\x12\x14\n\x0cstale_buffer\x18\r \x01(\x03\x12\x11\n\tavailable\x18\x0e \x01(\x03\x12\x11\n\tshortfall\x18\x0f \x01(\x03\x12\x15\n\rlow_threshold\x18\x10 \x01(\x03\x12)\n\x06\x61lerts\x18\x11 \x03(\x0e\x32\x19.fulfilment.v1.StockAlert\x12\x0e\n\x06\x64\x65mand\x18\x12 \x01(\x03\x12\x17\n\ncover_days\x18\x13 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x61waited\x18\x14 \x01(\x03\x12\x0c\n\x04kept\x18\x15 \x01(\x03\x42\r\n\x0b_cover_days\"y\n\x19ListStockMovementsRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"x\n\x1aListStockMovementsResponse\x12/\n\tmovements\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.StockMovement\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xd1\x01\n\rStockMovement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\x12\n\x05units\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x64\x65lta\x18\x04 \x01(\x03\x12\x11\n\tavailable\x18\x05 \x01(\x03\x12\x16\n\x0ereservation_id\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12&\n\x02\x61t\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_units\"\x8c\x01\n\x13ListListingsRequest\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12,\n\x06\x66ilter\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.ListingFilter\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"k\n\x14ListListingsResponse\x12(\n\x08listings\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.Listing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xdd\x01\n\x07Listing\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x0e\n\x06listed\x18\x02 \x01(\x08\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tsuppliers\x18\x04 \x01(\x05\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x07\x61gainst\x18\x06 \x03(\x0b\x32#.fulfilment.v1.Listing.AgainstEntry\x1a.\n\x0c\x41gainstEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xa6\x01\n\nStockAlert\x12\x1b\n\x17STOCK_ALERT_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOCK_ALERT_LOW\x10\x01\x12\x1b\n\x17STOCK_ALERT_RUNNING_OUT\x10\x02\x12\x18\n\x14STOCK_ALERT_SOLD_OUT\x10\x03\x12\x15\n\x11STOCK_ALERT_STALE\x10\x04\x12\x18\n\x14STOCK_ALERT_OVERSOLD\x10\x05*g\n\rListingFilter\x12\x1e\n\x1aLISTING_FILTER_UNSPECIFIED\x10\x00\x12\x19\n\x15LISTING_FILTER_LISTED\x10\x01\x12\x1b\n\x17LISTING_FILTER_DELISTED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fulfilment/v1/stock_levels.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n\x16ListStockLevelsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12)\n\x06\x61lerts\x18\x03 \x03(\x0e\x32\x19.fulfilment.v1.StockAlert\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"{\n\x17ListStockLevelsResponse\x12/\n\x06levels\x18\x01 \x03(\x0b\x32\x1f.fulfilment.v1.StockLevelReport\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9c\x04\n\x10StockLevelReport\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0f\n\x07tracked\x18\x03 \x01(\x08\x12\x10\n\x08quantity\x18\x04 \x01(\x03\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x05 \x01(\x03\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08stale_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bstale_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\trestocked\x18\t \x01(\x03\x12\x0c\n\x04held\x18\n \x01(\x03\x12\x11\n\tcommitted\x18\x0b \x01(\x03\x12\x0e\n\x06\x62uffer\x18\x0c \x01(\x03\x12\x14\n\x0cstale_buffer\x18\r \x01(\x03\x12\x11\n\tavailable\x18\x0e \x01(\x03\x12\x11\n\tshortfall\x18\x0f \x01(\x03\x12\x15\n\rlow_threshold\x18\x10 \x01(\x03\x12)\n\x06\x61lerts\x18\x11 \x03(\x0e\x32\x19.fulfilment.v1.StockAlert\x12\x0e\n\x06\x64\x65mand\x18\x12 \x01(\x03\x12\x17\n\ncover_days\x18\x13 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x61waited\x18\x14 \x01(\x03\x12\x0c\n\x04kept\x18\x15 \x01(\x03\x42\r\n\x0b_cover_days\"\x85\x01\n\x19ListStockMovementsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"~\n\x1aListStockMovementsResponse\x12/\n\tmovements\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.StockMovement\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xe9\x01\n\rStockMovement\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x12\n\x04what\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x05units\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05\x64\x65lta\x18\x04 \x01(\x03\x12\x11\n\tavailable\x18\x05 \x01(\x03\x12\x1c\n\x0ereservation_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06reason\x18\x08 \x01(\tB\x04\xc8\xbd\x18\t\x12&\n\x02\x61t\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_units\"\x92\x01\n\x13ListListingsRequest\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12,\n\x06\x66ilter\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.ListingFilter\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"q\n\x14ListListingsResponse\x12(\n\x08listings\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.Listing\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xe9\x01\n\x07Listing\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0e\n\x06listed\x18\x02 \x01(\x08\x12\x11\n\tavailable\x18\x03 \x01(\x03\x12\x11\n\tsuppliers\x18\x04 \x01(\x05\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x07\x61gainst\x18\x06 \x03(\x0b\x32#.fulfilment.v1.Listing.AgainstEntryB\x04\xc8\xbd\x18\x04\x1a.\n\x0c\x41gainstEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xa6\x01\n\nStockAlert\x12\x1b\n\x17STOCK_ALERT_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTOCK_ALERT_LOW\x10\x01\x12\x1b\n\x17STOCK_ALERT_RUNNING_OUT\x10\x02\x12\x18\n\x14STOCK_ALERT_SOLD_OUT\x10\x03\x12\x15\n\x11STOCK_ALERT_STALE\x10\x04\x12\x18\n\x14STOCK_ALERT_OVERSOLD\x10\x05*g\n\rListingFilter\x12\x1e\n\x1aLISTING_FILTER_UNSPECIFIED\x10\x00\x12\x19\n\x15LISTING_FILTER_LISTED\x10\x01\x12\x1b\n\x17LISTING_FILTER_DELISTED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.stock_levels_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTSTOCKLEVELSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTSTOCKLEVELSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTSTOCKLEVELSREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_LISTSTOCKLEVELSREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTOCKLEVELSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTSTOCKLEVELSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKLEVELREPORT'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_STOCKLEVELREPORT'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKLEVELREPORT'].fields_by_name['sku']._loaded_options = None
+  _globals['_STOCKLEVELREPORT'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTOCKMOVEMENTSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTSTOCKMOVEMENTSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTSTOCKMOVEMENTSREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_LISTSTOCKMOVEMENTSREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKMOVEMENT'].fields_by_name['what']._loaded_options = None
+  _globals['_STOCKMOVEMENT'].fields_by_name['what']._serialized_options = b'\310\275\030\004'
+  _globals['_STOCKMOVEMENT'].fields_by_name['reservation_id']._loaded_options = None
+  _globals['_STOCKMOVEMENT'].fields_by_name['reservation_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKMOVEMENT'].fields_by_name['order_id']._loaded_options = None
+  _globals['_STOCKMOVEMENT'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKMOVEMENT'].fields_by_name['reason']._loaded_options = None
+  _globals['_STOCKMOVEMENT'].fields_by_name['reason']._serialized_options = b'\310\275\030\t'
+  _globals['_LISTLISTINGSREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_LISTLISTINGSREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTLISTINGSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTLISTINGSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_LISTING_AGAINSTENTRY']._loaded_options = None
   _globals['_LISTING_AGAINSTENTRY']._serialized_options = b'8\001'
-  _globals['_STOCKALERT']._serialized_start=1860
-  _globals['_STOCKALERT']._serialized_end=2026
-  _globals['_LISTINGFILTER']._serialized_start=2028
-  _globals['_LISTINGFILTER']._serialized_end=2131
-  _globals['_LISTSTOCKLEVELSREQUEST']._serialized_start=113
-  _globals['_LISTSTOCKLEVELSREQUEST']._serialized_end=274
-  _globals['_LISTSTOCKLEVELSRESPONSE']._serialized_start=276
-  _globals['_LISTSTOCKLEVELSRESPONSE']._serialized_end=393
-  _globals['_STOCKLEVELREPORT']._serialized_start=396
-  _globals['_STOCKLEVELREPORT']._serialized_end=924
-  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_start=926
-  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_end=1047
-  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_start=1049
-  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_end=1169
-  _globals['_STOCKMOVEMENT']._serialized_start=1172
-  _globals['_STOCKMOVEMENT']._serialized_end=1381
-  _globals['_LISTLISTINGSREQUEST']._serialized_start=1384
-  _globals['_LISTLISTINGSREQUEST']._serialized_end=1524
-  _globals['_LISTLISTINGSRESPONSE']._serialized_start=1526
-  _globals['_LISTLISTINGSRESPONSE']._serialized_end=1633
-  _globals['_LISTING']._serialized_start=1636
-  _globals['_LISTING']._serialized_end=1857
-  _globals['_LISTING_AGAINSTENTRY']._serialized_start=1811
-  _globals['_LISTING_AGAINSTENTRY']._serialized_end=1857
+  _globals['_LISTING'].fields_by_name['sku']._loaded_options = None
+  _globals['_LISTING'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTING'].fields_by_name['against']._loaded_options = None
+  _globals['_LISTING'].fields_by_name['against']._serialized_options = b'\310\275\030\004'
+  _globals['_STOCKALERT']._serialized_start=1986
+  _globals['_STOCKALERT']._serialized_end=2152
+  _globals['_LISTINGFILTER']._serialized_start=2154
+  _globals['_LISTINGFILTER']._serialized_end=2257
+  _globals['_LISTSTOCKLEVELSREQUEST']._serialized_start=142
+  _globals['_LISTSTOCKLEVELSREQUEST']._serialized_end=315
+  _globals['_LISTSTOCKLEVELSRESPONSE']._serialized_start=317
+  _globals['_LISTSTOCKLEVELSRESPONSE']._serialized_end=440
+  _globals['_STOCKLEVELREPORT']._serialized_start=443
+  _globals['_STOCKLEVELREPORT']._serialized_end=983
+  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_start=986
+  _globals['_LISTSTOCKMOVEMENTSREQUEST']._serialized_end=1119
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_start=1121
+  _globals['_LISTSTOCKMOVEMENTSRESPONSE']._serialized_end=1247
+  _globals['_STOCKMOVEMENT']._serialized_start=1250
+  _globals['_STOCKMOVEMENT']._serialized_end=1483
+  _globals['_LISTLISTINGSREQUEST']._serialized_start=1486
+  _globals['_LISTLISTINGSREQUEST']._serialized_end=1632
+  _globals['_LISTLISTINGSRESPONSE']._serialized_start=1634
+  _globals['_LISTLISTINGSRESPONSE']._serialized_end=1747
+  _globals['_LISTING']._serialized_start=1750
+  _globals['_LISTING']._serialized_end=1983
+  _globals['_LISTING_AGAINSTENTRY']._serialized_start=1937
+  _globals['_LISTING_AGAINSTENTRY']._serialized_end=1983
 # @@protoc_insertion_point(module_scope)

@@ -23,39 +23,50 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/stock.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x04Item\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\"\xf4\x01\n\x11RecordFeedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15includes_orders_up_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x10SetBufferRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x03 \x01(\x05\"\x8e\x01\n\x1bSetLowStockThresholdRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x12\n\x05units\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_units\"=\n\tItemUnits\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x02 \x01(\x05\"\xae\x01\n\x0eReserveRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.ItemUnits\x12+\n\x08hold_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb6\x01\n\x18\x45xtendReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x19ReleaseReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\"G\n\x0fGetStockRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x10GetStockResponse\x12)\n\x06levels\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x91\x03\n\nStockLevel\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x0f\n\x07tracked\x18\x02 \x01(\x08\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x06 \x01(\x03\x12\x11\n\tcommitted\x18\x07 \x01(\x03\x12\x0e\n\x06\x62uffer\x18\x08 \x01(\x05\x12\x11\n\tavailable\x18\t \x01(\x03\x12\x11\n\trestocked\x18\n \x01(\x03\x12\x14\n\x0cstale_buffer\x18\x0b \x01(\x03\x12/\n\x0bstale_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08stale_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tshortfall\x18\x0e \x01(\x03\x12\x0f\n\x07\x61waited\x18\x0f \x01(\x03\x12\x0c\n\x04kept\x18\x10 \x01(\x03\x32\xb5\x04\n\x0cStockService\x12\x46\n\nRecordFeed\x12 .fulfilment.v1.RecordFeedRequest\x1a\x16.fulfilment.v1.Receipt\x12\x44\n\tSetBuffer\x12\x1f.fulfilment.v1.SetBufferRequest\x1a\x16.fulfilment.v1.Receipt\x12Z\n\x14SetLowStockThreshold\x12*.fulfilment.v1.SetLowStockThresholdRequest\x1a\x16.fulfilment.v1.Receipt\x12@\n\x07Reserve\x12\x1d.fulfilment.v1.ReserveRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11\x45xtendReservation\x12\'.fulfilment.v1.ExtendReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12V\n\x12ReleaseReservation\x12(.fulfilment.v1.ReleaseReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12K\n\x08GetStock\x12\x1e.fulfilment.v1.GetStockRequest\x1a\x1f.fulfilment.v1.GetStockResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/stock.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x04Item\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\"\xf4\x01\n\x11RecordFeedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15includes_orders_up_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x10SetBufferRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x03 \x01(\x05\"\x8e\x01\n\x1bSetLowStockThresholdRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x12\n\x05units\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_units\"=\n\tItemUnits\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x02 \x01(\x05\"\xb4\x01\n\x0eReserveRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x1c\n\x0ereservation_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.ItemUnits\x12+\n\x08hold_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xbc\x01\n\x18\x45xtendReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x1c\n\x0ereservation_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x19ReleaseReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x1c\n\x0ereservation_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\"G\n\x0fGetStockRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x10GetStockResponse\x12)\n\x06levels\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\x91\x03\n\nStockLevel\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x0f\n\x07tracked\x18\x02 \x01(\x08\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x06 \x01(\x03\x12\x11\n\tcommitted\x18\x07 \x01(\x03\x12\x0e\n\x06\x62uffer\x18\x08 \x01(\x05\x12\x11\n\tavailable\x18\t \x01(\x03\x12\x11\n\trestocked\x18\n \x01(\x03\x12\x14\n\x0cstale_buffer\x18\x0b \x01(\x03\x12/\n\x0bstale_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08stale_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tshortfall\x18\x0e \x01(\x03\x12\x0f\n\x07\x61waited\x18\x0f \x01(\x03\x12\x0c\n\x04kept\x18\x10 \x01(\x03\x32\xb5\x04\n\x0cStockService\x12\x46\n\nRecordFeed\x12 .fulfilment.v1.RecordFeedRequest\x1a\x16.fulfilment.v1.Receipt\x12\x44\n\tSetBuffer\x12\x1f.fulfilment.v1.SetBufferRequest\x1a\x16.fulfilment.v1.Receipt\x12Z\n\x14SetLowStockThreshold\x12*.fulfilment.v1.SetLowStockThresholdRequest\x1a\x16.fulfilment.v1.Receipt\x12@\n\x07Reserve\x12\x1d.fulfilment.v1.ReserveRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11\x45xtendReservation\x12\'.fulfilment.v1.ExtendReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12V\n\x12ReleaseReservation\x12(.fulfilment.v1.ReleaseReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12K\n\x08GetStock\x12\x1e.fulfilment.v1.GetStockRequest\x1a\x1f.fulfilment.v1.GetStockResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.stock_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ITEM']._serialized_start=137
-  _globals['_ITEM']._serialized_end=177
-  _globals['_RECORDFEEDREQUEST']._serialized_start=180
-  _globals['_RECORDFEEDREQUEST']._serialized_end=424
-  _globals['_SETBUFFERREQUEST']._serialized_start=426
-  _globals['_SETBUFFERREQUEST']._serialized_end=542
-  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_start=545
-  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_end=687
-  _globals['_ITEMUNITS']._serialized_start=689
-  _globals['_ITEMUNITS']._serialized_end=750
-  _globals['_RESERVEREQUEST']._serialized_start=753
-  _globals['_RESERVEREQUEST']._serialized_end=927
-  _globals['_EXTENDRESERVATIONREQUEST']._serialized_start=930
-  _globals['_EXTENDRESERVATIONREQUEST']._serialized_end=1112
-  _globals['_RELEASERESERVATIONREQUEST']._serialized_start=1115
-  _globals['_RELEASERESERVATIONREQUEST']._serialized_end=1250
-  _globals['_GETSTOCKREQUEST']._serialized_start=1252
-  _globals['_GETSTOCKREQUEST']._serialized_end=1323
-  _globals['_GETSTOCKRESPONSE']._serialized_start=1325
-  _globals['_GETSTOCKRESPONSE']._serialized_end=1404
-  _globals['_STOCKLEVEL']._serialized_start=1407
-  _globals['_STOCKLEVEL']._serialized_end=1808
-  _globals['_STOCKSERVICE']._serialized_start=1811
-  _globals['_STOCKSERVICE']._serialized_end=2376
+  _globals['_ITEM'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ITEM'].fields_by_name['sku']._loaded_options = None
+  _globals['_ITEM'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_RESERVEREQUEST'].fields_by_name['reservation_id']._loaded_options = None
+  _globals['_RESERVEREQUEST'].fields_by_name['reservation_id']._serialized_options = b'\310\275\030\003'
+  _globals['_EXTENDRESERVATIONREQUEST'].fields_by_name['reservation_id']._loaded_options = None
+  _globals['_EXTENDRESERVATIONREQUEST'].fields_by_name['reservation_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RELEASERESERVATIONREQUEST'].fields_by_name['reservation_id']._loaded_options = None
+  _globals['_RELEASERESERVATIONREQUEST'].fields_by_name['reservation_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ITEM']._serialized_start=166
+  _globals['_ITEM']._serialized_end=218
+  _globals['_RECORDFEEDREQUEST']._serialized_start=221
+  _globals['_RECORDFEEDREQUEST']._serialized_end=465
+  _globals['_SETBUFFERREQUEST']._serialized_start=467
+  _globals['_SETBUFFERREQUEST']._serialized_end=583
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_start=586
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_end=728
+  _globals['_ITEMUNITS']._serialized_start=730
+  _globals['_ITEMUNITS']._serialized_end=791
+  _globals['_RESERVEREQUEST']._serialized_start=794
+  _globals['_RESERVEREQUEST']._serialized_end=974
+  _globals['_EXTENDRESERVATIONREQUEST']._serialized_start=977
+  _globals['_EXTENDRESERVATIONREQUEST']._serialized_end=1165
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_start=1168
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_end=1309
+  _globals['_GETSTOCKREQUEST']._serialized_start=1311
+  _globals['_GETSTOCKREQUEST']._serialized_end=1382
+  _globals['_GETSTOCKRESPONSE']._serialized_start=1384
+  _globals['_GETSTOCKRESPONSE']._serialized_end=1463
+  _globals['_STOCKLEVEL']._serialized_start=1466
+  _globals['_STOCKLEVEL']._serialized_end=1867
+  _globals['_STOCKSERVICE']._serialized_start=1870
+  _globals['_STOCKSERVICE']._serialized_end=2435
 # @@protoc_insertion_point(module_scope)

@@ -23,40 +23,75 @@ _sym_db = _symbol_database.Default()
 
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/stock_ups.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\x16ProposeStockUpsRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13growth_basis_points\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x42\x16\n\x14_growth_basis_points\"w\n\x17ProposeStockUpsResponse\x12\x31\n\tproposals\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.StockUpProposal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"e\n\x0fStockUpProposal\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65mand\x18\x03 \x01(\x03\x12\x13\n\x0bwindow_days\x18\x04 \x01(\x05\x12\x11\n\tavailable\x18\x05 \x01(\x03\"\x8b\x02\n\x11\x41skStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x13\n\x0bstock_up_id\x18\x02 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\r\n\x05units\x18\x05 \x01(\x05\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbd\x01\n\x14\x41nswerStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x13\n\x0bstock_up_id\x18\x02 \x01(\t\x12\r\n\x05units\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x16WithdrawStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x13\n\x0bstock_up_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11GetStockUpRequest\x12\x13\n\x0bstock_up_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"P\n\x12GetStockUpResponse\x12(\n\x08stock_up\x18\x01 \x01(\x0b\x32\x16.fulfilment.v1.StockUp\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xd5\x03\n\x07StockUp\x12\x13\n\x0bstock_up_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.StockUpState\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12\x0b\n\x03sku\x18\x04 \x01(\t\x12\r\n\x05units\x18\x05 \x01(\x05\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61sked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ranswer_missed\x18\t \x01(\x08\x12/\n\x0b\x61nswered_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07secured\x18\x0b \x01(\x05\x12)\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05shown\x18\r \x01(\x03\x12,\n\x08shown_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0f \x01(\x03\"\xa0\x01\n\x13ListStockUpsRequest\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.fulfilment.v1.StockUpState\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"l\n\x14ListStockUpsResponse\x12)\n\tstock_ups\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.StockUp\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03*\xf8\x01\n\x0cStockUpState\x12\x1e\n\x1aSTOCK_UP_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14STOCK_UP_STATE_ASKED\x10\x01\x12\x1a\n\x16STOCK_UP_STATE_SECURED\x10\x02\x12!\n\x1dSTOCK_UP_STATE_PARTLY_SECURED\x10\x03\x12\x1b\n\x17STOCK_UP_STATE_DECLINED\x10\x04\x12\x17\n\x13STOCK_UP_STATE_KEPT\x10\x05\x12\x1b\n\x17STOCK_UP_STATE_NOT_KEPT\x10\x06\x12\x1c\n\x18STOCK_UP_STATE_WITHDRAWN\x10\x07\x32\x86\x04\n\x0eStockUpService\x12`\n\x0fProposeStockUps\x12%.fulfilment.v1.ProposeStockUpsRequest\x1a&.fulfilment.v1.ProposeStockUpsResponse\x12\x46\n\nAskStockUp\x12 .fulfilment.v1.AskStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12L\n\rAnswerStockUp\x12#.fulfilment.v1.AnswerStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12P\n\x0fWithdrawStockUp\x12%.fulfilment.v1.WithdrawStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12Q\n\nGetStockUp\x12 .fulfilment.v1.GetStockUpRequest\x1a!.fulfilment.v1.GetStockUpResponse\x12W\n\x0cListStockUps\x12\".fulfilment.v1.ListStockUpsRequest\x1a#.fulfilment.v1.ListStockUpsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/stock_ups.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x01\n\x16ProposeStockUpsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x13growth_basis_points\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x42\x16\n\x14_growth_basis_points\"}\n\x17ProposeStockUpsResponse\x12\x31\n\tproposals\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.StockUpProposal\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"k\n\x0fStockUpProposal\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\r\n\x05units\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65mand\x18\x03 \x01(\x03\x12\x13\n\x0bwindow_days\x18\x04 \x01(\x05\x12\x11\n\tavailable\x18\x05 \x01(\x03\"\x9d\x02\n\x11\x41skStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x19\n\x0bstock_up_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\r\n\x05units\x18\x05 \x01(\x05\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x01\n\x14\x41nswerStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x19\n\x0bstock_up_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\r\n\x05units\x18\x03 \x01(\x05\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x16WithdrawStockUpRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x19\n\x0bstock_up_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x01\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x11GetStockUpRequest\x12\x19\n\x0bstock_up_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"P\n\x12GetStockUpResponse\x12(\n\x08stock_up\x18\x01 \x01(\x0b\x32\x16.fulfilment.v1.StockUp\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xe7\x03\n\x07StockUp\x12\x19\n\x0bstock_up_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.StockUpState\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\r\n\x05units\x18\x05 \x01(\x05\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61sked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tanswer_by\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\ranswer_missed\x18\t \x01(\x08\x12/\n\x0b\x61nswered_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07secured\x18\x0b \x01(\x05\x12)\n\x05since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05shown\x18\r \x01(\x03\x12,\n\x08shown_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0f \x01(\x03\"\xac\x01\n\x13ListStockUpsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.fulfilment.v1.StockUpState\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"r\n\x14ListStockUpsResponse\x12)\n\tstock_ups\x18\x01 \x03(\x0b\x32\x16.fulfilment.v1.StockUp\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03*\xf8\x01\n\x0cStockUpState\x12\x1e\n\x1aSTOCK_UP_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14STOCK_UP_STATE_ASKED\x10\x01\x12\x1a\n\x16STOCK_UP_STATE_SECURED\x10\x02\x12!\n\x1dSTOCK_UP_STATE_PARTLY_SECURED\x10\x03\x12\x1b\n\x17STOCK_UP_STATE_DECLINED\x10\x04\x12\x17\n\x13STOCK_UP_STATE_KEPT\x10\x05\x12\x1b\n\x17STOCK_UP_STATE_NOT_KEPT\x10\x06\x12\x1c\n\x18STOCK_UP_STATE_WITHDRAWN\x10\x07\x32\x86\x04\n\x0eStockUpService\x12`\n\x0fProposeStockUps\x12%.fulfilment.v1.ProposeStockUpsRequest\x1a&.fulfilment.v1.ProposeStockUpsResponse\x12\x46\n\nAskStockUp\x12 .fulfilment.v1.AskStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12L\n\rAnswerStockUp\x12#.fulfilment.v1.AnswerStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12P\n\x0fWithdrawStockUp\x12%.fulfilment.v1.WithdrawStockUpRequest\x1a\x16.fulfilment.v1.Receipt\x12Q\n\nGetStockUp\x12 .fulfilment.v1.GetStockUpRequest\x1a!.fulfilment.v1.GetStockUpResponse\x12W\n\x0cListStockUps\x12\".fulfilment.v1.ListStockUpsRequest\x1a#.fulfilment.v1.ListStockUpsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.stock_ups_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOCKUPSTATE']._serialized_start=2057
-  _globals['_STOCKUPSTATE']._serialized_end=2305
-  _globals['_PROPOSESTOCKUPSREQUEST']._serialized_start=110
-  _globals['_PROPOSESTOCKUPSREQUEST']._serialized_end=329
-  _globals['_PROPOSESTOCKUPSRESPONSE']._serialized_start=331
-  _globals['_PROPOSESTOCKUPSRESPONSE']._serialized_end=450
-  _globals['_STOCKUPPROPOSAL']._serialized_start=452
-  _globals['_STOCKUPPROPOSAL']._serialized_end=553
-  _globals['_ASKSTOCKUPREQUEST']._serialized_start=556
-  _globals['_ASKSTOCKUPREQUEST']._serialized_end=823
-  _globals['_ANSWERSTOCKUPREQUEST']._serialized_start=826
-  _globals['_ANSWERSTOCKUPREQUEST']._serialized_end=1015
-  _globals['_WITHDRAWSTOCKUPREQUEST']._serialized_start=1018
-  _globals['_WITHDRAWSTOCKUPREQUEST']._serialized_end=1167
-  _globals['_GETSTOCKUPREQUEST']._serialized_start=1169
-  _globals['_GETSTOCKUPREQUEST']._serialized_end=1227
-  _globals['_GETSTOCKUPRESPONSE']._serialized_start=1229
-  _globals['_GETSTOCKUPRESPONSE']._serialized_end=1309
-  _globals['_STOCKUP']._serialized_start=1312
-  _globals['_STOCKUP']._serialized_end=1781
-  _globals['_LISTSTOCKUPSREQUEST']._serialized_start=1784
-  _globals['_LISTSTOCKUPSREQUEST']._serialized_end=1944
-  _globals['_LISTSTOCKUPSRESPONSE']._serialized_start=1946
-  _globals['_LISTSTOCKUPSRESPONSE']._serialized_end=2054
-  _globals['_STOCKUPSERVICE']._serialized_start=2308
-  _globals['_STOCKUPSERVICE']._serialized_end=2826
+  _globals['_PROPOSESTOCKUPSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_PROPOSESTOCKUPSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_PROPOSESTOCKUPSREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_PROPOSESTOCKUPSREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_PROPOSESTOCKUPSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_PROPOSESTOCKUPSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKUPPROPOSAL'].fields_by_name['sku']._loaded_options = None
+  _globals['_STOCKUPPROPOSAL'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['stock_up_id']._loaded_options = None
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['stock_up_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_ASKSTOCKUPREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_ANSWERSTOCKUPREQUEST'].fields_by_name['stock_up_id']._loaded_options = None
+  _globals['_ANSWERSTOCKUPREQUEST'].fields_by_name['stock_up_id']._serialized_options = b'\310\275\030\003'
+  _globals['_WITHDRAWSTOCKUPREQUEST'].fields_by_name['stock_up_id']._loaded_options = None
+  _globals['_WITHDRAWSTOCKUPREQUEST'].fields_by_name['stock_up_id']._serialized_options = b'\310\275\030\003'
+  _globals['_WITHDRAWSTOCKUPREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_WITHDRAWSTOCKUPREQUEST'].fields_by_name['reason']._serialized_options = b'\310\275\030\001'
+  _globals['_GETSTOCKUPREQUEST'].fields_by_name['stock_up_id']._loaded_options = None
+  _globals['_GETSTOCKUPREQUEST'].fields_by_name['stock_up_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKUP'].fields_by_name['stock_up_id']._loaded_options = None
+  _globals['_STOCKUP'].fields_by_name['stock_up_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKUP'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_STOCKUP'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKUP'].fields_by_name['sku']._loaded_options = None
+  _globals['_STOCKUP'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTOCKUPSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTSTOCKUPSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTSTOCKUPSREQUEST'].fields_by_name['sku']._loaded_options = None
+  _globals['_LISTSTOCKUPSREQUEST'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
+  _globals['_LISTSTOCKUPSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTSTOCKUPSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_STOCKUPSTATE']._serialized_start=2188
+  _globals['_STOCKUPSTATE']._serialized_end=2436
+  _globals['_PROPOSESTOCKUPSREQUEST']._serialized_start=139
+  _globals['_PROPOSESTOCKUPSREQUEST']._serialized_end=370
+  _globals['_PROPOSESTOCKUPSRESPONSE']._serialized_start=372
+  _globals['_PROPOSESTOCKUPSRESPONSE']._serialized_end=497
+  _globals['_STOCKUPPROPOSAL']._serialized_start=499
+  _globals['_STOCKUPPROPOSAL']._serialized_end=606
+  _globals['_ASKSTOCKUPREQUEST']._serialized_start=609
+  _globals['_ASKSTOCKUPREQUEST']._serialized_end=894
+  _globals['_ANSWERSTOCKUPREQUEST']._serialized_start=897
+  _globals['_ANSWERSTOCKUPREQUEST']._serialized_end=1092
+  _globals['_WITHDRAWSTOCKUPREQUEST']._serialized_start=1095
+  _globals['_WITHDRAWSTOCKUPREQUEST']._serialized_end=1256
+  _globals['_GETSTOCKUPREQUEST']._serialized_start=1258
+  _globals['_GETSTOCKUPREQUEST']._serialized_end=1322
+  _globals['_GETSTOCKUPRESPONSE']._serialized_start=1324
+  _globals['_GETSTOCKUPRESPONSE']._serialized_end=1404
+  _globals['_STOCKUP']._serialized_start=1407
+  _globals['_STOCKUP']._serialized_end=1894
+  _globals['_LISTSTOCKUPSREQUEST']._serialized_start=1897
+  _globals['_LISTSTOCKUPSREQUEST']._serialized_end=2069
+  _globals['_LISTSTOCKUPSRESPONSE']._serialized_start=2071
+  _globals['_LISTSTOCKUPSRESPONSE']._serialized_end=2185
+  _globals['_STOCKUPSERVICE']._serialized_start=2439
+  _globals['_STOCKUPSERVICE']._serialized_end=2957
 # @@protoc_insertion_point(module_scope)

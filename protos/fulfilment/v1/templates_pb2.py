@@ -24,36 +24,71 @@ _sym_db = _symbol_database.Default()
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import messages_pb2 as fulfilment_dot_v1_dot_messages__pb2
+from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/templates.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1c\x66ulfilment/v1/messages.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\x12PutTemplateRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\"\x85\x01\n\x17WithdrawTemplateRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08language\x18\x03 \x01(\t\"\x80\x01\n\x12GetTemplateRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03own\x18\x04 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"\x85\x01\n\x13GetTemplateResponse\x12\x30\n\x08template\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12*\n\x05names\x18\x02 \x03(\x0b\x32\x1b.fulfilment.v1.TemplateName\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xce\x01\n\x0fMessageTemplate\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03own\x18\x04 \x01(\x08\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\t\x12\x12\n\nwritten_by\x18\x07 \x01(\t\x12.\n\nwritten_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"-\n\x0cTemplateName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65xample\x18\x02 \x01(\t\"\x8e\x01\n\x14ListTemplatesRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08own_only\x18\x02 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"u\n\x15ListTemplatesResponse\x12\x31\n\ttemplates\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x94\x01\n\x15PreviewMessageRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x10\n\x08order_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\t\"\x83\x01\n\x16PreviewMessageResponse\x12%\n\x06letter\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Letter\x12\x30\n\x08template\x18\x02 \x01(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12\x10\n\x08position\x18\x03 \x01(\x03\x32\xc0\x03\n\x0fTemplateService\x12H\n\x0bPutTemplate\x12!.fulfilment.v1.PutTemplateRequest\x1a\x16.fulfilment.v1.Receipt\x12R\n\x10WithdrawTemplate\x12&.fulfilment.v1.WithdrawTemplateRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x0bGetTemplate\x12!.fulfilment.v1.GetTemplateRequest\x1a\".fulfilment.v1.GetTemplateResponse\x12Z\n\rListTemplates\x12#.fulfilment.v1.ListTemplatesRequest\x1a$.fulfilment.v1.ListTemplatesResponse\x12]\n\x0ePreviewMessage\x12$.fulfilment.v1.PreviewMessageRequest\x1a%.fulfilment.v1.PreviewMessageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66ulfilment/v1/templates.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1c\x66ulfilment/v1/messages.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x01\n\x12PutTemplateRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x16\n\x08language\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x12\n\x04\x62ody\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x06\"\x8b\x01\n\x17WithdrawTemplateRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x16\n\x08language\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\"\x86\x01\n\x12GetTemplateRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x16\n\x08language\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03own\x18\x04 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"\x85\x01\n\x13GetTemplateResponse\x12\x30\n\x08template\x18\x01 \x01(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12*\n\x05names\x18\x02 \x03(\x0b\x32\x1b.fulfilment.v1.TemplateName\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xe6\x01\n\x0fMessageTemplate\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x16\n\x08language\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x0b\n\x03own\x18\x04 \x01(\x08\x12\x15\n\x07subject\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x12\n\x04\x62ody\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x18\n\nwritten_by\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12.\n\nwritten_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x0cTemplateName\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x65xample\x18\x02 \x01(\tB\x04\xc8\xbd\x18\t\"\x8e\x01\n\x14ListTemplatesRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x10\n\x08own_only\x18\x02 \x01(\x08\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12(\n\x04page\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"{\n\x15ListTemplatesResponse\x12\x31\n\ttemplates\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xb2\x01\n\x15PreviewMessageRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.fulfilment.v1.MessageKind\x12\x16\n\x08language\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x16\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07subject\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x06\x12\x12\n\x04\x62ody\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x06\"\x83\x01\n\x16PreviewMessageResponse\x12%\n\x06letter\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Letter\x12\x30\n\x08template\x18\x02 \x01(\x0b\x32\x1e.fulfilment.v1.MessageTemplate\x12\x10\n\x08position\x18\x03 \x01(\x03\x32\xc0\x03\n\x0fTemplateService\x12H\n\x0bPutTemplate\x12!.fulfilment.v1.PutTemplateRequest\x1a\x16.fulfilment.v1.Receipt\x12R\n\x10WithdrawTemplate\x12&.fulfilment.v1.WithdrawTemplateRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x0bGetTemplate\x12!.fulfilment.v1.GetTemplateRequest\x1a\".fulfilment.v1.GetTemplateResponse\x12Z\n\rListTemplates\x12#.fulfilment.v1.ListTemplatesRequest\x1a$.fulfilment.v1.ListTemplatesResponse\x12]\n\x0ePreviewMessage\x12$.fulfilment.v1.PreviewMessageRequest\x1a%.fulfilment.v1.PreviewMessageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.templates_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PUTTEMPLATEREQUEST']._serialized_start=140
-  _globals['_PUTTEMPLATEREQUEST']._serialized_end=299
-  _globals['_WITHDRAWTEMPLATEREQUEST']._serialized_start=302
-  _globals['_WITHDRAWTEMPLATEREQUEST']._serialized_end=435
-  _globals['_GETTEMPLATEREQUEST']._serialized_start=438
-  _globals['_GETTEMPLATEREQUEST']._serialized_end=566
-  _globals['_GETTEMPLATERESPONSE']._serialized_start=569
-  _globals['_GETTEMPLATERESPONSE']._serialized_end=702
-  _globals['_MESSAGETEMPLATE']._serialized_start=705
-  _globals['_MESSAGETEMPLATE']._serialized_end=911
-  _globals['_TEMPLATENAME']._serialized_start=913
-  _globals['_TEMPLATENAME']._serialized_end=958
-  _globals['_LISTTEMPLATESREQUEST']._serialized_start=961
-  _globals['_LISTTEMPLATESREQUEST']._serialized_end=1103
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=1105
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=1222
-  _globals['_PREVIEWMESSAGEREQUEST']._serialized_start=1225
-  _globals['_PREVIEWMESSAGEREQUEST']._serialized_end=1373
-  _globals['_PREVIEWMESSAGERESPONSE']._serialized_start=1376
-  _globals['_PREVIEWMESSAGERESPONSE']._serialized_end=1507
-  _globals['_TEMPLATESERVICE']._serialized_start=1510
-  _globals['_TEMPLATESERVICE']._serialized_end=1958
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['language']._loaded_options = None
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['language']._serialized_options = b'\310\275\030\004'
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['subject']._serialized_options = b'\310\275\030\006'
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_PUTTEMPLATEREQUEST'].fields_by_name['body']._serialized_options = b'\310\275\030\006'
+  _globals['_WITHDRAWTEMPLATEREQUEST'].fields_by_name['language']._loaded_options = None
+  _globals['_WITHDRAWTEMPLATEREQUEST'].fields_by_name['language']._serialized_options = b'\310\275\030\004'
+  _globals['_GETTEMPLATEREQUEST'].fields_by_name['language']._loaded_options = None
+  _globals['_GETTEMPLATEREQUEST'].fields_by_name['language']._serialized_options = b'\310\275\030\004'
+  _globals['_MESSAGETEMPLATE'].fields_by_name['language']._loaded_options = None
+  _globals['_MESSAGETEMPLATE'].fields_by_name['language']._serialized_options = b'\310\275\030\004'
+  _globals['_MESSAGETEMPLATE'].fields_by_name['subject']._loaded_options = None
+  _globals['_MESSAGETEMPLATE'].fields_by_name['subject']._serialized_options = b'\310\275\030\006'
+  _globals['_MESSAGETEMPLATE'].fields_by_name['body']._loaded_options = None
+  _globals['_MESSAGETEMPLATE'].fields_by_name['body']._serialized_options = b'\310\275\030\006'
+  _globals['_MESSAGETEMPLATE'].fields_by_name['written_by']._loaded_options = None
+  _globals['_MESSAGETEMPLATE'].fields_by_name['written_by']._serialized_options = b'\310\275\030\007'
+  _globals['_TEMPLATENAME'].fields_by_name['name']._loaded_options = None
+  _globals['_TEMPLATENAME'].fields_by_name['name']._serialized_options = b'\310\275\030\004'
+  _globals['_TEMPLATENAME'].fields_by_name['example']._loaded_options = None
+  _globals['_TEMPLATENAME'].fields_by_name['example']._serialized_options = b'\310\275\030\t'
+  _globals['_LISTTEMPLATESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTTEMPLATESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['language']._loaded_options = None
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['language']._serialized_options = b'\310\275\030\004'
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['reason']._serialized_options = b'\310\275\030\004'
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['subject']._serialized_options = b'\310\275\030\006'
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_PREVIEWMESSAGEREQUEST'].fields_by_name['body']._serialized_options = b'\310\275\030\006'
+  _globals['_PUTTEMPLATEREQUEST']._serialized_start=169
+  _globals['_PUTTEMPLATEREQUEST']._serialized_end=346
+  _globals['_WITHDRAWTEMPLATEREQUEST']._serialized_start=349
+  _globals['_WITHDRAWTEMPLATEREQUEST']._serialized_end=488
+  _globals['_GETTEMPLATEREQUEST']._serialized_start=491
+  _globals['_GETTEMPLATEREQUEST']._serialized_end=625
+  _globals['_GETTEMPLATERESPONSE']._serialized_start=628
+  _globals['_GETTEMPLATERESPONSE']._serialized_end=761
+  _globals['_MESSAGETEMPLATE']._serialized_start=764
+  _globals['_MESSAGETEMPLATE']._serialized_end=994
+  _globals['_TEMPLATENAME']._serialized_start=996
+  _globals['_TEMPLATENAME']._serialized_end=1053
+  _globals['_LISTTEMPLATESREQUEST']._serialized_start=1056
+  _globals['_LISTTEMPLATESREQUEST']._serialized_end=1198
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=1200
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=1323
+  _globals['_PREVIEWMESSAGEREQUEST']._serialized_start=1326
+  _globals['_PREVIEWMESSAGEREQUEST']._serialized_end=1504
+  _globals['_PREVIEWMESSAGERESPONSE']._serialized_start=1507
+  _globals['_PREVIEWMESSAGERESPONSE']._serialized_end=1638
+  _globals['_TEMPLATESERVICE']._serialized_start=1641
+  _globals['_TEMPLATESERVICE']._serialized_end=2089
 # @@protoc_insertion_point(module_scope)
