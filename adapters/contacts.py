@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
 
@@ -23,35 +23,62 @@ from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
 
 log = logging.getLogger("fulfilment.contacts")
 
-_ORDERS_OF = """
-    WITH given AS ({given}), people AS (
-        SELECT k.subject FROM given JOIN {schema}.ledger_keys AS k ON k.email = given.email
-        UNION SELECT k.subject FROM given JOIN {schema}.ledger_keys AS k ON k.phone = given.phone
-        UNION SELECT given.subject FROM given
-    )
-    SELECT DISTINCT k.bound_to FROM people JOIN {schema}.ledger_keys AS k USING (subject)
-    WHERE k.wrapped IS NOT NULL AND k.bound_to IS NOT NULL
-"""
-_CONTACTS = "SELECT %(email)s::text AS email, %(phone)s::text AS phone, '' AS subject"
-_OF_KEYS = """
-    SELECT email, phone, subject FROM {schema}.ledger_keys WHERE key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL
-"""
+_HELD = "SELECT key_id, subject, email, phone, coalesce(bound_to, '') FROM {schema}.ledger_keys WHERE "
+_BY_CONTACT = f"{_HELD} email = ANY(%(emails)s) UNION {_HELD} phone = ANY(%(phones)s)"
+_BY_SUBJECT = f"{_HELD} subject = ANY(%(subjects)s) AND wrapped IS NOT NULL"
+_BY_KEY = f"{_HELD} key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL"
+
+
+class Held(NamedTuple):
+    """A key that was not destroyed: whose it is, by which contacts the person is found, and in which order."""
+
+    key_id: str
+    subject: str
+    email: str | None
+    phone: str | None
+    order_id: str
+    """Empty where it opens no contact."""
+
+
+async def of_contacts(log: Log, *contacts: Contacts) -> list[Held]:
+    """The keys of those who gave one of these e-mail addresses or phone numbers; none of whoever was erased."""
+    emails, phones = [each.email for each in contacts if each.email], [each.phone for each in contacts if each.phone]
+    return await _held(log, _BY_CONTACT, emails=emails, phones=phones)
+
+
+async def of_subjects(log: Log, subjects: Iterable[str]) -> list[Held]:
+    """All keys of these subjects."""
+    return await _held(log, _BY_SUBJECT, subjects=list(subjects))
+
+
+async def beside(log: Log, held: Iterable[Held]) -> list[Held]:
+    """All keys with a contact that one of these has, too."""
+    return await of_contacts(log, *(Contacts(each.email, each.phone) for each in held))
 
 
 async def orders_of(log: Log, contacts: Contacts) -> list[str]:
     """All orders of those who gave this e-mail address or this phone number; none of whoever was erased."""
-    return await _orders(log, _CONTACTS, contacts._asdict())
+    return await _orders(log, await of_contacts(log, contacts))
 
 
 async def orders_beside(log: Log, key_ids: Iterable[str]) -> list[str]:
     """The same by all contacts that are sealed under these keys."""
-    return await _orders(log, _OF_KEYS, {"key_ids": list(key_ids)})
+    held = await _held(log, _BY_KEY, key_ids=list(key_ids))
+    return await _orders(log, held + await beside(log, held))
 
 
-async def _orders(log: Log, given: str, parameters: dict[str, Any]) -> list[str]:
-    query = _ORDERS_OF.replace("{given}", given)
+async def _orders(log: Log, found: list[Held]) -> list[str]:
+    """Who is found by a phone number is known by the e-mail address as well; in old orders, by a pseudonym."""
+    same = await of_contacts(log, *(Contacts(each.email, None) for each in found))
+    same += await of_subjects(log, {each.subject for each in found})
+    return list(dict.fromkeys(each.order_id for each in found + same if each.order_id))
+
+
+async def _held(log: Log, query: str, **parameters: list[str]) -> list[Held]:
+    if not any(parameters.values()):
+        return []
     async with log.pool.connection() as connection:
-        return [row[0] for row in await (await connection.execute(_in(log, query), parameters)).fetchall()]
+        return [Held._make(row) for row in await (await connection.execute(_in(log, query), parameters)).fetchall()]
 
 
 def _in(log: Log, template: str) -> Any:

@@ -8,15 +8,15 @@ from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from ledger.engine.sealing import PersonKey
-from ledger.nouns.orders import InvoiceWish
+from ledger.nouns.orders import InvoiceWish, anchor
 
 _MOST_LINES = 20
 
 
 def invoice_wish(
-    wish: pb.InvoiceWish, field: str, subject: str, order_id: str, edge: Edge
+    wish: pb.InvoiceWish, field: str, order_id: str, edge: Edge
 ) -> tuple[InvoiceWish, tuple[PersonKey, ...]]:
-    """The wish with its buyer sealed for a subject, and the key of that; an empty subject is named later."""
+    """The wish with its buyer sealed, and the key of that."""
     buyer = wish.buyer
     require(len(buyer.address) <= _MOST_LINES, f"{field}.buyer.address", f"more than {_MOST_LINES} lines")
     address = [shapes.taken(line, f"{field}.buyer.address[{index}]") for index, line in enumerate(buyer.address)]
@@ -26,7 +26,7 @@ def invoice_wish(
         "address": [line for line in address if line],
     }
     personal = {name: value for name, value in personal.items() if value}
-    sealed, keys = sealed_with(edge.sealer, personal, subject, order_id)
+    sealed, keys = sealed_with(edge.sealer, personal, anchor(order_id), order_id)
     digest = edge.sealer.fingerprint(buyer.SerializeToString(deterministic=True)).hex()[:32] if personal else ""
     rate = shapes.count(wish.included_tax_basis_points, f"{field}.included_tax_basis_points", most=10_000)
     return InvoiceWish(sealed, digest, rate), keys

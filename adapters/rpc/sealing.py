@@ -9,8 +9,6 @@ from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.sealing import PersonKey, Sealer
 from ledger.facts import Sealed
-from ledger.nouns import orders
-from ledger.view import View
 
 
 def sealed_with(
@@ -23,15 +21,8 @@ def sealed_with(
     return sealed, (key,)
 
 
-def sealed_note(sealer: Sealer, note: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
-    """A sealed note whose owner is known from the streams only."""
-    return sealed_with(sealer, {"note": note} if note else {}, "", bound_to)
-
-
-def person_in(view: View, order_id: str, sealer: Sealer) -> str:
-    """The person of an order; if it names nobody, the order's id stands for the person."""
-    order = orders.known(orders.find(view, order_id), order_id)
-    return order.subject or sealer.subject_of("", "", order_id)
+def sealed_note(sealer: Sealer, note: str, subject: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    return sealed_with(sealer, {"note": note} if note else {}, subject, bound_to)
 
 
 class PersonalQueries(Queries):

@@ -37,9 +37,7 @@ def told_again(view: View, order: Order, supplier_order_id: str, at: datetime) -
     own, here = order.supplier_orders[supplier_order_id], order.ship_to
     assert here.customer is not None, "an address that changed names somebody"
     asked = {supplier_order_id: _acknowledge_by(view, order, own, at)}
-    changed = AddressChanged(
-        order.order_id, here.customer, here.destination, at, order.subject, digest=here.digest, asked=asked
-    )
+    changed = AddressChanged(order.order_id, here.customer, here.destination, at, digest=here.digest, asked=asked)
     return [changed, *choose_again(view, after_facts(order, [changed]), at)]
 
 

@@ -386,7 +386,6 @@ def _reship_order(docket: _CaseDocket, lines: tuple[orders.Line, ...], at: datet
         at=at,
         intake=f"reship of {docket.case.case_id}",
         customer=order.customer,
-        subject=order.subject,
         has_contact=order.has_contact,
         has_address=order.has_address,
         destination=order.destination,

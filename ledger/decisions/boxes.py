@@ -71,7 +71,11 @@ def _put_beside(view: View, box: Parcel, registration: ParcelRegistered) -> Parc
 
 
 def _of_others(view: View, box: Parcel, order_id: str) -> tuple[str, ...]:
-    """A warning where the parcel is another person's: its number may be here by mistake."""
-    if order_id in box.order_ids or order_in(view, box.order_id).subject == order_in(view, order_id).subject:
+    """A warning where the parcel may be another person's: its number can be here by mistake.
+
+    Which orders are of one person no fact says, but that goods were sent once more to the same one.
+    """
+    here, other = order_in(view, order_id), order_in(view, box.order_id)
+    if order_id in box.order_ids or here.paid_order_id == other.paid_order_id:
         return ()
-    return (f"the number is that of a parcel of {box.order_id}, an order of somebody else: both are taken to be in it",)
+    return (f"the number is that of a parcel of {box.order_id} too: both orders are taken to be in it",)

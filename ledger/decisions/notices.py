@@ -173,7 +173,7 @@ def audience_of(view: View, kind: MessageKind, about: About, policy: Policy) -> 
             order = orders.find(view, about.order_id) if about.order_id else None
             if order is None:
                 return "", policy.language
-            return order.subject, order.placed.language, policy.language_of(order.destination.country)
+            return orders.anchor(order.order_id), order.placed.language, policy.language_of(order.destination.country)
 
 
 def _with_reason(view: View, notice: Notice, now: datetime) -> About:

@@ -90,6 +90,8 @@ class Command(msgspec.Struct, frozen=True):
     """What was odd about the request when it was read; the receipt carries it."""
     owner: Callable[[View], str] | None = None
     """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
+    destroys: Callable[[View], Sequence[str]] | None = None
+    """The subjects whose keys end with it, for good: as pure as ``decide``."""
     with_subject: bool = False
     """Whether the receipt brings the subject as well."""
     formerly: Former | None = None
@@ -510,6 +512,7 @@ class _Run:
             self.draft.check(changes)
             encoded = [self._encode(stream, fact) for stream, fact in changes]
             keys = command.keys if command.owner is None else self._keys_of_owner(command.keys, command.owner)
+            destroyed = () if command.destroys is None else command.destroys(self.draft)
         except Miss:
             raise
         except Refusal as refusal:
@@ -517,6 +520,8 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
             self._answers.append((waiting, _failed(waiting.command.request_id, error)))
         else:
+            if destroyed:
+                self._rows.destroy(destroyed)
             self._applied(waiting, changes, encoded, keys)
 
     def _outcome_of(self, command: Command) -> Outcome | None:

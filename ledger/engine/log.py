@@ -129,8 +129,8 @@ _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PA
 _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
-    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = clock_timestamp()
-    WHERE subject = %b AND wrapped IS NOT NULL
+    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
+    WHERE subject = ANY(ARRAY(SELECT json_array_elements_text($1))) AND wrapped IS NOT NULL
 """
 _json = msgspec.json.Encoder().encode
 NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
@@ -200,6 +200,8 @@ class Appending:
     keys: list[PersonKey] = field(default_factory=list)
     warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """The request ids of the few commands that have warnings, and these."""
+    destroyed: list[str] = field(default_factory=list)
+    """The subjects whose keys are destroyed before any of these rows is inserted."""
 
     def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
         self.streams.append(stream)
@@ -207,6 +209,11 @@ class Appending:
         self.topics.append(topic)
         self.states.append(state)
         self.commands.append(command)
+
+    def destroy(self, subjects: Sequence[str]) -> None:
+        """Ends the keys of subjects: those that are stored, and those of commands before this one."""
+        self.destroyed.extend(subjects)
+        self.keys = [key for key in self.keys if key.subject not in subjects]
 
 
 class Log:
@@ -304,7 +311,8 @@ class Log:
         others = (rows.commands, *(_columns(rows.keys) or [[], [], [], [], [], []]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
-        statements = [SqlStatement(self._append, (b"%d" % after, *columns))]
+        statements = [SqlStatement(self._destroy, (_json(rows.destroyed),))] if rows.destroyed else []
+        statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
         statements.append(_COMMIT)
@@ -373,11 +381,6 @@ class Log:
     async def keys_of(self, key_ids: Iterable[str]) -> dict[str, bytes | None]:
         """The wrapped keys by id; None for a destroyed one, no entry for an unknown one."""
         return dict(cast("list[tuple[str, bytes | None]]", await self._rows(self._keys_of, (list(key_ids),))))
-
-    async def destroy(self, subject: str) -> int:
-        """Destroys every key of a person for good, and what it is found by; returns how many keys were left."""
-        async with self.pool.connection() as connection:
-            return int((await connection.execute(self._destroy, (subject,))).rowcount)
 
 
 def _number(value: bytes) -> int:

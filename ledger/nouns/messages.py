@@ -189,7 +189,7 @@ class MessageAsked(Fact, frozen=True, tag="message.asked"):
     audience: Audience
     about: About
     recipient: str
-    """The customer's pseudonym, the supplier's id, or the role of staff; never an address."""
+    """What stands for the customer (its order), the supplier's id, or the role of staff; never an address."""
     language: str
     template_version: int
     caused_at: datetime

@@ -22,7 +22,7 @@ from ledger.nouns.orders import AddressChanged
 from ledger.terms.places import Destination
 from tests.support.projecting import connect, write_down
 from tests.support.scenario import Scenario, a_shop, line
-from tests.support.stalls import EmptyTenant
+from tests.support.stalls import EmptyTenant, destroy
 
 SEALER = Sealer(MasterKey(bytes(range(32))))
 ANN = {"email": "Ann@Example.org", "phone": "+49 (30) 123-45 67"}
@@ -134,7 +134,7 @@ async def test_people_of_orders_from_before_are_found_once_their_keys_were_looke
 async def test_who_was_erased_before_or_since_is_not_found(tenant: EmptyTenant):
     await asyncio.to_thread(before, tenant)
     async with serving(tenant) as (served, old):
-        await served.log.destroy("person-bob")
+        await destroy(served.log, "person-bob")
         while await old.tick(served.name):
             pass
         assert await orders_of(served.log, SEALER.contacts(served.name, "", "+44 207946")) == []
@@ -142,7 +142,7 @@ async def test_who_was_erased_before_or_since_is_not_found(tenant: EmptyTenant):
         assert await orders_beside(served.log, [ann]) == ["shop/1"]
         assert await orders_beside(served.log, [bob]) == []
         assert await orders_beside(served.log, [carol]) == ["shop/2"]
-        await served.log.destroy("person-ann")
+        await destroy(served.log, "person-ann")
         assert await orders_of(served.log, SEALER.contacts(served.name, **ANN)) == []
         async with served.log.pool.connection() as connection:
             query = SQL("SELECT email, phone, bound_to FROM {} WHERE subject = 'person-ann'")

@@ -32,6 +32,7 @@ from tests.support.stalls import (
     CoinsTaken,
     EmptyTenant,
     a_ledger,
+    destroy,
     give,
     take,
 )
@@ -277,9 +278,9 @@ async def test_destroying_a_person_destroys_every_key_of_theirs_and_nobody_elses
     async with a_ledger(tenant) as ledger:
         keys = (PersonKey("k1", "ann", b"1"), PersonKey("k2", "ann", b"2"), PersonKey("k3", "bob", b"3"))
         await ledger.execute(take("r1", "pears", keys=keys))
-        assert await ledger.log.destroy("ann") == 2
-        assert await ledger.log.destroy("ann") == 0
-        assert await ledger.log.keys_of(["k1", "k2", "k3", "k4"]) == {"k1": None, "k2": None, "k3": b"3"}
+        for _ in range(2):
+            await destroy(ledger.log, "ann")
+            assert await ledger.log.keys_of(["k1", "k2", "k3", "k4"]) == {"k1": None, "k2": None, "k3": b"3"}
 
 
 # --- schema versions and tenants ------------------------------------------------------------------

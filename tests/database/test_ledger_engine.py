@@ -6,8 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -27,7 +26,6 @@ from ledger.engine.executor import (
     Receipt,
 )
 from ledger.engine.registry import UnknownFact
-from ledger.engine.sealing import PersonKey
 from ledger.facts import Fact
 from ledger.refusals import (
     DeadlinePassed,
@@ -38,7 +36,7 @@ from ledger.refusals import (
     ShuttingDown,
     StorageUnavailable,
 )
-from ledger.view import Miss, View
+from ledger.view import Miss
 from tests.support.relay import Cut, Relay
 from tests.support.stalls import (
     NOUNS,
@@ -621,46 +619,6 @@ async def test_an_outage_shorter_than_the_patience_is_not_noticed_by_callers(ten
 
 
 # --- keys of people -------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def ledger_with_keys(tenant: EmptyTenant) -> AsyncIterator[tuple[Ledger, Callable[[str], tuple[PersonKey, ...]]]]:
-    async with a_ledger(tenant) as ledger:
-        yield ledger, lambda key_id: (PersonKey(key_id, f"person-{key_id}", b"wrapped"),)
-
-
-async def test_keys_are_stored_with_the_facts_and_only_with_facts(tenant: EmptyTenant) -> None:
-    async with ledger_with_keys(tenant) as (ledger, keys):
-        commands = [
-            take("r1", "pears", keys=keys("applied")),
-            take("r1", "pears", keys=keys("replayed")),
-            give("r2", "pears", 9, keys=keys("refused")),
-            command("r3", lambda view: [], keys=keys("nothing")),
-            command("r4", _broken, keys=keys("broken")),
-        ]
-        await ledger.execute_many(commands)
-        names = ["applied", "replayed", "refused", "nothing", "broken"]
-        assert await ledger.log.keys_of(names) == {"applied": b"wrapped"}
-
-
-async def test_keys_belong_to_whom_the_streams_name_and_are_not_kept_if_that_is_nobody(tenant: EmptyTenant) -> None:
-    async with ledger_with_keys(tenant) as (ledger, keys):
-
-        def owner(view: View) -> str:
-            # A stream that no decision needs, so that it is missed at first.
-            return "" if coins_of(view, "figs") else f"of {coins_of(view, 'pears')}"
-
-        commands = [
-            take("r1", "pears", keys=keys("first")),
-            take("r2", "pears", keys=keys("second")),
-            take("r3", "figs"),
-            take("r4", "pears", keys=keys("nobodys")),
-        ]
-        owned = [structs.replace(each, owner=owner) for each in commands]
-        assert [type(answer) for answer in await ledger.execute_many(owned)] == [Receipt] * 4
-        assert await ledger.log.keys_of(["first", "second", "nobodys"]) == {"first": b"wrapped", "second": b"wrapped"}
-        # As the decision saw the streams: before its own facts.
-        assert [await ledger.log.destroy(f"of {coins}") for coins in (0, 1, 2)] == [1, 1, 0]
 
 
 # --- the book without a database ------------------------------------------------------------------

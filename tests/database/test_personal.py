@@ -25,6 +25,7 @@ from tests.support.stalls import (
     EmptyTenant,
     a_ledger,
     command,
+    destroy,
 )
 
 ANN = {"name": "Ann Archer", "email": "ann@example.org", "street": "1 Mill Lane"}
@@ -103,7 +104,7 @@ async def test_no_plain_personal_data_reaches_the_database_and_a_destroyed_key_e
         wrapped = (await ledger.log.keys_of([stored.key_id]))[stored.key_id]
         assert wrapped is not None
         assert sealer.unseal(stored, wrapped, "stall-pears") == ANN
-        await ledger.log.destroy(key.subject)
+        await destroy(ledger.log, key.subject)
         assert (await ledger.log.keys_of([stored.key_id]))[stored.key_id] is None
 
 

@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from fulfilment.v1 import admin_pb2, audit_pb2, finding_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, finding_pb2, orders_pb2, remarks_pb2
 from projections import PROJECTIONS
 from tests.support import old_database
-from tests.support.service import Client, Service, serving
+from tests.support.service import Client, Service, context, serving
 from tests.support.waiting import wait_for
 
 Log = list[tuple[Any, ...]]
@@ -106,3 +106,23 @@ def test_who_ordered_before_is_found_and_can_be_read(upgraded: Service):
         asked = finding_pb2.FindCustomerRequest(email=order.customer.email)
         found = wait_for(lambda: list(client.finding.FindCustomer(asked).orders))
         assert "shop/1001" in [each.order.order_id for each in found]
+
+
+def test_who_ordered_before_and_since_is_erased_with_what_was_written_about_either(upgraded: Service):
+    with Client(upgraded.address, "bad_day") as client:
+
+        def shown(order_id: str) -> orders_pb2.Order:
+            return client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id, with_personal_data=True)).order
+
+        old = shown("shop/1001")
+        client.place("since", customer=old.customer)
+        for order_id in ("shop/1001", "shop/since"):
+            client.orders.AddOrderNote(
+                remarks_pb2.AddOrderNoteRequest(context=context(), order_id=order_id, note="rang")
+            )
+        client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/since"))
+        for order_id in ("shop/1001", "shop/since"):
+            order = shown(order_id)
+            assert (order.HasField("customer"), [each.note for each in order.notes]) == (False, [""])
+        asked = finding_pb2.FindCustomerRequest(email=old.customer.email)
+        assert not client.finding.FindCustomer(asked).orders

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.messages.envelope import Envelope
+from ledger.nouns import orders
 from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import Audience, MessageKind
 from ledger.nouns.orders import HoldReason
@@ -19,13 +20,14 @@ from projections import outbox
 from projections.machine.reads import PageOf
 from projections.outbox import MessageState
 from tests.support.casework import PHOTO, Desk
-from tests.support.office import SUBJECT, Postbox, an_office, busy
+from tests.support.office import Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, one
 from tests.support.recovering import Recovering, refund
 from tests.support.scenario import (
     DAY,
     FIRST,
     NOON,
+    ORDER,
     SECOND,
     TERMS,
     a_shop,
@@ -35,7 +37,7 @@ from tests.support.scenario import (
     line,
     sent,
 )
-from tests.support.stalls import EmptyTenant
+from tests.support.stalls import EmptyTenant, destroy
 
 # --- a whole order ----------------------------------------------------------------------------------
 
@@ -323,7 +325,7 @@ async def test_nobody_writes_to_a_person_who_was_erased(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         office.use(confirmed(**office.customer()))
-        await office.tenant.log.destroy(SUBJECT)
+        await destroy(office.tenant.log, orders.anchor(ORDER))
         await office.tick()
         (message,) = await office.messages()
         assert (message.state, message.because) == (MessageState.CANCELLED, "person_erased")

@@ -18,7 +18,7 @@ from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.engine.sealing import MasterKey, Sealer
-from ledger.nouns import NOUNS, policies
+from ledger.nouns import NOUNS, orders, policies
 from ledger.nouns.policies import Policy
 from projections import outbox
 from projections.machine.reads import PageOf
@@ -28,7 +28,6 @@ from tests.support.scenario import DAY, ORDER, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
 
 PERSON = {"name": "Ann Example", "email": "ann@example.org", "lines": ["1 Elm Street"], "city": "Berlin"}
-SUBJECT = "person-1"
 
 
 class Postbox:
@@ -73,11 +72,11 @@ class Office:
 
     def customer(self, order_id: str = ORDER, **other: Any) -> dict[str, Any]:
         """What an order carries of its customer, sealed for real."""
-        sealed, key = self.sealer.seal({**PERSON, **other}, SUBJECT, order_id)
+        sealed, key = self.sealer.seal({**PERSON, **other}, orders.anchor(order_id), order_id)
         with connect(self.empty) as connection:
             insert = f"INSERT INTO {self.empty.schema}.ledger_keys (key_id, subject, wrapped) VALUES (%s, %s, %s)"
             connection.execute(insert, key[:3])
-        return {"customer": sealed, "subject": SUBJECT}
+        return {"customer": sealed}
 
     async def catch_up(self) -> None:
         new = self.scenario.log[self._written :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -100,6 +101,15 @@ def command(
 ) -> Command:
     streams = (f"stall-{stall}",) if stall else ()
     return Command(request_id, "tester", fingerprint.encode(), decide, streams, keys, deadline)  # type: ignore[arg-type]
+
+
+async def destroy(log: Log, subject: str) -> None:
+    """Destroys the keys of a subject, as a command does that erases a person."""
+    ledger = Ledger(log, NOUNS)
+    await ledger.start()
+    request_id = f"erase {uuid.uuid4()}"
+    await ledger.execute(Command(request_id, "tester", b"", lambda view: [], destroys=lambda view: [subject]))
+    await ledger.stop()
 
 
 @dataclass(frozen=True)

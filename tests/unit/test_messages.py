@@ -108,13 +108,13 @@ def test_a_message_is_asked_for_once():
 
 
 def test_a_message_says_to_whom_in_which_language_and_by_which_template():
-    scenario = confirmed(subject="person-1", destination=Destination("TW"))
+    scenario = confirmed(destination=Destination("TW"))
     ((stream, fact),) = ask(scenario, notice(MessageKind.ORDER_CONFIRMED, scenario))
     assert isinstance(fact, MessageAsked)
     assert stream == "message-order_confirmed-7"
     assert (fact.audience, fact.recipient, fact.language, fact.template_version, fact.cause) == (
         Audience.CUSTOMER,
-        "person-1",
+        f"order {ORDER}",
         "zh",
         2,
         7,

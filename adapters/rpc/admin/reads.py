@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from adapters.contacts import OldContacts
 from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
-from adapters.rpc.admin import shows
+from adapters.rpc.admin import erasing, shows
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Context, Queries
@@ -17,9 +18,9 @@ from fulfilment import __version__
 from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import shipping_pb2
 from ledger.engine.sealing import Sealer
-from ledger.nouns import orders, policies
+from ledger.nouns import policies
 from ledger.nouns.policies import Policies, Policy, policy_at
-from ledger.refusals import Malformed, UnknownPerson
+from ledger.refusals import UnknownPerson
 from ledger.terms import customs_territories
 from projections import PROJECTIONS, outbox
 from projections.machine.projection import named
@@ -125,23 +126,12 @@ class AdminQueries(Queries):
         return pb.RebuildProjectionResponse()
 
     async def ErasePerson(self, request: pb.ErasePersonRequest, context: Context) -> pb.ErasePersonResponse:
-        tenant = await self.tenant(context)
-        destroyed = [await tenant.log.destroy(subject) for subject in await self._subjects(tenant, request)]
-        if not any(destroyed):
+        tenant, known_by = await self.tenant(context), erasing.known_by(request)
+        old = OldContacts(self.tenants, self._sealer)
+        while await old.tick(tenant.name):
+            pass  # who is known by keys from before their contacts is to be found, too
+        found = await erasing.find(tenant, self._sealer, known_by)
+        if not found.keys:
             raise UnknownPerson
-        return pb.ErasePersonResponse(keys_destroyed=sum(destroyed))
-
-    async def _subjects(self, tenant: Tenant, request: pb.ErasePersonRequest) -> tuple[str, ...]:
-        match request.WhichOneof("person"):
-            case "email":
-                shapes.text(request.email, "email", 1000, required=True)
-                return (self._sealer.subject_of(request.email, "", ""),)
-            case "phone":
-                shapes.text(request.phone, "phone", 1000, required=True)
-                return (self._sealer.subject_of("", request.phone, ""),)
-            case "order_id":
-                order_id = shapes.order_id(request.order_id)
-                entry, _ = await self.entry(tenant, orders.stream(order_id))
-                return orders.known(entry.state, order_id).subjects
-            case _:
-                raise Malformed(("person", "is required: email, phone or order_id"))
+        await tenant.ledger.execute(erasing.command(found, datetime.now(UTC)))
+        return pb.ErasePersonResponse(keys_destroyed=found.keys)

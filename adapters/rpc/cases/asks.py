@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec.structs import replace
-
 from adapters.rpc import shapes
 from adapters.rpc.cases.evidence import add_evidence
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.sealing import person_in, sealed_note
+from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2, returns_pb2
@@ -59,26 +57,21 @@ def _units(lines: Sequence[common_pb2.LineUnits], required: bool = False) -> Uni
     return by_line(lines)
 
 
-def _customer_of(case_id: str) -> Callable[[View], str]:
-    """The person of the case, to whom texts about it belong."""
-    return lambda view: cases.known(cases.find(view, case_id), case_id).opened.subject
+def _order_of(case_id: str) -> Callable[[View], str]:
+    """The order of the case, with whose customer texts about it are erased."""
+    return lambda view: orders.anchor(cases.known(cases.find(view, case_id), case_id).order_id)
 
 
 def open_case(request: pb.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
     at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
-    sealed, keys = sealed_note(edge.sealer, note, cases.stream(case_id))
+    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), cases.stream(case_id))
     opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at, note=sealed)
-
-    def customer(view: View) -> str:
-        return person_in(view, order_id, edge.sealer)
-
     return Ask(
-        lambda view: after_sales.open_case(view, replace(opened, subject=customer(view)), edge.now),
+        lambda view: after_sales.open_case(view, opened, edge.now),
         (cases.stream(case_id), orders.stream(order_id), policies.stream()),
         keys,
-        customer,
     )
 
 
@@ -103,10 +96,10 @@ def rule_liability(request: pb.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
     liable = _party(request.liable, "liable")
-    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", cases.stream(case_id))
     ruling = cases.LiabilityRuled(case_id, liable, because, hashes, at, note)
     return Ask(
-        lambda view: after_sales.rule(view, ruling, edge.now), (cases.stream(case_id),), keys, _customer_of(case_id)
+        lambda view: after_sales.rule(view, ruling, edge.now), (cases.stream(case_id),), keys, _order_of(case_id)
     )
 
 
@@ -134,12 +127,12 @@ def _exchange(request: pb.ApproveRemedyRequest, remedy: cases.Remedy) -> cases.E
 
 def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:
     case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
-    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", cases.stream(case_id))
     return Ask(
         lambda view: after_sales.deny(view, case_id, because, note, at, edge.now),
         (cases.stream(case_id),),
         keys,
-        _customer_of(case_id),
+        _order_of(case_id),
     )
 
 

@@ -15,7 +15,8 @@ from fulfilment.v1 import common_pb2
 from ledger.decisions import after_sales
 from ledger.engine.log import Log
 from ledger.facts import Change
-from ledger.nouns import cases
+from ledger.nouns import cases, orders
+from ledger.nouns.cases import Case
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
 from ledger.view import View
@@ -41,6 +42,11 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
 _party = enum(common_pb2.Party, Party)
 
 
+def evidence_subject(case: Case) -> str:
+    """Under whose keys evidence of the case is: those of its order; a case of before names a person."""
+    return case.opened.subject or orders.anchor(case.order_id)
+
+
 def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
     case_id, at, data = plain_id(request.case_id, "case_id"), happened(request, edge.now), request.data
     require(0 < len(data) <= MOST_EVIDENCE_BYTES, "data", f"{len(data)} bytes, 1 to {MOST_EVIDENCE_BYTES} are taken")
@@ -58,7 +64,7 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
         case = cases.find(view, case_id)
         # For an unknown case nothing is kept: the command will be refused.
         if case is not None:
-            await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, case.opened.subject), data)
+            await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, evidence_subject(case)), data)
             kept = True
 
     def decide(view: View) -> Sequence[Change]:

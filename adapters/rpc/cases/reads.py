@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from adapters import evidence
 from adapters.rpc import shapes
 from adapters.rpc.cases import shows
+from adapters.rpc.cases.evidence import evidence_subject
 from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
@@ -64,7 +65,7 @@ class CaseQueries(PersonalQueries):
         case = cases.known(entry.state, case_id)
         if sha256 not in case.evidence:
             raise cases.UnknownEvidence(case_id, sha256)
-        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, case.opened.subject))
+        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, evidence_subject(case)))
         if data is None:
             raise EvidenceErased(sha256)
         yield pb.GetEvidenceResponse(evidence=shows.evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])

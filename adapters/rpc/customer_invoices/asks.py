@@ -6,7 +6,6 @@ from adapters.rpc import shapes
 from adapters.rpc.buyers import invoice_wish
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.sealing import person_in
 from adapters.rpc.shapes import happened, text
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from ledger.decisions import customer_invoices
@@ -20,13 +19,12 @@ def number(value: str) -> str:
 
 def request_customer_invoice(request: pb.RequestCustomerInvoiceRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
-    wish, keys = invoice_wish(request.wish, "wish", "", order_id, edge)
+    wish, keys = invoice_wish(request.wish, "wish", order_id, edge)
     asked = orders.InvoiceRequested(order_id, wish, edge.actor, at)
     return Ask(
         lambda view: customer_invoices.request(view, asked, edge.now),
         (orders.stream(order_id), policies.stream()),
         keys,
-        owner=(lambda view: person_in(view, order_id, edge.sealer)) if keys else None,
     )
 
 

@@ -79,6 +79,7 @@ SENTENCES: Mapping[str, str] = {
     "order.clocks_resumed": "The clocks of {supplier_order_id} go on.",
     "order.compensation_accrued": "Supplier {supplier_id} owes {amount} for the late dispatch of {supplier_order_id}.",
     "order.compensation_reversed": "Supplier {supplier_id} owes nothing for {supplier_order_id} any more[: {because}].",
+    "order.person_erased": "The customer was erased by {by}.",
     "order.note_added": "A note was written by {by}.",
     "order.tags_changed": "The tags were changed by {by}:[ added {added};][ removed {removed};]",
     "order.taken_into_case": "Case {case_id} took on {by_line}.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.sealing import person_in, sealed_with
+from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, plain_id
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.decisions import supplier_inquiries
@@ -33,7 +33,7 @@ def ask_inquiry(request: pb.AskInquiryRequest, edge: Edge) -> Ask:
     by, of = shapes.party(request.asked_by, "asked_by"), shapes.party(request.asked_of, "asked_of")
     require((by, of) in _MAY_ASK, "asked_of", f"the {by} does not ask the {of}")
     order_id, supplier_order_id, supplier_id = _about(request, Party.SUPPLIER in (by, of))
-    text, keys = _sealed(request, edge)
+    text, keys = _sealed(request, orders.anchor(order_id), edge)
     asked = InquiryAsked(
         inquiry_id,
         by,
@@ -48,20 +48,15 @@ def ask_inquiry(request: pb.AskInquiryRequest, edge: Edge) -> Ask:
     )
     streams = (inquiries.stream(inquiry_id), orders.stream(order_id), policies.stream())
     more = (suppliers.stream(supplier_id),) if supplier_id else ()
-    return Ask(
-        lambda view: supplier_inquiries.ask(view, asked),
-        (*streams, *more),
-        keys,
-        lambda view: person_in(view, order_id, edge.sealer),
-    )
+    return Ask(lambda view: supplier_inquiries.ask(view, asked), (*streams, *more), keys)
 
 
 def _sealed(
-    request: pb.AskInquiryRequest | pb.AnswerInquiryRequest, edge: Edge
+    request: pb.AskInquiryRequest | pb.AnswerInquiryRequest, subject: str, edge: Edge
 ) -> tuple[Sealed | None, Sequence[PersonKey]]:
-    """The text, sealed; it belongs to the person of the order that it is about."""
+    """The text, sealed; it goes with the customer of the order that it is about."""
     written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
-    return sealed_with(edge.sealer, {"text": written} if written else {}, "", inquiries.stream(request.inquiry_id))
+    return sealed_with(edge.sealer, {"text": written} if written else {}, subject, inquiries.stream(request.inquiry_id))
 
 
 def _about(request: pb.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:
@@ -83,7 +78,7 @@ def _about(request: pb.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str
 
 def answer_inquiry(request: pb.AnswerInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    text, keys = _sealed(request, edge)
+    text, keys = _sealed(request, "", edge)
     stream = inquiries.stream(inquiry_id)
 
     def asked_in(view: View) -> Inquiry:
@@ -94,7 +89,7 @@ def answer_inquiry(request: pb.AnswerInquiryRequest, edge: Edge) -> Ask:
         answered = inquiries.InquiryAnswered(inquiry_id, at, edge.actor, inquiry.asked.supplier_id, text)
         return changes_of(stream, inquiries.answer(inquiry, answered, edge.now))
 
-    return Ask(decide, (stream,), keys, lambda view: person_in(view, asked_in(view).asked.order_id, edge.sealer))
+    return Ask(decide, (stream,), keys, lambda view: orders.anchor(asked_in(view).asked.order_id))
 
 
 def close_inquiry(request: pb.CloseInquiryRequest, edge: Edge) -> Ask:

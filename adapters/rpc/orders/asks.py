@@ -11,7 +11,7 @@ from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
 from adapters.rpc.orders.money import charges, first_payments, payments
 from adapters.rpc.orders.people import new_person, person_of, sealed_person
-from adapters.rpc.sealing import person_in, sealed_note
+from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
 from fulfilment.v1 import order_feedback_pb2, order_money_pb2, shipping_pb2, supplier_orders_pb2
 from fulfilment.v1 import orders_pb2 as pb
@@ -85,11 +85,10 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     customer, address = request.customer, request.ship_to
     country = shapes.country_if_known(address.country, "ship_to.country", edge.warnings)
     person = person_of(customer, address, country, request.note)
-    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
-    sealed, keys = sealed_person(person, subject, order_id, edge)
+    sealed, keys = sealed_person(person, order_id, edge)
     invoice = None
     if request.HasField("invoice"):
-        invoice, more = invoice_wish(request.invoice, "invoice", subject, order_id, edge)
+        invoice, more = invoice_wish(request.invoice, "invoice", order_id, edge)
         keys = (*keys, *more)
     cart_id = optional(plain_id, request.reservation_id, "reservation_id")
     placed_at = happened(request, edge.now, "placed_at")
@@ -105,7 +104,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         placed_at,
         edge.digest,
         sealed,
-        subject if keys else "",
+        "",
         person.has_contact,
         person.has_address,
         person.destination,
@@ -144,18 +143,17 @@ def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:
     if request.HasField("customer") != request.HasField("ship_to"):
         absent = "ship_to" if request.HasField("customer") else "customer"
         fault(absent, "customer and ship_to are replaced together")
-    person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
+    person, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
     payment = _payment(request.payment, "payment")
     details = orders.DetailsCompleted(
         order_id,
         at,
         lines,
         sealed,
-        subject if sealed else "",
-        person.has_contact,
-        person.has_address,
-        person.destination if sealed else None,
-        shapes.currency(request.currency, "currency", required=False),
+        has_contact=person.has_contact,
+        has_address=person.has_address,
+        destination=person.destination if sealed else None,
+        currency=shapes.currency(request.currency, "currency", required=False),
         incoterm=_incoterm(request.incoterm),
     )
     known_payment = None if payment is orders.PaymentState.UNKNOWN else payment
@@ -201,7 +199,7 @@ def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
     # The ledger releases its own holds when their reason ends; a hold of a person is ended by a person.
     require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
     note = shapes.lines(request.note, "note", 2000)
-    sealed, keys = sealed_note(edge.sealer, note, order_id)
+    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), order_id)
     hold = orders.Hold(
         _hold_reason(request.reason, "reason"),
         owner,
@@ -210,12 +208,7 @@ def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
         note=sealed,
         note_digest=edge.sealer.fingerprint(note.encode()).hex()[:32] if note else "",
     )
-    return Ask(
-        lambda view: intake.place_hold(view, order_id, hold, edge.now),
-        (orders.stream(order_id),),
-        keys,
-        owner=lambda view: person_in(view, order_id, edge.sealer),
-    )
+    return Ask(lambda view: intake.place_hold(view, order_id, hold, edge.now), (orders.stream(order_id),), keys)
 
 
 def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
@@ -266,12 +259,12 @@ def amend_order(request: pb.AmendOrderRequest, edge: Edge) -> Ask:
 
 def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
-    person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
+    person, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
     require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
     require(person.has_address, "ship_to", "is required with a country and a street or town")
     assert sealed is not None, "a contact and an address are something to seal"
     digest = edge.sealer.fingerprint(request.customer.SerializeToString() + request.ship_to.SerializeToString()).hex()
-    changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject, digest=digest[:32])
+    changed = orders.AddressChanged(order_id, sealed, person.destination, at, digest=digest[:32])
     return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 

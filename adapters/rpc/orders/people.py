@@ -14,6 +14,7 @@ from adapters.rpc.shapes import taken
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Sealed
+from ledger.nouns import orders
 from ledger.terms.customs_territories import compact, telling_postal_code
 from ledger.terms.places import Destination
 
@@ -66,17 +67,14 @@ def _readable(postal_code: str, country: str) -> str:
 
 def new_person(
     customer: pb.Customer, address: pb.Address, order_id: str, edge: Edge
-) -> tuple[Person, str, Sealed | None, tuple[PersonKey, ...]]:
+) -> tuple[Person, Sealed | None, tuple[PersonKey, ...]]:
     person = person_of(customer, address, shapes.country(address.country, "ship_to.country", edge.warnings))
-    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
-    return (person, subject, *sealed_person(person, subject, order_id, edge))
+    return (person, *sealed_person(person, order_id, edge))
 
 
-def sealed_person(
-    person: Person, subject: str, order_id: str, edge: Edge
-) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+def sealed_person(person: Person, order_id: str, edge: Edge) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
     """The person sealed; by e-mail and phone it is found for as long as its key is there."""
-    sealed, keys = sealed_with(edge.sealer, person.personal, subject, order_id)
+    sealed, keys = sealed_with(edge.sealer, person.personal, orders.anchor(order_id), order_id)
     if not person.has_contact:
         return sealed, keys
     get = person.personal.get

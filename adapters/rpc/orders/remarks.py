@@ -6,7 +6,7 @@ from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.orders.asks import of_order
-from adapters.rpc.sealing import person_in, sealed_note
+from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import happened
 from fulfilment.v1 import remarks_pb2 as pb
 from ledger.decisions import remarks
@@ -18,17 +18,12 @@ _MOST_NOTE = 10_000
 def add_order_note(request: pb.AddOrderNoteRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     text = shapes.lines(request.note, "note", _MOST_NOTE, required=True)
-    sealed, keys = sealed_note(edge.sealer, text, order_id)
+    sealed, keys = sealed_note(edge.sealer, text, orders.anchor(order_id), order_id)
     if sealed is None:  # that it is required was said
         return of_order(order_id, lambda view: [])
     digest = edge.sealer.fingerprint(text.encode()).hex()[:32]
     note = orders.NoteAdded(order_id, sealed, digest, edge.actor, at)
-    return Ask(
-        lambda view: remarks.add_note(view, note),
-        (orders.stream(order_id),),
-        keys,
-        owner=lambda view: person_in(view, order_id, edge.sealer),
-    )
+    return Ask(lambda view: remarks.add_note(view, note), (orders.stream(order_id),), keys)
 
 
 def tag_order(request: pb.TagOrderRequest, edge: Edge) -> Ask:

@@ -99,7 +99,7 @@ def _handed_over_to(scan: pb.Checkpoint) -> tuple[str, str] | None:
 def _sealed_messages(
     request: pb.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
 ) -> tuple[list[Sealed | None], list[PersonKey]]:
-    """The text of each scan, and all keys; they belong to the person of the order."""
+    """The text of each scan, and all keys; they go with the customer of the order."""
     messages = each(request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000))
     sealed = [
         sealed_with(edge.sealer, {"message": message} if message else {}, "", parcels.stream(*parcel))
@@ -109,12 +109,11 @@ def _sealed_messages(
 
 
 def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
-    """The person who gets the parcel; empty if it has no order, or the order names nobody."""
+    """The order of the parcel, with whose customer all goes; empty if it has none."""
 
     def owner(view: View) -> str:
         known = last_miles.one_parcel(view, *parcel)
-        order = orders.find(view, known.order_id) if known.order_id else None
-        return order.subject if order is not None else ""
+        return orders.anchor(known.order_id) if known.order_id else ""
 
     return owner
 
@@ -130,7 +129,7 @@ def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
 
     def decide(view: View) -> Sequence[Change]:
         known = last_miles.one_parcel(view, *parcel)
-        # Without an owner nobody could read who signed.
+        # Without an order nobody could read who signed.
         signed = (sealed, digest) if owner(view) else (None, "")
         facts = parcels.prove_delivery(known, signed[0], photo, at, signed[1], parcel)
         return changes_of(parcels.stream(known.carrier, known.number), facts)

@@ -9,7 +9,7 @@ from typing import Any
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.sealing import person_in, sealed_with
+from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import happened, text
 from fulfilment.v1 import work_pb2 as pb
 from ledger.facts import Change, changes_of
@@ -60,22 +60,21 @@ def put_off_work(request: pb.PutOffWorkRequest, edge: Edge) -> Ask:
 
 
 def comment_on_work(request: pb.CommentOnWorkRequest, edge: Edge) -> Ask:
-    """The comment is sealed for the customer of the order; of work about none, under the work's own id."""
+    """The comment goes with the customer of the order; of work about none, it stands alone."""
     task_id, exists = task_id_of(request), edge.seen is not None
     stream = tasks.stream(task_id)
     order_id = edge.seen.order_id if edge.seen is not None else ""
     written = shapes.lines(request.comment, "comment", _MOST_COMMENT, required=True)
-    person = "" if order_id else edge.sealer.subject_of("", "", stream)
-    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, person, stream)
+    subject = orders.anchor(order_id) if order_id else stream
+    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, subject, stream)
     if sealed is None:  # that it is required was said
         return Ask(lambda view: [], (stream,))
     digest = edge.sealer.fingerprint(written.encode()).hex()[:32]
     said = TaskCommented(task_id, sealed, digest, _person(edge), happened(request, edge.now))
     return Ask(
         lambda view: changes_of(stream, tasks.comment(tasks.find(view, task_id), said, exists)),
-        (stream, orders.stream(order_id)) if order_id else (stream,),
+        (stream,),
         keys,
-        owner=(lambda view: person_in(view, order_id, edge.sealer)) if order_id else None,
     )
 
 

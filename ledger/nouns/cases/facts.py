@@ -95,7 +95,7 @@ class CaseOpened(Fact, frozen=True, tag="case.opened"):
     suppliers: dict[LineNo, str] = {}
     """Who sent the units of each line."""
     subject: str = ""
-    """Pseudonym of the customer, for whom evidence is sealed."""
+    """A pseudonym of the customer, for whom evidence is sealed. Only in facts of before; see ``Case.anchor``."""
     note: Sealed | None = None
     """What the customer wrote."""
     delivered_at: datetime | None = None

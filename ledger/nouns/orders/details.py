@@ -61,7 +61,7 @@ def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tu
 def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
     """What was missing came in, before confirmation. Nothing new, or an old address, records nothing."""
     if order.address_at is not None and completed.at < order.address_at:
-        nothing: dict[str, Any] = {"customer": None, "destination": None, "promised_by": None, "subject": ""}
+        nothing: dict[str, Any] = {"customer": None, "destination": None, "promised_by": None}
         completed = replace(completed, **nothing, has_contact=False, has_address=False)
     if (
         all(_known_as(order, line) for line in completed.lines)

@@ -34,6 +34,7 @@ from ledger.nouns.orders.facts import (
     PaymentChanged,
     PaymentRecorded,
     PaymentState,
+    PersonErased,
     ReceiptConfirmed,
     ReroutingSought,
     SuppliersChosen,
@@ -141,6 +142,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
         case ReroutingSought():
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
+        case PersonErased(at=at):
+            return replace(order, erased_at=at)
         case NoteAdded() | TagsChanged():
             return replace(order, remarks=remarks.remarked(order.remarks, fact))
         case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited():
@@ -353,7 +356,7 @@ def _amended(order: Order, fact: OrderAmended) -> Order:
 
 def _readdressed(order: Order, fact: AddressChanged) -> Order:
     if fact.outdated:
-        # The person is kept as a subject, so that erasing covers this address too.
+        # In a fact of before the person is kept as a subject, so that erasing covers this address too.
         known = not fact.subject or fact.subject in order.subjects
         return order if known else replace(order, subjects=(fact.subject, *order.subjects))
     before, now = order.ship_to, ShipTo(fact.customer, fact.destination, order.order_id, fact.at, fact.digest)

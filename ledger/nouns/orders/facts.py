@@ -205,7 +205,7 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """Keyed hash of the order as it was sent: recognises a repetition without its content."""
     customer: Sealed | None = None
     subject: str = ""
-    """Pseudonym of the customer, whose data keys carry it."""
+    """A pseudonym of the customer, whose data keys carry it. Only in facts of before; see ``anchor``."""
     has_contact: bool = False
     has_address: bool = False
     """Whether a country and a street or town were given; what they are is sealed."""
@@ -562,6 +562,16 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     """A newer ruling was known already: this one is recorded and changes nothing."""
 
 
+class PersonErased(Fact, frozen=True, tag="order.person_erased"):
+    """The keys of all that was sealed of the order's customer until then are destroyed."""
+
+    order_id: str
+    by: str
+    at: datetime
+    keys: int = 0
+    """How many were destroyed at once, of this order and of all others of the person."""
+
+
 class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
     """Another supplier was sought for overdue units; recorded once for each clock and due time."""
 
@@ -605,6 +615,7 @@ OrderFact = (
     | BreachWithdrawn
     | DelayRuled
     | ReroutingSought
+    | PersonErased
     | SupplierOrderDrafted
     | ShippingChosen
     | SupplierOrderSent

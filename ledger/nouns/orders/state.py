@@ -47,6 +47,22 @@ def stream(order_id: str) -> str:
     return f"order-{order_id}"
 
 
+def anchor(order_id: str) -> str:
+    """Whose keys are those of what is sealed about an order: all of it goes at once.
+
+    Which orders are of one person is told by no fact, only by the contacts in the key table.
+    """
+    return f"{_ANCHOR}{order_id}"
+
+
+def anchored(subject: str) -> str:
+    """The order that an anchor is of; empty for any other subject."""
+    return subject.removeprefix(_ANCHOR) if subject.startswith(_ANCHOR) else ""
+
+
+_ANCHOR = "order "
+
+
 def find(view: View, order_id: str) -> Order | None:
     found: Order | None = view.state(stream(order_id))
     return found
@@ -203,7 +219,7 @@ class Order(Value, frozen=True):
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
     subjects: tuple[str, ...] = ()
-    """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
+    """Pseudonyms that facts of before have of the people whose data they hold sealed, the latest last."""
     holds: tuple[Hold, ...] = ()
     stops: Stops = {}
     """Since the confirmation: before it no supplier has anything to do."""
@@ -234,6 +250,8 @@ class Order(Value, frozen=True):
     remarks: Remarks = Remarks()
     money: OrderMoney = OrderMoney()
     invoicing: Invoicing = Invoicing()
+    erased_at: datetime | None = None
+    """When its customer was last erased."""
 
     @property
     def order_id(self) -> str:
@@ -284,11 +302,6 @@ class Order(Value, frozen=True):
     def sent(self) -> Units:
         """Units that ever left, by line; they never become fewer."""
         return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost + b.returned)}
-
-    @property
-    def subject(self) -> str:
-        """Whom new personal data of the order is sealed for; empty while nobody is known."""
-        return self.subjects[-1] if self.subjects else ""
 
     def units(self, bucket: str) -> int:
         return sum(map(attrgetter(bucket), self.buckets.values()))

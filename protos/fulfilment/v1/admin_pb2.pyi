@@ -1421,9 +1421,9 @@ class ErasePersonRequest(_message.Message):
     email: _builtins.str
     """The customer with this e-mail address, in all orders."""
     phone: _builtins.str
-    """The customer with this phone number, in all orders placed without an e-mail address."""
+    """The customer with this phone number, in all orders."""
     order_id: _builtins.str
-    """The customer of this order, in all its orders."""
+    """The customer of this order, in all orders with an e-mail address or phone number that this one has."""
     def __init__(
         self,
         *,

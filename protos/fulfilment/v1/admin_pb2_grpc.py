@@ -161,7 +161,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ErasePerson(self, request, context):
-        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good.
+        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
+        about an order goes at once, also what is about somebody else whom the order went to.
         Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -68,7 +68,8 @@ class AdminServiceStub:
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
     """
     ErasePerson: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]
-    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good.
+    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
+    about an order goes at once, also what is about somebody else whom the order went to.
     Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
     """
 
@@ -110,7 +111,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
     """
     ErasePerson: _aio.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]  # type: ignore[assignment]
-    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good.
+    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
+    about an order goes at once, also what is about somebody else whom the order went to.
     Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
     """
 
@@ -203,7 +205,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ErasePersonRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ErasePersonResponse, _abc.Awaitable[_admin_pb2.ErasePersonResponse]]:
-        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good.
+        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
+        about an order goes at once, also what is about somebody else whom the order went to.
         Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
         """
 

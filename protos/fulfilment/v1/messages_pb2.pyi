@@ -281,7 +281,9 @@ class Message(_message.Message):
     audience: Global___MessageAudience.ValueType
     """Who is told."""
     recipient: _builtins.str
-    """The customer's pseudonym, the supplier's id, or the role of staff; empty until it is asked for."""
+    """What stands for the customer, such as its order; the supplier's id, or the role of staff. Empty until it is asked
+    for.
+    """
     order_id: _builtins.str
     """The order it is about; empty if it is about none."""
     supplier_order_id: _builtins.str

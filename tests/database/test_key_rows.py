@@ -1,0 +1,68 @@
+"""Data keys beside the log: stored with the facts of their command, and destroyed by a command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from msgspec import structs
+
+from ledger.engine.executor import Ledger, Receipt
+from ledger.engine.sealing import PersonKey
+from ledger.view import View
+from tests.support.stalls import EmptyTenant, a_ledger, coins_of, command, destroy, give, take
+
+
+@asynccontextmanager
+async def ledger_with_keys(tenant: EmptyTenant) -> AsyncIterator[tuple[Ledger, Callable[[str], tuple[PersonKey, ...]]]]:
+    async with a_ledger(tenant) as ledger:
+        yield ledger, lambda key_id: (PersonKey(key_id, f"person-{key_id}", b"wrapped"),)
+
+
+async def test_keys_are_stored_with_the_facts_and_only_with_facts(tenant: EmptyTenant) -> None:
+    async with ledger_with_keys(tenant) as (ledger, keys):
+        commands = [
+            take("r1", "pears", keys=keys("applied")),
+            take("r1", "pears", keys=keys("replayed")),
+            give("r2", "pears", 9, keys=keys("refused")),
+            command("r3", lambda view: [], keys=keys("nothing")),
+            command("r4", lambda view: 1 / 0, keys=keys("broken")),
+        ]
+        await ledger.execute_many(commands)
+        names = ["applied", "replayed", "refused", "nothing", "broken"]
+        assert await ledger.log.keys_of(names) == {"applied": b"wrapped"}
+
+
+async def test_keys_belong_to_whom_the_streams_name_and_are_not_kept_if_that_is_nobody(tenant: EmptyTenant) -> None:
+    async with ledger_with_keys(tenant) as (ledger, keys):
+
+        def owner(view: View) -> str:
+            # A stream that no decision needs, so that it is missed at first.
+            return "" if coins_of(view, "figs") else f"of {coins_of(view, 'pears')}"
+
+        commands = [
+            take("r1", "pears", keys=keys("first")),
+            take("r2", "pears", keys=keys("second")),
+            take("r3", "figs"),
+            take("r4", "pears", keys=keys("nobodys")),
+        ]
+        owned = [structs.replace(each, owner=owner) for each in commands]
+        assert [type(answer) for answer in await ledger.execute_many(owned)] == [Receipt] * 4
+        assert await ledger.log.keys_of(["first", "second", "nobodys"]) == {"first": b"wrapped", "second": b"wrapped"}
+        # As the decision saw the streams: before its own facts.
+        await destroy(ledger.log, "of 0")
+        assert await ledger.log.keys_of(["first", "second"]) == {"first": None, "second": b"wrapped"}
+
+
+async def test_a_command_destroys_what_was_sealed_before_it_and_nothing_that_comes_after(tenant: EmptyTenant) -> None:
+    async with a_ledger(tenant) as ledger:
+
+        def ann_s(key_id: str) -> tuple[PersonKey, ...]:
+            return (PersonKey(key_id, "ann", b"wrapped"),)
+
+        await ledger.execute(take("r0", "pears", keys=ann_s("earlier")))
+        forget = structs.replace(take("r2", "figs"), destroys=lambda view: ["ann"])
+        after = take("r3", "pears", keys=ann_s("after"))
+        await ledger.execute_many([take("r1", "pears", keys=ann_s("just before")), forget, after, forget])
+        found = await ledger.log.keys_of(["earlier", "just before", "after"])
+        assert found == {"earlier": None, "after": b"wrapped"}, "a repetition destroys nothing"
