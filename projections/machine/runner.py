@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import psycopg
@@ -292,11 +292,25 @@ def _rebuilds(schema: str, name: str) -> str:
     return f"a rebuild of {name} of {schema} failed"
 
 
-def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS) -> int:
-    """Takes one tenant's projections to the head of its log and returns it; raises the error that stops them."""
-    with at_full_speed(), open_connection(dsn) as connection:
+def catch_up(
+    dsn: str,
+    schema: str,
+    projections: Sequence[Projection],
+    *,
+    page_facts: int = PAGE_FACTS,
+    writer: Writer | None = None,
+) -> int:
+    """Takes one tenant's projections to the head of its log and returns it; raises the error that stops them.
+
+    A writer that is given stays open: its connections take longer to open than a few facts to be written.
+    """
+    with ExitStack() as opened:
+        opened.enter_context(at_full_speed())
+        connection = opened.enter_context(open_connection(dsn))
         make_tables(connection, schema, projections)
-        writer, registry = Writer(dsn, projections), Registry(NOUNS)
+        if writer is None:
+            writer = opened.enter_context(closing(Writer(dsn, projections)))
+        registry = Registry(NOUNS)
         follower = Follower(schema, projections, writer, registry, page_facts)
         head = Streams(schema, 0, registry).head(connection)
         try:
@@ -309,7 +323,6 @@ def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_f
             return head
         finally:
             follower.resign(connection)
-            writer.close()
 
 
 def _there(connection: Connection[Any], schema: str, projections: Sequence[Projection], head: int) -> bool:

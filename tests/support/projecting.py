@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ from projections.machine.projection import Projection, named
 from projections.machine.reads import Where
 from projections.machine.rebuilding import Comparison
 from projections.machine.streams import Page
+from projections.machine.writing import Writer
 from projections.tracking import TrackedOrder
 from tests.support.scenario import ORDER, Scenario
 from tests.support.stalls import EmptyTenant
@@ -102,7 +104,15 @@ def catch_up(
 ) -> int:
     """Writes the changes down and takes all projections to the head of the log."""
     write_down(tenant, changes)
-    return runner.catch_up(tenant.conninfo, tenant.schema, projections, **options)
+    known = {each.name for each in projections} <= set(NAMES)
+    writer = _writer(tenant.conninfo) if known else None
+    return runner.catch_up(tenant.conninfo, tenant.schema, projections, writer=writer, **options)
+
+
+@cache
+def _writer(conninfo: str) -> Writer:
+    """For the whole run: it has a connection for each projection."""
+    return Writer(conninfo, PROJECTIONS)
 
 
 def catch_up_in_pages(tenant: EmptyTenant, log: Sequence[Change], size: int) -> None:
