@@ -12,13 +12,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from adapters.embedded import EmbeddedServer
-from adapters.postgres import TENANT_MIGRATIONS, migrate
-from tests.support import runs
-from tests.support.service import Service, serving
+from tests.support import runs, tenants
+from tests.support.hosting import hosting
+from tests.support.new_data import give_new_data
+from tests.support.service import Service
 from tests.support.stalls import EmptyTenant
+from tests.support.tenants import Tenants
 
 _TEST_SECONDS = 60
 
@@ -64,24 +65,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
-def conninfo() -> Iterator[str]:
-    """How to reach the PostgreSQL of this test run."""
-    dsn = os.environ.get("FULFILMENT_TEST_DSN")
-    if dsn:
-        yield dsn
-        return
+def embedded() -> Iterator[str]:
+    """How to reach the embedded PostgreSQL that the files of this process share."""
     with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
+        give_new_data(Path(folder))
         server = EmbeddedServer(Path(folder))
         yield server.start()
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def conninfo(request: pytest.FixtureRequest) -> str:
+    """How to reach the PostgreSQL of this test run."""
+    return os.environ.get("FULFILMENT_TEST_DSN") or str(request.getfixturevalue("embedded"))
+
+
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
+def service(embedded: str) -> Iterator[Service]:
     """A service that the tests of one file share."""
     with (
         tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        serving(Path(folder), "--data", f"{folder}/data") as service,
+        hosting(embedded, Path(folder, "data")) as service,
     ):
         yield service
 
@@ -93,17 +97,24 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="session")
+def handed_on(conninfo: str) -> Tenants:
+    """The tenants that tests of this process hand on to each other."""
+    return Tenants(conninfo)
+
+
 @pytest.fixture
-def tenant(conninfo: str) -> Iterator[EmptyTenant]:
-    """A tenant for one test."""
-    schema = f"tenant_test_{os.urandom(6).hex()}"
-    asyncio.run(_make(conninfo, schema))
-    yield EmptyTenant(conninfo, schema)
+def tenant(handed_on: Tenants) -> Iterator[EmptyTenant]:
+    """A tenant for one test, with the tables of all read models."""
+    tenant = handed_on.take()
+    yield tenant
+    handed_on.give_back(tenant)
+
+
+@pytest.fixture
+def new_tenant(conninfo: str) -> Iterator[EmptyTenant]:
+    """A tenant for one test, without a read model."""
+    tenant = tenants.new_tenant(conninfo)
+    yield tenant
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
-
-
-async def _make(conninfo: str, schema: str) -> None:
-    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
-        await migrate(connection, schema, TENANT_MIGRATIONS)
+        tenants.drop(connection, tenant)

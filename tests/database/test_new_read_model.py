@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
+import pytest
 from psycopg.sql import SQL, Identifier
 
 from ledger.nouns import orders, suppliers
@@ -113,6 +114,12 @@ def wanted(tenant: EmptyTenant, sku: str, page: PageOf = FIRST_PAGE, at_least: i
             return await list_wanted(where, page, sku)
 
     return asyncio.run(ask())
+
+
+@pytest.fixture
+def tenant(new_tenant: EmptyTenant) -> EmptyTenant:
+    """Without a read model: its tables are made here."""
+    return new_tenant
 
 
 def test_it_is_followed_and_answers_with_the_rows_that_it_was_filled_with(tenant: EmptyTenant):

@@ -45,6 +45,12 @@ from tests.support.stalls import EmptyTenant
 # --- following ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def tenant(new_tenant: EmptyTenant) -> EmptyTenant:
+    """Without a read model: a projector makes its tables."""
+    return new_tenant
+
+
 def test_new_facts_arrive_without_any_notify(shop: EmptyTenant):
     with projector(shop.conninfo):
         write_down(shop, shipped().log)

@@ -16,6 +16,12 @@ from tests.support.scenario import line, sent, shipped
 from tests.support.stalls import EmptyTenant
 
 
+@pytest.fixture
+def tenant(new_tenant: EmptyTenant) -> EmptyTenant:
+    """Without a read model: queries wait for its tables."""
+    return new_tenant
+
+
 async def test_a_query_waits_for_the_position_it_is_asked_for(tenant: EmptyTenant):
     head = catch_up(tenant, sent().log)
     scenario = shipped()

@@ -54,6 +54,12 @@ def _oids(tenant: EmptyTenant) -> dict[str, int]:
         return dict(connection.execute(query, (tenant.schema,)).fetchall())
 
 
+@pytest.fixture
+def tenant(new_tenant: EmptyTenant) -> EmptyTenant:
+    """Without a read model: its tables are made and changed here."""
+    return new_tenant
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTenant, name: str):
     head = catch_up(tenant, long_scenario().log)

@@ -11,9 +11,10 @@ import pytest
 
 from fulfilment.v1 import messages_pb2, orders_pb2, work_pb2
 from tests.support.bounced import MAIL_ID, a_report
+from tests.support.hosting import hosting
 from tests.support.imap_server import an_imap_server
 from tests.support.mail_server import LOGIN, Authority, Mail, Mailbox, a_mail_server
-from tests.support.service import Client, context, names_of, patiently, reason_of, refused, serving
+from tests.support.service import Client, context, names_of, patiently, reason_of, refused
 from tests.support.terminal import Console, Terminal
 from tests.support.waiting import wait_for
 
@@ -27,12 +28,12 @@ class Shop(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
     with a_mail_server(login=False) as mailbox:
         options = ("--outbox", "smtp", "--smtp", f"127.0.0.1:{mailbox.port}", "--smtp-security", "none")
         mail = ("--mail-from", "orders@brook.example", "--mail-bounces", "bounces@brook.example")
-        with serving(folder, *options, *mail) as service, Client(service.address) as client:
+        with hosting(embedded, folder, *options, *mail) as service, Client(service.address) as client:
             client.approve()
             yield Shop(client, Console(service.address), mailbox)
 

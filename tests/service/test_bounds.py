@@ -43,18 +43,17 @@ from ledger.terms.money import MOST_MINOR, Money
 from projections import PROJECTIONS
 from projections.machine import rebuilding
 from tests.support import casework, documented, scenario
+from tests.support.hosting import hosting
 from tests.support.projecting import write_down
 from tests.support.scenario import NOON, ORDER, Scenario
 from tests.support.service import (
     Client,
     Service,
-    dsn_of,
     error_info,
     fields_of,
     order,
     patiently,
     reason_of,
-    serving,
     stamp,
 )
 from tests.support.stalls import EmptyTenant
@@ -248,18 +247,24 @@ ABOUT: Mapping[str, Callable[[Trade], Fields]] = {
 
 
 @pytest.fixture
-def data(folder: Path) -> Path:
-    return folder / "data"
+def own(embedded: str, folder: Path) -> Iterator[Service]:
+    with hosting(embedded, folder / "data") as service:
+        yield service
 
 
 @pytest.fixture
-def trade(folder: Path, data: Path) -> Iterator[Trade]:
-    with serving(folder, "--data", str(data)) as service, Client(service.address) as client:
+def dsn(own: Service) -> str:
+    return own.dsn
+
+
+@pytest.fixture
+def trade(own: Service) -> Iterator[Trade]:
+    with Client(own.address) as client:
         client.approve(at=NOW - 300 * DAY)
         yield Trade(client)
 
 
-def require_followed(trade: Trade, data: Path, things: Fields) -> None:
+def require_followed(trade: Trade, dsn: str, things: Fields) -> None:
     """All read models are at the head, every query answers, and each read model is what the log says."""
     head = trade.send("GetSku").position
     trade.client.read_up_to(head)
@@ -269,7 +274,7 @@ def require_followed(trade: Trade, data: Path, things: Fields) -> None:
         if not rpc.is_command and rpc.name not in ("RebuildProjection", "ErasePerson", "CreateTenant", "ExecuteBatch"):
             ask(trade, rpc.name, things, head)
     for projection in PROJECTIONS:
-        assert rebuilding.verify(dsn_of(data), "tenant_default", projection).equal, projection.name
+        assert rebuilding.verify(dsn, "tenant_default", projection).equal, projection.name
 
 
 def ask(trade: Trade, rpc: str, things: Fields, head: int) -> None:
@@ -294,7 +299,7 @@ def refusal_of(call: Callable[[], object]) -> grpc.RpcError:
 
 
 @pytest.mark.timeout(600)
-def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(trade: Trade, data: Path):
+def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(trade: Trade, dsn: str):
     order_id = trade.sent()
     things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id)}
     things |= {"case_id": trade.granted(), "recovery_id": trade.filed(), "inquiry_id": trade.inquiry()}
@@ -313,7 +318,7 @@ def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(
                 sender.takes(0, about(trade))
     assert {name: most for name, most in reached.items() if name.endswith("_minor") and most > MOST_MINOR} == {}
     assert len(reached) > 100
-    require_followed(trade, data, things)
+    require_followed(trade, dsn, things)
 
 
 # --- products and sums ------------------------------------------------------------------------------
@@ -371,7 +376,7 @@ def test_what_completes_an_order_counts_with_what_it_has(client: Client):
 # --- a trade at its largest -------------------------------------------------------------------------
 
 
-def test_a_trade_at_its_bounds_is_answered_in_full(trade: Trade, data: Path):
+def test_a_trade_at_its_bounds_is_answered_in_full(trade: Trade, dsn: str):
     supplier_id = trade.supplier()
     trade.send("AgreeTerms", supplier_id=supplier_id, agreement=TERMS)
     order_id, claimed = late_order(trade, supplier_id), large_claim(trade)
@@ -384,7 +389,7 @@ def test_a_trade_at_its_bounds_is_answered_in_full(trade: Trade, data: Path):
     trade.send("RecordReturnLabel", case_id=labelled, freight_minor=MOST_MINOR)
     sku = back_on_a_full_shelf(trade, labelled, supplier_id)
     things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
-    require_followed(trade, data, {**things, "case_id": refunded, "recovery_id": claimed})
+    require_followed(trade, dsn, {**things, "case_id": refunded, "recovery_id": claimed})
     owed = trade.client.get(order_id).supplier_orders[0].compensation
     assert (owed.amount.amount_minor, owed.net_amount.amount_minor) == (MOST_MINOR, MOST_MINOR)
     (granted,) = trade.send("GetCase", case_id=refunded).case.refunds
@@ -491,7 +496,7 @@ RARELY_WORKS = suppliers_pb2.Agreement(
 
 
 @pytest.mark.parametrize("agreement", [SLOWEST, RARELY_WORKS], ids=["hours", "working time"])
-def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Path, agreement: suppliers_pb2.Agreement):
+def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, dsn: str, agreement: suppliers_pb2.Agreement):
     trade.send("AgreePolicy", policy=LONGEST, effective_from=stamp(NOW - 300 * DAY))
     supplier_id, sku = trade.supplier(), fresh()
     trade.send("AgreeTerms", supplier_id=supplier_id, agreement=agreement)
@@ -516,21 +521,21 @@ def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Pa
     trade.send("OpenRecovery", recovery_id=recovery_id, kind=LOSS, order_id=order_id, **parcel_of(order_id))
     trade.send("AskInquiry", inquiry_id=fresh(), order_id=order_id, supplier_id=supplier_id)
     about: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
-    require_followed(trade, data, {**about, "case_id": trade.opened(), "recovery_id": recovery_id})
+    require_followed(trade, dsn, {**about, "case_id": trade.opened(), "recovery_id": recovery_id})
     assert trade.client.get(order_id).promised_by == LAST_DAY
 
 
 # --- facts of before --------------------------------------------------------------------------------
 
 
-def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, data: Path):
-    head = write_down(EmptyTenant(dsn_of(data), "tenant_default"), before_amounts_were_bounded().log)
+def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, dsn: str):
+    head = write_down(EmptyTenant(dsn, "tenant_default"), before_amounts_were_bounded().log)
     other = trade.placed()
     trade.send("RecordRefundPaid", case_id=casework.CASE, refund_id="refund-1")
     trade.send("CompleteCustomsData", order_id="shopify/2", lines=[shipping_pb2.CustomsLine(line_no=1, title="Tea")])
     trade.client.read_up_to(head)
     things: Fields = {"order_id": ORDER, **first_of(ORDER), "supplier_id": "bolt", "case_id": casework.CASE}
-    require_followed(trade, data, things)
+    require_followed(trade, dsn, things)
     summary = trade.send("GetSummary")
     assert (summary.orders, [each.amount_minor for each in summary.gmv]) == (4, [LARGEST])
     statement = trade.send("GetStatement", supplier_id="bolt", since=stamp(NOON), until=stamp(NOW))

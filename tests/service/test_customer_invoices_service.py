@@ -22,6 +22,7 @@ from fulfilment.v1 import (
     supplier_orders_pb2,
 )
 from fulfilment.v1 import customer_invoices_pb2 as pb
+from tests.support.hosting import hosting
 from tests.support.service import Client, Service, context, dsn_of, order, patiently, reason_of, refused, serving
 from tests.support.terminal import Console
 from tests.support.waiting import wait_for
@@ -108,7 +109,7 @@ def test_an_invoice_comes_with_the_mail_that_says_that_the_goods_have_left(clien
     name = f"{number}.pdf"
 
     def mail() -> Any:
-        for path in (service.log.parent / "data").rglob("*.eml"):
+        for path in service.data.rglob("*.eml"):
             found = email.message_from_bytes(path.read_bytes(), policy=default)
             if name in [each.get_filename() for each in found.iter_attachments()]:
                 return found
@@ -126,7 +127,7 @@ def test_nothing_of_a_buyer_stands_in_plain_and_who_is_erased_leaves_number_amou
     customer = orders_pb2.Customer(name="Ina Invoiced", email="ina@example.org")
     number = invoiced(client, "ina", customer=customer)
     client.read_up_to(client.get("shop/ina").version)
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         tables = connection.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'tenant_default'"
         ).fetchall()
@@ -184,8 +185,8 @@ def test_invoices_are_listed_by_year_page_by_page(client: Client):
     assert listed(client, 0, year=year + 1) == []
 
 
-def test_goods_leave_also_without_a_seller_to_name_and_the_receipt_says_what_lacks(folder: Path):
-    with serving(folder, "--data", str(folder / "data")) as service, Client(service.address) as client:
+def test_goods_leave_also_without_a_seller_to_name_and_the_receipt_says_what_lacks(embedded: str, folder: Path):
+    with hosting(embedded, folder / "data") as service, Client(service.address) as client:
         client.approve()
         sent(client, "nobody")
         assert "no seller with a tax id" in ship(client, "nobody").warnings[0]

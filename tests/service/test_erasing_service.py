@@ -10,7 +10,7 @@ import pytest
 
 from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, finding_pb2, orders_pb2, remarks_pb2
 from tests.support.case_client import Work
-from tests.support.service import Client, Service, context, dsn_of, reason_of, refused
+from tests.support.service import Client, Service, context, reason_of, refused
 
 
 def customer(name: str, **more: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_no_fact_links_two_orders_of_one_person(client: Client, service: Service
     told = (
         "SELECT string_agg(convert_from(state, 'UTF8'), ' ') FROM tenant_default.ledger_events WHERE originator_id = %s"
     )
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         texts = [connection.execute(told, (f"order-shop/{each}",)).fetchone() for each in ("yann-1", "yann-2")]
     one, other = ({*re.findall(r"[0-9a-f]{16,}|person-", str(text))} for text in texts)
     assert len(one) > 3

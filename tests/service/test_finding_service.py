@@ -25,7 +25,6 @@ from tests.support.service import (
     Client,
     Service,
     context,
-    dsn_of,
     fields_of,
     patiently,
     reason_of,
@@ -155,7 +154,7 @@ def test_nobody_is_found_any_more_who_was_erased_and_a_number_finds_its_order_al
     receipt = client.place("gil-2", **who("gil"))
     assert len(find(client, receipt.position, phone="+49171999")) == 2
     kept = "SELECT count(*) FROM tenant_default.ledger_keys WHERE email IS NOT NULL OR phone IS NOT NULL"
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         (before,) = connection.execute(kept).fetchone() or (0,)
         destroyed = client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="gil@example.org"))
         connection.rollback()
@@ -171,7 +170,7 @@ def test_nobody_is_found_any_more_who_was_erased_and_a_number_finds_its_order_al
 def test_no_hash_of_a_contact_stands_in_a_fact_or_a_read_model(client: Client, service: Service):
     receipt = client.place("hash", **who("hanna", phone="+49 172 1"))
     client.read_up_to(receipt.position)
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         hashes = connection.execute(
             "SELECT email, phone FROM tenant_default.ledger_keys WHERE email IS NOT NULL AND phone IS NOT NULL"
         ).fetchall()

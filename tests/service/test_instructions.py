@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,19 +18,17 @@ from fulfilment.v1 import (
     suppliers_pb2,
     work_pb2,
 )
-from tests.support.service import Client, fields_of, order, patiently, refused, serving
+from tests.support.service import Client, Service, fields_of, order, patiently, refused
 from tests.support.trading import Trade, answer, bought, eur, first_of, fresh
 from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with serving(folder, "--data", str(folder / "data")) as service, Client(service.address) as client:
-            client.approve(acknowledge_within_hours=24, dispatch_within_hours=48)
-            client.approve("bolt", acknowledge_within_hours=24, dispatch_within_hours=48)
-            yield client
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve(acknowledge_within_hours=24, dispatch_within_hours=48)
+        client.approve("bolt", acknowledge_within_hours=24, dispatch_within_hours=48)
+        yield client
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.support.projecting import catch_up, connect
 from tests.support.scenario import ORDER, sent
 from tests.support.service import (
     Client,
-    Service,
+    ServiceProcess,
     context,
     dsn_of,
     serving,
@@ -44,7 +44,7 @@ OTHERS = [f"t{number:02}" for number in range(30)]
 class House(NamedTuple):
     """A service with more than thirty tenants, of which those that come first are in trouble."""
 
-    service: Service
+    service: ServiceProcess
     folder: Path
     dsn: str
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -29,18 +28,6 @@ from tests.support.terminal import Console
 from tests.support.waiting import wait_for
 
 SENT = messages_pb2.MESSAGE_STATE_SENT
-
-
-@pytest.fixture(scope="module")
-def data() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def service(data: Path) -> Iterator[Service]:
-    with serving(data, "--data", str(data / "data")) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +57,7 @@ def sent_of(client: Client, order_id: str, count: int) -> list[messages_pb2.Mess
 
 
 def test_an_order_that_is_confirmed_and_sent_makes_messages_to_the_customer_and_the_supplier(
-    client: Client, data: Path
+    client: Client, service: Service
 ):
     instruction, confirmation = sent_of(client, "shop/told", 2)
     assert (confirmation.kind, instruction.kind) == (
@@ -81,7 +68,7 @@ def test_an_order_that_is_confirmed_and_sent_makes_messages_to_the_customer_and_
     assert (instruction.recipient, instruction.supplier_order_id) == ("acme", "shop/told/1")
     assert (instruction.channel, instruction.language, instruction.template_version) == ("file", "en", 5)
     mail = email.message_from_bytes(
-        (data / "data" / "outbox" / "default" / confirmation.reference).read_bytes(), policy=SMTP
+        (service.data / "outbox" / "default" / confirmation.reference).read_bytes(), policy=SMTP
     )
     assert mail["To"] == "Ann Example <ann@example.org>"
     assert mail["Subject"] == "Your order told is confirmed"
@@ -184,8 +171,8 @@ def test_messages_are_listed_at_the_terminal(client: Client, service: Service):
     assert "[MESSAGE_IS_SENT]" in ff("message", "cancel", confirmation["message_id"], "--reason", "wrong").err
 
 
-def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(client: Client, data: Path, service):
-    outbox = data / "data" / "outbox"
+def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(client: Client, service):
+    outbox = service.data / "outbox"
     ff = Console(service.address)
     sent_of(client, "shop/told", 2)
     (outbox / "default").rename(outbox / "away")

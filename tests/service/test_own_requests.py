@@ -16,16 +16,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from fulfilment.v1 import stock_pb2, supplier_orders_pb2
 from ledger.engine.executor import Command
 from ledger.engine.request_ids import OWN
+from tests.support.hosting import hosting
 from tests.support.office import Postbox, an_office
 from tests.support.scenario import confirmed
 from tests.support.service import (
     Client,
     Service,
     context,
-    dsn_of,
     fields_of,
     names_of,
-    serving,
     stamp,
 )
 from tests.support.stalls import EmptyTenant
@@ -37,13 +36,8 @@ REQUEST = f"clock:acknowledge:shop/late/shop/late/1:{DUE.isoformat()}:0"
 
 
 @pytest.fixture
-def data(folder: Path) -> Path:
-    return folder / "data"
-
-
-@pytest.fixture
-def service(folder: Path, data: Path) -> Iterator[Service]:
-    with serving(folder, "--data", str(data)) as service:
+def service(embedded: str, folder: Path) -> Iterator[Service]:
+    with hosting(embedded, folder / "data") as service:
         yield service
 
 
@@ -82,12 +76,12 @@ def test_no_client_can_send_a_request_id_of_the_ledgers_own(service: Service, re
 
 
 def test_an_id_of_the_ledgers_own_that_was_used_shows_in_log_and_health_and_hinders_no_clock(
-    service: Service, data: Path
+    service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Client(service.address) as client:
         approve(client)
         position = client.feed(5).position
-        with psycopg.connect(dsn_of(data)) as connection:
+        with psycopg.connect(service.dsn) as connection:
             connection.execute(
                 "INSERT INTO tenant_default.ledger_commands (request_id, fingerprint, actor, position, version)"
                 " VALUES (%s, %s, 'somebody', %s, 1)",
@@ -95,7 +89,7 @@ def test_an_id_of_the_ledgers_own_that_was_used_shows_in_log_and_health_and_hind
             )
         assert health_of(service, "clock") == "SERVING"
         run_late(client)
-        assert f"{OWN}{REQUEST} is the ledger's own and was used before by somebody" in service.log.read_text()
+        assert f"{OWN}{REQUEST} is the ledger's own and was used before by somebody" in caplog.text
         wait_for(lambda: health_of(service, "clock") == "NOT_SERVING")
         assert health_of(service, "outbox") == health_of(service, "") == "SERVING"
 

@@ -10,20 +10,13 @@ import pytest
 
 from fulfilment.v1 import admin_pb2, common_pb2, messages_pb2, orders_pb2, parcels_pb2
 from fulfilment.v1 import templates_pb2 as pb
-from tests.support.service import Client, Service, fields_of, patiently, refused, serving, stamp
+from tests.support.service import Client, Service, fields_of, patiently, refused, stamp
 from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Trade, fresh, parcel_of
 from tests.support.waiting import wait_for
 
 CONFIRMED = messages_pb2.MESSAGE_KIND_ORDER_CONFIRMED
 CUSTOMER, SUPPLIER = messages_pb2.MESSAGE_AUDIENCE_CUSTOMER, messages_pb2.MESSAGE_AUDIENCE_SUPPLIER
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("templates")
-    with serving(folder, "--data", str(folder / "data")) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

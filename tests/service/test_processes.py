@@ -22,7 +22,7 @@ from fulfilment.v1 import orders_pb2, stock_pb2, supplier_orders_pb2
 from tests.support.service import (
     HOUSE,
     Client,
-    Service,
+    ServiceProcess,
     context,
     dsn_of,
     names_of,
@@ -104,7 +104,7 @@ def test_no_answered_command_is_lost_however_the_service_ends(folder: Path, how:
 
 def test_a_projector_goes_with_a_service_that_was_killed_before_it_could_look(folder: Path) -> None:
     database = EmbeddedServer(folder / "data")
-    service = Service(folder, "--dsn", database.start(), "--key-file", str(folder / "master.key"))
+    service = ServiceProcess(folder, "--dsn", database.start(), "--key-file", str(folder / "master.key"))
     wait_for(lambda: children_of(service), pause=0.0)
     (projector,) = children_of(service)
     service.stop(signal.SIGKILL)
@@ -116,7 +116,7 @@ def test_a_projector_goes_with_a_service_that_was_killed_before_it_could_look(fo
         database.stop()
 
 
-def children_of(service: Service) -> list[psutil.Process]:
+def children_of(service: ServiceProcess) -> list[psutil.Process]:
     """The processes beside a server's own."""
     return list(psutil.Process(service.process.pid).children())
 

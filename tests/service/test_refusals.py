@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.rpc import code_pb2
 
+from adapters.rpc import queries
 from adapters.rpc.statuses import code_of
 from fulfilment.v1 import audit_pb2, orders_pb2
 from ledger.refusals import Refusal
@@ -25,15 +24,18 @@ from tests.support import documented
 from tests.support.contract import refusal_classes
 from tests.support.documented import Refused
 from tests.support.edges import edges
+from tests.support.hosting import hosting
+from tests.support.projecting import forget
 from tests.support.refusal_scenarios import SCENARIOS
 from tests.support.refusal_scenarios.about import Elsewhere, Scenario
 from tests.support.service import (
     HOUSE,
     Client,
+    Service,
     error_info,
     fields_of,
-    serving,
 )
+from tests.support.stalls import EmptyTenant
 from tests.support.trading import (
     DAY,
     NOW,
@@ -75,21 +77,18 @@ WITHOUT_FIGURES = {"UNKNOWN_PERSON"}
 
 
 @pytest.fixture(scope="module")
-def trade() -> Iterator[Trade]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
-            client.approve(at=NOW - 300 * DAY)
-            yield Trade(client)
+def trade(service: Service) -> Iterator[Trade]:
+    with Client(service.address) as client:
+        client.approve(at=NOW - 300 * DAY)
+        yield Trade(client)
 
 
 @pytest.fixture(scope="module")
-def unread() -> Iterator[Trade]:
+def unread(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trade]:
     """A service whose facts nobody projects."""
-    with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder:
-        data = Path(folder)
-        api = serving(data, "--data", str(data / "data"), "--role", "api")
-        with api as service, Client(service.address) as client:
+    with hosting(embedded, tmp_path_factory.mktemp("unread"), projections=()) as service:
+        forget(EmptyTenant(service.dsn, "tenant_default"))
+        with Client(service.address) as client:
             yield Trade(client)
 
 
@@ -159,8 +158,13 @@ def rows(kind: Callable[[object], bool]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("rpc", "reason", "scenario"), rows(callable))
-def test_what_an_rpc_documents_it_refuses(rpc: str, reason: str, scenario: Scenario, trade: Trade, unread: Trade):
-    asked = unread if reason == "PROJECTION_BEHIND" else trade
+def test_what_an_rpc_documents_it_refuses(
+    rpc: str, reason: str, scenario: Scenario, trade: Trade, unread: Trade, monkeypatch: pytest.MonkeyPatch
+):
+    asked = trade
+    if reason == "PROJECTION_BEHIND":
+        asked = unread
+        monkeypatch.setattr(queries, "PATIENCE_SECONDS", 0.1)
     request = asked.request(rpc, **scenario(asked))
     head = asked.send("GetSku").position
     refusal = answer_of(refused(asked, rpc, request))

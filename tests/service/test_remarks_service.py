@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from fulfilment.v1 import admin_pb2, batch_pb2, orders_pb2, remarks_pb2, supplier_orders_pb2, tracking_pb2
-from tests.support.service import Client, Service, context, dsn_of, fields_of, order, patiently, reason_of, refused
+from tests.support.service import Client, Service, context, fields_of, order, patiently, reason_of, refused
 
 SECRET = "rings twice and hates mornings"
 
@@ -49,7 +49,7 @@ def test_no_note_stands_in_the_database_in_plain_and_who_is_erased_takes_it_alon
     receipt = client.place("nora", customer=customer)
     receipt = client.orders.AddOrderNote(note("nora"))
     client.read_up_to(receipt.position)
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         tables = connection.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'tenant_default'"
         ).fetchall()

@@ -18,7 +18,6 @@ from tests.support.service import (
     Client,
     Service,
     context,
-    dsn_of,
     fields_of,
     patiently,
     reason_of,
@@ -153,7 +152,7 @@ def test_a_comment_is_read_by_those_who_ask_and_gone_with_the_customer(client: C
     assert f"Of the work mia said something: {secret}" in [
         each.text for each in patiently(client.finding.GetTimeline, timeline).entries
     ]
-    with psycopg.connect(dsn_of(service.log.parent / "data")) as connection:
+    with psycopg.connect(service.dsn) as connection:
         for table in ("ledger_events", "ledger_commands", "work_tasks", "work_items"):
             rows = connection.execute(f"SELECT t::text FROM tenant_default.{table} AS t").fetchall()
             assert secret not in str(rows), table

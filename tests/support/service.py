@@ -1,4 +1,4 @@
-"""The real service as tests use it: processes of its own, real sockets, ended by their process ids."""
+"""The real service as tests use it, over real sockets; its processes are ended by their process ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from fulfilment.v1 import (
     suppliers_pb2,
 )
 from tests.support import documented
+from tests.support.new_data import give_new_data
 
 HOUSE = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -40,15 +43,28 @@ MISTAKE = "the service made a mistake; its log says where"
 """The answer to a caller after an internal error."""
 
 
+@dataclass
 class Service:
+    """Where a service answers, its data folder, and its database."""
+
+    address: str
+    data: Path
+    dsn: str
+
+
+class ServiceProcess(Service):
     """A server process; ``log`` is the file that holds what it wrote."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"server-{uuid.uuid4().hex[:8]}.log"
+        chosen = dict(pairwise(arguments))
+        self.data = Path(chosen.get("--data", folder))
+        self.dsn = chosen.get("--dsn") or dsn_of(self.data)
+        if "--dsn" not in chosen:
+            give_new_data(self.data)
         words = [sys.executable, "server.py", "--listen", "127.0.0.1:0", "--log-format", "json", *arguments]
-        if "--data" not in arguments:
-            words += ["--data", str(folder)]
+        words += ["--data", str(self.data)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(words, cwd=HOUSE, env=environment, stdout=out, stderr=out)
@@ -73,8 +89,8 @@ class Service:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Service]:
-    service = Service(folder, *arguments)
+def serving(folder: Path, *arguments: str) -> Iterator[ServiceProcess]:
+    service = ServiceProcess(folder, *arguments)
     try:
         yield service
     finally:
@@ -266,9 +282,9 @@ def offer(client: Client, supplier_id: str, sku: str, cost: int) -> None:
     client.suppliers.OfferSku(suppliers_pb2.OfferSkuRequest(context=context(), supplier_id=supplier_id, offer=made))
 
 
-def dsn_of(folder: Path) -> str:
+def dsn_of(data: Path) -> str:
     """The address of the embedded server that runs under a data folder."""
-    return f"host={folder / 'postgres'} port=5432 user=postgres dbname=postgres"
+    return f"host={data / 'postgres'} port=5432 user=postgres dbname=postgres"
 
 
 def names_of(client: Client, name: str) -> int:

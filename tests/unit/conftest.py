@@ -4,6 +4,6 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def conninfo() -> str:
+def embedded() -> str:
     """None here: what needs PostgreSQL stands in tests/database."""
     pytest.fail("a test in tests/unit asks for a database; move it to tests/database")

@@ -1,0 +1,94 @@
+"""The service in this process, over real sockets, on a database of its own.
+
+It takes a twentieth of the time of a process of its own, and is what a test of answers needs. Tests of how processes
+start, end, log and survive each other use ``tests.support.service.serving``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import uvloop
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed, Identifier
+
+import server
+from adapters.folders import make_private
+from adapters.logs import log_of_the_loop
+from adapters.mail_settings import sender_of
+from projections import PROJECTIONS
+from projections.machine.projection import Projection
+from tests.support.new_data import PREPARED
+from tests.support.projecting import projector
+from tests.support.service import Service
+
+
+@contextmanager
+def hosting(
+    conninfo: str, data: Path, *arguments: str, projections: Sequence[Projection] = PROJECTIONS
+) -> Iterator[Service]:
+    """A service with these options, on a new database of the PostgreSQL that tests share, and its projector."""
+    with _a_database(conninfo) as dsn, projector(dsn, projections), _serving(dsn, data, *arguments) as port:
+        yield Service(f"127.0.0.1:{port}", data, dsn)
+
+
+@contextmanager
+def _a_database(conninfo: str) -> Iterator[str]:
+    name = f"of_{os.urandom(6).hex()}"
+    _execute(conninfo, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(PREPARED)))
+    yield make_conninfo(conninfo, dbname=name)
+    _execute(conninfo, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def _execute(conninfo: str, statement: Composed) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+class _Running(NamedTuple):
+    port: int
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+
+
+@contextmanager
+def _serving(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
+    """The API in a thread with an event loop of its own."""
+    started: Future[_Running] = Future()
+
+    async def serve() -> None:
+        chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
+        make_private(data, "--data")
+        if chosen.outbox == "file":
+            make_private(data / "outbox", "--data")
+        asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
+        async with server.serve(dsn, chosen.key_file, chosen.listen, sender_of(chosen)) as port:
+            stop = asyncio.Event()
+            started.set_result(_Running(port, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            uvloop.run(serve())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="service", daemon=True)
+    thread.start()
+    running = started.result(60)
+    try:
+        yield running.port
+    finally:
+        running.loop.call_soon_threadsafe(running.stop.set)
+        thread.join(60)
+        assert not thread.is_alive(), "the service did not stop"
