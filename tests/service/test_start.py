@@ -7,12 +7,16 @@ import re
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import DEFAULT, patch
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
+import server
 from tests.support.service import HOUSE
 
 _OF_THIS_START = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
@@ -29,13 +33,34 @@ class Ended(NamedTuple):
     sentence: str
 
 
+_USAGE = "usage: python server.py [OPTION ...]\n"
+
+
 def start(*arguments: str, **environment: str) -> Ended:
     """What a start says that ends by itself."""
     words = [sys.executable, "server.py", *arguments]
     ended = subprocess.run(
         words, cwd=HOUSE, env={**_OF_THIS_START, **environment}, capture_output=True, text=True, timeout=60
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr.removeprefix("usage: python server.py [OPTION ...]\n"))
+    return Ended(ended.returncode, ended.stdout, ended.stderr.removeprefix(_USAGE))
+
+
+def start_here(*arguments: str, **environment: str) -> Ended:
+    """The same in this process, as a process takes a second; without its log."""
+    out, err = StringIO(), StringIO()
+    with (
+        patch.dict(os.environ, {**_OF_THIS_START, **environment}, clear=True),
+        patch("sys.argv", ["server.py", *arguments]),
+        patch.multiple(server, log_to_stderr=DEFAULT, gc=DEFAULT),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        server.main()
+    code = ended.value.code
+    if isinstance(code, str):
+        print(code, file=err)
+    return Ended(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue().removeprefix(_USAGE))
 
 
 def require(ended: Ended, says: str) -> None:
@@ -110,7 +135,7 @@ def test_it_prints_its_version():
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_what_cannot_be_used_is_reported_in_one_sentence(arguments: list[str], says: str):
-    require(start(*arguments), says)
+    require(start_here(*arguments), says)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +149,7 @@ def test_what_cannot_be_used_is_reported_in_one_sentence(arguments: list[str], s
     ],
 )
 def test_the_environment_is_checked_like_the_command_line(name: str, value: str, says: str):
-    require(start(**{name: value}), says)
+    require(start_here(**{name: value}), says)
 
 
 def test_a_database_that_is_not_there_is_reported(conninfo: str):
