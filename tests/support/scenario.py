@@ -166,6 +166,11 @@ class Scenario:
 
     # --- what there is ---
 
+    def everything(self) -> dict[str, object]:
+        """Each stream's state, to be compared: stock changes in place, every other state is a new one if it changed."""
+        states = ((stream, entry.state) for stream, entry in self.book._entries.items())
+        return {stream: repr(state) if isinstance(state, Stock) else state for stream, state in states}
+
     def order(self, order_id: str = ORDER) -> Order:
         return orders.known(orders.find(self.book, order_id), order_id)
 
