@@ -17,7 +17,8 @@ test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for s
 unit: $(READY) ## run the tests that need no database, within a minute
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile tests/unit $(ARGS)
 
-check: check-format check-lint check-protos check-generated check-docs check-types check-imports ## all that must hold before the tests
+check: $(READY) ## all that must hold before the tests, several checks at a time
+	@$(MAKE) --no-print-directory --jobs=3 check-format check-lint check-protos check-generated check-docs check-types check-imports
 	@echo "All checks hold."
 
 format: $(READY) ## format the code and fix what can be fixed

@@ -106,7 +106,7 @@ def environment(folder: Path, wheels: Iterable[Path], extra: str = "") -> Enviro
     pip("--python", python, "install", "--no-index", "--no-deps", *map(str, wheels))
     for each in closure([line for wheel in wheels for line in required(PathDistribution(metadata(wheel)), {extra})]):
         for file in distribution(each).files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
+            if ".." not in file.parts:  # also what is compiled: each environment would compile it again
                 (site / file).parent.mkdir(parents=True, exist_ok=True)
                 (site / file).symlink_to(str(file.locate()))
     pip("--python", python, "check")
