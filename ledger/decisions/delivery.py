@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 
 from msgspec.structs import replace
 
@@ -137,6 +138,7 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     facts = parcels.dispute_delivery(parcel, because, at)
     changes = changes_of(parcels.stream(carrier, number), facts)
+    after = reduce(parcels.evolve, facts, parcel)
     for order in [order_in(view, each) for each in parcel.order_ids] if facts else ():
         shipment = order.shipment(carrier, number, parcel.epoch)
         if shipment is None or shipment.bucket != "delivered":
@@ -145,7 +147,7 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
         delivered = {n: order.buckets[n].delivered - units for n, units in by_line.items()}
         after_sales.require_delivered(order.after_sales, delivered)
         reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, by_line, at)
-        changes += settled(order, [reopened], now)
+        changes += settled(order, [reopened, *follow(orders.evolve(order, reopened), after)], now)
     return changes
 
 
@@ -181,21 +183,38 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
     by_line = order.in_parcel(shipment)
     where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, by_line)
     if shipment.bucket == "delivered":
-        if before is None or not _is_undone(order, shipment, by_line, before, parcel):
-            return []
         reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
+        if before is None:
+            return []
+        if parcel.delivered_at is not None:
+            if not _is_redated(order, shipment, before, parcel.delivered_at):
+                return []
+            same = (before.carrier, before.number, before.epoch) == shipment.parcel
+            told_at = shipment.delivered_at if same else None
+            return [reopened, orders.UnitsDelivered(*where, parcel.delivered_at, told_at)]
+        if not _is_undone(order, shipment, by_line, before):
+            return []
         return [reopened, *follow(orders.evolve(order, reopened), parcel)]
     if shipment.bucket == "returned" and _inspected(order, by_line):
         return []
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
     if parcel.status is ParcelStatus.RETURNED:
-        back = orders.UnitsReturned(*where, parcel.last_seen_at)
-        return [back] if shipment.bucket != "returned" else []
+        back = orders.UnitsReturned(*where, parcel.ended_since)
+        return [back] if _ends_anew(shipment, "returned", parcel) else []
     if parcel.status in GIVEN_UP:
-        given_up = orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)
-        return [given_up] if shipment.bucket != "lost" else []
+        by_scan = parcel.lost_at in {scan.at for scan in parcel.checkpoints}
+        lost_at = parcel.ended_since if by_scan else parcel.lost_at or parcel.last_seen_at
+        return [orders.UnitsLost(*where, lost_at)] if _ends_anew(shipment, "lost", parcel) else []
     return [orders.DeliveryReopened(*where, parcel.last_seen_at)] if shipment.bucket != "shipped" else []
+
+
+def _ends_anew(shipment: Shipment, bucket: str, parcel: Parcel) -> bool:
+    """Whether units came to this end now, or at another time than a scan that was told first said."""
+    known = shipment.ended_at
+    if shipment.bucket != bucket:
+        return True
+    return known != parcel.ended_since and known in {scan.at for scan in parcel.checkpoints}
 
 
 def _inspected(order: Order, by_line: Units) -> bool:
@@ -213,9 +232,21 @@ def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: dateti
     return _reach_orders_of(view, parcels.left_to(before, parcel.exists_from), now, before, but=parcel.order_id)
 
 
-def _is_undone(order: Order, shipment: Shipment, by_line: Units, before: Parcel, parcel: Parcel) -> bool:
+def _is_redated(order: Order, shipment: Shipment, before: Parcel, delivered_at: datetime) -> bool:
+    """Whether units that arrived did so at another time than the order knows: earlier, or, if nobody confirmed the
+    receipt by then, later."""
+    known = shipment.delivered_at
+    if known is None or delivered_at == known:
+        return False
+    if delivered_at < known:
+        return True
+    confirmed = order.receipt_confirmed_at if orders.is_confirmed_received(order, shipment) else None
+    return before.delivered_at == known and (confirmed is None or delivered_at <= confirmed)
+
+
+def _is_undone(order: Order, shipment: Shipment, by_line: Units, before: Parcel) -> bool:
     """Whether a delivery is withdrawn; not if the customer confirmed the receipt, complained or returns units."""
-    if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
+    if before.delivered_at is None or shipment.delivered_at != before.delivered_at:
         return False
     if orders.is_confirmed_received(order, shipment):
         return False

@@ -156,8 +156,8 @@ def _told(reports: Iterable[ParcelReport]) -> tuple[str, ...]:
 
 
 def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
-    """Not of goods that nobody ordered."""
-    if not fact.by_line:
+    """Not of goods that nobody ordered, nor again because they arrived at another time than was told."""
+    if not fact.by_line or fact.instead_of is not None:
         return
     about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
     yield _Cause(MessageKind.DELIVERED, about, fact.at)

@@ -108,6 +108,12 @@ class Boxes(RuleBasedStateMachine):
                 (bucket,) = {each.bucket for each in mine}
                 ends = {ParcelStatus.LOST: "lost", ParcelStatus.RETURNED: "returned"}
                 assert bucket == ("delivered" if use.delivered_at else ends.get(use.status, "shipped"))
+                assert {each.delivered_at for each in mine} == {use.delivered_at}
+
+    @invariant()
+    def a_parcel_arrived_with_its_earliest_delivery(self) -> None:
+        for use in self.live():
+            assert use.delivered_at == parcels.first_arrival(use)
 
     @invariant()
     def what_left_is_what_shipments_say(self) -> None:

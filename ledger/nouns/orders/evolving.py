@@ -109,16 +109,16 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case AddressChanged():
             return _readdressed(order, fact)
         case UnitsCancelled(by_line=by_line):
-            order = _given_up(order, fact.at)
+            order = _units_cancelled(order, fact.at)
             if not by_line:
                 return replace(order, cancelled_empty=True)
             return _counted(_cancelled(order, by_line), by_line, fact.at)
         case UnitsDelivered():
             return _if_known(_shipment_to(order, fact, "delivered"))
         case UnitsLost():
-            return _if_known(_given_up(_shipment_to(order, fact, "lost"), fact.at))
+            return _if_known(_shipment_to(order, fact, "lost"))
         case UnitsReturned():
-            return _if_known(_given_up(_shipment_to(order, fact, "returned"), fact.at))
+            return _if_known(_shipment_to(order, fact, "returned"))
         case DeliveryReopened():
             return _if_known(replace(_shipment_to(order, fact, "shipped"), completed_at=None))
         case ReceiptConfirmed():
@@ -226,8 +226,8 @@ def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
     return [each for each in order.holds if each.key != key]
 
 
-def _given_up(order: Order, at: datetime) -> Order:
-    return replace(order, given_up_at=max(at, order.given_up_at or at))
+def _units_cancelled(order: Order, at: datetime) -> Order:
+    return replace(order, cancelled_at=max(at, order.cancelled_at or at))
 
 
 def stops_with(order: Order, holds: Iterable[Hold]) -> Stops:
@@ -432,7 +432,8 @@ def _shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
             own = replace(own, delivered=own.delivered + sign * sum(each.by_line.values()))
             supplier_orders_now[each.supplier_order_id] = own
         shipments.append(each)
-    moved = _moved(order, fact.by_line, shipment.bucket, bucket)
+    # The same again is about another time.
+    moved = order if bucket == shipment.bucket else _moved(order, fact.by_line, shipment.bucket, bucket)
     return replace(moved, shipments=tuple(shipments), supplier_orders=supplier_orders_now)
 
 
@@ -477,7 +478,7 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         after = supplier_orders.evolve(before, fact)
         order = replace(order, buckets=_follow_shares(order.buckets, before, after))
     if isinstance(fact, CancelAgreed):
-        order = _given_up(order, fact.at)
+        order = _units_cancelled(order, fact.at)
         if cancelled := minus(fact.by_line, fact.rerouted):
             order = _counted(order, cancelled, fact.at)
     elif isinstance(fact, SupplierOrderShipped):

@@ -452,6 +452,8 @@ class UnitsDelivered(Fact, frozen=True, tag="order.units_delivered"):
     epoch: int
     by_line: Units
     at: datetime
+    instead_of: datetime | None = None
+    """When it had been taken to have arrived, where it did at another time: nobody has to be told again."""
 
 
 class DeliveryReopened(Fact, frozen=True, tag="order.delivery_reopened"):

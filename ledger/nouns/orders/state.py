@@ -232,8 +232,8 @@ class Order(Value, frozen=True):
     supplier_orders: dict[str, SupplierOrder] = {}
     shipments: tuple[Shipment, ...] = ()
     cancelled_empty: bool = False
-    given_up_at: datetime | None = None
-    """When units were last cancelled, lost or returned."""
+    cancelled_at: datetime | None = None
+    """When units were last cancelled."""
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
     breaches: Mapping[tuple[str, Clock], Breach] = {}
@@ -378,6 +378,12 @@ class Order(Value, frozen=True):
             return None
         # What was sent beside what was ordered keeps nobody waiting.
         return max(each.delivered_at for each in self.shipments if each.delivered_at is not None and each.by_line)
+
+    @property
+    def given_up_at(self) -> datetime | None:
+        """When units were last cancelled, lost or returned; not of parcels that moved on since."""
+        ends = [each.ended_at for each in self.shipments if each.ended_at is not None]
+        return max(ends, default=self.cancelled_at) if self.cancelled_at is None else max([self.cancelled_at, *ends])
 
     @property
     def ended_at(self) -> datetime | None:

@@ -8,8 +8,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from ledger.facts import Sealed
+from ledger.nouns.parcels.evolving import evolve, first_arrival
 from ledger.nouns.parcels.facts import (
     GIVEN_UP,
+    ArrivalCorrected,
     DeliveryDisputed,
     DeliveryProven,
     FoundAfterLoss,
@@ -88,4 +90,13 @@ def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[Par
         raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
     if at < parcel.delivered_at:
         raise DisputedTooEarly(parcel.carrier, parcel.number, at, parcel.delivered_at)
-    return [DeliveryDisputed(parcel.carrier, parcel.number, because, at)]
+    disputed = DeliveryDisputed(parcel.carrier, parcel.number, because, at)
+    return [disputed, *correct_arrival(evolve(parcel, disputed), at)]
+
+
+def correct_arrival(parcel: Parcel, at: datetime, epoch: int = 0) -> Sequence[ParcelFact]:
+    """It arrived with the earliest scan that says so, in whatever order the scans were told."""
+    first = first_arrival(parcel)
+    if first in (None, parcel.delivered_at):
+        return []
+    return [ArrivalCorrected(parcel.carrier, parcel.number, first, at, epoch)]

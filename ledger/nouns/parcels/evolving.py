@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ledger.facts import plus
 from ledger.nouns.parcels.facts import (
     GIVEN_UP,
+    ArrivalCorrected,
     Checkpoint,
     CheckpointRecorded,
     ClaimOpened,
@@ -95,6 +96,8 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             return _scan(parcel, checkpoint)
         case DeliveryDisputed(at=at):
             return replace(parcel, disputed_at=at, delivered_at=None, status=ParcelStatus.IN_TRANSIT)
+        case ArrivalCorrected():
+            return replace(parcel, status=ParcelStatus.DELIVERED, delivered_at=fact.delivered_at)
         case FirstScanMissed():
             return replace(parcel, missed=fact, withdrawn=None)
         case FirstScanBreachWithdrawn():
@@ -118,6 +121,7 @@ NOUN = noun("parcel", ParcelFact, evolve)
 
 _OfAnyUse = (
     CheckpointRecorded
+    | ArrivalCorrected
     | FirstScanBreachWithdrawn
     | FoundAfterLoss
     | ParcelUnitsAdded
@@ -170,6 +174,7 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
         first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
         moved = replace(moved, first_scan_at=first)
     if arrivals := [scan.at for scan in checkpoints if _delivers(moved, scan)]:
+        # The one told first stays: an ArrivalCorrected follows where another one is the earliest.
         delivered_at = parcel.delivered_at if parcel.delivered_at in arrivals else arrivals[0]
         return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=delivered_at)
     status = ParcelStatus.RETURNED if _is_back(moved, checkpoints[-1]) else checkpoints[-1].status
@@ -181,6 +186,11 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
             return moved
     lost_at = checkpoints[-1].at if status in GIVEN_UP else parcel.lost_at
     return replace(moved, status=status, lost_at=lost_at, delivered_at=None)
+
+
+def first_arrival(parcel: Parcel) -> datetime | None:
+    """The earliest delivery to the customer among the scans that are known."""
+    return next((scan.at for scan in parcel.checkpoints if _delivers(parcel, scan)), None)
 
 
 def _by_time(scans: tuple[Checkpoint, ...], scan: Checkpoint) -> tuple[Checkpoint, ...]:

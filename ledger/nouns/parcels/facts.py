@@ -247,6 +247,18 @@ class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
     at: datetime
 
 
+class ArrivalCorrected(Fact, frozen=True, tag="parcel.arrival_corrected"):
+    """It arrived at another time than was known: an earlier scan of the delivery was told later, or, of the deliveries
+    that were told, a dispute leaves a later one."""
+
+    carrier: str
+    number: str
+    delivered_at: datetime
+    at: datetime
+    epoch: int = 0
+    """The earlier use of the number that it is about; 0 is the present one."""
+
+
 class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
     """The carrier had not scanned it by the agreed time after its reported dispatch."""
 
@@ -341,6 +353,7 @@ ParcelFact = (
     | CheckpointRecorded
     | DeliveryProven
     | DeliveryDisputed
+    | ArrivalCorrected
     | FirstScanMissed
     | FirstScanBreachWithdrawn
     | LossSuspected

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger.nouns.parcels.delivery import turn_up
+from ledger.nouns.parcels.delivery import correct_arrival, turn_up
 from ledger.nouns.parcels.evolving import evolve
 from ledger.nouns.parcels.facts import (
     Checkpoint,
@@ -35,7 +35,7 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
     after = evolve(use, recorded)
     if after.stray is checkpoint:
         recorded = replace(recorded, of_void=True)
-    return [recorded, *shown_by_scans(use, after, at, epoch)]
+    return [recorded, *correct_arrival(after, at, epoch), *shown_by_scans(use, after, at, epoch)]
 
 
 def shown_by_scans(before: Parcel, after: Parcel, at: datetime, epoch: int) -> list[ParcelFact]:

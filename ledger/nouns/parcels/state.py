@@ -164,6 +164,18 @@ class Parcel(Value, frozen=True):
         return self.checkpoints[-1].at if self.checkpoints else self.registered_at
 
     @property
+    def ended_since(self) -> datetime:
+        """Since when the newest scans say that it is back, or lost."""
+        same = GIVEN_UP if self.status in GIVEN_UP else _BACK
+        run = takewhile(lambda scan: scan.status in same and not self._is_denied(scan), reversed(self.checkpoints))
+        return min((scan.at for scan in run), default=self.last_seen_at)
+
+    def _is_denied(self, scan: Checkpoint) -> bool:
+        """Whether a delivery is one that a dispute denies."""
+        denied = self.disputed_at is not None and scan.at <= self.disputed_at
+        return denied and scan.status is ParcelStatus.DELIVERED
+
+    @property
     def first_scan_missed(self) -> bool:
         return self.missed is not None and self.withdrawn is None
 
@@ -184,6 +196,9 @@ class Parcel(Value, frozen=True):
 
 
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED, ParcelStatus.VOID})
+
+_BACK = frozenset({ParcelStatus.RETURNED, ParcelStatus.DELIVERED})
+"""What the scans of a parcel say that is back: a delivery of it was one to its sender."""
 
 NOT_AWAITED = _ENDS | {ParcelStatus.RETURNING}
 """No customer waits for a parcel like that, nor for one that was delivered."""
