@@ -11,6 +11,7 @@ from ledger.nouns.messages import Audience, MessageKind
 from ledger.terms.clocks import Clock
 
 REASONS: Mapping[MessageKind, tuple[str, ...]] = {
+    MessageKind.DISPATCHED: ("", "further"),
     MessageKind.DELAYED: (
         *("customs", "dispatch_late", "backordered", "carrier", "estimate", "on_hold", "not_dispatched"),
     ),

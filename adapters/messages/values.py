@@ -214,6 +214,8 @@ def _units(known: Known, order: Order) -> Units:
     about, supplier_order = known.asked.about, known.supplier_order
     if known.case is not None:
         return known.case.opened.by_line
+    if about.further:
+        return about.further
     if about.number:
         shipment = order.shipment(about.carrier, about.number, about.epoch)
         return order.in_parcel(shipment) if shipment else {}

@@ -104,7 +104,11 @@ class TemplateQueries(Queries):
         order_id = shapes.optional(shapes.order_id, request.order_id, "order_id")
         require(not order_id or kind not in NO_ORDER, "order_id", f"a message of the kind {kind} is about no order")
         reasons = REASONS.get(kind, ())
-        one_of = f"{request.reason!r} is not one of {', '.join(reasons)}" if reasons else "this kind has no reasons"
+        one_of = (
+            f"{request.reason!r} is not one of {', '.join(filter(None, reasons))}"
+            if reasons
+            else "this kind has no reasons"
+        )
         require(not request.reason or request.reason in reasons, "reason", one_of)
         draft = _source(request) if request.subject or request.body else None
         if draft is not None:

@@ -120,7 +120,9 @@ def streams_of(message_id: str, about: About) -> list[str]:
 
 def _asked(view: View, notice: Notice, policy: Policy, built_in: BuiltIn, now: datetime) -> MessageAsked:
     kind, about = notice.kind, notice.about
-    waits_until = notice.caused_at + timedelta(minutes=policy.message_window_minutes)
+    # Further units of a parcel are told of long after they left, and one after the other.
+    since = now if about.further else notice.caused_at
+    waits_until = since + timedelta(minutes=policy.message_window_minutes)
     recipient, *wanted = audience_of(view, kind, about, policy)
     template = in_use(view, kind, (*wanted, policy.language), built_in)
     return MessageAsked(
@@ -247,8 +249,18 @@ def _confirmation(now: _Present) -> str:
 
 
 def _dispatch(now: _Present) -> str:
-    """One with another number tells of itself, if the customer was told that one."""
-    return "" if now.bucket == "shipped" and not _was_told(now) else "superseded"
+    """One with another number tells of itself, if the customer was told that one. Further units are told of to who was
+    told of the parcel; who was not reads of all that is in it at once."""
+    if now.about.further and not _was_told(now):
+        return "named_with_the_rest"
+    return "" if now.bucket == "shipped" and _was_told(now) == _are_in_it(now) else "superseded"
+
+
+def _are_in_it(now: _Present) -> bool:
+    """Whether a message is about further units, which are still known to be in the parcel."""
+    about, which = now.about, (now.about.carrier, now.about.number, now.about.epoch)
+    mine = [each for each in now.order.shipments if each.parcel == which] if now.order and about.further else []
+    return any(each.supplier_order_id == about.supplier_order_id for each in mine)
 
 
 def _tracking_corrected(now: _Present) -> str:

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Units, Value
 from ledger.nouns.policies import Policy
 from ledger.refusals import Forbidden, NotFound
 from ledger.terms.money import Money
@@ -164,6 +164,8 @@ class About(Value, frozen=True):
     """The carrier and number that the parcel goes on under."""
     earlier: tuple[str, ...] = ()
     """What the customer may have been told of these goods before, the oldest first: what was said last of it counts."""
+    further: Units = {}
+    """Units that turned out to be in a parcel of which its reader was told before: the message is about them alone."""
 
 
 def subject_of(about: About) -> str:

@@ -118,13 +118,16 @@ def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Ite
 
 
 def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
-    """Once for all that the order has in the parcel, however it is told."""
+    """Once for all that the order has in the parcel; who read of it before is told what else turns out to be in it."""
     which = (fact.carrier, fact.number, fact.epoch)
     told = [
         each for each in history.order.shipments if (each.carrier, each.number, each.epoch) == which and each.by_line
     ]
-    if fact.by_line and len(told) == 1:
-        about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    if fact.by_line and len(told) > 1:
+        earlier = _told(history.reported(which, fact.supplier_order_id))
+        about = replace(about, because="further", earlier=earlier, further=fact.by_line)
+    if fact.by_line:
         yield _Cause(MessageKind.DISPATCHED, about, fact.at)
 
 

@@ -100,6 +100,29 @@ async def test_two_parcels_that_leave_together_are_one_mail(tenant: EmptyTenant)
         assert letter.text.index("P1") < letter.text.index("P2")
 
 
+async def test_what_else_turns_out_to_be_in_a_parcel_is_one_mail_about_that_alone(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox, window_minutes=3) as office:
+        scenario = sent(line(1, "tea", 3), line(2, "mug", 2), line(3, "cup", 1), **office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.ship({1: 3})
+        scenario.later(minutes=3)
+        await office.tick()
+        told = len(postbox.letters)
+        scenario.later(hours=20)
+        for by_line in ({2: 2}, {3: 1}):
+            scenario.ship(by_line)
+            await office.tick()
+            scenario.later(minutes=1)
+        scenario.later(minutes=3)
+        await office.tick()
+        (letter,) = [each for each in postbox.letters[told:] if each.message_id.startswith("dispatched")]
+        assert ("tea" in letter.text, "2 × mug" in letter.text, "1 × cup" in letter.text) == (False, True, True)
+        assert "There is more in the parcel" in letter.text
+        assert letter.subject.startswith("More of your order")
+
+
 async def test_an_urgent_step_goes_at_once_and_takes_along_what_waits(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox, window_minutes=3) as office:

@@ -1,6 +1,11 @@
-"""Who was told a wrong number is told the right one; who was told none gets the right one as if it were the first."""
+"""Who was told a wrong number is told the right one; who was told none gets the right one as if it were the first.
+
+Who was told of a part of a parcel is told of the rest.
+"""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from ledger.decisions import notices as deciding
 from ledger.decisions.notices import Notice
@@ -10,7 +15,7 @@ from ledger.nouns.parcels import ParcelStatus
 from projections.machine.histories import folds
 from projections.machine.streams import LoggedFact
 from projections.outbox.causes import notices
-from tests.support.scenario import ORDER, Scenario, line, sent, shipped
+from tests.support.scenario import NOON, ORDER, Scenario, line, sent, shipped
 from tests.support.stored_events import REGISTRY
 
 TEMPLATES = {(kind, "en"): 1 for kind in MessageKind}
@@ -145,3 +150,69 @@ def test_it_is_told_once_that_a_parcel_that_was_reported_line_by_line_did_not_le
     outbox.sends()
     outbox.scenario.void()
     assert [str(each.kind) for each in outbox.due()] == ["not_dispatched"]
+
+
+# --- what turns out to be in a parcel as well -----------------------------------------------------
+
+
+def told_of_the_tea() -> Outbox:
+    """The customer read that P1 left with the tea; there are mugs as well."""
+    outbox = Outbox(sent(line(1, "tea", 2), line(2, "mug", 2)))
+    outbox.scenario.ship({1: 2})
+    assert outbox.asks() == {"dispatched": "P1"}
+    outbox.sends()
+    return outbox
+
+
+def newest(outbox: Outbox) -> MessageAsked:
+    return [fact for _, fact in outbox.scenario.log if isinstance(fact, MessageAsked)][-1]
+
+
+def test_who_was_told_of_a_parcel_is_told_what_else_is_in_it_once():
+    outbox = told_of_the_tea()
+    outbox.scenario.ship({2: 1})
+    assert outbox.asks() == {"dispatched": "P1"}
+    assert (newest(outbox).about.further, newest(outbox).about.because) == ({2: 1}, "further")
+    outbox.scenario.ship({2: 1})
+    assert outbox.asks() == {}
+
+
+def test_what_is_told_within_minutes_goes_in_one_mail():
+    outbox = told_of_the_tea()
+    outbox.scenario.later(hours=20)
+    for _ in range(2):
+        outbox.scenario.later(minutes=1)
+        outbox.scenario.ship({2: 1}, at=NOON + timedelta(minutes=len(outbox.scenario.log)))
+        outbox.asks()
+    waiting = [each for name in outbox.asked if (each := messages.find(outbox.scenario.book, name)) and each.next_at]
+    assert len(messages.next_mail(waiting, outbox.scenario.later(minutes=5))) == 2
+    assert messages.next_mail(waiting, outbox.scenario.now - timedelta(minutes=4)) == []
+
+
+def test_who_was_not_told_yet_reads_of_all_that_is_in_the_parcel_at_once():
+    outbox = Outbox(sent(line(1, "tea", 2), line(2, "mug", 2)))
+    outbox.scenario.ship({1: 2})
+    outbox.asks()
+    outbox.scenario.ship({2: 2})
+    assert outbox.asks() == {"dispatched": "named_with_the_rest"}
+
+
+def test_nobody_is_told_of_further_units_that_did_not_leave_or_have_arrived():
+    outbox = told_of_the_tea()
+    outbox.scenario.ship({2: 2})
+    outbox.scenario.void()
+    assert outbox.asks() == {"dispatched": "superseded", "not_dispatched": ""}
+    late = told_of_the_tea()
+    late.scenario.scan(ParcelStatus.DELIVERED, late.scenario.later(hours=1))
+    late.scenario.ship({2: 2}, at=NOON)
+    assert late.asks() == {"dispatched": "superseded"}
+
+
+def test_who_was_told_the_right_number_is_told_of_further_units_under_it():
+    outbox = told_of_the_tea()
+    outbox.scenario.correct_number("P1", "P2")
+    outbox.asks()
+    outbox.sends()
+    outbox.scenario.ship({2: 2}, number="P2")
+    assert outbox.asks() == {"dispatched": "P2"}
+    assert newest(outbox).about.further == {2: 2}
