@@ -139,7 +139,9 @@ def _about(each: work_pb2.Work) -> str:
     """What it is about, in the words that its commands take."""
     parcel = f"{each.carrier} {each.tracking_number}".strip()
     item = f"{each.supplier_id} {each.sku}".strip()
-    return each.supplier_order_id or each.order_id or parcel or item
+    orders = " and ".join((each.order_id, *each.further_order_ids))
+    several = each.further_order_ids and f"{orders} in {parcel}"
+    return several or each.supplier_order_id or each.order_id or parcel or item
 
 
 def _why(each: work_pb2.Work) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from msgspec.structs import replace
 
 from ledger.decisions.docket import order_in
-from ledger.facts import Change, changes_of
+from ledger.facts import Change, Units, changes_of
 from ledger.nouns import (
     cases,
     claims,
@@ -225,7 +225,10 @@ def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
 
 
 def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
-    """A parcel that was given up arrived: what an order was refunded for it has to be reviewed."""
+    """A parcel that was given up arrived: what an order was refunded for it has to be reviewed, unless it is an old one
+    that was recorded for its figures."""
+    if order.placed.historical:
+        return []
     whose = "" if order.order_id == parcel.order_id else f"/{order.order_id}"
     found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found{whose}", _ENDS)
     if found.present is not None:
@@ -237,7 +240,8 @@ def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parce
 
 
 def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
-    """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed."""
+    """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed, else
+    beside all cases."""
     booked, lines = [], order.in_parcel(shipment)
     for refund_id, refund in order.after_sales.refunds.items():
         amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in lines)
@@ -246,7 +250,19 @@ def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> 
             booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))
     costs = (cost for loss in losses if loss.currency == order.currency for cost in loss.costs)
     claimed = {cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}
-    return tuple(booked or claimed.values())
+    return tuple(booked or claimed.values() or _given_beside_cases(order, lines))
+
+
+def _given_beside_cases(order: Order, by_line: Units) -> Iterator[Cost]:
+    """What the shop refunded or a bank took back, but for cancelled units, as far as these units cost so much."""
+    if order.payment is orders.PaymentState.REFUNDED:
+        gone = orders.came_in_minor(order)
+    else:
+        beside = orders.refunded_by_shop_minor(order) + orders.charged_back_minor(order)
+        gone = beside - orders.cancelled_minor(order)
+    worth = sum(order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
+    if (amount_minor := min(worth, gone, MOST_MINOR)) > 0:
+        yield Cost(cost_id(order.order_id, "refund"), CostKind.REFUND, amount_minor)
 
 
 # --- how --------------------------------------------------------------------------------------------

@@ -166,9 +166,9 @@ KINDS: Mapping[WorkKind, Kind] = {
         (Step.ANSWER_INQUIRY,),
     ),
     WorkKind.RECOVERY: Kind(
-        "a cost is to be recovered, and the next step is the retailer's",
+        "a cost is to be recovered, and the next step is the retailer's; or what was lost and refunded has arrived",
         "when the answer, or the claim, is",
-        "the recovery takes that step, or is over",
+        "the recovery takes that step, or is over; of what a customer has twice, one agrees on it or writes it off",
         (Step.ANSWER_RECOVERY, Step.COLLECT_DOCUMENT, Step.FILE_CLAIM, Step.APPEAL_CLAIM),
     ),
     WorkKind.SUSPENSION: Kind(

@@ -33,6 +33,7 @@ class Work(NamedTuple):
     team: str
     put_off_until: datetime | None
     comments: int
+    further_order_ids: tuple[str, ...]
 
 
 class WorkCount(NamedTuple):
@@ -94,7 +95,8 @@ _MATCHING = """
         AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)
         AND (%(team)s = '' OR t.team = %(team)s)
         AND (%(put_off)s::bool IS NULL OR coalesce(t.put_off_until > %(now)s, false) = %(put_off)s)
-        AND (%(order_id)s = '' OR i.order_id = %(order_id)s)
+        AND (%(order_id)s = '' OR i.order_id = %(order_id)s
+            OR (i.further_order_ids <> '[]' AND i.further_order_ids::jsonb ? %(order_id)s))
         AND (%(supplier_id)s = '' OR i.supplier_id = %(supplier_id)s)
         AND (cardinality(%(kinds)s::text[]) = 0 OR i.kind = ANY(%(kinds)s::text[]))
 """
@@ -102,7 +104,7 @@ _WORK = """
     SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.next, i.order_id, i.supplier_order_id,
         i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by,
         CASE WHEN t.person <> '' THEN t.since END AS claimed_at, coalesce(t.team, '') AS team, t.put_off_until,
-        coalesce(t.comments, 0) AS comments
+        coalesce(t.comments, 0) AS comments, i.further_order_ids
 """
 _LIST = (
     _WORK

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from functools import reduce
+from typing import Any
 
+from ledger.facts import plus
 from ledger.nouns import (
     cases,
     inquiries,
@@ -23,7 +27,7 @@ from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
-from ledger.nouns.recoveries import RecoveryStatus
+from ledger.nouns.recoveries import Recovery, RecoveryKind, RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock_ups import StockUp, StockUpState
 from ledger.nouns.supplier_invoices import InvoiceStatus, SupplierInvoice
@@ -73,7 +77,7 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
     """Only of the present use of a number."""
     if parcel.historical:
         return []
-    items = [_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
+    items = [*_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
     if parcel.stray is not None:
         items.append(_stray(parcel, parcel.stray))
     missed = parcel.missed
@@ -97,11 +101,7 @@ def _stray(parcel: Parcel, scan: Checkpoint) -> Item:
         scan.at,
         f"scanned though it was voided: {scan.status}",
         following,
-        order_id=parcel.order_id,
-        supplier_order_id=parcel.supplier_order_id,
-        supplier_id=parcel.supplier_id,
-        carrier=parcel.carrier,
-        number=parcel.number,
+        **_about(parcel),
     )
 
 
@@ -110,7 +110,7 @@ def _is_the_orders(parcel: Parcel) -> bool:
     return bool(parcel.order_id) and (parcel.status in GIVEN_UP or parcel.status is ParcelStatus.RETURNED)
 
 
-def _trouble(parcel: Parcel) -> Item:
+def _trouble(parcel: Parcel) -> Iterator[Item]:
     since = parcel.last_seen_at
     # Skips disputed deliveries, which may be newer.
     for scan in reversed([each for each in parcel.checkpoints if each.status is not ParcelStatus.DELIVERED]):
@@ -118,8 +118,23 @@ def _trouble(parcel: Parcel) -> Item:
             break
         since = scan.at
     if (held := parcel.customs_hold) is not None and held.asks_of is not None:
-        return _asked_by_customs(parcel, held, held.asks_of, since)
-    return _parcel(parcel, WorkKind.PARCEL, parcel.status, _TROUBLE[parcel.status], since, _of_trouble(parcel), None)
+        yield _asked_by_customs(parcel, held, held.asks_of, since)
+    elif parcel.status is ParcelStatus.DAMAGED and parcel.order_id:
+        yield from _damaged(parcel, since)
+    else:
+        yield _parcel(parcel, WorkKind.PARCEL, parcel.status, _TROUBLE[parcel.status], since, _of_trouble(parcel), None)
+
+
+def _damaged(parcel: Parcel, since: datetime) -> Iterator[Item]:
+    """For each order in it, because each has a case of its own."""
+    for order_id in parcel.order_ids:
+        own = [each for each in parcel.contents if each.order_id == order_id]
+        units = reduce(plus, (each.by_line for each in own))
+        following = Next(Step.OPEN_CASE, {"order_id": order_id, "reason": Reason.DAMAGED, "lines": units_of(units)})
+        because = parcel.status if order_id == parcel.order_id else f"{parcel.status}/{order_id}"
+        one = _parcel(parcel, WorkKind.PARCEL, because, _TROUBLE[parcel.status], since, following, None)
+        first = own[0].supplier_order_id
+        yield one._replace(because=parcel.status, order_id=order_id, supplier_order_id=first, further_order_ids=())
 
 
 _TALKS_TO = {
@@ -144,9 +159,6 @@ def _of_trouble(parcel: Parcel) -> Next:
     match parcel.status:
         case ParcelStatus.SUSPECTED_LOST:
             return Next(Step.CONFIRM_LOSS, {**_named(parcel), "by": Party.CARRIER})
-        case ParcelStatus.DAMAGED if parcel.order_id:
-            about = {"order_id": parcel.order_id, "reason": Reason.DAMAGED}
-            return Next(Step.OPEN_CASE, {**about, "lines": units_of(parcel.by_line)})
         case _:
             return Next(Step.RECORD_SCAN, _named(parcel))
 
@@ -166,12 +178,20 @@ def _parcel(
         because,
         following,
         due=due,
-        order_id=parcel.order_id,
-        supplier_order_id=parcel.supplier_order_id,
-        supplier_id=parcel.supplier_id,
-        carrier=parcel.carrier,
-        number=parcel.number,
+        **_about(parcel),
     )
+
+
+def _about(parcel: Parcel) -> dict[str, Any]:
+    """What work about a parcel names: all the orders that have units in it, the first of them with its supplier's."""
+    return {
+        "order_id": parcel.order_id,
+        "supplier_order_id": parcel.supplier_order_id,
+        "supplier_id": parcel.supplier_id,
+        "carrier": parcel.carrier,
+        "number": parcel.number,
+        "further_order_ids": parcel.order_ids[1:],
+    }
 
 
 def _of_inquiry(inquiry: Inquiry) -> list[Item]:
@@ -209,6 +229,8 @@ _RECOVERING = {
 def _of_recovery(history: RecoveryHistory) -> list[Item]:
     recovery = history.recovery
     what = _RECOVERING.get(recovery.status)
+    if recovery.status is RecoveryStatus.PROPOSED and recovery.kind is RecoveryKind.FOUND_AFTER_LOSS:
+        what = _has_both(recovery)
     if recovery.status is RecoveryStatus.PROPOSED and recovery.is_answer_missed:
         what = "press for an answer", Step.ANSWER_RECOVERY
     if what is None:
@@ -230,6 +252,15 @@ def _of_recovery(history: RecoveryHistory) -> list[Item]:
         number=about.number,
     )
     return [one]
+
+
+def _has_both(recovery: Recovery) -> tuple[str, Step] | None:
+    """Of a parcel that was lost, refunded, and arrived: somebody decides what the customer keeps."""
+    if not recovery.asked_minor:
+        return None
+    given = recovery.money(recovery.asked_minor)
+    because = f"the customer has the goods and {given} back: agree what it pays or sends back, or write it off"
+    return because, Step.ANSWER_RECOVERY
 
 
 def _of_stock_up(stock_up: StockUp) -> list[Item]:
@@ -440,7 +471,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    18,
+    19,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

@@ -50,6 +50,8 @@ class Item(NamedTuple):
     sku: str = ""
     shown_from: datetime = FIRST
     """It is in the queue from then on: before, somebody else has time to act."""
+    further_order_ids: tuple[str, ...] = ()
+    """Of a parcel that holds units of several orders, those beside order_id."""
 
 
 class Handling(NamedTuple):

@@ -7,6 +7,7 @@ import pytest
 from ledger.decisions import recovery_demands
 from ledger.nouns import recoveries
 from ledger.nouns.claims import MoreThanKept
+from ledger.nouns.orders import PaymentKind, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.recoveries import (
     Cost,
@@ -153,3 +154,27 @@ def test_no_loss_is_claimed_of_a_parcel_that_arrived():
     loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), scenario.now)
     with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
         recovery_demands.open_recovery(scenario.book, "by-hand", *loss)
+
+
+@pytest.mark.parametrize("paid", ["a word", "an amount"])
+def test_what_the_shop_refunded_for_a_loss_counts_too(paid: str):
+    scenario = shipped()
+    if paid == "an amount":
+        scenario.moved(PaymentKind.CAPTURED, 1_500)
+    scenario.scan(LOST)
+    scenario.later(days=1)
+    if paid == "a word":
+        scenario.pay(PaymentState.REFUNDED)
+    else:
+        scenario.moved(PaymentKind.REFUNDED, 600)
+    scenario.later(days=1)
+    opened = the(RecoveryOpened, scenario.scan(DELIVERED))
+    given = 1_500 if paid == "a word" else 600
+    assert opened.costs == (Cost(f"{ORDER}:refund", CostKind.REFUND, given),)
+
+
+def test_nothing_is_looked_at_again_of_an_old_order_that_was_recorded_for_its_figures():
+    scenario = shipped(historical=True)
+    scenario.scan(LOST)
+    scenario.later(days=1)
+    assert "opened" not in names(scenario.scan(DELIVERED))

@@ -39,6 +39,7 @@ def shown(each: work.Work) -> pb.Work:
         team=each.team,
         put_off_until=stamp(each.put_off_until),
         comments=each.comments,
+        further_order_ids=each.further_order_ids,
     )
 
 
