@@ -17,6 +17,40 @@ from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.parcels import TOLD_LATE, Parcel, ParcelFact, ParcelRegistered, ParcelUnitsAdded
 from ledger.view import View
 
+Number = tuple[str, str]
+"""A carrier and a tracking number."""
+
+
+def number_of(view: View, told: Number, order: Order, supplier_order: SupplierOrder, at: datetime) -> Number:
+    """The number of the parcel that goods are in: the first mile's, where they are reported under that of a last mile
+    of a parcel that can hold them, or of which no order is known yet."""
+    use = _first_mile(view, told)
+    if use is None or use.voided is not None or use.return_of:
+        return told
+    first = (use.carrier, use.number)
+    known = order.shipment(*first, use.epoch) if use.order_id else None
+    mine = known is not None and any(
+        each.parcel == known.parcel and each.supplier_order_id == supplier_order.supplier_order_id
+        for each in order.shipments
+    )
+    return first if mine or not use.order_id or _is_box(use, order, supplier_order, at, view) else told
+
+
+def is_in_use(view: View, told: Number) -> bool:
+    """Whether a number is that of the last mile of a parcel that is under way."""
+    use = _first_mile(view, told)
+    return use is not None and not use.is_over
+
+
+def _first_mile(view: View, told: Number) -> Parcel | None:
+    """The parcel that goes on under a number."""
+    first = parcels.first_mile_of(parcels.find(view, *told))
+    if first is None:
+        return None
+    view.need(parcels.stream(*first[:2]))
+    use = parcels.find(view, *first[:2])
+    return use if use is not None and use.epoch == first[2] else None
+
 
 def under_number(
     view: View, before: Parcel | None, order: Order, supplier_order: SupplierOrder, registration: ParcelRegistered
@@ -32,16 +66,17 @@ def under_number(
 
 def _box_of(view: View, number: Parcel, order: Order, supplier_order: SupplierOrder, at: datetime) -> Parcel | None:
     """The use of a number in whose parcel these units left, if that is known already."""
-    for use in parcels.uses(number):
-        ended_before = use.ended_at is not None and use.ended_at < at
-        if not use.order_id or use.voided is not None or use.supplier_id != supplier_order.supplier_id or ended_before:
-            continue
-        other = order if use.order_id == order.order_id else order_in(view, use.order_id)
-        shipment = other.shipment(use.carrier, use.number, use.epoch)
-        together = shipment is not None and abs(shipment.shipped_at - at) <= TOLD_LATE
-        if together and (other is order or _could_hold(use, other, order, supplier_order)):
-            return use
-    return None
+    return next((use for use in parcels.uses(number) if _is_box(use, order, supplier_order, at, view)), None)
+
+
+def _is_box(use: Parcel, order: Order, supplier_order: SupplierOrder, at: datetime, view: View) -> bool:
+    ended_before = use.ended_at is not None and use.ended_at < at
+    if not use.order_id or use.voided is not None or use.supplier_id != supplier_order.supplier_id or ended_before:
+        return False
+    other = order if use.order_id == order.order_id else order_in(view, use.order_id)
+    shipment = other.shipment(use.carrier, use.number, use.epoch)
+    together = shipment is not None and abs(shipment.shipped_at - at) <= TOLD_LATE
+    return together and (other is order or _could_hold(use, other, order, supplier_order))
 
 
 def _could_hold(use: Parcel, other: Order, order: Order, supplier_order: SupplierOrder) -> bool:

@@ -23,7 +23,7 @@ from ledger.decisions import (
     recovery_demands,
 )
 from ledger.decisions.ahead import Ahead
-from ledger.decisions.boxes import under_number
+from ledger.decisions.boxes import number_of, under_number
 from ledger.decisions.docket import Docket, order_in
 from ledger.facts import Change, changes_of, order_of, plus
 from ledger.nouns import orders, parcels
@@ -163,27 +163,42 @@ def correct_tracking(
         changes = ahead.add(_void_last_mile(ahead, parcel, use, why, now))
         return [*changes, *last_miles.hand_over(ahead, *use.last_mile_of[:2], right, why.at, now)]
     voided = parcels.voided_of(use, supplier_order_id)
-    if voided is not None and voided.instead is not None and voided.instead[:2] == right:
+    instead = voided.instead if voided is not None else None
+    if instead is not None and (instead[:2] == right or instead == parcels.first_mile_of(parcels.find(view, *right))):
         return []
     parcels.require_live(use, supplier_order_id)
     if not use.order_id:
         raise parcels.NoShipmentToCorrect(carrier, number)
     part = supplier_order_id if use.beside else ""
-    before, ahead, changes = parcels.find(view, *right), Ahead(view), []
-    moved = use
+    ahead, changes = Ahead(view), list[Change]()
+    if (last := parcels.find(view, *right)) and parcels.first_mile_of(last) == (carrier, number, use.epoch):
+        # It was never handed over to the number that it had from the first.
+        changes += ahead.add(_void_last_mile(ahead, last, last, why, now))
+        parcel = parcels.known(parcels.find(ahead, carrier, number), carrier, number)
+        use = parcels.use_of(parcel, supplier_order_id)
+    else:
+        right = _number_of(view, use, part, right)
+    before, moved = parcels.find(ahead, *right), use
     for order_id in use.order_ids:
         if not part or order_id == order_of(part):
             moved, facts = _renumber(ahead, use, order_id, part, right, why, now)
             changes += ahead.add(facts)
     changes += ahead.add(delivery.give_up_scans(ahead, before, moved, now))
-    instead = (*right, moved.epoch)
-    fact = ParcelVoided(carrier, number, use.epoch, *why, instead, part)
+    fact = ParcelVoided(carrier, number, use.epoch, *why, (*right, moved.epoch), part)
     changes += ahead.add(_give_number_back(ahead, parcel, fact, now))
     if not part:
         changes += ahead.add(_end_claims(ahead, use, now))
     if use.lost_at is not None and moved.delivered_at is not None:
         changes += delivery.recover_spending_on_found(ahead, moved, now)
     return changes
+
+
+def _number_of(view: View, use: Parcel, part: str, right: tuple[str, str]) -> tuple[str, str]:
+    """The right number, or the first mile's of the parcel that has it as that of its last mile."""
+    content = next(each for each in use.contents if part in ("", each.supplier_order_id))
+    order = order_in(view, content.order_id)
+    left_at = _in_parcel(order, use, content.supplier_order_id)[0].shipped_at
+    return number_of(view, right, order, order.supplier_order(content.supplier_order_id), left_at)
 
 
 def _renumber(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ledger.decisions import customer_invoices, customs, invoice_matching
-from ledger.decisions.boxes import under_number
+from ledger.decisions.boxes import is_in_use, number_of, under_number
 from ledger.decisions.delivery import follow, give_up_scans
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import consume, give_back, items_of, without_reservation
@@ -230,6 +230,7 @@ def ship(
 ) -> list[Change]:
     """Units left in a parcel, which may have others in it; nothing named means all that are left.
 
+    The number may be that of its last mile.
     It is never refused because of a hold, an impossible time, a draft, or units that should not have left: these are
     oddities. The same shipment again records nothing.
     """
@@ -237,11 +238,14 @@ def ship(
     supplier_order = order.supplier_order(supplier_order_id)
     skus = {order.lines[line_no].sku for line_no in supplier_order.shares}
     view.need(parcels.stream(carrier, number), *(stock.stream(supplier_order.supplier_id, sku) for sku in skus))
+    told_under = (carrier, number)
+    carrier, number = number_of(view, told_under, order, supplier_order, at)
     load = orders.loaded(order, supplier_order, carrier, number, told, at)
     if not (load.owed or load.over or load.unordered):
         return []
     before = parcels.find(view, carrier, number)
-    odd = (*_oddities(order, supplier_order, at), *load.oddities)
+    in_use = (Oddity.NUMBER_IN_USE,) if (carrier, number) == told_under and is_in_use(view, told_under) else ()
+    odd = (*_oddities(order, supplier_order, at), *load.oddities, *in_use)
     former = order.ship_to_at(at) if Oddity.FORMER_ADDRESS in odd else None
     country = (former.destination if former else order.destination_of(supplier_order)).country
     collect = orders.collect_minor(order, supplier_order_id, load.owed) if load.owed else 0
@@ -268,6 +272,7 @@ def ship(
         load.over,
         load.unordered,
         parcel.order_id if parcel.order_id != order.order_id else "",
+        told_under if told_under != (carrier, number) else None,
     )
     docket = Docket(order, supplier_orders.ship(supplier_order, shipped))
     if Oddity.GIVEN_UP in load.oddities:

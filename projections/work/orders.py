@@ -204,6 +204,7 @@ _ODD = {
     Oddity.GIVEN_UP: "with units that its supplier had given up: see that nobody sends them a second time",
     Oddity.OVER: "with more units than its supplier was given: stop it, or agree who keeps and pays them",
     Oddity.UNORDERED: "with goods that nobody ordered: stop it, or agree who keeps and pays them",
+    Oddity.NUMBER_IN_USE: "under the number of another parcel's last mile: find out whose it is, and correct the other",
 }
 
 _TOO_MUCH = frozenset({Oddity.CANCELLED, Oddity.GIVEN_UP, Oddity.OVER, Oddity.UNORDERED})

@@ -49,6 +49,7 @@ from tests.support.projecting import (
     forget,
     rebuild,
 )
+from tests.support.recovering import Recovering
 from tests.support.scenario import (
     DAY,
     FIRST,
@@ -289,6 +290,88 @@ async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     assert await queue.what() == [(WorkKind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
     queue.scenario.scan(ParcelStatus.LOST)
     assert await queue.what() == [(WorkKind.PARCEL, "lost", Owner.AFTER_SALES)]
+
+
+async def test_work_about_a_box_names_all_its_orders_and_is_found_by_each(tenant: EmptyTenant):
+    queue = Queue(tenant, a_box())
+    queue.scenario.scan(ParcelStatus.CUSTOMS_HELD)
+    for order_id in (ORDER, "shopify/2"):
+        (held,) = await queue.all(order_id=order_id)
+        assert (held.order_id, held.further_order_ids) == (ORDER, ("shopify/2",))
+    assert await queue.all(order_id="shopify/3") == []
+    async with asking(tenant) as where:
+        (counted,) = (await work.count_work(where, WorkFilter(order_id="shopify/2", now=queue.scenario.now))).rows
+        assert counted.pieces == 1
+
+
+def a_box() -> Scenario:
+    """A parcel of two orders."""
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1")
+    return scenario
+
+
+async def test_what_is_damaged_in_a_box_is_work_for_each_order(tenant: EmptyTenant):
+    queue = Queue(tenant, a_box())
+    queue.scenario.scan(ParcelStatus.DAMAGED)
+    found = await queue.all()
+    assert [(each.order_id, each.because, each.next.fields["lines"]) for each in found] == [
+        (ORDER, "damaged", [{"line_no": 1, "units": 3}]),
+        ("shopify/2", "damaged", [{"line_no": 1, "units": 1}]),
+    ]
+    assert len({each.task_id for each in found}) == 2
+
+
+@pytest.mark.parametrize("decision", ["it pays a part", "a present", "it says no"])
+async def test_a_parcel_that_was_lost_and_refunded_and_arrives_is_work_until_somebody_decides(
+    tenant: EmptyTenant, decision: str
+):
+    queue = Queue(tenant, shipped())
+    queue.scenario.scan(ParcelStatus.LOST)
+    queue.scenario.later(days=1)
+    queue.scenario.pay(PaymentState.REFUNDED)
+    assert await queue.all() == []
+    queue.scenario.later(days=1)
+    queue.scenario.scan(ParcelStatus.DELIVERED)
+    (found,) = await queue.all()
+    assert found.because.startswith("the customer has the goods and 15.00 EUR back")
+    assert (found.owner, found.order_id, found.number) == (Owner.AFTER_SALES, ORDER, "P1")
+    assert (found.next.step, found.next.fields) == (Step.ANSWER_RECOVERY, {"recovery_id": "dhl/P1/1/found"})
+    recovery = Recovering(queue.scenario, "dhl/P1/1/found")
+    if decision == "it says no":
+        recovery.dispute(decision)
+        (disputed,) = await queue.all()
+        assert disputed.because == "settle the dispute"
+    if decision == "it pays a part":
+        recovery.accept(700)
+    else:
+        recovery.write_off(decision)
+    assert await queue.all() == []
+
+
+async def test_a_parcel_that_was_lost_and_arrives_before_anything_was_given_is_no_work(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    queue.scenario.scan(ParcelStatus.LOST)
+    queue.scenario.later(days=1)
+    queue.scenario.scan(ParcelStatus.DELIVERED)
+    assert await queue.all() == []
+
+
+async def test_a_shipment_under_another_parcels_last_mile_is_work_until_it_is_corrected(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    scenario = queue.scenario
+    scenario.hand_over()
+    scenario.approve("bolt")
+    scenario.feed(5, supplier_id="bolt")
+    scenario.place(line(1, "tea", 1, "bolt"), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    (odd,) = [each for each in await queue.all() if each.kind is WorkKind.ODDITY]
+    assert "the number of another parcel's last mile" in odd.because
+    scenario.correct_number("L1", "L7", "shopify/2/1")
+    assert [each for each in await queue.all() if each.kind is WorkKind.ODDITY] == []
 
 
 @pytest.mark.parametrize(

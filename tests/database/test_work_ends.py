@@ -393,27 +393,6 @@ def a_claim_is_filed() -> Story:
     recovering.file()
 
 
-def _found() -> Recovering:
-    """A parcel that was lost and refunded has arrived."""
-    recovering = _of_carrier()
-    recovering.scenario.scan(ParcelStatus.DELIVERED, recovering.scenario.later(hours=1))
-    return Recovering(recovering.scenario, "dhl/P1/1/found")
-
-
-@ends(WorkKind.RECOVERY, Step.ANSWER_RECOVERY)
-def a_customer_who_has_goods_and_money_pays() -> Story:
-    recovering = _found()
-    yield recovering.scenario
-    recovering.accept(1_000)
-
-
-@ends(WorkKind.RECOVERY, Step.ANSWER_RECOVERY)
-def what_a_customer_has_twice_is_written_off() -> Story:
-    recovering = _found()
-    yield recovering.scenario
-    recovering.write_off("sent back")
-
-
 @ends(WorkKind.RECOVERY, Step.APPEAL_CLAIM)
 def a_denied_claim_is_appealed() -> Story:
     recovering = _of_carrier("collect", "file", "acknowledge", "deny")

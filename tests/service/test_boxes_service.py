@@ -131,6 +131,17 @@ def test_each_order_of_a_box_has_its_own_messages_and_a_parcel_told_by_lines_one
     assert [(each.line_no, each.units) for each in shipment.lines] == [(1, 1), (2, 1)]
 
 
+def test_work_about_a_box_names_both_orders(trade: Trade, ff: Console):
+    one, other = one_box(trade)
+    position = scanned(trade, one, parcels_pb2.PARCEL_STATUS_CUSTOMS_HELD)
+    request = work_pb2.ListWorkRequest(order_id=other, kinds=[work_pb2.WORK_KIND_PARCEL], at_least=position)
+    (held,) = trade.client.work.ListWork(request).work
+    assert (held.order_id, list(held.further_order_ids)) == (one, [other])
+    about = f"{one} and {other} in dhl {number_of(one)}"
+    assert about in ff("work", "show", held.task_id).out
+    assert about in ff("work", "next", "--order", other, "--kind", "parcel").out
+
+
 def test_what_was_too_much_is_work_until_it_comes_back(trade: Trade):
     order_id = trade.sent(sku="tea")
     told = [supplier_orders_pb2.SkuUnits(sku="tea", units=2), supplier_orders_pb2.SkuUnits(sku="gift", units=1)]

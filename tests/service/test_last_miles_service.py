@@ -88,6 +88,19 @@ def test_handing_over_again_records_nothing_and_a_scan_can_say_it(trade: Trade):
     assert trade.client.get(order_id).status == orders_pb2.ORDER_STATUS_DELIVERED
 
 
+def test_a_shipment_under_the_last_miles_number_is_in_the_parcel(trade: Trade):
+    order_id, last = handed_over(trade)
+    ship = {"supplier_order_id": f"{order_id}/1", "carrier": "usps", "tracking_number": last}
+    receipt = trade.send("ShipSupplierOrder", **ship)
+    assert trade.send("ShipSupplierOrder", **ship).position == receipt.position, "it is known already"
+    assert [each.tracking_number for each in trade.client.get(order_id).shipments] == [number_of(order_id)]
+    other = trade.sent(days_ago=4)
+    told = {**ship, "supplier_order_id": f"{other}/1", "at": stamp(NOW - 4 * DAY)}
+    receipt = trade.send("ShipSupplierOrder", **told)
+    assert any(f"usps {last} is the last mile of parcel dhl {number_of(order_id)}" in each for each in receipt.warnings)
+    assert [each.tracking_number for each in trade.client.get(other).shipments] == [number_of(order_id)]
+
+
 def test_a_batch_hands_over(trade: Trade):
     order_id = trade.shipped()
     request = parcels_pb2.HandOverParcelRequest(

@@ -13,11 +13,13 @@ from ledger.decisions import last_miles
 from ledger.facts import Sealed
 from ledger.nouns import parcels
 from ledger.nouns.orders import Header
+from ledger.nouns.orders.supplier_orders import Oddity, SupplierOrderShipped
 from ledger.nouns.parcels import ParcelIsVoid, ParcelRegistered, ParcelStatus, UnknownParcel
 from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
+    ORDER,
     Scenario,
     line,
     names,
@@ -173,6 +175,116 @@ def test_a_shipment_under_a_number_that_was_a_last_mile_is_another_use_of_it():
     assert the(ParcelRegistered, facts).warnings[0].startswith("the number was used 5 days before for dhl P1")
     scenario.scan(DELIVERED, number="L1")
     assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"delivered": 1})
+
+
+# --- shipments that are reported under the last mile's number -------------------------------------
+
+
+def two_lines() -> Scenario:
+    """Line 1 left in P1, which goes on as L1; line 2 has not been told yet."""
+    scenario = sent(line(1, "tea", 2), line(2, "mug", 1))
+    scenario.ship({1: 2})
+    scenario.hand_over()
+    return scenario
+
+
+def test_further_units_that_are_told_under_the_last_miles_number_are_in_the_parcel():
+    scenario = two_lines()
+    facts = scenario.ship({2: 1}, number="L1")
+    assert names(facts) == ["supplier_order_shipped", "units_added", "reservation_consumed"]
+    shipped = the(SupplierOrderShipped, facts)
+    assert (shipped.number, shipped.told_under, shipped.oddities) == ("P1", ("dhl", "L1"), ())
+    assert shipped.warnings == ("dhl L1 is the last mile of parcel dhl P1, which the goods are in",)
+    assert scenario.parcel().by_line == {1: 2, 2: 1}
+    assert scenario.parcel("L1").last_mile_of == ("dhl", "P1", 1)
+    scenario.scan(DELIVERED, scenario.later(hours=1), number="L1")
+    assert scenario.header() is Header.DELIVERED
+
+
+def test_the_same_units_told_under_the_last_miles_number_are_the_same_again():
+    scenario = handed_over()
+    assert scenario.ship(number="L1") == []
+    assert scenario.ship({1: 3}, number="L1") == []
+    scenario.scan(DELIVERED, number="L1")
+    scenario.later(days=30)
+    assert scenario.ship(number="L1") == []
+
+
+def test_another_order_of_the_same_box_can_be_told_under_the_last_miles_number():
+    scenario = two_lines()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    assert scenario.parcel().order_ids == ("shopify/1", "shopify/2")
+
+
+def test_a_parcel_that_was_only_announced_gets_the_order_that_is_told_under_its_last_miles_number():
+    scenario = sent()
+    scenario.announce()
+    scenario.hand_over()
+    scenario.scan(OUT, scenario.later(hours=1), number="L1")
+    facts = scenario.ship(number="L1", at=NOON)
+    assert "linked" in names(facts)
+    assert (scenario.parcel().order_id, scenario.parcel().status) == (ORDER, OUT)
+
+
+@pytest.mark.parametrize("sequence", list(permutations(["first line", "second line", "out", "arrives"])))
+def test_lines_told_under_either_number_are_in_one_parcel_in_whatever_order(sequence: tuple[str, ...]):
+    scenario = sent(line(1, "tea", 2), line(2, "mug", 1))
+    scenario.announce()
+    scenario.hand_over()
+    scenario.later(days=3)
+    for what in sequence:
+        match what:
+            case "first line":
+                scenario.ship({1: 2}, at=NOON)
+            case "second line":
+                scenario.ship({2: 1}, number="L1", at=NOON)
+            case "out":
+                scenario.scan(OUT, NOON + DAY, number="L1")
+            case _:
+                scenario.scan(DELIVERED, NOON + 2 * DAY)
+    assert [each.number for each in scenario.order().parcels] == ["P1"]
+    assert scenario.parcel().by_line == {1: 2, 2: 1}
+    assert (scenario.header(), scenario.order().delivered_at) == (Header.DELIVERED, NOON + 2 * DAY)
+
+
+def test_what_the_parcel_cannot_hold_is_another_use_of_the_number_and_odd():
+    scenario = handed_over()
+    scenario.approve("bolt")
+    scenario.feed(5, supplier_id="bolt")
+    scenario.place(line(1, "tea", 1, "bolt"), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    facts = scenario.ship(supplier_order_id="shopify/2/1", number="L1")
+    assert the(SupplierOrderShipped, facts).oddities == (Oddity.NUMBER_IN_USE,)
+    assert the(ParcelRegistered, facts).warnings[0].endswith("days before for dhl P1, which has not arrived")
+    assert scenario.parcel().order_ids == (ORDER,)
+    scenario.correct_number("L1", "L7", "shopify/2/1")
+    assert scenario.order("shopify/2").shipments[0].oddities == ()
+    scenario.scan(OUT, scenario.later(hours=1), number="L1")
+    assert scenario.parcel().status is OUT, "the number is the last mile's again"
+
+
+def test_a_wrong_number_is_corrected_to_the_parcel_that_has_the_right_one_as_its_last_mile():
+    scenario = two_lines()
+    scenario.ship({2: 1}, number="P9")
+    scenario.correct_number("P9", "L1")
+    assert scenario.parcel().by_line == {1: 2, 2: 1}
+    assert scenario.correct_number("P9", "L1") == []
+
+
+def test_a_number_that_is_corrected_to_its_own_last_miles_was_a_strangers():
+    scenario = handed_over()
+    scenario.scan(IN_TRANSIT, NOON + DAY)
+    scenario.scan(OUT, NOON + 3 * DAY, number="L1")
+    scenario.correct_number("P1", "L1")
+    assert [each.number for each in scenario.order().parcels] == ["L1"]
+    assert (scenario.parcel("L1").status, scenario.parcel("L1").last_mile_of) == (OUT, None)
+    assert scenario.parcel().voided is not None
+    assert scenario.correct_number("P1", "L1") == []
+
+
+# --- what cannot be handed over -------------------------------------------------------------------
 
 
 def test_a_parcel_that_nobody_knows_cannot_be_handed_over():

@@ -545,7 +545,11 @@ def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
     shipments: list[Shipment] = []
     for each in order.shipments:
         if (each.supplier_order_id, each.parcel) == (fact.supplier_order_id, wrong):
-            each = replace(each, carrier=carrier, number=number, epoch=epoch, in_parcel_of=fact.in_parcel_of)
+            # The number that it has now is no other parcel's.
+            odd = tuple(oddity for oddity in each.oddities if oddity is not Oddity.NUMBER_IN_USE)
+            each = replace(
+                each, carrier=carrier, number=number, epoch=epoch, in_parcel_of=fact.in_parcel_of, oddities=odd
+            )
             if others is not None:
                 order, after, each = _put_beside(order, after, others, each)
         shipments.append(each)

@@ -60,7 +60,7 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     MESSAGE_KIND_ORDER_CONFIRMED: _MessageKind.ValueType  # 1
     """To the customer: the order is confirmed, and when it is expected."""
     MESSAGE_KIND_DISPATCHED: _MessageKind.ValueType  # 2
-    """To the customer: a parcel left, with its number and a link."""
+    """To the customer: a parcel left, with its number and a link; or, to who read of it, what else is in it."""
     MESSAGE_KIND_DELAYED: _MessageKind.ValueType  # 3
     """To the customer: it will be later than promised, and why."""
     MESSAGE_KIND_OUT_FOR_DELIVERY: _MessageKind.ValueType  # 4
@@ -126,7 +126,7 @@ MESSAGE_KIND_UNSPECIFIED: MessageKind.ValueType  # 0
 MESSAGE_KIND_ORDER_CONFIRMED: MessageKind.ValueType  # 1
 """To the customer: the order is confirmed, and when it is expected."""
 MESSAGE_KIND_DISPATCHED: MessageKind.ValueType  # 2
-"""To the customer: a parcel left, with its number and a link."""
+"""To the customer: a parcel left, with its number and a link; or, to who read of it, what else is in it."""
 MESSAGE_KIND_DELAYED: MessageKind.ValueType  # 3
 """To the customer: it will be later than promised, and why."""
 MESSAGE_KIND_OUT_FOR_DELIVERY: MessageKind.ValueType  # 4

@@ -302,10 +302,10 @@ class OrderServiceServicer:
 
     def ShipSupplierOrder(self, request, context):
         """Records that units left in a parcel, of which a supplier order may have several. A parcel may be told line by line,
-        and hold units of several orders: those of one supplier to one destination that left under one number within three
-        days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the policy) is
-        another parcel, with a warning. The same units of the same time again record nothing. What left, left: a hold, a draft,
-        too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
+        also by its last mile's number, and hold units of several orders: those of one supplier to one destination that left
+        within three days are in one parcel. Any other use of a number that was used lately (number_reuse_after_days of the
+        policy) is another parcel, with a warning. The same units of the same time again record nothing. What left, left: a
+        hold, a draft, too many units, or an impossible time is an oddity, a warning in the receipt, and work; see Oddity.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOTHING_TO_SHIP if it names no units and none are left.
         """

@@ -174,6 +174,8 @@ class _OddityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oddity.ValueTy
     """More units left than the supplier was given."""
     ODDITY_UNORDERED: _Oddity.ValueType  # 8
     """Units of a SKU left that the supplier order does not have."""
+    ODDITY_NUMBER_IN_USE: _Oddity.ValueType  # 9
+    """They left under the number of the last mile of another parcel, which is under way and cannot hold them."""
 
 class Oddity(_Oddity, metaclass=_OddityEnumTypeWrapper):
     """What should not have happened, and did."""
@@ -196,6 +198,8 @@ ODDITY_OVER: Oddity.ValueType  # 7
 """More units left than the supplier was given."""
 ODDITY_UNORDERED: Oddity.ValueType  # 8
 """Units of a SKU left that the supplier order does not have."""
+ODDITY_NUMBER_IN_USE: Oddity.ValueType  # 9
+"""They left under the number of the last mile of another parcel, which is under way and cannot hold them."""
 Global___Oddity: _TypeAlias = Oddity  # noqa: Y015
 
 @_typing.final

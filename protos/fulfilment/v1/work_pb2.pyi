@@ -150,6 +150,7 @@ class Work(_message.Message):
     TEAM_FIELD_NUMBER: _builtins.int
     PUT_OFF_UNTIL_FIELD_NUMBER: _builtins.int
     COMMENTS_FIELD_NUMBER: _builtins.int
+    FURTHER_ORDER_IDS_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Derives from what raised it; the same reason that comes up again later is new work."""
     kind: Global___WorkKind.ValueType
@@ -198,6 +199,10 @@ class Work(_message.Message):
     def put_off_until(self) -> _timestamp_pb2.Timestamp:
         """Until when it was put off, if it ever was: it is out of the queue as long as that is ahead."""
 
+    @_builtins.property
+    def further_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a parcel that holds units of several orders, those beside order_id."""
+
     def __init__(
         self,
         *,
@@ -219,10 +224,11 @@ class Work(_message.Message):
         team: _builtins.str = ...,
         put_off_until: _timestamp_pb2.Timestamp | None = ...,
         comments: _builtins.int = ...,
+        further_order_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "next", b"next", "put_off_until", b"put_off_until", "raised_at", b"raised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "comments", b"comments", "due", b"due", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "put_off_until", b"put_off_until", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "team", b"team", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "comments", b"comments", "due", b"due", "further_order_ids", b"further_order_ids", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "put_off_until", b"put_off_until", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "team", b"team", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,7 +286,7 @@ class ListWorkRequest(_message.Message):
     claimed_by: _builtins.str
     """Only what this person has, claimed or assigned."""
     order_id: _builtins.str
-    """Only about this order."""
+    """Only about this order, also where it shares a parcel with others."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     supplier_id: _builtins.str

@@ -130,6 +130,8 @@ class Oddity(StrEnum):
     """More units left than it was given."""
     UNORDERED = "unordered"
     """Units of a SKU left that it does not have."""
+    NUMBER_IN_USE = "number_in_use"
+    """They left under the number of the last mile of another parcel, which is under way and cannot hold them."""
 
     @property
     def sentence(self) -> str:
@@ -146,6 +148,7 @@ _SENTENCES = {
     Oddity.GIVEN_UP: "units left that the supplier had rejected or given up for another; that is somebody's work",
     Oddity.OVER: "more units left than the supplier was given; nobody owes for them, and they are somebody's work",
     Oddity.UNORDERED: "a SKU left that the supplier was not given; nobody owes for it, and it is somebody's work",
+    Oddity.NUMBER_IN_USE: "the number is that of another parcel's last mile; whose it is, somebody has to find out",
 }
 
 
@@ -193,10 +196,16 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     """Units in it of SKUs that it does not have, by what the supplier calls them."""
     in_parcel_of: str = ""
     """The order whose parcel it was before these units were found to be in it too; empty where that is the order."""
+    told_under: tuple[str, str] | None = None
+    """The carrier and number that it was reported under, where that is the last mile of the parcel."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(each.sentence for each in self.oddities)
+        odd = tuple(each.sentence for each in self.oddities)
+        if self.told_under is None:
+            return odd
+        named = " ".join(self.told_under)
+        return (*odd, f"{named} is the last mile of parcel {self.carrier} {self.number}, which the goods are in")
 
 
 class ShipmentVoided(OfSupplierOrder, frozen=True, tag="order.shipment_voided"):
