@@ -19,7 +19,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
@@ -28,9 +28,11 @@ import grpc
 import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from adapters import mail_settings
+from adapters.access import administration
+from adapters.access.clients import Clients
+from adapters.access.gate import Gate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
 from adapters.embedded import StartFailed
@@ -44,7 +46,8 @@ from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
-from adapters.rpc.health import Health
+from adapters.rpc.health import GuardedHealth, Health
+from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
 from adapters.senders import Sender
@@ -64,8 +67,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     """What was chosen, on the command line or else in the environment; what is wrong with it ends the process."""
     parser = argparse.ArgumentParser(
         prog="server.py",
-        usage="python server.py [OPTION ...]",
-        description="The fulfilment ledger over gRPC.",
+        usage="python server.py [OPTION ...]\n       python server.py client COMMAND [OPTION ...]",
+        description="The fulfilment ledger over gRPC. The commands of client say who may call it.",
         epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
     )
     add = parser.add_argument
@@ -122,9 +125,9 @@ async def load_sealer(control: Control, key_file: Path) -> Sealer:
 
 
 def build_server(
-    tenants: Tenants, sealer: Sealer, letters: Letters
+    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
-    """All services of the contract, with health and reflection."""
+    """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
     served = services(tenants, sealer, letters, commands)
     limits = [
@@ -135,17 +138,24 @@ def build_server(
     ]
     server = aio_server(limits)
     for service, queries in served.items():
-        add_service(server, service, commands, queries)
-    healthy = health.aio.HealthServicer()
+        add_service(server, gate, service, commands, queries)
+    healthy = GuardedHealth(gate)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = [service.full_name for service in served]
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    add_reflection(server, gate, [*(service.full_name for service in served), health.SERVICE_NAME])
     return server, healthy
 
 
+class Listening(NamedTuple):
+    """The API while it runs."""
+
+    port: int
+    is_open: bool
+    """Whether everybody may do everything, because no client is registered."""
+
+
 @asynccontextmanager
-async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | None = None) -> AsyncIterator[int]:
-    """The API, its clocks, its outbox and its health from start to drain; yields the port it listens on.
+async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | None = None) -> AsyncIterator[Listening]:
+    """The API, its clocks, its outbox and its health from start to drain.
 
     Without a sender, messages are neither asked for nor sent.
     """
@@ -154,11 +164,14 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         await tenants.control.prepare()
         sealer = await load_sealer(tenants.control, key_file)
         await tenants.find("default")
+        clients = Clients(pool)
+        await clients.read()
         letters = Letters(sealer)
-        server, healthy = build_server(tenants, sealer, letters)
+        server, healthy = build_server(Gate(clients), tenants, sealer, letters)
         port = listen_on(server, listen)
         await server.start()
         beside = [
+            asyncio.create_task(clients.run(), name="clients"),
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
             asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
@@ -166,7 +179,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         try:
-            yield port
+            yield Listening(port, clients.is_open)
         finally:
             tenants.closing = True
             await healthy.enter_graceful_shutdown()
@@ -289,13 +302,13 @@ async def run(chosen: argparse.Namespace) -> None:
         if chosen.outbox == "file":
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
-        port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
+        listening = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
             stack.push_async_callback(_end_projector, projecting)
-        address = f"{chosen.listen.rpartition(':')[0]}:{port}"
+        address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
         log.info("listening on %s", address)
-        print(_welcome(address, chosen), flush=True)
+        print(_welcome(address, chosen, is_open=listening.is_open), flush=True)
         await stop.wait()
         log.info("stopping: answering what is under way")
     log.info("stopped")
@@ -308,11 +321,20 @@ async def _end_projector(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _welcome(address: str, chosen: argparse.Namespace) -> str:
+_OPEN = """\
+No client is registered, so it is open: this machine only, and everybody on it may do everything. The first client
+closes it: python server.py client add NAME --role owner --all-tenants --personal {where}"""
+_CLOSED = """\
+Only registered clients may call: the console takes a token by --token-file or FULFILMENT_TOKEN_FILE."""
+
+
+def _welcome(address: str, chosen: argparse.Namespace, *, is_open: bool) -> str:
     where = "the PostgreSQL of the DSN" if chosen.dsn else f"an embedded PostgreSQL under {chosen.data}/"
     server = "" if address == "127.0.0.1:50051" else f" --server {address}"
+    access = _OPEN.format(where="--dsn DSN" if chosen.dsn else f"--data {chosen.data}") if is_open else _CLOSED
     return f"""
 The fulfilment ledger listens on {address}, on {where}.
+{access}
 
 Try, in another terminal:
   . .venv/bin/activate
@@ -326,10 +348,20 @@ Ctrl-C stops it; the next start goes on with the same data.
 """
 
 
+PROBLEMS = (
+    *(KeyProblem, StartFailed, BadFolder, BadMailSettings, CannotListen, SchemaInUse, SchemaNewer),
+    administration.AdministrationFailed,
+)
+"""What is said in one sentence, without a traceback."""
+
+
 def main() -> None:
-    chosen = options(sys.argv[1:])
-    log_to_stderr(chosen.log_level, chosen.log_format)
     try:
+        if sys.argv[1:2] == ["client"]:
+            administration.main(sys.argv[2:])
+            return
+        chosen = options(sys.argv[1:])
+        log_to_stderr(chosen.log_level, chosen.log_format)
         if chosen.role == "projector":
             if not chosen.dsn:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
@@ -337,7 +369,7 @@ def main() -> None:
             project(usable(chosen.dsn) if alone else chosen.dsn)
         else:
             uvloop.run(run(chosen))
-    except (KeyProblem, StartFailed, BadFolder, BadMailSettings, CannotListen, SchemaInUse, SchemaNewer) as problem:
+    except PROBLEMS as problem:
         raise SystemExit(f"server.py: {problem}") from None
     except psycopg.errors.InsufficientPrivilege as problem:
         raise SystemExit(

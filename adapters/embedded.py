@@ -66,6 +66,11 @@ class StartFailed(Exception):
     """The database cannot be used; the message says why and what to do."""
 
 
+def holds_data(folder: Path) -> bool:
+    """Whether a server of our own has its data under this folder."""
+    return (folder / "postgres" / "PG_VERSION").exists()
+
+
 class EmbeddedServer:
     """A PostgreSQL server of our own under ``folder/postgres``, on a socket that its own user alone can reach.
 

@@ -41,6 +41,25 @@ CONTROL_MIGRATIONS = (
         key_check bytea NOT NULL
     );
     """,
+    # Who may call: adapters/access/clients.py reads it. Of a token only its SHA-256 is here; a client has at most two.
+    """
+    CREATE TABLE {schema}.clients (
+        name text COLLATE "C" PRIMARY KEY,
+        role text NOT NULL,
+        tenants text[] NOT NULL,
+        supplier text,
+        personal boolean NOT NULL DEFAULT false,
+        calls_per_second int,
+        calls_at_once int,
+        bytes_at_once bigint,
+        certificate text UNIQUE,
+        tokens bytea[] NOT NULL DEFAULT '{{}}' CHECK (cardinality(tokens) <= 2),
+        tokens_made_at timestamptz[] NOT NULL DEFAULT '{{}}' CHECK (cardinality(tokens_made_at) = cardinality(tokens)),
+        expires_at timestamptz,
+        revoked_at timestamptz,
+        created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
+    """,
 )
 
 # ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing
@@ -138,8 +157,12 @@ class BadTenantName(ValueError):
         )
 
 
+def is_tenant_name(text: str) -> bool:
+    return _TENANT.fullmatch(text) is not None
+
+
 def _check_name(tenant: str) -> None:
-    if _TENANT.fullmatch(tenant) is None:
+    if not is_tenant_name(tenant):
         raise BadTenantName(tenant)
 
 

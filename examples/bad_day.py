@@ -8,11 +8,13 @@ service; where it answers otherwise, the story stops there and the exit code is 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from changed_orders import ChangedOrders
@@ -650,10 +652,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Plays a bad day of a shop against a running service.")
     parser.add_argument("--server", default="127.0.0.1:50051", help="host:port (%(default)s)")
     parser.add_argument("--tenant", default="", help="a new tenant to play it in; made up if not said")
+    parser.add_argument(
+        "--token-file", type=Path, help="the token of an owner of every tenant, if the service asks for one"
+    )
     chosen = parser.parse_args(arguments)
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - DAY
     tenant = chosen.tenant or f"bad_day_{uuid.uuid4().hex[:8]}"
-    ledger = Ledger(chosen.server, tenant)
+    token = chosen.token_file.read_text().strip() if chosen.token_file else os.environ.get("FULFILMENT_TOKEN", "")
+    ledger = Ledger(chosen.server, tenant, token)
     try:
         ledger.ask("CreateTenant", tenant=tenant)
         print(f"A bad day, {day:%A %d %B %Y}, in the tenant {tenant}.")

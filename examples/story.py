@@ -34,8 +34,8 @@ class Contradicted(Exception):
 class Ledger(Client):
     """The client of the story: ``ask`` reads, ``send`` sends a command, ``send_all`` several in one message."""
 
-    def __init__(self, server: str, tenant: str) -> None:
-        super().__init__(server, tenant=tenant, actor="mia", timeout_seconds=30)
+    def __init__(self, server: str, tenant: str, token: str = "") -> None:
+        super().__init__(server, tenant=tenant, actor="mia", token=token, timeout_seconds=30)
         stubs = [each for each in vars(self).values() if type(each).__name__.endswith("ServiceStub")]
         self._calls: dict[str, Any] = {rpc: call for stub in stubs for rpc, call in vars(stub).items()}
 

@@ -1,6 +1,8 @@
 """Refusals: every reason for which the ledger declines a request.
 
     Refusal
+    ├── Unauthenticated      nobody knows who asks
+    ├── Denied               whoever asks may not do this at all
     ├── Malformed            what was sent cannot be understood; carries the field's path
     ├── NotFound             it names something that is not in the ledger
     ├── AlreadyExists        the name is taken by something else
@@ -24,8 +26,8 @@ people; programs get the reason and, in ``details``, the fields. There an amount
 The reason is written out although it is usually the class's name in capitals: it is stored for good, so the class can
 be renamed freely, and searching the code for a reason finds its class.
 
-Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge and the engine and are
-never recorded; the others come from decisions and are recorded as the command's outcome, so that
+Those under Unauthenticated, Denied, Malformed, OutOfRange, Exhausted and Unavailable come from the edge and the engine
+and are never recorded; the others come from decisions and are recorded as the command's outcome, so that
 repeating the request gives the same refusal again.
 """
 
@@ -163,6 +165,14 @@ class Malformed(Refusal, reason="MALFORMED"):
         return Malformed(*((f"{path}.{field}", message) for field, message in self.faults))
 
 
+class Unauthenticated(Refusal):
+    pass
+
+
+class Denied(Refusal):
+    pass
+
+
 class NotFound(Refusal):
     pass
 
@@ -200,6 +210,24 @@ class Unavailable(Refusal):
     pass
 
 
+# --- of access -----------------------------------------------------------------------------------
+
+
+class BadCredentials(Unauthenticated, reason="CREDENTIALS"):
+    """No token, or one that is malformed, unknown, expired or revoked: the answer does not tell which."""
+
+    says = (
+        "this call has no valid credentials; send the token of a client that is neither expired nor revoked as the "
+        "metadata authorization: Bearer TOKEN"
+    )
+
+
+class NotAllowed(Denied, reason="NOT_ALLOWED"):
+    says = "the role {role} may not call {rpc}; ask for a client of a role that may"
+    role: str
+    rpc: str
+
+
 # --- the engine's own ---------------------------------------------------------------------------
 
 
@@ -224,7 +252,12 @@ def require_seen(what: str, seen: int | None, versions: int) -> None:
 
 
 class UnknownTenant(NotFound, reason="UNKNOWN_TENANT"):
-    says = "there is no tenant {tenant}; create it with AdminService.CreateTenant"
+    """Also one that exists and is not granted to the caller: the answer does not tell which."""
+
+    says = (
+        "there is no tenant {tenant} that you may use; create it with AdminService.CreateTenant, or have it granted "
+        "to your client"
+    )
     tenant: str
 
 

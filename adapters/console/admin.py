@@ -26,7 +26,7 @@ def status(session: Session) -> None:
     if session.json:
         session.show(found)
         return
-    session.out.title(f"Log of {session.tenant}", f"position {found.position}, service {found.version}")
+    session.out.title(f"Log of {session.tenant_name}", f"position {found.position}, service {found.version}")
     if found.commands_waiting:
         session.out.say(f"{found.commands_waiting} commands wait to be decided.")
     if any((found.messages.waiting, found.messages.failed, found.messages.given_up)):

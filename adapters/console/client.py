@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 from adapters.console.sentences import translated
+from adapters.console.tokens import Token
 from fulfilment import client, failures
 from fulfilment.calls import REPEATED
 from fulfilment.v1 import common_pb2
@@ -54,10 +55,13 @@ class ConsoleClient(client.Client):
     """Calls that end in an answer or in Trouble; a timeout is reported at once."""
 
     def __init__(
-        self, server: str, tenant: str, timeout_seconds: float, actor: str, warn: Callable[[str], None]
+        self, server: str, tenant: str, timeout_seconds: float, actor: str, token: Token, warn: Callable[[str], None]
     ) -> None:
         repeated = REPEATED - {grpc.StatusCode.DEADLINE_EXCEEDED}
-        super().__init__(server, tenant=tenant, actor=actor, timeout_seconds=timeout_seconds, repeated=repeated)
+        super().__init__(
+            server, tenant=tenant, actor=actor, token=token.text, timeout_seconds=timeout_seconds, repeated=repeated
+        )
+        self._token_source = token.source
         self._warn = warn
 
     def context(self, request_id: str | None = None, part: str = "") -> common_pb2.CommandContext:
@@ -108,9 +112,26 @@ class ConsoleClient(client.Client):
             )
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unreachable(f"no answer from {self.address} within {timeout:g} s{repeat}", "TIMEOUT")
+        if failed.reason == "CREDENTIALS":
+            return RequestRefused(self._about_credentials(), failed.reason)
+        if failed.reason == "NOT_ALLOWED":
+            role, rpc = failed.metadata["role"], failed.metadata["rpc"]
+            message = f"your token has the role {role}, which may not do this ({rpc}); ask for one of a role that may"
+            return RequestRefused(message, failed.reason, **failed.metadata)
         fields = [field for field, _ in failed.fields]
         details = {**failed.metadata, **({"fields": fields} if fields else {})}
         kind = RequestRefused if isinstance(failed, failures.Refused) else Unreachable
         malformed = request if code is grpc.StatusCode.INVALID_ARGUMENT else None
         message = translated(failed.message, malformed) or f"the service answered {code.name}"
         return kind(message, failed.reason, **details)
+
+    def _about_credentials(self) -> str:
+        if self.token:
+            return (
+                f"the service at {self.address} does not take the token of {self._token_source}: it is unknown, "
+                "expired or revoked; ask whoever runs the service for a new one"
+            )
+        return (
+            f"the service at {self.address} asks for a token; name the file that holds yours with --token-file or "
+            "FULFILMENT_TOKEN_FILE. Whoever runs the service makes one with `python server.py client add`"
+        )

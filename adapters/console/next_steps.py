@@ -148,9 +148,9 @@ def _word(field: FieldDescriptor, value: Any) -> str:
 def _elsewhere(session: Session) -> str:
     """The options without which the line would go to another ledger than the one that was asked."""
     usual = Session()
-    asked = {"server": session.server, "tenant": session.tenant}
+    asked = {"server": session.server, "tenant": session.tenant, "token_file": session.token_file}
     return "".join(
-        f" --{name} {shlex.quote(value)}"
+        f" --{name.replace('_', '-')} {shlex.quote(value)}"
         for name, value in asked.items()
         if value != os.environ.get(f"FULFILMENT_{name.upper()}", getattr(usual, name))
     )

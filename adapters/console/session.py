@@ -19,7 +19,8 @@ from rich.text import Text
 
 from adapters.console import words
 from adapters.console.client import ConsoleClient
-from fulfilment.v1.admin_pb2 import GetPolicyRequest
+from adapters.console.tokens import Token, read_token
+from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,10 +41,11 @@ class Session:
     """One run of the console."""
 
     server: str = "127.0.0.1:50051"
-    tenant: str = "default"
+    tenant: str = ""
     json: bool = False
     timeout: float = 10.0
-    actor: str = "console"
+    actor: str = ""
+    token_file: str = ""
     out: Printer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,13 +53,36 @@ class Session:
 
     @functools.cached_property
     def client(self) -> ConsoleClient:
-        return ConsoleClient(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
+        return ConsoleClient(self.server, self.tenant, self.timeout, self._says, self.token, self.out.warn)
+
+    @functools.cached_property
+    def token(self) -> Token:
+        """What proves who asks; there is no option for the token itself, because others can read a command line."""
+        return read_token(self.token_file)
+
+    @property
+    def _says(self) -> str:
+        """Who asks, as the requests say it: with a token of a client's own nothing has to be said."""
+        return self.actor or ("" if self.token.text else "console")
+
+    @property
+    def recorded_as(self) -> str:
+        """Who asks, as the service records it."""
+        return "/".join(part for part in (self.token.client, self._says) if part)
+
+    @functools.cached_property
+    def tenant_name(self) -> str:
+        """Whose ledger it is, also where only the token says it."""
+        if self.tenant:
+            return self.tenant
+        granted = self.client.call(self.client.admin.ListTenants, ListTenantsRequest()).tenants
+        return granted[0].tenant if len(granted) == 1 else "default"
 
     def identify(self, context: CommandContext, request_id: str | None) -> None:
         """Says who asks, and under which id, as far as a request does not say so itself; the option goes before it."""
         if request_id or not context.request_id:
             context.request_id = self.client.context(request_id).request_id
-        context.actor = context.actor or self.actor
+        context.actor = context.actor or self._says
 
     @functools.cached_property
     def time_zone(self) -> str:
@@ -240,18 +265,24 @@ def _options(hidden: bool) -> list[click.Option]:
             metavar="NAME",
             default=defaults.tenant,
             envvar="FULFILMENT_TENANT",
-            show_default=True,
             show_envvar=True,
-            help="Whose ledger.",
+            help="Whose ledger; if not said, that of the token, else 'default'.",
         ),
         option(
             "--actor",
             metavar="NAME",
             default=defaults.actor,
             envvar="FULFILMENT_ACTOR",
-            show_default=True,
             show_envvar=True,
-            help="Who asks: a pseudonym, recorded in plain.",
+            help="Who asks: a pseudonym, recorded in plain behind the token's name.",
+        ),
+        option(
+            "--token-file",
+            metavar="FILE",
+            default=defaults.token_file,
+            envvar="FULFILMENT_TOKEN_FILE",
+            show_envvar=True,
+            help="Its first line is your token; or put the token into FULFILMENT_TOKEN.",
         ),
         option(
             "--timeout",

@@ -117,7 +117,7 @@ def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence
     card = ask(session, session.client.reports.GetRates, rates).scorecard
     head = Head(
         group_by=asked.group_by,
-        tenant=session.tenant,
+        tenant=session.tenant_name,
         period=f"From {since} to {until}",
         filters=", ".join(filters),
         drawn=f"{datetime.now(UTC):%Y-%m-%d}",

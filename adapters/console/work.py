@@ -70,7 +70,7 @@ def wanted(
         owner=words.number(work_pb2.WorkOwner, owner),
         kinds=[words.number(work_pb2.WorkKind, kind) for kind in kinds],
         unclaimed=unclaimed,
-        claimed_by=session.actor if mine else assignee,
+        claimed_by=session.recorded_as if mine else assignee,
         team=team,
         put_off=put_off,
         order_id=order_id,

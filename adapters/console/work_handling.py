@@ -85,7 +85,9 @@ def claim(session: Session, task_id: str, request_id: str | None) -> None:
     The beginning of TASK is enough where no other task begins so: hold-shop/1001.
     """
     request = work_pb2.ClaimWorkRequest(task_id=task_id)
-    _record(session, session.client.work.ClaimWork, request, request_id, lambda task: f"{session.actor} has {task}.")
+    _record(
+        session, session.client.work.ClaimWork, request, request_id, lambda task: f"{session.recorded_as} has {task}."
+    )
 
 
 @click.command(cls=Words)

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.orders.shows import order
-from adapters.rpc.queries import Context, Queries, require_position
+from adapters.rpc.queries import Queries, require_position
 from adapters.rpc.shows import stamp
 from adapters.streams import fold
 from adapters.tenants import Tenant
@@ -28,8 +29,8 @@ _FOLLOW_SECONDS = 0.25
 class AuditQueries(Queries):
     """AuditService: the facts themselves."""
 
-    async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:
-        tenant = await self.tenant(context)
+    async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
+        tenant = await self.tenant(call)
         own, touched, head = await self._about(tenant, request)
         streams = [own, *(parcels.stream(*parcel) for parcel in touched if request.with_parcels)]
         wanted = page(request)
@@ -65,8 +66,8 @@ class AuditQueries(Queries):
         reported = orders.known(entry.state, order_id).reported_parcels
         return stream, list(dict.fromkeys((carrier, number) for carrier, number, _ in reported)), head
 
-    async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, context: Context) -> orders_pb2.GetOrderResponse:
-        tenant = await self.tenant(context)
+    async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, call: Call) -> orders_pb2.GetOrderResponse:
+        tenant = await self.tenant(call)
         order_id = shapes.order_id(request.order_id)
         which = request.WhichOneof("as_of")
         require(which is not None, "position", "is required, or recorded_until")
@@ -81,10 +82,8 @@ class AuditQueries(Queries):
         shown = order(orders.known(entry.state, order_id), entry.version, None)
         return orders_pb2.GetOrderResponse(order=shown, position=position or head)
 
-    async def StreamFacts(
-        self, request: pb.StreamFactsRequest, context: Context
-    ) -> AsyncIterator[pb.StreamFactsResponse]:
-        tenant = await self.tenant(context)
+    async def StreamFacts(self, request: pb.StreamFactsRequest, call: Call) -> AsyncIterator[pb.StreamFactsResponse]:
+        tenant = await self.tenant(call)
         require(request.after >= 0, "after", f"{request.after} is below 0")
         after = request.after
         require_position(after, await tenant.log.head())

@@ -7,9 +7,9 @@ import asyncio
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
-from adapters.rpc.commands import Commands, to_receipt
+from adapters.rpc.calls import Call
+from adapters.rpc.commands import Commands, rpc_of, to_receipt
 from adapters.rpc.faults import require
-from adapters.rpc.queries import Context, deadline_of, tenant_name
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb
@@ -26,15 +26,14 @@ class BatchCommands:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
 
-    async def ExecuteBatch(self, request: pb.ExecuteBatchRequest, context: Context) -> pb.ExecuteBatchResponse:
+    async def ExecuteBatch(self, request: pb.ExecuteBatchRequest, call: Call) -> pb.ExecuteBatchResponse:
         size = len(request.commands)
         require(0 < size <= MOST_AT_ONCE, "commands", f"{size} commands, 1 to {MOST_AT_ONCE} are taken")
-        tenant = await self._commands.tenants.find(tenant_name(context))
-        deadline = deadline_of(context)
+        tenant = await self._commands.tenants.find(call.tenant)
         read: list[Command | Refusal | None] = []
         made_ids = [self._make_id(each) for each in request.commands]
         for index, each in enumerate(request.commands):
-            read.append(await self._read(tenant, each, index, deadline))
+            read.append(await self._read(tenant, each, index, call))
             if index % 50 == 49:
                 await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
@@ -50,15 +49,15 @@ class BatchCommands:
         which = each.WhichOneof("command")
         return self._commands.make_id(getattr(each, which)) if which is not None else ""
 
-    async def _read(
-        self, tenant: Tenant, each: pb.BatchCommand, index: int, deadline: float | None
-    ) -> Command | Refusal | None:
+    async def _read(self, tenant: Tenant, each: pb.BatchCommand, index: int, call: Call) -> Command | Refusal | None:
         """The command, or why it is none; None for a mistake of ours."""
         which = each.WhichOneof("command")
         if which is None:
             return Malformed((f"commands[{index}]", "names no command"))
         try:
-            return await self._commands.read_ahead(tenant, getattr(each, which), deadline)
+            command = getattr(each, which)
+            call.caller.require(rpc_of(command))
+            return await self._commands.read_ahead(tenant, command, call)
         except Malformed as refusal:
             return refusal.within(f"commands[{index}].{which}")
         except Exception as error:  # noqa: BLE001 - one command that cannot be read spoils no other

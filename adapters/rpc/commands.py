@@ -12,8 +12,9 @@ import msgspec
 from google.protobuf.message import Message
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import all_faults
-from adapters.rpc.queries import Context, deadline_of, tenant_name, where
+from adapters.rpc.queries import where
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
 from ledger.decisions import stock_watch
@@ -81,6 +82,11 @@ Show = Callable[[Tenant, Entry], Awaitable[Message | None]]
 """What a stream's state is as a message; None where the contract has none for it."""
 
 
+def rpc_of(request: Message) -> str:
+    """The RPC that takes a request."""
+    return type(request).__name__.removesuffix("Request")
+
+
 def to_receipt(receipt: Receipt, made_id: str = "", result: Message | None = None) -> common_pb2.Receipt:
     outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
     answer = common_pb2.Receipt(
@@ -100,12 +106,10 @@ class Commands:
         self._readers = readers
         self._show = show
 
-    async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
-        tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
+    async def execute(self, request: Any, call: Call) -> common_pb2.Receipt:
+        tenant = await self.tenants.find(call.tenant)
         made_id, ahead = self.make_id(request), self._readers[type(request)].ahead
-        read = (
-            await self.read_ahead(tenant, request, deadline) if ahead else partial(self.read, tenant, request, deadline)
-        )
+        read = await self.read_ahead(tenant, request, call) if ahead else partial(self.read, tenant, request, call)
         receipt = await tenant.ledger.execute(read)
         return to_receipt(receipt, made_id, await self.result(tenant, receipt))
 
@@ -123,35 +127,36 @@ class Commands:
         """What the command was about, as a message, if it asked for that."""
         return await self._show(tenant, receipt.subject) if receipt.subject is not None else None
 
-    async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
+    async def read_ahead(self, tenant: Tenant, request: Any, call: Call) -> Command:
         """As read, once all is asked and stored that the decision needs."""
         now, look = datetime.now(UTC), self._readers[type(request)].look
-        seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
-        command, before = self._read(tenant, request, deadline, now, seen)
+        seen = await look(request, where(self.tenants, tenant, request, call.deadline), now) if look else None
+        command, before = self._read(tenant, request, call, now, seen)
         if before is not None:
             await before(tenant.log)
         return command
 
-    def read(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
+    def read(self, tenant: Tenant, request: Any, call: Call) -> Command:
         """The request as a command; raises Malformed with the path of the field to mend."""
-        command, before = self._read(tenant, request, deadline, datetime.now(UTC))
+        command, before = self._read(tenant, request, call, datetime.now(UTC))
         assert before is None, f"{type(request).__name__} is to be read ahead"
         return command
 
     def _read(
-        self, tenant: Tenant, request: Any, deadline: float | None, now: datetime, seen: object = None
+        self, tenant: Tenant, request: Any, call: Call, now: datetime, seen: object = None
     ) -> tuple[Command, Before | None]:
         """The request as a command, and what has to be done before it is decided; raises Malformed with all faults."""
         try:
-            return self._command(tenant, request, deadline, now, seen)
+            return self._command(tenant, request, call, now, seen)
         except Malformed as first:
-            raise all_faults(first, lambda: self._command(tenant, request, deadline, now, seen)) from None
+            raise all_faults(first, lambda: self._command(tenant, request, call, now, seen)) from None
 
     def _command(
-        self, tenant: Tenant, request: Any, deadline: float | None, now: datetime, seen: object
+        self, tenant: Tenant, request: Any, call: Call, now: datetime, seen: object
     ) -> tuple[Command, Before | None]:
         context = request.context
-        request_id, actor = shapes.request_id(context.request_id), shapes.actor(context.actor)
+        request_id = shapes.request_id(context.request_id)
+        actor = call.caller.actor(shapes.actor(context.actor))
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + _without_context(request)
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
@@ -166,7 +171,7 @@ class Commands:
             decide=decide,
             streams=ask.streams,
             keys=ask.keys,
-            deadline=deadline,
+            deadline=call.deadline,
             warnings=edge.warnings,
             owner=ask.owner,
             with_subject=context.with_result,

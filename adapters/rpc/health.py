@@ -12,8 +12,12 @@ from grpc_health.v1 import health, health_pb2
 from psycopg_pool import AsyncConnectionPool
 
 from adapters import clock, outbox
+from adapters.access.gate import Gate
 from adapters.every_tenant import EveryTenant
+from adapters.rpc.calls import Context, who
+from adapters.rpc.statuses import refuse
 from adapters.tenants import Tenants
+from ledger.refusals import Refusal
 from projections import PROJECTIONS
 from projections.machine.status import statuses
 
@@ -27,6 +31,41 @@ _MOST_LAG = 20_000
 _UNREACHABLE = (psycopg.Error, TimeoutError, OSError)
 
 log = logging.getLogger("fulfilment.health")
+
+
+class GuardedHealth(health.aio.HealthServicer):
+    """gRPC's health service. That of the service itself is open, so that a load balancer needs no token; what stands
+    where in it is for registered clients, each for its own tenants."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Any:
+        try:
+            request = self._visible(request, context)
+        except Refusal as refusal:
+            refuse(context, refusal)
+            return health_pb2.HealthCheckResponse()
+        return await super().Check(request, context)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:
+        try:
+            request = self._visible(request, context)
+        except Refusal as refusal:
+            refuse(context, refusal)
+        else:
+            await super().Watch(request, context)
+
+    def _visible(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckRequest:
+        """The request; one for a tenant that the caller may not use asks for a name that nothing has."""
+        if request.service == "":
+            return request
+        caller, _ = who(self._gate, context)
+        named = request.service.split(".")
+        if len(named) == 3 and not caller.may_use(named[2]):
+            return health_pb2.HealthCheckRequest(service="?")
+        return request
 
 
 class Health:

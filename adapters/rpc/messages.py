@@ -7,11 +7,12 @@ from adapters.letters import Letters
 from adapters.mail_answers import without_people
 from adapters.messages.envelope import Erased
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.letters import show_letter
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import instant, message_id, optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
 from adapters.tenants import Tenant, Tenants
@@ -64,20 +65,20 @@ class MessageQueries(Queries):
         super().__init__(tenants)
         self._letters = letters
 
-    async def ListMessages(self, request: pb.ListMessagesRequest, context: Context) -> pb.ListMessagesResponse:
+    async def ListMessages(self, request: pb.ListMessagesRequest, call: Call) -> pb.ListMessagesResponse:
         wanted, states = page(request), any_of(_read_state, request.states, "states")
         order_id = optional(shapes.order_id, request.order_id, "order_id")
         audience = optional_enum(_read_audience, request.audience, "audience")
-        place, tenant = await self.where(request, context), await self.tenant(context)
+        place, tenant = await self.where(request, call), await self.tenant(call)
         fresh = await self._letters.fresh_since(tenant.log)
         mail_id = text(request.mail_id, "mail_id", 100)
         answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience, mail_id)
         return listed(pb.ListMessagesResponse, "messages", answer, _message)
 
-    async def GetMessage(self, request: pb.GetMessageRequest, context: Context) -> pb.GetMessageResponse:
-        tenant = await self.tenant(context)
+    async def GetMessage(self, request: pb.GetMessageRequest, call: Call) -> pb.GetMessageResponse:
+        tenant = await self.tenant(call)
         message_id = shapes.message_id(request.message_id)
-        where = await self.where(request, context)
+        where = await self.where(request, call)
         answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
         letter = await self._letter(tenant, found) if request.with_letter else None

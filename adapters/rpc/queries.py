@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import grpc
-
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
 from ledger.refusals import BeyondTheLog
 from ledger.view import Entry
 from projections.machine.reads import PATIENCE_SECONDS, Where
-
-Context = grpc.aio.ServicerContext[Any, Any]
-
-
-def tenant_name(context: Context) -> str:
-    """The tenant that a call names in its metadata."""
-    for key, value in context.invocation_metadata() or ():
-        if key == "tenant":
-            return str(value)
-    return "default"
-
-
-def deadline_of(context: Context) -> float | None:
-    """When the caller stops waiting, in the time of the event loop."""
-    remaining = remaining_of(context)
-    return None if remaining is None else asyncio.get_running_loop().time() + remaining
-
-
-def remaining_of(context: Context) -> float | None:
-    """Seconds until the caller stops waiting; None if it set no deadline, which grpc's types leave out."""
-    return cast("float | None", context.time_remaining())
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
@@ -51,12 +29,12 @@ class Queries:
     def __init__(self, tenants: Tenants) -> None:
         self.tenants = tenants
 
-    async def tenant(self, context: Context) -> Tenant:
-        return await self.tenants.find(tenant_name(context))
+    async def tenant(self, call: Call) -> Tenant:
+        return await self.tenants.find(call.tenant)
 
-    async def where(self, request: Any, context: Context) -> Where:
+    async def where(self, request: Any, call: Call) -> Where:
         """Where to read a read model, and how long to wait."""
-        return where(self.tenants, await self.tenant(context), request, deadline_of(context))
+        return where(self.tenants, await self.tenant(call), request, call.deadline)
 
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int = 0) -> tuple[list[Entry], int]:
         """The streams folded, and a position that the answer is not older than."""

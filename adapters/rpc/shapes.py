@@ -130,7 +130,7 @@ def request_id(value: str) -> str:
 
 
 def actor(value: str) -> str:
-    return text(value, "context.actor", 100) or "unknown"
+    return text(value, "context.actor", 100)
 
 
 def sku(value: str, field: str) -> str:

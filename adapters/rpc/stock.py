@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import count, happened, instant, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import stock_pb2 as pb
@@ -117,10 +118,10 @@ READERS: Readers = {
 class StockQueries(Queries):
     """StockService's reads."""
 
-    async def GetStock(self, request: pb.GetStockRequest, context: Context) -> pb.GetStockResponse:
+    async def GetStock(self, request: pb.GetStockRequest, call: Call) -> pb.GetStockResponse:
         items = [_stored(each) for each in zip(items_of(request.items), request.items, strict=True)]
         streams = [stock.stream(*item) for spellings in items for item in spellings]
-        entries, position = await self.entries(await self.tenant(context), streams, request.at_least)
+        entries, position = await self.entries(await self.tenant(call), streams, request.at_least)
         states = {stream: entry.state for stream, entry in zip(streams, entries, strict=True)}
         levels = [_level_of(spellings, states) for spellings in items]
         return pb.GetStockResponse(levels=levels, position=position)

@@ -12,11 +12,12 @@ from adapters.messages.previews import NO_ORDER, PreviewWish
 from adapters.messages.samples import REASONS, a_sample, samples
 from adapters.messages.wording import MOST_BODY, MOST_SUBJECT, BadTemplate, Values, check
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
 from adapters.rpc.letters import show_letter
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries, require_position
+from adapters.rpc.queries import Queries, require_position
 from adapters.rpc.shows import number_of, stamp
 from adapters.streams import read
 from adapters.tenants import Tenants
@@ -80,25 +81,25 @@ class TemplateQueries(Queries):
         super().__init__(tenants)
         self._letters = letters
 
-    async def GetTemplate(self, request: pb.GetTemplateRequest, context: Context) -> pb.GetTemplateResponse:
+    async def GetTemplate(self, request: pb.GetTemplateRequest, call: Call) -> pb.GetTemplateResponse:
         kind, language = _read_kind(request.kind, "kind"), _language(request.language)
-        view, position = await self._templates([kind], request.at_least, context)
+        view, position = await self._templates([kind], request.at_least, call)
         if request.version:
             found = _version(view, kind, language, request.version, own=request.own)
         else:
             found = _in_use(view, kind, language)
         return pb.GetTemplateResponse(template=found, names=_names(a_sample(kind, language, "")), position=position)
 
-    async def ListTemplates(self, request: pb.ListTemplatesRequest, context: Context) -> pb.ListTemplatesResponse:
+    async def ListTemplates(self, request: pb.ListTemplatesRequest, call: Call) -> pb.ListTemplatesResponse:
         kinds = [_read_kind(request.kind, "kind")] if request.kind else list(MessageKind)
         wanted = page(request)
-        view, position = await self._templates(kinds, request.at_least, context)
+        view, position = await self._templates(kinds, request.at_least, call)
         found = [each for kind in kinds for each in _all_in_use(view, kind) if each.own or not request.own_only]
         first = wanted.after(int) or 0
         shown, more = wanted.cut(found[first:], range(first + 1, len(found) + 1))
         return listed(pb.ListTemplatesResponse, "templates", Answer(shown, position, more), _without_body)
 
-    async def PreviewMessage(self, request: pb.PreviewMessageRequest, context: Context) -> pb.PreviewMessageResponse:
+    async def PreviewMessage(self, request: pb.PreviewMessageRequest, call: Call) -> pb.PreviewMessageResponse:
         kind = _read_kind(request.kind, "kind")
         language = shapes.language(request.language, "language")
         order_id = shapes.optional(shapes.order_id, request.order_id, "order_id")
@@ -113,7 +114,7 @@ class TemplateQueries(Queries):
         draft = _source(request) if request.subject or request.body else None
         if draft is not None:
             _check(kind, language or "en", draft)
-        tenant, wish = await self.tenant(context), PreviewWish(kind, language, request.reason, draft)
+        tenant, wish = await self.tenant(call), PreviewWish(kind, language, request.reason, draft)
         try:
             asked, letter, position = await self._letters.preview(tenant.log, wish, order_id)
         except Erased:
@@ -126,9 +127,9 @@ class TemplateQueries(Queries):
         )
         return pb.PreviewMessageResponse(letter=show_letter(letter), template=written_by, position=position)
 
-    async def _templates(self, kinds: Iterable[MessageKind], at_least: int, context: Context) -> tuple[View, int]:
+    async def _templates(self, kinds: Iterable[MessageKind], at_least: int, call: Call) -> tuple[View, int]:
         require(at_least >= 0, "at_least", f"{at_least} is below 0")
-        view, head = await read((await self.tenant(context)).log, [templates.stream(kind) for kind in kinds])
+        view, head = await read((await self.tenant(call)).log, [templates.stream(kind) for kind in kinds])
         require_position(at_least, head)
         return view, head
 

@@ -79,12 +79,13 @@ class _Settings:
     address: str
     """HOST:PORT of the service."""
     _: KW_ONLY
-    tenant: str = "default"
-    """Whose ledger."""
-    actor: str = "client"
-    """Who asks, recorded with each fact: a pseudonym, no personal data."""
+    tenant: str = ""
+    """Whose ledger; if it is left out, the only one that is granted to the client, else "default"."""
+    actor: str = ""
+    """Who asks, recorded with each fact behind the name of the token's client: a pseudonym, no personal data. Without a
+    token it is "client" if it is left out."""
     token: str = field(default="", repr=False)
-    """Sent with every call as "authorization: Bearer TOKEN"."""
+    """Of a registered client; sent with every call as "authorization: Bearer TOKEN"."""
     credentials: grpc.ChannelCredentials | None = None
     """Of TLS, such as grpc.ssl_channel_credentials(); without them the connection is not encrypted."""
     timeout_seconds: float = 10.0
@@ -103,11 +104,12 @@ class _Settings:
         Derive it from what the command is about ("shop/1001/placed"), so that a program that lost its memory repeats
         the command rather than giving it twice.
         """
-        return CommandContext(request_id=request_id or str(uuid.uuid4()), actor=self.actor)
+        actor = self.actor or ("" if self.token else "client")
+        return CommandContext(request_id=request_id or str(uuid.uuid4()), actor=actor)
 
     def _manner(self) -> Manner:
-        token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        metadata = (("tenant", self.tenant), *token)
+        said = {"tenant": self.tenant, "authorization": f"Bearer {self.token}" if self.token else ""}
+        metadata = tuple((key, value) for key, value in said.items() if value)
         return Manner(metadata, self.timeout_seconds, self.pauses_seconds, self.repeated)
 
 

@@ -282,7 +282,7 @@ def test_lines_are_counted_alike_in_holds_in_errors_and_in_options(ff: Shell, tm
 
 
 def test_a_refusal_names_the_command_that_helps(ff: Shell):
-    assert "create it with fulfilment tenant add [UNKNOWN_TENANT]" in ff("status", "--tenant", "nobody").err
+    assert "create it with fulfilment tenant add, or have it granted" in ff("status", "--tenant", "nobody").err
     assert "'BAD TENANT' cannot name a tenant: start with a letter a-z" in ff("status", "--tenant", "BAD TENANT").err
     result = json.loads(ff("supplier", "approve", "stranger", "--json").err)
     assert result["error"]["message"] == "supplier stranger is not registered; use fulfilment supplier add"

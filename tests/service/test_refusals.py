@@ -53,6 +53,8 @@ RPCS = documented.rpcs()
 
 OF_QUERIES = frozenset(
     {
+        Refused("UNAUTHENTICATED", "CREDENTIALS"),
+        Refused("PERMISSION_DENIED", "NOT_ALLOWED"),
         Refused("INVALID_ARGUMENT", "MALFORMED"),
         Refused("NOT_FOUND", "UNKNOWN_TENANT"),
         Refused("UNAVAILABLE", "STORAGE_UNAVAILABLE"),
@@ -66,7 +68,7 @@ OF_COMMANDS = OF_QUERIES | {
 }
 OF_BATCHES = OF_QUERIES | {Refused("RESOURCE_EXHAUSTED", "QUEUE_FULL"), Refused("UNAVAILABLE", "SHUTTING_DOWN")}
 OF_NO_TENANT = OF_QUERIES - {Refused("NOT_FOUND", "UNKNOWN_TENANT")}
-LIKE_NO_OTHERS = {"ExecuteBatch": OF_BATCHES, "CreateTenant": OF_NO_TENANT, "ListTenants": OF_NO_TENANT}
+LIKE_NO_OTHERS = {"ExecuteBatch": OF_BATCHES, "ListTenants": OF_NO_TENANT}
 """What these share, which are no commands, and ask no tenant or many things of it."""
 
 WITHOUT_FIGURES = {"UNKNOWN_PERSON"}
@@ -262,8 +264,11 @@ def test_a_request_id_is_used_for_one_content_alone(trade: Trade):
 
 
 _HERE = "tests/service/test_refusals.py"
+_ACCESS = "tests/service/test_access.py"
 _ENGINE = "tests/database/test_ledger_engine.py"
 PRODUCED_BY = {
+    "CREDENTIALS": Elsewhere(_ACCESS, "test_without_good_credentials_every_rpc_is_refused_alike"),
+    "NOT_ALLOWED": Elsewhere(_ACCESS, "test_a_role_may_call_what_its_row_names_and_nothing_else"),
     "MALFORMED": Elsewhere(_HERE, "test_a_command_that_says_nothing_is_malformed"),
     "UNKNOWN_TENANT": Elsewhere(_HERE, "test_a_tenant_that_nobody_created_is_unknown"),
     "REQUEST_REUSED": Elsewhere(_HERE, "test_a_request_id_is_used_for_one_content_alone"),

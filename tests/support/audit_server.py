@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 
+from adapters.access.clients import Clients
+from adapters.access.gate import Gate
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.server import add_service
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc
@@ -16,7 +19,9 @@ from fulfilment.v1 import audit_pb2, audit_pb2_grpc
 async def audit(queries: object) -> AsyncIterator[audit_pb2_grpc.AuditServiceAsyncStub]:
     """A client of it, which these queries answer."""
     server = aio_server()
-    add_service(server, audit_pb2.DESCRIPTOR.services_by_name["AuditService"], None, queries)  # type: ignore[arg-type]
+    service = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
+    nobody: Any = None  # neither clients nor commands are asked for
+    add_service(server, Gate(Clients(nobody)), service, nobody, queries)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -2,14 +2,15 @@
 
 A comment of an RPC, or of its service for many RPCs at once, names a refusal as ``STATUS / REASON``; further reasons
 of the same status follow it. A sentence of a service begins with "Every RPC", "Every command" or "Every query", may
-leave RPCs out with "but", and goes on with "may also fail with". Whatever is written otherwise is an error here.
+leave RPCs out with "but", and goes on with "may also fail with". Whatever is written otherwise is an error here. What
+every RPC of every service may fail with stands above the package of common.proto alone.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,8 +22,9 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).parents[2] / "protos"
 
-_WORD = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+|MALFORMED|UNAVAILABLE")
+_WORD = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+|MALFORMED|UNAVAILABLE|UNAUTHENTICATED|CREDENTIALS")
 _OF_MANY = re.compile(r"Every (RPC|command|query)(?: but ([A-Za-z, ]+?))? may also fail with ([^.]*)\.")
+_OF_ALL = re.compile(r"Every RPC of every service may also fail with ([^.]*)\.")
 _FIGURE = re.compile(r"[a-z][a-zA-Z0-9-_]{1,63}")
 _WRITTEN = re.compile(r"\d [A-Z]{3}\b|[a-z]=\d")
 """An amount as people read it, or a figure with its name."""
@@ -59,7 +61,8 @@ def rpcs() -> Mapping[str, Rpc]:
         for message in file.message_type
         if any(field.name == "context" for field in message.field)
     }
-    found = [rpc for file in described for rpc in _rpcs_of(file, commands, values)]
+    of_all = _of_all(described, values)
+    found = [rpc for file in described for rpc in _rpcs_of(file, commands, values, of_all)]
     assert len({rpc.name for rpc in found}) == len(found), "two RPCs have the same name"
     return {rpc.name: rpc for rpc in found}
 
@@ -133,8 +136,19 @@ def _values(file: FileDescriptorProto) -> Iterator[str]:
         yield from (value.name for value in enum.value)
 
 
-def _rpcs_of(file: FileDescriptorProto, commands: set[str], values: set[str]) -> Iterator[Rpc]:
-    comments = {tuple(each.path): " ".join(each.leading_comments.split()) for each in file.source_code_info.location}
+def _comments(file: FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    """The comment of each part of a file, by its place."""
+    return {tuple(each.path): " ".join(each.leading_comments.split()) for each in file.source_code_info.location}
+
+
+def _of_all(described: Iterable[FileDescriptorProto], values: set[str]) -> set[Refused]:
+    common = next(file for file in described if file.name == "fulfilment/v1/common.proto")
+    about = _comments(common)[(FileDescriptorProto.PACKAGE_FIELD_NUMBER,)]
+    return {refused for text in _OF_ALL.findall(about) for refused in _named(text, values)}
+
+
+def _rpcs_of(file: FileDescriptorProto, commands: set[str], values: set[str], of_all: set[Refused]) -> Iterator[Rpc]:
+    comments = _comments(file)
     for number, service in enumerate(file.service):
         place = (FileDescriptorProto.SERVICE_FIELD_NUMBER, number)
         of_many = list(_OF_MANY.finditer(comments[place]))
@@ -143,7 +157,7 @@ def _rpcs_of(file: FileDescriptorProto, commands: set[str], values: set[str]) ->
         names = {method.name for method in service.method}
         for index, method in enumerate(service.method):
             is_command = method.input_type in commands
-            refusals = set(_named(comments[(*place, 2, index)], values))
+            refusals = of_all | set(_named(comments[(*place, 2, index)], values))
             for kind, but, text in (match.groups() for match in of_many):
                 left_out = set(re.findall(r"[A-Z]\w+", but or ""))
                 assert left_out <= names, f"{service.name} has no {left_out - names}"

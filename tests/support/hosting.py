@@ -70,9 +70,9 @@ def _serving(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
         if chosen.outbox == "file":
             make_private(data / "outbox", "--data")
         asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-        async with server.serve(dsn, chosen.key_file, chosen.listen, sender_of(chosen)) as port:
+        async with server.serve(dsn, chosen.key_file, chosen.listen, sender_of(chosen)) as listening:
             stop = asyncio.Event()
-            started.set_result(_Running(port, asyncio.get_running_loop(), stop))
+            started.set_result(_Running(listening.port, asyncio.get_running_loop(), stop))
             await stop.wait()
 
     def run() -> None:

@@ -100,8 +100,15 @@ def serving(folder: Path, *arguments: str) -> Iterator[ServiceProcess]:
 class Client(client.Client):
     """The contract's own client, which asks once and waits long, and short ways to say common things."""
 
-    def __init__(self, address: str, tenant: str = "default") -> None:
-        super().__init__(address, tenant=tenant, timeout_seconds=100, pauses_seconds=(), interceptors=[Documented()])
+    def __init__(self, address: str, tenant: str = "default", token: str = "") -> None:
+        super().__init__(
+            address,
+            tenant=tenant if tenant != "default" or not token else "",
+            token=token,
+            timeout_seconds=100,
+            pauses_seconds=(),
+            interceptors=[Documented()],
+        )
 
     def approve(self, supplier_id: str = "acme", at: datetime | None = None, contact: str = "", **hours: Any) -> None:
         """A supplier that may be given orders, with agreed clocks."""

@@ -9,9 +9,10 @@ from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
@@ -36,21 +37,22 @@ class AdminQueries(Queries):
         self._sealer = sealer
         self._letters = letters
 
-    async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.CreateTenantResponse:
-        await self.tenants.create(request.tenant)
+    async def CreateTenant(self, request: pb.CreateTenantRequest, call: Call) -> pb.CreateTenantResponse:
+        await self.tenants.create(call.caller.tenant(request.tenant))
         return pb.CreateTenantResponse()
 
-    async def ListTenants(self, request: pb.ListTenantsRequest, context: Context) -> pb.ListTenantsResponse:
+    async def ListTenants(self, request: pb.ListTenantsRequest, call: Call) -> pb.ListTenantsResponse:
         wanted = page(request)
         after = wanted.after(str) or ""
-        known = [each for each in await self.tenants.control.list_tenants() if each.name > after]
+        tenants = await self.tenants.control.list_tenants()
+        known = [each for each in tenants if each.name > after and call.caller.may_use(each.name)]
         shown, more = wanted.cut(known, [each.name for each in known])
-        tenants = [pb.Tenant(tenant=each.name, created_at=stamp(each.created_at)) for each in shown]
-        return pb.ListTenantsResponse(tenants=tenants, next_page_token=more)
+        answer = [pb.Tenant(tenant=each.name, created_at=stamp(each.created_at)) for each in shown]
+        return pb.ListTenantsResponse(tenants=answer, next_page_token=more)
 
-    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
+    async def GetPolicy(self, request: pb.GetPolicyRequest, call: Call) -> pb.GetPolicyResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
-        entry, position = await self.entry(await self.tenant(context), policies.stream(), request.at_least)
+        entry, position = await self.entry(await self.tenant(call), policies.stream(), request.at_least)
         agreed = entry.state or Policies()
         return pb.GetPolicyResponse(
             in_force=shows.version(*agreed.version_at(at)),
@@ -61,11 +63,11 @@ class AdminQueries(Queries):
         )
 
     async def ListShippingServices(
-        self, request: pb.ListShippingServicesRequest, context: Context
+        self, request: pb.ListShippingServicesRequest, call: Call
     ) -> pb.ListShippingServicesResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
         wanted = page(request)
-        entry, position = await self.entry(await self.tenant(context), policies.stream(), request.at_least)
+        entry, position = await self.entry(await self.tenant(call), policies.stream(), request.at_least)
         services = policy_at(entry.state, at).shipping_services
         first = wanted.after(int) or 0
         shown, more = wanted.cut(services[first:], range(first + 1, len(services) + 1))
@@ -73,7 +75,7 @@ class AdminQueries(Queries):
         return listed(pb.ListShippingServicesResponse, "services", answer, shows.shipping_service)
 
     async def FindCustomsTerritory(
-        self, request: shipping_pb2.FindCustomsTerritoryRequest, context: Context
+        self, request: shipping_pb2.FindCustomsTerritoryRequest, call: Call
     ) -> shipping_pb2.FindCustomsTerritoryResponse:
         require(request.country != "", "country", "is required: an ISO 3166-1 alpha-2 code such as DE")
         address = (
@@ -89,8 +91,8 @@ class AdminQueries(Queries):
         )
         return shipping_pb2.FindCustomsTerritoryResponse(territory=territory)
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
-        tenant = await self.tenant(context)
+    async def GetStatus(self, request: pb.GetStatusRequest, call: Call) -> pb.GetStatusResponse:
+        tenant = await self.tenant(call)
         found = await statuses(self.tenants.pool, tenant.schema, PROJECTIONS)
         projections = [
             pb.ProjectionStatus(
@@ -117,16 +119,14 @@ class AdminQueries(Queries):
             found = await outbox.backlog(connection, tenant.schema, fresh)
             return pb.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))
 
-    async def RebuildProjection(
-        self, request: pb.RebuildProjectionRequest, context: Context
-    ) -> pb.RebuildProjectionResponse:
-        tenant = await self.tenant(context)
+    async def RebuildProjection(self, request: pb.RebuildProjectionRequest, call: Call) -> pb.RebuildProjectionResponse:
+        tenant = await self.tenant(call)
         projection = named(PROJECTIONS, request.name)
         await ask_for_rebuild(self.tenants.pool, tenant.schema, projection, verify_only=request.verify_only)
         return pb.RebuildProjectionResponse()
 
-    async def ErasePerson(self, request: pb.ErasePersonRequest, context: Context) -> pb.ErasePersonResponse:
-        tenant, known_by = await self.tenant(context), erasing.known_by(request)
+    async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
+        tenant, known_by = await self.tenant(call), erasing.known_by(request)
         old = OldContacts(self.tenants, self._sealer)
         while await old.tick(tenant.name):
             pass  # who is known by keys from before their contacts is to be found, too

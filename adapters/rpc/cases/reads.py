@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from adapters import evidence
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.cases import shows
 from adapters.rpc.cases.evidence import evidence_subject
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.tenants import Tenant
@@ -26,8 +26,8 @@ _PIECE_BYTES = 1 << 20
 class CaseQueries(PersonalQueries):
     """CaseService but for its commands."""
 
-    async def GetCase(self, request: pb.GetCaseRequest, context: Context) -> pb.GetCaseResponse:
-        tenant = await self.tenant(context)
+    async def GetCase(self, request: pb.GetCaseRequest, call: Call) -> pb.GetCaseResponse:
+        tenant = await self.tenant(call)
         case_id = shapes.plain_id(request.case_id, "case_id")
         entry, position = await self.entry(tenant, cases.stream(case_id), request.at_least)
         case = cases.known(entry.state, case_id)
@@ -43,9 +43,9 @@ class CaseQueries(PersonalQueries):
         unsealed = await self.unsealed(tenant, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in unsealed.items()}
 
-    async def ListCases(self, request: pb.ListCasesRequest, context: Context) -> pb.ListCasesResponse:
+    async def ListCases(self, request: pb.ListCasesRequest, call: Call) -> pb.ListCasesResponse:
         answer = await case_lists.list_cases(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             any_of(_read_status, request.statuses, "statuses"),
             optional(plain_id, request.supplier_id, "supplier_id"),
@@ -55,10 +55,8 @@ class CaseQueries(PersonalQueries):
         )
         return listed(pb.ListCasesResponse, "cases", answer, shows.summary)
 
-    async def GetEvidence(
-        self, request: pb.GetEvidenceRequest, context: Context
-    ) -> AsyncIterator[pb.GetEvidenceResponse]:
-        tenant = await self.tenant(context)
+    async def GetEvidence(self, request: pb.GetEvidenceRequest, call: Call) -> AsyncIterator[pb.GetEvidenceResponse]:
+        tenant = await self.tenant(call)
         case_id = shapes.plain_id(request.case_id, "case_id")
         sha256 = shapes.sha256(request.sha256)
         entry, _ = await self.entry(tenant, cases.stream(case_id))

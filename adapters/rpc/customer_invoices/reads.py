@@ -5,9 +5,9 @@ from __future__ import annotations
 from adapters.customer_invoices import message, sealed_on
 from adapters.drawing import drawn
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.customer_invoices.asks import number
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import count, optional, text
 from adapters.rpc.shows import day, money, stamp
@@ -21,10 +21,10 @@ class CustomerInvoiceQueries(PersonalQueries):
     """CustomerInvoiceService but for its commands."""
 
     async def GetCustomerInvoice(
-        self, request: pb.GetCustomerInvoiceRequest, context: Context
+        self, request: pb.GetCustomerInvoiceRequest, call: Call
     ) -> pb.GetCustomerInvoiceResponse:
         order_id, named = shapes.order_id(request.order_id), number(request.number)
-        tenant = await self.tenant(context)
+        tenant = await self.tenant(call)
         entry, position = await self.entry(tenant, orders.stream(order_id), request.at_least)
         invoice = orders.invoice_of(orders.known(entry.state, order_id), named)
         found = message(invoice, await self.unsealed(tenant, *sealed_on(invoice.issued)))
@@ -32,10 +32,10 @@ class CustomerInvoiceQueries(PersonalQueries):
         return pb.GetCustomerInvoiceResponse(invoice=found, pdf=pdf, position=position)
 
     async def ListCustomerInvoices(
-        self, request: pb.ListCustomerInvoicesRequest, context: Context
+        self, request: pb.ListCustomerInvoicesRequest, call: Call
     ) -> pb.ListCustomerInvoicesResponse:
         answer = await list_customer_invoices(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             optional(shapes.order_id, request.order_id, "order_id"),
             count(request.year, "year", most=9999),

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from adapters import contacts
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.cases.shows import summary
 from adapters.rpc.faults import require
 from adapters.rpc.inquiries.shows import waiting
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.reports.tracking import tracked_order
 from adapters.rpc.sealing import PersonalQueries
 from adapters.tenants import Tenant
@@ -29,9 +29,9 @@ _MOST_CHARACTERS = 1000
 
 
 class CustomerQueries(PersonalQueries):
-    async def FindCustomer(self, request: pb.FindCustomerRequest, context: Context) -> pb.FindCustomerResponse:
+    async def FindCustomer(self, request: pb.FindCustomerRequest, call: Call) -> pb.FindCustomerResponse:
         wanted, known_by = page(request), _known_by(request)
-        tenant, where = await self.tenant(context), await self.where(request, context)
+        tenant, where = await self.tenant(call), await self.where(request, call)
         if known_by == "order_number":
             order_ids = await self._by_number(tenant, where, request.order_number.strip())
         else:

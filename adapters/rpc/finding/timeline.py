@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.finding.related import Use, related_to
 from adapters.rpc.finding.sentences import sealed_in, sentence, with_text
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant
@@ -49,9 +49,9 @@ class _Entry(NamedTuple):
 
 
 class TimelineQueries(PersonalQueries):
-    async def GetTimeline(self, request: pb.GetTimelineRequest, context: Context) -> pb.GetTimelineResponse:
+    async def GetTimeline(self, request: pb.GetTimelineRequest, call: Call) -> pb.GetTimelineResponse:
         wanted, order_id = page(request), shapes.order_id(request.order_id)
-        tenant, where = await self.tenant(context), await self.where(request, context)
+        tenant, where = await self.tenant(call), await self.where(request, call)
         entry, _ = await self.entry(tenant, orders.stream(order_id), request.at_least)
         related = await related_to(orders.known(entry.state, order_id), tenant, where)
         facts = _of_these(await _history(tenant, related.streams), related.uses)

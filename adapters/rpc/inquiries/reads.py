@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.inquiries import shows
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.tenants import Tenant
@@ -19,8 +19,8 @@ _read_state = shapes.enum(pb.InquiryState, waiting.InquiryState, unspecified=wai
 class InquiryQueries(PersonalQueries):
     """InquiryService's reads."""
 
-    async def GetInquiry(self, request: pb.GetInquiryRequest, context: Context) -> pb.GetInquiryResponse:
-        tenant = await self.tenant(context)
+    async def GetInquiry(self, request: pb.GetInquiryRequest, call: Call) -> pb.GetInquiryResponse:
+        tenant = await self.tenant(call)
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
         entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
@@ -35,9 +35,9 @@ class InquiryQueries(PersonalQueries):
         unsealed = await self.unsealed(tenant, *((text, bound_to) for text in texts))
         return {key_id: each["text"] for key_id, each in unsealed.items()}
 
-    async def ListInquiries(self, request: pb.ListInquiriesRequest, context: Context) -> pb.ListInquiriesResponse:
+    async def ListInquiries(self, request: pb.ListInquiriesRequest, call: Call) -> pb.ListInquiriesResponse:
         answer = await waiting.list_inquiries(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             _read_state(request.state, "state"),
             optional(plain_id, request.supplier_id, "supplier_id"),

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from adapters.drawing import drawn
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.orders import invoices, shows
 from adapters.rpc.orders.under_way import parcels_of
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import money
 from adapters.tenants import Tenant
@@ -23,8 +23,8 @@ from ledger.nouns.policies import policy_at
 class OrderQueries(PersonalQueries):
     """OrderService's reads."""
 
-    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
-        tenant = await self.tenant(context)
+    async def GetOrder(self, request: pb.GetOrderRequest, call: Call) -> pb.GetOrderResponse:
+        tenant = await self.tenant(call)
         order_id = shapes.order_id(request.order_id)
         order, version, position = await self._order(tenant, order_id, request.at_least)
         under_way = await parcels_of(tenant, order)
@@ -45,10 +45,8 @@ class OrderQueries(PersonalQueries):
         found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed, under_way)
         return pb.GetOrderResponse(order=found, position=position)
 
-    async def GetCustoms(
-        self, request: shipping_pb2.GetCustomsRequest, context: Context
-    ) -> shipping_pb2.GetCustomsResponse:
-        tenant = await self.tenant(context)
+    async def GetCustoms(self, request: shipping_pb2.GetCustomsRequest, call: Call) -> shipping_pb2.GetCustomsResponse:
+        tenant = await self.tenant(call)
         order_id = shapes.order_id(request.order_id)
         order, _, position = await self._order(tenant, order_id, request.at_least)
         streams = {supplier_id: suppliers.stream(supplier_id) for supplier_id in customs.involved(order)}
@@ -62,9 +60,9 @@ class OrderQueries(PersonalQueries):
         )
 
     async def GetCommercialInvoice(
-        self, request: shipping_pb2.GetCommercialInvoiceRequest, context: Context
+        self, request: shipping_pb2.GetCommercialInvoiceRequest, call: Call
     ) -> shipping_pb2.GetCommercialInvoiceResponse:
-        tenant = await self.tenant(context)
+        tenant = await self.tenant(call)
         supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
         parcel = shapes.parcel(request) if request.carrier or request.tracking_number else None
         order, _, position = await self._order(tenant, order_of(supplier_order_id), request.at_least)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.parcels import shows
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
@@ -17,9 +17,9 @@ from ledger.nouns.parcels import Parcel
 class ParcelQueries(PersonalQueries):
     """ParcelService's reads."""
 
-    async def GetParcel(self, request: pb.GetParcelRequest, context: Context) -> pb.GetParcelResponse:
+    async def GetParcel(self, request: pb.GetParcelRequest, call: Call) -> pb.GetParcelResponse:
         carrier, number = shapes.parcel(request)
-        tenant, stream = await self.tenant(context), parcels.stream(carrier, number)
+        tenant, stream = await self.tenant(call), parcels.stream(carrier, number)
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = parcels.known(entry.state, carrier, number)
         if (first := parcels.first_mile_of(state)) is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.recoveries import shows
 from adapters.rpc.shapes import carrier, optional, plain_id
 from fulfilment.v1 import recoveries_pb2 as pb
@@ -21,16 +22,16 @@ _read_status = shapes.enum(pb.RecoveryStatus, recoveries.RecoveryStatus)
 class RecoveryQueries(Queries):
     """RecoveryService but for its commands."""
 
-    async def GetRecovery(self, request: pb.GetRecoveryRequest, context: Context) -> pb.GetRecoveryResponse:
+    async def GetRecovery(self, request: pb.GetRecoveryRequest, call: Call) -> pb.GetRecoveryResponse:
         recovery_id = shapes.recovery_id(request.recovery_id)
         stream = recoveries.stream(recovery_id)
-        entry, position = await self.entry(await self.tenant(context), stream, request.at_least)
+        entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
         recovery = shows.recovery(recoveries.known(entry.state, recovery_id), entry.version)
         return pb.GetRecoveryResponse(recovery=recovery, position=position)
 
-    async def ListRecoveries(self, request: pb.ListRecoveriesRequest, context: Context) -> pb.ListRecoveriesResponse:
+    async def ListRecoveries(self, request: pb.ListRecoveriesRequest, call: Call) -> pb.ListRecoveriesResponse:
         about, wanted = _about(request), page(request)
-        answer = await list_recoveries(await self.where(request, context), wanted, about)
+        answer = await list_recoveries(await self.where(request, call), wanted, about)
         return listed(pb.ListRecoveriesResponse, "recoveries", answer, shows.row)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.calls import Call
+from adapters.rpc.queries import Queries
 from fulfilment.v1 import shipping_pb2 as pb
 from projections import clearing
 
 
 class ClearingQueries(Queries):
     async def GetServiceClearing(
-        self, request: pb.GetServiceClearingRequest, context: Context
+        self, request: pb.GetServiceClearingRequest, call: Call
     ) -> pb.GetServiceClearingResponse:
-        answer = await clearing.by_service(await self.where(request, context))
+        answer = await clearing.by_service(await self.where(request, call))
         return pb.GetServiceClearingResponse(services=map(_service, answer.rows), position=answer.position)
 
 

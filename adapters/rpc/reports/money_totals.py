@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import money_totals_pb2 as pb
@@ -11,15 +12,15 @@ from projections import order_money
 
 
 class MoneyTotalQueries(Queries):
-    async def GetMoneyTotals(self, request: pb.GetMoneyTotalsRequest, context: Context) -> pb.GetMoneyTotalsResponse:
+    async def GetMoneyTotals(self, request: pb.GetMoneyTotalsRequest, call: Call) -> pb.GetMoneyTotalsResponse:
         channel = optional(plain_id, request.channel, "channel")
-        answer = await order_money.totals(await self.where(request, context), channel)
+        answer = await order_money.totals(await self.where(request, call), channel)
         return pb.GetMoneyTotalsResponse(totals=map(_totals, answer.rows), position=answer.position)
 
     async def ListPaymentDifferences(
-        self, request: pb.ListPaymentDifferencesRequest, context: Context
+        self, request: pb.ListPaymentDifferencesRequest, call: Call
     ) -> pb.ListPaymentDifferencesResponse:
-        channel, place = optional(plain_id, request.channel, "channel"), await self.where(request, context)
+        channel, place = optional(plain_id, request.channel, "channel"), await self.where(request, call)
         answer = await order_money.list_differences(place, page(request), channel)
         return listed(pb.ListPaymentDifferencesResponse, "differences", answer, _difference)
 

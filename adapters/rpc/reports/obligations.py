@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import due_until, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import obligations_pb2 as pb
@@ -20,9 +21,9 @@ _read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState
 
 
 class ObligationQueries(Queries):
-    async def ListObligations(self, request: pb.ListObligationsRequest, context: Context) -> pb.ListObligationsResponse:
+    async def ListObligations(self, request: pb.ListObligationsRequest, call: Call) -> pb.ListObligationsResponse:
         answer = await obligations.list_obligations(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             (_read_state(request.state, "state"),),
             optional(plain_id, request.supplier_id, "supplier_id"),
@@ -32,9 +33,9 @@ class ObligationQueries(Queries):
         )
         return listed(pb.ListObligationsResponse, "obligations", answer, _obligation)
 
-    async def ListBreaches(self, request: pb.ListBreachesRequest, context: Context) -> pb.ListBreachesResponse:
+    async def ListBreaches(self, request: pb.ListBreachesRequest, call: Call) -> pb.ListBreachesResponse:
         answer = await obligations.list_breaches(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             shapes.instant(request, "due_since"),
             shapes.instant(request, "due_until"),
@@ -44,11 +45,9 @@ class ObligationQueries(Queries):
         )
         return listed(pb.ListBreachesResponse, "breaches", answer, _obligation)
 
-    async def CountObligations(
-        self, request: pb.CountObligationsRequest, context: Context
-    ) -> pb.CountObligationsResponse:
+    async def CountObligations(self, request: pb.CountObligationsRequest, call: Call) -> pb.CountObligationsResponse:
         answer = await obligations.count_obligations(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
         )

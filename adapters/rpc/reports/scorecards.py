@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import rates_pb2
@@ -28,18 +29,18 @@ _IN_NUMERATOR = {
 
 
 class ScorecardQueries(Queries):
-    async def GetRates(self, request: pb.GetRatesRequest, context: Context) -> pb.GetRatesResponse:
-        place, window = await self.where(request, context), _window(request)
+    async def GetRates(self, request: pb.GetRatesRequest, call: Call) -> pb.GetRatesResponse:
+        place, window = await self.where(request, call), _window(request)
         answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
         return pb.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
 
-    async def ListRates(self, request: pb.ListRatesRequest, context: Context) -> pb.ListRatesResponse:
-        place, window = await self.where(request, context), _window(request)
+    async def ListRates(self, request: pb.ListRatesRequest, call: Call) -> pb.ListRatesResponse:
+        place, window = await self.where(request, call), _window(request)
         answer = await scorecards.list_rates(place, page(request), window)
         return listed(pb.ListRatesResponse, "scorecards", answer, _scorecard)
 
-    async def RankSuppliers(self, request: pb.RankSuppliersRequest, context: Context) -> pb.RankSuppliersResponse:
-        place, window = await self.where(request, context), _window(request)
+    async def RankSuppliers(self, request: pb.RankSuppliersRequest, call: Call) -> pb.RankSuppliersResponse:
+        place, window = await self.where(request, call), _window(request)
         limit = shapes.count(request.limit, "limit") or None
         ranking = await scorecards.rank(place, window, optional_enum(_read_rate_name, request.by, "by"))
         return pb.RankSuppliersResponse(
@@ -48,7 +49,7 @@ class ScorecardQueries(Queries):
             position=ranking.position,
         )
 
-    async def GetTrend(self, request: pb.GetTrendRequest, context: Context) -> pb.GetTrendResponse:
+    async def GetTrend(self, request: pb.GetTrendRequest, call: Call) -> pb.GetTrendResponse:
         name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
         since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
         if since is None or until is None or since >= until:
@@ -57,7 +58,7 @@ class ScorecardQueries(Queries):
         require(parts <= trends.MOST_STEPS - 2, "period", f"has more than {trends.MOST_STEPS} parts")
         now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
         answer = await trends.get_trend(
-            await self.where(request, context),
+            await self.where(request, call),
             optional(plain_id, request.supplier_id, "supplier_id"),
             name,
             since,
@@ -67,10 +68,10 @@ class ScorecardQueries(Queries):
         )
         return pb.GetTrendResponse(rates=[shows.rate(each) for each in answer.rows], position=answer.position)
 
-    async def ListRateCases(self, request: pb.ListRateCasesRequest, context: Context) -> pb.ListRateCasesResponse:
+    async def ListRateCases(self, request: pb.ListRateCasesRequest, call: Call) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
         answer = await counted.list_cases(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             _read_rate_name(request.name, "name"),
             optional(plain_id, request.supplier_id, "supplier_id"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import listed, page, period
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import statements_pb2 as pb
@@ -14,9 +15,9 @@ _statement_kind = number_of(pb.StatementKind)
 
 
 class StatementQueries(Queries):
-    async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
+    async def GetStatement(self, request: pb.GetStatementRequest, call: Call) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        where, (since, until) = await self.where(request, context), period(request)
+        where, (since, until) = await self.where(request, call), period(request)
         answer = await statements.get_statement(where, supplier_id, since, until)
         (statement,) = answer.rows
         return pb.GetStatementResponse(
@@ -26,11 +27,11 @@ class StatementQueries(Queries):
         )
 
     async def ListStatementEntries(
-        self, request: pb.ListStatementEntriesRequest, context: Context
+        self, request: pb.ListStatementEntriesRequest, call: Call
     ) -> pb.ListStatementEntriesResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
-        where, (since, until) = await self.where(request, context), period(request)
+        where, (since, until) = await self.where(request, call), period(request)
         answer = await statements.list_entries(where, page(request), supplier_id, since, until, currency)
         return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry)
 

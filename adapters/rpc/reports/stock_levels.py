@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import stock_levels_pb2 as pb
@@ -24,9 +25,9 @@ _LISTED = {
 
 
 class StockLevelQueries(Queries):
-    async def ListStockLevels(self, request: pb.ListStockLevelsRequest, context: Context) -> pb.ListStockLevelsResponse:
+    async def ListStockLevels(self, request: pb.ListStockLevelsRequest, call: Call) -> pb.ListStockLevelsResponse:
         answer = await stock_levels.list_levels(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             datetime.now(UTC),
             optional(plain_id, request.supplier_id, "supplier_id"),
@@ -36,15 +37,15 @@ class StockLevelQueries(Queries):
         return listed(pb.ListStockLevelsResponse, "levels", answer, _level)
 
     async def ListStockMovements(
-        self, request: pb.ListStockMovementsRequest, context: Context
+        self, request: pb.ListStockMovementsRequest, call: Call
     ) -> pb.ListStockMovementsResponse:
         item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.stored_skus(request.sku, "sku")
-        answer = await stock_levels.list_movements(await self.where(request, context), page(request), *item)
+        answer = await stock_levels.list_movements(await self.where(request, call), page(request), *item)
         return listed(pb.ListStockMovementsResponse, "movements", answer, _movement)
 
-    async def ListListings(self, request: pb.ListListingsRequest, context: Context) -> pb.ListListingsResponse:
+    async def ListListings(self, request: pb.ListListingsRequest, call: Call) -> pb.ListListingsResponse:
         require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
-        where = await self.where(request, context)
+        where = await self.where(request, call)
         answer = await stock_levels.list_listings(
             where, page(request), datetime.now(UTC), optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import supplier_reviews_pb2 as pb
@@ -20,23 +21,23 @@ _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 
 class SupplierReviewQueries(Queries):
-    async def ListSuppliers(self, request: pb.ListSuppliersRequest, context: Context) -> pb.ListSuppliersResponse:
+    async def ListSuppliers(self, request: pb.ListSuppliersRequest, call: Call) -> pb.ListSuppliersResponse:
         standings = any_of(_read_standing, request.standings, "standings")
-        place = await self.where(request, context)
+        place = await self.where(request, call)
         answer = await reviewing.list_suppliers(place, page(request), standings, datetime.now(UTC))
         return listed(pb.ListSuppliersResponse, "suppliers", answer, _supplier)
 
-    async def ListReviewsDue(self, request: pb.ListReviewsDueRequest, context: Context) -> pb.ListReviewsDueResponse:
+    async def ListReviewsDue(self, request: pb.ListReviewsDueRequest, call: Call) -> pb.ListReviewsDueResponse:
         now = datetime.now(UTC)
         until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
-        answer = await reviewing.list_reviews_due(await self.where(request, context), page(request), until, now)
+        answer = await reviewing.list_reviews_due(await self.where(request, call), page(request), until, now)
         return listed(pb.ListReviewsDueResponse, "reviews", answer, _review_due)
 
     async def ListSuspensionProposals(
-        self, request: pb.ListSuspensionProposalsRequest, context: Context
+        self, request: pb.ListSuspensionProposalsRequest, call: Call
     ) -> pb.ListSuspensionProposalsResponse:
         state = optional_enum(_read_proposal_state, request.state, "state")
-        place = await self.where(request, context)
+        place = await self.where(request, call)
         answer = await reviewing.list_proposals(
             place, page(request), optional(plain_id, request.supplier_id, "supplier_id"), state
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import totals_pb2 as pb
@@ -11,19 +12,17 @@ from projections.supplier_performance import totals
 
 
 class TotalQueries(Queries):
-    async def GetSummary(self, request: pb.GetSummaryRequest, context: Context) -> pb.GetSummaryResponse:
-        answer = await totals.summary(
-            await self.where(request, context), optional(plain_id, request.channel, "channel")
-        )
+    async def GetSummary(self, request: pb.GetSummaryRequest, call: Call) -> pb.GetSummaryResponse:
+        answer = await totals.summary(await self.where(request, call), optional(plain_id, request.channel, "channel"))
         figures = answer.rows[0]._asdict()
         amounts = figures.pop("gmv_minor").items()
         gmv = [common_pb2.Money(amount_minor=amount, currency=currency) for currency, amount in amounts]
         return pb.GetSummaryResponse(**figures, gmv=gmv, position=answer.position)
 
     async def ListSupplierTotals(
-        self, request: pb.ListSupplierTotalsRequest, context: Context
+        self, request: pb.ListSupplierTotalsRequest, call: Call
     ) -> pb.ListSupplierTotalsResponse:
-        place = await self.where(request, context)
+        place = await self.where(request, call)
         answer = await totals.list_supplier_totals(place, page(request), optional(plain_id, request.channel, "channel"))
         return listed(pb.ListSupplierTotalsResponse, "totals", answer, _total)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
 from fulfilment.v1 import orders_pb2, supplier_orders_pb2
@@ -23,22 +24,22 @@ _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
 
 
 class TrackingQueries(Queries):
-    async def GetTracking(self, request: pb.GetTrackingRequest, context: Context) -> pb.GetTrackingResponse:
+    async def GetTracking(self, request: pb.GetTrackingRequest, call: Call) -> pb.GetTrackingResponse:
         order_id = shapes.order_id(request.order_id)
-        answer = await tracking.get_order(await self.where(request, context), order_id)
+        answer = await tracking.get_order(await self.where(request, call), order_id)
         return pb.GetTrackingResponse(order=tracked_order(answer.rows[0]), position=answer.position)
 
-    async def FindParcels(self, request: pb.FindParcelsRequest, context: Context) -> pb.FindParcelsResponse:
+    async def FindParcels(self, request: pb.FindParcelsRequest, call: Call) -> pb.FindParcelsResponse:
         number = shapes.tracking_number(request.tracking_number)
         carrier = optional(shapes.carrier, request.carrier, "carrier")
-        answer = await tracking.find_parcels(await self.where(request, context), number, carrier)
+        answer = await tracking.find_parcels(await self.where(request, call), number, carrier)
         parcels = [_parcel(each) for each in answer.rows]
         return pb.FindParcelsResponse(parcels=parcels, position=answer.position)
 
-    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+    async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
         about, wanted = _filter(request), page(request)
         require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")
-        where = await self.where(request, context)
+        where = await self.where(request, call)
         if not request.HasField("changed_after"):
             answer = await tracking.list_orders(where, wanted, about)
             return listed(pb.ListOrdersResponse, "orders", answer, tracked_order)
@@ -47,9 +48,9 @@ class TrackingQueries(Queries):
         response.changed_until = changes.until
         return response
 
-    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
+    async def ListHolds(self, request: pb.ListHoldsRequest, call: Call) -> pb.ListHoldsResponse:
         answer = await tracking.list_holds(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             any_of(_read_hold_reason, request.reasons, "reasons"),
             shapes.text(request.owner, "owner", 100),

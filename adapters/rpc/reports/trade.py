@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import listed, page, period
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import carrier, optional, plain_id, sku
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import trade_pb2 as pb
@@ -17,9 +18,9 @@ _read_group = shapes.enum(pb.TradeGroup, trade.GroupBy, unspecified=trade.GroupB
 
 
 class TradeQueries(Queries):
-    async def ReviewTrade(self, request: pb.ReviewTradeRequest, context: Context) -> pb.ReviewTradeResponse:
+    async def ReviewTrade(self, request: pb.ReviewTradeRequest, call: Call) -> pb.ReviewTradeResponse:
         group_by, about = _read_group(request.group_by, "group_by"), _about(request)
-        answer = await trade.review(await self.where(request, context), page(request), group_by, about)
+        answer = await trade.review(await self.where(request, call), page(request), group_by, about)
         return listed(pb.ReviewTradeResponse, "rows", answer, _figures)
 
 

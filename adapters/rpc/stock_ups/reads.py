@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import count, instant, optional, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import stock_ups_pb2 as pb
@@ -25,12 +26,12 @@ _AS_NOW, _MOST_GROWTH = 10_000, 1_000_000
 class StockUpQueries(Queries):
     """StockUpService but for its commands."""
 
-    async def ProposeStockUps(self, request: pb.ProposeStockUpsRequest, context: Context) -> pb.ProposeStockUpsResponse:
+    async def ProposeStockUps(self, request: pb.ProposeStockUpsRequest, call: Call) -> pb.ProposeStockUpsResponse:
         now, until = datetime.now(UTC), instant(request, "until")
         require(until is not None and until > now, "until", "is required, later than now")
         growth = request.growth_basis_points if request.HasField("growth_basis_points") else _AS_NOW
         answer = await stock_levels.propose(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             now,
             until or now,
@@ -40,17 +41,17 @@ class StockUpQueries(Queries):
         )
         return listed(pb.ProposeStockUpsResponse, "proposals", answer, _proposal)
 
-    async def GetStockUp(self, request: pb.GetStockUpRequest, context: Context) -> pb.GetStockUpResponse:
+    async def GetStockUp(self, request: pb.GetStockUpRequest, call: Call) -> pb.GetStockUpResponse:
         stock_up_id = plain_id(request.stock_up_id, "stock_up_id")
         stream = stock_ups.stream(stock_up_id)
-        entry, position = await self.entry(await self.tenant(context), stream, request.at_least)
+        entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
         found = _shown(row_of(stock_ups.known(entry.state, stock_up_id)))
         found.version = entry.version
         return pb.GetStockUpResponse(stock_up=found, position=position)
 
-    async def ListStockUps(self, request: pb.ListStockUpsRequest, context: Context) -> pb.ListStockUpsResponse:
+    async def ListStockUps(self, request: pb.ListStockUpsRequest, call: Call) -> pb.ListStockUpsResponse:
         answer = await list_stock_ups(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
             optional(shapes.sku, request.sku, "sku"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
-from adapters.rpc.queries import Context, Queries
+from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.supplier_invoices import shows
 from adapters.rpc.supplier_invoices.asks import number
@@ -22,20 +23,20 @@ class SupplierInvoiceQueries(Queries):
     """SupplierInvoiceService but for its commands."""
 
     async def GetSupplierInvoice(
-        self, request: pb.GetSupplierInvoiceRequest, context: Context
+        self, request: pb.GetSupplierInvoiceRequest, call: Call
     ) -> pb.GetSupplierInvoiceResponse:
         named = plain_id(request.supplier_id, "supplier_id"), number(request.number)
         stream = supplier_invoices.stream(*named)
-        entry, position = await self.entry(await self.tenant(context), stream, request.at_least)
+        entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
         invoice = shows.invoice(supplier_invoices.known(entry.state, *named), entry.version)
         return pb.GetSupplierInvoiceResponse(invoice=invoice, position=position)
 
     async def ListSupplierInvoices(
-        self, request: pb.ListSupplierInvoicesRequest, context: Context
+        self, request: pb.ListSupplierInvoicesRequest, call: Call
     ) -> pb.ListSupplierInvoicesResponse:
         until = due_until(request, datetime.now(UTC))
         answer = await list_invoices(
-            await self.where(request, context),
+            await self.where(request, call),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
             any_of(_read_status, request.statuses, "statuses"),

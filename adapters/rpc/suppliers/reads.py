@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
-from adapters.rpc.queries import Context
+from adapters.rpc.calls import Call
 from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import choice
 from adapters.rpc.suppliers import shows
@@ -17,9 +17,9 @@ from ledger.nouns.choice import Candidate, choose
 class SupplierQueries(PersonalQueries):
     """SupplierService's reads."""
 
-    async def GetSupplier(self, request: pb.GetSupplierRequest, context: Context) -> pb.GetSupplierResponse:
+    async def GetSupplier(self, request: pb.GetSupplierRequest, call: Call) -> pb.GetSupplierResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        tenant, stream = await self.tenant(context), suppliers.stream(supplier_id)
+        tenant, stream = await self.tenant(call), suppliers.stream(supplier_id)
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = suppliers.known(entry.state, supplier_id)
         contact, address = state.master.contact, state.master.return_address
@@ -34,10 +34,10 @@ class SupplierQueries(PersonalQueries):
         )
         return pb.GetSupplierResponse(supplier=supplier, position=position)
 
-    async def GetSku(self, request: pb.GetSkuRequest, context: Context) -> pb.GetSkuResponse:
+    async def GetSku(self, request: pb.GetSkuRequest, call: Call) -> pb.GetSkuResponse:
         sku = shapes.sku(request.sku, "sku")
         units = shapes.count(request.units, "units") or 1
-        tenant = await self.tenant(context)
+        tenant = await self.tenant(call)
         listed, at = await self.entry(tenant, skus.stream(sku), request.at_least)
         ids = listed.state.suppliers if listed.state else ()
         streams = [*map(suppliers.stream, ids), *(stock.stream(supplier_id, sku) for supplier_id in ids)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.rpc import shapes
+from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.queries import Context
 from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shapes import optional, optional_enum
 from adapters.rpc.shows import stamp
@@ -26,18 +26,18 @@ _read_kind = shapes.enum(pb.WorkKind, work.WorkKind)
 class WorkQueries(PersonalQueries):
     """WorkService but for its commands."""
 
-    async def ListWork(self, request: pb.ListWorkRequest, context: Context) -> pb.ListWorkResponse:
-        where, wanted = await self.where(request, context), work_filter(request)
+    async def ListWork(self, request: pb.ListWorkRequest, call: Call) -> pb.ListWorkResponse:
+        where, wanted = await self.where(request, call), work_filter(request)
         return listed(pb.ListWorkResponse, "work", await work.list_work(where, page(request), wanted), shown)
 
-    async def CountWork(self, request: pb.CountWorkRequest, context: Context) -> pb.CountWorkResponse:
-        where, wanted = await self.where(request, context), work_filter(request.matching, "matching.")
+    async def CountWork(self, request: pb.CountWorkRequest, call: Call) -> pb.CountWorkResponse:
+        where, wanted = await self.where(request, call), work_filter(request.matching, "matching.")
         answer = await work.count_work(where, wanted)
         return pb.CountWorkResponse(counts=[counted(each) for each in answer.rows], position=answer.position)
 
-    async def GetWork(self, request: pb.GetWorkRequest, context: Context) -> pb.GetWorkResponse:
-        tenant, task_id = await self.tenant(context), task_id_of(request)
-        found = await work.find_work(await self.where(request, context), task_id)
+    async def GetWork(self, request: pb.GetWorkRequest, call: Call) -> pb.GetWorkResponse:
+        tenant, task_id = await self.tenant(call), task_id_of(request)
+        found = await work.find_work(await self.where(request, call), task_id)
         entry, position = await self.entry(tenant, tasks.stream(task_id), 0)
         task: Task | None = entry.state
         if task is None and not found.rows:

@@ -31,7 +31,7 @@ class AdminServiceStub:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -93,20 +93,21 @@ class AdminServiceServicer:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def CreateTenant(self, request, context):
-        """Creates a tenant with a ledger of its own. Creating it twice changes nothing.
+        """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
+        is unknown to it, and not created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTenants(self, request, context):
-        """Lists the tenants.
+        """Lists the tenants that are granted to the client.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +230,7 @@ class AdminService:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """

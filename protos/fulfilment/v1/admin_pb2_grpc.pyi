@@ -32,7 +32,7 @@ class AdminServiceStub:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -42,9 +42,11 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     CreateTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]
-    """Creates a tenant with a ledger of its own. Creating it twice changes nothing."""
+    """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
+    is unknown to it, and not created.
+    """
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
-    """Lists the tenants."""
+    """Lists the tenants that are granted to the client."""
     AgreePolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
@@ -78,16 +80,18 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]  # type: ignore[assignment]
-    """Creates a tenant with a ledger of its own. Creating it twice changes nothing."""
+    """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
+    is unknown to it, and not created.
+    """
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
-    """Lists the tenants."""
+    """Lists the tenants that are granted to the client."""
     AgreePolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
@@ -120,7 +124,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -131,7 +135,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.CreateTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CreateTenantResponse, _abc.Awaitable[_admin_pb2.CreateTenantResponse]]:
-        """Creates a tenant with a ledger of its own. Creating it twice changes nothing."""
+        """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
+        is unknown to it, and not created.
+        """
 
     @_abc_1.abstractmethod
     def ListTenants(
@@ -139,7 +145,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListTenantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListTenantsResponse, _abc.Awaitable[_admin_pb2.ListTenantsResponse]]:
-        """Lists the tenants."""
+        """Lists the tenants that are granted to the client."""
 
     @_abc_1.abstractmethod
     def AgreePolicy(

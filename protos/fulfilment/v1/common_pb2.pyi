@@ -3,8 +3,15 @@
 isort:skip_file
 What all services share: who asks, money, time, pages, and what a command answers.
 
-Every call names its tenant in the metadata key "tenant"; without it the tenant is "default", and
-an unknown one fails with NOT_FOUND / UNKNOWN_TENANT.
+Every call says who calls by the metadata "authorization: Bearer TOKEN", unless no client is registered
+yet: then the service is open, and takes everybody for an owner. A command in a batch needs the same
+right as if it had been sent alone. Every RPC of every service may also fail with UNAUTHENTICATED /
+CREDENTIALS, whatever is wrong with the token, or PERMISSION_DENIED / NOT_ALLOWED if the client's role
+may not call it.
+
+Every call names its tenant in the metadata key "tenant". Without it the tenant is the only one that
+is granted to the client, else "default". One that is unknown or not granted fails with NOT_FOUND /
+UNKNOWN_TENANT.
 
 A refusal is a gRPC status with google.rpc.Status in its details: ErrorInfo carries our reason
 (such as ORDER_ON_HOLD), the domain "fulfilment" and the figures; a malformed message carries
@@ -14,7 +21,7 @@ units of the figure currency, and several things are numbered: sku_1, asked_1, s
 than a call's trailers can carry is cut short, and the figure left_out counts those that had no room;
 a batch carries them whole.
 
-The comment of each RPC and that of its service name every refusal of it, as STATUS / REASON.
+The comment of each RPC and that of its service name every other refusal of it, as STATUS / REASON.
 """
 
 from collections import abc as _abc
@@ -85,7 +92,8 @@ class CommandContext(_message.Message):
     """
     actor: _builtins.str
     """Who asks: a system or a pseudonymous user name, 1 to 100 characters, none of them a control character. No personal
-    data; it is kept in plain. Absent means "unknown".
+    data; it is kept in plain. The ledger records it behind the name of the client that calls, as "CLIENT/ACTOR", and
+    the client alone if it is absent. While no client is registered it records what it says, and "unknown" if absent.
     """
     with_result: _builtins.bool
     """Whether the receipt is to bring what the command was about, as it is after it."""

@@ -1,0 +1,1 @@
+"""Who may do what: clients with their tokens, roles, and the gate that every call passes."""

@@ -1,0 +1,292 @@
+"""``python server.py client ...``: clients are made beside the service, so that there is no first password.
+
+It needs the database and not the service: with ``--data`` it works while the service runs on that folder, and while it
+does not. Running servers know within seconds what was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from adapters.access.clients import (
+    ALL_TENANTS,
+    COLUMNS,
+    MOST_TOKENS,
+    RegisteredClient,
+    digest,
+    is_name,
+    make_token,
+    read_clients,
+)
+from adapters.access.roles import ROLES
+from adapters.embedded import holds_data
+from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, Database, is_tenant_name, migrate
+
+Connection = AsyncConnection[Any]
+Work = Callable[[Connection, argparse.Namespace], Coroutine[Any, Any, str]]
+"""What it returns is a token to show."""
+
+
+class AdministrationFailed(Exception):
+    """Nothing was changed; the message says what to do."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Does one piece of work on the clients; raises AdministrationFailed."""
+    chosen = _parser().parse_args(arguments)
+    token = asyncio.run(_run(chosen, chosen.work))
+    if token:
+        _tell("Its token is shown this once; only a hash of it is kept. Running servers know it within seconds.")
+        print(token)  # alone on standard output, so that it can go straight into a file
+
+
+async def _run(chosen: argparse.Namespace, work: Work) -> str:
+    folder = None if chosen.dsn else chosen.data
+    if folder is not None and work is not add and not holds_data(folder):
+        raise AdministrationFailed(f"there is no ledger under {folder}; name its folder with --data, or use --dsn")
+    async with (
+        Database(folder, chosen.dsn) as database,
+        # Without autocommit: all of it or nothing.
+        await AsyncConnection.connect(database.conninfo, client_encoding="UTF8") as connection,
+    ):
+        await migrate(connection, CONTROL_SCHEMA, CONTROL_MIGRATIONS)
+        return await work(connection, chosen)
+
+
+# --- what can be done -------------------------------------------------------------------------------
+
+
+async def add(connection: Connection, chosen: argparse.Namespace) -> str:
+    """Registers a client and prints its token."""
+    tenants = [ALL_TENANTS] if chosen.all_tenants else chosen.tenant
+    _require(bool(tenants), "say of which tenants: --tenant NAME, more than once for several, or --all-tenants")
+    is_supplier = chosen.role == "supplier"
+    _require(not is_supplier or chosen.supplier, "a client of the role supplier needs --supplier, whose orders it sees")
+    _require(is_supplier or not chosen.supplier, f"--supplier is for the role supplier, not for {chosen.role}")
+    _require(
+        chosen.expires is None or chosen.expires > datetime.now(UTC), f"--expires {chosen.expires} has passed already"
+    )
+    token, now = make_token(chosen.name), datetime.now(UTC)
+    row = {
+        "name": chosen.name,
+        "role": chosen.role,
+        "tenants": sorted(set(tenants)),
+        "supplier": chosen.supplier,
+        "personal": chosen.personal,
+        "calls_per_second": chosen.calls_per_second,
+        "calls_at_once": chosen.calls_at_once,
+        "bytes_at_once": chosen.bytes_at_once,
+        "tokens": [digest(token)],
+        "tokens_made_at": [now],
+        "expires_at": chosen.expires,
+    }
+    columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+    insert = f"INSERT INTO fulfilment.clients ({columns}) VALUES ({values}) ON CONFLICT (name) DO NOTHING"  # noqa: S608
+    if (await connection.execute(insert, row)).rowcount == 0:
+        known = await _find(connection, chosen.name)
+        why = f"was revoked {_minute(known.revoked_at)}" if known.revoked_at else f"has the role {known.role}"
+        raise AdministrationFailed(
+            f"there is a client {chosen.name}, which {why}; a name is used once, so take another, or give this one a "
+            "new token: client rotate"
+        )
+    await _note_missing(connection, chosen.tenant)
+    _tell(f"Client {chosen.name} is registered: {_grants(await _find(connection, chosen.name))}.")
+    return token
+
+
+async def show(connection: Connection, chosen: argparse.Namespace) -> str:
+    """Lists all clients."""
+    rows = [("name", "role", "tenants", "supplier", "personal", "tokens made", "expires", "state")]
+    for each in await read_clients(connection):
+        made = ", ".join(map(_minute, each.tokens_made_at))
+        tenants = "all" if ALL_TENANTS in each.tenants else ", ".join(each.tenants)
+        personal = "yes" if each.personal else ""
+        about = (each.name, each.role, tenants, each.supplier or "", personal, made, _minute(each.expires_at))
+        rows.append((*about, _state(each)))
+    if len(rows) == 1:
+        print("No client is registered: on this machine everybody may do everything.")
+        return ""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return ""
+
+
+async def rotate(connection: Connection, chosen: argparse.Namespace) -> str:
+    """Gives a client a second token; the first stays valid until it is retired."""
+    client = await _find(connection, chosen.name)
+    _require(client.revoked_at is None, f"{client.name} was revoked {_minute(client.revoked_at)}; add a client anew")
+    _require(
+        len(client.tokens) < MOST_TOKENS,
+        f"{client.name} has two tokens, made {' and '.join(map(_minute, client.tokens_made_at))}; retire the older "
+        f"one first: client revoke {client.name} --old-token-only",
+    )
+    token = make_token(client.name)
+    update = """
+        UPDATE fulfilment.clients SET tokens = tokens || %s::bytea, tokens_made_at = tokens_made_at || %s::timestamptz
+        WHERE name = %s
+    """
+    await connection.execute(update, (digest(token), datetime.now(UTC), client.name))
+    for made_at in client.tokens_made_at:
+        _tell(
+            f"The token that was made {_minute(made_at)} stays valid until you retire it: client revoke "
+            f"{client.name} --old-token-only."
+        )
+    return token
+
+
+async def revoke(connection: Connection, chosen: argparse.Namespace) -> str:
+    """Ends a client, or its older token alone."""
+    client = await _find(connection, chosen.name)
+    _require(client.revoked_at is None, f"{client.name} was revoked already, {_minute(client.revoked_at)}")
+    if chosen.old_token_only:
+        _require(
+            len(client.tokens) == MOST_TOKENS,
+            f"{client.name} has one token only; client rotate {client.name} gives it a second one first",
+        )
+        update = (
+            "UPDATE fulfilment.clients SET tokens = tokens[2:], tokens_made_at = tokens_made_at[2:] WHERE name = %s"
+        )
+        await connection.execute(update, (client.name,))
+        old, new = map(_minute, client.tokens_made_at)
+        _tell(f"The token of {client.name} made {old} is retired; the one made {new} is valid.")
+    else:
+        update = "UPDATE fulfilment.clients SET revoked_at = clock_timestamp(), tokens = '{}', tokens_made_at = '{}'"
+        await connection.execute(f"{update} WHERE name = %s", (client.name,))
+        _tell(f"Client {client.name} is revoked.")
+    _tell("Running servers know within seconds.")
+    return ""
+
+
+async def _find(connection: Connection, name: str) -> RegisteredClient:
+    """The client, which nobody else changes until this is over."""
+    select = f"SELECT {COLUMNS} FROM fulfilment.clients WHERE name = %s FOR UPDATE"  # noqa: S608 - of constants
+    row = await (await connection.execute(select, (name,))).fetchone()
+    if row is None:
+        known = [each.name for each in await read_clients(connection)]
+        raise AdministrationFailed(f"there is no client {name}; there are: {', '.join(known) or 'none'}")
+    return RegisteredClient._make(row)
+
+
+async def _note_missing(connection: Connection, tenants: Sequence[str]) -> None:
+    """Says which tenants do not exist yet: to grant one before it is made is fine, to mistype one is not."""
+    known = {name for (name,) in await (await connection.execute("SELECT name FROM fulfilment.tenants")).fetchall()}
+    for missing in sorted({*tenants} - known - {DEFAULT_TENANT}):
+        _tell(f"Note: there is no tenant {missing} yet.")
+
+
+def _require(holds: object, message: str) -> None:
+    if not holds:
+        raise AdministrationFailed(message)
+
+
+# --- what is printed --------------------------------------------------------------------------------
+
+
+def _tell(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%MZ}" if at else ""
+
+
+def _grants(client: RegisteredClient) -> str:
+    tenants = "every tenant" if ALL_TENANTS in client.tenants else f"tenant {', '.join(client.tenants)}"
+    personal = "with personal data" if client.personal else "without personal data"
+    return f"role {client.role}, {tenants}, {personal}"
+
+
+def _state(client: RegisteredClient) -> str:
+    if client.revoked_at:
+        return f"revoked {_minute(client.revoked_at)}"
+    return "expired" if client.expires_at and client.expires_at <= datetime.now(UTC) else "valid"
+
+
+# --- what can be typed ------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    data = os.environ.get("FULFILMENT_DATA") or "data"
+    shared.add_argument("--data", type=_path, default=data, help=f"data folder of the service ({data})")
+    shared.add_argument("--dsn", default=os.environ.get("FULFILMENT_DSN"), help="its PostgreSQL, if it is not embedded")
+    parser = argparse.ArgumentParser(prog="server.py client", description="Who may call the service.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, work: Work, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[shared], help=about, description=about)
+        made.set_defaults(work=work)
+        return made
+
+    adding = command("add", add, "registers a client and prints its token, once")
+    adding.add_argument("name", type=_name, help="small letters, digits and -, such as shop-web")
+    _add_grants(adding)
+    command("list", show, "lists all clients")
+    rotating = command("rotate", rotate, "gives a client a second token; the first stays valid until it is retired")
+    rotating.add_argument("name")
+    revoking = command("revoke", revoke, "ends a client for good")
+    revoking.add_argument("name")
+    revoking.add_argument("--old-token-only", action="store_true", help="ends the older of its two tokens alone")
+    return parser
+
+
+def _add_grants(adding: argparse.ArgumentParser) -> None:
+    option = adding.add_argument
+    option("--role", required=True, type=_role, metavar="ROLE", help=f"one of {', '.join(ROLES)}")
+    option("--tenant", action="append", type=_tenant, default=[], metavar="T", help="whose ledger; may be repeated")
+    option("--all-tenants", action="store_true", help="every tenant, also those to come")
+    option("--supplier", metavar="S", help="for the role supplier: whose orders it sees")
+    option("--personal", action="store_true", help="it may see personal data")
+    option("--expires", type=_instant, metavar="WHEN", help="a day or an instant, UTC unless it has an offset")
+    option("--calls-per-second", type=_positive, metavar="N")
+    option("--calls-at-once", type=_positive, metavar="N")
+    option("--bytes-at-once", type=_positive, metavar="N", help="of requests that are under way")
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot name a client: start with a letter a-z, then letters a-z, digits and -, 40 at most; "
+            "names under which the service itself records are taken"
+        )
+    return text
+
+
+def _role(text: str) -> str:
+    if text not in ROLES:
+        raise argparse.ArgumentTypeError(f"there is no role {text!r}; there are: {', '.join(ROLES)}")
+    return text
+
+
+def _tenant(text: str) -> str:
+    if not is_tenant_name(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot name a tenant")
+    return text
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day or instant; write it as 2027-01-31") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)

@@ -1,0 +1,56 @@
+"""Who calls, as the gate found out: what it may do, for which tenants, and under which name it is recorded."""
+
+from __future__ import annotations
+
+import msgspec
+
+from adapters.access.roles import ROLES
+from adapters.postgres import DEFAULT_TENANT
+from ledger.refusals import NotAllowed, UnknownTenant
+
+UNNAMED = "unknown"
+"""The actor of a command that says nobody."""
+OWN_NAMES = frozenset({"clock", "outbox", "edge", "ledger", UNNAMED})
+"""Under which the service itself records, or nobody in particular: no client has one of these names."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls."""
+
+    name: str
+    """Of the client; empty for everybody while no client is registered."""
+    role: str
+    tenants: frozenset[str] | None
+    """None for all of them."""
+    supplier: str = ""
+    """Whose orders alone it sees."""
+    personal: bool = False
+    """Whether it may see personal data."""
+    expires_at: float = float("inf")
+    """In seconds since 1970."""
+
+    def require(self, rpc: str) -> None:
+        """Refuses an RPC that its role may not call."""
+        if rpc not in ROLES[self.role].rpcs:
+            raise NotAllowed(self.role, rpc)
+
+    def may_use(self, tenant: str) -> bool:
+        return self.tenants is None or tenant in self.tenants
+
+    def tenant(self, named: str | None) -> str:
+        """Whose ledger a call is for; one that is not granted is as unknown as one that does not exist."""
+        if named is None:
+            named = next(iter(self.tenants)) if self.tenants and len(self.tenants) == 1 else DEFAULT_TENANT
+        if not self.may_use(named):
+            raise UnknownTenant(named)
+        return named
+
+    def actor(self, said: str) -> str:
+        """Under which name a command is recorded: the client's own, and behind it what the call says."""
+        if not self.name:
+            return said or UNNAMED
+        return f"{self.name}/{said}" if said else self.name
+
+
+EVERYBODY = Caller(name="", role="owner", tenants=None, personal=True)
+"""Whoever calls while no client is registered."""

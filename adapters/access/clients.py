@@ -1,0 +1,128 @@
+"""The registered clients: one table of the control schema, held in memory and read again every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.access.callers import OWN_NAMES, Caller
+from adapters.access.roles import ROLES
+
+SECONDS = 2.0
+"""How often the table is read: so long a revoked client may still call."""
+ALL_TENANTS = "*"
+MOST_TOKENS = 2
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_TOKEN_BYTES = 32
+
+log = logging.getLogger("fulfilment.access")
+
+
+def is_name(text: str) -> bool:
+    """Whether a client can have this name."""
+    return _NAME.fullmatch(text) is not None and text not in OWN_NAMES
+
+
+def make_token(name: str) -> str:
+    """A new token. Its name is for people who find one; what counts are the 256 random bits."""
+    return f"flk_{name}_{secrets.token_urlsafe(_TOKEN_BYTES)}"
+
+
+def digest(token: str) -> bytes:
+    """What is kept of a token. So many random bits need no slow hash."""
+    return sha256(token.encode()).digest()
+
+
+class RegisteredClient(NamedTuple):
+    """A row of the table: its fields are the columns."""
+
+    name: str
+    role: str
+    tenants: list[str]
+    supplier: str | None
+    personal: bool
+    calls_per_second: int | None
+    calls_at_once: int | None
+    bytes_at_once: int | None
+    certificate: str | None
+    tokens: list[bytes]
+    """SHA-256 of each, the older one first."""
+    tokens_made_at: list[datetime]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(
+            name=self.name,
+            role=self.role,
+            tenants=None if ALL_TENANTS in self.tenants else frozenset(self.tenants),
+            supplier=self.supplier or "",
+            personal=self.personal,
+            expires_at=self.expires_at.timestamp() if self.expires_at else float("inf"),
+        )
+
+
+COLUMNS = ", ".join(RegisteredClient._fields)
+_SELECT = f"SELECT {COLUMNS} FROM fulfilment.clients ORDER BY name"  # noqa: S608 - of constants
+
+
+async def read_clients(connection: psycopg.AsyncConnection[Any]) -> list[RegisteredClient]:
+    """All of them, revoked ones as well."""
+    return [RegisteredClient._make(row) for row in await (await connection.execute(_SELECT)).fetchall()]
+
+
+class Clients:
+    """The clients as they were last read."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self._pool = pool
+        self._rows: list[RegisteredClient] = []
+        self._is_answered = True
+        self.by_digest: Mapping[bytes, Caller] = {}
+        """Who may call, by the SHA-256 of a token."""
+        self.is_open = True
+        """Whether everybody may do everything. With the first client that ends, and comes back only with a new start,
+        so that a table that was emptied opens nothing."""
+
+    async def read(self) -> None:
+        """Takes over what the table holds now."""
+        async with self._pool.connection() as connection:
+            self.take(await read_clients(connection))
+
+    def take(self, rows: list[RegisteredClient]) -> None:
+        """These are the clients from now on."""
+        if rows == self._rows:
+            return
+        self._rows = rows
+        # A role that only a newer version of the service knows may do nothing here.
+        valid = [row for row in rows if row.revoked_at is None and row.role in ROLES]
+        callers = [(row.caller, row.tokens) for row in valid]
+        self.by_digest = {token: caller for caller, tokens in callers for token in tokens}
+        if rows and self.is_open:
+            log.info("closed: only registered clients may call")
+            self.is_open = False
+
+    async def run(self) -> None:
+        """Reads again and again until it is cancelled; while the database is away, the last reading holds."""
+        while True:
+            await asyncio.sleep(SECONDS)
+            try:
+                await self.read()
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                if self._is_answered:
+                    log.warning("the clients cannot be read, so those read last hold: %s", type(error).__name__)
+                self._is_answered = False
+            else:
+                self._is_answered = True

@@ -1,0 +1,37 @@
+"""gRPC's reflection, for callers that the gate knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from adapters.access.gate import Gate
+from adapters.rpc.calls import Context, who
+from adapters.rpc.statuses import refuse
+from ledger.refusals import Refusal
+
+
+def add_reflection(server: grpc.aio.Server, gate: Gate, names: Sequence[str]) -> None:
+    """Reflection of these services and of itself."""
+    guarded = GuardedReflection(gate, [*names, reflection.SERVICE_NAME])
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(guarded, server)  # type: ignore[no-untyped-call]
+
+
+class GuardedReflection:
+    """Tells the contract to whoever may call something of it."""
+
+    def __init__(self, gate: Gate, names: Sequence[str]) -> None:
+        self._gate = gate
+        self._reflection: Any = reflection.aio.ReflectionServicer(names)
+
+    async def ServerReflectionInfo(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        try:
+            who(self._gate, context)
+        except Refusal as refusal:
+            refuse(context, refusal)
+            return
+        async for answer in self._reflection.ServerReflectionInfo(requests, context):
+            yield answer
