@@ -24,6 +24,7 @@ from tests.support.service import (
     Client,
     Service,
     patiently,
+    serving,
 )
 from tests.support.terminal import Terminal
 
@@ -240,6 +241,13 @@ def test_a_row_that_is_not_understood_is_left_out_and_the_rest_goes_on(changes: 
 
 
 # --- the real orders through the real service --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Processes of its own, which work beside each other: a hundred thousand orders come in."""
+    with serving(tmp_path_factory.mktemp("olist")) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")

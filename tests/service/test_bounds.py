@@ -136,8 +136,10 @@ def is_malformed(error: grpc.RpcError) -> bool:
 class Sender:
     """One RPC with one of its fields at a value."""
 
-    def __init__(self, trade: Trade, rpc: str, put: Setter) -> None:
+    def __init__(self, trade: Trade, rpc: str, put: Setter, guesses: list[int]) -> None:
         self.trade, self.rpc, self.put = trade, rpc, put
+        self.guesses = guesses
+        """Bounds of other fields and what is beyond them, the newest first: few fields have one of their own."""
 
     def takes(self, value: int, about: Fields) -> bool:
         """Whether the value is understood; what it would do may still be refused."""
@@ -158,11 +160,12 @@ class Sender:
         if taken is None:
             return None
         while most - taken > 1:
-            middle = (most + taken) // 2
+            middle = next((each for each in self.guesses if taken < each < most), (most + taken) // 2)
             if self.takes(middle, about):
                 taken = middle
             else:
                 most = middle
+        self.guesses[:0] = [taken, most]
         return taken
 
 
@@ -305,11 +308,12 @@ def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(
     things |= {"case_id": trade.granted(), "recovery_id": trade.filed(), "inquiry_id": trade.inquiry()}
     things |= {"supplier_id": trade.supplier()}
     reached: dict[str, int] = {}
+    guesses: list[int] = []
     for rpc in sorted(name for name, rpc in RPCS.items() if rpc.is_command):
         known = {name: value for name, value in things.items() if name in WELL_FORMED.get(rpc, ())}
         about = ABOUT.get(rpc, lambda trade, known=known: known)
         for path, put, most in numbers(trade.request(rpc, **about(trade))):
-            sender = Sender(trade, rpc, put)
+            sender = Sender(trade, rpc, put, guesses)
             largest = sender.largest(most, {**known, **about(trade)} if rpc in ABOUT else known)
             if largest is not None:
                 reached[f"{rpc}.{path}"] = largest
