@@ -146,7 +146,7 @@ def lost_and_its_case_cancelled() -> Desk:
     return desk
 
 
-@ends(Header.DELIVERED, arrives=(1, 1))
+@ends(Header.DELIVERED, "recovery", arrives=(1, 1))
 def lost_refunded_and_delivered_after_all() -> Desk:
     desk = paid(decided(gone(LOST)))
     desk.scenario.later(hours=1)
