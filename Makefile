@@ -5,6 +5,8 @@ BIN   := $(VENV)/bin
 RUN   := $(VENV)/.run# there is what the service needs
 READY := $(VENV)/.ready# and what working on it needs
 IMAGE := protos/contract.binpb
+AUDIT := $(VENV)/.audit# tools that look at the lock, in an environment of their own
+AUDIT_BIN := $(AUDIT)/bin
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -48,6 +50,16 @@ lock: $(BIN)/python ## choose the newest versions that pyproject.toml allows
 	@$(call compile,--all-extras --group dev,requirements-dev.lock)
 	@$(call compile,--extra embedded --group build --constraint requirements-dev.lock,requirements.lock)
 	@echo "requirements.lock and requirements-dev.lock are up to date."
+
+sbom: $(AUDIT) ## write the bill of materials (CycloneDX) of what the service is built from into dist/
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(AUDIT_BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json
+	@$(BIN)/python -m docs.sbom dist/sbom.cdx.json
+
+audit: $(AUDIT) ## ask for known weaknesses of what is installed; needs an index that serves advisories
+	@$(AUDIT_BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock || \
+	  { echo "Either a weakness is known, or the index has no advisories: see above." >&2; exit 1; }
 
 clean: ## remove .venv and caches; data/ stays
 	@rm -rf $(VENV) build protos/build dist *.egg-info protos/*.egg-info .hypothesis .*_cache
@@ -98,8 +110,13 @@ $(READY): requirements-dev.lock pyproject.toml protos/pyproject.toml | $(BIN)/py
 	@$(call install,requirements-dev.lock)
 	@touch $(RUN) $@
 
+$(AUDIT): pyproject.toml | $(READY)
+	@rm -rf $@ && $(BIN)/python -m venv $@
+	@$(AUDIT_BIN)/python -m pip install -qq "pip>=25.1"
+	@$(AUDIT_BIN)/python -m pip install -qq --group audit
+
 install = echo "Installing what $(1) names into $(VENV); the first time takes a minute or two ..." && \
-  $(BIN)/python -m pip install -qq --requirement $(1) && \
+  $(BIN)/python -m pip install -qq --require-hashes --requirement $(1) && \
   $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable protos && \
   $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 compile = $(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --upgrade --generate-hashes \
@@ -113,5 +130,5 @@ $(BIN)/python:
 	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-.PHONY: run test unit check format proto docs bench wheel contract lock clean help
+.PHONY: run test unit check format proto docs bench wheel contract lock sbom audit clean help
 .PHONY: check-format check-lint check-types check-imports check-protos check-generated check-docs

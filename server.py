@@ -29,12 +29,13 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import mail_settings
+from adapters import database_roles, mail_settings
 from adapters.access import administration
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
+from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
@@ -42,7 +43,7 @@ from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail_settings import BadMailSettings, sender_of
 from adapters.outbox import Outbox
-from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_pool, usable
+from adapters.postgres import BadTenantName, Control, Database, SchemaInUse, SchemaNewer, open_pool
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
@@ -67,8 +68,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     """What was chosen, on the command line or else in the environment; what is wrong with it ends the process."""
     parser = argparse.ArgumentParser(
         prog="server.py",
-        usage="python server.py [OPTION ...]\n       python server.py client COMMAND [OPTION ...]",
-        description="The fulfilment ledger over gRPC. The commands of client say who may call it.",
+        usage="python server.py [OPTION ...]\n       python server.py client COMMAND [OPTION ...]\n"
+        "       python server.py migrate --dsn OWNER [OPTION ...]",
+        description="The fulfilment ledger over gRPC. The commands of client say who may call it; migrate makes its "
+        "tables as their owner.",
         epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
     )
     add = parser.add_argument
@@ -77,6 +80,13 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--listen", type=_address, default="127.0.0.1:50051", help="host:port (%(default)s)"),
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
+        add(
+            "--database-tls",
+            type=DatabaseTls,
+            choices=list(DatabaseTls),
+            default=DatabaseTls.VERIFIED,
+            help="whether a database on another machine has to prove itself (%(default)s)",
+        ),
         add("--key-file", type=_path, help="master key (DATA/master.key)"),
         add("--role", choices=("all", "api", "projector"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
@@ -298,7 +308,7 @@ async def run(chosen: argparse.Namespace) -> None:
     try_to_listen(chosen.listen)  # before a database is made or started for nothing
     sender = sender_of(chosen)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(folder, chosen.dsn))
+        database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
         if chosen.outbox == "file":
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
@@ -350,31 +360,34 @@ Ctrl-C stops it; the next start goes on with the same data.
 
 PROBLEMS = (
     *(KeyProblem, StartFailed, BadFolder, BadMailSettings, CannotListen, SchemaInUse, SchemaNewer),
-    administration.AdministrationFailed,
+    *(BadTenantName, administration.AdministrationFailed),
 )
 """What is said in one sentence, without a traceback."""
 
 
+BESIDE = {"client": administration.main, "migrate": database_roles.main}
+"""What is done beside the service, by the first word of the command line."""
+
+
 def main() -> None:
     try:
-        if sys.argv[1:2] == ["client"]:
-            administration.main(sys.argv[2:])
-            return
+        if (command := BESIDE.get(sys.argv[1] if len(sys.argv) > 1 else "")) is not None:
+            return command(sys.argv[2:])
         chosen = options(sys.argv[1:])
         log_to_stderr(chosen.log_level, chosen.log_format)
         if chosen.role == "projector":
             if not chosen.dsn:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
             alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
-            project(usable(chosen.dsn) if alone else chosen.dsn)
+            project(usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn)
         else:
             uvloop.run(run(chosen))
     except PROBLEMS as problem:
         raise SystemExit(f"server.py: {problem}") from None
     except psycopg.errors.InsufficientPrivilege as problem:
         raise SystemExit(
-            f"server.py: the database refuses what the service needs ({' '.join(str(problem).split())}); let the role "
-            "that made the schemas run it, or make it their owner"
+            f"server.py: the database refuses what the service needs ({' '.join(str(problem).split())}); as the role "
+            "that owns its tables run: python server.py migrate --dsn OWNER --grant ROLE"
         ) from None
     except psycopg.OperationalError as problem:
         raise SystemExit(f"server.py: the database does not answer: {str(problem).strip()}") from None

@@ -79,6 +79,8 @@ class EmbeddedServer:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.version = 0
+        """As server_version_num, once it answers."""
         self._folder = folder.resolve()
         self._data = self._folder / "postgres"
         self._log = self._folder / "postgres.log"
@@ -286,7 +288,8 @@ class EmbeddedServer:
         give_up_at = time.monotonic() + _START_SECONDS
         while True:
             try:
-                psycopg.connect(conninfo, connect_timeout=5).close()
+                with psycopg.connect(conninfo, connect_timeout=5) as connection:
+                    self.version = connection.info.server_version
             except psycopg.OperationalError as error:
                 # It is there but not ready: after a crash it first replays its log.
                 gone = self._child.poll() is not None if self._child is not None else self._postmaster() is None

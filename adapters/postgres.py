@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.embedded import EmbeddedServer, StartFailed
+from adapters import embedded_age
+from adapters.dsn import DatabaseTls, usable
+from adapters.embedded import EmbeddedServer
+
+log = logging.getLogger("fulfilment.postgres")
 
 CONTROL_SCHEMA = "fulfilment"
 DEFAULT_TENANT = "default"
@@ -202,19 +206,22 @@ async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Se
         for template in migrations[found:]:
             # Without parameters, so that one template can hold several statements.
             await connection.execute(SQL(cast("Any", template)).format(schema=Identifier(schema)))
-        update = SQL("UPDATE {schema}.ledger_schema SET version = {version} WHERE version <> {version}")
-        await connection.execute(update.format(schema=Identifier(schema), version=Literal(len(migrations))))
+        if found < len(migrations):
+            update = SQL("UPDATE {schema}.ledger_schema SET version = {version}")
+            await connection.execute(update.format(schema=Identifier(schema), version=Literal(len(migrations))))
     return len(migrations)
 
 
 async def _version(connection: AsyncConnection[Any], schema: str) -> int:
-    make = """
-        CREATE SCHEMA IF NOT EXISTS {schema};
-        CREATE TABLE IF NOT EXISTS {schema}.ledger_schema (version int NOT NULL);
-        INSERT INTO {schema}.ledger_schema SELECT 0 WHERE NOT EXISTS (SELECT FROM {schema}.ledger_schema);
-    """
-    await connection.execute("SET LOCAL client_min_messages = warning")
-    await connection.execute(SQL(cast("Any", make)).format(schema=Identifier(schema)))
+    known = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".ledger_schema',))
+    if (await known.fetchone()) == (None,):
+        make = """
+            CREATE SCHEMA IF NOT EXISTS {schema};
+            CREATE TABLE {schema}.ledger_schema (version int NOT NULL);
+            INSERT INTO {schema}.ledger_schema VALUES (0);
+        """
+        await connection.execute("SET LOCAL client_min_messages = warning")
+        await connection.execute(SQL(cast("Any", make)).format(schema=Identifier(schema)))
     cursor = await connection.execute(SQL("SELECT version FROM {}.ledger_schema").format(Identifier(schema)))
     return int((await cursor.fetchall())[0][0])
 
@@ -322,9 +329,11 @@ class Control:
         # The schema first: a tenant that is listed has its tables.
         schema = f"tenant_{name}"
         await migrate(connection, schema, TENANT_MIGRATIONS)
+        select = "SELECT name, schema, created_at FROM fulfilment.tenants WHERE name = %s"
+        if listed := await (await connection.execute(select, (name,))).fetchone():
+            return TenantSchema._make(listed)
         insert = "INSERT INTO fulfilment.tenants (name, schema) VALUES (%s, %s) ON CONFLICT DO NOTHING"
         await connection.execute(insert, (name, schema))
-        select = "SELECT name, schema, created_at FROM fulfilment.tenants WHERE name = %s"
         return TenantSchema._make((await (await connection.execute(select, (name,))).fetchall())[0])
 
     async def _list(self, connection: AsyncConnection[Any]) -> list[TenantSchema]:
@@ -334,9 +343,6 @@ class Control:
 
 # --- the server -----------------------------------------------------------------------------------
 
-OLDEST_SERVER = 150000
-"""The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that is still supported."""
-
 
 class Database:
     """The PostgreSQL of the ledger: embedded under a data folder, or named by a DSN.
@@ -344,18 +350,23 @@ class Database:
     The embedded server belongs to the process that enters this; give child processes the conninfo.
     """
 
-    def __init__(self, folder: Path | None = None, dsn: str | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, dsn: str | None = None, tls: DatabaseTls = DatabaseTls.VERIFIED
+    ) -> None:
         if (folder is None) == (dsn is None):
             raise ValueError("either a data folder for the embedded server or a DSN")
         self._dsn = dsn
+        self._tls = tls
         self._server = None if folder is None else EmbeddedServer(folder)
         self.conninfo = ""
 
     async def __aenter__(self) -> Self:
         if self._server is None:
-            self.conninfo = await asyncio.to_thread(usable, self._dsn or "")
+            self.conninfo = await asyncio.to_thread(usable, self._dsn or "", self._tls)
         else:
             self.conninfo = await asyncio.to_thread(self._server.start)
+            if old := embedded_age.warning(self._server.version, datetime.now(UTC).date()):
+                log.warning(old)
         return self
 
     async def __aexit__(
@@ -363,47 +374,3 @@ class Database:
     ) -> None:
         if self._server is not None:
             await asyncio.to_thread(self._server.stop)
-
-
-def usable(dsn: str) -> str:
-    """The conninfo of a PostgreSQL that the ledger can live in; raises StartFailed."""
-    try:
-        conninfo = make_conninfo(dsn, connect_timeout=conninfo_to_dict(dsn).get("connect_timeout") or 5)
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            _check(connection)
-    except psycopg.ProgrammingError as error:
-        raise StartFailed(
-            f"cannot read the DSN ({_in_a_line(error)}); write it as postgresql://USER@HOST/DATABASE or as "
-            "host=HOST dbname=DATABASE user=USER"
-        ) from error
-    except psycopg.OperationalError as error:
-        raise StartFailed(
-            f"cannot use the PostgreSQL of the DSN ({_in_a_line(error)}); see that it runs, and that the DSN names its "
-            "host, database and user"
-        ) from error
-    return make_conninfo(dsn)
-
-
-def _check(connection: psycopg.Connection[Any]) -> None:
-    at = connection.info
-    if at.server_version < OLDEST_SERVER:
-        raise StartFailed(
-            f"the PostgreSQL of the DSN is version {at.parameter_status('server_version')} and the oldest that the "
-            f"service runs on is {OLDEST_SERVER // 10000}; upgrade it, or name another"
-        )
-    ask = "SELECT current_setting('transaction_read_only'), has_database_privilege(current_database(), 'CREATE')"
-    ((read_only, may_create),) = connection.execute(ask).fetchall()
-    if read_only == "on":
-        raise StartFailed(
-            f"the database {at.dbname} of the DSN is read-only; name the primary (target_session_attrs=read-write "
-            "finds it among several hosts), or set default_transaction_read_only = off"
-        )
-    if not may_create:
-        raise StartFailed(
-            f"{at.user} may make no schemas in the database {at.dbname}; run there: "
-            f"GRANT CREATE ON DATABASE {at.dbname} TO {at.user}"
-        )
-
-
-def _in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres import BadTenantName, Control
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.nouns import NOUNS
-from ledger.refusals import Malformed, UnknownTenant
+from ledger.refusals import Malformed, NotTheOwner, UnknownTenant
 
 
 class Tenant(NamedTuple):
@@ -51,9 +52,12 @@ class Tenants:
         return tenant if tenant is not None else await self._start(name)
 
     async def create(self, name: str) -> Tenant:
-        """Makes a tenant; one that exists stays as it is."""
+        """Makes a tenant; one that exists stays as it is. Raises NotTheOwner where the database does not let it."""
         with _bad_name_as_malformed():
-            await self.control.create_tenant(name)
+            try:
+                await self.control.create_tenant(name)
+            except psycopg.errors.InsufficientPrivilege:
+                raise NotTheOwner(name) from None
         return await self.find(name)
 
     async def _start(self, name: str) -> Tenant:

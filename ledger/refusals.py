@@ -261,6 +261,16 @@ class UnknownTenant(NotFound, reason="UNKNOWN_TENANT"):
     tenant: str
 
 
+class NotTheOwner(Forbidden, reason="NOT_THE_OWNER"):
+    """The service runs as a role of the database that may make no schema."""
+
+    says = (
+        "the role of the database that runs the service may not make {tenant}; as the role that owns the tables run: "
+        "python server.py migrate --dsn OWNER --grant ROLE --tenant {tenant}"
+    )
+    tenant: str
+
+
 class QueueFull(Exhausted, reason="QUEUE_FULL"):
     says = "{waiting} commands are waiting already; try again in a moment"
     waiting: int

@@ -23,11 +23,11 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from adapters import embedded
+from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import EmbeddedServer, StartFailed
-from adapters.postgres import Database, usable
+from adapters.postgres import Database
 from tests.support import runs
 from tests.support.relay import Relay
 from tests.support.service import HOUSE
@@ -396,12 +396,29 @@ def test_a_database_that_only_reads_is_refused(conninfo: str) -> None:
         usable(make_conninfo(conninfo, options="-c default_transaction_read_only=on"))
 
 
-def test_a_role_that_may_make_no_schemas_is_refused_with_what_to_run(conninfo: str) -> None:
-    role = f"reader_{os.urandom(4).hex()}"
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(role)))
-        try:
-            with pytest.raises(StartFailed, match=rf"run there: GRANT CREATE ON DATABASE \S+ TO {role}$"):
-                usable(make_conninfo(conninfo, user=role))
-        finally:
-            connection.execute(SQL("DROP ROLE {}").format(Identifier(role)))
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=db.example.org",
+        "postgresql://fulfilment@db.example.org/ledger?sslmode=require",
+        "host=localhost,db.example.org sslmode=verify-ca",
+        "host=/tmp,10.0.0.7",
+        "hostaddr=192.0.2.1",
+        "host=localhost hostaddr=192.0.2.1",
+    ],
+)
+def test_a_database_elsewhere_has_to_prove_itself(dsn: str) -> None:
+    with pytest.raises(StartFailed, match=r"would not be verified .* Add sslmode=verify-full to the DSN"):
+        usable(dsn)
+
+
+def test_where_it_is_said_a_database_elsewhere_need_not_prove_itself() -> None:
+    with pytest.raises(StartFailed, match="cannot use the PostgreSQL of the DSN"):
+        usable("host=127.0.0.1 hostaddr=192.0.2.1 port=1 connect_timeout=1", DatabaseTls.ANY)
+
+
+def test_a_service_file_cannot_hide_where_the_database_is(monkeypatch: pytest.MonkeyPatch, conninfo: str) -> None:
+    monkeypatch.setenv("PGHOST", "db.example.org")
+    with pytest.raises(StartFailed, match=r"the connection to db\.example\.org would not be verified"):
+        usable("dbname=ledger")
+    assert usable(conninfo)

@@ -44,6 +44,8 @@ class AdminServiceStub:
     CreateTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]
     """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
     is unknown to it, and not created.
+    Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
+    tables; "server.py migrate" makes the tenant then.
     """
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
     """Lists the tenants that are granted to the client."""
@@ -89,6 +91,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CreateTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]  # type: ignore[assignment]
     """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
     is unknown to it, and not created.
+    Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
+    tables; "server.py migrate" makes the tenant then.
     """
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Lists the tenants that are granted to the client."""
@@ -137,6 +141,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.CreateTenantResponse, _abc.Awaitable[_admin_pb2.CreateTenantResponse]]:
         """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
         is unknown to it, and not created.
+        Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
+        tables; "server.py migrate" makes the tenant then.
         """
 
     @_abc_1.abstractmethod

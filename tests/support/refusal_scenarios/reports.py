@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support import documented
-from tests.support.refusal_scenarios.about import FAR, Scenarios, as_it_is, beyond, of_order
+from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is, beyond, of_order
 from tests.support.trading import Trade
 
 REPORTS: Scenarios = {
@@ -19,6 +19,11 @@ REPORTS: Scenarios = {
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
     "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
+    "CreateTenant": {
+        "NOT_THE_OWNER": Elsewhere(
+            "tests/service/test_database_roles.py", "test_a_tenant_is_made_by_the_owner_and_known_at_once"
+        )
+    },
     "ErasePerson": {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
         "UNKNOWN_PERSON": as_it_is,

@@ -1,0 +1,96 @@
+"""The PostgreSQL that a DSN names: whether the ledger can live in it, and whether the way there is safe.
+
+Whoever stands between the service and a database on another machine could read and change everything. So the
+connection has to be encrypted, and the certificate has to prove the host: sslmode=verify-full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from adapters.embedded import StartFailed
+
+OLDEST_SERVER = 150000
+"""The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that is still supported."""
+
+
+class DatabaseTls(StrEnum):
+    """What a connection to a database on another machine must be."""
+
+    VERIFIED = "verified"
+    """Encrypted, with a certificate that proves the host."""
+    ANY = "any"
+    """Whatever the DSN says: for a network that nobody else is on."""
+
+
+def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED) -> str:
+    """The conninfo of a PostgreSQL that the ledger can live in; raises StartFailed."""
+    try:
+        conninfo = make_conninfo(dsn, connect_timeout=conninfo_to_dict(dsn).get("connect_timeout") or 5)
+        if tls is DatabaseTls.VERIFIED:
+            _require_verified(conninfo_to_dict(conninfo))
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            if tls is DatabaseTls.VERIFIED:
+                _require_verified(connection.info.get_parameters())  # also what a service file named
+            _check(connection)
+    except psycopg.ProgrammingError as error:
+        raise StartFailed(
+            f"cannot read the DSN ({_in_a_line(error)}); write it as postgresql://USER@HOST/DATABASE or as "
+            "host=HOST dbname=DATABASE user=USER"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StartFailed(
+            f"cannot use the PostgreSQL of the DSN ({_in_a_line(error)}); see that it runs, and that the DSN names its "
+            "host, database and user"
+        ) from error
+    return make_conninfo(dsn)
+
+
+def _require_verified(given: Mapping[str, Any]) -> None:
+    """Raises StartFailed unless each host is on this machine or has to prove itself."""
+    outside = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val is not None}
+    chosen = {**outside, **{key: str(value) for key, value in given.items()}}
+    hosts = ",".join(chosen.get(key, "") for key in ("host", "hostaddr")).split(",")
+    remote = [host for host in hosts if not _is_here(host)]
+    if remote and chosen.get("sslmode") != "verify-full":
+        raise StartFailed(
+            f"the connection to {remote[0]} would not be verified (sslmode={chosen.get('sslmode')}): whoever is in "
+            "between could read and change everything. Add sslmode=verify-full to the DSN, and sslrootcert=FILE if its "
+            "certificate is of an authority of your own; on a network that is yours alone --database-tls any allows it"
+        )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine: a socket, or a loopback address."""
+    if not host or host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check(connection: psycopg.Connection[Any]) -> None:
+    at = connection.info
+    if at.server_version < OLDEST_SERVER:
+        raise StartFailed(
+            f"the PostgreSQL of the DSN is version {at.parameter_status('server_version')} and the oldest that the "
+            f"service runs on is {OLDEST_SERVER // 10000}; upgrade it, or name another"
+        )
+    ((read_only,),) = connection.execute("SHOW transaction_read_only").fetchall()
+    if read_only == "on":
+        raise StartFailed(
+            f"the database {at.dbname} of the DSN is read-only; name the primary (target_session_attrs=read-write "
+            "finds it among several hosts), or set default_transaction_read_only = off"
+        )
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,136 @@
+"""Two roles of the database: the owner makes the tables, and the service runs as one that can change no fact."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from adapters import database_roles
+from adapters.database_roles import RIGHTS
+from adapters.embedded import StartFailed
+from fulfilment.failures import failure
+from fulfilment.v1 import admin_pb2
+from tests.support.service import Client, Service, serving
+from tests.support.waiting import wait_for
+
+
+class Roles(NamedTuple):
+    """A database, and two roles in it."""
+
+    owner: str
+    runs: str
+    dsn: str
+    """As the owner."""
+
+    @property
+    def dsn_to_run(self) -> str:
+        return make_conninfo(self.dsn, user=self.runs)
+
+
+@pytest.fixture(scope="module")
+def roles(conninfo: str) -> Iterator[Roles]:
+    """A role that may make schemas and one that may make nothing."""
+    suffix = os.urandom(4).hex()
+    owner, runs = f"owner_{suffix}", f"runs_{suffix}"
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for each in (owner, runs):
+            connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(each)))
+        connection.execute(SQL("CREATE DATABASE {} OWNER {}").format(Identifier(owner), Identifier(owner)))
+        yield Roles(owner, runs, make_conninfo(conninfo, user=owner, dbname=owner))
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(owner)))
+        for each in (owner, runs):
+            connection.execute(SQL("DROP ROLE {}").format(Identifier(each)))
+
+
+@pytest.fixture(scope="module")
+def service(roles: Roles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that runs as a role that owns none of the tables."""
+    database_roles.main(["--dsn", roles.dsn, "--grant", roles.runs, "--tenant", "second"])
+    folder: Path = tmp_path_factory.mktemp("roles")
+    with serving(folder, "--dsn", roles.dsn_to_run) as service:
+        yield service
+
+
+def rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(SQL(statement))
+        return cursor.fetchall() if cursor.description else []
+
+
+def rebuilt(client: Client) -> str:
+    """How the rebuild of a read model ended; empty until then."""
+    found = client.admin.GetStatus(admin_pb2.GetStatusRequest()).projections
+    (result,) = (each.rebuild for each in found if each.name == "tracking")
+    return result if result.startswith(("rebuilt", "failed")) else ""
+
+
+def test_the_service_does_all_of_its_work_as_the_role_that_runs(service: Service) -> None:
+    with Client(service.address) as client:
+        client.approve()
+        client.feed(5)
+        placed = client.place("1001")
+        client.read_up_to(placed.position)
+        client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name="tracking"))
+        assert wait_for(lambda: rebuilt(client)).startswith("rebuilt")
+        erased = client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/1001"))
+        assert erased.keys_destroyed > 0
+    with Client(service.address, tenant="second") as second:
+        second.approve()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tenant_default.ledger_events SET topic = 'x'",
+        "DELETE FROM tenant_default.ledger_events",
+        "TRUNCATE tenant_default.ledger_events",
+        "UPDATE tenant_default.ledger_commands SET refusal = NULL",
+        "DELETE FROM tenant_default.ledger_commands",
+        "DELETE FROM tenant_default.ledger_keys",
+        "UPDATE tenant_default.ledger_schema SET version = 0",
+        "DROP TABLE tenant_default.ledger_events",
+        "ALTER TABLE tenant_default.ledger_events DISABLE TRIGGER ALL",
+        "UPDATE fulfilment.tenants SET name = 'x'",
+        "CREATE SCHEMA another",
+    ],
+)
+def test_the_role_that_runs_can_change_no_fact_and_no_outcome(service: Service, roles: Roles, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        rows(roles.dsn_to_run, statement)
+
+
+def test_a_tenant_is_made_by_the_owner_and_known_at_once(service: Service, roles: Roles) -> None:
+    with Client(service.address) as client:
+        with pytest.raises(grpc.RpcError) as refused:
+            client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="third"))
+        told = failure(refused.value)
+        assert told.reason == "NOT_THE_OWNER"
+        assert "server.py migrate --dsn OWNER --grant ROLE --tenant third" in told.message
+        database_roles.main(["--dsn", roles.dsn, "--grant", roles.runs, "--tenant", "third"])
+        client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="third"))  # it exists: nothing is made
+    with Client(service.address, tenant="third") as third:
+        third.approve()
+
+
+def test_each_table_of_the_ledger_says_what_the_role_that_runs_may(service: Service, roles: Roles) -> None:
+    made = rows(
+        roles.dsn,
+        """
+        SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace('fulfilment')
+            OR relkind = 'r' AND relnamespace = to_regnamespace('tenant_second') AND relname LIKE 'ledger%'
+        """,
+    )
+    assert {name for (name,) in made} == RIGHTS.keys()
+
+
+def test_a_role_that_is_not_there_is_named_with_what_to_run(roles: Roles) -> None:
+    with pytest.raises(StartFailed, match='role "nobody" does not exist; make it first: CREATE ROLE nobody LOGIN'):
+        database_roles.main(["--dsn", roles.dsn, "--grant", "nobody"])
