@@ -64,7 +64,7 @@ def test_an_order_that_is_confirmed_and_sent_makes_messages_to_the_customer_and_
         messages_pb2.MESSAGE_KIND_ORDER_CONFIRMED,
         messages_pb2.MESSAGE_KIND_DISPATCH_INSTRUCTION,
     )
-    assert confirmation.recipient.startswith("person-")
+    assert confirmation.recipient == "order shop/told"
     assert (instruction.recipient, instruction.supplier_order_id) == ("acme", "shop/told/1")
     assert (instruction.channel, instruction.language, instruction.template_version) == ("file", "en", 5)
     mail = email.message_from_bytes(
