@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace as changed
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -17,7 +17,7 @@ from ledger.facts import Change
 from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import UnknownProjection
 from projections import PROJECTIONS, tracking
-from projections.machine import following, rebuilding
+from projections.machine import following, rebuilding, runner
 from projections.machine.projection import Projection, named
 from projections.machine.reads import PageOf
 from projections.machine.rebuilding import AlreadyBuilding
@@ -166,13 +166,11 @@ def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenan
 
 def test_rebuilds_of_all_read_models_follow_each_other_without_a_pause(shop: EmptyTenant):
     head = catch_up(shop, long_scenario().log)
-    with projector(shop.conninfo):
-        until(lambda: caught_up(shop))
-        asyncio.run(_ask(shop, *NAMES, verify_only=True))
-        began = time.monotonic()
+    asyncio.run(_ask(shop, *NAMES, verify_only=True))
+    # The projector asks once what is to be built, and never again: each build makes it begin the next one.
+    with patch.object(runner, "_ASK_SECONDS", 3600.0), projector(shop.conninfo):
         wanted = f"verified at position {head}: equal"
         until(lambda: all(each.rebuild.startswith(wanted) for each in statuses(shop).values()), 60)
-        assert time.monotonic() - began < len(NAMES), "less than a second for each"
 
 
 def test_a_rebuild_that_ended_with_the_database_runs_no_more_and_is_done_anew_at_once(shop: EmptyTenant):
@@ -256,12 +254,8 @@ async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: 
                 await ask_for_rebuild(where.pool, shop.schema, named(PROJECTIONS, "sla"))
                 waits = f"waits for session {session} idle in transaction, which uses its tables"
                 await asyncio.to_thread(until, lambda: waits in statuses(shop)["tracking"].rebuild)
-                longest, began = 0.0, time.monotonic()
-                while time.monotonic() < began + 3:
-                    asked_at = time.monotonic()
-                    await tracking.list_orders(where, PageOf())
-                    longest = max(longest, time.monotonic() - asked_at)
-                assert longest < 1.0
+                for _ in range(200):
+                    await asyncio.wait_for(tracking.list_orders(where, PageOf()), 20)
                 # Nor does it keep another rebuild waiting.
                 await asyncio.to_thread(until, lambda: "rebuilt" in statuses(shop)["sla"].rebuild)
                 # The live one goes on meanwhile.

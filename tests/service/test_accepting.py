@@ -60,9 +60,8 @@ async def test_calls_that_came_and_were_not_begun_do_not_hold_up_the_stop(path, 
         calls = [asyncio.ensure_future(call(b"x", timeout=20)) for _ in range(CALLS)]
         await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         assert sum(each.done() for each in calls) < CALLS
-        began = time.monotonic()
-        await server.stop(15.0)
-        assert time.monotonic() - began < 5
+        # If they held it up, it would wait for all of its grace.
+        await asyncio.wait_for(server.stop(3600.0), 60)
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     codes = {each.code() for each in outcomes if isinstance(each, grpc.aio.AioRpcError)}
     assert outcomes.count(b"x") >= 1

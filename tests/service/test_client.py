@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import doctest
-import socket
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -98,18 +96,18 @@ def serving(troubled: Troubled) -> Iterator[str]:
         server.stop(0)
 
 
-def placed(troubled: Troubled, **settings: Any) -> common_pb2.Receipt:
+def placed(troubled: Troubled, timeout: float | None = None, **settings: Any) -> common_pb2.Receipt:
     """What PlaceOrder answers a client with threads."""
-    with serving(troubled) as address, Client(address, pauses_seconds=QUICKLY, **settings) as ledger:
-        return ledger.orders.PlaceOrder(order("1", request_id="order-1"))
+    with serving(troubled) as address, Client(address, **{"pauses_seconds": QUICKLY, **settings}) as ledger:
+        return ledger.orders.PlaceOrder(order("1", request_id="order-1"), timeout=timeout)
 
 
-def placed_async(troubled: Troubled, **settings: Any) -> common_pb2.Receipt:
+def placed_async(troubled: Troubled, timeout: float | None = None, **settings: Any) -> common_pb2.Receipt:
     """The same of a client in asyncio."""
 
     async def place(address: str) -> common_pb2.Receipt:
-        async with AsyncClient(address, pauses_seconds=QUICKLY, **settings) as ledger:
-            return await ledger.orders.PlaceOrder(order("1", request_id="order-1"))
+        async with AsyncClient(address, **{"pauses_seconds": QUICKLY, **settings}) as ledger:
+            return await ledger.orders.PlaceOrder(order("1", request_id="order-1"), timeout=timeout)
 
     with serving(troubled) as address:
         return asyncio.run(place(address))
@@ -134,26 +132,13 @@ def test_an_error_that_stays_is_raised_after_the_last_attempt(troubled: Troubled
     assert len(troubled.asked) == 3
 
 
-def timed_out(address: str) -> None:
-    with Client(address) as ledger:
-        ledger.orders.PlaceOrder(order("1"), timeout=0.5)
-
-
-def timed_out_async(address: str) -> None:
-    async def place() -> None:
-        async with AsyncClient(address) as ledger:
-            await ledger.orders.PlaceOrder(order("1"), timeout=0.5)
-
-    asyncio.run(place())
-
-
-@pytest.mark.parametrize("place", [timed_out, timed_out_async])
-def test_a_timeout_that_a_call_names_is_for_all_its_attempts(place: Callable[[str], None]):
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        began = time.monotonic()
-        with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
-            place(f"127.0.0.1:{mute.getsockname()[1]}")
-    assert time.monotonic() - began < 2, "four attempts and their pauses take 3.7 s"
+@both
+def test_a_timeout_that_a_call_names_is_for_all_its_attempts(troubled: Troubled, place: Any):
+    """None is made once a pause would take what is left of it."""
+    troubled.troubles = [gone] * 9
+    with pytest.raises(Unavailable, match="UNAVAILABLE: not now"):
+        place(troubled, timeout=30.0, pauses_seconds=(0.01, 60.0))
+    assert len(troubled.asked) == 2
 
 
 def test_a_closed_client_makes_no_call_that_it_has_not_made_before(troubled: Troubled):
