@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.listings import ask
 from adapters.console.orders import order
 from adapters.console.sentences import paths
 from adapters.console.session import Nouns, Session, recording
@@ -63,7 +64,7 @@ def services(session: Session, at: Any) -> None:
 def clearing(session: Session, agree: bool) -> None:
     """Show which share of the parcels of each service customs held."""
     request = shipping_pb2.GetServiceClearingRequest()
-    found = session.client.call(session.client.reports.GetServiceClearing, request)
+    found = ask(session, session.client.reports.GetServiceClearing, request)
     if agree:
         _agree(session, {each.service: each.held_basis_points for each in found.services if _is_known(each)})
     if session.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -43,35 +44,38 @@ KNOWN: dict[str, Any] = {"title": "Green tea 绿茶", "hs_code": "0902.10", "ori
 NUMBER = "RB123456785CN"
 
 
+def supply(client: Client) -> None:
+    """Acme sends tea from China."""
+    since = stamp(NOW - timedelta(days=30))
+    client.suppliers.RegisterSupplier(
+        suppliers_pb2.RegisterSupplierRequest(
+            context=context(),
+            supplier_id="acme",
+            name="Hangzhou Tea Co., Ltd.",
+            country="CN",
+            return_address="Longjing Road 1\nHangzhou 310013",
+            at=since,
+        )
+    )
+    client.suppliers.ReviewSample(
+        suppliers_pb2.ReviewSampleRequest(
+            context=context(),
+            supplier_id="acme",
+            material_matches=True,
+            packaging_matches=True,
+            manual_matches=True,
+        )
+    )
+    terms = suppliers_pb2.Agreement(effective_from=since, dispatch_within_hours=48)
+    client.suppliers.AgreeTerms(suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id="acme", agreement=terms))
+    client.suppliers.ApproveSupplier(suppliers_pb2.ApproveSupplierRequest(context=context(), supplier_id="acme"))
+    client.feed(1000)
+
+
 @pytest.fixture(scope="module")
 def client(service: Service) -> Iterator[Client]:
     with Client(service.address) as client:
-        since = stamp(NOW - timedelta(days=30))
-        client.suppliers.RegisterSupplier(
-            suppliers_pb2.RegisterSupplierRequest(
-                context=context(),
-                supplier_id="acme",
-                name="Hangzhou Tea Co., Ltd.",
-                country="CN",
-                return_address="Longjing Road 1\nHangzhou 310013",
-                at=since,
-            )
-        )
-        client.suppliers.ReviewSample(
-            suppliers_pb2.ReviewSampleRequest(
-                context=context(),
-                supplier_id="acme",
-                material_matches=True,
-                packaging_matches=True,
-                manual_matches=True,
-            )
-        )
-        terms = suppliers_pb2.Agreement(effective_from=since, dispatch_within_hours=48)
-        client.suppliers.AgreeTerms(
-            suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id="acme", agreement=terms)
-        )
-        client.suppliers.ApproveSupplier(suppliers_pb2.ApproveSupplierRequest(context=context(), supplier_id="acme"))
-        client.feed(1000)
+        supply(client)
         yield client
 
 
@@ -91,8 +95,8 @@ def placed(client: Client, number: str, **more: Any) -> orders_pb2.Order:
     return found
 
 
-def shipped(client: Client, number: str, tracking_number: str, carrier: str = "China Post") -> None:
-    placed(client, number)
+def shipped(client: Client, number: str, tracking_number: str, carrier: str = "China Post", **more: Any) -> None:
+    placed(client, number, **more)
     so = f"shop/{number}/1"
     client.orders.SendSupplierOrder(
         supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so)
@@ -585,6 +589,31 @@ def test_shares_that_are_known_are_agreed_for_the_services(client: Client, ff: C
     after = client.admin.GetPolicy(admin_pb2.GetPolicyRequest())
     # Of fewer than twenty parcels nothing is known, so nothing changes.
     assert after.in_force.policy == before.in_force.policy
+
+
+def test_a_service_whose_parcels_customs_held_too_often_is_passed_over_once_that_is_agreed(service: Service):
+    with Client(service.address) as client:
+        client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="clears"))
+    ff = Console(service.address, "clears")
+    with Client(service.address, "clears") as client:
+        supply(client)
+
+        def chosen(number: str) -> tuple[str, str]:
+            (part,) = placed(client, number, incoterm=shipping_pb2.INCOTERM_DDP).supplier_orders
+            return part.shipping.code, part.shipping.reason
+
+        assert chosen("before") == ("international_light", "cheapest of 3")
+        assert ff("policy", "set", "held_parcel_costs_minor=5000").code == 0
+        assert chosen("weighed") == ("international_light", "cheapest of 3, counting what customs holds")
+        for n in range(20):
+            shipped(client, f"c{n}", f"RB0000010{n:02}CN", incoterm=shipping_pb2.INCOTERM_DDP)
+            held = parcels_pb2.PARCEL_STATUS_CUSTOMS_HELD if n % 4 else parcels_pb2.PARCEL_STATUS_DELIVERED
+            scan(client, "china-post", f"RB0000010{n:02}CN", held)
+        assert chosen("counted")[0] == "international_light"
+        shown = ff("shipping", "clearing", "--agree").out
+        assert re.search(r"international_light +20 +15 +75 %", shown), shown
+        # 27.20 CNY and three quarters of 50.00 are more than the 42.80 of the line.
+        assert chosen("agreed") == ("international_line", "cheapest of 3, counting what customs holds")
 
 
 # --- the console ------------------------------------------------------------------------------------
