@@ -257,7 +257,7 @@ def _amounts(fact: SupplierInvoiceFact, invoice: SupplierInvoice) -> list[tuple[
 
 STATEMENTS = projection(
     "statements",
-    3,
+    4,
     From(orders.NOUN, ENTRIES, _of_order),
     From(recoveries.NOUN, ENTRIES, _of_recovery),
     From(supplier_invoices.NOUN, ENTRIES, _of_invoice),

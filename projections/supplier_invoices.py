@@ -69,7 +69,7 @@ def _rows(history: InvoiceHistory) -> list[ListedInvoice]:
     return [row_of(history.invoice)]
 
 
-SUPPLIER_INVOICES = projection("supplier_invoices", 1, From(supplier_invoices.NOUN, INVOICES, _rows))
+SUPPLIER_INVOICES = projection("supplier_invoices", 2, From(supplier_invoices.NOUN, INVOICES, _rows))
 
 # --- questions ------------------------------------------------------------------------------------
 

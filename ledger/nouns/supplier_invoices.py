@@ -243,6 +243,10 @@ class SupplierInvoice(Value, frozen=True):
     payments: tuple[SupplierInvoicePaid, ...] = ()
     returned: dict[str, datetime] = {}
     """Payments that came back, by their ids, and when."""
+    agreed_over_minor: int = 0
+    """What it asked too much when somebody agreed to pay it."""
+    exceeds_since: datetime | None = None
+    """Since when it asks more than that, as where goods turn out not to have left; None where it does not."""
 
     @property
     def supplier_id(self) -> str:
@@ -297,7 +301,8 @@ class SupplierInvoice(Value, frozen=True):
 
     @property
     def is_approved(self) -> bool:
-        return isinstance(self.ruling, SupplierInvoiceApproved)
+        """Somebody agreed to all that it asks now."""
+        return isinstance(self.ruling, SupplierInvoiceApproved) and self.over_minor <= self.agreed_over_minor
 
     @property
     def dispute(self) -> SupplierInvoiceDisputed | None:
@@ -364,18 +369,26 @@ def evolve(invoice: SupplierInvoice | None, fact: SupplierInvoiceFact) -> Suppli
         case SupplierInvoiceMatched(matches=matches):
             found = {match.index: match for match in matches}
             matched = tuple(found.get(match.index, match) for match in invoice.matches)
-            return replace(invoice, matches=matched, charges_over_minor=fact.charges_over_minor, compared=True)
+            after = replace(invoice, matches=matched, charges_over_minor=fact.charges_over_minor, compared=True)
+            return _exceeding(after, fact.at)
         case SupplierInvoiceApproved() | SupplierInvoiceDisputed():
-            is_newer = invoice.ruling is None or fact.at >= invoice.ruling.at
-            return replace(invoice, ruling=fact) if is_newer else invoice
+            if invoice.ruling is not None and fact.at < invoice.ruling.at:
+                return invoice
+            return replace(invoice, ruling=fact, agreed_over_minor=invoice.over_minor, exceeds_since=None)
         case SupplierCreditNoteRecorded():
-            return replace(invoice, credit_notes=(*invoice.credit_notes, fact))
+            return _exceeding(replace(invoice, credit_notes=(*invoice.credit_notes, fact)), fact.at)
         case SupplierInvoicePaid():
             return replace(invoice, payments=(*invoice.payments, fact))
         case SupplierPaymentReturned(payment_id=payment_id, at=at):
             return replace(invoice, returned={**invoice.returned, payment_id: at})
         case _:
             assert_never(fact)
+
+
+def _exceeding(invoice: SupplierInvoice, at: datetime) -> SupplierInvoice:
+    """Since when it asks more than somebody agreed to."""
+    exceeds = isinstance(invoice.ruling, SupplierInvoiceApproved) and not invoice.is_approved
+    return replace(invoice, exceeds_since=(invoice.exceeds_since or at) if exceeds else None)
 
 
 NOUN = noun("supplier_invoice", SupplierInvoiceFact, evolve)
@@ -472,7 +485,9 @@ def record(invoice: SupplierInvoice | None, recorded: SupplierInvoiceRecorded) -
 
 
 def approve(invoice: SupplierInvoice, by: str, because: str, at: datetime) -> Sequence[SupplierInvoiceFact]:
-    """Agree to pay it as it is, also after a dispute. Approving what is approved records nothing."""
+    """Agree to pay it as it is, also after a dispute, or where it asks more by now. Approving what is approved records
+    nothing.
+    """
     if invoice.is_approved:
         return []
     if invoice.is_void:

@@ -210,7 +210,7 @@ KINDS: Mapping[WorkKind, Kind] = {
     ),
     WorkKind.REFUND: Kind(
         "money is owed to a customer beside the refunds of cases",
-        _AT_ONCE,
+        "when it is to be paid back",
         "all of it is paid back",
         (Step.RECORD_REFUND_PAID,),
     ),
@@ -227,9 +227,10 @@ KINDS: Mapping[WorkKind, Kind] = {
         (Step.SEND,),
     ),
     WorkKind.INVOICE: Kind(
-        "a supplier's invoice asks too much, or a dispute about it is to be settled",
+        "a supplier's invoice asks too much, or more than was approved because goods turn out not to have left; or a "
+        "dispute about it is to be settled",
         "when the dispute's answer is; else when it came up",
-        "it is approved or disputed, credited, or what was paid too much came back",
+        "it is approved or disputed, credited, what was paid too much came back, or its goods leave",
         (Step.DISPUTE_INVOICE, Step.RECORD_CREDIT_NOTE, Step.RETURN_PAYMENT),
     ),
     WorkKind.LISTING: Kind(

@@ -320,7 +320,7 @@ def _of_invoice(history: InvoiceHistory) -> list[Item]:
 
 def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
     """What the retailer is to do about an invoice, since when and by when; nothing while it is right."""
-    at, dispute = invoice.recorded.at, invoice.dispute
+    at, dispute = invoice.exceeds_since or invoice.recorded.at, invoice.dispute
     named = {"supplier_id": invoice.supplier_id, "number": invoice.number}
     kinds = ", ".join(dict.fromkeys(each.kind for each in invoice.differences))
     if invoice.status is InvoiceStatus.DISPUTED and dispute is not None:
@@ -331,7 +331,8 @@ def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
     if invoice.status is InvoiceStatus.PAID and not invoice.is_accepted:
         last = invoice.payments[-1]
         because = f"get back or approve what was paid too much: {kinds or 'it was disputed'}"
-        return because, last.at, last.at, Next(Step.RETURN_PAYMENT, {**named, "payment_id": last.payment_id})
+        since = max(last.at, invoice.exceeds_since or last.at)
+        return because, since, since, Next(Step.RETURN_PAYMENT, {**named, "payment_id": last.payment_id})
     return "", at, at, FINISH
 
 

@@ -330,6 +330,49 @@ def test_somebody_may_approve_what_differs_and_twice_is_once():
     assert invoicing.invoice().status is InvoiceStatus.APPROVED
 
 
+def approved_and_not_left() -> Invoicing:
+    """Somebody agreed to pay for five of which it turned out that they had not left."""
+    invoicing = shipped({1: 5})
+    invoicing.record(billed(5, 1_300))
+    invoicing.approve()
+    invoicing.scenario.later(hours=1)
+    invoicing.scenario.void()
+    return invoicing
+
+
+def test_an_approved_invoice_whose_goods_turn_out_not_to_have_left_differs_again():
+    invoicing = approved_and_not_left()
+    invoice = invoicing.invoice()
+    assert invoicing.differences() == [("quantity", 1_300, 5)]
+    assert (invoice.status, invoice.is_accepted) == (InvoiceStatus.DIFFERS, False)
+    assert invoice.exceeds_since == invoicing.scenario.now
+    assert the(SupplierInvoicePaid, invoicing.pay(300)).unapproved == "not matched"
+
+
+def test_it_is_approved_once_more_or_right_again_once_its_goods_leave():
+    again, left = approved_and_not_left(), approved_and_not_left()
+    assert "approved" in names(again.approve())
+    assert again.approve() == []
+    left.scenario.ship({1: 5}, number="P2")
+    for invoicing in (again, left):
+        assert (invoicing.invoice().status, invoicing.invoice().exceeds_since) == (InvoiceStatus.APPROVED, None)
+
+
+def test_what_was_known_when_it_was_approved_stays_approved_whatever_leaves_and_does_not():
+    invoicing = trading()
+    invoicing.record(billed(5))
+    invoicing.approve()
+    invoicing.scenario.ship({1: 5})
+    invoicing.scenario.void()
+    assert invoicing.invoice().status is InvoiceStatus.APPROVED
+
+
+def test_a_credit_note_for_what_did_not_leave_ends_that_it_differs():
+    invoicing = approved_and_not_left()
+    invoicing.credit(1_250)
+    assert (invoicing.invoice().status, invoicing.invoice().exceeds_since) == (InvoiceStatus.APPROVED, None)
+
+
 def test_what_was_approved_in_advance_is_on_no_other_invoice_when_it_leaves():
     invoicing = shipped({1: 3})
     invoicing.record(billed(5))

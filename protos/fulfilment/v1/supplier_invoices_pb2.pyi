@@ -74,7 +74,7 @@ class _SupplierInvoiceStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     SUPPLIER_INVOICE_STATUS_DIFFERS: _SupplierInvoiceStatus.ValueType  # 2
     """It asks for more, and nobody has approved or disputed it."""
     SUPPLIER_INVOICE_STATUS_APPROVED: _SupplierInvoiceStatus.ValueType  # 3
-    """Somebody agreed to it as it is."""
+    """Somebody agreed to all that it asks."""
     SUPPLIER_INVOICE_STATUS_DISPUTED: _SupplierInvoiceStatus.ValueType  # 4
     """Somebody did not agree to it."""
     SUPPLIER_INVOICE_STATUS_CREDITED: _SupplierInvoiceStatus.ValueType  # 5
@@ -92,7 +92,7 @@ SUPPLIER_INVOICE_STATUS_MATCHED: SupplierInvoiceStatus.ValueType  # 1
 SUPPLIER_INVOICE_STATUS_DIFFERS: SupplierInvoiceStatus.ValueType  # 2
 """It asks for more, and nobody has approved or disputed it."""
 SUPPLIER_INVOICE_STATUS_APPROVED: SupplierInvoiceStatus.ValueType  # 3
-"""Somebody agreed to it as it is."""
+"""Somebody agreed to all that it asks."""
 SUPPLIER_INVOICE_STATUS_DISPUTED: SupplierInvoiceStatus.ValueType  # 4
 """Somebody did not agree to it."""
 SUPPLIER_INVOICE_STATUS_CREDITED: SupplierInvoiceStatus.ValueType  # 5

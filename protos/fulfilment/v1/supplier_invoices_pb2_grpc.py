@@ -131,7 +131,8 @@ class SupplierInvoiceServiceServicer:
 
     def ApproveSupplierInvoice(self, request, context):
         """Records that somebody agrees to pay an invoice as it is, also after a dispute. Its units are right on no other
-        invoice then, also those that have yet to leave.
+        invoice then, also those that have yet to leave. Once it asks for more than that, as where goods turn out not to
+        have left, it differs again, and can be approved again.
         Fails with FAILED_PRECONDITION / SUPPLIER_INVOICE_OVER if all of it was taken back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -57,7 +57,8 @@ class SupplierInvoiceServiceStub:
     """Compares an invoice again, such as after the order came that it names. What is found as before records nothing."""
     ApproveSupplierInvoice: _grpc.UnaryUnaryMultiCallable[_supplier_invoices_pb2.ApproveSupplierInvoiceRequest, _common_pb2.Receipt]
     """Records that somebody agrees to pay an invoice as it is, also after a dispute. Its units are right on no other
-    invoice then, also those that have yet to leave.
+    invoice then, also those that have yet to leave. Once it asks for more than that, as where goods turn out not to
+    have left, it differs again, and can be approved again.
     Fails with FAILED_PRECONDITION / SUPPLIER_INVOICE_OVER if all of it was taken back.
     """
     DisputeSupplierInvoice: _grpc.UnaryUnaryMultiCallable[_supplier_invoices_pb2.DisputeSupplierInvoiceRequest, _common_pb2.Receipt]
@@ -122,7 +123,8 @@ class SupplierInvoiceServiceAsyncStub(SupplierInvoiceServiceStub):
     """Compares an invoice again, such as after the order came that it names. What is found as before records nothing."""
     ApproveSupplierInvoice: _aio.UnaryUnaryMultiCallable[_supplier_invoices_pb2.ApproveSupplierInvoiceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that somebody agrees to pay an invoice as it is, also after a dispute. Its units are right on no other
-    invoice then, also those that have yet to leave.
+    invoice then, also those that have yet to leave. Once it asks for more than that, as where goods turn out not to
+    have left, it differs again, and can be approved again.
     Fails with FAILED_PRECONDITION / SUPPLIER_INVOICE_OVER if all of it was taken back.
     """
     DisputeSupplierInvoice: _aio.UnaryUnaryMultiCallable[_supplier_invoices_pb2.DisputeSupplierInvoiceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -202,7 +204,8 @@ class SupplierInvoiceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that somebody agrees to pay an invoice as it is, also after a dispute. Its units are right on no other
-        invoice then, also those that have yet to leave.
+        invoice then, also those that have yet to leave. Once it asks for more than that, as where goods turn out not to
+        have left, it differs again, and can be approved again.
         Fails with FAILED_PRECONDITION / SUPPLIER_INVOICE_OVER if all of it was taken back.
         """
 
