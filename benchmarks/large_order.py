@@ -305,6 +305,8 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("AnswerCancelRequest", sent.after(_CANCELS), agree, 101)
     unanswered = sent.after(_CANCELS).later(days=9)
     yield Command("clock: cancel_answer", unanswered, timer_runs_out(Clock.CANCEL_ANSWER, FIRST), 1)
+    owing = draft.after(_CANCELS).later(days=9)
+    yield Command("clock: refund_paid, of an order", owing, timer_runs_out(Clock.REFUND_PAID, f"{ORDER}/owed-1"), 1)
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)

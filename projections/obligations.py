@@ -325,7 +325,7 @@ def _holds(page: Page) -> list[Written]:
 
 SLA = projection(
     "sla",
-    13,
+    14,
     From(orders.NOUN, OBLIGATIONS, _of_order),
     From(parcels.NOUN, OBLIGATIONS, _of_parcel),
     From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),

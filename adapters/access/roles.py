@@ -32,7 +32,7 @@ _LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts")
 _ORDERS = _rpcs("GetOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices")
 _CASES = _rpcs("GetCase GetInquiry GetRecovery")
 _SUPPLIERS = _rpcs("GetSupplier GetSku GetSupplierInvoice GetStockUp GetStock ProposeStockUps")
-_TERMS = _rpcs("GetPolicy ListShippingServices FindCustomsTerritory GetTemplate ListTemplates")
+_TERMS = _rpcs("GetPolicy ListClocks ListShippingServices FindCustomsTerritory GetTemplate ListTemplates")
 
 _PEOPLE = _rpcs("FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoice PreviewMessage")
 """What is about a person whatever is asked."""

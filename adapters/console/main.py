@@ -14,6 +14,7 @@ from adapters.console import words
 from adapters.console.admin import erase, rebuild, status, tenant
 from adapters.console.cases import case
 from adapters.console.client import Trouble
+from adapters.console.clocks import clock
 from adapters.console.customer_invoices import invoice
 from adapters.console.finding import find
 from adapters.console.history import history
@@ -80,7 +81,7 @@ def root() -> None:
 for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(policy, status, rebuild, tenant, erase),
+    *(policy, clock, status, rebuild, tenant, erase),
 ):
     root.add_command(command)
 

@@ -381,8 +381,8 @@ def _terms_in_words(message: Message, prefix: str = "") -> Iterator[tuple[str, s
     """Every term with its value in words."""
     for field in message.DESCRIPTOR.fields:
         name, value = prefix + field.name, getattr(message, field.name)
-        if message.DESCRIPTOR is _MAY_BE_NEVER and not message.HasField(field.name):
-            yield name, "never"
+        if field.message_type is None and field.has_presence and not message.HasField(field.name):
+            yield name, "never" if message.DESCRIPTOR is _MAY_BE_NEVER else "none"
         elif field.message_type is None:
             yield name, _text(field, value, name)
         elif field.message_type.GetOptions().map_entry:

@@ -185,6 +185,8 @@ def _money(order: orders_pb2.Order) -> str:
     came_in = f"{money(adds_up.came_in_minor, currency)} came in"
     went_back = f"{money(adds_up.went_back_minor, currency)} went back" if adds_up.went_back_minor else ""
     owed = f"{money(adds_up.owed_minor, currency)} is owed to the customer" if adds_up.owed_minor else ""
+    if adds_up.HasField("pay_by"):
+        owed += f" until {minute(adds_up, 'pay_by')}"
     whole = f"{total} ({', '.join(charges)})" if charges else total
     return ", ".join(filter(None, [whole, came_in, went_back, owed]))
 

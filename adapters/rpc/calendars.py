@@ -139,8 +139,12 @@ def _peak(peak: PeakMessage, field: str) -> PeakPeriod:
 def show_working_terms(working: WorkingTerms | None) -> pb.WorkingTerms | None:
     if working is None:
         return None
-    terms = {name: pb.WorkingTime(**{term.unit.value: term.length}) for name, term in working.terms.items()}
+    terms = {name: show_working_time(term) for name, term in working.terms.items()}
     return pb.WorkingTerms(calendar=_show_calendar(working.calendar), terms=terms)
+
+
+def show_working_time(term: WorkingTime) -> pb.WorkingTime:
+    return pb.WorkingTime(**{term.unit.value: term.length})
 
 
 def _show_calendar(calendar: Calendar) -> pb.WorkingCalendar:

@@ -12,7 +12,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from ledger.decisions import case_costs, delivery, intake
-from ledger.decisions.docket import Docket, after_facts, order_in
+from ledger.decisions.docket import Docket, after_facts, newly_owed, order_in
 from ledger.decisions.order_stock import need_for
 from ledger.decisions.refund_amounts import amounts_of, charge_amounts, share_of, take_off
 from ledger.decisions.sending_again import lines_again, senders_of, unpaid_at_the_door_minor
@@ -649,7 +649,9 @@ def take_back_refund(
     docket = _CaseDocket(view, case_id, now)
     paying = docket.paying
     docket.add(cases.take_back_refund(docket.case, refund_id, because, orders.left_minor(paying), at))
-    docket.add_to_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    unbooked = Docket(paying, [after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    unbooked.add(newly_owed(view, unbooked.order))
+    docket.add_to_paying(unbooked.facts)
     return docket.close()
 
 
@@ -661,6 +663,7 @@ def record_refund_paid(
     if docket.add(cases.pay_refund(docket.case, refund_id, reference, at)):
         order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at, reference))
         stopped = intake.stop_reversed(view, order_docket, now)
+        order_docket.add(newly_owed(view, order_docket.order))
         docket.add_to_paying([*order_docket.facts, *breaches.settle(order_docket.order, now)])
         docket.changes += [*stopped, *intake.follow_money(view, order_docket, now)]
     return docket.close()

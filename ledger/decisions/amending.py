@@ -60,7 +60,7 @@ def _confirmed(
     new = [each for each in docket.order.supplier_orders if each not in known]
     docket.add(orders.await_payment(docket.order, new, at))
     docket.add(customs.reconsider_if_held(view, docket.order, at))
-    return [*docket.settled(now), *_reserve(view, docket.order.order_id, released, more, now)]
+    return [*docket.settled(view, now), *_reserve(view, docket.order.order_id, released, more, now)]
 
 
 def _releases(view: View, docket: Docket, freed: list[Item], now: datetime) -> list[ReservationReleased]:

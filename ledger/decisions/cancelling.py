@@ -28,7 +28,7 @@ def cancel(
     if order.header is orders.Header.CANCELLED:
         return []
     if not order.lines and not by_line:
-        return settled(order, [orders.UnitsCancelled(order_id, {}, by, because, at)], now)
+        return settled(view, order, [orders.UnitsCancelled(order_id, {}, by, because, at)], now)
     loose, live = cancellable(order)
     wanted = by_line or _all_of(loose, live)
     if not wanted:
@@ -37,7 +37,7 @@ def cancel(
         raise orders.NothingToCancel(order_id)
     docket = Docket(order)
     freed = cancel_units(view, docket, wanted, (loose, live), Wish(by, because), at)
-    return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
+    return [*docket.settled(view, now), *give_back(view, docket.order, freed, now)]
 
 
 def stop_all(view: View, docket: Docket, wish: Wish, at: datetime, now: datetime) -> list[Change]:
@@ -132,7 +132,7 @@ def answer_cancel(
     wish = supplier_order.reroute_wish
     if not (agreed and supplier_order.reroute_asked and wish):
         docket.add(customs.reconsider_if_held(view, docket.order, at))
-        return [*docket.settled(now), *released]
+        return [*docket.settled(view, now), *released]
     cause = Cause(supplier_order, wish.by, wish.because, wish.to)
     reserved = place_anew(view, docket, supplier_order.reroute_asked, cause, at, now)
-    return [*docket.settled(now), *released, *reserved]
+    return [*docket.settled(view, now), *released, *reserved]

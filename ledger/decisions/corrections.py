@@ -110,7 +110,7 @@ def _unship(view: View, use: Parcel, order_id: str, part: str, why: Why, now: da
         changes += invoice_matching.after_voiding(view, docket, supplier_order_id, now)
     changes += customer_invoices.after_voiding(view, docket, *why, now)
     docket.add(breaches.miss_overdue(docket.order, now))
-    return [*docket.settled(now), *changes]
+    return [*docket.settled(view, now), *changes]
 
 
 def _in_parcel(order: Order, use: Parcel, part: str) -> list[Shipment]:
@@ -219,7 +219,7 @@ def _renumber(
             docket.add([TrackingCorrected(content.supplier_order_id, *wrong, instead, *why, whose)])
     docket.add(delivery.follow(docket.order, moved, use))
     docket.add(breaches.miss_overdue(docket.order, now))
-    return moved, [*docket.settled(now), *changes]
+    return moved, [*docket.settled(view, now), *changes]
 
 
 def _as_it_left(use: Parcel, content: Content, left_at: datetime, right: tuple[str, str]) -> ParcelRegistered:

@@ -81,7 +81,7 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
     if returned and len(returned) == len(order.parcels):
         raise parcels.ParcelReturned(returned[0].carrier, returned[0].number)
     facts = orders.confirm_receipt(order, by, at, returned)
-    changes = settled(order, facts, now)
+    changes = settled(view, order, facts, now)
     given_up = [each for each in order.parcels if each.bucket == "lost"] if facts else []
     view.need(*(parcels.stream(each.carrier, each.number) for each in given_up))
     for shipment in given_up:
@@ -147,7 +147,7 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
         delivered = {n: order.buckets[n].delivered - units for n, units in by_line.items()}
         after_sales.require_delivered(order.after_sales, delivered)
         reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, by_line, at)
-        changes += settled(order, [reopened, *follow(orders.evolve(order, reopened), after)], now)
+        changes += settled(view, order, [reopened, *follow(orders.evolve(order, reopened), after)], now)
     return changes
 
 
@@ -158,7 +158,7 @@ def _reach_orders_of(
     changes: list[Change] = []
     for order in [order_in(view, each) for each in parcel.order_ids if each != but]:
         if facts := follow(order, parcel, before):
-            changes += settled(order, facts, now)
+            changes += settled(view, order, facts, now)
     return changes
 
 
@@ -169,7 +169,7 @@ def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: dat
         for order_id in use.order_ids:
             docket = dockets.setdefault(order_id, Docket(order_in(view, order_id)))
             docket.add(follow(docket.order, use, before))
-    return [change for docket in dockets.values() if docket.facts for change in docket.settled(now)]
+    return [change for docket in dockets.values() if docket.facts for change in docket.settled(view, now)]
 
 
 def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[OrderFact]:

@@ -67,7 +67,7 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
     facts = orders.send(order, supplier_order_id, sent)
     if facts:
         customs.require_data(order, supplier_order_id, supplier)
-    return settled(order, facts, now)
+    return settled(view, order, facts, now)
 
 
 _OF_ALL_ORDERS = ("acknowledge_within", "first_scan_within", "cancel_answer_within")
@@ -121,7 +121,7 @@ def acknowledge(
     view.need(*(stock.stream(supplier_id, order.lines[n].sku) for n in by_line))
     rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
     if not rejected:
-        return docket.settled(now)
+        return docket.settled(view, now)
     released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
     corrected = [
         *_none_left(view, order, supplier_id, by_line, released, at),
@@ -131,7 +131,7 @@ def acknowledge(
     docket.add(cancelled)
     cause = _rejection(supplier_order, by_line)
     reserved = place_anew(view, docket, _still_wanted(rejected, cancelled), cause, at, now)
-    return [*docket.settled(now), *released, *corrected, *reserved]
+    return [*docket.settled(view, now), *released, *corrected, *reserved]
 
 
 def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, LineAnswer]) -> Cause:
@@ -211,7 +211,7 @@ def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: d
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     facts = supplier_orders.pack(supplier_order, packed_with, at, _oddities(order, supplier_order, at))
-    return settled(order, facts, now)
+    return settled(view, order, facts, now)
 
 
 def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tuple[Oddity, ...]:
@@ -281,7 +281,7 @@ def ship(
     numbered = customer_invoices.after_shipping(view, docket, load.owed, now)
     invoiced = invoice_matching.after_shipping(view, docket, supplier_order_id, now)
     return [
-        *docket.settled(now),
+        *docket.settled(view, now),
         *invoiced,
         *numbered,
         *give_up_scans(view, before, parcel, now),

@@ -7,8 +7,10 @@ from datetime import datetime
 from functools import reduce
 
 from ledger.facts import Change, Fact, changes_of
-from ledger.nouns import orders
-from ledger.nouns.orders import Order, OrderFact, breaches
+from ledger.nouns import orders, policies
+from ledger.nouns.orders import Order, OrderFact, RefundOwed, breaches
+from ledger.nouns.policies import policy_at
+from ledger.terms.money import Money
 from ledger.view import View
 
 
@@ -40,15 +42,25 @@ class Docket:
     def changes(self) -> list[Change]:
         return order_changes(self.order.order_id, self.facts)
 
-    def settled(self, now: datetime) -> list[Change]:
-        """All that was added, and what follows for the holds and the clocks of the order."""
+    def settled(self, view: View, now: datetime) -> list[Change]:
+        """All that was added, and what follows for the holds, the debts and the clocks of the order."""
         if self.order.holds:
             # Who tells late of a hold wants the clocks to know of it: it stands until something else happens.
             ends_all = bool(self.facts) and not isinstance(self.facts[0], orders.HoldPlaced)
             self.add(orders.end_with_order(self.order, now, None if ends_all else [orders.LEDGER]))
+        self.add(newly_owed(view, self.order))
         return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
 
 
-def settled(order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
+def settled(view: View, order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
     """The facts, and what follows for the order's clocks."""
-    return Docket(order, facts).settled(now)
+    return Docket(order, facts).settled(view, now)
+
+
+def newly_owed(view: View, order: Order) -> list[OrderFact]:
+    """What has become owed to the customer, and by when it is to be paid back; nothing of an import of old orders."""
+    if not (more := orders.newly_owed_minor(order)) or order.placed.historical:
+        return []
+    since = orders.owed_since(order)
+    pay_by = policy_at(policies.find(view), since).pay_by(since)
+    return [RefundOwed(order.order_id, Money(more, order.currency), since, pay_by)]

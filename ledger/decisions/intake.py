@@ -18,6 +18,7 @@ from ledger.decisions.catalogue import customs_data, drawn
 from ledger.decisions.docket import (
     Docket,
     after_facts,
+    newly_owed,
     order_changes,
     order_in,
     settled,
@@ -201,7 +202,7 @@ def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, r
     order = docket.order
     ready = not order.holds and orders.may_go(order)
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
-        return docket.settled(now)
+        return docket.settled(view, now)
     need_for(view, order.lines.values())
     customs_holds = customs.reconsider(view, order, at) if ready else []
     if customs_holds:
@@ -219,6 +220,7 @@ def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, r
         last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
     elif ready:
         last += _confirmation(view, order, LEDGER, {}, at, now)
+    docket.add(newly_owed(view, docket.order))
     return [*docket.changes(), *order_changes(order.order_id, last), *allotment.reserved()]
 
 
@@ -348,7 +350,7 @@ def pay_owed(
     order = order_in(view, order_id)
     docket = Docket(order, orders.pay_owed(order, payment_id, amount, at))
     stopped = stop_reversed(view, docket, now)
-    return [*docket.settled(now), *stopped, *follow_money(view, docket, now)] if docket.facts else []
+    return [*docket.settled(view, now), *stopped, *follow_money(view, docket, now)] if docket.facts else []
 
 
 def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
@@ -369,7 +371,7 @@ def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
 def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
     """Place a hold. One that is recorded late may show that a clock was stopped when it was due."""
     order = order_in(view, order_id)
-    return settled(order, orders.place_hold(order, hold), now)
+    return settled(view, order, orders.place_hold(order, hold), now)
 
 
 def release_hold(
@@ -424,7 +426,7 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
     # A late reservation holds all units of the item, including those that were reserved just now.
     late = {stream for stream, _ in changes}
     anew = [change for change in anew if change[0] not in late]
-    return [*(docket.settled(now) if docket.facts else []), *anew, *changes]
+    return [*(docket.settled(view, now) if docket.facts else []), *anew, *changes]
 
 
 def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
@@ -531,7 +533,7 @@ def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime)
     chargeback = orders.since_placing(order, chargeback)
     docket = Docket(order, orders.record_chargeback(order, chargeback))
     stopped = stop_reversed(view, docket, now)
-    return [*docket.settled(now), *stopped, *follow_money(view, docket, now)]
+    return [*docket.settled(view, now), *stopped, *follow_money(view, docket, now)]
 
 
 def reserve(

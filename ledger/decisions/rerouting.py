@@ -123,12 +123,12 @@ def reroute(
     asked = supplier_orders.ask_to_reroute(supplier_order, wanted, cause.by, cause.because, cause.to, at)
     docket = Docket(order, asked)
     if supplier_order.sent_at is not None:
-        return docket.settled(now)
+        return docket.settled(view, now)
     items = items_of(order, supplier_order.supplier_id, wanted)
     view.need(*(stock.stream(*item) for item in items))
     released = give_back(view, docket.order, items, now)
     reserved = _place(view, docket, wanted, made, cause, at, now)
-    return [*docket.settled(now), *released, *reserved]
+    return [*docket.settled(view, now), *released, *reserved]
 
 
 def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Clock, now: datetime) -> list[Change]:
@@ -153,7 +153,7 @@ def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Cl
     if wanted:
         because = f"overdue: {clock}"
         facts += supplier_orders.ask_to_reroute(supplier_order, wanted, Party.SUPPLIER, because, "", now)
-    return settled(order, facts, now)
+    return settled(view, order, facts, now)
 
 
 def _overdue(
@@ -177,7 +177,7 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
     _require_qualified(made)
     docket = Docket(order)
     reserved = _place(view, docket, wanted, made, cause, at, now)
-    return [*docket.settled(now), *reserved]
+    return [*docket.settled(view, now), *reserved]
 
 
 def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:

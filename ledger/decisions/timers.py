@@ -187,7 +187,23 @@ class ResolutionDue(Timer, frozen=True):
 
 
 class RefundPaidDue(ResolutionDue, frozen=True):
+    """Of a refund of a case, ``case/refund``; or of what is owed of an order, ``channel/number/owed-1``."""
+
     name = Clock.REFUND_PAID
+
+    @property
+    def order_id(self) -> str:
+        """The order that owes it; "" if it is a case's refund."""
+        return order_of(self.object_id) if self.object_id.count("/") == 2 else ""
+
+    @property
+    def stream(self) -> str:
+        return orders.stream(self.order_id) if self.order_id else super().stream
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        if not self.order_id:
+            return super().facts(view, now)
+        return breaches.miss_deadline(orders.find(view, self.order_id), self.object_id, Clock(self.name), now)
 
 
 class _OfRecovery(Timer, frozen=True):

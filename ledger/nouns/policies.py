@@ -14,7 +14,7 @@ from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from ledger.terms.rates import Targets, Weights
+from ledger.terms.rates import TRADE_TARGETS, TRADE_WEIGHTS, Targets, Weights
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
 from ledger.terms.time_zones import zone
 from ledger.view import View, noun
@@ -311,7 +311,8 @@ class Policy(Value, frozen=True):
         return now - happened_at > timedelta(hours=self.message_age_hours)
 
 
-_DEFAULTS = Policy()
+TRADE = Policy(targets=TRADE_TARGETS, review_weights=TRADE_WEIGHTS)
+"""The terms of the trade, which hold until others are agreed."""
 
 
 class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):
@@ -337,7 +338,7 @@ class Policies(Value, frozen=True):
 
     def version_at(self, at: datetime) -> tuple[datetime | None, Policy]:
         """The terms in force with the instant from which they hold; None if none were agreed by then."""
-        return next(((since, policy) for since, policy in self.versions if since <= at), (None, _DEFAULTS))
+        return next(((since, policy) for since, policy in self.versions if since <= at), (None, TRADE))
 
     def to_come(self, at: datetime) -> list[tuple[datetime, Policy]]:
         """What was agreed for later, the earliest first; of two versions for one instant the later agreed one."""
@@ -359,7 +360,7 @@ NOUN = noun("policy", PolicyFact, evolve)
 
 def policy_at(policies: Policies | None, at: datetime) -> Policy:
     """The terms in force at an instant."""
-    return policies.in_force(at) if policies else _DEFAULTS
+    return policies.in_force(at) if policies else TRADE
 
 
 # --- decisions ------------------------------------------------------------------------------------

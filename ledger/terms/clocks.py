@@ -48,10 +48,9 @@ class ClockEntry(NamedTuple):
     starts: str
     ends: str
     """What ends it beside that; whatever was given up in time is owed no more."""
-    agreed: str
-    """The term that says how long it runs; "" where it has none of its own."""
-    terms: Literal["agreement", "policy", "none"]
-    """Whose term that is, and by whose calendar it goes if it is in working time."""
+    terms: tuple[str, ...]
+    """The terms that say how long it runs, each with whose it is, by whose calendar it goes if it is in working time:
+    ``agreement.dispatch_within``."""
     usual: str
     """How long it is unless agreed otherwise."""
     stops: str = "never"
@@ -64,8 +63,7 @@ CLOCKS: Mapping[Clock, ClockEntry] = {
         "the retailer sends a supplier order",
         "it is drafted",
         "it leaves without an instruction, or all its units are given up",
-        "send_within",
-        "policy",
+        ("policy.send_within",),
         "24 hours",
         _HOLDS,
     ),
@@ -73,8 +71,7 @@ CLOCKS: Mapping[Clock, ClockEntry] = {
         "the supplier says whether it takes a supplier order on",
         "it is sent; again when its address changes afterwards",
         "it is packed or leaves, or all its units are given up",
-        "acknowledge_within",
-        "agreement",
+        ("agreement.acknowledge_within",),
         "none",
         _HOLDS,
     ),
@@ -82,8 +79,7 @@ CLOCKS: Mapping[Clock, ClockEntry] = {
         "the last unit of a supplier order leaves",
         "it is sent; where the shop named a deadline, that is when it is due",
         "the units that have not left are given up",
-        "dispatch_within, for express orders express_dispatch_within",
-        "agreement",
+        ("agreement.dispatch_within", "agreement.express_dispatch_within"),
         "none",
         _HOLDS,
     ),
@@ -91,80 +87,70 @@ CLOCKS: Mapping[Clock, ClockEntry] = {
         "the supplier answers a request to cancel; each request has a clock for the units that it adds",
         "units are asked back, to be cancelled or for another supplier",
         "they leave, or the supplier rejects them",
-        "cancel_answer_within",
-        "agreement",
+        ("agreement.cancel_answer_within",),
         "none",
     ),
     Clock.FIRST_SCAN: ClockEntry(
         "the carrier scans a parcel",
         "the parcel is said to have left",
         "the parcel is voided",
-        "first_scan_within",
-        "agreement",
+        ("agreement.first_scan_within",),
         "none",
     ),
     Clock.DELIVERY: ClockEntry(
         "the customer has all of an order",
         "it is confirmed; it is due when the promised day has ended",
         "all that has not arrived is cancelled, or lost or back and settled",
-        "",
-        "none",
+        (),
         "the promise",
     ),
     Clock.ANSWER: ClockEntry(
         "whoever was asked about an order answers",
         "the question is asked",
         "it is closed",
-        "answer_within",
-        "agreement",
+        ("policy.answer_within", "agreement.answer_within"),
         "24 hours of the retailer, none of a supplier",
     ),
     Clock.FIRST_ANSWER: ClockEntry(
         "the retailer answers a customer that opened a case",
         "the case is opened",
         "the case is closed",
-        "first_answer_within",
-        "policy",
+        ("policy.first_answer_within",),
         "24 hours",
     ),
     Clock.RESOLUTION: ClockEntry(
         "a case is resolved that a supplier has to bear; of several suppliers each has a clock",
         "it is ruled that the supplier is liable",
         "it is denied or cancelled, ruled to be another party's, or opened again",
-        "resolve_within",
-        "agreement",
+        ("agreement.resolve_within",),
         "none",
     ),
     Clock.REFUND_PAID: ClockEntry(
         "the retailer pays back what it owes a customer",
-        "a refund is granted",
-        "the refund is taken back",
-        "refund_within",
-        "policy",
+        "a refund is granted; units are cancelled or made cheaper that were paid, or a refund bounces",
+        "the refund is taken back, or nothing is owed any more",
+        ("policy.refund_within",),
         "72 hours",
     ),
     Clock.RECOVERY_ANSWER: ClockEntry(
         "the supplier answers what it is to bear of a cost",
         "it is asked",
         "the recovery is withdrawn or written off",
-        "answer_within",
-        "agreement",
+        ("agreement.answer_within",),
         "none",
     ),
     Clock.CLAIM_FILING: ClockEntry(
         "the retailer files a claim on a carrier, which is barred afterwards",
         "the parcel is dispatched if it was lost, delivered if it was damaged",
         "the claim is withdrawn or written off",
-        "claim_terms",
-        "policy",
+        ("policy.claim_terms",),
         "60 days after a loss, 14 after a damage",
     ),
     Clock.STOCK_UP_ANSWER: ClockEntry(
         "the supplier says what it can have ready before a peak",
         "it is asked",
         "the request is withdrawn",
-        "answer_within",
-        "agreement",
+        ("agreement.answer_within",),
         "none",
     ),
 }
@@ -187,7 +173,7 @@ class Reading(Value, frozen=True):
 
     object_id: str
     """The supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel; case/refund;
-    case/supplier; supplier order#2 for the second request to cancel."""
+    order/owed-1 for what is owed beside cases; case/supplier; supplier order#2 for the second request to cancel."""
     clock: Clock
     due: datetime
     met_at: datetime | None = None

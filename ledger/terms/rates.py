@@ -119,8 +119,8 @@ class Rate(Value, frozen=True):
         return self.denominator >= least_cases and self.status is RateStatus.BREACH
 
     def keeps(self, least_cases: int) -> bool:
-        """Whether it keeps its target over enough cases to mean something."""
-        return self.denominator >= least_cases and self.status is RateStatus.OK
+        """Whether it keeps its target over enough cases to mean something, or has none any more."""
+        return self.denominator >= least_cases and self.status in (RateStatus.OK, RateStatus.REPORT_ONLY)
 
 
 class Targets(Value, frozen=True):
@@ -128,9 +128,10 @@ class Targets(Value, frozen=True):
 
     on_time_dispatch: int = 9_500
     order_error: int = 200
-    acknowledgement: int = 9_500
-    """Unless the supplier's agreement says otherwise, as for the next one."""
-    response: int = 9_500
+    acknowledgement: int | None = 9_500
+    """Where the supplier's agreement names none, as for the next one: the trade has none (TRADE_TARGETS). A policy from
+    before that was so stored nothing where it meant 95 %."""
+    response: int | None = 9_500
     late_shipment: int = 400
     order_defect: int = 100
     cancellation: int = 250
@@ -142,6 +143,10 @@ class Targets(Value, frozen=True):
         if name in (RateName.LATE_SHIPMENT_10_DAYS, RateName.LATE_SHIPMENT_30_DAYS):
             return self.late_shipment
         return getattr(self, name.value, None)
+
+
+TRADE_TARGETS = Targets(acknowledgement=None, response=None)
+"""Agreements alone say how many acknowledgements and answers are to be in time."""
 
 
 class Weights(Value, frozen=True):
@@ -156,9 +161,15 @@ class Weights(Value, frozen=True):
     cancellation: int = 10
     valid_tracking: int = 10
     on_time_delivery: int = 10
+    resolution: int = 0
+    """Of a policy from before it could count; the trade's is in TRADE_WEIGHTS."""
 
     def of(self, name: RateName) -> int:
         return int(getattr(self, name.value, 0))
+
+
+TRADE_WEIGHTS = Weights(resolution=5)
+"""Every rate that has a target counts; of the late shipments those over 30 days."""
 
 
 def score(rates: Iterable[Rate], weights: Weights) -> int | None:

@@ -214,7 +214,7 @@ def _let_go(fact: HoldReleased, history: OrderHistory) -> Iterable[_Cause]:
 def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
     """The due time counts, not when it was noticed, so that old breaches of an import make no messages."""
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
-    if fact.object_id != fact.order_id:
+    if fact.object_id != fact.order_id and fact.clock is not Clock.REFUND_PAID:
         about = _of(history, supplier_order_of(fact.object_id), clock=fact.clock.value, due=fact.due)
         if fact.clock.owner is Party.SUPPLIER:
             yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)

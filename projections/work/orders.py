@@ -22,6 +22,7 @@ from ledger.nouns.orders import (
     left_minor,
     owed_minor,
     owed_since,
+    pay_by,
 )
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.terms.clocks import Clock, Reading
@@ -258,6 +259,7 @@ def _owed(order: Order) -> Iterator[Item]:
         owed_since(order),
         because,
         following,
+        due=pay_by(order),
         order_id=order.order_id,
     )
 
@@ -265,8 +267,8 @@ def _owed(order: Order) -> Iterator[Item]:
 def _clocks(order: Order) -> Iterator[Item]:
     """Breaches while the step has still not happened, since a late one needs no work any more; and drafts to send."""
     for each in deadlines(order):
-        if each.over:
-            continue
+        if each.over or each.clock is Clock.REFUND_PAID:
+            continue  # that something is to be paid back is work from the first
         if each.clock is Clock.SEND and not each.is_missed and each.stopped_since is None:
             yield _draft(order, each)
         elif each.is_missed and each.missed_at is not None:

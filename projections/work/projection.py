@@ -472,7 +472,7 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    19,
+    20,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.facts import changes_of
 from ledger.nouns import policies, suppliers
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import ProposalState, Seen, Verdict
-from ledger.terms.rates import Rate, RateName, Targets
+from ledger.terms.rates import TRADE_TARGETS, Rate, RateName, Targets
 from projections.machine.reads import PageOf
 from projections.supplier_performance import reviewing, scorecards, trends
 from projections.supplier_performance.trends import TrendStep, steps
@@ -48,11 +49,20 @@ async def test_the_supplier_s_agreement_says_how_much_is_to_be_acknowledged_in_t
     facts = suppliers.agree_terms(scenario.supplier(), agreed, NOON)
     scenario.record((suppliers.stream("acme"), fact) for fact in facts)
     catch_up(tenant, scenario.log)
-    assert await target(tenant, ACKNOWLEDGE, NOON) == 9_500
+    assert await target(tenant, ACKNOWLEDGE, NOON) is None
     assert await target(tenant, ACKNOWLEDGE, since) == 9_800
-    assert await target(tenant, ACKNOWLEDGE, NOON + 5 * DAY) == 9_500
-    assert await target(tenant, ACKNOWLEDGE, since, "bolt") == 9_500
+    assert await target(tenant, ACKNOWLEDGE, NOON + 5 * DAY) is None
+    assert await target(tenant, ACKNOWLEDGE, since, "bolt") is None
+    assert await target(tenant, RateName.RESPONSE, since) is None
     assert await target(tenant, DISPATCH, since) == 9_500
+
+
+async def test_a_policy_may_name_targets_for_suppliers_without_one_and_one_from_before_did(tenant: EmptyTenant):
+    named = Policy(targets=replace(TRADE_TARGETS, response=9_000))
+    first, second = policies.PolicyAgreed(Policy(), NOON, NOON), policies.PolicyAgreed(named, NOON + DAY, NOON)
+    catch_up(tenant, changes_of(policies.stream(), [first, second]))
+    assert [await target(tenant, name, NOON) for name in (ACKNOWLEDGE, RateName.RESPONSE)] == [9_500, 9_500]
+    assert [await target(tenant, name, NOON + DAY) for name in (ACKNOWLEDGE, RateName.RESPONSE)] == [None, 9_000]
 
 
 # --- all suppliers at once ------------------------------------------------------------------------
@@ -165,7 +175,6 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
         assert crossing.supplier_id == "bolt"
         assert {each.name for each in crossing.rates} == {
             DISPATCH,
-            ACKNOWLEDGE,
             LATE,
             RateName.LATE_SHIPMENT_10_DAYS,
             RateName.VALID_TRACKING,

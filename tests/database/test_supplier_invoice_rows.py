@@ -14,10 +14,11 @@ from psycopg.sql import SQL, Identifier
 from ledger.nouns.orders.supplier_orders import SupplierOrderShipped
 from ledger.nouns.supplier_invoices import Differs, InvoiceStatus, SupplierInvoicePaid
 from ledger.refusals import Refusal
-from projections import statements, supplier_invoices
+from projections import statements, supplier_invoices, work
 from projections.machine.reads import PageOf
 from projections.statements import Balance, EntryKind, StatementEntry, Total
 from projections.supplier_invoices import ListedInvoice
+from projections.work import Step, WorkKind
 from tests.support.invoicing import Invoicing, billed, charge
 from tests.support.projecting import asking, catch_up, connect, forget, verify
 from tests.support.scenario import DAY, FIRST, NOON, Scenario, a_shop, line
@@ -108,6 +109,35 @@ async def test_approving_an_invoice_makes_what_it_asks_owed(tenant: EmptyTenant)
     found = await balance(tenant, invoicing.scenario)
     assert Total(EntryKind.INVOICE_DIFFERENCE, 250, 1) in found.totals
     assert (found.owed_minor, found.closing_minor, found.open_minor) == (1500, 0, 0)
+
+
+@pytest.mark.parametrize(("paid", "step"), [(0, Step.DISPUTE_INVOICE), (1_300, Step.RETURN_PAYMENT)])
+async def test_an_approved_invoice_whose_goods_had_not_left_is_work_until_they_leave_or_are_credited(
+    tenant: EmptyTenant, paid: int, step: Step
+):
+    invoicing = shipped()
+    invoicing.record(billed(5, 1_300))
+    invoicing.approve()
+    if paid:
+        invoicing.pay(paid)
+    written = 0
+
+    async def steps() -> list[Step]:
+        nonlocal written
+        log, written = invoicing.scenario.log[written:], len(invoicing.scenario.log)
+        catch_up(tenant, log)
+        async with asking(tenant) as where:
+            found = (await work.list_work(where, PageOf())).rows
+        return [each.next.step for each in found if each.kind is WorkKind.INVOICE]
+
+    assert await steps() == []
+    invoicing.scenario.void()
+    assert await steps() == [step]
+    if paid:
+        invoicing.credit(1_300)
+    else:
+        invoicing.scenario.ship(number="P2")
+    assert await steps() == []
 
 
 async def test_an_invoice_for_less_than_agreed_leaves_nothing_owed_for_its_units(tenant: EmptyTenant):

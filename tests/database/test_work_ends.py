@@ -659,25 +659,6 @@ def what_was_paid_too_much_is_approved() -> Story:
     invoicing.approve()
 
 
-@ends(WorkKind.INVOICE, Step.DISPUTE_INVOICE)
-def what_was_approved_and_had_not_left_leaves() -> Story:
-    invoicing = _billed(750)
-    invoicing.approve()
-    invoicing.scenario.void()
-    yield invoicing.scenario
-    invoicing.scenario.ship(number="P2")
-
-
-@ends(WorkKind.INVOICE, Step.RETURN_PAYMENT)
-def what_was_approved_and_paid_and_had_not_left_is_credited() -> Story:
-    invoicing = _billed(750)
-    invoicing.approve()
-    invoicing.pay(750)
-    invoicing.scenario.void()
-    yield invoicing.scenario
-    invoicing.credit(750)
-
-
 @ends(WorkKind.LISTING, Step.FINISH_WORK)
 def a_sku_can_be_sold_again() -> Story:
     scenario = a_shop(tea=0)

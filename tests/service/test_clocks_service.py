@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,8 @@ from fulfilment.v1 import (
     suppliers_pb2,
     work_pb2,
 )
-from tests.support.service import Client, Service, context, fields_of, refused, stamp
+from tests.support.service import Client, Service, context, fields_of, reason_of, refused, stamp
+from tests.support.terminal import Console
 from tests.support.waiting import wait_for
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -136,13 +138,13 @@ def test_a_refund_and_a_case_have_their_clocks_and_the_read_model_is_as_one_buil
     assert case.refunds[0].pay_by == stamp(NOW - 2 * DAY + 72 * HOUR)
     assert case.ruling.resolve_by == stamp(NOW - 4 * DAY + 72 * HOUR)
     wait_for(lambda: states(client, RESOLUTION) == {"c-1/acme": MISSED})
-    assert states(client, REFUND) == {"c-1/r-1": OPEN}
+    assert states(client, REFUND)["c-1/r-1"] == OPEN
     (item,) = wait_for(lambda: work_of(client, order_id))
     assert (item.reason, item.supplier_id) == ("resolution", "acme")
     assert item.next.rpc.endswith(".AskInquiry")
 
     tell(client.cases.RecordRefundPaid, cases_pb2.RecordRefundPaidRequest(refund_id="r-1", **which))
-    wait_for(lambda: states(client, REFUND) == {"c-1/r-1": MET})
+    wait_for(lambda: states(client, REFUND)["c-1/r-1"] == MET)
     wait_for(lambda: not work_of(client, order_id))
     for name in ("sla", "work", "supplier_performance"):
         client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name=name, verify_only=True))
@@ -153,6 +155,62 @@ def verified(client: Client) -> set[str]:
     """The read models that a rebuild found to be right."""
     status = client.admin.GetStatus(admin_pb2.GetStatusRequest())
     return {each.name for each in status.projections if each.rebuild.startswith("verified")}
+
+
+def test_what_is_owed_without_a_case_is_late_when_nobody_pays_it_and_due_work_until_somebody_does(
+    client: Client, service: Service
+):
+    ff = Console(service.address)
+    for number, at in (("owed", NOW - 4 * DAY), ("paid", NOW - DAY)):
+        client.place(number, units=3, placed_at=stamp(at))
+        cancel(client, number, at + HOUR)
+    owed, paid = (f"shop/{number}/owed-1" for number in ("owed", "paid"))
+    assert client.get("shop/owed").money.pay_by == stamp(NOW - 4 * DAY + 73 * HOUR)
+    wait_for(lambda: states(client, REFUND).get(owed) == MISSED)
+    assert states(client, REFUND)[paid] == OPEN
+
+    def refunds(order_id: str) -> list[Any]:
+        asked = work_pb2.ListWorkRequest(kinds=[work_pb2.WORK_KIND_REFUND])
+        return [each for each in client.work.ListWork(asked).work if each.order_id == order_id]
+
+    (item,) = wait_for(lambda: refunds("shop/owed"))
+    assert (item.due, item.raised_at) == (stamp(NOW - 4 * DAY + 73 * HOUR), stamp(NOW - 4 * DAY + HOUR))
+    assert not work_of(client, "shop/owed")
+    assert "9.90 EUR is owed to the customer until" in ff("show", "shop/paid").out
+    assert re.search(r"shop/owed/owed-1 +refund paid", ff("report", "late", "--owner", "retailer").out)
+
+    assert ff("order", "refund-paid", "shop/owed", "back-1").code == 0
+    assert ff("order", "refund-paid", "shop/paid", "back-2").code == 0
+    wait_for(lambda: (states(client, REFUND)[owed], states(client, REFUND)[paid]) == (MISSED, MET))
+    wait_for(lambda: not refunds("shop/owed"))
+
+
+def test_all_clocks_are_listed_with_the_terms_in_force_and_where_they_are_set(client: Client, service: Service):
+    ff = Console(service.address)
+    clocks = client.admin.ListClocks(obligations_pb2.ListClocksRequest()).clocks
+    assert sorted(each.clock for each in clocks) == [n for n in obligations_pb2.ObligationClock.values() if n]
+    by_clock = {each.clock: each for each in clocks}
+    (term,) = by_clock[REFUND].terms
+    assert (term.name, term.hours, by_clock[REFUND].owner) == ("policy.refund_within", 72, common_pb2.PARTY_RETAILER)
+    assert not by_clock[CANCEL].terms[0].HasField("length")  # without a supplier nobody agreed on it
+    asked = obligations_pb2.ListClocksRequest(supplier_id="acme")
+    (term,) = next(each for each in client.admin.ListClocks(asked).clocks if each.clock == CANCEL).terms
+    assert (term.name, term.hours) == ("agreement.cancel_answer_within", 24)
+
+    since = f"{NOW + 400 * DAY:%Y-%m-%d}"
+    assert ff("policy", "calendar", "--time-zone", "Asia/Shanghai", "--from", since).code == 0
+    assert ff("policy", "set", "working.terms.send_within=2wd", "--from", since).code == 0
+    shown = ff("clock", "list", "--supplier", "acme", "--at", since).out
+    assert re.search(r"send +retailer +2 working days +Asia/Shanghai +policy\.send_within", shown), shown
+    assert re.search(r"cancel answer +supplier +24 hours +agreement\.cancel_answer_within", shown), shown
+    assert re.search(r"dispatch +supplier +not agreed +agreement\.dispatch_within", shown), shown
+    assert re.search(r"delivery +retailer +the promise", shown), shown
+    assert re.search(r"60 days +policy\.claim_terms\.loss_filing_days", shown), shown
+    assert "as each agrees" in ff("clock", "list").out
+    told = ff("clock", "list", "--json").json
+    assert {each["stops"] for each in told} == {"never", told[0]["stops"]}
+    unknown = obligations_pb2.ListClocksRequest(supplier_id="nobody")
+    assert reason_of(refused(client.admin.ListClocks, unknown)) == "UNKNOWN_SUPPLIER"
 
 
 def test_terms_of_these_clocks_have_bounds_and_are_in_hours_or_in_working_time(client: Client):

@@ -357,7 +357,7 @@ def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(co
             with connect(empty) as connection:
                 query = f"SELECT topic FROM {empty.schema}.ledger_events WHERE originator_id = 'supplier-acme'"
                 topics = [topic for (topic,) in connection.execute(query).fetchall()]
-            assert topics.count("supplier.suspension_proposed") == 5
+            assert topics.count("supplier.suspension_proposed") == 4
 
     asyncio.run(watch())
 

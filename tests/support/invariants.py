@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ledger.engine.book import Book
 from ledger.facts import Fact
 from ledger.nouns import stock
-from ledger.nouns.orders import Order, Shipment, left_minor, owed_minor
+from ledger.nouns.orders import Order, Shipment, left_minor, owed_minor, standing_minor
 from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.stock import Stock
 
@@ -52,6 +52,7 @@ def _check_after_sales(order: Order) -> None:
     granted_minor = after_sales.booked_minor - after_sales.paid_back_minor
     owed = owed_minor(order)
     assert owed == 0 or 0 < owed + granted_minor <= left_minor(order), "more is owed than is left"
+    assert standing_minor(order.money.debts) == owed or order.placed.historical, "each part of it has a clock"
 
 
 def _arrived(supplier_order: SupplierOrder, shipments: Iterable[Shipment]) -> int:

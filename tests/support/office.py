@@ -114,7 +114,7 @@ async def an_office(
     tenant: EmptyTenant, sender: Any, secret: bytes = b"0" * 32, *, window_minutes: int = 0
 ) -> AsyncIterator[Office]:
     """Most tests want to see each message at once, so nothing waits unless the test or its policy says so."""
-    before, policies._DEFAULTS = policies._DEFAULTS, Policy(message_window_minutes=window_minutes)
+    before, policies.TRADE = policies.TRADE, Policy(message_window_minutes=window_minutes)
     try:
         async with open_pool(tenant.conninfo) as pool:
             log = Log(tenant.schema, pool)
@@ -124,7 +124,7 @@ async def an_office(
             yield Office(tenant, Tenants(pool), serving, Sealer(MasterKey(secret)), sender)
             await ledger.stop()
     finally:
-        policies._DEFAULTS = before
+        policies.TRADE = before
 
 
 def busy(office: Office, orders: int = 8) -> Scenario:

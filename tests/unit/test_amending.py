@@ -169,7 +169,7 @@ def test_an_order_without_lines_is_cancelled():
 def test_a_price_changes_money_only():
     scenario = sent()
     facts = scenario.amend(line(1, "tea", 3, unit_price_minor=400))
-    assert names(facts) == ["amended"]
+    assert names(facts) == ["amended", "refund_owed"]
     assert orders.due_minor(scenario.order()) == 1_200
     assert owed(scenario) == 300
 

@@ -48,7 +48,7 @@ def test_an_order_that_is_not_confirmed_is_cancelled_at_once_and_its_stock_is_fr
 
 def test_a_draft_is_cancelled_at_once_because_its_supplier_does_not_know():
     scenario = confirmed()
-    assert names(scenario.cancel()) == ["supplier_order_cancelled", "reservation_released"]
+    assert names(scenario.cancel()) == ["supplier_order_cancelled", "refund_owed", "reservation_released"]
     assert scenario.supplier_order().stage is Stage.CANCELLED
     assert scenario.header() is Header.CANCELLED
 
@@ -71,7 +71,8 @@ def test_a_supplier_that_was_sent_the_order_is_asked():
 def test_what_the_supplier_agrees_to_is_cancelled_and_its_stock_is_free():
     scenario = sent()
     scenario.cancel({1: 2})
-    assert names(scenario.answer_cancel(agreed=True)) == ["supplier_order_cancelled", "reservation_released"]
+    facts = scenario.answer_cancel(agreed=True)
+    assert names(facts) == ["supplier_order_cancelled", "refund_owed", "reservation_released"]
     assert scenario.buckets() == {"assigned": 1, "cancelled": 2}
     assert scenario.stock().available == 9
 
@@ -136,7 +137,7 @@ def test_units_rejected_meanwhile_need_no_cancelling_by_the_supplier():
     scenario = sent()
     scenario.cancel()
     facts = scenario.answer({1: reject(3)})
-    assert names(facts) == ["supplier_order_acknowledged", "units_cancelled", "reservation_released"]
+    assert names(facts) == ["supplier_order_acknowledged", "units_cancelled", "refund_owed", "reservation_released"]
     assert the(UnitsCancelled, facts).by == "customer"
     assert scenario.header() is Header.CANCELLED
     with refused(NoCancelAsked, "nobody asked"):
@@ -172,7 +173,7 @@ def test_open_units_go_first_then_drafts_and_only_then_is_a_supplier_asked():
     scenario = sent()
     scenario.answer({1: LineAnswer(accepted=2, rejected=1)})
     facts = scenario.cancel({1: 2})
-    assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested", "hold_released"]
+    assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested", "hold_released", "refund_owed"]
     assert the(CancelRequested, facts).by_line == {1: 1}
 
 
@@ -182,6 +183,7 @@ def test_cancelling_asks_only_the_suppliers_that_know():
     assert names(scenario.cancel()) == [
         "supplier_order_cancelled",
         "supplier_order_cancel_requested",
+        "refund_owed",
         "reservation_released",
     ]
 

@@ -13,8 +13,10 @@ from typing import ClassVar
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from ledger.decisions import recovery_demands
+from ledger.decisions.timers import timer
 from ledger.engine.book import Book
 from ledger.facts import Change, Fact, LineNo
 from ledger.nouns import (
@@ -42,7 +44,7 @@ from ledger.refusals import Refusal
 from ledger.terms.parties import Party
 from ledger.view import EMPTY, Entry
 from tests.support.casework import OTHER_PHOTO, PHOTO, Desk
-from tests.support.scenario import ORDER, Scenario, line
+from tests.support.scenario import ORDER, TERMS, Scenario, line
 
 CASES = ["case-1", "case-2", "case-3"]
 MONEY = (
@@ -111,12 +113,13 @@ class AfterSales(RuleBasedStateMachine):
         self.parcels = 0
         self._found: dict[tuple[type[Fact], ...], tuple[list[Fact], int]] = {}
 
-    @initialize(remedy=st.sampled_from(Remedy), liable=st.sampled_from(Party))
-    def a_broken_delivery(self, remedy: Remedy, liable: Party) -> None:
+    @initialize(remedy=st.sampled_from(Remedy), liable=st.sampled_from(Party), hours=st.sampled_from([None, 1, 72]))
+    def a_broken_delivery(self, remedy: Remedy, liable: Party, hours: int | None) -> None:
         """Line 1 comes in two parcels, line 2 in one; what came first is broken."""
         scenario = self.scenario
         for supplier_id in ("acme", "bolt"):
-            scenario.approve(supplier_id)
+            scenario.approve(supplier_id, replace(TERMS, resolve_within_hours=hours))
+        scenario.agree(refund_within_hours=hours or 5)
         scenario.feed(8, "tea")
         scenario.feed(8, "mug", "bolt")
         scenario.place(
@@ -166,7 +169,22 @@ class AfterSales(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([1, 30, 200, 400]))
     def time_passes(self, hours: int) -> None:
+        """And clocks of cases run out, each once."""
         self.scenario.later(hours=hours)
+        for case_id in CASES:
+            case = cases.find(self.scenario.book, case_id)
+            for each in cases.readings(case) if case is not None else ():
+                if each.overdue(self.scenario.now):
+                    run_out = timer(each.clock, [each.object_id], each.due)
+                    assert self.scenario.notice(run_out)
+                    assert self.scenario.notice(run_out) == []
+
+    @invariant()
+    def no_clock_of_a_case_is_missed_that_was_met_or_given_up_in_time(self) -> None:
+        for case_id in CASES:
+            case = cases.find(self.scenario.book, case_id)
+            for each in cases.readings(case) if case is not None else ():
+                assert not each.is_missed or each.late or not each.over
 
     @rule(
         number=st.sampled_from(["P1", "P2", "P3"]),
@@ -575,6 +593,7 @@ USUAL = {
     *("case.return_labelled", "case.return_received", "case.return_inspected", "case.refund_denied"),
     *("order.units_returned", "order.returned_inspected"),
     *("case.resolved", "stock.restocked", "order.refund_paid_back", "recovery.opened"),
+    "case.deadline_missed",
 }
 """Facts that the machine must have met, or it proves little."""
 

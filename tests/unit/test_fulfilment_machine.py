@@ -20,7 +20,7 @@ from ledger.decisions.order_stock import barred_of, waits_of
 from ledger.engine.book import Book
 from ledger.facts import LineNo
 from ledger.nouns import NOUNS, stock
-from ledger.nouns.orders import HoldReason, PaymentState, WhenUnavailable, deadline, deadlines
+from ledger.nouns.orders import DeadlineMissed, HoldReason, PaymentState, WhenUnavailable, deadline, deadlines
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrderDrafted
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
@@ -117,11 +117,21 @@ class Fulfilment(SupplierOrders):
         rerouted=st.booleans(),
         turned_down=st.booleans(),
         late=st.sampled_from([None, *LATE_AFTER_HOURS]),
+        retailers_hours=st.sampled_from([5, 72]),
     )
     def the_first_order_is_under_way(
-        self, quantity: int, announced: bool, at_work: bool, rerouted: bool, turned_down: bool, late: Clock | None
+        self,
+        quantity: int,
+        announced: bool,
+        at_work: bool,
+        rerouted: bool,
+        turned_down: bool,
+        late: Clock | None,
+        retailers_hours: int,
     ) -> None:
         """More than 8 lack, so that some of it is backordered."""
+        own = dict.fromkeys(("send_within_hours", "refund_within_hours"), retailers_hours)
+        self.scenario.agree(None, low_stock_units=3, stale_buffer_units=1, **own)
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
         self.an_order_is_placed(both, PaymentState.PAID, cart="", all_or_nothing=False, promised=True, when=when)
@@ -401,6 +411,8 @@ class Fulfilment(SupplierOrders):
         for stream in self.streams():
             assert again.state(stream) == self.scenario.book.state(stream)
         self.seen.update({name for _, name, _ in stored})
+        missed = (fact.clock for _, fact in self.scenario.log if isinstance(fact, DeadlineMissed))
+        self.seen.update({f"missed, {clock}" for clock in missed})
         drafts = [fact for _, fact in self.scenario.log if isinstance(fact, SupplierOrderDrafted)]
         self.seen.update({f"rerouted, {each.because}" for each in drafts if each.instead_of})
 
@@ -411,6 +423,7 @@ USUAL = {
     *("order.units_delivered", "order.units_returned", "order.deadline_missed", "order.rerouting_sought"),
     *("stock.reservation_consumed", "stock.reservation_released", "stock.reservation_restored"),
     *("order.shipment_voided", "order.tracking_corrected", "parcel.voided"),
+    *("missed, send", "missed, cancel_answer", "missed, refund_paid"),
     *(
         "rerouted, overdue",
         "rerouted, overdue: acknowledge",

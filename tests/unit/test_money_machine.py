@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ledger.decisions.timers import RefundPaidDue
 from ledger.facts import Fact, LineNo
 from ledger.nouns import orders
 from ledger.nouns.cases import Remedy
@@ -38,6 +39,7 @@ from ledger.nouns.orders import (
 from ledger.nouns.orders.after_sales import RefundBooked, RefundPaidBack, RefundUnbooked
 from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import Refusal
+from ledger.terms.clocks import Clock
 from tests.support.casework import Desk
 from tests.support.scenario import HOUR, ORDER, a_shop, line
 
@@ -66,12 +68,13 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         self.numbers += 1
         return f"n{self.numbers}"
 
-    @initialize(paid=st.booleans(), arrived=st.booleans())
-    def an_order(self, paid: bool, arrived: bool) -> None:
+    @initialize(paid=st.booleans(), arrived=st.booleans(), refund_within_hours=st.sampled_from([1, 5, 72]))
+    def an_order(self, paid: bool, arrived: bool, refund_within_hours: int) -> None:
         """Four that cost 10.00 together and three of 5.00 each; paid by a word, or by amounts that come.
 
         A paid one may have arrived already, with a case about its first line.
         """
+        self.scenario.agree(refund_within_hours=refund_within_hours)
         state = PaymentState.PAID if paid else PaymentState.PENDING
         lines = (line(1, "tea", TEA, total_minor=1_000), line(2, "mug", MUG, "bolt"))
         self.scenario.place(*lines, payment=state, charges=CHARGES)
@@ -95,7 +98,13 @@ class OrderMoneyMachine(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
+        """And what was to be paid back by now is late, once."""
         self.scenario.later(hours=1)
+        for each in list(orders.deadlines(self.order)):
+            if each.clock is Clock.REFUND_PAID and each.overdue(self.scenario.now):
+                run_out = RefundPaidDue(each.object_id, due=each.due)
+                assert self.scenario.notice(run_out)
+                assert self.scenario.notice(run_out) == []
 
     @rule(kind=st.sampled_from(PaymentKind), amount=some_minor, ago=hours_ago)
     def money_moves(self, kind: PaymentKind, amount: int, ago: int) -> None:
@@ -236,6 +245,11 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         assert owed == 0 or owed + granted - paid <= left
 
     @invariant()
+    def nothing_that_was_paid_in_time_is_late(self) -> None:
+        for each in orders.deadlines(self.order) if self.placed else ():
+            assert each.clock is not Clock.REFUND_PAID or not each.is_missed or each.late or not each.over
+
+    @invariant()
     def the_shares_of_a_line_never_come_to_more_than_it_costs(self) -> None:
         if not self.placed:
             return
@@ -261,6 +275,8 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         sums = (orders.came_in_minor, orders.went_back_minor, orders.owed_minor, orders.payment_of)
         assert [each(again) for each in sums] == [each(self.order) for each in sums]
         if self.order.payment in (PaymentState.PAID, PaymentState.PARTLY_PAID) and not self.order.sent:
+            # A refund that bounced when nothing had been refunded counts for nothing, so none bounces at that time.
+            self.scenario.later(hours=1)
             self.scenario.cancel()
             if orders.owed_minor(self.order):
                 self.scenario.pays_owed(self.name())
@@ -270,6 +286,7 @@ class OrderMoneyMachine(RuleBasedStateMachine):
 USUAL = {
     *("order.payment_recorded", "order.payment_changed", "order.chargeback_recorded", "order.supplier_order_cancelled"),
     *("order.refund_booked", "order.refund_paid_back", "order.refund_unbooked", "order.units_delivered"),
+    *("order.refund_owed", "order.deadline_missed"),
 }
 """Facts that the machine must have met, or it proves little."""
 

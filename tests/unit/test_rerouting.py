@@ -246,7 +246,7 @@ def test_the_hold_goes_with_the_last_unit_that_waits():
     scenario.answer({1: reject(3), 2: accept(1)})
     scenario.cancel({1: 1})
     assert scenario.order().holds[0].lacking == {1: 2}
-    assert names(scenario.cancel({1: 2})) == ["units_cancelled", "hold_released", "wait_ended"]
+    assert names(scenario.cancel({1: 2})) == ["units_cancelled", "hold_released", "refund_owed", "wait_ended"]
 
 
 def test_releasing_the_hold_looks_for_a_supplier_again():

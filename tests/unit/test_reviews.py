@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.decisions import intake
 from ledger.facts import Fact
 from ledger.nouns import orders, suppliers
 from ledger.nouns.orders import ChargebackDiffers, ChargebackRecorded, UnknownOrder
-from ledger.nouns.policies import Policy
+from ledger.nouns.policies import TRADE, Policy
 from ledger.nouns.reviews import (
     ProposalState,
     RateRecovered,
@@ -30,6 +31,7 @@ from ledger.nouns.suppliers import (
 )
 from ledger.terms.money import Money
 from ledger.terms.rates import (
+    TRADE_WEIGHTS,
     WINDOW_DAYS,
     Rate,
     RateName,
@@ -144,6 +146,27 @@ def test_rates_count_by_their_weights_and_those_without_data_not_at_all():
     rates = [rate(DISPATCH, 19, 40), rate(LATE, 0, 10), rate(RateName.CANCELLATION, 0, 0)]
     assert score(rates, Weights(on_time_dispatch=3, late_shipment_30_days=1)) == 6_250
     assert score(rates, Weights(on_time_dispatch=0)) == 10_000
+
+
+def test_the_trade_counts_a_resolution_where_its_target_is_agreed_and_a_policy_of_before_does_not():
+    agreed = replace(rate(RateName.RESOLUTION, 19, 40), target_basis_points=9_500)
+    rates = [rate(DISPATCH, 95, 100), agreed]
+    assert score(rates, TRADE_WEIGHTS) == round((20 * 10_000 + 5 * 5_000) / 25)
+    assert score(rates, Weights()) == 10_000
+    assert score([rate(DISPATCH, 95, 100), rate(RateName.RESOLUTION, 19, 40)], TRADE_WEIGHTS) == 10_000
+
+
+@pytest.mark.parametrize("name", [RateName.ACKNOWLEDGEMENT, RateName.RESPONSE, RateName.RESOLUTION])
+def test_the_trade_has_no_target_for_what_agreements_name(name: RateName):
+    assert TRADE.targets.of(name) is None
+    assert Rate(name, 0, 40, NOON, NOON, TRADE.targets.of(name)).status is RateStatus.REPORT_ONLY
+
+
+def test_a_proposal_ends_with_the_target_that_it_was_about():
+    missed = replace(rate(RateName.RESPONSE, 10, 40), target_basis_points=9_500)
+    proposed = supplier(Standing.APPROVED, SuspensionProposed("acme", missed, NOON))
+    gone = replace(missed, target_basis_points=None)
+    assert list(suppliers.notice_rates(proposed, [gone], POLICY, NOON)) == [RateRecovered("acme", gone, NOON)]
 
 
 def test_without_data_there_is_no_score():

@@ -27,6 +27,7 @@ from ledger.nouns.suppliers import (
 from ledger.refusals import ChangedMeanwhile
 from ledger.terms.calendars import PeakPeriod
 from ledger.terms.money import Money
+from ledger.terms.rates import TRADE_TARGETS, TRADE_WEIGHTS
 from ledger.terms.shipping import Priority
 from tests.support.scenario import (
     DAY,
@@ -244,7 +245,8 @@ def test_the_agreement_in_force_when_an_order_is_sent_decides_its_clocks():
 
 
 def test_without_terms_of_its_own_those_of_the_trade_hold():
-    assert policy_at(None, NOON) == Policy(1440, 14, 14, 90)
+    trade = policy_at(None, NOON)
+    assert trade == Policy(1440, 14, 14, 90, targets=TRADE_TARGETS, review_weights=TRADE_WEIGHTS)
 
 
 def test_terms_hold_from_their_date():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from google.protobuf.message import Message
+from msgspec.structs import replace
 
 from adapters.mail_addresses import addresses_in
 from adapters.rpc import calendars, shapes
@@ -21,7 +22,6 @@ from ledger.nouns import policies, recoveries
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
-from ledger.terms import rates
 from ledger.terms.parties import Party
 from ledger.terms.shipping import Incoterm, ShippingService
 
@@ -73,7 +73,7 @@ _FIGURES = {
 
 def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
     require(request.HasField("policy"), "policy", "is required")
-    given, default = request.policy, policies.Policy()
+    given, default = request.policy, policies.TRADE
     figures = {
         name: count(getattr(given, name), f"policy.{name}", least, most)
         for name, (least, most) in _FIGURES.items()
@@ -82,8 +82,8 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
     policy = policies.Policy(
         **figures,
         claim_terms=_claim_terms(given.claim_terms, "policy.claim_terms"),
-        targets=rates.Targets(**_given(given.rate_targets, "policy.rate_targets", 10_000)),
-        review_weights=rates.Weights(**_given(given.rate_weights, "policy.rate_weights", 1000)),
+        targets=replace(default.targets, **_given(given.rate_targets, "policy.rate_targets", 10_000)),
+        review_weights=replace(default.review_weights, **_given(given.rate_weights, "policy.rate_weights", 1000)),
         language=shapes.language(given.language, "policy.language") or default.language,
         languages=tuple(
             (shapes.country(country, "policy.languages", edge.warnings), shapes.language(language, "policy.languages"))
@@ -124,13 +124,13 @@ def _given(message: Message, field: str, most: int) -> dict[str, int]:
 def _when_reversed(word: str) -> policies.WhenReversed:
     known = [each.value for each in policies.WhenReversed]
     require(word in ("", *known), "policy.on_payment_reversed", f"{word!r} is not one of {', '.join(known)}")
-    return policies.WhenReversed(word) if word in known else policies.Policy().on_payment_reversed
+    return policies.WhenReversed(word) if word in known else policies.TRADE.on_payment_reversed
 
 
 def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
     """Absent hours mean never; the default applies only if the whole field is absent."""
     if not given.HasField("reroute_after"):
-        return policies.Policy().reroute_after
+        return policies.TRADE.reroute_after
     return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
 
 

@@ -9,10 +9,10 @@ from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing, shows
+from adapters.rpc.admin.clocks import ClockQueries
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
-from adapters.rpc.queries import Queries
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
@@ -20,7 +20,7 @@ from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import shipping_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import policies
-from ledger.nouns.policies import Policies, Policy, policy_at
+from ledger.nouns.policies import TRADE, Policies, policy_at
 from ledger.refusals import UnknownPerson
 from ledger.terms import customs_territories
 from projections import PROJECTIONS, outbox
@@ -29,7 +29,7 @@ from projections.machine.reads import Answer
 from projections.machine.status import ask_for_rebuild, statuses
 
 
-class AdminQueries(Queries):
+class AdminQueries(ClockQueries):
     """AdminService but for its commands."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters) -> None:
@@ -57,7 +57,7 @@ class AdminQueries(Queries):
         return pb.GetPolicyResponse(
             in_force=shows.version(*agreed.version_at(at)),
             to_come=[shows.version(*each) for each in agreed.to_come(at)],
-            defaults=shows.policy(Policy()),
+            defaults=shows.policy(TRADE),
             position=position,
             versions=len(agreed.versions),
         )

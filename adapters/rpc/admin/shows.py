@@ -58,7 +58,7 @@ def policy(terms: Policy) -> pb.Policy:
     )
 
 
-def _figures(terms: Targets | Weights | RerouteAfter) -> dict[str, int]:
+def _figures(terms: Targets | Weights | RerouteAfter) -> dict[str, int | None]:
     return {name: getattr(terms, name) for name in terms.__struct_fields__}
 
 

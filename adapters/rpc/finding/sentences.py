@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, str] = {
     "order.chargeback_recorded": "The bank took {amount} back[: {because}].",
     "order.completed": "The return window closed: the order is completed.",
     "order.deadline_missed": "The {clock} clock of {object_id} ran out at {due}[; {supplier_id} is late].",
+    "order.refund_owed": "The customer is owed {amount} more, to be paid back by {pay_by}.",
     "order.breach_withdrawn": "The missed {clock} clock of {object_id} was none after all.",
     "order.delay_ruled": "The late {clock} of {supplier_order_id} was ruled by {by} to be the {party}'s fault"
     "[: {because}]." + _OLDER,

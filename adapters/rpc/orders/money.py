@@ -121,6 +121,7 @@ def shown(state: Order) -> dict[str, Any]:
             went_back_minor=in_64_bits(orders.went_back_minor(state)),
             owed_minor=in_64_bits(orders.owed_minor(state)),
             to_collect_minor=_to_collect(state),
+            pay_by=stamp(orders.pay_by(state)),
         ),
         "source_version": state.money.version,
     }

@@ -9,6 +9,7 @@ from ledger.nouns.orders.amending import *
 from ledger.nouns.orders.balance import *
 from ledger.nouns.orders.clocks import *
 from ledger.nouns.orders.collecting import *
+from ledger.nouns.orders.debts import *
 from ledger.nouns.orders.delivery import *
 from ledger.nouns.orders.details import *
 from ledger.nouns.orders.evolving import *

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Units, plus
 from ledger.nouns.orders import after_sales
 from ledger.nouns.orders.after_sales import Spans
+from ledger.nouns.orders.debts import standing_minor
 from ledger.nouns.orders.facts import ChargebackRecorded, Line, PaymentState
 from ledger.nouns.orders.payments import Payment, PaymentKind
 from ledger.nouns.orders.state import Order
@@ -288,6 +289,20 @@ def _bounced(order: Order) -> tuple[int, int]:
             again = min(bounced, amount_minor)
             bounced, refunded = bounced - again, refunded + amount_minor - again
     return max(bounced - bounced_unknown_minor(order), 0), refunded
+
+
+def newly_owed_minor(order: Order) -> int:
+    """What is owed beyond all debts that are recorded."""
+    money = order.money
+    bounced = any(each.kind is PaymentKind.REFUND_RETURNED for each in money.payments)
+    if not (money.cancelled or money.lowered_minor or bounced):
+        return 0  # the usual case; this is asked for every command
+    return max(owed_minor(order) - standing_minor(money.debts), 0)
+
+
+def pay_by(order: Order) -> datetime | None:
+    """By when the first of what is owed is to be paid back; None where no clock of it runs."""
+    return min((each.pay_by for each in order.money.debts if each.left_minor), default=None)
 
 
 def owed_since(order: Order) -> datetime:

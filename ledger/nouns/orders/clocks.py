@@ -1,4 +1,5 @@
-"""The clocks of an order: what its supplier orders, their requests to cancel, and its delivery wait for (DOMAIN 6)."""
+"""The clocks of an order: what its supplier orders, their requests to cancel, its delivery and what is owed to its
+customer wait for (DOMAIN 6)."""
 
 from __future__ import annotations
 
@@ -36,6 +37,10 @@ def deadlines(order: Order) -> Iterator[Reading]:
             yield _reading(
                 order, object_id, Clock.CANCEL_ANSWER, ask.answer_by, ask.ended_at, each.supplier_id, None, None
             )
+    for number, debt in enumerate(order.money.debts, 1):
+        met_at, given_up_at = (debt.ended_at, None) if debt.paid else (None, debt.ended_at)
+        object_id = f"{order.order_id}/owed-{number}"
+        yield _reading(order, object_id, Clock.REFUND_PAID, debt.pay_by, met_at, "", None, given_up_at)
     if order.promised_by is not None:
         header, arrived_at = order.header, order.delivered_at
         cancelled = header in (Header.CANCELLED, Header.CLOSED)

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, minus, plus
-from ledger.nouns.orders import after_sales, invoices, remarks, supplier_orders
+from ledger.nouns.orders import after_sales, debts, invoices, remarks, supplier_orders
 from ledger.nouns.orders.after_sales import RefundPaidBack, TakenIntoCase
-from ledger.nouns.orders.balance import came_in_minor, payment_of, price_minor
+from ledger.nouns.orders.balance import came_in_minor, owed_minor, payment_of, price_minor
+from ledger.nouns.orders.debts import Debt, RefundOwed
 from ledger.nouns.orders.facts import (
     AddressChanged,
     BreachWithdrawn,
@@ -46,6 +47,7 @@ from ledger.nouns.orders.facts import (
     UnitsReturned,
 )
 from ledger.nouns.orders.invoices import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Invoicing
+from ledger.nouns.orders.payments import PaymentKind
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
@@ -88,10 +90,12 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             stops = stops_after(order, [key], fact.at)
             return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
         case PaymentChanged():
-            return order if fact.outdated else _payment_said(order, fact)
-        case PaymentRecorded():
-            payments = (*order.money.payments, fact.payment)
-            return _recounted(replace(order, money=replace(order.money, payments=payments)))
+            gave_back = fact.payment in (PaymentState.REFUNDED, PaymentState.PARTLY_REFUNDED)
+            return order if fact.outdated else _owed_less(_payment_said(order, fact), fact.at, paid=gave_back)
+        case PaymentRecorded(payment=payment):
+            money = replace(order.money, payments=(*order.money.payments, payment))
+            after = _recounted(replace(order, money=money))
+            return _owed_less(after, payment.at, paid=payment.kind is PaymentKind.REFUNDED)
         case OrderConfirmed():
             return replace(
                 order,
@@ -105,7 +109,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case UnitsReserved():
             return _reserved(order, fact)
         case OrderAmended():
-            return order if fact.outdated else _amended(order, fact)
+            return order if fact.outdated else _owed_less(_amended(order, fact), fact.at)
         case AddressChanged():
             return _readdressed(order, fact)
         case UnitsCancelled(by_line=by_line):
@@ -116,18 +120,22 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case UnitsDelivered():
             return _if_known(_shipment_to(order, fact, "delivered"))
         case UnitsLost():
-            return _if_known(_shipment_to(order, fact, "lost"))
+            return _owed_less(_if_known(_shipment_to(order, fact, "lost")), fact.at)
         case UnitsReturned():
-            return _if_known(_shipment_to(order, fact, "returned"))
+            return _owed_less(_if_known(_shipment_to(order, fact, "returned")), fact.at)
         case DeliveryReopened():
-            return _if_known(replace(_shipment_to(order, fact, "shipped"), completed_at=None))
+            reopened = replace(_shipment_to(order, fact, "shipped"), completed_at=None)
+            return _owed_less(_if_known(reopened), fact.at)
         case ReceiptConfirmed():
             return replace(order, receipt_confirmed_at=fact.at)
         case OrderReviewed():
             return replace(order, reviews=(*order.reviews, fact))
         case ChargebackRecorded():
             order = replace(order, chargebacks=(*order.chargebacks, fact))
-            return _if_known(order)
+            return _owed_less(_if_known(order), fact.at, paid=True)
+        case RefundOwed():
+            owed = Debt(fact.at, fact.pay_by, fact.amount.amount_minor)
+            return replace(order, money=replace(order.money, debts=(*order.money.debts, owed)))
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
@@ -153,9 +161,10 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
         case RefundPaidBack():
             order = replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
-            return _recounted(replace(order, payment_at=max(fact.at, order.payment_at or fact.at)))
+            order = _recounted(replace(order, payment_at=max(fact.at, order.payment_at or fact.at)))
+            return _owed_less(order, fact.at, paid=True)
         case _:
-            return replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
+            return _owed_less(replace(order, after_sales=after_sales.evolve(order.after_sales, fact)), fact.at)
 
 
 NOUN = noun("order", OrderFact, evolve)
@@ -210,6 +219,14 @@ def _if_known(order: Order) -> Order:
 def _recounted(order: Order) -> Order:
     """How the money stands follows from all amounts."""
     return replace(order, payment=payment_of(order))
+
+
+def _owed_less(order: Order, at: datetime, *, paid: bool = False) -> Order:
+    """With the debts that ended, where less is owed now: what somebody paid, or what is owed no more."""
+    before = order.money.debts
+    if not before or (now := debts.lowered(before, owed_minor(order), at, paid=paid)) is before:
+        return order
+    return replace(order, money=replace(order.money, debts=now))
 
 
 def _counted(order: Order, cancelled: Units, at: datetime) -> Order:

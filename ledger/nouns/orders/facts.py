@@ -8,6 +8,7 @@ from enum import StrEnum
 from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import after_sales, invoices, remarks
+from ledger.nouns.orders.debts import RefundOwed
 from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
@@ -615,6 +616,7 @@ OrderFact = (
     | OrderCompleted
     | DeadlineMissed
     | BreachWithdrawn
+    | RefundOwed
     | DelayRuled
     | ReroutingSought
     | PersonErased

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Sealed, Units, Value, plus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.after_sales import AfterSales
+from ledger.nouns.orders.debts import Debt
 from ledger.nouns.orders.facts import (
     UNDER_WAY,
     BreachWithdrawn,
@@ -185,6 +186,8 @@ class OrderMoney(Value, frozen=True):
     amended_at: datetime | None = None
     version: int = 0
     """Of the newest amendment, by its source's time and count."""
+    debts: tuple[Debt, ...] = ()
+    """What became owed to the customer, the oldest first, those that were paid too."""
 
 
 AtSupplier = tuple[str, LineNo]

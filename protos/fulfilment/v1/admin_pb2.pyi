@@ -812,9 +812,9 @@ class RateTargets(_message.Message):
     order_error: _builtins.int
     """At most; default 200."""
     acknowledgement: _builtins.int
-    """At least, where the supplier's agreement does not say; default 9500."""
+    """At least, where the supplier's agreement does not say; absent means that such a rate is only reported."""
     response: _builtins.int
-    """At least, where the supplier's agreement does not say; default 9500."""
+    """As acknowledgement."""
     late_shipment: _builtins.int
     """Less than, over 10 and over 30 days; default 400."""
     order_defect: _builtins.int
@@ -898,6 +898,7 @@ class RateWeights(_message.Message):
     CANCELLATION_FIELD_NUMBER: _builtins.int
     VALID_TRACKING_FIELD_NUMBER: _builtins.int
     ON_TIME_DELIVERY_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
     on_time_dispatch: _builtins.int
     """Default 20."""
     order_error: _builtins.int
@@ -916,6 +917,8 @@ class RateWeights(_message.Message):
     """Default 10."""
     on_time_delivery: _builtins.int
     """Default 10."""
+    resolution: _builtins.int
+    """Default 5. It counts where the supplier's agreement names a target."""
     def __init__(
         self,
         *,
@@ -928,10 +931,11 @@ class RateWeights(_message.Message):
         cancellation: _builtins.int | None = ...,
         valid_tracking: _builtins.int | None = ...,
         on_time_delivery: _builtins.int | None = ...,
+        resolution: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_resolution", b"_resolution", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "resolution", b"resolution", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_resolution", b"_resolution", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "resolution", b"resolution", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acknowledgement: _TypeAlias = _typing.Literal["acknowledgement"]  # noqa: Y015
     _WhichOneofArgType__acknowledgement: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement"]  # noqa: Y015
@@ -947,6 +951,8 @@ class RateWeights(_message.Message):
     _WhichOneofArgType__order_defect: _TypeAlias = _typing.Literal["_order_defect", b"_order_defect"]  # noqa: Y015
     _WhichOneofReturnType__order_error: _TypeAlias = _typing.Literal["order_error"]  # noqa: Y015
     _WhichOneofArgType__order_error: _TypeAlias = _typing.Literal["_order_error", b"_order_error"]  # noqa: Y015
+    _WhichOneofReturnType__resolution: _TypeAlias = _typing.Literal["resolution"]  # noqa: Y015
+    _WhichOneofArgType__resolution: _TypeAlias = _typing.Literal["_resolution", b"_resolution"]  # noqa: Y015
     _WhichOneofReturnType__response: _TypeAlias = _typing.Literal["response"]  # noqa: Y015
     _WhichOneofArgType__response: _TypeAlias = _typing.Literal["_response", b"_response"]  # noqa: Y015
     _WhichOneofReturnType__valid_tracking: _TypeAlias = _typing.Literal["valid_tracking"]  # noqa: Y015
@@ -965,6 +971,8 @@ class RateWeights(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_defect) -> _WhichOneofReturnType__order_defect | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_error) -> _WhichOneofReturnType__order_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolution) -> _WhichOneofReturnType__resolution | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__response) -> _WhichOneofReturnType__response | None: ...
     @_typing.overload

@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import admin_pb2 as fulfilment_dot_v1_dot_admin__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import obligations_pb2 as fulfilment_dot_v1_dot_obligations__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -66,6 +67,11 @@ class AdminServiceStub:
                 '/fulfilment.v1.AdminService/ListShippingServices',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
+                _registered_method=True)
+        self.ListClocks = channel.unary_unary(
+                '/fulfilment.v1.AdminService/ListClocks',
+                request_serializer=fulfilment_dot_v1_dot_obligations__pb2.ListClocksRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_obligations__pb2.ListClocksResponse.FromString,
                 _registered_method=True)
         self.FindCustomsTerritory = channel.unary_unary(
                 '/fulfilment.v1.AdminService/FindCustomsTerritory',
@@ -140,6 +146,15 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListClocks(self, request, context):
+        """Lists all clocks: whom each obliges, how long it runs by the terms in force, by whose calendar, and where that is
+        set.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FindCustomsTerritory(self, request, context):
         """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded.
         """
@@ -199,6 +214,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListShippingServices,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.SerializeToString,
+            ),
+            'ListClocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClocks,
+                    request_deserializer=fulfilment_dot_v1_dot_obligations__pb2.ListClocksRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_obligations__pb2.ListClocksResponse.SerializeToString,
             ),
             'FindCustomsTerritory': grpc.unary_unary_rpc_method_handler(
                     servicer.FindCustomsTerritory,
@@ -362,6 +382,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/ListShippingServices',
             fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
             fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/ListClocks',
+            fulfilment_dot_v1_dot_obligations__pb2.ListClocksRequest.SerializeToString,
+            fulfilment_dot_v1_dot_obligations__pb2.ListClocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

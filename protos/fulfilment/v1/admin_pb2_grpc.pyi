@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import admin_pb2 as _admin_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import obligations_pb2 as _obligations_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -62,6 +63,11 @@ class AdminServiceStub:
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
     Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
+    ListClocks: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.ListClocksRequest, _obligations_pb2.ListClocksResponse]
+    """Lists all clocks: whom each obliges, how long it runs by the terms in force, by whose calendar, and where that is
+    set.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+    """
     FindCustomsTerritory: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.FindCustomsTerritoryRequest, _shipping_pb2.FindCustomsTerritoryResponse]
     """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
@@ -108,6 +114,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListShippingServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]  # type: ignore[assignment]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
     Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+    """
+    ListClocks: _aio.UnaryUnaryMultiCallable[_obligations_pb2.ListClocksRequest, _obligations_pb2.ListClocksResponse]  # type: ignore[assignment]
+    """Lists all clocks: whom each obliges, how long it runs by the terms in force, by whose calendar, and where that is
+    set.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     FindCustomsTerritory: _aio.UnaryUnaryMultiCallable[_shipping_pb2.FindCustomsTerritoryRequest, _shipping_pb2.FindCustomsTerritoryResponse]  # type: ignore[assignment]
     """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
@@ -182,6 +193,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ListShippingServicesResponse, _abc.Awaitable[_admin_pb2.ListShippingServicesResponse]]:
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
         Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+        """
+
+    @_abc_1.abstractmethod
+    def ListClocks(
+        self,
+        request: _obligations_pb2.ListClocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_obligations_pb2.ListClocksResponse, _abc.Awaitable[_obligations_pb2.ListClocksResponse]]:
+        """Lists all clocks: whom each obliges, how long it runs by the terms in force, by whose calendar, and where that is
+        set.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fulfilment.v1 import calendars_pb2 as fulfilment_dot_v1_dot_calendars__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/obligations.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x03\n\nObligation\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12*\n\x06met_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstopped_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05owner\x18\n \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x17\n\ttime_zone\x18\x0b \x01(\tB\x04\xc8\xbd\x18\x04\"\xa6\x02\n\x16ListObligationsRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12\x19\n\x0bsupplier_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x1d\n\x10\x64ue_within_hours\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.PartyB\x13\n\x11_due_within_hours\"z\n\x17ListObligationsResponse\x12.\n\x0bobligations\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9e\x02\n\x13ListBreachesRequest\x12-\n\tdue_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdue_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x04 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.Party\"t\n\x14ListBreachesResponse\x12+\n\x08\x62reaches\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"p\n\x17\x43ountObligationsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x18\x43ountObligationsResponse\x12.\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ObligationCount\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x99\x01\n\x0fObligationCount\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x0b\n\x03met\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\twithdrawn\x18\x06 \x01(\x03*\xe5\x03\n\x0fObligationClock\x12 \n\x1cOBLIGATION_CLOCK_UNSPECIFIED\x10\x00\x12 \n\x1cOBLIGATION_CLOCK_ACKNOWLEDGE\x10\x01\x12\x1d\n\x19OBLIGATION_CLOCK_DISPATCH\x10\x02\x12\x1d\n\x19OBLIGATION_CLOCK_DELIVERY\x10\x03\x12\x1f\n\x1bOBLIGATION_CLOCK_FIRST_SCAN\x10\x04\x12\x1b\n\x17OBLIGATION_CLOCK_ANSWER\x10\x05\x12!\n\x1dOBLIGATION_CLOCK_CLAIM_FILING\x10\x06\x12$\n OBLIGATION_CLOCK_RECOVERY_ANSWER\x10\x07\x12!\n\x1dOBLIGATION_CLOCK_FIRST_ANSWER\x10\x08\x12$\n OBLIGATION_CLOCK_STOCK_UP_ANSWER\x10\t\x12\x19\n\x15OBLIGATION_CLOCK_SEND\x10\n\x12\"\n\x1eOBLIGATION_CLOCK_CANCEL_ANSWER\x10\x0b\x12 \n\x1cOBLIGATION_CLOCK_REFUND_PAID\x10\x0c\x12\x1f\n\x1bOBLIGATION_CLOCK_RESOLUTION\x10\r*\xa5\x01\n\x0fObligationState\x12 \n\x1cOBLIGATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15OBLIGATION_STATE_OPEN\x10\x01\x12\x18\n\x14OBLIGATION_STATE_MET\x10\x02\x12\x1b\n\x17OBLIGATION_STATE_MISSED\x10\x03\x12\x1e\n\x1aOBLIGATION_STATE_WITHDRAWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/obligations.proto\x12\rfulfilment.v1\x1a\x1d\x66ulfilment/v1/calendars.proto\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x03\n\nObligation\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05state\x18\x05 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12*\n\x06met_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rstopped_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmissed_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cwithdrawn_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05owner\x18\n \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x17\n\ttime_zone\x18\x0b \x01(\tB\x04\xc8\xbd\x18\x04\"\xa6\x02\n\x16ListObligationsRequest\x12-\n\x05state\x18\x01 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationState\x12\x19\n\x0bsupplier_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x1d\n\x10\x64ue_within_hours\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.PartyB\x13\n\x11_due_within_hours\"z\n\x17ListObligationsResponse\x12.\n\x0bobligations\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9e\x02\n\x13ListBreachesRequest\x12-\n\tdue_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tdue_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x04 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12#\n\x05owner\x18\x07 \x01(\x0e\x32\x14.fulfilment.v1.Party\"t\n\x14ListBreachesResponse\x12+\n\x08\x62reaches\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.Obligation\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"p\n\x17\x43ountObligationsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x18\x43ountObligationsResponse\x12.\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ObligationCount\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x99\x01\n\x0fObligationCount\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12-\n\x05\x63lock\x18\x02 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12\x0c\n\x04open\x18\x03 \x01(\x03\x12\x0b\n\x03met\x18\x04 \x01(\x03\x12\x0e\n\x06missed\x18\x05 \x01(\x03\x12\x11\n\twithdrawn\x18\x06 \x01(\x03\"h\n\x11ListClocksRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"S\n\x12ListClocksResponse\x12+\n\x06\x63locks\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.ClockInForce\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xf3\x01\n\x0c\x43lockInForce\x12-\n\x05\x63lock\x18\x01 \x01(\x0e\x32\x1e.fulfilment.v1.ObligationClock\x12#\n\x05owner\x18\x02 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x12\n\x04what\x18\x03 \x01(\tB\x04\xc8\xbd\x18\t\x12\x14\n\x06starts\x18\x04 \x01(\tB\x04\xc8\xbd\x18\t\x12\x12\n\x04\x65nds\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12\x13\n\x05stops\x18\x06 \x01(\tB\x04\xc8\xbd\x18\t\x12\x13\n\x05usual\x18\x07 \x01(\tB\x04\xc8\xbd\x18\t\x12\'\n\x05terms\x18\x08 \x03(\x0b\x32\x18.fulfilment.v1.ClockTerm\"\xae\x01\n\tClockTerm\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0f\n\x05hours\x18\x02 \x01(\x05H\x00\x12\x32\n\x0cworking_time\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.WorkingTimeH\x00\x12\x0e\n\x04\x64\x61ys\x18\x04 \x01(\x05H\x00\x12\x17\n\ttime_zone\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63\x61rrier\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x04\x42\x08\n\x06length*\xe5\x03\n\x0fObligationClock\x12 \n\x1cOBLIGATION_CLOCK_UNSPECIFIED\x10\x00\x12 \n\x1cOBLIGATION_CLOCK_ACKNOWLEDGE\x10\x01\x12\x1d\n\x19OBLIGATION_CLOCK_DISPATCH\x10\x02\x12\x1d\n\x19OBLIGATION_CLOCK_DELIVERY\x10\x03\x12\x1f\n\x1bOBLIGATION_CLOCK_FIRST_SCAN\x10\x04\x12\x1b\n\x17OBLIGATION_CLOCK_ANSWER\x10\x05\x12!\n\x1dOBLIGATION_CLOCK_CLAIM_FILING\x10\x06\x12$\n OBLIGATION_CLOCK_RECOVERY_ANSWER\x10\x07\x12!\n\x1dOBLIGATION_CLOCK_FIRST_ANSWER\x10\x08\x12$\n OBLIGATION_CLOCK_STOCK_UP_ANSWER\x10\t\x12\x19\n\x15OBLIGATION_CLOCK_SEND\x10\n\x12\"\n\x1eOBLIGATION_CLOCK_CANCEL_ANSWER\x10\x0b\x12 \n\x1cOBLIGATION_CLOCK_REFUND_PAID\x10\x0c\x12\x1f\n\x1bOBLIGATION_CLOCK_RESOLUTION\x10\r*\xa5\x01\n\x0fObligationState\x12 \n\x1cOBLIGATION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15OBLIGATION_STATE_OPEN\x10\x01\x12\x18\n\x14OBLIGATION_STATE_MET\x10\x02\x12\x1b\n\x17OBLIGATION_STATE_MISSED\x10\x03\x12\x1e\n\x1aOBLIGATION_STATE_WITHDRAWN\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,24 +55,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTOBLIGATIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_OBLIGATIONCOUNT'].fields_by_name['supplier_id']._loaded_options = None
   _globals['_OBLIGATIONCOUNT'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
-  _globals['_OBLIGATIONCLOCK']._serialized_start=1820
-  _globals['_OBLIGATIONCLOCK']._serialized_end=2305
-  _globals['_OBLIGATIONSTATE']._serialized_start=2308
-  _globals['_OBLIGATIONSTATE']._serialized_end=2473
-  _globals['_OBLIGATION']._serialized_start=141
-  _globals['_OBLIGATION']._serialized_end=594
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=597
-  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=891
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=893
-  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=1015
-  _globals['_LISTBREACHESREQUEST']._serialized_start=1018
-  _globals['_LISTBREACHESREQUEST']._serialized_end=1304
-  _globals['_LISTBREACHESRESPONSE']._serialized_start=1306
-  _globals['_LISTBREACHESRESPONSE']._serialized_end=1422
-  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_start=1424
-  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_end=1536
-  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_start=1538
-  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_end=1661
-  _globals['_OBLIGATIONCOUNT']._serialized_start=1664
-  _globals['_OBLIGATIONCOUNT']._serialized_end=1817
+  _globals['_LISTCLOCKSREQUEST'].fields_by_name['supplier_id']._loaded_options = None
+  _globals['_LISTCLOCKSREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_CLOCKINFORCE'].fields_by_name['what']._loaded_options = None
+  _globals['_CLOCKINFORCE'].fields_by_name['what']._serialized_options = b'\310\275\030\t'
+  _globals['_CLOCKINFORCE'].fields_by_name['starts']._loaded_options = None
+  _globals['_CLOCKINFORCE'].fields_by_name['starts']._serialized_options = b'\310\275\030\t'
+  _globals['_CLOCKINFORCE'].fields_by_name['ends']._loaded_options = None
+  _globals['_CLOCKINFORCE'].fields_by_name['ends']._serialized_options = b'\310\275\030\t'
+  _globals['_CLOCKINFORCE'].fields_by_name['stops']._loaded_options = None
+  _globals['_CLOCKINFORCE'].fields_by_name['stops']._serialized_options = b'\310\275\030\t'
+  _globals['_CLOCKINFORCE'].fields_by_name['usual']._loaded_options = None
+  _globals['_CLOCKINFORCE'].fields_by_name['usual']._serialized_options = b'\310\275\030\t'
+  _globals['_CLOCKTERM'].fields_by_name['name']._loaded_options = None
+  _globals['_CLOCKTERM'].fields_by_name['name']._serialized_options = b'\310\275\030\004'
+  _globals['_CLOCKTERM'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_CLOCKTERM'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
+  _globals['_CLOCKTERM'].fields_by_name['carrier']._loaded_options = None
+  _globals['_CLOCKTERM'].fields_by_name['carrier']._serialized_options = b'\310\275\030\004'
+  _globals['_OBLIGATIONCLOCK']._serialized_start=2465
+  _globals['_OBLIGATIONCLOCK']._serialized_end=2950
+  _globals['_OBLIGATIONSTATE']._serialized_start=2953
+  _globals['_OBLIGATIONSTATE']._serialized_end=3118
+  _globals['_OBLIGATION']._serialized_start=172
+  _globals['_OBLIGATION']._serialized_end=625
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_start=628
+  _globals['_LISTOBLIGATIONSREQUEST']._serialized_end=922
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_start=924
+  _globals['_LISTOBLIGATIONSRESPONSE']._serialized_end=1046
+  _globals['_LISTBREACHESREQUEST']._serialized_start=1049
+  _globals['_LISTBREACHESREQUEST']._serialized_end=1335
+  _globals['_LISTBREACHESRESPONSE']._serialized_start=1337
+  _globals['_LISTBREACHESRESPONSE']._serialized_end=1453
+  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_start=1455
+  _globals['_COUNTOBLIGATIONSREQUEST']._serialized_end=1567
+  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_start=1569
+  _globals['_COUNTOBLIGATIONSRESPONSE']._serialized_end=1692
+  _globals['_OBLIGATIONCOUNT']._serialized_start=1695
+  _globals['_OBLIGATIONCOUNT']._serialized_end=1848
+  _globals['_LISTCLOCKSREQUEST']._serialized_start=1850
+  _globals['_LISTCLOCKSREQUEST']._serialized_end=1954
+  _globals['_LISTCLOCKSRESPONSE']._serialized_start=1956
+  _globals['_LISTCLOCKSRESPONSE']._serialized_end=2039
+  _globals['_CLOCKINFORCE']._serialized_start=2042
+  _globals['_CLOCKINFORCE']._serialized_end=2285
+  _globals['_CLOCKTERM']._serialized_start=2288
+  _globals['_CLOCKTERM']._serialized_end=2462
 # @@protoc_insertion_point(module_scope)

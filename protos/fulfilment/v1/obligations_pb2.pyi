@@ -4,6 +4,7 @@ isort:skip_file
 What is due, and what was missed. ReportService answers with these."""
 
 from collections import abc as _abc
+from fulfilment.v1 import calendars_pb2 as _calendars_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -54,7 +55,9 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     "#2" behind it.
     """
     OBLIGATION_CLOCK_REFUND_PAID: _ObligationClock.ValueType  # 12
-    """The retailer pays a refund that was granted. The object is "case/refund"."""
+    """The retailer pays a refund that was granted, the object is "case/refund"; or what it owes a customer otherwise, the
+    object is the order with "/owed-1", "/owed-2" ... behind it.
+    """
     OBLIGATION_CLOCK_RESOLUTION: _ObligationClock.ValueType  # 13
     """A case that was ruled to be a supplier's is resolved. The object is "case/supplier"."""
 
@@ -88,7 +91,9 @@ OBLIGATION_CLOCK_CANCEL_ANSWER: ObligationClock.ValueType  # 11
 "#2" behind it.
 """
 OBLIGATION_CLOCK_REFUND_PAID: ObligationClock.ValueType  # 12
-"""The retailer pays a refund that was granted. The object is "case/refund"."""
+"""The retailer pays a refund that was granted, the object is "case/refund"; or what it owes a customer otherwise, the
+object is the order with "/owed-1", "/owed-2" ... behind it.
+"""
 OBLIGATION_CLOCK_RESOLUTION: ObligationClock.ValueType  # 13
 """A case that was ruled to be a supplier's is resolved. The object is "case/supplier"."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
@@ -480,3 +485,163 @@ class ObligationCount(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ObligationCount: _TypeAlias = ObligationCount  # noqa: Y015
+
+@_typing.final
+class ListClocksRequest(_message.Message):
+    """Asks for the table of all clocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """With the terms of this supplier's agreement; empty means the retailer's own terms alone."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """As agreed for then; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClocksRequest: _TypeAlias = ListClocksRequest  # noqa: Y015
+
+@_typing.final
+class ListClocksResponse(_message.Message):
+    """All clocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def clocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClockInForce]:
+        """In the order of an order's life."""
+
+    def __init__(
+        self,
+        *,
+        clocks: _abc.Iterable[Global___ClockInForce] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clocks", b"clocks", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListClocksResponse: _TypeAlias = ListClocksResponse  # noqa: Y015
+
+@_typing.final
+class ClockInForce(_message.Message):
+    """A clock, and how long it runs by the terms in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    ENDS_FIELD_NUMBER: _builtins.int
+    STOPS_FIELD_NUMBER: _builtins.int
+    USUAL_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    clock: Global___ObligationClock.ValueType
+    """Which one."""
+    owner: _common_pb2.Party.ValueType
+    """Who is obliged; unspecified where that is whoever was asked."""
+    what: _builtins.str
+    """What has to happen, in words."""
+    starts: _builtins.str
+    """What starts it."""
+    ends: _builtins.str
+    """What ends it beside that it happens."""
+    stops: _builtins.str
+    """What makes it stand still, or "never"."""
+    usual: _builtins.str
+    """How long it runs unless agreed otherwise, in words."""
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClockTerm]:
+        """How long it runs by each term that sets it; none of a clock that runs until a promise."""
+
+    def __init__(
+        self,
+        *,
+        clock: Global___ObligationClock.ValueType = ...,
+        owner: _common_pb2.Party.ValueType = ...,
+        what: _builtins.str = ...,
+        starts: _builtins.str = ...,
+        ends: _builtins.str = ...,
+        stops: _builtins.str = ...,
+        usual: _builtins.str = ...,
+        terms: _abc.Iterable[Global___ClockTerm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "ends", b"ends", "owner", b"owner", "starts", b"starts", "stops", b"stops", "terms", b"terms", "usual", b"usual", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockInForce: _TypeAlias = ClockInForce  # noqa: Y015
+
+@_typing.final
+class ClockTerm(_message.Message):
+    """A term that sets how long a clock runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    WORKING_TIME_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Where it is set: "policy.send_within" in the retailer's policy, "agreement.dispatch_within" in the agreement with a
+    supplier, "policy.claim_terms.loss_filing_days" in the claim terms.
+    """
+    hours: _builtins.int
+    """Hours that run through."""
+    days: _builtins.int
+    """Days that run through."""
+    time_zone: _builtins.str
+    """The time zone of that calendar, an IANA name, where it is working time."""
+    carrier: _builtins.str
+    """The carrier that it is for; empty where it is for all that are not named."""
+    @_builtins.property
+    def working_time(self) -> _calendars_pb2.WorkingTime:
+        """Working time by the calendar of whose term it is."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        hours: _builtins.int = ...,
+        working_time: _calendars_pb2.WorkingTime | None = ...,
+        days: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "hours", b"hours", "length", b"length", "working_time", b"working_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "days", b"days", "hours", b"hours", "length", b"length", "name", b"name", "time_zone", b"time_zone", "working_time", b"working_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_length: _TypeAlias = _typing.Literal["hours", "working_time", "days"]  # noqa: Y015
+    _WhichOneofArgType_length: _TypeAlias = _typing.Literal["length", b"length"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_length) -> _WhichOneofReturnType_length | None: ...
+
+Global___ClockTerm: _TypeAlias = ClockTerm  # noqa: Y015

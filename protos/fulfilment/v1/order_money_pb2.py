@@ -27,7 +27,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/order_money.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\x06\x43harge\x12\x17\n\tcharge_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.fulfilment.v1.ChargeKind\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x13\n\x05title\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x06\"\xc3\x01\n\x07Payment\x12\x18\n\npayment_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.PaymentKind\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06method\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x05\x12\x10\n\x02of\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\"\x92\x01\n\nOrderMoney\x12\x13\n\x0btotal_minor\x18\x01 \x01(\x03\x12\x11\n\tdue_minor\x18\x02 \x01(\x03\x12\x15\n\rcame_in_minor\x18\x03 \x01(\x03\x12\x17\n\x0fwent_back_minor\x18\x04 \x01(\x03\x12\x12\n\nowed_minor\x18\x05 \x01(\x03\x12\x18\n\x10to_collect_minor\x18\x06 \x01(\x03\"\xe2\x01\n\x17RecordChargebackRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1b\n\rchargeback_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12$\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x05\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xd4\x01\n\nChargeKind\x12\x1b\n\x17\x43HARGE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HARGE_KIND_SHIPPING\x10\x01\x12\x18\n\x14\x43HARGE_KIND_HANDLING\x10\x02\x12\x19\n\x15\x43HARGE_KIND_GIFT_WRAP\x10\x03\x12\x13\n\x0f\x43HARGE_KIND_TAX\x10\x04\x12\x14\n\x10\x43HARGE_KIND_DUTY\x10\x05\x12\x18\n\x14\x43HARGE_KIND_DISCOUNT\x10\x06\x12\x15\n\x11\x43HARGE_KIND_OTHER\x10\x07*\xf1\x01\n\x0bPaymentKind\x12\x1c\n\x18PAYMENT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17PAYMENT_KIND_AUTHORISED\x10\x01\x12\x19\n\x15PAYMENT_KIND_CAPTURED\x10\x02\x12\x17\n\x13PAYMENT_KIND_VOIDED\x10\x03\x12\x17\n\x13PAYMENT_KIND_FAILED\x10\x04\x12\x19\n\x15PAYMENT_KIND_REFUNDED\x10\x05\x12\x1d\n\x19PAYMENT_KIND_CHARGED_BACK\x10\x06\x12 \n\x1cPAYMENT_KIND_REFUND_RETURNED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66ulfilment/v1/order_money.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\x06\x43harge\x12\x17\n\tcharge_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.fulfilment.v1.ChargeKind\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12\x13\n\x05title\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x06\"\xc3\x01\n\x07Payment\x12\x18\n\npayment_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.PaymentKind\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06method\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x05\x12\x10\n\x02of\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\"\xbe\x01\n\nOrderMoney\x12\x13\n\x0btotal_minor\x18\x01 \x01(\x03\x12\x11\n\tdue_minor\x18\x02 \x01(\x03\x12\x15\n\rcame_in_minor\x18\x03 \x01(\x03\x12\x17\n\x0fwent_back_minor\x18\x04 \x01(\x03\x12\x12\n\nowed_minor\x18\x05 \x01(\x03\x12\x18\n\x10to_collect_minor\x18\x06 \x01(\x03\x12*\n\x06pay_by\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x01\n\x17RecordChargebackRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1b\n\rchargeback_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12$\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x05\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xd4\x01\n\nChargeKind\x12\x1b\n\x17\x43HARGE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HARGE_KIND_SHIPPING\x10\x01\x12\x18\n\x14\x43HARGE_KIND_HANDLING\x10\x02\x12\x19\n\x15\x43HARGE_KIND_GIFT_WRAP\x10\x03\x12\x13\n\x0f\x43HARGE_KIND_TAX\x10\x04\x12\x14\n\x10\x43HARGE_KIND_DUTY\x10\x05\x12\x18\n\x14\x43HARGE_KIND_DISCOUNT\x10\x06\x12\x15\n\x11\x43HARGE_KIND_OTHER\x10\x07*\xf1\x01\n\x0bPaymentKind\x12\x1c\n\x18PAYMENT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17PAYMENT_KIND_AUTHORISED\x10\x01\x12\x19\n\x15PAYMENT_KIND_CAPTURED\x10\x02\x12\x17\n\x13PAYMENT_KIND_VOIDED\x10\x03\x12\x17\n\x13PAYMENT_KIND_FAILED\x10\x04\x12\x19\n\x15PAYMENT_KIND_REFUNDED\x10\x05\x12\x1d\n\x19PAYMENT_KIND_CHARGED_BACK\x10\x06\x12 \n\x1cPAYMENT_KIND_REFUND_RETURNED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,16 +50,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDCHARGEBACKREQUEST'].fields_by_name['chargeback_id']._serialized_options = b'\310\275\030\003'
   _globals['_RECORDCHARGEBACKREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_RECORDCHARGEBACKREQUEST'].fields_by_name['reason']._serialized_options = b'\310\275\030\005'
-  _globals['_CHARGEKIND']._serialized_start=836
-  _globals['_CHARGEKIND']._serialized_end=1048
-  _globals['_PAYMENTKIND']._serialized_start=1051
-  _globals['_PAYMENTKIND']._serialized_end=1292
+  _globals['_CHARGEKIND']._serialized_start=880
+  _globals['_CHARGEKIND']._serialized_end=1092
+  _globals['_PAYMENTKIND']._serialized_start=1095
+  _globals['_PAYMENTKIND']._serialized_end=1336
   _globals['_CHARGE']._serialized_start=140
   _globals['_CHARGE']._serialized_end=257
   _globals['_PAYMENT']._serialized_start=260
   _globals['_PAYMENT']._serialized_end=455
   _globals['_ORDERMONEY']._serialized_start=458
-  _globals['_ORDERMONEY']._serialized_end=604
-  _globals['_RECORDCHARGEBACKREQUEST']._serialized_start=607
-  _globals['_RECORDCHARGEBACKREQUEST']._serialized_end=833
+  _globals['_ORDERMONEY']._serialized_end=648
+  _globals['_RECORDCHARGEBACKREQUEST']._serialized_start=651
+  _globals['_RECORDCHARGEBACKREQUEST']._serialized_end=877
 # @@protoc_insertion_point(module_scope)

@@ -204,6 +204,7 @@ class OrderMoney(_message.Message):
     WENT_BACK_MINOR_FIELD_NUMBER: _builtins.int
     OWED_MINOR_FIELD_NUMBER: _builtins.int
     TO_COLLECT_MINOR_FIELD_NUMBER: _builtins.int
+    PAY_BY_FIELD_NUMBER: _builtins.int
     total_minor: _builtins.int
     """What lines and charges cost, cancelled units too."""
     due_minor: _builtins.int
@@ -218,6 +219,10 @@ class OrderMoney(_message.Message):
     """
     to_collect_minor: _builtins.int
     """What carriers still have to collect at the door, where that was agreed."""
+    @_builtins.property
+    def pay_by(self) -> _timestamp_pb2.Timestamp:
+        """By when the first of what is owed is to be paid back; absent where nothing is, and of debts older than their clock."""
+
     def __init__(
         self,
         *,
@@ -227,10 +232,11 @@ class OrderMoney(_message.Message):
         went_back_minor: _builtins.int = ...,
         owed_minor: _builtins.int = ...,
         to_collect_minor: _builtins.int = ...,
+        pay_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pay_by", b"pay_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "owed_minor", b"owed_minor", "to_collect_minor", b"to_collect_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_in_minor", b"came_in_minor", "due_minor", b"due_minor", "owed_minor", b"owed_minor", "pay_by", b"pay_by", "to_collect_minor", b"to_collect_minor", "total_minor", b"total_minor", "went_back_minor", b"went_back_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

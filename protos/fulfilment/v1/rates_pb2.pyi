@@ -36,7 +36,7 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     """
     RATE_NAME_ACKNOWLEDGEMENT: _RateName.ValueType  # 2
     """Supplier orders acknowledged in time / supplier orders whose acknowledgement was due in the window.
-    90 days, as the agreement says.
+    90 days, as the agreement says; else report only.
     """
     RATE_NAME_VALID_TRACKING: _RateName.ValueType  # 3
     """Parcels that were scanned and whose number has no warning / parcels registered in the window.
@@ -70,7 +70,7 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     RATE_NAME_RESPONSE: _RateName.ValueType  # 10
     """Messages of which the first answer came in time / messages whose answer was due in the window; of all
     together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
-    as the agreement says.
+    as the agreement says; else report only.
     """
     RATE_NAME_ORDER_ERROR: _RateName.ValueType  # 11
     """Shipped supplier orders that were packed without something that was asked for, or of which an item was
@@ -102,7 +102,7 @@ others than the supplier cancelled, that it rejected, or whose clock stands stil
 """
 RATE_NAME_ACKNOWLEDGEMENT: RateName.ValueType  # 2
 """Supplier orders acknowledged in time / supplier orders whose acknowledgement was due in the window.
-90 days, as the agreement says.
+90 days, as the agreement says; else report only.
 """
 RATE_NAME_VALID_TRACKING: RateName.ValueType  # 3
 """Parcels that were scanned and whose number has no warning / parcels registered in the window.
@@ -136,7 +136,7 @@ RATE_NAME_SATISFACTION: RateName.ValueType  # 9
 RATE_NAME_RESPONSE: RateName.ValueType  # 10
 """Messages of which the first answer came in time / messages whose answer was due in the window; of all
 together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
-as the agreement says.
+as the agreement says; else report only.
 """
 RATE_NAME_ORDER_ERROR: RateName.ValueType  # 11
 """Shipped supplier orders that were packed without something that was asked for, or of which an item was

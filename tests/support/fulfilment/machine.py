@@ -36,8 +36,7 @@ class Machine(RuleBasedStateMachine):
         self._streams: dict[str, None] = {}
         self._read = 0
         """So much of the log, which only grows, is in them."""
-        self.scenario.agree(low_stock_units=3, stale_buffer_units=1)
-        self.scenario.approve("acme", replace(TERMS, feed_interval_hours=24))
+        self.scenario.approve("acme", replace(TERMS, feed_interval_hours=24, cancel_answer_within_hours=24))
         self.scenario.approve("bolt")
         for supplier_id, sku in TRACKED:
             self.scenario.feed(8, sku, supplier_id)

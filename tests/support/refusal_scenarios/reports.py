@@ -18,6 +18,7 @@ REPORTS: Scenarios = {
     "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
+    "ListClocks": {"UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"}, "BEYOND_THE_LOG": beyond},
     "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
     "CreateTenant": {
         "NOT_THE_OWNER": Elsewhere(
