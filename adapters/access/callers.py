@@ -29,9 +29,13 @@ class Caller(msgspec.Struct, frozen=True):
     expires_at: float = float("inf")
     """In seconds since 1970."""
 
+    def may(self, rpc: str) -> bool:
+        """Whether its role may call an RPC."""
+        return rpc in ROLES[self.role].rpcs
+
     def require(self, rpc: str) -> None:
         """Refuses an RPC that its role may not call."""
-        if rpc not in ROLES[self.role].rpcs:
+        if not self.may(rpc):
             raise NotAllowed(self.role, rpc)
 
     def may_use(self, tenant: str) -> bool:

@@ -74,9 +74,9 @@ _RESERVATIONS = _rpcs("Reserve ExtendReservation ReleaseReservation")
 _SENDING = _rpcs("SendSupplierOrder RerouteUnits RuleDelay")
 _SHIPPING = _rpcs("AcknowledgeSupplierOrder PackSupplierOrder ShipSupplierOrder AnswerCancelRequest CorrectTracking")
 """What a supplier does with its orders."""
-_TRACKING = _rpcs("RecordCheckpoints ProveDelivery HandOverParcel ConfirmLoss")
+_TRACKING = _rpcs("RegisterParcel RecordCheckpoints ProveDelivery HandOverParcel ConfirmLoss")
 """What a carrier tells of parcels."""
-_PARCELS = _rpcs("RegisterParcel DisputeDelivery VoidParcel") | _TRACKING
+_PARCELS = _rpcs("DisputeDelivery VoidParcel") | _TRACKING
 _STOCK = _rpcs("RecordFeed SetBuffer SetLowStockThreshold")
 _STOCK_UPS = _rpcs("AskStockUp AnswerStockUp WithdrawStockUp")
 _MESSAGES = _rpcs("RetryMessage CancelMessage RecordBounce")

@@ -40,7 +40,9 @@ class BatchCommands:
         answers = [next(decided) if isinstance(command, Command) else command for command in read]
         room, outcomes = _RESULT_BYTES, []
         for answer, made_id in zip(answers, made_ids, strict=True):
-            result = await self._commands.result(tenant, answer) if isinstance(answer, Receipt) and room > 0 else None
+            result = (
+                await self._commands.result(tenant, answer, call) if isinstance(answer, Receipt) and room > 0 else None
+            )
             room -= result.ByteSize() if result is not None else 0
             outcomes.append(_outcome(answer, made_id, result if room >= 0 else None))
         return pb.ExecuteBatchResponse(outcomes=outcomes)

@@ -111,7 +111,7 @@ class Commands:
         made_id, ahead = self.make_id(request), self._readers[type(request)].ahead
         read = await self.read_ahead(tenant, request, call) if ahead else partial(self.read, tenant, request, call)
         receipt = await tenant.ledger.execute(read)
-        return to_receipt(receipt, made_id, await self.result(tenant, receipt))
+        return to_receipt(receipt, made_id, await self.result(tenant, receipt, call))
 
     def make_id(self, request: Any) -> str:
         """Gives what the request makes an id, if it left that to the ledger: the same for the same request id."""
@@ -123,9 +123,10 @@ class Commands:
         setattr(request, field, made_id)
         return made_id
 
-    async def result(self, tenant: Tenant, receipt: Receipt) -> Message | None:
-        """What the command was about, as a message, if it asked for that."""
-        return await self._show(tenant, receipt.subject) if receipt.subject is not None else None
+    async def result(self, tenant: Tenant, receipt: Receipt, call: Call) -> Message | None:
+        """What the command was about, as a message, if it asked for that and its caller may read it."""
+        shown = await self._show(tenant, receipt.subject) if receipt.subject is not None else None
+        return shown if shown is not None and call.caller.may(f"Get{shown.DESCRIPTOR.name}") else None
 
     async def read_ahead(self, tenant: Tenant, request: Any, call: Call) -> Command:
         """As read, once all is asked and stored that the decision needs."""

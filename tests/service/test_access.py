@@ -1,4 +1,4 @@
-"""Who may do what, over a real socket: roles, tenants by grant, tokens, actors."""
+"""Who may do what, over a real socket: roles, tokens, actors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from typing import Any, NamedTuple
 import grpc
 import psycopg
 import pytest
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from adapters.access.roles import ROLES
 from fulfilment.client import AsyncClient, CallFailed
 from fulfilment.failures import failure
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2
 from tests.support import documented
 from tests.support.access import UNREADABLE, administer, answer_to, bearer, knows, reason_for, until
-from tests.support.service import Client, ServiceProcess, context, order, reason_of, refused, serving
+from tests.support.service import Client, ServiceProcess, context, order, reason_of, serving
 from tests.support.terminal import Console
 from tests.support.trading import Trade, fresh
 
@@ -30,7 +29,7 @@ RPCS = documented.rpcs()
 
 
 class Guarded(NamedTuple):
-    """A service with a client of each role, and one of each of two tenants."""
+    """A service with a client of each role, and one of another tenant."""
 
     service: ServiceProcess
     data: str
@@ -58,14 +57,12 @@ def guarded() -> Iterator[Guarded]:
         tokens: dict[str, str] = {}
         found = Guarded(service, f"{folder}/data", tokens, channel)
         with Client(service.address) as anybody:
-            for tenant in ("brook", "hill"):
-                anybody.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant=tenant))
+            anybody.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="hill"))
         for role in ROLES:
             supplier = ("--supplier", "acme") if role == "supplier" else ()
             name = role.replace("_", "-")
             tokens[role] = found.add(name, "--role", role, "--tenant", "default", *supplier)
-        for tenant in ("brook", "hill"):
-            tokens[tenant] = found.add(f"{tenant}-owner", "--role", "owner", "--tenant", tenant, "--personal")
+        tokens["hill"] = found.add("hill-owner", "--role", "owner", "--tenant", "hill", "--personal")
         until(lambda: not knows(service.address, ""), "the first client closes the service")
         until(lambda: knows(service.address, tokens["hill"]), "the last client is known")
         yield found
@@ -117,6 +114,16 @@ def test_a_command_that_a_batch_may_not_hold_is_not_recorded_and_spoils_no_other
         stored = [row[0] for row in connection.execute("SELECT request_id FROM tenant_default.ledger_commands")]
     assert any(request_id.endswith(allowed.context.request_id) for request_id in stored)
     assert not any(request_id.endswith(forbidden.context.request_id) for request_id in stored)
+
+
+def test_a_receipt_brings_only_what_the_role_may_read(guarded: Guarded):
+    for role, brings in (("carrier", False), ("operations", True)):
+        with guarded.client(role) as client:
+            trade = Trade(client)
+            asks = context()
+            asks.with_result = True
+            receipt = trade.send("RegisterParcel", carrier="dhl", tracking_number=fresh(), context=asks)
+            assert receipt.HasField("result") is brings
 
 
 # --- credentials ------------------------------------------------------------------------------------
@@ -194,11 +201,11 @@ def test_only_the_health_of_the_service_itself_is_open(guarded: Guarded):
             return failed.reason if failed.from_service else failed.code().name
         return "known"
 
-    brook = guarded.of("brook")
+    owner = guarded.of("owner")  # of another tenant
     until(lambda: check("projection.sla.hill", guarded.of("hill")) == "known", "the read models of hill are looked at")
     assert [check("clock"), check("projection.sla.hill"), check("nothing")] == ["CREDENTIALS"] * 3
-    assert check("clock", brook) == "known"
-    assert check("projection.sla.hill", brook) == check("projection.sla.nowhere", brook) == "NOT_FOUND"
+    assert check("clock", owner) == "known"
+    assert check("projection.sla.hill", owner) == check("projection.sla.nowhere", owner) == "NOT_FOUND"
     watched = healthy.Watch(health_pb2.HealthCheckRequest(service="clock"))
     with pytest.raises(grpc.RpcError) as refusal:
         next(watched)
@@ -213,79 +220,6 @@ def test_reflection_is_for_registered_clients(guarded: Guarded):
     with pytest.raises(grpc.RpcError) as refusal:
         list(stub.ServerReflectionInfo(iter([ask])))
     assert reason_of(refusal.value) == "CREDENTIALS"
-
-
-# --- tenants ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def neighbours(guarded: Guarded) -> None:
-    """Two tenants with an order of the same id each, of different goods, and hill with one more."""
-    for tenant, sku in (("brook", "tea"), ("hill", "salt")):
-        with guarded.client(tenant) as client:
-            client.place("1", sku=sku)
-    with guarded.client("hill") as client:
-        client.place("only-here")
-
-
-@pytest.mark.usefixtures("neighbours")
-def test_a_tenant_that_is_not_granted_is_as_unknown_as_one_that_nobody_made(guarded: Guarded):
-    trade = Trade(guarded.client("brook"))
-    for rpc in RPCS:
-        request = _about_order(trade, rpc)
-        told = {}
-        for tenant in ("hill", "nowhere"):
-            if rpc == "CreateTenant":
-                request = admin_pb2.CreateTenantRequest(tenant=tenant)
-            metadata = (("tenant", tenant), *guarded.of("brook"))
-            answered = answer_to(guarded.channel, rpc, request.SerializeToString(), metadata)
-            if rpc not in ("ListTenants", "FindCustomsTerritory"):  # they ask nothing of the tenant
-                assert isinstance(answered, CallFailed), rpc
-                assert answered.reason in ("UNKNOWN_TENANT", "MALFORMED"), rpc
-            told[tenant] = str(answered).replace(tenant, "TENANT")
-        assert told["hill"] == told["nowhere"], rpc
-    with psycopg.connect(guarded.service.dsn) as connection:
-        names = {row[0] for row in connection.execute("SELECT name FROM fulfilment.tenants")}
-    assert "nowhere" not in names
-
-
-def _about_order(trade: Trade, rpc: str) -> Message:
-    """A well-formed request, about an order that the other tenant has where it is about one."""
-    if rpc == "ExecuteBatch":
-        confirm = orders_pb2.ConfirmOrderRequest(order_id="shop/only-here")
-        return batch_pb2.ExecuteBatchRequest(commands=[batch_pb2.BatchCommand(confirm_order=confirm)])
-    request: Any = trade.request(rpc)
-    if "order_id" in request.DESCRIPTOR.fields_by_name:
-        request.order_id = "shop/only-here"
-    whole: Message = request
-    return whole
-
-
-@pytest.mark.usefixtures("neighbours")
-def test_each_tenant_sees_its_own_under_the_same_id_without_naming_itself(guarded: Guarded):
-    for tenant, sku in (("brook", "tea"), ("hill", "salt")):
-        with guarded.client(tenant) as client:
-            assert client.get("shop/1").lines[0].line.sku == sku
-            listed = client.admin.ListTenants(admin_pb2.ListTenantsRequest()).tenants
-            assert [each.tenant for each in listed] == [tenant]
-    unknown = {}
-    with guarded.client("brook") as client:
-        for number in ("only-here", "nowhere-at-all"):
-            error = refused(client.orders.GetOrder, orders_pb2.GetOrderRequest(order_id=f"shop/{number}"))
-            unknown[number] = str(failure(error)).replace(number, "NUMBER")
-    assert unknown["only-here"] == unknown["nowhere-at-all"]
-    assert "UNKNOWN_ORDER" in unknown["only-here"]
-
-
-def test_a_client_of_every_tenant_names_one_and_makes_new_ones(guarded: Guarded):
-    token = guarded.add("all-of-them", "--role", "owner", "--all-tenants")
-    until(lambda: knows(guarded.service.address, token), "the client is known")
-    with Client(guarded.service.address, token=token) as client:
-        client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="meadow"))
-        listed = client.admin.ListTenants(admin_pb2.ListTenantsRequest()).tenants
-        assert {"brook", "default", "hill", "meadow"} <= {each.tenant for each in listed}
-    with Client(guarded.service.address, "meadow", token=token) as client:
-        assert client.place("1").version > 0
 
 
 # --- actors -----------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from adapters import clock, outbox
@@ -14,6 +16,7 @@ from adapters.access.callers import EVERYBODY, OWN_NAMES, UNNAMED
 from adapters.access.clients import Clients, RegisteredClient, digest, is_name, make_token
 from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
+from adapters.console.session import Session
 from adapters.rpc.calls import Call
 from adapters.rpc.work.shows import rpc_of
 from ledger.refusals import BadCredentials, NotAllowed, UnknownTenant
@@ -85,6 +88,10 @@ def test_each_step_of_the_work_can_be_done_by_staff(step: Step):
     assert any(rpc in ROLES[role].rpcs for role in ("operations", "supplier_manager", "after_sales"))
 
 
+def test_what_a_receipt_can_bring_is_read_by_an_rpc_of_its_name():
+    assert {f"Get{each}" for each in ("Order", "Case", "Parcel", "Supplier", "Recovery", "Inquiry")} <= RPCS.keys()
+
+
 def test_a_command_in_a_batch_is_of_the_rpc_that_its_request_is_named_after():
     assert all(rpc.request.rpartition(".")[2] == f"{rpc.name}Request" for rpc in RPCS.values())
 
@@ -141,6 +148,31 @@ def test_only_the_first_client_closes_and_an_emptied_table_opens_nothing():
         Gate(held).who("")
 
 
+async def test_while_the_database_is_away_the_clients_that_were_read_last_hold(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    asked, enough = 0, asyncio.Event()
+
+    class Away:
+        def connection(self) -> Any:
+            nonlocal asked
+            asked += 1
+            if asked == 3:
+                enough.set()
+            raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr("adapters.access.clients.SECONDS", 0.001)
+    held = Clients(cast("Any", Away()))
+    held.take([registered()])
+    reading = asyncio.create_task(held.run())
+    await enough.wait()
+    reading.cancel()
+    assert Gate(held).who(f"Bearer {SHOP}").name == "shop"
+    assert [each.message for each in caplog.records] == [
+        "the clients cannot be read, so those read last hold: OperationalError"
+    ]
+
+
 # --- what a caller may do ---------------------------------------------------------------------------
 
 
@@ -186,6 +218,14 @@ def test_a_client_cannot_act_as_another_nor_as_the_service():
     assert {clock.ACTOR, outbox.ACTOR, UNNAMED} <= OWN_NAMES
     assert not any(map(is_name, OWN_NAMES))
     assert not any(map(is_name, ("", "Shop", "shop/mia", "shop_web", "1shop", "shöp", "shop\n", "s" * 41)))
+
+
+def test_the_console_says_who_it_is_as_it_will_be_recorded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("FULFILMENT_TOKEN", raising=False)
+    assert [Session().recorded_as, Session(actor="mia").recorded_as] == ["console", "mia"]
+    monkeypatch.setenv("FULFILMENT_TOKEN", SHOP)
+    assert [Session().recorded_as, Session(actor="mia").recorded_as] == ["shop", "shop/mia"]
+    assert SHOP.rpartition("_")[2] not in repr(Session().token) + repr(Session())
 
 
 # --- what an administrator types --------------------------------------------------------------------
