@@ -226,25 +226,46 @@ def show(session: Session, task_id: str, personal: bool) -> None:
 @work.command("finish-all")
 @filters
 @work_handling.OUTCOME
+@click.option("--even-if-standing", is_flag=True, help="Also what would end by itself once its reason is gone.")
 @click.option("--dry-run", is_flag=True, help="List them, and finish none.")
 @click.pass_obj
-def finish_all(session: Session, /, outcome: str, dry_run: bool, **which: Any) -> int:
+def finish_all(session: Session, /, outcome: str, even_if_standing: bool, dry_run: bool, **which: Any) -> int:
     """Finish all work of a kind, about an order, for a team: at least one option says which.
 
-    A second run finishes what has come up meanwhile.
+    What ends by itself is left, and named with the command that does it: finished, it would be out of the queue and
+    still to be done. A second run finishes what has come up meanwhile.
     """
     if not any(which.values()):
         raise click.UsageError("say which work: all of it is seldom meant")
-    found = rows_of(session, session.client.work.ListWork, wanted(session, **which), "work")
+    found = list(rows_of(session, session.client.work.ListWork, wanted(session, **which), "work"))
+    left = [] if even_if_standing else [each for each in found if work_handling.stands(each)]
+    ending = [each for each in found if each not in left]
     if not dry_run:
-        return work_handling.finish_many(session, [each.task_id for each in found], outcome)
-    listed = list(found)
+        code = work_handling.finish_many(session, [each.task_id for each in ending], outcome, left)
+    else:
+        code = 0
+        _show_ending(session, ending)
+    if left and not session.json:
+        _show_left(session, left)
+    return 1 if left else code
+
+
+def _show_ending(session: Session, ending: list[work_pb2.Work]) -> None:
     if session.json:
-        session.out.json([words.as_json(each) for each in listed])
-        return 0
-    session.out.table(["kind", "about", "why", "task"], [_row(each) for each in listed])
-    session.out.say(f"{len(listed):,} would be finished.")
-    return 0
+        session.out.json([words.as_json(each) for each in ending])
+        return
+    session.out.table(["kind", "about", "why", "task"], [_row(each) for each in ending], "Nothing to finish.")
+    session.out.say(f"{len(ending):,} would be finished.")
+
+
+def _show_left(session: Session, left: list[work_pb2.Work]) -> None:
+    session.out.say(f"{len(left):,} left, because what they are about still stands:")
+    for each in left[:_FIRST]:
+        session.out.say(f"{word(work_pb2.WorkKind, each.kind)} {_about(each)}: {_why(each)}", indent=2)
+        session.out.command(command_of(session, each.next))
+    if len(left) > _FIRST:
+        session.out.say(f"... and {len(left) - _FIRST:,} more, as work list shows them.", indent=2)
+    session.out.say("Do them, or say --even-if-standing to finish them all the same.")
 
 
 def _row(each: work_pb2.Work) -> list[str]:

@@ -12,6 +12,7 @@ from adapters.console import words
 from adapters.console.client import Command, RequestRefused
 from adapters.console.importing import Bar, batches
 from adapters.console.listings import head, rows_of
+from adapters.console.next_steps import command_of
 from adapters.console.session import Session, Words, option_at, option_request_id
 from fulfilment.v1 import batch_pb2, work_pb2
 
@@ -163,18 +164,33 @@ def comment(session: Session, task_id: str, text: str, at: Any, request_id: str 
 @option_request_id()
 @click.pass_obj
 def finish(session: Session, task_ids: tuple[str, ...], outcome: str, request_id: str | None) -> int:
-    """Finish a piece of work, or several by their whole ids."""
+    """Finish a piece of work, or several by their whole ids.
+
+    It is out of the queue then. What it is about is not done by that: where it still stands, its command is named.
+    """
     if len(task_ids) > 1:
         return finish_many(session, task_ids, outcome)
     request = work_pb2.FinishWorkRequest(task_id=task_ids[0], outcome=outcome)
-    _record(
-        session, session.client.work.FinishWork, request, request_id, lambda task: f"{task} is finished: {outcome}."
-    )
+
+    def said(task_id: str) -> str:
+        found = read(session, task_id, personal=False).work
+        still = f"\nIt still stands: {command_of(session, found.next)}" if stands(found) else ""
+        return f"{task_id} is finished: {outcome}.{still}"
+
+    _record(session, session.client.work.FinishWork, request, request_id, said)
     return 0
 
 
-def finish_many(session: Session, task_ids: Sequence[str], outcome: str) -> int:
-    """Finish them in batches and say of each what came of it; the exit code is 1 if any was not finished."""
+def stands(each: work_pb2.Work) -> bool:
+    """Whether there is a command that ends it, so that it needs not be finished."""
+    return each.next.rpc not in ("", "WorkService.FinishWork")
+
+
+def finish_many(session: Session, task_ids: Sequence[str], outcome: str, left: Sequence[work_pb2.Work] = ()) -> int:
+    """Finish them in batches and say of each what came of it; the exit code is 1 if any was not finished.
+
+    ``left`` is what was not to be finished, for programs to read.
+    """
     answers: list[tuple[str, batch_pb2.BatchOutcome]] = []
     with Bar(session) as bar:
         bar.begin("tasks", len(task_ids))
@@ -185,7 +201,8 @@ def finish_many(session: Session, task_ids: Sequence[str], outcome: str) -> int:
             bar.advance(len(commands))
     refused = [(task_id, answer.refusal) for task_id, answer in answers if answer.HasField("refusal")]
     if session.json:
-        session.out.json([{"task_id": task_id, **words.as_json(answer)} for task_id, answer in answers])
+        standing = [{"task_id": each.task_id, "still_stands": command_of(session, each.next)} for each in left]
+        session.out.json([*({"task_id": task_id, **words.as_json(answer)} for task_id, answer in answers), *standing])
         return 1 if refused else 0
     session.out.say(f"{len(answers) - len(refused):,} finished: {outcome}. {len(refused):,} not.")
     for task_id, refusal in refused:

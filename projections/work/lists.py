@@ -87,9 +87,13 @@ class WorkFilter(NamedTuple):
 
 _ALL = WorkFilter()
 
+_STRONGEST = """(i.unless = '[]' OR NOT EXISTS (
+    SELECT FROM {work_items} AS s WHERE s.kind = i.kind
+        AND s.subject = ANY(ARRAY(SELECT json_array_elements_text(i.unless::json)))
+))"""
 _MATCHING = """
     FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
-    WHERE {condition} i.due < %(until)s AND i.shown_from <= %(now)s
+    WHERE {condition} i.due < %(until)s AND i.shown_from <= %(now)s AND {strongest}
         AND (t.state IS NULL OR t.state <> 'finished')
         AND (NOT %(unclaimed)s OR t.state IS NULL OR t.state = 'free')
         AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)
@@ -99,7 +103,7 @@ _MATCHING = """
             OR (i.further_order_ids <> '[]' AND i.further_order_ids::jsonb ? %(order_id)s))
         AND (%(supplier_id)s = '' OR i.supplier_id = %(supplier_id)s)
         AND (cardinality(%(kinds)s::text[]) = 0 OR i.kind = ANY(%(kinds)s::text[]))
-"""
+""".replace("{strongest}", _STRONGEST)
 _WORK = """
     SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.next, i.order_id, i.supplier_order_id,
         i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by,
@@ -115,8 +119,8 @@ _ONE = (
     _WORK
     + """
     FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
-    WHERE i.task_id = %(task_id)s LIMIT 1
-"""
+    WHERE i.task_id = %(task_id)s AND {strongest} LIMIT 1
+""".replace("{strongest}", _STRONGEST)
 )
 _COUNT = (
     """

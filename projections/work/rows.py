@@ -48,6 +48,8 @@ class Item(NamedTuple):
     carrier: str = ""
     number: str = ""
     sku: str = ""
+    unless: tuple[str, ...] = ()
+    """Subjects of the same kind that are stronger: while one of them stands, this one is not shown."""
     shown_from: datetime = FIRST
     """It is in the queue from then on: before, somebody else has time to act."""
     further_order_ids: tuple[str, ...] = ()

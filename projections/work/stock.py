@@ -13,6 +13,8 @@ from projections.machine.tables import AddedRows, Rows, Written
 from projections.work.kinds import FINISH, Next, Step, WorkKind
 from projections.work.rows import ITEMS, Item, Owner, item
 
+_STRONGER = {Alert.LOW: (Alert.RUNNING_OUT, Alert.SOLD_OUT), Alert.RUNNING_OUT: (Alert.SOLD_OUT,)}
+"""Levels that say the same and more, of which one raises work alone."""
 _LEVELS = {
     Alert.OVERSOLD: Owner.OPERATIONS,
     Alert.LOW: Owner.SUPPLIER_MANAGER,
@@ -84,6 +86,7 @@ def _alert(position: int, fact: Fact) -> Item | None:
         task_id=f"{WorkKind.STOCK}-{alert}-{position}",
         supplier_id=fact.supplier_id,
         sku=fact.sku,
+        unless=tuple(_level(fact, each) for each in _STRONGER.get(alert, ())),
     )
 
 

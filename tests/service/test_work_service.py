@@ -299,12 +299,27 @@ def test_many_pieces_of_work_are_finished_at_once_by_what_they_are(client: Clien
         client.work.AssignWork(assign)
     ff = Console(service.address)
     which = ("work", "finish-all", "--team", "bulk", "--kind", "hold")
-    dry = ff(*which, "--dry-run").out.splitlines()
+    left = ff(*which, "--outcome", "all well")
+    assert (left.code, left.out.splitlines()[0]) == (1, "0 finished: all well. 0 not.")
+    assert "5 left, because what they are about still stands:\n  hold shop/bulk-" in left.out
+    assert "order release shop/bulk-0 fraud_review --owner risk" in left.out
+    assert len(ff(*which, "--json").json) == 5
+    assert len(listed(client, team="bulk")) == 5
+    whole = (*which, "--even-if-standing")
+    dry = ff(*whole, "--dry-run").out.splitlines()
     assert (len(dry), dry[-1]) == (7, "5 would be finished.")
-    assert len(ff(*which, "--dry-run", "--json").json) == 5
-    assert ff(*which, "--outcome", "all well").out == "5 finished: all well. 0 not.\n"
+    assert len(ff(*whole, "--dry-run", "--json").json) == 5
+    assert ff(*whole, "--outcome", "all well").out == "5 finished: all well. 0 not.\n"
     assert ff(*which).out == "0 finished: done. 0 not.\n"
     assert "say which work" in ff("work", "finish-all").err
+
+
+def test_what_is_finished_and_still_stands_is_named_with_what_ends_it(client: Client, service: Service):
+    task_id = hold(client, "standing")
+    said = Console(service.address)("work", "finish", task_id).out.splitlines()
+    assert said[0] == f"{task_id} is finished: done."
+    assert said[1].startswith("It still stands: fulfilment ")
+    assert "order release shop/standing fraud_review" in said[1]
 
 
 def test_the_beginning_of_a_task_is_enough_at_the_terminal_where_it_says_which(client: Client, service: Service):
