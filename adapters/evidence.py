@@ -14,6 +14,8 @@ from psycopg.sql import SQL, Identifier
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer, Unreadable
 from ledger.facts import Sealed
+from ledger.nouns import orders
+from ledger.nouns.cases import Case
 
 _IS_KEPT = """
     SELECT 1 FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)
@@ -40,6 +42,11 @@ class Kept(NamedTuple):
     @property
     def bound_to(self) -> str:
         return f"evidence {self.sha256} of {self.subject}"
+
+
+def subject_of(case: Case) -> str:
+    """Under whose keys evidence of the case is: those of its order; a case of before names a person."""
+    return case.opened.subject or orders.anchor(case.order_id)
 
 
 def hash_of(data: bytes) -> str:

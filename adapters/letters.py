@@ -11,10 +11,11 @@ from typing import Any
 from jinja2 import UndefinedError
 from msgspec.structs import replace
 
-from adapters import customer_invoices
+from adapters import customer_invoices, evidence
 from adapters.drawing import drawn
+from adapters.mail_addresses import addresses_in
 from adapters.messages import library, previews
-from adapters.messages.case_values import newest_label
+from adapters.messages.case_values import LABELLED, file_name, newest_label
 from adapters.messages.envelope import Envelope, Erased
 from adapters.messages.layout import lay_out
 from adapters.messages.library import TemplateSource
@@ -28,6 +29,7 @@ from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed
 from ledger.nouns import cases, inquiries, messages, orders, policies, suppliers
+from ledger.nouns.cases import Case
 from ledger.nouns.messages import About, Audience, Message, MessageAsked, MessageKind
 from ledger.nouns.orders import Order
 from ledger.nouns.policies import Policies, Policy, policy_at
@@ -70,8 +72,14 @@ class Letters:
         known = await self._known(log, *await self._with_order(log, view, asked))
         letter = _written(asked, source or library.source_of(view, asked), values_of(known), known.brand)
         name, email, phone = await self._reader(log, known)
-        files = await self._attachments(log, asked, known.order)
+        files = await self._attachments(log, known)
         return letter._replace(name=name, email=email, phone=phone, attachments=files)
+
+    async def has_address(self, log: Log, view: View, asked: MessageAsked) -> bool:
+        """Whether a mail can be sent to what is known of its reader now; raises Erased."""
+        _, email, _ = await self._reader(log, await self._known(log, *await self._with_order(log, view, asked)))
+        found = addresses_in(email)
+        return len(found) == 1 if asked.audience is Audience.CUSTOMER else bool(found)
 
     async def preview(self, log: Log, wish: PreviewWish, order_id: str) -> tuple[MessageAsked, Envelope, int]:
         """A message that is not sent, about an order or about samples, and the position that it is as of.
@@ -164,11 +172,26 @@ class Letters:
     def _id(self, *named: str) -> str:
         return b32encode(self._sealer.fingerprint("\0".join(named).encode())[:15]).decode().lower()
 
-    async def _attachments(self, log: Log, asked: MessageAsked, order: Order | None) -> tuple[tuple[str, bytes], ...]:
+    async def _attachments(self, log: Log, known: Known) -> tuple[tuple[str, bytes], ...]:
+        if known.asked.kind is MessageKind.DISPATCHED and known.order is not None:
+            return await self._invoices(log, known.asked, known.order)
+        if known.asked.kind is MessageKind.CASE_STEP and known.asked.about.because == LABELLED:
+            return await self._label(log, known.case)
+        return ()
+
+    async def _label(self, log: Log, case: Case | None) -> tuple[tuple[str, bytes], ...]:
+        """What the customer sticks on the parcel that comes back, with the message that has it."""
+        label = newest_label(case)
+        if case is None or label is None or label.file is None:
+            return ()
+        data = await evidence.read(log, self._sealer, evidence.Kept(label.file.sha256, evidence.subject_of(case)))
+        if data is None:
+            raise Erased
+        return ((file_name(label), data),)
+
+    async def _invoices(self, log: Log, asked: MessageAsked, order: Order) -> tuple[tuple[str, bytes], ...]:
         """The invoice that was drawn up when the parcel left, with the message that says so."""
         parcel = (asked.about.carrier, asked.about.number, asked.about.epoch)
-        if asked.kind is not MessageKind.DISPATCHED or order is None or not order.invoicing.invoices:
-            return ()
         files = []
         for invoice in order.invoicing.invoices.values():
             if invoice.issued.parcel == parcel and invoice.credited is None:

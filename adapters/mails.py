@@ -53,8 +53,9 @@ class Mails(NamedTuple):
         mail.set_content(letter.text)
         if letter.html:
             mail.add_alternative(letter.html, subtype="html")
-        for name, pdf in letter.attachments:
-            mail.add_attachment(pdf, maintype="application", subtype="pdf", filename=name)
+        for name, data in letter.attachments:
+            maintype, subtype = ("image", "png") if name.endswith(".png") else ("application", "pdf")
+            mail.add_attachment(data, maintype=maintype, subtype=subtype, filename=name)
         mail["Content-Language"] = letter.language  # last, because new parts take such headers with them
         return mail
 

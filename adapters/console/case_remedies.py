@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.case_page import read_case, record
 from adapters.console.session import Session, Words, option_at, option_request_id
 from fulfilment.v1 import cases_pb2, returns_pb2
@@ -28,6 +29,7 @@ def option_lines(help_text: str, required: bool = False) -> Callable[[F], F]:
     "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Where they go; who sent them unless said."
 )
 @click.option("--freight", metavar="AMOUNT", help="What the way back costs, such as 5.90.")
+@click.option("--file", type=Path, metavar="FILE", help="The label as PDF or PNG, 1 MiB at most; its mail has it.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -38,6 +40,7 @@ def label(
     lines: tuple[str, ...],
     supplier_id: str,
     freight: str | None,
+    file: Path | None,
     at: Timestamp | None,
     request_id: str | None,
 ) -> None:
@@ -51,6 +54,7 @@ def label(
         supplier_id=supplier_id,
         freight_minor=minor,
         at=at,
+        file=files.read(file) if file is not None else b"",
     )
     record(session, session.client.cases.RecordReturnLabel, request)
 

@@ -23,7 +23,7 @@ def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str], zone: 
     for heading, rows in (
         (["evidence", "type", ">bytes", "from", "handed in"], _evidence_rows(found)),
         (["reship", "units", "arrived", "failed", "ended"], _reship_rows(found)),
-        (["label", "units", "to", "freight paid by", ">freight", "parcel", "sent back"], _label_rows(found)),
+        (["label", "units", "to", "freight paid by", ">freight", "parcel", "sent back", "file"], _label_rows(found)),
         (["refund", "for", ">amount", ">freight kept", "granted", "paid", "reference"], _refund_rows(found)),
     ):
         if rows:
@@ -124,6 +124,7 @@ def _label_rows(found: cases_pb2.Case) -> list[list[object]]:
             money(each.freight_minor, found.currency) if each.freight_minor else "",
             f"{each.carrier} {each.tracking_number}".strip(),
             minute(each, "shipped_at"),
+            each.file_sha256[:_SHOWN_DIGITS],
         ]
         for each in found.labels
     ]

@@ -41,8 +41,9 @@ def case() -> None:
 
 
 def _hashes(session: Session, case_id: str, begins: Sequence[str]) -> list[str]:
-    """Whole hashes of evidence that is named by how its hash begins."""
-    known = [each.sha256 for each in read_case(session, case_id).evidence]
+    """Whole hashes of evidence, or of labels, that are named by how their hash begins."""
+    found_case = read_case(session, case_id)
+    known = [*(each.sha256 for each in found_case.evidence), *(each.file_sha256 for each in found_case.labels)]
     found = []
     for start in begins:
         fits = [each for each in known if each.startswith(start.lower())]
@@ -146,7 +147,7 @@ def add(
 @click.argument("file", type=Path)
 @click.pass_obj
 def save(session: Session, case_id: str, sha256: str, file: Path) -> None:
-    """Write evidence, named by how its hash begins, to a file."""
+    """Write evidence or a label, named by how its hash begins, to a file."""
     (whole,) = _hashes(session, case_id, [sha256])
     request = cases_pb2.GetEvidenceRequest(case_id=case_id, sha256=whole)
     pieces = session.client.pieces(session.client.cases.GetEvidence, request)

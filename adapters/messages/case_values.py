@@ -25,6 +25,7 @@ def case_values(
         "exchange_sku": case.chosen.exchange.sku if case and case.chosen and case.chosen.exchange else "",
         "wanted": _wanted(case.wanted if case else (), language),
         "label": label.label_id if label else "",
+        "label_file": file_name(label) if label and label.file else "",
         "return_to": return_address if label else "",
         "freight_payer": label.freight_payer.value if label else "",
         "freight": _money(label.freight_minor, order) if label and label.freight_minor else "",
@@ -35,6 +36,16 @@ def case_values(
 def newest_label(case: Case | None) -> Label | None:
     """What the customer sends its goods back with."""
     return next(reversed(case.labels.values()), None) if case is not None else None
+
+
+def file_name(label: Label) -> str:
+    """What the file of a label is called where it is attached."""
+    ending = "png" if label.file is not None and label.file.content_type == "image/png" else "pdf"
+    return f"return-label-{label.label_id}.{ending}"
+
+
+LABELLED = "return_labelled"
+"""The step of a case that the customer gets its label with."""
 
 
 def _wanted(words: Sequence[str], language: str) -> list[Row]:

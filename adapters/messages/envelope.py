@@ -30,7 +30,7 @@ class Envelope(NamedTuple):
     subject: str
     text: str
     attachments: tuple[tuple[str, bytes], ...] = ()
-    """PDF files by name."""
+    """Files by name, which ends in .pdf or .png as they are."""
     html: str = ""
     """The same as ``text``, as a page whose styles stand in its elements."""
     brand: Brand = Brand()

@@ -123,6 +123,7 @@ _EVERYTHING: Mapping[str, str | int | list[Row]] = {
     "exchange_sku": "MUG-BLUE",
     "wanted": [{"what": "photo of label"}, {"what": "photo of damage"}],
     "label": "label-1",
+    "label_file": "return-label-label-1.pdf",
     "return_to": "Acme Ltd\n8 Harbour Road\n518000 Shenzhen\nCN",
     "freight_payer": "customer",
     "freight": "4.90 EUR",

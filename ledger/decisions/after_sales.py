@@ -491,7 +491,7 @@ def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Ch
     senders = [case.opened.suppliers.get(line_no, "") for line_no in by_line]
     supplier_id = labelled.supplier_id or (senders[0] if senders else "")
     whole = replace(labelled, by_line=by_line, freight_payer=payer, supplier_id=supplier_id)
-    if docket.add(cases.label(case, whole)):
+    if docket.add(cases.label(case, whole)) and present is None:
         expected = after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
         docket.add_to_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
     return docket.close()

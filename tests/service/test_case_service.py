@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES
+from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, returns_pb2
-from tests.support.case_client import PNG, Work
+from tests.support.case_client import PDF, PNG, Work
 from tests.support.contract import request_classes
 from tests.support.service import Client, Service, context, fields_of, reason_of, refused
 
@@ -178,6 +178,27 @@ def test_evidence_of_an_unknown_case_is_refused_and_nothing_is_kept(client: Clie
     assert reason_of(refused(client.cases.AddEvidence, request)) == "UNKNOWN_CASE"
 
 
+def test_the_file_of_a_label_is_kept_sealed_and_read_as_evidence_is(client: Client) -> None:
+    work = Work(client, "label")
+    work.opens()
+    work.rules(cases_pb2.REMEDY_RETURN)
+    wrong = work.request("RecordReturnLabel", label_id="l-1", file=b"GIF89a")
+    assert fields_of(refused(client.cases.RecordReturnLabel, wrong)) == ["file"]
+    large = work.request("RecordReturnLabel", label_id="l-1", file=PDF.ljust(MOST_LABEL_BYTES + 1))
+    assert fields_of(refused(client.cases.RecordReturnLabel, large)) == ["file"]
+    work.send("RecordReturnLabel", label_id="l-1")
+    assert work.case().labels[0].file_sha256 == ""
+    for _ in range(2):
+        work.send("RecordReturnLabel", label_id="l-1", file=PDF)
+    (label,), (line,) = work.case().labels, work.case().lines
+    assert (label.file_sha256, line.labelled) == (sha256(PDF).hexdigest(), 2)
+    request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=label.file_sha256)
+    (piece,) = client.cases.GetEvidence(request)
+    assert (piece.data, piece.evidence.type) == (PDF, cases_pb2.EVIDENCE_TYPE_PDF)
+    facts = client.audit.GetHistory(audit_pb2.GetHistoryRequest(case_id=work.case_id)).facts
+    assert [fact.name for fact in facts].count("case.return_labelled") == 2
+
+
 def test_a_fact_never_names_bytes_that_are_not_there(client: Client) -> None:
     """The case and its evidence in one batch: the bytes come before the case is known."""
     work = Work(client, "batch")
@@ -191,12 +212,13 @@ def test_a_fact_never_names_bytes_that_are_not_there(client: Client) -> None:
             )
         ),
         batch_pb2.BatchCommand(add_evidence=work.request("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)),
+        batch_pb2.BatchCommand(record_return_label=work.request("RecordReturnLabel", file=PDF)),
     ]
     request = batch_pb2.ExecuteBatchRequest(commands=commands)
-    opened, kept = client.batch.ExecuteBatch(request).outcomes
+    opened, kept, labelled = client.batch.ExecuteBatch(request).outcomes
     assert opened.WhichOneof("outcome") == "receipt"
-    assert kept.refusal.reason == "EVIDENCE_NOT_KEPT"
-    _, kept = client.batch.ExecuteBatch(request).outcomes
+    assert (kept.refusal.reason, labelled.refusal.reason) == ("EVIDENCE_NOT_KEPT", "EVIDENCE_NOT_KEPT")
+    _, kept, _ = client.batch.ExecuteBatch(request).outcomes
     assert kept.WhichOneof("outcome") == "receipt", "the same request again finds the case"
     assert evidence_of(client, work) == PNG
 

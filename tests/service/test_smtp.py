@@ -14,17 +14,21 @@ from typing import Any
 
 import pytest
 
-from adapters import smtp
+from adapters import evidence, smtp
 from adapters.mails import Mails, NotTaken
 from adapters.messages.envelope import Envelope
 from adapters.smtp import Security, SmtpSender, SmtpServer
 from fulfilment.v1 import supplier_orders_pb2
+from ledger.nouns import cases
+from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import Audience
 from ledger.terms.brands import Brand
+from ledger.terms.parties import Party
 from projections.outbox import MessageState
+from tests.support.casework import CASE, PHOTO, Desk
 from tests.support.mail_server import LOGIN, Authority, Mailbox, a_mail_server
 from tests.support.office import an_office
-from tests.support.scenario import NOON, confirmed
+from tests.support.scenario import NOON, confirmed, delivered
 from tests.support.service import HOUSE, Client, context, serving
 from tests.support.stalls import EmptyTenant
 from tests.support.terminal import Terminal
@@ -279,6 +283,38 @@ async def test_a_mail_that_the_server_refuses_for_good_is_given_up_with_its_answ
         (message,) = await office.messages()
         assert (message.state, message.error) == (MessageState.GIVEN_UP, "smtp_550")
         assert message.answer == "550 5.1.1 <…> user unknown"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "begin"), [("application/pdf", b"%PDF-1.4\n"), ("image/png", b"\x89PNG\r\n\x1a\n")]
+)
+async def test_a_return_label_arrives_with_its_mail_byte_for_byte(
+    tenant: EmptyTenant, mailbox: Mailbox, authority: Authority, content_type: str, begin: bytes
+):
+    data = begin + b"\n.\r\n..\n" + bytes(range(256)) * 300
+    file = cases.LabelFile(evidence.hash_of(data), content_type, len(data))
+    name = f"return-label-label-1.{content_type[-3:]}"
+    async with an_office(tenant, sender_to(mailbox, authority)) as office:
+        desk = Desk(delivered(**office.customer()))
+        desk.opens()
+        await evidence.keep(
+            office.tenant.log, office.sealer, evidence.Kept(file.sha256, evidence.subject_of(desk.case())), data
+        )
+        desk.files()
+        desk.reviews()
+        desk.rules(Party.SUPPLIER, PHOTO)
+        desk.approves(Remedy.RETURN)
+        desk.scenario.later(minutes=1)
+        desk.label_as(cases.ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, desk.scenario.now, file=file))
+        office.use(desk.scenario)
+        await office.tick()
+    (mail,) = [mail for mail in mailbox.mails if "label" in str(mail.content["Subject"])]
+    (attached,) = mail.content.iter_attachments()
+    assert (attached.get_filename(), attached.get_content_type()) == (name, content_type)
+    assert attached.get_payload(decode=True) == data
+    plain = mail.content.get_body(("plain",))
+    assert plain is not None
+    assert f"label-1, attached as {name}" in plain.get_content()
 
 
 _DIES = """

@@ -10,6 +10,8 @@ from fulfilment.v1 import cases_pb2, common_pb2, parcels_pb2, supplier_orders_pb
 from tests.support.contract import request_classes
 from tests.support.service import Client, context, stamp
 
+PDF = b"%PDF-1.4\n\x00\xff\r\n.\n" + bytes(range(256))
+"""A label with every byte that there is, and with a line of one dot, which ends a mail."""
 PNG = b"\x89PNG\r\n\x1a\n" + b"a photo of a broken cup"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from adapters.rpc import shapes
-from adapters.rpc.cases.evidence import add_evidence
+from adapters.rpc.cases.evidence import Storing, add_evidence, label_file
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_note
@@ -13,7 +13,7 @@ from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optiona
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2, returns_pb2
 from ledger.decisions import after_sales, intake
-from ledger.facts import LineNo, Units
+from ledger.facts import Change, LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
 from ledger.nouns.cases import Denial, Inspection, Reason, Remedy
 from ledger.nouns.orders.after_sales import Amounts, ChargeAmounts
@@ -146,8 +146,17 @@ def record_return_label(request: returns_pb2.RecordReturnLabelRequest, edge: Edg
         at,
         optional(plain_id, request.supplier_id, "supplier_id"),
         shapes.minor(request.freight_minor, "freight_minor"),
+        label_file(request.file),
     )
-    return _of_case(case_id, lambda view: after_sales.label_return(view, labelled, edge.now), policies.stream())
+    stored = Storing(case_id, labelled.file.sha256, request.file, edge) if labelled.file is not None else None
+
+    def decide(view: View) -> Sequence[Change]:
+        if stored is not None:
+            stored.require(view)
+        return after_sales.label_return(view, labelled, edge.now)
+
+    before = stored.keep if stored is not None else None
+    return Ask(decide, (cases.stream(case_id), policies.stream()), before=before)
 
 
 def record_return_shipped(request: returns_pb2.RecordReturnShippedRequest, edge: Edge) -> Ask:
@@ -276,7 +285,7 @@ READERS: Readers = {
     pb.RuleLiabilityRequest: Reader(rule_liability),
     pb.ApproveRemedyRequest: Reader(approve_remedy),
     pb.DenyCaseRequest: Reader(deny_case),
-    returns_pb2.RecordReturnLabelRequest: Reader(record_return_label, makes="label_id"),
+    returns_pb2.RecordReturnLabelRequest: Reader(record_return_label, before=True, makes="label_id"),
     returns_pb2.RecordReturnShippedRequest: Reader(record_return_shipped),
     returns_pb2.RecordReturnReceivedRequest: Reader(record_return_received),
     returns_pb2.RecordInspectionRequest: Reader(record_inspection),

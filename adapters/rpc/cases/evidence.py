@@ -15,13 +15,15 @@ from fulfilment.v1 import common_pb2
 from ledger.decisions import after_sales
 from ledger.engine.log import Log
 from ledger.facts import Change
-from ledger.nouns import cases, orders
-from ledger.nouns.cases import Case
+from ledger.nouns import cases
+from ledger.nouns.cases import LabelFile
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
 from ledger.view import View
 
 MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
+MOST_LABEL_BYTES = 1024 * 1024
+"""It goes by mail, and a page in print is much smaller."""
 CONTENT_TYPES: dict[int, str] = {
     pb.EVIDENCE_TYPE_JPEG: "image/jpeg",
     pb.EVIDENCE_TYPE_PNG: "image/png",
@@ -38,13 +40,10 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
     "video/mp4": re.compile(rb"....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  )", re.DOTALL),
 }
 """How files of each type begin."""
+_PRINTED = ("application/pdf", "image/png")
+"""What a label can be."""
 
 _party = enum(common_pb2.Party, Party)
-
-
-def evidence_subject(case: Case) -> str:
-    """Under whose keys evidence of the case is: those of its order; a case of before names a person."""
-    return case.opened.subject or orders.anchor(case.order_id)
 
 
 def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
@@ -56,20 +55,41 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
     given_by = _party(request.given_by, "given_by") if request.given_by else Party.CUSTOMER
     added = cases.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
 
-    kept = False
-
-    async def keep(log: Log) -> None:
-        nonlocal kept
-        view, _ = await read(log, [cases.stream(case_id)])
-        case = cases.find(view, case_id)
-        # For an unknown case nothing is kept: the command will be refused.
-        if case is not None:
-            await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, evidence_subject(case)), data)
-            kept = True
+    stored = Storing(case_id, added.sha256, data, edge)
 
     def decide(view: View) -> Sequence[Change]:
-        if cases.find(view, case_id) is not None and not kept:
-            raise EvidenceNotKept(case_id)
+        stored.require(view)
         return after_sales.add_evidence(view, added, edge.now)
 
-    return Ask(decide, (cases.stream(case_id),), before=keep)
+    return Ask(decide, (cases.stream(case_id),), before=stored.keep)
+
+
+def label_file(data: bytes) -> LabelFile | None:
+    """A label to print; None if there is none."""
+    if not data:
+        return None
+    require(len(data) <= MOST_LABEL_BYTES, "file", f"{len(data)} bytes, {MOST_LABEL_BYTES} at most")
+    content_type = next((name for name in _PRINTED if _BEGINS[name].match(data)), "")
+    require(bool(content_type), "file", f"is neither {' nor '.join(_PRINTED)}")
+    return LabelFile(evidence.hash_of(data), content_type, len(data))
+
+
+class Storing:
+    """Bytes that belong to a case, kept before the fact that names them."""
+
+    def __init__(self, case_id: str, sha256: str, data: bytes, edge: Edge) -> None:
+        self._case_id, self._sha256, self._data, self._edge = case_id, sha256, data, edge
+        self._kept = False
+
+    async def keep(self, log: Log) -> None:
+        """For an unknown case nothing is kept: the command will be refused."""
+        view, _ = await read(log, [cases.stream(self._case_id)])
+        case = cases.find(view, self._case_id)
+        if case is not None:
+            kept = evidence.Kept(self._sha256, evidence.subject_of(case))
+            await evidence.keep(log, self._edge.sealer, kept, self._data)
+            self._kept = True
+
+    def require(self, view: View) -> None:
+        if cases.find(view, self._case_id) is not None and not self._kept:
+            raise EvidenceNotKept(self._case_id)

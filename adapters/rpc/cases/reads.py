@@ -8,7 +8,6 @@ from adapters import evidence
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.cases import shows
-from adapters.rpc.cases.evidence import evidence_subject
 from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, plain_id
@@ -61,11 +60,21 @@ class CaseQueries(PersonalQueries):
         sha256 = shapes.sha256(request.sha256)
         entry, _ = await self.entry(tenant, cases.stream(case_id))
         case = cases.known(entry.state, case_id)
-        if sha256 not in case.evidence:
+        found = _found(case, sha256)
+        if found is None:
             raise cases.UnknownEvidence(case_id, sha256)
-        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, evidence_subject(case)))
+        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, evidence.subject_of(case)))
         if data is None:
             raise EvidenceErased(sha256)
-        yield pb.GetEvidenceResponse(evidence=shows.evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])
+        yield pb.GetEvidenceResponse(evidence=found, data=data[:_PIECE_BYTES])
         for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
             yield pb.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])
+
+
+def _found(case: Case, sha256: str) -> pb.Evidence | None:
+    """Evidence of this hash, or the file of a label."""
+    if sha256 in case.evidence:
+        return shows.evidence(case.evidence[sha256])
+    return next(
+        (shows.printed(each) for each in case.labels.values() if each.file and each.file.sha256 == sha256), None
+    )

@@ -13,6 +13,7 @@ from ledger.facts import LineNo, Sealed
 from ledger.nouns import cases
 from ledger.nouns.cases import Case, EvidenceAdded
 from ledger.terms.money import in_64_bits
+from ledger.terms.parties import Party
 from projections import cases as case_lists
 
 _reason = number_of(pb.CaseReason)
@@ -97,6 +98,19 @@ def evidence(added: EvidenceAdded) -> pb.Evidence:
     )
 
 
+def printed(label: cases.Label) -> pb.Evidence | None:
+    """The file of a label, as it is read: as evidence is."""
+    if label.file is None:
+        return None
+    return pb.Evidence(
+        sha256=label.file.sha256,
+        type=_types[label.file.content_type],
+        size_bytes=label.file.size_bytes,
+        given_by=_party(Party.RETAILER),
+        at=stamp(label.at),
+    )
+
+
 def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> pb.Ruling | None:
     if ruling is None:
         return None
@@ -131,6 +145,7 @@ def _label(label: cases.Label) -> returns_pb2.ReturnLabel:
         carrier=label.carrier,
         tracking_number=label.number,
         shipped_at=stamp(label.shipped_at),
+        file_sha256=label.file.sha256 if label.file is not None else "",
     )
 
 

@@ -248,6 +248,14 @@ class ReshipFailed(Fact, frozen=True, tag="case.reship_failed"):
     """Empty if it was never placed."""
 
 
+class LabelFile(Value, frozen=True):
+    """A label as it is printed; the bytes are kept sealed beside the log, as evidence is."""
+
+    sha256: str
+    content_type: str
+    size_bytes: int
+
+
 class ReturnLabelled(Fact, frozen=True, tag="case.return_labelled"):
     """The customer has a label to send units back with."""
 
@@ -260,6 +268,7 @@ class ReturnLabelled(Fact, frozen=True, tag="case.return_labelled"):
     """Where the goods go; empty means to the retailer."""
     freight_minor: int = 0
     """What sending them back costs, in the order's currency, as far as it is known."""
+    file: LabelFile | None = None
 
 
 class ReturnShipped(Fact, frozen=True, tag="case.return_shipped"):

@@ -25,13 +25,13 @@ from ledger.terms.parties import Party
 
 
 def label(case: Case, labelled: ReturnLabelled) -> Sequence[CaseFact]:
-    """Units are to come back. The same label again records nothing."""
+    """Units are to come back. The same label again records nothing, unless its file is new."""
     require_lines(case, labelled.by_line)
     present = case.labels.get(labelled.label_id)
     if present is not None:
         if present.by_line != labelled.by_line:
             raise LabelledDifferently(labelled.label_id)
-        return []
+        return [] if labelled.file in (None, present.file) else [labelled]
     require_remedy(case)
     if not labelled.by_line:
         raise NothingToSendBack(case.case_id)

@@ -26,6 +26,7 @@ from ledger.nouns.cases.facts import (
     FirstAnswerBreachWithdrawn,
     FirstAnswerMissed,
     Inspection,
+    LabelFile,
     LiabilityRuled,
     RefundDenied,
     RefundGranted,
@@ -92,6 +93,7 @@ class Label(Value, frozen=True):
     number: str = ""
     epoch: int = 0
     shipped_at: datetime | None = None
+    file: LabelFile | None = None
 
 
 class Refund(Value, frozen=True):
@@ -429,6 +431,7 @@ def _returned(case: Case, fact: ReturnLabelled | ReturnShipped | ReturnReceived 
     match fact:
         case ReturnLabelled(label_id=label_id):
             label = Label(label_id, fact.by_line, fact.freight_payer, fact.supplier_id, fact.freight_minor, fact.at)
+            label = replace(case.labels.get(label_id, label), file=fact.file)
             return replace(case, labels={**case.labels, label_id: label})
         case ReturnShipped(label_id=label_id):
             shipping = {"carrier": fact.carrier, "number": fact.number, "epoch": fact.epoch, "shipped_at": fact.at}

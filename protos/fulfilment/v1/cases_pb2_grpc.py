@@ -248,11 +248,11 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordReturnLabel(self, request, context):
-        """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
-        instead of the customer within the time of a free return. Each unit comes back at most once. The same
-        label again records nothing.
+        """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer instead of
+        the customer within the time of a free return. Each unit comes back at most once. The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
-        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY, or UNAVAILABLE /
+        EVIDENCE_NOT_KEPT as AddEvidence.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -97,11 +97,11 @@ class CaseServiceStub:
     EVIDENCE_STILL_DUE.
     """
     RecordReturnLabel: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]
-    """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
-    instead of the customer within the time of a free return. Each unit comes back at most once. The same
-    label again records nothing.
+    """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer instead of
+    the customer within the time of a free return. Each unit comes back at most once. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
-    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY, or UNAVAILABLE /
+    EVIDENCE_NOT_KEPT as AddEvidence.
     """
     RecordReturnShipped: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -239,11 +239,11 @@ class CaseServiceAsyncStub(CaseServiceStub):
     EVIDENCE_STILL_DUE.
     """
     RecordReturnLabel: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
-    instead of the customer within the time of a free return. Each unit comes back at most once. The same
-    label again records nothing.
+    """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer instead of
+    the customer within the time of a free return. Each unit comes back at most once. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
-    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY, or UNAVAILABLE /
+    EVIDENCE_NOT_KEPT as AddEvidence.
     """
     RecordReturnShipped: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -432,11 +432,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _returns_pb2.RecordReturnLabelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
-        instead of the customer within the time of a free return. Each unit comes back at most once. The same
-        label again records nothing.
+        """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer instead of
+        the customer within the time of a free return. Each unit comes back at most once. The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
-        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY, or UNAVAILABLE /
+        EVIDENCE_NOT_KEPT as AddEvidence.
         """
 
     @_abc_1.abstractmethod

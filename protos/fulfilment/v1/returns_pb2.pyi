@@ -37,6 +37,7 @@ class RecordReturnLabelRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     FREIGHT_MINOR_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
     label_id: _builtins.str
@@ -47,6 +48,10 @@ class RecordReturnLabelRequest(_message.Message):
     """Which supplier they go to; empty means who sent them."""
     freight_minor: _builtins.int
     """What the way back costs, in minor units of the order's currency, at most 10^15; 0 if it is not known."""
+    file: _builtins.bytes
+    """The label as it is printed, a PDF or PNG file of at most 1 MiB; empty if there is none. It is kept sealed as evidence
+    is, goes to the customer by mail, and is read with GetEvidence.
+    """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -69,10 +74,11 @@ class RecordReturnLabelRequest(_message.Message):
         supplier_id: _builtins.str = ...,
         freight_minor: _builtins.int = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        file: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "freight_minor", b"freight_minor", "label_id", b"label_id", "lines", b"lines", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "file", b"file", "freight_minor", b"freight_minor", "label_id", b"label_id", "lines", b"lines", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,6 +267,7 @@ class ReturnLabel(_message.Message):
     CARRIER_FIELD_NUMBER: _builtins.int
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     SHIPPED_AT_FIELD_NUMBER: _builtins.int
+    FILE_SHA256_FIELD_NUMBER: _builtins.int
     label_id: _builtins.str
     """Its id."""
     freight_payer: _common_pb2.Party.ValueType
@@ -273,6 +280,8 @@ class ReturnLabel(_message.Message):
     """The carrier, once they are on their way."""
     tracking_number: _builtins.str
     """The tracking number, once they are on their way."""
+    file_sha256: _builtins.str
+    """The SHA-256 of its file, with which GetEvidence reads it; empty if there is none."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """The units."""
@@ -297,10 +306,11 @@ class ReturnLabel(_message.Message):
         carrier: _builtins.str = ...,
         tracking_number: _builtins.str = ...,
         shipped_at: _timestamp_pb2.Timestamp | None = ...,
+        file_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "shipped_at", b"shipped_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "freight_minor", b"freight_minor", "freight_payer", b"freight_payer", "label_id", b"label_id", "lines", b"lines", "shipped_at", b"shipped_at", "supplier_id", b"supplier_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "file_sha256", b"file_sha256", "freight_minor", b"freight_minor", "freight_payer", b"freight_payer", "label_id", b"label_id", "lines", b"lines", "shipped_at", b"shipped_at", "supplier_id", b"supplier_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -144,6 +144,9 @@ CASES: Scenarios = {
         "NOT_RETURNABLE": of_case(Trade.labelled, label_id="label-2"),
         "NOTHING_TO_SEND_BACK": of_case(Trade.granted),
         "LABELLED_DIFFERENTLY": of_case(Trade.labelled, lines=[line()]),
+        "EVIDENCE_NOT_KEPT": Elsewhere(
+            "tests/service/test_case_service.py", "test_a_fact_never_names_bytes_that_are_not_there"
+        ),
     },
     "RecordReturnShipped": {
         "UNKNOWN_CASE": as_it_is,
