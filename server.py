@@ -41,9 +41,11 @@ from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
-from adapters.mail_settings import BadMailSettings, sender_of
+from adapters.mail_settings import BadMailSettings, mailbox_of, sender_of
+from adapters.mailboxes import ReportsMailbox
 from adapters.outbox import Outbox
 from adapters.postgres import BadTenantName, Control, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
@@ -164,10 +166,12 @@ class Listening(NamedTuple):
 
 
 @asynccontextmanager
-async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | None = None) -> AsyncIterator[Listening]:
+async def serve(
+    conninfo: str, key_file: Path, listen: str, sender: Sender | None = None, returned: ReportsMailbox | None = None
+) -> AsyncIterator[Listening]:
     """The API, its clocks, its outbox and its health from start to drain.
 
-    Without a sender, messages are neither asked for nor sent.
+    Without a sender, messages are neither asked for nor sent; without a mailbox, nobody reads returned mail here.
     """
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
@@ -188,6 +192,8 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
+        if returned is not None:
+            beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
         try:
             yield Listening(port, clients.is_open)
         finally:
@@ -306,13 +312,15 @@ async def run(chosen: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = None if chosen.dsn else chosen.data
     try_to_listen(chosen.listen)  # before a database is made or started for nothing
-    sender = sender_of(chosen)
+    sender, returned = sender_of(chosen), mailbox_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
         if chosen.outbox == "file":
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
-        listening = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
+        listening = await stack.enter_async_context(
+            serve(database.conninfo, chosen.key_file, chosen.listen, sender, returned)
+        )
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
             stack.push_async_callback(_end_projector, projecting)

@@ -1,4 +1,4 @@
-"""How mails leave this installation: the options of the service, and the sender that they choose."""
+"""How mails leave this installation, and where those that come back are read: the options, and what they choose."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from collections.abc import Callable
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from adapters.mail_addresses import addresses_in
+from adapters.mailboxes import IMAP, ReportsMailbox
 from adapters.mails import Mails
 from adapters.senders import FileSender, Sender
 from adapters.smtp import Security, SmtpSender, SmtpServer
 
 PASSWORD = "FULFILMENT_SMTP_PASSWORD"  # noqa: S105 - its name
 """In the environment alone: a command line can be read by every user of the machine."""
+IMAP_PASSWORD = "FULFILMENT_IMAP_PASSWORD"  # noqa: S105 - its name
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -57,7 +60,42 @@ def add_options(
         group("--smtp-user", help=f"logs in; the password is in {PASSWORD} or in a file"),
         group("--smtp-password-file", type=path, help="its first line is the password"),
         group("--smtp-ca", type=path, help="certificates to trust instead of the machine's own, as PEM"),
+        group("--bounces", help="where returned mail is read: imaps://shop@mail.example/Bounces (nowhere)"),
+        group("--bounces-every", type=_seconds, default=300, help="seconds between two readings (%(default)s)"),
+        group(
+            "--bounces-password-file", type=path, help=f"its first line is the password; or it is in {IMAP_PASSWORD}"
+        ),
+        group("--bounces-ca", type=path, help="as --smtp-ca, for the server with the returned mail"),
     ]
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _DAY_SECONDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to {_DAY_SECONDS}")
+    return int(text)
+
+
+_DAY_SECONDS = 86_400
+
+
+def mailbox_of(chosen: argparse.Namespace) -> ReportsMailbox | None:
+    """Where returned mail is read; None if nobody reads it here. Raises BadMailSettings."""
+    password = os.environ.pop(IMAP_PASSWORD, "")
+    if not chosen.bounces:
+        return None
+    parsed = urlsplit(chosen.bounces)
+    if not chosen.bounces.startswith(IMAP) or not parsed.hostname or not parsed.username or parsed.password:
+        raise BadMailSettings(
+            "--bounces is no mailbox of a mail server; write it as imaps://shop@mail.example/Bounces, without a "
+            "password, and read one in files with fulfilment message bounces"
+        )
+    if chosen.bounces_password_file:
+        password = _first_line(chosen.bounces_password_file, "--bounces-password-file")
+    if not password:
+        raise BadMailSettings(
+            f"--bounces needs a password: in the environment as {IMAP_PASSWORD}, or --bounces-password-file"
+        )
+    return ReportsMailbox(chosen.bounces, password, chosen.bounces_every, chosen.bounces_ca)
 
 
 def sender_of(chosen: argparse.Namespace) -> Sender | None:
@@ -82,7 +120,7 @@ def _server(chosen: argparse.Namespace, password: str) -> SmtpServer:
             raise BadMailSettings(f"--outbox smtp needs {option}")
     host, _, port = chosen.smtp.rpartition(":")
     if chosen.smtp_password_file:
-        password = _first_line(chosen.smtp_password_file)
+        password = _first_line(chosen.smtp_password_file, "--smtp-password-file")
     if chosen.smtp_user and not password:
         raise BadMailSettings(
             f"--smtp-user needs a password: in the environment as {PASSWORD}, or --smtp-password-file"
@@ -97,8 +135,8 @@ def _server(chosen: argparse.Namespace, password: str) -> SmtpServer:
     )
 
 
-def _first_line(path: Path) -> str:
+def _first_line(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeError) as error:
-        raise BadMailSettings(f"--smtp-password-file {path} cannot be read ({error})") from error
+        raise BadMailSettings(f"{option} {path} cannot be read ({error})") from error

@@ -119,6 +119,15 @@ def test_it_prints_its_version():
             [*_SMTP, *_FROM, "--smtp-security", "none"],
             r"--smtp-security none is for a mail server on this machine, and",
         ),
+        (
+            ["--bounces", "/var/mail/x"],
+            r"--bounces is no mailbox of a mail server; write it as imaps://shop@mail.example/",
+        ),
+        (
+            ["--bounces", "imaps://shop@mail.example"],
+            r"--bounces needs a password: in the environment as FULFILMENT_IMAP_",
+        ),
+        (["--bounces-every", "0"], r"argument --bounces-every: '0' is no number of seconds from 1 to 86400"),
         ([*_SMTP, *_FROM, "--smtp-ca", "README.md"], r"--smtp-ca README.md cannot be used \(.+\)$"),
         (
             ["--dsn", "nonsense"],
