@@ -24,6 +24,7 @@ from adapters.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased, together
 from adapters.senders import Sender
 from adapters.tenants import Tenant, Tenants
+from adapters.unreached import Unreached
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
 from ledger.engine.executor import Command, Receipt, own_command
@@ -84,6 +85,8 @@ class _Work(NamedTuple):
     policy: Policy
     now: datetime
     handled: dict[str, _Handled]
+    position: int
+    """Of the read model of messages."""
 
 
 class _Outcome(NamedTuple):
@@ -121,6 +124,7 @@ class Outbox:
         self._letters = letters
         self._sender = sender
         self._handled: dict[str, dict[str, _Handled]] = {}
+        self._unreached = Unreached(letters)
 
     async def run(self) -> None:
         """Ticks for every tenant until it is cancelled."""
@@ -147,6 +151,7 @@ class Outbox:
                 *await self._due_by_time(connection, work),
             ]
             await self._ask(work, due)
+            await self._unreached.look(connection, tenant, work.position, now)
             return await self._deliver_all(connection, work, await self._threads(connection, work, due))
 
     async def _threads(self, connection: AsyncConnection[Any], work: _Work, due: Sequence[Notice]) -> list[Thread]:
@@ -206,7 +211,7 @@ class Outbox:
         before = self._handled.get(tenant.name, {})
         handled = {k: each for k, each in before.items() if position < each.position or clock < each.again_at}
         self._handled[tenant.name] = handled
-        return _Work(tenant, policy, now, handled)
+        return _Work(tenant, policy, now, handled, position)
 
     # --- asking ---
 

@@ -18,12 +18,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from adapters.console import words
 from adapters.console.session import Session
-from fulfilment.v1 import work_pb2
+from fulfilment.v1 import cases_pb2, orders_pb2, work_pb2
 
 _ADDRESS = "--name NAME --email EMAIL --address LINE --city CITY --country CODE"
 
 COMMANDS: Mapping[str, str] = {
     "AcceptSuspensionRequest": "supplier accept {supplier_id} --rate {rate}",
+    "AgreePolicyRequest": "policy set staff_mail.{policy.staff_mail}=ADDRESS",
     "AcknowledgeSupplierOrderRequest": "order ack {supplier_order_id}",
     "AnswerCancelRequestRequest": "order cancel-answer {supplier_order_id} --agreed",
     "AnswerCustomerRequest": "case answer {case_id}",
@@ -63,12 +64,16 @@ COMMANDS: Mapping[str, str] = {
     "SendSupplierOrderRequest": "order send {supplier_order_id} [--at {at}]",
     "ShipSupplierOrderRequest": "order ship {supplier_order_id} --carrier {carrier} --number {tracking_number}",
     "StartReviewRequest": "case review {case_id}",
+    "UpdateSupplierRequest": "supplier update {supplier_id} --contact ADDRESS",
 }
 """How each request is typed. A part in brackets is left out where nothing of it is known, and repeated for each of
 many; of fields with a bar between them the first that is known is taken."""
 
 _OWED = "order refund-paid {order_id} PAYMENT_ID"
 """A refund that belongs to no case."""
+
+_REACH = "order address {order_id} --email ADDRESS"
+"""Where only the customer's contact changes."""
 
 _PART = re.compile(r"\[([^\]]*)\]")
 _FIELD = re.compile(r"\{([\w.|]+)\}")
@@ -79,9 +84,18 @@ def command_of(session: Session, step: work_pb2.NextStep) -> str:
     request = _unpacked(step)
     if request is None:
         return ""
-    name = request.DESCRIPTOR.name
-    template = _OWED if name == "RecordRefundPaidRequest" and not _words(request, "case_id") else COMMANDS.get(name)
+    template = _template(request)
     return f"fulfilment{_elsewhere(session)} {typed(template, request)}" if template else ""
+
+
+def _template(request: Message) -> str | None:
+    match request:
+        case cases_pb2.RecordRefundPaidRequest() if not request.case_id:
+            return _OWED
+        case orders_pb2.ChangeAddressRequest() if request.HasField("customer") and not request.HasField("ship_to"):
+            return _REACH
+        case _:
+            return COMMANDS.get(request.DESCRIPTOR.name)
 
 
 def typed(template: str, request: Message) -> str:
@@ -123,6 +137,8 @@ def _words(request: Any, path: str) -> list[str]:
     value = getattr(request, name)
     if rest:
         return _words(value, rest)
+    if field.is_repeated and field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return [shlex.quote(key) for key in value]
     if field.is_repeated:
         return [_word(field, each) for each in value]
     known = request.HasField(name) if field.has_presence else bool(value)

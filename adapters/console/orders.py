@@ -114,22 +114,31 @@ def amend(session: Session, order_id: str, at: Any, request_id: str | None, **op
 
 @order.command("address")
 @click.argument("order_id")
-@click.option("--name", required=True, help="The customer, as all of what follows; it replaces what was known.")
+@click.option("--name", help="The customer, as all of what follows; with an address it replaces what was known.")
 @click.option("--email", help="This, or the phone number, is required.")
 @click.option("--phone")
-@click.option("--address", multiple=True, required=True, metavar="LINE", help="Street and house; once for each line.")
-@click.option("--city", required=True)
+@click.option("--address", multiple=True, metavar="LINE", help="Street and house; once for each line.")
+@click.option("--city")
 @click.option("--region")
 @click.option("--postal-code")
-@click.option("--country", metavar="CODE", required=True)
+@click.option("--country", metavar="CODE")
 @recording()
 def change_address(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
-    """Change the address of what is not packed; the receipt names the parts that keep theirs."""
+    """Change the address of what is not packed; the receipt names the parts that keep theirs.
+
+    Without an address only the customer's e-mail address or phone number changes, whatever has left:
+
+    \b
+      fulfilment order address shop/1001 --email ann@example.org
+    """
+    moves = any(options[name] for name in ("address", "city", "region", "postal_code", "country"))
+    if moves and not all(options[name] for name in ("name", "address", "city", "country")):
+        raise click.UsageError("a new address is whole: --name, --address, --city and --country")
     request = orders_pb2.ChangeAddressRequest(
         context=session.client.context(request_id),
         order_id=order_id,
         customer=orders_pb2.Customer(name=options["name"], email=options["email"], phone=options["phone"]),
-        ship_to=address(options),
+        ship_to=address(options) if moves else None,
         at=at,
     )
     record(session, order_id, session.client.orders.ChangeAddress, request)

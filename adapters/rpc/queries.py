@@ -17,10 +17,12 @@ from projections.machine.reads import PATIENCE_SECONDS, Where
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
     """Where and how long to wait for a read model that has reached the request's ``at_least``."""
-    require(request.at_least >= 0, "at_least", f"{request.at_least} is below 0")
+    # Commands that look only at the log have none.
+    at_least = getattr(request, "at_least", 0)
+    require(at_least >= 0, "at_least", f"{at_least} is below 0")
     # A little sooner than the caller stops waiting, so that the refusal still reaches it.
     remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
-    return Where(tenants.pool, tenant.schema, request.at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
+    return Where(tenants.pool, tenant.schema, at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
 
 
 class Queries:

@@ -47,6 +47,7 @@ from ledger.decisions.suitability import Unusable, require_usable, unusable_supp
 from ledger.facts import (
     Change,
     LineNo,
+    Sealed,
     Units,
     changes_of,
     plus,
@@ -519,6 +520,18 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
     docket = Docket(order, [fact])
     _reconsider(view, docket, changed.at)
     docket.add(chosen)
+    return _confirm_if_ready(view, docket, changed.at, now)
+
+
+def change_contact(view: View, changed: orders.ContactChanged, known: Sealed | None, now: datetime) -> list[Change]:
+    """Reach the customer otherwise. A hold for a missing contact ends."""
+    order = order_in(view, changed.order_id)
+    orders.require_placed(order, changed.at)
+    fact = orders.change_contact(order, changed, known)
+    docket = Docket(order, [fact] if fact is not None else [])
+    if fact is None or fact.outdated:
+        return docket.changes()
+    _reconsider(view, docket, changed.at)
     return _confirm_if_ready(view, docket, changed.at, now)
 
 

@@ -566,6 +566,46 @@ def failed(
     ]
 
 
+def look_again(view: View, message_id: str, reachable: bool, now: datetime) -> list[Change]:
+    """A message reached nobody, and something changed since: is it still true, and has its reader an address now?
+
+    ``reachable`` says whether a mail can be sent to what is known of the reader.
+    """
+    message = messages.known(messages.find(view, message_id), message_id)
+    if not message.reached_nobody:
+        return []
+    policy, stream = policy_at(policies.find(view), now), messages.stream(message_id)
+    if because := obsolete(view, message.asked.kind, message.asked.about, policy):
+        return changes_of(stream, messages.end(message, because, now))
+    if not (reachable and message.lacks_address):
+        return []
+    tried_at = message.sent_at if message.stage is MessageStage.BOUNCED else message.given_up_at
+    since = _reached_since(view, message.asked, now)
+    if since is None or tried_at is None or since <= tried_at or policy.too_old(since, now):
+        return []
+    return changes_of(stream, messages.retry(message, LEDGER, now))
+
+
+def end(view: View, message_id: str, because: str, now: datetime) -> list[Change]:
+    """Nobody needs to be told it any more; of one that is not given up, or ended before, nothing is recorded."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    return changes_of(messages.stream(message_id), messages.end(message, because, now))
+
+
+def _reached_since(view: View, asked: MessageAsked, now: datetime) -> datetime | None:
+    """Since when its reader is reached as it is now; None if that is not known."""
+    match asked.audience:
+        case Audience.CUSTOMER:
+            order = orders.find(view, asked.about.order_id)
+            return order.reached_since if order is not None else None
+        case Audience.SUPPLIER:
+            supplier = suppliers.find(view, asked.about.supplier_id)
+            return supplier.reached_since if supplier is not None else None
+        case Audience.STAFF:
+            terms = policies.find(view)
+            return terms.version_at(now)[0] if terms is not None else None
+
+
 def _known(view: View, message_ids: Iterable[str]) -> list[Message]:
     return [messages.known(messages.find(view, each), each) for each in message_ids]
 

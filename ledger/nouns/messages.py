@@ -7,6 +7,7 @@ recorded are only the recipient, what it is about, and the outcome.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -243,7 +244,7 @@ class MessageGivenUp(Fact, frozen=True, tag="message.given_up"):
 
 
 class MessageRetried(Fact, frozen=True, tag="message.retried"):
-    """A person asked to try it again, now and as often as a new message."""
+    """It is tried again, now and as often as a new message: a person asked for it, or there is another address."""
 
     message_id: str
     by: str
@@ -256,6 +257,14 @@ class MessageCancelled(Fact, frozen=True, tag="message.cancelled"):
     message_id: str
     because: str
     by: str
+    at: datetime
+
+
+class MessageNotNeeded(Fact, frozen=True, tag="message.not_needed"):
+    """It was given up or came back, and nobody needs to be told it any more: what it says is no longer true."""
+
+    message_id: str
+    because: str
     at: datetime
 
 
@@ -272,7 +281,14 @@ class MessageBounced(Fact, frozen=True, tag="message.bounced"):
 
 
 MessageFact = (
-    MessageAsked | MessageSent | MessageFailed | MessageGivenUp | MessageRetried | MessageCancelled | MessageBounced
+    MessageAsked
+    | MessageSent
+    | MessageFailed
+    | MessageGivenUp
+    | MessageRetried
+    | MessageCancelled
+    | MessageBounced
+    | MessageNotNeeded
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -309,15 +325,31 @@ class Message(Value, frozen=True):
     sent_at: datetime | None = None
     given_up_at: datetime | None = None
     because: str = ""
-    """Why it was cancelled."""
+    """Why it was cancelled, or is not needed any more."""
     retries: int = 0
-    """How often a person had it tried again."""
+    """How often it was tried again from the beginning."""
     mail_id: str = ""
     """Of the mail that it went out in, or was to."""
 
     @property
     def message_id(self) -> str:
         return self.asked.message_id
+
+    @property
+    def reached_nobody(self) -> bool:
+        """Whether it went to nobody, is not tried again, and is still to be told."""
+        return self.stage in (MessageStage.GIVEN_UP, MessageStage.BOUNCED) and not self.because
+
+    @property
+    def lacks_address(self) -> bool:
+        """Whether what it went wrong for is the address."""
+        at_fault = _ADDRESS_ERRORS.match(self.error) or _NOBODY_THERE.match(self.answer)
+        return self.reached_nobody and at_fault is not None
+
+
+_ADDRESS_ERRORS = re.compile(r"(no|unusable|several)_email_address(es)?$|bounced_5\.1\.")
+_NOBODY_THERE = re.compile(r"5\d\d[ -]5\.1\.")
+"""How a mail server answers that it knows nobody there (RFC 3463, section 3.2)."""
 
 
 def evolve(message: Message | None, fact: MessageFact) -> Message:
@@ -356,7 +388,11 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
                 given_up_at=fact.at,
             )
         case MessageRetried(at=at):
-            return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0, retries=message.retries + 1)
+            retries = message.retries + 1
+            return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0, retries=retries, because="")
+        case MessageNotNeeded(because=because):
+            # It stays what it is: whatever follows it goes by that.
+            return replace(message, because=because)
         case MessageBounced():
             return replace(
                 message, stage=MessageStage.BOUNCED, error=fact.error, answer=fact.answer, given_up_at=fact.at
@@ -486,6 +522,11 @@ def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
             raise MessageIsCancelled(message.message_id, message.because)
         case MessageStage.FAILED | MessageStage.GIVEN_UP | MessageStage.BOUNCED:
             return [MessageRetried(message.message_id, by, at)]
+
+
+def end(message: Message, because: str, at: datetime) -> Sequence[MessageFact]:
+    """What it says is no longer true, so nobody needs to see to it that it is told."""
+    return [MessageNotNeeded(message.message_id, because, at)] if message.reached_nobody else []
 
 
 def cancel(message: Message, because: str, by: str, at: datetime) -> Sequence[MessageFact]:

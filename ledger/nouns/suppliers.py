@@ -326,6 +326,11 @@ class Supplier(Value, frozen=True):
         """Who it is and what it can do, as is known now."""
         return self.registered if self.updates is None else self.updates.master
 
+    @property
+    def reached_since(self) -> datetime:
+        """Since when its contact is what it is now."""
+        return self.updates.as_of.get("contact", self.registered.at) if self.updates else self.registered.at
+
     def country_of(self, warehouse: str) -> str:
         """Where a warehouse is, or the supplier if none is named; empty while nobody said."""
         return self.place_of(warehouse)[0]

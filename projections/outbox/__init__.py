@@ -7,17 +7,29 @@ nothing.
 
 from projections.outbox.lists import get_message, list_messages
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
-from projections.outbox.sending import Backlog, backlog, due_by_time, open_threads, unasked
+from projections.outbox.sending import (
+    Backlog,
+    Mailed,
+    backlog,
+    due_by_time,
+    mailed,
+    open_threads,
+    reached_nobody,
+    unasked,
+)
 
 __all__ = [
     "OUTBOX",
     "Backlog",
+    "Mailed",
     "MessageState",
     "OutboxMessage",
     "backlog",
     "due_by_time",
     "get_message",
     "list_messages",
+    "mailed",
     "open_threads",
+    "reached_nobody",
     "unasked",
 ]

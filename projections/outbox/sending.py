@@ -16,7 +16,7 @@ from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock
 from projections.machine.reads import rows_now
 from projections.obligations import SLA
-from projections.outbox.rows import OUTBOX
+from projections.outbox.rows import OUTBOX, MessageState
 
 _decode_about = msgspec.json.Decoder(About).decode
 _UNASKED = """
@@ -114,6 +114,35 @@ def _notice(message_id: str, kind: str, about: str, caused_at: datetime, cause: 
     return Notice(message_id, MessageKind(kind), _decode_about(about), caused_at, cause)
 
 
+_REACHED_NOBODY = """
+    SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages}
+    WHERE state IN ('given_up', 'bounced') AND because = '' ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
+"""
+
+
+async def reached_nobody(connection: AsyncConnection[Any], schema: str, limit: int) -> list[Notice]:
+    """Messages that were given up or came back and are still to be told, the newest first."""
+    rows = await rows_now(connection, schema, _REACHED_NOBODY, {"limit": limit}, OUTBOX, SLA)
+    return [_notice(*row) for row in rows]
+
+
+class Mailed(NamedTuple):
+    """A message and the mail that it last went out in."""
+
+    message_id: str
+    mail_id: str
+    state: MessageState
+
+
+_MAILED = "SELECT message_id, mail_id, state FROM {outbox_messages} WHERE mail_id = ANY(%(mail_ids)s)"
+
+
+async def mailed(connection: AsyncConnection[Any], schema: str, mail_ids: Sequence[str]) -> list[Mailed]:
+    """The messages of these mails."""
+    rows = await rows_now(connection, schema, _MAILED, {"mail_ids": mail_ids}, OUTBOX, SLA)
+    return [Mailed(message_id, mail_id, MessageState(state)) for message_id, mail_id, state in rows]
+
+
 class Backlog(NamedTuple):
     """How many messages are still to be sent, and how many will not be tried again automatically."""
 
@@ -127,7 +156,7 @@ _BACKLOG = """
         (SELECT count(*) FROM {outbox_messages} WHERE state = 'due' AND next_at > %(fresh)s)
             + (SELECT count(*) FROM {outbox_messages} WHERE state = 'asked'),
         (SELECT count(*) FROM {outbox_messages} WHERE state = 'failed'),
-        (SELECT count(*) FROM {outbox_messages} WHERE state IN ('given_up', 'bounced'))
+        (SELECT count(*) FROM {outbox_messages} WHERE state IN ('given_up', 'bounced') AND because = '')
 """
 
 

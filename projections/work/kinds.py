@@ -40,6 +40,7 @@ class Step(StrEnum):
 
     ACCEPT_SUSPENSION = "accept_suspension"
     ACKNOWLEDGE = "acknowledge_supplier_order"
+    AGREE_POLICY = "agree_policy"
     ANSWER_CANCEL = "answer_cancel_request"
     ANSWER_CUSTOMER = "answer_customer"
     ANSWER_INQUIRY = "answer_inquiry"
@@ -79,6 +80,7 @@ class Step(StrEnum):
     SEND = "send_supplier_order"
     SHIP = "ship_supplier_order"
     START_REVIEW = "start_review"
+    UPDATE_SUPPLIER = "update_supplier"
 
 
 class Next(NamedTuple):
@@ -178,10 +180,11 @@ KINDS: Mapping[WorkKind, Kind] = {
         (Step.ACCEPT_SUSPENSION,),
     ),
     WorkKind.MESSAGE: Kind(
-        "a message was given up",
+        "a message reached nobody",
         _AT_ONCE,
-        "it is tried again, sent or cancelled",
-        (Step.RETRY_MESSAGE,),
+        "it is tried again, which happens by itself once another address is known; it is sent or cancelled; or what it "
+        "says is no longer true",
+        (Step.RETRY_MESSAGE, Step.CHANGE_ADDRESS, Step.UPDATE_SUPPLIER, Step.AGREE_POLICY),
     ),
     WorkKind.ODDITY: Kind(
         "something happened that should not have",

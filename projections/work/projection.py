@@ -25,7 +25,6 @@ from ledger.nouns.cases import Case, CaseDeadlineMissed, Denial, Reason, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.nouns.messages import Audience, Message
-from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
 from ledger.nouns.recoveries import Recovery, RecoveryKind, RecoveryStatus
 from ledger.nouns.reviews import ProposalState
@@ -451,7 +450,7 @@ _READERS = {
 
 
 def _of_message(message: Message) -> list[Item]:
-    if message.stage not in (MessageStage.GIVEN_UP, MessageStage.BOUNCED) or message.given_up_at is None:
+    if not message.reached_nobody or message.given_up_at is None:
         return []
     about = message.asked.about
     one = item(
@@ -459,8 +458,8 @@ def _of_message(message: Message) -> list[Item]:
         message.message_id,
         _READERS[message.asked.audience],
         message.given_up_at,
-        message.error,
-        Next(Step.RETRY_MESSAGE, {"message_id": message.message_id}),
+        f"{message.asked.kind}: {message.error}",
+        _of_unreached(message),
         order_id=about.order_id,
         supplier_order_id=about.supplier_order_id,
         supplier_id=about.supplier_id,
@@ -468,6 +467,20 @@ def _of_message(message: Message) -> list[Item]:
         number=about.number,
     )
     return [one]
+
+
+def _of_unreached(message: Message) -> Next:
+    """Where the address is at fault it is put right, and the message goes out by itself; else it is tried again."""
+    asked = message.asked
+    if not message.lacks_address:
+        return Next(Step.RETRY_MESSAGE, {"message_id": message.message_id})
+    match asked.audience:
+        case Audience.CUSTOMER:
+            return Next(Step.CHANGE_ADDRESS, {"order_id": asked.about.order_id, "customer": {}})
+        case Audience.SUPPLIER:
+            return Next(Step.UPDATE_SUPPLIER, {"supplier_id": asked.about.supplier_id})
+        case Audience.STAFF:
+            return Next(Step.AGREE_POLICY, {"policy": {"staff_mail": {asked.recipient: ""}}})
 
 
 WORK = projection(

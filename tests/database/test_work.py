@@ -563,7 +563,7 @@ async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenan
     asked = MessageAsked("m-1", kind, Audience.SUPPLIER, About(ORDER, FIRST, "acme"), "acme", "en", 1, NOON, NOON, 1)
     stream = messages.stream("m-1")
     queue.record((stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON)))
-    assert await queue.what() == [(WorkKind.MESSAGE, "timeout", Owner.SUPPLIER_MANAGER)]
+    assert await queue.what() == [(WorkKind.MESSAGE, "dispatch_instruction: timeout", Owner.SUPPLIER_MANAGER)]
     queue.record((stream, MessageRetried("m-1", "mia", NOON)))
     assert await queue.what() == []
 

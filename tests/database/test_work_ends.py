@@ -15,9 +15,8 @@ from adapters.rpc.work.shows import next_step
 from ledger.decisions import stocking_up
 from ledger.decisions.timers import ListingDue, StockUpAnswerDue
 from ledger.facts import LineNo
-from ledger.nouns import messages, reviews, stock, suppliers
+from ledger.nouns import reviews, stock, suppliers
 from ledger.nouns.cases import Reason, Remedy
-from ledger.nouns.messages import About, Audience, MessageAsked, MessageGivenUp, MessageKind, MessageRetried
 from ledger.nouns.orders import CustomsLine, HoldReason, PaymentState
 from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
@@ -30,6 +29,7 @@ from ledger.terms.shipping import Incoterm
 from projections import work
 from projections.machine.reads import PageOf
 from projections.work import KINDS, Step, Work, WorkKind
+from tests.support import message_stories
 from tests.support.casework import PHOTO, Desk
 from tests.support.invoicing import Invoicing, billed
 from tests.support.projecting import asking, catch_up
@@ -37,7 +37,6 @@ from tests.support.recovering import Recovering, refund
 from tests.support.scenario import (
     ANNA,
     DAY,
-    FIRST,
     GERMANY,
     HOUR,
     NOON,
@@ -409,15 +408,8 @@ def a_supplier_is_suspended() -> Story:
     scenario.suspend()
 
 
-@ends(WorkKind.MESSAGE, Step.RETRY_MESSAGE)
-def a_message_is_tried_again() -> Story:
-    scenario = a_shop()
-    kind, about = MessageKind.DISPATCH_INSTRUCTION, About(ORDER, FIRST, "acme")
-    asked = MessageAsked("m-1", kind, Audience.SUPPLIER, about, "acme", "en", 1, NOON, NOON, 1)
-    stream = messages.stream("m-1")
-    scenario.record([(stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON))])
-    yield scenario
-    scenario.record([(stream, MessageRetried("m-1", "mia", NOON))])
+for step, tell in message_stories.STORIES:
+    ends(WorkKind.MESSAGE, step)(tell)
 
 
 @ends(WorkKind.ODDITY, Step.RELEASE_HOLD)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import mailbox as mailboxes
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from fulfilment.v1 import messages_pb2, orders_pb2, work_pb2
+from adapters.every_tenant import end
+from adapters.mailboxes import ReportsMailbox
+from adapters.postgres import open_pool
+from adapters.returned_mail import ReturnedMail
+from adapters.tenants import Tenants
+from fulfilment.v1 import messages_pb2, work_pb2
 from tests.support.bounced import MAIL_ID, a_report
 from tests.support.hosting import hosting
-from tests.support.imap_server import an_imap_server
+from tests.support.imap_server import ImapServer, an_imap_server
 from tests.support.mail_server import LOGIN, Authority, Mail, Mailbox, a_mail_server
 from tests.support.service import Client, context, names_of, patiently, reason_of, refused
+from tests.support.stalls import EmptyTenant
 from tests.support.terminal import Console, Terminal
 from tests.support.waiting import wait_for
 
@@ -25,17 +33,24 @@ class Shop(NamedTuple):
     client: Client
     ff: Console
     mailbox: Mailbox
+    returned: list[bytes]
+    """What lies in the folder that the service reads by itself."""
+    imap: ImapServer
 
 
 @pytest.fixture(scope="module")
 def shop(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    folder = tmp_path_factory.mktemp("shop")
-    with a_mail_server(login=False) as mailbox:
+    folder, returned = tmp_path_factory.mktemp("shop"), list[bytes]()
+    authority, secret = Authority(folder), folder / "password"
+    secret.write_text(f"{LOGIN[1]}\n")
+    with a_mail_server(login=False) as mailbox, an_imap_server(authority, {"Returned": returned}) as imap:
         options = ("--outbox", "smtp", "--smtp", f"127.0.0.1:{mailbox.port}", "--smtp-security", "none")
         mail = ("--mail-from", "orders@brook.example", "--mail-bounces", "bounces@brook.example")
-        with hosting(embedded, folder, *options, *mail) as service, Client(service.address) as client:
+        place = ("--bounces", f"imaps://{LOGIN[0]}@localhost:{imap.port}/Returned", "--bounces-every", "1")
+        login = ("--bounces-password-file", str(secret), "--bounces-ca", str(authority.ca_file))
+        with hosting(embedded, folder, *options, *mail, *place, *login) as service, Client(service.address) as client:
             client.approve()
-            yield Shop(client, Console(service.address), mailbox)
+            yield Shop(client, Console(service.address), mailbox, returned, imap)
 
 
 def confirmed(shop: Shop, number: str) -> tuple[messages_pb2.Message, Mail]:
@@ -76,21 +91,16 @@ def test_a_bounce_in_a_mailbox_fails_its_message_and_is_work_until_the_address_i
     assert (first["unknown"], first["other"]) == (1, 1)
     wait_for(lambda: [each.state for each in messages_of(shop, "lost")] == [BOUNCED])
     assert messages_of(shop, "lost")[0].error == "bounced_5.1.1"
-    wait_for(lambda: work_about(shop, "lost") == ["bounced_5.1.1"])
+    wait_for(lambda: work_about(shop, "lost") == ["order_confirmed: bounced_5.1.1"])
     again = shop.ff("message", "bounces", str(tmp_path / "maildir"))
     assert "known" in again.out
     assert "1 messages bounced; 1 bounces are of no message here, and 1 mails are none." in again.out
     assert names_of(shop.client, "message.bounced") == 1
 
-    shop.client.orders.ChangeAddress(
-        orders_pb2.ChangeAddressRequest(
-            context=context(),
-            order_id="shop/lost",
-            customer=orders_pb2.Customer(name="Ann Example", email="ann@new.example"),
-            ship_to=orders_pb2.Address(lines=["1 Elm Street"], city="Berlin", country="DE"),
-        )
-    )
-    assert shop.ff("message", "retry", message.message_id).code == 0
+    wanted = work_pb2.ListWorkRequest(order_id="shop/lost", kinds=[work_pb2.WORK_KIND_MESSAGE])
+    (todo,) = patiently(shop.client.work.ListWork, wanted).work
+    assert todo.next.rpc == "OrderService.ChangeAddress"
+    assert shop.ff("order", "address", "shop/lost", "--email", "ann@new.example").code == 0
     wait_for(lambda: [each.state for each in messages_of(shop, "lost")] == [SENT])
     assert shop.mailbox.mails[-1].recipient == "ann@new.example"
     assert messages_of(shop, "lost")[0].mail_id != message.mail_id
@@ -141,3 +151,53 @@ def test_a_place_without_a_mailbox_is_reported(shop: Shop, tmp_path: Path):
     assert "cannot be read: No such file" in shop.ff("message", "bounces", str(tmp_path / "nowhere")).err
     (tmp_path / "empty").mkdir()
     assert "0 messages bounced" in shop.ff("message", "bounces", str(tmp_path / "empty")).out
+
+
+def test_the_service_reads_returned_mail_by_itself_and_each_mail_once(shop: Shop):
+    message, _ = confirmed(shop, "alone")
+    shop.returned.append(a_report(message.mail_id))
+    wait_for(lambda: [each.error for each in messages_of(shop, "alone")] == ["bounced_5.1.1"])
+    wait_for(lambda: work_about(shop, "alone") == ["order_confirmed: bounced_5.1.1"])
+    turns = shop.imap.said.count("LOGIN")
+    wait_for(lambda: shop.imap.said.count("LOGIN") > turns + 1)
+    # One look for new ones each time, and one mail that was fetched once.
+    assert shop.imap.said.count("UID") <= shop.imap.said.count("LOGIN") + 1
+
+
+async def test_one_process_at_a_time_reads_a_mailbox_and_a_wrong_password_is_reported(
+    tenant: EmptyTenant, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    authority = Authority(tmp_path)
+    with an_imap_server(authority, {"INBOX": [a_report(MAIL_ID)]}) as imap:
+        address = f"imaps://{LOGIN[0]}@localhost:{imap.port}"
+        right = ReportsMailbox(address, LOGIN[1], 300, authority.ca_file)
+        async with open_pool(tenant.conninfo) as pool:
+            tenants = Tenants(pool)
+            await tenants.control.prepare()
+            first, second = ReturnedMail(tenants, right), ReturnedMail(tenants, right)
+            async with first._reading() as held:
+                assert held is not None
+                await second.turn()
+            assert imap.said == []
+            await second.turn()
+            assert imap.said.count("UID") == 2
+            wrong = ReturnedMail(tenants, right._replace(password="wrong", every_seconds=10))
+            task = asyncio.create_task(wrong.run())
+            await asyncio.to_thread(wait_for, lambda: "it is tried again in 20 s" in caplog.text)
+            await end([task])
+            await tenants.drain()
+    assert f"the mailbox localhost:{imap.port}/INBOX cannot be read" in caplog.text
+    assert "wrong;" not in caplog.text
+    assert [wrong._pause(failures) for failures in (0, 1, 2, 50)] == [10, 20, 40, 3600]
+    assert LOGIN[1] not in repr(right)
+
+
+async def test_who_stops_waits_for_no_mailbox_that_does_not_answer(tenant: EmptyTenant):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = ReportsMailbox(f"imaps://shop@localhost:{silent.getsockname()[1]}", "secret", 300)
+        async with open_pool(tenant.conninfo) as pool:
+            task = asyncio.create_task(ReturnedMail(Tenants(pool), where).run())
+            connection, _ = await asyncio.to_thread(silent.accept)
+            with connection:
+                await end([task])
+                assert task.cancelled()

@@ -66,6 +66,41 @@ async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant
         assert await office.states() == {"order_confirmed": "sent"}
 
 
+async def test_a_message_that_lacked_an_address_goes_out_by_itself_once_there_is_one(tenant: EmptyTenant):
+    postbox = Postbox(fails=1, why=NotTaken("no_email_address", lasting=True))
+    async with an_office(tenant, postbox) as office:
+        scenario = confirmed(**office.customer(email=""))
+        office.use(scenario)
+        await office.tick()
+        await office.tick()
+        assert (postbox.calls, await office.states()) == (1, {"order_confirmed": "given_up"})
+        scenario.later(hours=1)
+        scenario.reach(office.customer()["customer"])
+        await office.tick()
+        await office.tick()
+        assert [each.email for each in postbox.letters] == ["ann@example.org"]
+        assert office.facts()["message.retried"] == 1
+
+
+async def test_a_message_that_reached_nobody_ends_by_itself_once_it_is_no_longer_true(tenant: EmptyTenant):
+    postbox = Postbox(fails=2, why=NotTaken("smtp_554", lasting=True))
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(**office.customer())
+        office.use(scenario)
+        await office.tick()
+        await office.tick()
+        assert await office.states() == {"order_confirmed": "given_up", "dispatch_instruction": "given_up"}
+        assert office.facts()["message.not_needed"] == 0
+        scenario.ship()
+        await office.tick()
+        given_up = await office.messages(MessageState.GIVEN_UP)
+        assert {each.kind.value: each.because for each in given_up} == {
+            "order_confirmed": "",
+            "dispatch_instruction": "nothing_to_ship",
+        }
+        assert office.facts()["message.not_needed"] == 1
+
+
 async def test_a_sender_that_breaks_fails_one_message_and_spoils_no_other(tenant: EmptyTenant):
     postbox = Postbox(fails=1, why=ZeroDivisionError("Ann Example"))
     async with an_office(tenant, postbox) as office:

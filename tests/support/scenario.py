@@ -409,6 +409,11 @@ class Scenario:
         changed = orders.AddressChanged(order_id, customer, destination, at or self.now)
         return self.record(intake.change_address(self.book, changed, self.now))
 
+    def reach(self, customer: Sealed, digest: str = "", at: datetime | None = None) -> list[Fact]:
+        """The customer of the order is reached otherwise, as was added to whoever it is now."""
+        changed = orders.ContactChanged(ORDER, customer, at or self.now, digest)
+        return self.record(intake.change_contact(self.book, changed, self.order().customer, self.now))
+
     def receive(self, order_id: str = ORDER, at: datetime | None = None) -> list[Fact]:
         return self.record(delivery.confirm_receipt(self.book, order_id, "customer", at or self.now, self.now))
 

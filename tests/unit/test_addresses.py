@@ -6,9 +6,11 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from ledger.decisions import customs, invoice
+from ledger.decisions import customs, intake, invoice
 from ledger.facts import Sealed
+from ledger.nouns import orders
 from ledger.nouns.orders import AddressChanged, AlreadyPacked, HoldReason, OrderClosed
 from ledger.nouns.orders.supplier_orders import Oddity, OverAnswered, Stage, SupplierOrderPacked, SupplierOrderShipped
 from ledger.nouns.parcels import ParcelStatus
@@ -27,6 +29,7 @@ from tests.support.scenario import (
     TERMS,
     THIRD,
     Scenario,
+    a_shop,
     accept,
     confirmed,
     delivered,
@@ -412,3 +415,66 @@ def test_a_delivered_part_does_not_keep_the_others_from_moving():
     scenario.ship(supplier_order_id=FIRST)
     scenario.scan(ParcelStatus.DELIVERED)
     assert moved(scenario).kept == (FIRST,)
+
+
+# --- the contact alone ----------------------------------------------------------------------------
+
+
+def test_a_customer_is_reached_otherwise_whatever_has_left_and_the_goods_go_where_they_went():
+    scenario = delivered()
+    before = scenario.order()
+    assert [fact.fact_name() for fact in scenario.reach(ELSEWHERE)] == ["order.contact_changed"]
+    after = scenario.order()
+    assert (after.customer, after.destination, after.addresses) == (ELSEWHERE, before.destination, before.addresses)
+    assert (after.reached_since, after.address_at) == (scenario.now, before.address_at)
+
+
+def test_the_same_contact_again_records_nothing():
+    scenario = delivered()
+    scenario.reach(ELSEWHERE, "digest")
+    scenario.later(hours=1)
+    assert scenario.reach(ELSEWHERE_TOO, "digest") == []
+
+
+def test_an_older_contact_is_recorded_and_changes_nothing():
+    scenario = delivered()
+    scenario.reach(ELSEWHERE)
+    fact = the(orders.ContactChanged, scenario.reach(ELSEWHERE_TOO, at=scenario.now - HOUR))
+    assert fact.outdated
+    assert "newer news of the customer is known" in fact.warnings[0]
+    assert scenario.order().customer == ELSEWHERE
+
+
+def test_a_contact_that_was_added_to_another_customer_than_there_is_now_changes_nothing():
+    scenario = confirmed()
+    changed = orders.ContactChanged(ORDER, ELSEWHERE, scenario.now)
+    (fact,) = scenario.record(intake.change_contact(scenario.book, changed, ELSEWHERE_TOO, scenario.now))
+    assert fact == replace(changed, outdated=True)
+    assert scenario.order().customer != ELSEWHERE
+
+
+def test_a_contact_that_was_missing_ends_the_hold_for_it():
+    scenario = a_shop(tea=10)
+    scenario.place(line(1, "tea", 1), has_contact=False)
+    assert scenario.order().holds
+    scenario.reach(ELSEWHERE)
+    assert not scenario.order().holds
+
+
+def test_a_new_address_brings_its_own_contact():
+    scenario = confirmed()
+    scenario.reach(ELSEWHERE)
+    scenario.later(hours=1)
+    scenario.change_address(ELSEWHERE_TOO, FRANCE)
+    assert scenario.order().customer == ELSEWHERE_TOO
+    assert scenario.order().contact is None
+
+
+def test_the_present_address_keeps_its_place_with_another_contact():
+    scenario = confirmed()
+    scenario.later(hours=1)
+    scenario.change_address(ELSEWHERE, FRANCE)
+    scenario.later(hours=1)
+    scenario.reach(ELSEWHERE_TOO)
+    there = scenario.order().ship_to
+    assert (there.customer, there.destination) == (ELSEWHERE_TOO, FRANCE)

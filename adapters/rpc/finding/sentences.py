@@ -44,6 +44,7 @@ SENTENCES: Mapping[str, str] = {
     "order.confirmed": "The order was confirmed by {by}[ and delivery promised by {promised_by}].",
     "order.units_backordered": "Waiting for goods: {by_line}.",
     "order.units_reserved": "Stock was reserved for {by_line}.",
+    "order.contact_changed": "The customer is reached otherwise." + _OLDER,
     "order.address_changed": "The address changed[ to {destination.country}]." + _OLDER,
     "order.units_cancelled": "The {by} cancelled [{by_line}][!by_line:the order][: {because}].",
     "order.units_delivered": "Delivered in {carrier} {number}: {by_line}[; not {instead_of}, as was known before].",
@@ -171,6 +172,7 @@ SENTENCES: Mapping[str, str] = {
     "message.given_up": "The message {message_id} was given up: {error}.",
     "message.bounced": "The message {message_id} came back and reached nobody: {error}.",
     "message.retried": "The message {message_id} is to be sent again, said {by}.",
+    "message.not_needed": "Nobody needs to be told the message {message_id} any more: {because}.",
     "message.cancelled": "The message {message_id} was not sent: {because}.",
     # --- work
     "task.claimed": "The work was taken on by {by}: {task_id}.",

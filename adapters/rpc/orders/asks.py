@@ -9,6 +9,7 @@ from adapters.rpc import shapes
 from adapters.rpc.buyers import invoice_wish
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
+from adapters.rpc.orders.contacts import change_contact, look_at_customer
 from adapters.rpc.orders.money import charges, first_payments, payments
 from adapters.rpc.orders.people import new_person, person_of, sealed_person
 from adapters.rpc.sealing import sealed_note
@@ -258,6 +259,8 @@ def amend_order(request: pb.AmendOrderRequest, edge: Edge) -> Ask:
 
 
 def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
+    if not request.HasField("ship_to"):
+        return change_contact(request, edge)
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     person, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
     require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
@@ -298,7 +301,7 @@ READERS: Readers = {
     pb.CancelOrderRequest: Reader(cancel_order),
     supplier_orders_pb2.RerouteUnitsRequest: Reader(reroute_units),
     pb.AmendOrderRequest: Reader(amend_order),
-    pb.ChangeAddressRequest: Reader(change_address),
+    pb.ChangeAddressRequest: Reader(change_address, look_at_customer),
     order_feedback_pb2.ConfirmReceiptRequest: Reader(confirm_receipt),
     order_money_pb2.RecordChargebackRequest: Reader(record_chargeback),
     order_feedback_pb2.RecordReviewRequest: Reader(record_review),

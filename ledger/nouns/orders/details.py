@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo
+from ledger.facts import LineNo, Sealed
 from ledger.nouns.orders.balance import total_minor
 from ledger.nouns.orders.facts import (
     LEDGER,
     AddressChanged,
     ChargebackRecorded,
+    ContactChanged,
     CustomsDataCompleted,
     DetailsCompleted,
     HoldReason,
@@ -118,6 +119,18 @@ def change_address(order: Order, changed: AddressChanged) -> AddressChanged | No
     if not still_to_pack:
         raise AlreadyPacked(order.order_id, kept[0].supplier_order_id)
     return replace(changed, kept=tuple(each.supplier_order_id for each in kept))
+
+
+def change_contact(order: Order, changed: ContactChanged, known: Sealed | None) -> ContactChanged | None:
+    """The customer is reached otherwise, whatever has left; ``known`` is the customer that it was added to.
+
+    The same again records nothing. What is older than the present customer, or was added to another one, is recorded
+    and changes nothing.
+    """
+    if order.contact is not None and changed.digest and order.contact.digest == changed.digest:
+        return None
+    outdated = changed.at < order.reached_since or order.customer != known
+    return replace(changed, outdated=True) if outdated else changed
 
 
 _STILL_TO_SHIP = ("open", "backordered", "assigned")

@@ -16,6 +16,7 @@ from ledger.nouns.orders.facts import (
     AddressChanged,
     BreachWithdrawn,
     ChargebackRecorded,
+    ContactChanged,
     CustomsDataCompleted,
     DeadlineMissed,
     DelayRuled,
@@ -112,6 +113,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return order if fact.outdated else _owed_less(_amended(order, fact), fact.at)
         case AddressChanged():
             return _readdressed(order, fact)
+        case ContactChanged():
+            return _reached_otherwise(order, fact)
         case UnitsCancelled(by_line=by_line):
             order = _units_cancelled(order, fact.at)
             if not by_line:
@@ -335,6 +338,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         destination=fact.destination or order.destination,
         address_at=fact.at if fact.customer or fact.destination else order.address_at,
         addresses=() if fact.customer or fact.destination else order.addresses,
+        contact=None if fact.customer else order.contact,
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(lines.values(), fact.untracked),
         incoterm=fact.incoterm or order.incoterm,
@@ -382,6 +386,7 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         customer=fact.customer,
         has_contact=True,
         has_address=True,
+        contact=None,
         destination=fact.destination,
         address_at=fact.at,
         subjects=_with_subject(order.subjects, fact.subject),
@@ -390,6 +395,19 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         addresses=(*(order.addresses or (before,)), now),
         supplier_orders={name: _part_readdressed(each, fact, before) for name, each in order.supplier_orders.items()},
         shipments=tuple(each if each.ship_to else replace(each, ship_to=before) for each in order.shipments),
+    )
+
+
+def _reached_otherwise(order: Order, fact: ContactChanged) -> Order:
+    if fact.outdated:
+        return order
+    here = [replace(each, customer=fact.customer) for each in order.addresses[-1:]]
+    return replace(
+        order,
+        customer=fact.customer,
+        has_contact=True,
+        contact=fact,
+        addresses=(*order.addresses[:-1], *here),
     )
 
 

@@ -434,6 +434,23 @@ class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
         return f"supplier order {supplier_order_id} is packed or has left, and keeps the address that it had"
 
 
+class ContactChanged(Fact, frozen=True, tag="order.contact_changed"):
+    """The customer is reached otherwise; everything still goes where it went."""
+
+    order_id: str
+    customer: Sealed
+    """The whole person, with the address as it was."""
+    at: datetime
+    digest: str = ""
+    """Keyed hash of what was said: the same again is recognised without its content."""
+    outdated: bool = False
+    """Newer news of the customer was known already: this is recorded and changes nothing."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ("newer news of the customer is known, which stays; this is only recorded",) if self.outdated else ()
+
+
 class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):
     """Units that no supplier had been given will not be sent. An order without lines names none."""
 
@@ -605,6 +622,7 @@ OrderFact = (
     | UnitsReserved
     | OrderAmended
     | AddressChanged
+    | ContactChanged
     | UnitsCancelled
     | UnitsDelivered
     | DeliveryReopened

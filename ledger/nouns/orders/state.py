@@ -17,6 +17,7 @@ from ledger.nouns.orders.facts import (
     UNDER_WAY,
     BreachWithdrawn,
     ChargebackRecorded,
+    ContactChanged,
     DeadlineMissed,
     DelayRuled,
     Hold,
@@ -218,6 +219,8 @@ class Order(Value, frozen=True):
     """The time, as given, of the newest payment state since the order was recorded."""
     address_at: datetime | None = None
     """The time of the newest address since the placing."""
+    contact: ContactChanged | None = None
+    """How the customer is reached, if that changed since the newest address."""
     incoterm: Incoterm | None = None
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
@@ -269,6 +272,12 @@ class Order(Value, frozen=True):
     def missed(self) -> frozenset[tuple[str, Clock]]:
         """The breaches that stand: of which object, by which clock."""
         return frozenset(key for key, breach in self.breaches.items() if breach.withdrawn is None)
+
+    @property
+    def reached_since(self) -> datetime:
+        """Since when the customer is reached as it is now."""
+        since = self.address_at or self.placed.placed_at
+        return since if self.contact is None else max(since, self.contact.at)
 
     @property
     def sealed_for(self) -> str:

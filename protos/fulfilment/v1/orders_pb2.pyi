@@ -946,7 +946,7 @@ class ChangeAddressRequest(_message.Message):
 
     @_builtins.property
     def ship_to(self) -> Global___Address:
-        """Where it goes now. Required."""
+        """Where it goes now. Absent means where it went: then only what customer gives changes."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
