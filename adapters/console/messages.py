@@ -16,10 +16,11 @@ from adapters.console import files, words
 from adapters.console.client import Trouble
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
+from adapters.console.next_steps import command_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from adapters.mailboxes import IMAP, NoMailbox, mails_in, reports_at
-from fulfilment.v1 import common_pb2, messages_pb2
+from fulfilment.v1 import common_pb2, messages_pb2, work_pb2
 
 
 @click.group(cls=Nouns)
@@ -85,11 +86,21 @@ def show(session: Session, message_id: str, letter: bool, html: str | None) -> N
     found = answer.message
     session.out.title(f"Message {found.message_id}", word(messages_pb2.MessageState, found.state))
     session.out.facts(_facts(found))
+    if found.state in (messages_pb2.MESSAGE_STATE_GIVEN_UP, messages_pb2.MESSAGE_STATE_BOUNCED):
+        _show_next(session, found)
     if answer.HasField("letter"):
         session.out.blank()
         print_letter(session, answer.letter)
     elif letter:
         session.out.say("There is no letter: nobody has asked for it yet, or its people were erased.", style="dim")
+
+
+def _show_next(session: Session, found: messages_pb2.Message) -> None:
+    """What to do about a message that reached nobody, as its work says."""
+    request = work_pb2.ListWorkRequest(order_id=found.order_id, kinds=[work_pb2.WORK_KIND_MESSAGE])
+    for each in rows_of(session, session.client.work.ListWork, request, "work"):
+        if each.task_id.startswith(f"message-{found.message_id}-"):
+            session.out.command(command_of(session, each.next))
 
 
 def _about(each: messages_pb2.Message) -> str:

@@ -100,6 +100,7 @@ def test_a_bounce_in_a_mailbox_fails_its_message_and_is_work_until_the_address_i
     wanted = work_pb2.ListWorkRequest(order_id="shop/lost", kinds=[work_pb2.WORK_KIND_MESSAGE])
     (todo,) = patiently(shop.client.work.ListWork, wanted).work
     assert todo.next.rpc == "OrderService.ChangeAddress"
+    assert "order address shop/lost --email ADDRESS" in shop.ff("message", "show", message.message_id).out
     assert shop.ff("order", "address", "shop/lost", "--email", "ann@new.example").code == 0
     wait_for(lambda: [each.state for each in messages_of(shop, "lost")] == [SENT])
     assert shop.mailbox.mails[-1].recipient == "ann@new.example"

@@ -23,7 +23,7 @@ from psycopg.sql import SQL, Composed, Identifier
 import server
 from adapters.folders import make_private
 from adapters.logs import log_of_the_loop
-from adapters.mail_settings import sender_of
+from adapters.mail_settings import mailbox_of, sender_of
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.new_data import PREPARED
@@ -70,7 +70,9 @@ def _serving(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
         if chosen.outbox == "file":
             make_private(data / "outbox", "--data")
         asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-        async with server.serve(dsn, chosen.key_file, chosen.listen, sender_of(chosen)) as listening:
+        async with server.serve(
+            dsn, chosen.key_file, chosen.listen, sender_of(chosen), mailbox_of(chosen)
+        ) as listening:
             stop = asyncio.Event()
             started.set_result(_Running(listening.port, asyncio.get_running_loop(), stop))
             await stop.wait()

@@ -363,7 +363,7 @@ class OrderServiceServicer:
         """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
         with its clock; what is packed or has left keeps its address, and the receipt's warnings name it. Service, customs
         and a promise of the ledger's own are made anew. The newest address by its time counts: an older one is recorded and
-        moves nothing, which the warnings say as well. The same address again asks nobody.
+        moves nothing. The same again asks nobody. Without ship_to only what customer gives changes, whatever has left.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED if no part can change, ORDER_CLOSED, or
         BEFORE_PLACING if the time is before the order was placed.
         """

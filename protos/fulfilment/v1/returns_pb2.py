@@ -27,7 +27,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/returns.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x02\n\x18RecordReturnLabelRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x04 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\rfreight_minor\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x66ile\x18\x08 \x01(\x0c\"\xd9\x01\n\x1aRecordReturnShippedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07\x63\x61rrier\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb5\x01\n\x1bRecordReturnReceivedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rInspectedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x11\n\trestocked\x18\x02 \x01(\x05\x12\x15\n\rnot_restocked\x18\x03 \x01(\x05\x12\x12\n\nneeds_work\x18\x04 \x01(\x05\x12\x0f\n\x07missing\x18\x05 \x01(\x05\"\xd0\x01\n\x17RecordInspectionRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x05lines\x18\x03 \x03(\x0b\x32\x1c.fulfilment.v1.InspectedLine\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd0\x02\n\x0bReturnLabel\x12\x16\n\x08label_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x02 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12+\n\rfreight_payer\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x15\n\rfreight_minor\x18\x04 \x01(\x03\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07\x63\x61rrier\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12.\n\nshipped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66ile_sha256\x18\n \x01(\t\"G\n\x08\x45xchange\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/returns.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n\x18RecordReturnLabelRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x04 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\rfreight_minor\x18\x06 \x01(\x03\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x04\x66ile\x18\x08 \x01(\x0c\x42\x04\xc8\xbd\x18\x01\"\xd9\x01\n\x1aRecordReturnShippedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08label_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07\x63\x61rrier\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb5\x01\n\x1bRecordReturnReceivedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\rInspectedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x11\n\trestocked\x18\x02 \x01(\x05\x12\x15\n\rnot_restocked\x18\x03 \x01(\x05\x12\x12\n\nneeds_work\x18\x04 \x01(\x05\x12\x0f\n\x07missing\x18\x05 \x01(\x05\"\xd0\x01\n\x17RecordInspectionRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x15\n\x07\x63\x61se_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x05lines\x18\x03 \x03(\x0b\x32\x1c.fulfilment.v1.InspectedLine\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd6\x02\n\x0bReturnLabel\x12\x16\n\x08label_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x05lines\x18\x02 \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12+\n\rfreight_payer\x18\x03 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12\x15\n\rfreight_minor\x18\x04 \x01(\x03\x12\x19\n\x0bsupplier_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x07\x63\x61rrier\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12.\n\nshipped_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0b\x66ile_sha256\x18\n \x01(\tB\x04\xc8\xbd\x18\x03\"G\n\x08\x45xchange\x12\x11\n\x03sku\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['label_id']._serialized_options = b'\310\275\030\003'
   _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['supplier_id']._loaded_options = None
   _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['file']._loaded_options = None
+  _globals['_RECORDRETURNLABELREQUEST'].fields_by_name['file']._serialized_options = b'\310\275\030\001'
   _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['case_id']._loaded_options = None
   _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
   _globals['_RECORDRETURNSHIPPEDREQUEST'].fields_by_name['label_id']._loaded_options = None
@@ -62,20 +64,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETURNLABEL'].fields_by_name['carrier']._serialized_options = b'\310\275\030\004'
   _globals['_RETURNLABEL'].fields_by_name['tracking_number']._loaded_options = None
   _globals['_RETURNLABEL'].fields_by_name['tracking_number']._serialized_options = b'\310\275\030\003'
+  _globals['_RETURNLABEL'].fields_by_name['file_sha256']._loaded_options = None
+  _globals['_RETURNLABEL'].fields_by_name['file_sha256']._serialized_options = b'\310\275\030\003'
   _globals['_EXCHANGE'].fields_by_name['sku']._loaded_options = None
   _globals['_EXCHANGE'].fields_by_name['sku']._serialized_options = b'\310\275\030\004'
   _globals['_RECORDRETURNLABELREQUEST']._serialized_start=137
-  _globals['_RECORDRETURNLABELREQUEST']._serialized_end=403
-  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_start=406
-  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_end=623
-  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_start=626
-  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_end=807
-  _globals['_INSPECTEDLINE']._serialized_start=809
-  _globals['_INSPECTEDLINE']._serialized_end=920
-  _globals['_RECORDINSPECTIONREQUEST']._serialized_start=923
-  _globals['_RECORDINSPECTIONREQUEST']._serialized_end=1131
-  _globals['_RETURNLABEL']._serialized_start=1134
-  _globals['_RETURNLABEL']._serialized_end=1470
-  _globals['_EXCHANGE']._serialized_start=1472
-  _globals['_EXCHANGE']._serialized_end=1543
+  _globals['_RECORDRETURNLABELREQUEST']._serialized_end=409
+  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_start=412
+  _globals['_RECORDRETURNSHIPPEDREQUEST']._serialized_end=629
+  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_start=632
+  _globals['_RECORDRETURNRECEIVEDREQUEST']._serialized_end=813
+  _globals['_INSPECTEDLINE']._serialized_start=815
+  _globals['_INSPECTEDLINE']._serialized_end=926
+  _globals['_RECORDINSPECTIONREQUEST']._serialized_start=929
+  _globals['_RECORDINSPECTIONREQUEST']._serialized_end=1137
+  _globals['_RETURNLABEL']._serialized_start=1140
+  _globals['_RETURNLABEL']._serialized_end=1482
+  _globals['_EXCHANGE']._serialized_start=1484
+  _globals['_EXCHANGE']._serialized_end=1555
 # @@protoc_insertion_point(module_scope)
