@@ -19,7 +19,6 @@ from ledger.nouns.messages import (
     MessageAsked,
     MessageBounced,
     MessageCancelled,
-    MessageFact,
     MessageFailed,
     MessageGivenUp,
     MessageIsCancelled,
@@ -41,6 +40,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
+from tests.support.asking_messages import ASKED, ask, message_of, notice
 from tests.support.scenario import (
     DAY,
     FIRST,
@@ -56,28 +56,6 @@ from tests.support.scenario import (
     sent,
     shipped,
 )
-
-TEMPLATES = {(kind, language): 2 for kind in MessageKind for language in ("en", "zh")}
-ASKED = MessageAsked(
-    "dispatched-7", MessageKind.DISPATCHED, Audience.CUSTOMER, About(ORDER), "person-1", "en", 1, NOON, NOON
-)
-
-
-def message_of(*facts: MessageFact) -> Message:
-    message = None
-    for fact in (ASKED, *facts):
-        message = messages.evolve(message, fact)
-    assert message is not None
-    return message
-
-
-def notice(kind: MessageKind, scenario: Scenario, cause: int = 7, **about: Any) -> Notice:
-    named = {"order_id": ORDER, **about}
-    return Notice(f"{kind}-{cause}", kind, About(**named), scenario.now, cause)
-
-
-def ask(scenario: Scenario, wanted: Notice) -> list[Change]:
-    return notices.ask(scenario.book, wanted, TEMPLATES, scenario.now)
 
 
 def facts_of(changes: list[Change]) -> list[str]:

@@ -19,8 +19,8 @@ from ledger.nouns.messages import (
     MessageStage,
 )
 from ledger.terms.clocks import Clock
+from tests.support.asking_messages import ask, message_of, notice
 from tests.support.scenario import ANNA, FIRST, HOUR, NOON, Scenario, confirmed, sent
-from tests.unit.test_messages import ask, message_of, notice
 
 
 def unreached(scenario: Scenario, wanted: Notice, error: str, *more: MessageFact) -> str:
