@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from adapters.embedded import EmbeddedServer
 from tests.support import runs, tenants
@@ -22,6 +23,10 @@ from tests.support.stalls import EmptyTenant
 from tests.support.tenants import Tenants
 
 _TEST_SECONDS = 60
+
+# How long an example takes tells of the machine's load and nothing of the code.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -273,7 +273,7 @@ async def test_a_ledger_that_keeps_few_streams_decides_as_one_that_keeps_all(ten
         assert len(ledger.book._entries) == 2
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 3), st.integers(1, 3)), max_size=12)),
     st.integers(0, 20),

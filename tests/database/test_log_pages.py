@@ -94,7 +94,7 @@ def _happens(scenario: Scenario, what: str, pick: int, number: int) -> object:
             return scenario.miss_first_scan(number_of)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(a_step, min_size=5, max_size=60), st.integers(2, 9))
 def test_where_a_page_begins_and_ends_does_not_matter(tenant: EmptyTenant, steps: list[tuple[str, int]], size: int):
     with connect(tenant) as connection:

@@ -253,7 +253,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTenant, steps: list[str]):
     scenario = sold()

@@ -233,7 +233,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_whatever_happened_the_account_is_what_is_owed_less_what_was_paid(
     tenant: EmptyTenant, steps: list[tuple[str, int]]

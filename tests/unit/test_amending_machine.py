@@ -149,7 +149,5 @@ class Amending(RuleBasedStateMachine):
 def test_units_and_money_add_up_after_any_sequence_of_amendments():
     run_state_machine_as_test(
         Amending,
-        settings=settings(
-            max_examples=120, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=120, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )

@@ -167,7 +167,7 @@ SCANS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scans=SCANS, data=st.data())
 def test_all_is_the_same_in_whatever_order_scans_are_told(
     scans: list[tuple[ParcelStatus, int, bool]], data: st.DataObject

@@ -134,7 +134,5 @@ class Boxes(RuleBasedStateMachine):
 def test_orders_and_parcels_say_the_same_whatever_is_told():
     run_state_machine_as_test(
         Boxes,
-        settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-        ),
+        settings=settings(max_examples=60, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]),
     )

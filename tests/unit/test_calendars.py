@@ -222,21 +222,21 @@ MINUTE = timedelta(minutes=1)
 INSTANTS = st.integers(0, 3 * 366 * 24 * 60).map(lambda minutes: instant("2026-01-01T00:00Z") + minutes * MINUTE)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(sorted(CALENDARS)), INSTANTS, st.integers(1, 60))
 def test_any_working_hours_are_those_that_counting_minutes_finds(name: str, starts: datetime, hours: int):
     due = CALENDARS[name].after(starts, WorkingTime(hours, Unit.HOURS))
     assert due == by_minutes(CALENDARS[name], starts, hours)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([name for name in CALENDARS if name != "shanghai"]), INSTANTS, st.integers(1, 366))
 def test_any_working_days_are_those_of_the_library(name: str, starts: datetime, length: int):
     due = CALENDARS[name].after(starts, WorkingTime(length, Unit.DAYS))
     assert due == by_business_days(CALENDARS[name], starts, length)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(CALENDARS)), INSTANTS, st.integers(1, 20_000))
 def test_what_is_worked_until_an_instant_is_what_was_asked_for(name: str, starts: datetime, minutes: int):
     calendar, length = CALENDARS[name], minutes * MINUTE

@@ -607,7 +607,6 @@ def test_money_units_and_stock_are_conserved_whatever_after_sales_tries():
             settings=settings(
                 max_examples=100,
                 stateful_step_count=50,
-                deadline=None,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             ),
         )

@@ -247,7 +247,7 @@ some_holds = st.lists(st.tuples(st.integers(0, 70), st.integers(0, 30), st.boole
     noticed=st.sets(st.integers(0, 8)),
     data=st.data(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_holds_stop_a_clock_for_the_union_of_their_times_in_whatever_order_they_are_recorded(
     holds: list[tuple[int, int, bool]], left: int, shipped_first: bool, noticed: set[int], data: st.DataObject
 ):

@@ -432,8 +432,6 @@ def test_whatever_is_recorded_nothing_or_the_right_amount_stands_for_a_supplier_
     Late.seen.clear()
     run_state_machine_as_test(
         Late,
-        settings=settings(
-            max_examples=200, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=200, stateful_step_count=25, suppress_health_check=list(HealthCheck)),
     )
     assert {"compensation_accrued", "compensation_reversed", "breach_withdrawn", "delay_ruled"} <= set(Late.seen)

@@ -107,7 +107,7 @@ def test_each_parcel_has_an_invoice_and_charges_stand_on_the_first_but_for_those
     assert first.total_minor + second.total_minor == due_minor(scenario.order()) == 1723
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=5),
     st.integers(0, 10_000),

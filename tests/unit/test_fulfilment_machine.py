@@ -444,7 +444,6 @@ def test_units_are_never_lost_nor_promised_twice_whatever_happens(monkeypatch: p
         settings=settings(
             max_examples=150,
             stateful_step_count=60,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

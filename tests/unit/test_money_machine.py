@@ -299,7 +299,6 @@ def test_the_money_equation_holds_after_any_sequence():
             settings=settings(
                 max_examples=60,
                 stateful_step_count=30,
-                deadline=None,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             ),
         )

@@ -211,6 +211,6 @@ class Recoveries(RuleBasedStateMachine):
 
 
 def test_no_sequence_of_commands_breaks_a_recovery():
-    run_state_machine_as_test(Recoveries, settings=settings(max_examples=120, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Recoveries, settings=settings(max_examples=120, stateful_step_count=40))
     reached = REACHED & set(Recoveries.seen)
     assert len(reached) >= len(REACHED) - 2, f"never reached: {REACHED - reached}"

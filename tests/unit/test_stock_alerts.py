@@ -450,7 +450,7 @@ def happen(scenario: Scenario, what: str, figure: int, placed: list[str]) -> lis
             return scenario.serve(order_id)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(happenings)
 def test_every_alert_is_recorded_once_a_crossing_and_nothing_is_ever_oversold(happened):
     scenario = fed(12, low_stock_units=5, stale_buffer_units=2, stale_buffer_basis_points=500)

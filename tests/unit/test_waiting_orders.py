@@ -311,7 +311,7 @@ def test_what_a_waiting_order_cannot_take_yet_is_kept_and_its_wait_refuses_nobod
     assert (scenario.stock().kept, scenario.stock().available) == (3, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["place", "feed", "cancel", "cart", "let_go"]), st.integers(1, 6), st.integers(0, 9)),
