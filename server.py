@@ -70,11 +70,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     """What was chosen, on the command line or else in the environment; what is wrong with it ends the process."""
     parser = argparse.ArgumentParser(
         prog="server.py",
-        usage="python server.py [OPTION ...]\n       python server.py client COMMAND [OPTION ...]\n"
-        "       python server.py migrate --dsn OWNER [OPTION ...]",
-        description="The fulfilment ledger over gRPC. The commands of client say who may call it; migrate makes its "
-        "tables as their owner.",
-        epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
+        usage="python server.py [OPTION ...]",
+        description="The fulfilment ledger over gRPC.",
+        epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on. Beside "
+        f"the service there are {' and '.join(f'server.py {command}' for command in BESIDE)}, each with a --help.",
     )
     add = parser.add_argument
     add("--version", action="version", version=f"fulfilment {__version__}")

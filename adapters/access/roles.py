@@ -80,7 +80,8 @@ _PARCELS = _rpcs("DisputeDelivery VoidParcel") | _TRACKING
 _STOCK = _rpcs("RecordFeed SetBuffer SetLowStockThreshold")
 _STOCK_UPS = _rpcs("AskStockUp AnswerStockUp WithdrawStockUp")
 _MESSAGES = _rpcs("RetryMessage CancelMessage RecordBounce")
-_TEMPLATES = _rpcs("PutTemplate WithdrawTemplate")
+_OWN_TERMS = _rpcs("AgreePolicy PutTemplate WithdrawTemplate")
+"""What the retailer says of itself."""
 _RETURNS = _rpcs("RecordReturnLabel RecordReturnShipped RecordReturnReceived RecordInspection")
 _HANDLING = _rpcs(
     """
@@ -114,11 +115,11 @@ ADMIN = Role(
     "runs the installation: tenants, the retailer's terms, templates, rebuilding read models, erasing people",
     _EVERYBODY
     | _TERMS
-    | _TEMPLATES
-    | _rpcs("CreateTenant AgreePolicy GetStatus RebuildProjection ErasePerson PreviewMessage ExecuteBatch"),
+    | _OWN_TERMS
+    | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson PreviewMessage ExecuteBatch"),
 )
 OPERATIONS = Role(
-    "moves orders, parcels and stock",
+    "moves orders, parcels and stock, and keeps the retailer's terms",
     _STAFF
     | _BUYING
     | _HOLDS
@@ -129,7 +130,7 @@ OPERATIONS = Role(
     | _STOCK
     | _STOCK_UPS
     | _MESSAGES
-    | _TEMPLATES
+    | _OWN_TERMS
     | _RETURNS
     | _CLAIMS
     | _rpcs("IssueCreditNote OpenCase AnswerCustomer AddEvidence RecordRefundPaid DescribeSku"),

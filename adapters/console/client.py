@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from adapters.console.sentences import translated
-from adapters.console.tokens import Token
 from fulfilment import client, failures
 from fulfilment.calls import REPEATED
 from fulfilment.v1 import common_pb2
@@ -19,6 +18,22 @@ Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 Command: TypeAlias = "grpc.UnaryUnaryMultiCallable[Q, common_pb2.Receipt]"
 """An RPC that records something."""
+
+
+class Token(NamedTuple):
+    """What proves who asks, and where it was read from."""
+
+    text: str
+    source: str
+
+    @property
+    def client(self) -> str:
+        """Whose it is, which a token of a registered client says; empty if there is none."""
+        kind, _, rest = self.text.partition("_")
+        return rest.partition("_")[0] if kind == "flk" else ""
+
+    def __repr__(self) -> str:
+        return f"Token(of {self.source})"
 
 
 class Trouble(Exception):

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.console import words
-from adapters.console.client import ConsoleClient
-from adapters.console.tokens import Token, read_token
+from adapters.console.client import ConsoleClient, Token
+from adapters.console.tokens import read_token
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
 

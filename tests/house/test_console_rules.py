@@ -24,7 +24,7 @@ def rpcs_in_sentences() -> Iterator[str]:
              for method in service.methods}  # fmt: skip
     for folder in ("ledger", "projections", "adapters"):
         for path in (HOUSE / folder).rglob("*.py"):
-            if "console" in path.parts:
+            if "console" in path.parts or path.name == "roles.py":  # which lists RPCs and says nothing to people
                 continue
             tree = ast.parse(path.read_text())
             docstrings = [

@@ -281,7 +281,7 @@ def test_the_console_takes_a_token_and_says_in_a_sentence_what_is_wrong_with_it(
     refusal = console("tenant", "add", "mine")
     assert "your token has the role reporting, which may not do this (CreateTenant)" in refusal.err
     unreadable = console("status", "--token-file", str(tmp_path / "none"))
-    assert (unreadable.code, "cannot be read" in unreadable.err) == (2, True)
+    assert (unreadable.code, "cannot be read" in unreadable.err) == (1, True)
 
 
 def test_no_token_is_ever_written_down(guarded: Guarded):

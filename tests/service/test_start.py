@@ -137,7 +137,10 @@ def test_it_prints_its_version():
             ["--dsn", "host=127.0.0.1 port=1"],
             r"cannot use the PostgreSQL of the DSN \(.*Connection refused.*\); see that",
         ),
-        (["--dsn", "host=nowhere.invalid"], r"cannot use the PostgreSQL of the DSN \(.*nowhere.invalid.*\); see that"),
+        (
+            ["--dsn", "host=nowhere.invalid", "--database-tls", "any"],
+            r"cannot use the PostgreSQL of the DSN \(.*nowhere.invalid.*\); see that",
+        ),
         (["--role", "projector"], r"the projector needs a DSN: --dsn or FULFILMENT_DSN"),
         (["--role", "projector", "--dsn", "host=127.0.0.1 port=1"], r"cannot use the PostgreSQL of the DSN"),
     ],
