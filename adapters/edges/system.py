@@ -1,0 +1,295 @@
+"""The one interface of a foreign system, such as a shop or a tracking service.
+
+An adapter says how its deliveries are proven, what they mean in commands of the contract, and how the system is asked
+for what it has changed. How that is kept, put in order, tried again and seen is the machinery's, and the same for all.
+Foreign names stop here: nothing else imports an adapter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+from google.protobuf.message import Message
+
+from adapters.edges.http import Http
+from fulfilment.v1 import orders_pb2, parcels_pb2
+
+# --- what comes in --------------------------------------------------------------------------------
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A request of the system to us, before anything of it is believed."""
+
+    headers: Mapping[str, str]
+    """Names in small letters; of a header that comes twice the first."""
+    raw: bytes
+    """The body as it was signed: unpacked if it came compressed, and never longer than the edge allows."""
+    url: str
+    """The address that the system called, as a signature over it needs it."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What is agreed with the system: one connection of one retailer."""
+
+    name: str
+    """Of the connection."""
+    settings: Mapping[str, str]
+    """What its system wants to know, checked when it was added; without those that were left out."""
+    secrets: tuple[Mapping[str, str], ...]
+    """By name, the newest first: after a rotation the ones of before are valid as well. Requests use the newest."""
+
+    @property
+    def channel(self) -> str:
+        """Under which channel orders of a shop are placed."""
+        return self.settings.get("channel") or self.name
+
+    def secret(self, name: str) -> str:
+        """The newest of this name; empty if there is none."""
+        return next((each[name] for each in self.secrets if each.get(name)), "")
+
+    def every(self, name: str) -> list[str]:
+        """All that are valid of this name, the newest first."""
+        return [each[name] for each in self.secrets if each.get(name)]
+
+
+class Received(msgspec.Struct, frozen=True):
+    """What the door reads of a delivery that is proven; the inbox keeps it beside the sealed body."""
+
+    topic: str
+    """The system's own word for what it tells, such as ``order.updated``."""
+    object_id: str
+    """What it is about, such as an order or a number: what is about one object is worked on one after the other."""
+    source_id: str = ""
+    """The system's own id of what happened, the same in a repetition; empty where it has none that is unique."""
+    happened_at: datetime | None = None
+    """By the system's own clock, which the order of work goes by; None where it does not say."""
+    content: bytes = b""
+    """What shows that the same comes again, where bytes may differ, as of a state that is told and is asked for."""
+    whole: bool = False
+    """Whether it tells the whole state of the object, so that an older one is not worked on after a newer one."""
+
+
+class AtTheDoor(StrEnum):
+    """What became of a delivery at the door."""
+
+    KEPT = "kept"
+    """It is in the inbox for good, or was before."""
+    NOTHING = "nothing"
+    """It is good and tells nothing that is kept, such as a ping."""
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    GONE = "gone"
+    """There is no such connection any more: the system is to stop."""
+    UNAVAILABLE = "unavailable"
+    """It could not be kept now: the system is to repeat it."""
+
+
+class DoorAnswer(msgspec.Struct, frozen=True):
+    """What the system gets to read."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = {}
+
+
+class Refused(Exception):
+    """A delivery that is not kept; the text says what is wrong and holds nothing of its content."""
+
+    outcome: ClassVar[AtTheDoor]
+
+
+class BadSignature(Refused):
+    """Nobody who knows a secret of the connection has sent it."""
+
+    outcome = AtTheDoor.BAD_SIGNATURE
+
+
+class Stale(Refused):
+    """It was signed too long ago, or in the future: somebody may have recorded and repeated it."""
+
+    outcome = AtTheDoor.STALE
+
+
+class MalformedDelivery(Refused):
+    """It is proven, and not what this system sends."""
+
+    outcome = AtTheDoor.MALFORMED
+
+
+# --- what it means --------------------------------------------------------------------------------
+
+
+class Unlooked(Exception):
+    """What the ledger knows of this was not read yet; the machinery reads it and asks again."""
+
+    def __init__(self, kind: str, object_id: str) -> None:
+        super().__init__(f"{kind} {object_id}")
+        self.kind = kind
+        self.object_id = object_id
+
+
+class KnownNow:
+    """What the ledger knows now, as messages of the contract without personal data.
+
+    In a test: ``KnownNow({"order shop/1": Order(...)}, complete=True)``.
+    """
+
+    def __init__(self, found: Mapping[str, Message | None], *, complete: bool = False) -> None:
+        """What was not found is None. If the rest is complete, what is not listed is not known either."""
+        self._found = found
+        self._complete = complete
+
+    def order(self, order_id: str) -> orders_pb2.Order | None:
+        """By "channel/channel_order_id"; None if it was not placed."""
+        found = self._look("order", order_id)
+        assert found is None or isinstance(found, orders_pb2.Order)
+        return found
+
+    def parcel(self, carrier: str, tracking_number: str) -> parcels_pb2.Parcel | None:
+        """By carrier and number, in any of their spellings; None if nobody told of it."""
+        found = self._look("parcel", f"{carrier}/{tracking_number}")
+        assert found is None or isinstance(found, parcels_pb2.Parcel)
+        return found
+
+    def _look(self, kind: str, object_id: str) -> Message | None:
+        key = f"{kind} {object_id}"
+        if key not in self._found and not self._complete:
+            raise Unlooked(kind, object_id)
+        return self._found.get(key)
+
+
+class WantedCommand(msgspec.Struct, frozen=True):
+    """A command that a delivery asks for."""
+
+    request: Message
+    """A request of a command of the contract, without its context."""
+    object_id: str
+    """What it is about at its source, and in which respect, such as ``1001`` or ``1001/payment/7``."""
+    version: str
+    """Which state of that, such as its time of change: with it the request's id is SYSTEM/CONNECTION/object/version."""
+    fine: frozenset[str] = frozenset()
+    """Reasons of refusals that are as good as done, such as that it is cancelled already."""
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """What a delivery means: commands in their order, or why there are none."""
+
+    wanted: tuple[WantedCommand, ...] = ()
+    ignored: str = ""
+    """Why it is of no concern to the ledger, if it is not."""
+    early: str = ""
+    """What it has to wait for, if it came too early, such as the order that it is about. It is asked again later."""
+
+
+class NotUnderstood(Exception):
+    """A person has to look. The text says what is wrong, with names of fields, and nothing that may be personal."""
+
+
+# --- what is asked for ----------------------------------------------------------------------------
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """Something that the system answered: it goes into the inbox as if it had been delivered."""
+
+    received: Received
+    raw: bytes
+
+
+class FetchedPage(msgspec.Struct, frozen=True):
+    """A page of what has changed."""
+
+    found: tuple[Fetched, ...]
+    cursor: str
+    """Where to go on after this page, also after a restart."""
+    done: bool = False
+    """Whether there is nothing newer now."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that ``fulfilment connection test`` looked at."""
+
+    what: str
+    """Such as "orders can be read"."""
+    problem: str = ""
+    """What is wrong and what to do; empty if it works."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A setting or a secret that a connection has."""
+
+    what: str
+    """What it is, as a person reads it who has to give it."""
+    required: bool = False
+
+
+CHANNEL = Field("the channel that its orders are placed under; the connection's name if not said")
+
+
+class System(ABC):
+    """A foreign system. An instance holds no state: it serves all connections of all retailers."""
+
+    name: ClassVar[str]
+    """In small letters, as people type it and as request ids begin."""
+    what: ClassVar[str]
+    """What it is, for a list to choose from."""
+    role: ClassVar[str]
+    """The role whose commands it may ask for: ``shop`` or ``carrier``."""
+    settings: ClassVar[Mapping[str, Field]] = {}
+    secrets: ClassVar[Mapping[str, Field]] = {}
+    """The first is the one that a file with a single line holds."""
+    asks_every_seconds: ClassVar[float] = 300.0
+    """How often it is asked for what has changed."""
+    calls_per_second: ClassVar[float] = 2.0
+    """How many requests the system takes from a connection."""
+    calls_at_once: ClassVar[int] = 10
+
+    def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
+        """The settings in their usual spelling; raises ValueError with what is wrong."""
+        return settings
+
+    # --- in ---
+
+    @abstractmethod
+    def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
+        """What a delivery is, once it is proven over its raw bytes, in constant time, before anything is parsed.
+
+        None where it is good and nothing is to be kept, such as a ping. Raises BadSignature, Stale, MalformedDelivery.
+        """
+
+    def answer(self, outcome: AtTheDoor) -> DoorAnswer:
+        """What the system expects to read: 2xx ends it, 4xx stops repetitions, 5xx asks for them."""
+        return USUAL_ANSWERS[outcome]
+
+    @abstractmethod
+    def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
+        """What a delivery means. Pure: it is asked again after each look, and after a fix. Raises NotUnderstood."""
+
+    # --- out ---
+
+    async def check(self, http: Http, account: Account) -> list[Check]:
+        """Asks the system whether the connection works."""
+        return []
+
+    def changed_since(self, http: Http, account: Account, cursor: str) -> AsyncIterator[FetchedPage] | None:
+        """What has changed since the cursor, with an overlap; an empty one is the start. None if it cannot be asked."""
+        return None
+
+
+USUAL_ANSWERS: Mapping[AtTheDoor, DoorAnswer] = {
+    AtTheDoor.KEPT: DoorAnswer(200, b"kept\n"),
+    AtTheDoor.NOTHING: DoorAnswer(200, b"ok\n"),
+    AtTheDoor.BAD_SIGNATURE: DoorAnswer(401, b"the signature is not of this connection's secret\n"),
+    AtTheDoor.STALE: DoorAnswer(400, b"it was signed too long ago, or in the future\n"),
+    AtTheDoor.MALFORMED: DoorAnswer(400, b"it is not what this connection's system sends\n"),
+    AtTheDoor.TOO_LARGE: DoorAnswer(413, b"it is too large\n"),
+    AtTheDoor.GONE: DoorAnswer(410, b"there is no such connection\n"),
+    AtTheDoor.UNAVAILABLE: DoorAnswer(503, b"it cannot be kept now; send it again\n", headers={"retry-after": "30"}),
+}

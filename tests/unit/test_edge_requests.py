@@ -1,0 +1,163 @@
+"""Requests to foreign systems: within limits, and not into the own network."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from adapters.edges import http, reading
+from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.system import AtTheDoor, NotUnderstood
+
+
+class Vendor:
+    """A server on this machine that answers each request with the same bytes, and then closes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self.asked: list[bytes] = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://localhost:{self._server.sockets[0].getsockname()[1]}/"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(self._answer)
+        await writer.drain()
+        writer.close()
+
+
+def answer(status="200 OK", body=b"hello", headers=""):
+    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{headers}\r\n".encode() + body
+
+
+async def ask(url, *, private_too=True, **more):
+    async with HttpClient(private_too=private_too) as client:
+        return await Http(client, Bucket(100, 10)).request("GET", url, **more)
+
+
+def test_a_request_says_the_name_of_the_host_and_asks_for_nothing_packed():
+    async def scenario():
+        async with Vendor(answer()) as vendor:
+            reply = await ask(vendor.url, params={"page": "2"})
+            return vendor, reply
+
+    vendor, reply = asyncio.run(scenario())
+    assert (reply.status, reply.body) == (200, b"hello")
+    (asked,) = vendor.asked
+    assert asked.startswith(b"GET /?page=2 HTTP/1.1\r\n")
+    assert b"host: localhost:" in asked.lower()
+    assert b"accept-encoding: identity" in asked.lower()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0",
+     "[fd00::1]", "100.64.0.1", "2130706433", "[2002:7f00:1::]"],
+)  # fmt: skip
+def test_addresses_of_the_own_machine_and_network_are_not_asked(host):
+    with pytest.raises(SystemUnreachable, match="one of this machine or network"):
+        asyncio.run(ask(f"http://{host}/", private_too=False))
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed():
+    async def scenario():
+        async with Vendor(answer("302 Found", headers="location: http://169.254.169.254/\r\n")) as vendor:
+            return await ask(vendor.url), vendor
+
+    reply, vendor = asyncio.run(scenario())
+    assert reply.status == 302
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        ("429 Too Many Requests", "retry-after: 7\r\n", 7),
+        ("429 Too Many Requests", "", 60),
+        ("503 Service Unavailable", "retry-after: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 60),
+        ("429 Too Many Requests", "retry-after: 999999\r\n", 3600),
+    ],
+)
+def test_a_system_that_takes_no_more_says_for_how_long(status, headers, seconds):
+    async def scenario():
+        async with Vendor(answer(status, headers=headers)) as vendor:
+            await ask(vendor.url)
+
+    with pytest.raises(TryLater) as later:
+        asyncio.run(scenario())
+    assert later.value.seconds == seconds
+
+
+def test_an_answer_that_is_too_long_or_packed_is_given_up(monkeypatch):
+    monkeypatch.setattr(http, "_LONGEST_ANSWER_BYTES", 1000)
+
+    async def scenario(sent):
+        async with Vendor(sent) as vendor:
+            await ask(vendor.url)
+
+    with pytest.raises(SystemUnreachable, match="longer than"):
+        asyncio.run(scenario(answer(body=b"x" * 1001)))
+    with pytest.raises(SystemUnreachable, match="packed"):
+        asyncio.run(scenario(answer(headers="content-encoding: gzip\r\n")))
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/passwd", "http://[", "example.org", "http://"])
+def test_an_address_that_is_none_is_unreachable(url):
+    with pytest.raises(SystemUnreachable):
+        asyncio.run(ask(url))
+
+
+def test_a_bucket_lets_some_go_at_once_and_the_others_wait_for_their_turn(monkeypatch):
+    slept = []
+
+    async def sleep(seconds):
+        slept.append(round(seconds, 1))
+
+    async def scenario():
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        bucket = Bucket(0.5, 3)
+        for _ in range(5):
+            await bucket.take()
+
+    asyncio.run(scenario())
+    assert slept == [2.0, 4.0]
+
+
+# --- what all adapters read alike -----------------------------------------------------------------
+
+
+def test_money_is_read_exactly_or_not_at_all():
+    assert reading.minor("12.30", "EUR", "total") == 1230
+    assert reading.minor(Decimal("-10.00"), "EUR", "total") == -1000
+    assert reading.minor("1200", "JPY", "total") == 1200
+    assert reading.minor("12.3000", "EUR", "total") == 1230
+    for amount in ("12.345", "", "twelve", "NaN", "Infinity", "1e400", "1e15"):
+        with pytest.raises(NotUnderstood, match="total: "):
+            reading.minor(amount, "EUR", "total")
+
+
+def test_a_time_is_of_a_zone_that_is_known():
+    east = timezone(timedelta(hours=8))
+    assert reading.instant("2026-01-05T09:00:00Z", "at") == datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert reading.instant("2026-01-05T09:00:00", "at", east) == datetime(2026, 1, 5, 1, tzinfo=UTC)
+    for text in ("2026-01-05T09:00:00", "yesterday", "", "0001-01-01T00:00:00+08:00"):
+        with pytest.raises(NotUnderstood, match="at: "):
+            reading.instant(text, "at")
+
+
+def test_what_is_not_understood_names_the_field_and_not_what_it_holds():
+    with pytest.raises(NotUnderstood) as said:
+        reading.decoded(b'[{"a": "Ann Example"}]', list[dict[str, int]])
+    assert "Ann" not in str(said.value)
+    with pytest.raises(NotUnderstood) as said:
+        reading.decoded(b'"Ann Example"', AtTheDoor)
+    assert "Ann" not in str(said.value)
+    with pytest.raises(NotUnderstood, match="not JSON"):
+        reading.decoded(b"\xff{", dict)
