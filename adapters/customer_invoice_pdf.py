@@ -51,7 +51,7 @@ def _cancelled(invoice: pb.CustomerInvoice) -> bool:
 
 def _content(invoice: pb.CustomerInvoice) -> list[Any]:
     note = invoice.credit_note
-    because = [Spacer(0, 4 * mm), set_text(f"It cancels the invoice: {note.reason}.", TEXT)]
+    because = [Spacer(0, 4 * mm), set_text(f"It cancels the invoice{': ' * bool(note.reason)}{note.reason}.", TEXT)]
     return [
         set_text("CREDIT NOTE" if _cancelled(invoice) else "INVOICE", TITLE),
         Spacer(0, 4 * mm),

@@ -8,7 +8,8 @@ from typing import Any
 from adapters.rpc.shows import day, money, number_of, stamp
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from fulfilment.v1 import order_money_pb2, shipping_pb2
-from ledger.facts import Sealed
+from ledger.facts import Sealed, SealedText, in_plain
+from ledger.nouns import orders
 from ledger.nouns.orders import CustomerInvoice, InvoiceCredited, InvoiceIssued
 from ledger.terms.money import Money, in_64_bits
 
@@ -18,8 +19,15 @@ Unsealed = Mapping[str, Mapping[str, Any]]
 """What was unsealed, by the id of its key; what was erased is not in it."""
 
 
-def sealed_on(issued: InvoiceIssued) -> Iterable[tuple[Sealed | None, str]]:
-    """What is sealed of an invoice's buyer, and what each is bound to."""
+def sealed_on(invoice: CustomerInvoice) -> Iterable[tuple[Sealed | None, str]]:
+    """What is sealed of an invoice's buyer and of its credit note, and what each is bound to."""
+    yield from _buyers(invoice.issued)
+    if invoice.credited is not None and isinstance(invoice.credited.because, SealedText):
+        yield invoice.credited.because, orders.stream(invoice.issued.order_id)
+
+
+def _buyers(issued: InvoiceIssued) -> Iterable[tuple[Sealed | None, str]]:
+    """Whom the customer named for it, and the customer."""
     return (issued.wish.buyer, issued.order_id), (issued.ship_to.customer, issued.ship_to.sealed_for)
 
 
@@ -51,17 +59,19 @@ def message(invoice: CustomerInvoice, unsealed: Unsealed) -> pb.CustomerInvoice:
         included_tax_basis_points=issued.wish.included_tax_basis_points,
         included_tax_minor=in_64_bits(issued.included_tax_minor),
         parcel=" ".join(issued.parcel[:2]) if issued.parcel else "",
-        credit_note=_credit_note(credited) if credited else None,
+        credit_note=_credit_note(credited, unsealed) if credited else None,
     )
 
 
-def _credit_note(credited: InvoiceCredited) -> pb.CreditNote:
-    return pb.CreditNote(number=credited.number, dated=day(credited.dated), reason=credited.because, by=credited.by)
+def _credit_note(credited: InvoiceCredited, unsealed: Unsealed) -> pb.CreditNote:
+    because = credited.because
+    reason = in_plain(because) or unsealed.get(getattr(because, "key_id", ""), {}).get("text", "")
+    return pb.CreditNote(number=credited.number, dated=day(credited.dated), reason=reason, by=credited.by)
 
 
 def _buyer(issued: InvoiceIssued, unsealed: Unsealed) -> shipping_pb2.InvoiceParty:
     """Whom the customer named for it, and of the customer what that leaves out."""
-    named, customer = (unsealed.get(each.key_id, {}) if each else {} for each, _ in sealed_on(issued))
+    named, customer = (unsealed.get(each.key_id, {}) if each else {} for each, _ in _buyers(issued))
     place = issued.ship_to.destination
     if named.get("address"):
         return shipping_pb2.InvoiceParty(

@@ -28,7 +28,7 @@ from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed
-from ledger.nouns import cases, inquiries, messages, orders, policies, suppliers
+from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, supplier_invoices, suppliers
 from ledger.nouns.cases import Case
 from ledger.nouns.messages import About, Audience, Message, MessageAsked, MessageKind
 from ledger.nouns.orders import Order
@@ -122,7 +122,10 @@ class Letters:
             person = await self._unsealed(log, order.customer, order.sealed_for)
         known = Known(asked, view, policy, _brand(policy, asked, order), person)
         return known._replace(
-            question=await self._question(log, known), return_address=await self._return_address(log, known)
+            question=await self._question(log, known),
+            return_address=await self._return_address(log, known),
+            objection=await self._objection(log, known),
+            town=await self._town(log, known),
         )
 
     async def _reader(self, log: Log, known: Known) -> tuple[str, str, str]:
@@ -147,6 +150,28 @@ class Letters:
         inquiry = inquiries.find(known.view, about.inquiry_id)
         sealed = inquiry.asked.text if inquiry is not None else None
         return str((await self._unsealed(log, sealed, inquiries.stream(about.inquiry_id))).get("text", ""))
+
+    async def _objection(self, log: Log, known: Known) -> str:
+        """Why a supplier's invoice is not paid, as somebody wrote it."""
+        invoice = known.invoice
+        because = invoice.ruling.because if invoice is not None and invoice.ruling is not None else ""
+        if isinstance(because, str):
+            return because
+        stream = supplier_invoices.stream(known.asked.about.supplier_id, known.asked.about.invoice_number)
+        with suppress(Erased):
+            return str((await self._unsealed(log, because, stream)).get("text", ""))
+        return ""
+
+    async def _town(self, log: Log, known: Known) -> str:
+        """The town of the parcel's last scan; scans of before have it in plain."""
+        parcel = known.parcel
+        scan = parcel.checkpoints[-1] if parcel is not None and parcel.checkpoints else None
+        if parcel is None or scan is None:
+            return ""
+        under = parcels.stream(*(scan.told_under or (parcel.carrier, parcel.number)))
+        with suppress(Erased):
+            return scan.city or str((await self._unsealed(log, scan.message, under)).get("city", ""))
+        return ""
 
     async def _return_address(self, log: Log, known: Known) -> str:
         """Where the goods of a case go: to the supplier's return address, or to the retailer."""
@@ -196,7 +221,7 @@ class Letters:
         for invoice in order.invoicing.invoices.values():
             if invoice.issued.parcel == parcel and invoice.credited is None:
                 unsealed = {}
-                for sealed, bound_to in customer_invoices.sealed_on(invoice.issued):
+                for sealed, bound_to in customer_invoices.sealed_on(invoice):
                     with suppress(Erased):
                         unsealed[sealed.key_id if sealed else ""] = await self._unsealed(log, sealed, bound_to)
                 pdf = await drawn(customer_invoices.message(invoice, unsealed))

@@ -76,6 +76,29 @@ class Sealed(Value, frozen=True):
     """AES-256-GCM: 12 bytes nonce, then ciphertext and tag; stored as base64."""
 
 
+class SealedText(Sealed, frozen=True):
+    """What somebody wrote, sealed where it came in and bound to the stream of its fact."""
+
+    digest: str
+    """Keyed hash of the text: the same again is recognised without its content."""
+
+
+Told = str | SealedText
+"""What somebody wrote in a fact: sealed, empty, or in plain as facts of before have it."""
+
+
+def same_text(one: Told, other: Told) -> bool:
+    """Whether two were written alike, as far as that can be told without opening them."""
+    if isinstance(one, SealedText) and isinstance(other, SealedText):
+        return one.digest == other.digest
+    return one == other
+
+
+def in_plain(told: Told) -> str:
+    """What somebody wrote, as far as it stands there without a seal."""
+    return told if isinstance(told, str) else ""
+
+
 # --- ids --------------------------------------------------------------------------------------
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#+-]{0,99}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import NamedTuple
 
+from ledger.facts import in_plain
 from ledger.nouns import orders
 from ledger.nouns.orders import CustomerInvoice
 from projections.machine.histories import OrderHistory
@@ -47,7 +48,7 @@ def row_of(invoice: CustomerInvoice) -> ListedCustomerInvoice:
         parcel=" ".join(issued.parcel[:2]) if issued.parcel else "",
         credit_note=credited.number if credited else "",
         credited_on=credited.dated if credited else None,
-        because=credited.because if credited else "",
+        because=in_plain(credited.because) if credited else "",
     )
 
 

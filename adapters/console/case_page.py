@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.client import Command, Q
-from adapters.console.history import print_history
+from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.show import read_order
@@ -101,7 +101,11 @@ def show(session: Session, case_id: str, personal: bool) -> None:
 @click.command(cls=Words)
 @click.argument("case_id")
 @click.option("--no-parcels", is_flag=True, help="Leave the facts of the parcels that come back out.")
+@WRITTEN
 @click.pass_obj
-def history(session: Session, case_id: str, no_parcels: bool) -> None:
+def history(session: Session, case_id: str, no_parcels: bool, personal: bool) -> None:
     """List the facts of a case as they were recorded."""
-    print_history(session, audit_pb2.GetHistoryRequest(case_id=case_id, with_parcels=not no_parcels))
+    print_history(
+        session,
+        audit_pb2.GetHistoryRequest(case_id=case_id, with_parcels=not no_parcels, with_personal_data=personal),
+    )

@@ -112,7 +112,7 @@ def pay(session: Session, recovery_id: str, amount: str, reference: str, at: Any
 
 @click.command(cls=Words)
 @click.argument("recovery_id")
-@click.option("--reason", required=True, metavar="TEXT", help="On what grounds; no personal data.")
+@click.option("--reason", required=True, metavar="TEXT", help="On what grounds.")
 @option_at()
 @option_request_id()
 @click.pass_obj

@@ -18,14 +18,20 @@ from fulfilment.v1 import audit_pb2
 _ONE_LINE_WIDTH = 160
 """A terminal that is narrower gets each fact on two lines."""
 
+WRITTEN = click.option("--personal", is_flag=True, help="What people wrote, too.")
+
 
 @click.command(cls=Words)
 @click.argument("order_id")
 @click.option("--no-parcels", is_flag=True, help="Leave the facts of its parcels out.")
+@WRITTEN
 @click.pass_obj
-def history(session: Session, order_id: str, no_parcels: bool) -> None:
+def history(session: Session, order_id: str, no_parcels: bool, personal: bool) -> None:
     """List the facts of an order and its parcels as they were recorded."""
-    print_history(session, audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=not no_parcels))
+    print_history(
+        session,
+        audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=not no_parcels, with_personal_data=personal),
+    )
 
 
 def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> None:
@@ -39,7 +45,8 @@ def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> Non
     for fact in facts:
         content = json.loads(fact.json)
         recorded = minute(fact, "recorded_at")
-        rows.append([str(fact.position), recorded, _happened(content), fact.name, fact.actor, gist(content)])
+        what = ", ".join(filter(None, [gist(content), fact.written]))
+        rows.append([str(fact.position), recorded, _happened(content), fact.name, fact.actor, what])
     if session.out.width >= _ONE_LINE_WIDTH:
         session.out.table([">position", "recorded", "happened", "fact", "actor", "what"], rows)
     else:

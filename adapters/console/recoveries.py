@@ -131,7 +131,7 @@ def settle(
 
 @click.command("write-off", cls=Words)
 @click.argument("recovery_id")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; no personal data.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why.")
 @option_at()
 @option_request_id()
 @click.pass_obj

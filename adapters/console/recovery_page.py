@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.history import print_history
+from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
@@ -27,8 +27,8 @@ _OVER = {
 _LIVE = [status for status in pb.RecoveryStatus.values() if status and status not in _OVER]
 
 
-def read_recovery(session: Session, recovery_id: str, at_least: int = 0) -> pb.Recovery:
-    request = pb.GetRecoveryRequest(recovery_id=recovery_id, at_least=at_least)
+def read_recovery(session: Session, recovery_id: str, at_least: int = 0, personal: bool = False) -> pb.Recovery:
+    request = pb.GetRecoveryRequest(recovery_id=recovery_id, at_least=at_least, with_personal_data=personal)
     return session.client.call(session.client.recoveries.GetRecovery, request).recovery
 
 
@@ -115,10 +115,11 @@ def _row(each: pb.ListedRecovery) -> list[str]:
 
 @click.command(cls=Words)
 @click.argument("recovery_id")
+@WRITTEN
 @click.pass_obj
-def show(session: Session, recovery_id: str) -> None:
+def show(session: Session, recovery_id: str, personal: bool) -> None:
     """Show a recovery: its costs, its deadlines, its money."""
-    found = read_recovery(session, recovery_id)
+    found = read_recovery(session, recovery_id, personal=personal)
     if session.json:
         session.show(found)
         return
@@ -139,10 +140,14 @@ def show(session: Session, recovery_id: str) -> None:
 @click.command(cls=Words)
 @click.argument("recovery_id")
 @click.option("--no-parcels", is_flag=True, help="Leave the facts of its parcel out.")
+@WRITTEN
 @click.pass_obj
-def history(session: Session, recovery_id: str, no_parcels: bool) -> None:
+def history(session: Session, recovery_id: str, no_parcels: bool, personal: bool) -> None:
     """List the facts of a recovery and its parcel as they were recorded."""
-    print_history(session, audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=not no_parcels))
+    print_history(
+        session,
+        audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=not no_parcels, with_personal_data=personal),
+    )
 
 
 def _payment(found: pb.Recovery, each: pb.RecoveryPayment, way: str) -> list[str]:

@@ -20,8 +20,12 @@ def invoice() -> None:
     """Record what a supplier asks, compare, approve or dispute it, record what was paid."""
 
 
-def _read(session: Session, supplier_id: str, number: str, at_least: int = 0) -> pb.SupplierInvoice:
-    request = pb.GetSupplierInvoiceRequest(supplier_id=supplier_id, number=number, at_least=at_least)
+def _read(
+    session: Session, supplier_id: str, number: str, at_least: int = 0, personal: bool = False
+) -> pb.SupplierInvoice:
+    request = pb.GetSupplierInvoiceRequest(
+        supplier_id=supplier_id, number=number, at_least=at_least, with_personal_data=personal
+    )
     return session.client.call(session.client.supplier_invoices.GetSupplierInvoice, request).invoice
 
 
@@ -277,10 +281,11 @@ def _money(session: Session, supplier_id: str, number: str, amount: str) -> comm
 @invoice.command()
 @click.argument("supplier_id")
 @click.argument("number")
+@click.option("--personal", is_flag=True, help="Why it was approved or disputed, too.")
 @click.pass_obj
-def show(session: Session, supplier_id: str, number: str) -> None:
+def show(session: Session, supplier_id: str, number: str, personal: bool) -> None:
     """Show an invoice: its lines, in what it differs, its money."""
-    found = _read(session, supplier_id, number)
+    found = _read(session, supplier_id, number, personal=personal)
     if session.json:
         session.show(found)
         return

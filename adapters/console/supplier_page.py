@@ -9,7 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.calendars import describe, in_words
 from adapters.console.client import Command, Q
-from adapters.console.history import print_history
+from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
@@ -128,10 +128,11 @@ def _cost(each: suppliers_pb2.Offer) -> str:
 
 @click.command(cls=Words)
 @click.argument("supplier_id")
+@WRITTEN
 @click.pass_obj
-def history(session: Session, supplier_id: str) -> None:
+def history(session: Session, supplier_id: str, personal: bool) -> None:
     """List the facts of a supplier as they were recorded: who approved, agreed, reviewed, suspended, and why."""
-    print_history(session, audit_pb2.GetHistoryRequest(supplier_id=supplier_id))
+    print_history(session, audit_pb2.GetHistoryRequest(supplier_id=supplier_id, with_personal_data=personal))
 
 
 def print_review(session: Session, found: suppliers_pb2.Supplier) -> None:

@@ -203,7 +203,7 @@ def count(session: Session, /, **which: Any) -> None:
 
 @work.command()
 @work_handling.TASK
-@click.option("--personal", is_flag=True, help="What the comments say too.")
+@click.option("--personal", is_flag=True, help="What the comments and the outcome say too.")
 @click.pass_obj
 def show(session: Session, task_id: str, personal: bool) -> None:
     """Show one piece of work, what was said of it, and what came of it."""
@@ -217,7 +217,10 @@ def show(session: Session, task_id: str, personal: bool) -> None:
         session.out.title(task_id, "its reason is gone")
     if found.HasField("finished"):
         last = found.finished
-        session.out.say(f"finished {minute(last, 'at', session.time_zone)} by {last.by}: {last.outcome}", indent=2)
+        session.out.say(
+            f"finished {minute(last, 'at', session.time_zone)} by {last.by}{': ' * bool(last.outcome)}{last.outcome}",
+            indent=2,
+        )
     for each in found.comments:
         text = each.comment or ("erased" if personal else "--personal shows it")
         session.out.say(f"{minute(each, 'at', session.time_zone)} {each.by}: {text}", indent=2)

@@ -17,7 +17,7 @@ from adapters.console.session import Session, Words, option_at, option_request_i
 from fulfilment.v1 import batch_pb2, work_pb2
 
 TASK = click.argument("task_id", metavar="TASK")
-OUTCOME = click.option("--outcome", default="done", show_default=True, help="What came of it, without personal data.")
+OUTCOME = click.option("--outcome", default="done", show_default=True, help="What came of it.")
 
 _BATCH_SECONDS = 60.0
 

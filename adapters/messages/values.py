@@ -41,6 +41,9 @@ class Known(NamedTuple):
     person: Mapping[str, Any]
     """The customer: name, lines, city, postal_code, phone, note."""
     question: str = ""
+    objection: str = ""
+    town: str = ""
+    """Of the last scan."""
     return_address: str = ""
 
     @property
@@ -60,6 +63,13 @@ class Known(NamedTuple):
     def parcel(self) -> Parcel | None:
         about = self.asked.about
         return parcels.find(self.view, about.carrier, about.number) if about.number else None
+
+    @property
+    def invoice(self) -> SupplierInvoice | None:
+        """A supplier's."""
+        about = self.asked.about
+        number = about.invoice_number
+        return supplier_invoices.find(self.view, about.supplier_id, number) if number else None
 
     @property
     def supplier(self) -> suppliers.Supplier | None:
@@ -292,12 +302,10 @@ def _service(chosen: Chosen | None) -> str:
 
 
 def _invoice(known: Known) -> dict[str, str | list[Row]]:
-    about = known.asked.about
-    found = about.invoice_number and supplier_invoices.find(known.view, about.supplier_id, about.invoice_number)
     return {
-        "invoice": about.invoice_number,
-        "objection": found.ruling.because if found and found.ruling else "",
-        "differences": list(_differences(found)) if found else [],
+        "invoice": known.asked.about.invoice_number,
+        "objection": known.objection,
+        "differences": list(_differences(known.invoice)) if known.invoice else [],
     }
 
 
@@ -329,7 +337,7 @@ def _parcel(known: Known) -> dict[str, str]:
     if scan is None:
         return {"place": "", "scanned": "", "customs_asks": "", "answer_by": "", "pickup_until": ""}
     return {
-        "place": ", ".join(part for part in (scan.city, scan.country) if part),
+        "place": ", ".join(part for part in (known.town, scan.country) if part),
         "scanned": known.time(scan.at),
         "customs_asks": scan.customs_asks or "",
         "answer_by": known.day(scan.customs_answer_by),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
 
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.orders.shows import order
-from adapters.rpc.queries import Queries, require_position
+from adapters.rpc.queries import require_position
+from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import stamp
 from adapters.streams import fold
 from adapters.tenants import Tenant
@@ -18,6 +22,7 @@ from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import orders_pb2
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
+from ledger.facts import SealedText
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import Answer
 
@@ -26,7 +31,7 @@ _FOLLOW_SECONDS = 0.25
 """How often a stream that waits at the end of the log looks for more."""
 
 
-class AuditQueries(Queries):
+class AuditQueries(PersonalQueries):
     """AuditService: the facts themselves."""
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
@@ -38,7 +43,17 @@ class AuditQueries(Queries):
         if len(fitting := without_the_last_too_long(rows)) < len(rows):
             wanted = wanted._replace(size=min(len(fitting), wanted.limit - 1))
         shown, more = wanted.cut(rows, [past.position for past in rows])
-        return listed(pb.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
+        answer = listed(pb.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
+        if request.with_personal_data:
+            await self._add_texts(tenant, shown, answer.facts)
+        return answer
+
+    async def _add_texts(self, tenant: Tenant, rows: Sequence[Past], facts: Sequence[pb.StoredFact]) -> None:
+        """What somebody wrote in each, as far as it was not erased."""
+        written = [_written(past) for past in rows]
+        unsealed = await self.unsealed(tenant, *((each, past.stream) for each, past in zip(written, rows, strict=True)))
+        for each, fact in zip(written, facts, strict=True):
+            fact.written = (content_of(each, unsealed) or {}).get("text", "")
 
     async def _about(self, tenant: Tenant, request: pb.GetHistoryRequest) -> tuple[str, list[tuple[str, str]], int]:
         """The stream whose history is asked for, the parcels that belong to it, and the head of the log."""
@@ -96,6 +111,19 @@ class AuditQueries(Queries):
                 return
             else:
                 await asyncio.sleep(_FOLLOW_SECONDS)
+
+
+class _Told(msgspec.Struct):
+    """What a fact may hold of what somebody wrote."""
+
+    because: Any = None
+    outcome: Any = None
+
+
+def _written(past: Past) -> SealedText | None:
+    told = msgspec.json.decode(past.state, type=_Told)
+    sealed = [each for each in (told.because, told.outcome) if isinstance(each, dict) and "digest" in each]
+    return msgspec.convert(sealed[0], SealedText) if sealed else None
 
 
 def _stored(past: Past) -> pb.StoredFact:

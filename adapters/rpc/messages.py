@@ -30,7 +30,7 @@ def retry_message(request: pb.RetryMessageRequest, edge: Edge) -> Ask:
 
 def cancel_message(request: pb.CancelMessageRequest, edge: Edge) -> Ask:
     which, by = message_id(request.message_id), edge.actor
-    because = text(request.reason, "reason", 100) or "by_a_person"
+    because = shapes.word(request.reason, "reason", 100) or "by_a_person"
     return Ask(lambda view: notices.cancel(view, which, because, by, edge.now), (messages.stream(which),))
 
 

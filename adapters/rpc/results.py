@@ -13,6 +13,7 @@ from adapters.rpc.recoveries.shows import recovery
 from adapters.rpc.suppliers.shows import supplier
 from adapters.streams import read
 from adapters.tenants import Tenant
+from ledger.facts import in_plain
 from ledger.nouns import orders
 from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
@@ -38,7 +39,7 @@ async def show(tenant: Tenant, subject: Entry) -> Message | None:
         case Supplier() as state:
             return supplier(state, subject.version, with_offers=len(state.offers) <= MOST_OFFERS)
         case Recovery() as state:
-            return recovery(state, subject.version)
+            return recovery(state, subject.version, in_plain(state.because))
         case Inquiry() as state:
             return inquiry(state, subject.version, {})
         case _:

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.sealing import PersonKey, Sealer
-from ledger.facts import Sealed
+from ledger.facts import Sealed, SealedText, Told, in_plain
 
 
 def sealed_with(
@@ -23,6 +23,14 @@ def sealed_with(
 
 def sealed_note(sealer: Sealer, note: str, subject: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
     return sealed_with(sealer, {"note": note} if note else {}, subject, bound_to)
+
+
+def sealed_text(sealer: Sealer, written: str, subject: str, stream: str) -> tuple[Told, tuple[PersonKey, ...]]:
+    """What somebody wrote, for a fact of this stream; the owner names an empty subject later."""
+    sealed, keys = sealed_with(sealer, {"text": written} if written else {}, subject, stream)
+    if sealed is None:
+        return "", keys
+    return SealedText(sealed.key_id, sealed.box, sealer.fingerprint(written.encode()).hex()[:32]), keys
 
 
 class PersonalQueries(Queries):
@@ -41,6 +49,13 @@ class PersonalQueries(Queries):
             for key_id, (each, bound_to) in there.items()
             if (wrapped := keys.get(key_id)) is not None
         }
+
+    async def text_of(self, tenant: Tenant, told: Told, stream: str, personal: bool) -> str:
+        """What somebody wrote in a fact of this stream: what is sealed only if it is asked for and was not erased."""
+        if not personal or isinstance(told, str):
+            return in_plain(told)
+        unsealed = await self.unsealed(tenant, (told, stream))
+        return str(unsealed.get(told.key_id, {}).get("text", ""))
 
 
 def content_of(sealed: Sealed | None, unsealed: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:

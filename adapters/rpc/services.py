@@ -89,15 +89,17 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
         suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants, sealer),
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
-        recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
+        recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants, sealer),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
         stock_ups_pb2.DESCRIPTOR.services_by_name["StockUpService"]: StockUpQueries(tenants),
-        supplier_invoices_pb2.DESCRIPTOR.services_by_name["SupplierInvoiceService"]: SupplierInvoiceQueries(tenants),
+        supplier_invoices_pb2.DESCRIPTOR.services_by_name["SupplierInvoiceService"]: SupplierInvoiceQueries(
+            tenants, sealer
+        ),
         customer_invoices_pb2.DESCRIPTOR.services_by_name["CustomerInvoiceService"]: CustomerInvoiceQueries(
             tenants, sealer
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
-        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),

@@ -41,6 +41,7 @@ _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_DIGITS = re.compile(r"[\s.]+")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_WITHIN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTACT = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+|(?<!\w)(?:\+|00?)[1-9](?:[ ()/.-]*\d){6,}")
 _MOST_TAKEN = 1000
 """Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
 
@@ -53,6 +54,12 @@ def text(value: str, field: str, most: int, *, required: bool = False) -> str:
 def lines(value: str, field: str, most: int, *, required: bool = False) -> str:
     """Free text of several lines and at most so many characters."""
     return _text(value, field, most, _CONTROLS_WITHIN_LINES, required)
+
+
+def word(value: str, field: str, most: int, *, required: bool = False) -> str:
+    """A word or a few that are kept in plain: without the e-mail addresses and telephone numbers in them."""
+    # What is too long was faulted; looking through all of it would take the square of its length.
+    return _CONTACT.sub("…", text(value, field, most, required=required)[:most])
 
 
 def taken(value: str, field: str) -> str:
@@ -88,7 +95,7 @@ def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
     if not values:
         return ()
     require(len(values) <= 20, field, f"{len(values)} words, 20 at most")
-    return tuple(text(value, f"{field}[{index}]", most, required=True) for index, value in enumerate(values))
+    return tuple(word(value, f"{field}[{index}]", most, required=True) for index, value in enumerate(values))
 
 
 def tags(values: Sequence[str], field: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from ledger.decisions.ahead import Ahead
 from ledger.decisions.docket import Docket, order_changes, order_in
-from ledger.facts import Change, Units
+from ledger.facts import Change, Told, Units, same_text
 from ledger.nouns import invoice_series, orders, policies
 from ledger.nouns.invoice_series import InvoiceKind, NumberTaken
 from ledger.nouns.orders import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Order, Shipment
@@ -51,19 +51,19 @@ def request(view: View, asked: InvoiceRequested, now: datetime) -> list[Change]:
     return [*docket.changes(), *taken]
 
 
-def credit(view: View, order_id: str, number: str, because: str, by: str, at: datetime, now: datetime) -> list[Change]:
+def credit(view: View, order_id: str, number: str, because: Told, by: str, at: datetime, now: datetime) -> list[Change]:
     """Cancel an invoice by a credit note. The same again records nothing."""
     order = order_in(view, order_id)
     invoice = orders.invoice_of(order, number)
     if (credited := invoice.credited) is not None:
-        if credited.because == because:
+        if same_text(credited.because, because):
             return []
         raise orders.InvoiceIsCredited(number, credited.number)
     note, taken = _credit_note(view, invoice.issued, because, by, at, now)
     return [*order_changes(order_id, [note]), (invoice_series.stream(taken.series), taken)]
 
 
-def after_voiding(view: View, docket: Docket, because: str, by: str, at: datetime, now: datetime) -> list[Change]:
+def after_voiding(view: View, docket: Docket, because: Told, by: str, at: datetime, now: datetime) -> list[Change]:
     """Credit notes for the invoices of which nothing has left after all, the newest first."""
     changes: list[Change] = []
     for issued in reversed([*docket.order.invoicing.standing]):
@@ -78,7 +78,7 @@ def after_voiding(view: View, docket: Docket, because: str, by: str, at: datetim
 
 
 def _credit_note(
-    view: View, issued: InvoiceIssued, because: str, by: str, at: datetime, now: datetime
+    view: View, issued: InvoiceIssued, because: Told, by: str, at: datetime, now: datetime
 ) -> tuple[InvoiceCredited, NumberTaken]:
     dated = _today(policy_at(policies.find(view), now), now)
     taken = _take(view, InvoiceKind.CREDIT_NOTE, issued.seller, dated, issued.order_id, now)

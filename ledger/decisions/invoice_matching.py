@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from ledger.decisions.docket import Docket
-from ledger.facts import Change, LineNo, Units, changes_of, order_of
+from ledger.facts import Change, LineNo, Told, Units, changes_of, order_of
 from ledger.nouns import orders, policies, supplier_invoices, suppliers
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import Invoiced, SupplierOrder, SupplierOrderInvoiced
@@ -52,14 +52,14 @@ def match_again(view: View, supplier_id: str, number: str, now: datetime) -> lis
 
 
 def approve(
-    view: View, supplier_id: str, number: str, by: str, because: str, at: datetime, now: datetime
+    view: View, supplier_id: str, number: str, by: str, because: Told, at: datetime, now: datetime
 ) -> list[Change]:
     """Agree to pay it as it is: its units stand on no other invoice then, whether they have left or not."""
     return _decided(view, supplier_id, number, now, lambda own: supplier_invoices.approve(own, by, because, at))
 
 
 def dispute(
-    view: View, supplier_id: str, number: str, by: str, because: str, at: datetime, now: datetime
+    view: View, supplier_id: str, number: str, by: str, because: Told, at: datetime, now: datetime
 ) -> list[Change]:
     """Do not agree to it. The supplier is to answer by its agreement in force."""
     supplier = suppliers.find(view, supplier_id)
@@ -85,7 +85,7 @@ def pay(
 
 
 def return_payment(
-    view: View, supplier_id: str, number: str, payment_id: str, because: str, at: datetime, now: datetime
+    view: View, supplier_id: str, number: str, payment_id: str, because: Told, at: datetime, now: datetime
 ) -> list[Change]:
     """The money of a payment came back."""
     return _decided(

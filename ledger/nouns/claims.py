@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ledger.facts import Told
 from ledger.nouns.recoveries import (
     ClaimAcknowledged,
     ClaimAppealed,
@@ -178,7 +179,7 @@ def approve(recovery: Recovery, granted: Money, at: datetime) -> Sequence[Recove
     return [ClaimApproved(recovery.recovery_id, amount, at)]
 
 
-def deny(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+def deny(recovery: Recovery, because: Told, at: datetime) -> Sequence[RecoveryFact]:
     """The carrier pays nothing, or nothing more than it approved before. Denying twice records nothing."""
     _require_filed(recovery)
     if recovery.status is RecoveryStatus.DENIED:
@@ -193,7 +194,7 @@ def _require_undecided(recovery: Recovery) -> None:
         raise ClaimDecided(recovery.recovery_id, recovery.status)
 
 
-def appeal(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+def appeal(recovery: Recovery, because: Told, at: datetime) -> Sequence[RecoveryFact]:
     """Ask the carrier again for what it did not approve. Appealing twice records nothing."""
     _require_filed(recovery)
     if recovery.status is RecoveryStatus.APPEALED:

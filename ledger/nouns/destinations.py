@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Told, Value
 from ledger.terms.places import Destination
 
 
@@ -38,7 +38,7 @@ class DestinationRefused(Fact, frozen=True, tag="supplier.destination_refused"):
 
     supplier_id: str
     refused: RefusedDestination
-    because: str
+    because: Told
     at: datetime
 
 
@@ -70,7 +70,7 @@ def serves(refused: Sequence[RefusedDestination], destination: Destination, sku:
 
 
 def refuse(
-    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, because: str, at: datetime
+    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, because: Told, at: datetime
 ) -> list[DestinationRefused]:
     """It does not ship there. What is known records nothing."""
     known = any(each.includes(place) for each in refused)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Told, Value
 from ledger.large_map import LargeMap
 from ledger.refusals import NotFound
 from ledger.terms.money import MOST_MINOR, Money
@@ -81,7 +81,7 @@ class OfferWithdrawn(Fact, frozen=True, tag="supplier.offer_withdrawn"):
 
     supplier_id: str
     sku: str
-    because: str
+    because: Told
     at: datetime
 
 
@@ -139,7 +139,7 @@ def offer_sku(offers: Offers, supplier_id: str, offer: Offer, at: datetime) -> l
     return [] if _listed(present, offer) == present else [SkuOffered(supplier_id, offer, at)]
 
 
-def withdraw(offers: Offers, supplier_id: str, sku: str, because: str, at: datetime) -> list[OfferWithdrawn]:
+def withdraw(offers: Offers, supplier_id: str, sku: str, because: Told, at: datetime) -> list[OfferWithdrawn]:
     """It offers the SKU no more. Withdrawing twice records nothing."""
     present = offers.get(sku)
     if present is None:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Told, Value
 from ledger.nouns.policies import Policy
 from ledger.refusals import NotFound
 from ledger.terms.rates import (
@@ -71,7 +71,7 @@ class SuspensionDismissed(Fact, frozen=True, tag="supplier.suspension_dismissed"
 
     supplier_id: str
     name: RateName
-    because: str
+    because: Told
     at: datetime
 
 
@@ -195,7 +195,7 @@ def proposal_of(reviews: Reviews, supplier_id: str, name: RateName) -> Proposal:
     return proposal
 
 
-def dismiss(reviews: Reviews, supplier_id: str, name: RateName, because: str, at: datetime) -> Sequence[ReviewFact]:
+def dismiss(reviews: Reviews, supplier_id: str, name: RateName, because: Told, at: datetime) -> Sequence[ReviewFact]:
     """Decide against a proposal. Dismissing twice, or after the suspension, records nothing."""
     if proposal_of(reviews, supplier_id, name).state is not ProposalState.OPEN:
         return []

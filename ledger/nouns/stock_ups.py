@@ -13,7 +13,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Told, Value
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.view import View, noun
@@ -62,7 +62,7 @@ class StockUpAnswered(OfStockUp, frozen=True, tag="stock_up.answered"):
 class StockUpWithdrawn(OfStockUp, frozen=True, tag="stock_up.withdrawn"):
     """Nothing is asked any more."""
 
-    because: str
+    because: Told
     by: str
     at: datetime
 

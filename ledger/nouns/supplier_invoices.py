@@ -14,7 +14,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, LineNo, Units, Value
+from ledger.facts import Fact, LineNo, Told, Units, Value, same_text
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.money import Money
 from ledger.view import View, noun
@@ -152,7 +152,7 @@ class SupplierInvoiceApproved(OfInvoice, frozen=True, tag="supplier_invoice.appr
 
     by: str
     at: datetime
-    because: str = ""
+    because: Told = ""
 
 
 class SupplierInvoiceDisputed(OfInvoice, frozen=True, tag="supplier_invoice.disputed"):
@@ -160,7 +160,7 @@ class SupplierInvoiceDisputed(OfInvoice, frozen=True, tag="supplier_invoice.disp
 
     by: str
     at: datetime
-    because: str = ""
+    because: Told = ""
     differed_minor: int = 0
     """What was asked too much then; 0 if it is about something else than that."""
     answer_by: datetime | None = None
@@ -197,7 +197,7 @@ class SupplierPaymentReturned(OfInvoice, frozen=True, tag="supplier_invoice.paym
 
     payment_id: str
     at: datetime
-    because: str = ""
+    because: Told = ""
 
 
 SupplierInvoiceFact = (
@@ -484,7 +484,7 @@ def record(invoice: SupplierInvoice | None, recorded: SupplierInvoiceRecorded) -
     return []
 
 
-def approve(invoice: SupplierInvoice, by: str, because: str, at: datetime) -> Sequence[SupplierInvoiceFact]:
+def approve(invoice: SupplierInvoice, by: str, because: Told, at: datetime) -> Sequence[SupplierInvoiceFact]:
     """Agree to pay it as it is, also after a dispute, or where it asks more by now. Approving what is approved records
     nothing.
     """
@@ -496,10 +496,10 @@ def approve(invoice: SupplierInvoice, by: str, because: str, at: datetime) -> Se
 
 
 def dispute(
-    invoice: SupplierInvoice, by: str, because: str, answer_by: datetime | None, at: datetime
+    invoice: SupplierInvoice, by: str, because: Told, answer_by: datetime | None, at: datetime
 ) -> Sequence[SupplierInvoiceFact]:
     """Do not agree to it, also after it was approved. The same dispute again records nothing."""
-    if invoice.dispute is not None and invoice.dispute.because == because:
+    if invoice.dispute is not None and same_text(invoice.dispute.because, because):
         return []
     if invoice.open_minor <= 0:
         raise SupplierInvoiceOver(invoice.supplier_id, invoice.number, invoice.status)
@@ -542,7 +542,7 @@ def pay(invoice: SupplierInvoice, payment_id: str, amount: Money, at: datetime) 
 
 
 def return_payment(
-    invoice: SupplierInvoice, payment_id: str, because: str, at: datetime
+    invoice: SupplierInvoice, payment_id: str, because: Told, at: datetime
 ) -> Sequence[SupplierInvoiceFact]:
     """A payment came back. Twice is once; who pays anew names another payment."""
     if all(payment.payment_id != payment_id for payment in invoice.payments):

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed, Value
+from ledger.facts import Fact, Sealed, Told, Value
 from ledger.nouns import destinations, offers, reviews
 from ledger.nouns.destinations import DestinationRefused, DestinationServed, RefusedDestination
 from ledger.nouns.offers import Offer, Offers, OfferWithdrawn, SkuOffered
@@ -239,7 +239,7 @@ class SupplierSuspended(Fact, frozen=True, tag="supplier.suspended"):
     """No new assignments; running ones go on."""
 
     supplier_id: str
-    because: str
+    because: Told
     at: datetime
 
 
@@ -254,7 +254,7 @@ class SupplierRetired(Fact, frozen=True, tag="supplier.retired"):
     """It is not used any more, for good."""
 
     supplier_id: str
-    because: str
+    because: Told
     at: datetime
 
 
@@ -579,13 +579,13 @@ def offer_sku(supplier: Supplier, offer: Offer, at: datetime) -> Sequence[Suppli
     return offers.offer_sku(supplier.offers, supplier.supplier_id, offer, at)
 
 
-def withdraw_offer(supplier: Supplier, sku: str, because: str, at: datetime) -> Sequence[SupplierFact]:
+def withdraw_offer(supplier: Supplier, sku: str, because: Told, at: datetime) -> Sequence[SupplierFact]:
     """It offers the SKU no more. Withdrawing twice records nothing."""
     return offers.withdraw(supplier.offers, supplier.supplier_id, sku, because, at)
 
 
 def refuse_destination(
-    supplier: Supplier, place: RefusedDestination, because: str, at: datetime
+    supplier: Supplier, place: RefusedDestination, because: Told, at: datetime
 ) -> Sequence[SupplierFact]:
     """It does not ship there. What is known records nothing."""
     return destinations.refuse(supplier.refused, supplier.supplier_id, place, because, at)
@@ -596,7 +596,7 @@ def serve_destination(supplier: Supplier, place: RefusedDestination, at: datetim
     return destinations.serve(supplier.refused, supplier.supplier_id, place, at)
 
 
-def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+def suspend(supplier: Supplier, because: Told, at: datetime) -> Sequence[SupplierFact]:
     """Stop new assignments. Suspending twice records nothing."""
     if supplier.standing is Standing.SUSPENDED:
         return []
@@ -635,7 +635,7 @@ def accept_suspension(supplier: Supplier, name: RateName, at: datetime) -> Seque
     return suspend(supplier, f"{name} {proposal.rate.numerator} of {proposal.rate.denominator}", at)
 
 
-def dismiss_suspension(supplier: Supplier, name: RateName, because: str, at: datetime) -> Sequence[SupplierFact]:
+def dismiss_suspension(supplier: Supplier, name: RateName, because: Told, at: datetime) -> Sequence[SupplierFact]:
     """Decide against a proposal. Dismissing twice, or after the suspension, records nothing."""
     return reviews.dismiss(supplier.reviews, supplier.supplier_id, name, because, at)
 
@@ -649,7 +649,7 @@ def reinstate(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:
     return [SupplierReinstated(supplier.supplier_id, at)]
 
 
-def retire(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+def retire(supplier: Supplier, because: Told, at: datetime) -> Sequence[SupplierFact]:
     """For good, from any standing. Retiring twice records nothing."""
     if supplier.standing is Standing.RETIRED:
         return []

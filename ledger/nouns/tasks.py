@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed, Value
+from ledger.facts import Fact, Sealed, Told, Value, same_text
 from ledger.refusals import Forbidden, NotFound
 from ledger.view import View, noun
 
@@ -91,7 +91,7 @@ class TaskFinished(Fact, frozen=True, tag="task.finished"):
     """The work is done, with this outcome."""
 
     task_id: str
-    outcome: str
+    outcome: Told
     by: str
     at: datetime
 
@@ -156,10 +156,9 @@ class WorkIsClaimed(Forbidden, reason="WORK_IS_CLAIMED"):
 
 
 class WorkIsFinished(Forbidden, reason="WORK_IS_FINISHED"):
-    says = "{by} has finished {task_id}: {outcome}"
+    says = "{by} has finished {task_id}"
     task_id: str
     by: str
-    outcome: str
 
 
 class PutOffOutOfBounds(Forbidden, reason="PUT_OFF_OUT_OF_BOUNDS"):
@@ -190,9 +189,9 @@ def release(task: Task | None, task_id: str, exists: bool, of: str, by: str, at:
     return [TaskReleased(task_id, by, at)]
 
 
-def finish(task: Task | None, task_id: str, exists: bool, outcome: str, by: str, at: datetime) -> Sequence[TaskFact]:
+def finish(task: Task | None, task_id: str, exists: bool, outcome: Told, by: str, at: datetime) -> Sequence[TaskFact]:
     """The work is done, whether it was claimed or not. The same outcome again records nothing."""
-    if task is not None and task.finished is not None and task.finished.outcome == outcome:
+    if task is not None and task.finished is not None and same_text(task.finished.outcome, outcome):
         return []
     _require_open(task, task_id, exists)
     _require_not_anothers(task, by)
@@ -244,6 +243,6 @@ def _require_not_anothers(task: Task | None, by: str) -> None:
 
 def _require_open(task: Task | None, task_id: str, exists: bool) -> None:
     if task is not None and task.finished is not None:
-        raise WorkIsFinished(task_id, task.finished.by, task.finished.outcome)
+        raise WorkIsFinished(task_id, task.finished.by)
     if not exists:
         raise UnknownWork(task_id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
-from ledger.facts import plus
+from ledger.facts import in_plain, plus
 from ledger.nouns import (
     cases,
     inquiries,
@@ -56,7 +56,7 @@ def _of_task(task: Task) -> list[Handling]:
     )
     if (last := task.finished) is None:
         return [handling]
-    return [handling._replace(state=WorkState.FINISHED, person=last.by, since=last.at, outcome=last.outcome)]
+    return [handling._replace(state=WorkState.FINISHED, person=last.by, since=last.at, outcome=in_plain(last.outcome))]
 
 
 _TROUBLE = {
@@ -323,7 +323,7 @@ def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
     named = {"supplier_id": invoice.supplier_id, "number": invoice.number}
     kinds = ", ".join(dict.fromkeys(each.kind for each in invoice.differences))
     if invoice.status is InvoiceStatus.DISPUTED and dispute is not None:
-        because = f"settle the dispute: {kinds or dispute.because}"
+        because = f"settle the dispute: {kinds or in_plain(dispute.because) or 'it was disputed'}"
         return because, dispute.at, dispute.answer_by or dispute.at, Next(Step.RECORD_CREDIT_NOTE, named)
     if invoice.status is InvoiceStatus.DIFFERS:
         return f"approve or dispute it: {kinds}", at, at, Next(Step.DISPUTE_INVOICE, named)

@@ -45,7 +45,7 @@ def test_an_invoice_that_differs_is_told_line_by_line_disputed_taken_back_and_pa
     assert "disputed" in ff("supplier", "invoice", "dispute", "acme", "R 7", "--reason", "too dear").out
     assert "matched, 7.50 EUR, 5.00 EUR open" in ff("supplier", "invoice", "credit", "acme", "R 7", "CN1", "2.50").out
     assert "paid, 7.50 EUR, 0.00 EUR open" in ff("supplier", "invoice", "pay", "acme", "R 7", "T1", "5.00").out
-    shown = ff("supplier", "invoice", "show", "acme", "R 7").out
+    shown = ff("supplier", "invoice", "show", "acme", "R 7", "--personal").out
     assert re.search(r"credit note CN1 +2.50 EUR on ", shown)
     assert re.search(r"payment T1 +5.00 EUR on ", shown)
     assert re.search(r"decided +disputed by console on \S+ \S+ too dear", shown)

@@ -126,8 +126,9 @@ class Shop:
         receipt: common_pb2.Receipt = getattr(self.client.recoveries, rpc)(request)
         return receipt
 
-    def get(self, recovery_id: str) -> pb.Recovery:
-        found: pb.Recovery = self.client.recoveries.GetRecovery(pb.GetRecoveryRequest(recovery_id=recovery_id)).recovery
+    def get(self, recovery_id: str, personal: bool = False) -> pb.Recovery:
+        request = pb.GetRecoveryRequest(recovery_id=recovery_id, with_personal_data=personal)
+        found: pb.Recovery = self.client.recoveries.GetRecovery(request).recovery
         return found
 
 
@@ -162,7 +163,7 @@ def test_a_supplier_accepts_and_settles_in_parts(shop: Shop):
     freight = pb.RecoveryCost(cost_id="freight-1", kind=pb.COST_KIND_FREIGHT, amount_minor=500)
     shop.send("RaiseRecovery", recovery_id=recovery_id, cost=freight, currency="EUR")
     shop.send("AnswerRecovery", recovery_id=recovery_id, dispute_reason="too much")
-    assert shop.get(recovery_id).reason == "too much"
+    assert (shop.get(recovery_id).reason, shop.get(recovery_id, personal=True).reason) == ("", "too much")
     shop.send("AnswerRecovery", recovery_id=recovery_id, accepted=eur(1200))
     how: dict[str, Any] = {"method": pb.SETTLEMENT_METHOD_CREDIT_NOTE, "recovery_id": recovery_id}
     first = shop.send("SettleRecovery", reference="cn-1", amount=eur(700), **how)
@@ -297,6 +298,22 @@ def test_the_history_of_a_recovery_names_who_did_what(client: Client, shop: Shop
     with pytest.raises(grpc.RpcError) as caught:
         client.audit.GetHistory(audit_pb2.GetHistoryRequest(recovery_id="nobody"))
     assert reason_of(caught.value) == "UNKNOWN_RECOVERY"
+
+
+def test_what_somebody_wrote_is_sealed_for_the_customer_and_gone_with_the_order(client: Client, shop: Shop):
+    recovery_id = shop.claim()
+    shop.send("WriteOffRecovery", recovery_id=recovery_id, reason="Mr Miller never answered")
+    request = audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_personal_data=True)
+
+    def written() -> tuple[str, str]:
+        last = client.audit.GetHistory(request).facts[-1]
+        assert "Miller" not in last.json
+        return shop.get(recovery_id, personal=True).reason, last.written
+
+    assert written() == ("Mr Miller never answered", "Mr Miller never answered")
+    assert shop.get(recovery_id).reason == ""
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id=shop.get(recovery_id).order_id))
+    assert written() == ("", "")
 
 
 # --- what time does, and what is listed ---------------------------------------------------------------

@@ -112,7 +112,10 @@ def test_tracking_reads_what_was_just_written(client: Client, last_position: int
     (parcel,) = order.parcels
     assert (parcel.carrier, parcel.tracking_number, parcel.epoch) == ("dhl", "JD1", 1)
     assert parcel.lines == [common_pb2.LineUnits(line_no=1, units=1)]
-    assert (parcel.last_scan.city, parcel.last_scan.at) == ("Köln", stamp(NOW - 8 * HOUR))
+    assert (parcel.last_scan.city, parcel.last_scan.country) == ("", "DE")
+    assert parcel.last_scan.at == stamp(NOW - 8 * HOUR)
+    way = parcels_pb2.GetParcelRequest(carrier="dhl", tracking_number="JD1", with_personal_data=True)
+    assert [scan.city for scan in client.parcels.GetParcel(way).parcel.checkpoints] == ["Köln"]
     assert parcel.last_scan.status == parcels_pb2.PARCEL_STATUS_IN_TRANSIT
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.facts import Sealed
+from ledger.facts import Sealed, SealedText
 from ledger.nouns import tasks
 from ledger.nouns.tasks import (
     PutOffOutOfBounds,
@@ -64,6 +64,15 @@ def test_only_who_names_the_claimer_gives_back_what_another_has():
     assert tasks.release(task(MINE), JOB, True, "mia", "tom", NOON) == [TaskReleased(JOB, "tom", NOON)]
 
 
+def test_the_same_outcome_is_recognised_though_it_is_sealed_anew():
+    sealed, anew, other = (
+        SealedText(key, key.encode(), digest) for key, digest in (("a", "1"), ("b", "1"), ("c", "2"))
+    )
+    assert tasks.finish(task(TaskFinished(JOB, sealed, "mia", NOON)), JOB, True, anew, "mia", NOON) == []
+    with refused(WorkIsFinished, "mia has finished"):
+        tasks.finish(task(TaskFinished(JOB, sealed, "mia", NOON)), JOB, True, other, "mia", NOON)
+
+
 def test_work_is_finished_once_by_who_has_it_or_by_anybody_if_nobody_does():
     assert tasks.finish(None, JOB, True, "done", "mia", NOON) == [DONE]
     assert tasks.finish(task(MINE), JOB, True, "done", "mia", NOON) == [DONE]
@@ -78,7 +87,7 @@ def test_work_is_finished_once_by_who_has_it_or_by_anybody_if_nobody_does():
         lambda: tasks.unassign(task(TOMS, DONE), JOB, True, "mia", NOON),
         lambda: put_off(task(DONE)),
     ):
-        with refused(WorkIsFinished, "mia has finished", outcome="done"):
+        with refused(WorkIsFinished, "mia has finished"):
             decide()
 
 

@@ -266,7 +266,7 @@ def _pay_owed(request: pb.RecordRefundPaidRequest, edge: Edge) -> Ask:
 
 def cancel_case(request: pb.CancelCaseRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
+    by, because = _party(request.by, "by"), shapes.word(request.reason, "reason", 100)
     return _of_case(case_id, lambda view: after_sales.cancel(view, case_id, by, because, at, edge.now))
 
 

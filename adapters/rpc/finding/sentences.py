@@ -38,7 +38,7 @@ SENTENCES: Mapping[str, str] = {
     "order.invoice_requested": "The customer wants an invoice.",
     "order.invoice_issued": "Invoice {number} was drawn up.",
     "order.invoice_not_issued": "Goods left without the invoice that was asked for.",
-    "order.invoice_credited": "Credit note {number} cancelled invoice {invoice}: {because}.",
+    "order.invoice_credited": "Credit note {number} cancelled invoice {invoice}[: {because}].",
     "order.units_returned": "Came back to the sender in {carrier} {number}: {by_line}.",
     "order.supplier_order_invoiced": "Supplier order {supplier_order_id} was invoiced as {invoice}.",
     "order.confirmed": "The order was confirmed by {by}[ and delivery promised by {promised_by}].",
@@ -146,8 +146,8 @@ SENTENCES: Mapping[str, str] = {
     "recovery.claim_paid": "The carrier paid the claim {recovery_id}[ as {reference}].",
     "recovery.payment_returned": "A payment for {recovery_id} went back[ as {reference}].",
     "recovery.accepted": "What is owed was accepted: {recovery_id}.",
-    "recovery.disputed": "What is owed was disputed: {because}.",
-    "recovery.written_off": "The rest of {recovery_id} was written off: {because}.",
+    "recovery.disputed": "What is owed was disputed[: {because}].",
+    "recovery.written_off": "The rest of {recovery_id} was written off[: {because}].",
     "recovery.answer_missed": "Supplier {supplier_id} had not answered {recovery_id} by {due}.",
     "recovery.answer_breach_withdrawn": "The demand {recovery_id} had been answered in time after all.",
     "recovery.claim_became_eligible": "The claim {recovery_id} can be filed now.",
@@ -155,8 +155,8 @@ SENTENCES: Mapping[str, str] = {
     "recovery.claim_filed": "The claim {recovery_id} was filed.",
     "recovery.claim_acknowledged": "The carrier has the claim as {reference}.",
     "recovery.claim_approved": "The carrier approved the claim {recovery_id}.",
-    "recovery.claim_denied": "The carrier denied the claim: {because}.",
-    "recovery.claim_appealed": "The retailer appealed: {because}.",
+    "recovery.claim_denied": "The carrier denied the claim[: {because}].",
+    "recovery.claim_appealed": "The retailer appealed[: {because}].",
     "recovery.claim_time_barred": "It is too late to file the claim {recovery_id}.",
     "recovery.claimed_parcel_found": "The parcel that was claimed for was delivered.",
     # --- inquiries
@@ -181,7 +181,7 @@ SENTENCES: Mapping[str, str] = {
     "task.unassigned": "The work was assigned to nobody by {by}.",
     "task.put_off": "The work was put [?until:off until {until}][!until:back into the queue] by {by}.",
     "task.commented": "Of the work {by} said something.",
-    "task.finished": "The work was finished by {by}: {outcome}.",
+    "task.finished": "The work was finished by {by}[: {outcome}].",
 }
 
 _FIELD = re.compile(r"\{([\w.]+)\}")
@@ -212,7 +212,7 @@ def with_text(text: str, note: str) -> str:
 
 def sealed_in(fact: Fact) -> Sealed | None:
     """What somebody wrote, of a fact that carries it."""
-    for path in ("note", "text", "hold.note"):
+    for path in ("note", "text", "hold.note", "because", "outcome", "checkpoint.message"):
         try:
             found = attrgetter(path)(fact)
         except AttributeError:
@@ -235,7 +235,7 @@ def _stored(value: Value) -> dict[str, Any]:
 
 def _text(name: str, value: Any, fact: Fact) -> str:
     match value:
-        case None | False:
+        case None | False | Sealed():
             return ""
         case datetime():
             return to_minute(value)

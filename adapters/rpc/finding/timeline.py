@@ -17,7 +17,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import finding_pb2 as pb
 from ledger.engine.log import Past
 from ledger.engine.registry import Registry
-from ledger.facts import Fact, Sealed, to_minute
+from ledger.facts import Fact, Sealed, SealedText, to_minute
 from ledger.nouns import NOUNS, cases, inquiries, messages, orders, parcels, recoveries, tasks
 from projections.machine.reads import Answer
 from projections.work import Work
@@ -70,7 +70,7 @@ class TimelineQueries(PersonalQueries):
         for each in entries:
             content = unsealed.get(each.note[0].key_id) if each.note[0] else None
             if content:
-                each.message.text = with_text(each.message.text, next(iter(content.values())))
+                each.message.text = with_text(each.message.text, ", ".join(content.values()))
 
 
 # --- entries --------------------------------------------------------------------------------------
@@ -112,8 +112,17 @@ def _of_fact(told: tuple[Past, Fact]) -> _Entry:
         fact=past.topic,
         position=past.position,
     )
-    bound_to = subject_id if prefix == orders.NOUN.prefix else past.stream
-    return _Entry((at, past.position, subject_id), message, (sealed_in(fact), bound_to))
+    sealed = sealed_in(fact)
+    return _Entry((at, past.position, subject_id), message, (sealed, _bound_to(past.stream, fact, sealed)))
+
+
+def _bound_to(stream: str, fact: Fact, sealed: Sealed | None) -> str:
+    """What it was sealed for: an order's notes for the order's id, a scan for the number that it was told under."""
+    if isinstance(fact, parcels.CheckpointRecorded):
+        return parcels.stream(*(fact.checkpoint.told_under or (fact.carrier, fact.number)))
+    if stream.startswith(f"{orders.NOUN.prefix}-") and not isinstance(sealed, SealedText):
+        return stream.partition("-")[2]
+    return stream
 
 
 def _of_work(each: Work) -> _Entry:

@@ -94,7 +94,7 @@ def answer_inquiry(request: pb.AnswerInquiryRequest, edge: Edge) -> Ask:
 
 def close_inquiry(request: pb.CloseInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    because, stream = shapes.text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
+    because, stream = shapes.word(request.reason, "reason", 100), inquiries.stream(inquiry_id)
     closed = inquiries.InquiryClosed(inquiry_id, because, edge.actor, at)
 
     def decide(view: View) -> Sequence[Change]:

@@ -234,14 +234,14 @@ def confirm_order(request: pb.ConfirmOrderRequest, edge: Edge) -> Ask:
 
 def cancel_order(request: pb.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
-    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
+    by, because = shapes.party(request.by, "by"), shapes.word(request.reason, "reason", 100)
     return of_order(order_id, lambda view: cancelling.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
 def reroute_units(request: supplier_orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     source = _supplier_order_of(order_id, request.supplier_order_id)
-    because = text(request.reason, "reason", 100)
+    because = shapes.word(request.reason, "reason", 100)
     to = optional(plain_id, request.to_supplier_id, "to_supplier_id")
     cause = Cause(None, shapes.party(request.by, "by"), because, to)
     return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
@@ -254,7 +254,7 @@ def amend_order(request: pb.AmendOrderRequest, edge: Edge) -> Ask:
     wanted = orders.Wanted(lines, asked, happened(request, edge.now), request.version)
     require(request.version >= 0, "version", f"{request.version} is below 0")
     by = shapes.party(request.by, "by") if request.by else Party.CUSTOMER
-    because = text(request.reason, "reason", 100)
+    because = shapes.word(request.reason, "reason", 100)
     return of_order(order_id, lambda view: amending.amend(view, order_id, wanted, by, because, edge.now))
 
 
@@ -278,7 +278,7 @@ def confirm_receipt(request: order_feedback_pb2.ConfirmReceiptRequest, edge: Edg
 
 def record_chargeback(request: order_money_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
-    amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
+    amount, because = shapes.money(request.amount, "amount", 1), shapes.word(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
     chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
     return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))

@@ -73,7 +73,7 @@ def _payment(message: pb.Payment, at: datetime, edge: Edge) -> Payment:
         kind,
         shapes.money(message.amount, "amount", 0 if kind in _MAY_BE_NOTHING else 1),
         shapes.happened(message, edge.now) if message.HasField("at") else at,
-        shapes.text(message.method, "method", 50),
+        shapes.word(message.method, "method", 50),
         plain_id(message.of, "of") if message.of else "",
     )
 

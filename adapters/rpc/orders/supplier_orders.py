@@ -8,7 +8,7 @@ from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.orders.asks import of_order
-from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, text
+from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant
 from fulfilment.v1 import supplier_orders_pb2
 from ledger.decisions import cancelling, dispatch
 from ledger.facts import Change, LineNo, order_of
@@ -86,7 +86,7 @@ def _by_sku(skus: Iterable[supplier_orders_pb2.SkuUnits]) -> dict[str, int]:
 
 def answer_cancel_request(request: supplier_orders_pb2.AnswerCancelRequestRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
-    agreed, because = request.agreed, text(request.reason, "reason", 100)
+    agreed, because = request.agreed, shapes.word(request.reason, "reason", 100)
     return of_order(
         order_of(supplier_order_id),
         lambda view: cancelling.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
@@ -96,7 +96,7 @@ def answer_cancel_request(request: supplier_orders_pb2.AnswerCancelRequestReques
 def rule_delay(request: supplier_orders_pb2.RuleDelayRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     clock, party = _clock(request.clock, "clock"), shapes.party(request.party, "party")
-    because = text(request.reason, "reason", 100, required=True)
+    because = shapes.word(request.reason, "reason", 100, required=True)
     order_id = order_of(supplier_order_id)
 
     def decide(view: View) -> Sequence[Change]:

@@ -11,7 +11,7 @@ from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
-from adapters.rpc.shapes import enum, happened, text
+from adapters.rpc.shapes import enum, happened
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.decisions import corrections, delivery, last_miles
 from ledger.engine.sealing import PersonKey
@@ -76,8 +76,7 @@ def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Ch
         happened(scan, now, "at"),
         status,
         shapes.taken(scan.code, "code"),
-        shapes.taken(scan.city, "city"),
-        shapes.country_if_known(scan.country, "country", warnings),
+        country=shapes.country_if_known(scan.country, "country", warnings),
         customs_asks=asks,
         customs_answer_by=answer_by,
         customs_asks_of=asks_of,
@@ -96,15 +95,18 @@ def _handed_over_to(scan: pb.Checkpoint) -> tuple[str, str] | None:
     return shapes.carrier(to.carrier, "handed_over_to.carrier"), number
 
 
+def _told(scan: pb.Checkpoint) -> dict[str, str]:
+    """What of a scan may be about people."""
+    told = {"message": shapes.taken_lines(scan.message, "message", 1000), "city": shapes.taken(scan.city, "city")}
+    return {name: value for name, value in told.items() if value}
+
+
 def _sealed_messages(
     request: pb.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
 ) -> tuple[list[Sealed | None], list[PersonKey]]:
-    """The text of each scan, and all keys; they go with the customer of the order."""
-    messages = each(request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000))
-    sealed = [
-        sealed_with(edge.sealer, {"message": message} if message else {}, "", parcels.stream(*parcel))
-        for message in messages
-    ]
+    """The text and the town of each scan, and all keys; they go with the customer of the order."""
+    told = each(request.checkpoints, "checkpoints", _told)
+    sealed = [sealed_with(edge.sealer, personal, "", parcels.stream(*parcel)) for personal in told]
     return [each for each, _ in sealed], [key for _, keys in sealed for key in keys]
 
 
@@ -139,7 +141,7 @@ def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
 
 def dispute_delivery(request: pb.DisputeDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
-    because = text(request.reason, "reason", 100)
+    because = shapes.word(request.reason, "reason", 100)
     return Ask(
         lambda view: delivery.dispute_delivery(view, *last_miles.first_mile(view, *parcel), because, at, edge.now),
         (parcels.stream(*parcel),),
@@ -148,7 +150,7 @@ def dispute_delivery(request: pb.DisputeDeliveryRequest, edge: Edge) -> Ask:
 
 def confirm_loss(request: pb.ConfirmLossRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
-    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
+    by, because = shapes.party(request.by, "by"), shapes.word(request.reason, "reason", 100)
     return Ask(
         lambda view: delivery.confirm_loss(view, *last_miles.first_mile(view, *parcel), by, because, at, edge.now),
         (parcels.stream(*parcel),),
@@ -200,7 +202,7 @@ def _supplier_order_id(request: pb.CorrectTrackingRequest | pb.VoidParcelRequest
 
 
 def _why(request: pb.CorrectTrackingRequest | pb.VoidParcelRequest, edge: Edge) -> corrections.Why:
-    return corrections.Why(text(request.reason, "reason", 200), edge.actor, happened(request, edge.now))
+    return corrections.Why(shapes.word(request.reason, "reason", 200), edge.actor, happened(request, edge.now))
 
 
 READERS: Readers = {

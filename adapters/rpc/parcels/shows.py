@@ -27,15 +27,16 @@ def _checkpoints(state: Parcel, unsealed: Unsealed) -> Iterator[pb.Checkpoint]:
     """All scans of the number by their own time, with what was unsealed of their texts."""
     scans = [*((scan, True) for scan in state.earlier), *((scan, False) for scan in state.checkpoints)]
     for scan, earlier in sorted(scans, key=lambda each: each[0].at):
-        yield _checkpoint(scan, earlier, _of(unsealed, scan.message, "message"))
+        message, city = (_of(unsealed, scan.message, name) for name in ("message", "city"))
+        yield _checkpoint(scan, earlier, message, scan.city or city)
 
 
-def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
+def _checkpoint(scan: Checkpoint, earlier: bool, message: str, city: str) -> pb.Checkpoint:
     return pb.Checkpoint(
         at=stamp(scan.at),
         status=parcel_status(scan.status),
         code=scan.code,
-        city=scan.city,
+        city=city,
         country=scan.country,
         customs_asks=customs_ask(scan.customs_asks),
         customs_answer_by=stamp(scan.customs_answer_by),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
+from adapters.rpc.sealing import sealed_text
 from adapters.rpc.shapes import enum, happened, optional, plain_id, text
 from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.decisions import recovery_demands
-from ledger.facts import Change, changes_of
+from ledger.facts import Change, Told, changes_of
 from ledger.nouns import cases, claims, orders, parcels, policies, recoveries
 from ledger.nouns.recoveries import Cost, Recovery, RecoveryFact, RecoveryKind, Subject
 from ledger.refusals import Malformed
@@ -34,6 +37,20 @@ def _of_recovery(request: Any, decide: Callable[[Recovery], Sequence[RecoveryFac
         return changes_of(stream, decide(recovery))
 
     return Ask(known, (stream,))
+
+
+def _with_text(
+    request: Any, written: str, edge: Edge, decide: Callable[[Recovery, Told], Sequence[RecoveryFact]]
+) -> Ask:
+    """About a recovery, with what somebody wrote: it is sealed for the customer of the order."""
+    recovery_id = shapes.recovery_id(request.recovery_id)
+    because, keys = sealed_text(edge.sealer, written, "", recoveries.stream(recovery_id))
+
+    def owner(view: View) -> str:
+        recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
+        return orders.anchor(recovery.subject.order_id)
+
+    return replace(_of_recovery(request, lambda recovery: decide(recovery, because)), keys=keys, owner=owner)
 
 
 def open_recovery(request: pb.OpenRecoveryRequest, edge: Edge) -> Ask:
@@ -90,8 +107,10 @@ def answer_recovery(request: pb.AnswerRecoveryRequest, edge: Edge) -> Ask:
             granted = shapes.money(request.accepted, "accepted", 1)
             return _of_recovery(request, lambda recovery: recoveries.accept(recovery, granted, at, edge.now))
         case "dispute_reason":
-            because = text(request.dispute_reason, "dispute_reason", 200, required=True)
-            return _of_recovery(request, lambda recovery: recoveries.dispute(recovery, because, at, edge.now))
+            written = text(request.dispute_reason, "dispute_reason", 200, required=True)
+            return _with_text(
+                request, written, edge, lambda recovery, because: recoveries.dispute(recovery, because, at, edge.now)
+            )
         case _:
             raise Malformed(("answer", "is required: accepted or dispute_reason"))
 
@@ -103,8 +122,8 @@ def settle_recovery(request: pb.SettleRecoveryRequest, edge: Edge) -> Ask:
 
 
 def write_off_recovery(request: pb.WriteOffRecoveryRequest, edge: Edge) -> Ask:
-    because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
-    return _of_recovery(request, lambda recovery: recoveries.write_off(recovery, because, at))
+    written, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
+    return _with_text(request, written, edge, lambda recovery, because: recoveries.write_off(recovery, because, at))
 
 
 def collect_document(request: pb.CollectDocumentRequest, edge: Edge) -> Ask:
@@ -129,8 +148,8 @@ def decide_claim(request: pb.DecideClaimRequest, edge: Edge) -> Ask:
             granted = shapes.money(request.approved, "approved", 1)
             return _of_recovery(request, lambda recovery: claims.approve(recovery, granted, at))
         case "denial_reason":
-            because = text(request.denial_reason, "denial_reason", 200, required=True)
-            return _of_recovery(request, lambda recovery: claims.deny(recovery, because, at))
+            written = text(request.denial_reason, "denial_reason", 200, required=True)
+            return _with_text(request, written, edge, lambda recovery, because: claims.deny(recovery, because, at))
         case _:
             raise Malformed(("decision", "is required: approved or denial_reason"))
 
@@ -142,8 +161,8 @@ def record_claim_payment(request: pb.RecordClaimPaymentRequest, edge: Edge) -> A
 
 
 def appeal_claim(request: pb.AppealClaimRequest, edge: Edge) -> Ask:
-    because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
-    return _of_recovery(request, lambda recovery: claims.appeal(recovery, because, at))
+    written, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
+    return _with_text(request, written, edge, lambda recovery, because: claims.appeal(recovery, because, at))
 
 
 def return_claim_payment(request: pb.ReturnClaimPaymentRequest, edge: Edge) -> Ask:

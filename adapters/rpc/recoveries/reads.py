@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
-from adapters.rpc.queries import Queries
 from adapters.rpc.recoveries import shows
+from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import carrier, optional, plain_id
 from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns import recoveries
@@ -19,14 +19,16 @@ from projections.recoveries import RecoveryFilter, list_recoveries
 _read_status = shapes.enum(pb.RecoveryStatus, recoveries.RecoveryStatus)
 
 
-class RecoveryQueries(Queries):
+class RecoveryQueries(PersonalQueries):
     """RecoveryService but for its commands."""
 
     async def GetRecovery(self, request: pb.GetRecoveryRequest, call: Call) -> pb.GetRecoveryResponse:
         recovery_id = shapes.recovery_id(request.recovery_id)
-        stream = recoveries.stream(recovery_id)
-        entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
-        recovery = shows.recovery(recoveries.known(entry.state, recovery_id), entry.version)
+        tenant, stream = await self.tenant(call), recoveries.stream(recovery_id)
+        entry, position = await self.entry(tenant, stream, request.at_least)
+        state = recoveries.known(entry.state, recovery_id)
+        because = await self.text_of(tenant, state.because, stream, request.with_personal_data)
+        recovery = shows.recovery(state, entry.version, because)
         return pb.GetRecoveryResponse(recovery=recovery, position=position)
 
     async def ListRecoveries(self, request: pb.ListRecoveriesRequest, call: Call) -> pb.ListRecoveriesResponse:

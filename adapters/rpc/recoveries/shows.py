@@ -15,7 +15,8 @@ _document = number_of(pb.ClaimDocumentKind)
 _method = number_of(pb.SettlementMethod)
 
 
-def recovery(state: Recovery, version: int) -> pb.Recovery:
+def recovery(state: Recovery, version: int, because: str) -> pb.Recovery:
+    """The recovery; because is what is shown of why it was disputed, denied, appealed or written off."""
     opened, subject = state.opened, state.subject
     missed = state.answer_missed
     return pb.Recovery(
@@ -48,7 +49,7 @@ def recovery(state: Recovery, version: int) -> pb.Recovery:
         documents=[pb.ClaimDocument(kind=_document(each.kind), sha256=each.sha256) for each in state.documents],
         missing_documents=[_document(kind) for kind in state.missing_documents],
         carrier_reference=state.reference,
-        reason=state.because,
+        reason=because,
         opened_at=stamp(opened.at),
         answer_by=stamp(state.answer_by),
         time_zone=state.time_zone,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
+from adapters.rpc.sealing import sealed_text
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
 from fulfilment.v1 import stock_ups_pb2 as pb
 from ledger.decisions import stocking_up
 from ledger.nouns import stock_ups, suppliers
 from ledger.nouns.stock_ups import StockUpAnswered, StockUpAsked, StockUpWithdrawn
+from ledger.view import View
 
 
 def ask_stock_up(request: pb.AskStockUpRequest, edge: Edge) -> Ask:
@@ -42,9 +44,16 @@ def answer_stock_up(request: pb.AnswerStockUpRequest, edge: Edge) -> Ask:
 
 
 def withdraw_stock_up(request: pb.WithdrawStockUpRequest, edge: Edge) -> Ask:
-    stock_up_id, because = plain_id(request.stock_up_id, "stock_up_id"), text(request.reason, "reason", 200)
+    """The reason is sealed for the supplier that was asked."""
+    stock_up_id, written = plain_id(request.stock_up_id, "stock_up_id"), text(request.reason, "reason", 200)
+    stream = stock_ups.stream(stock_up_id)
+    because, keys = sealed_text(edge.sealer, written, "", stream)
     withdrawn = StockUpWithdrawn(stock_up_id, because, edge.actor, happened(request, edge.now))
-    return Ask(lambda view: stocking_up.withdraw(view, withdrawn, edge.now), (stock_ups.stream(stock_up_id),))
+
+    def owner(view: View) -> str:
+        return suppliers.stream(stock_ups.known(stock_ups.find(view, stock_up_id), stock_up_id).asked.supplier_id)
+
+    return Ask(lambda view: stocking_up.withdraw(view, withdrawn, edge.now), (stream,), keys, owner)
 
 
 READERS: Readers = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
+from adapters.rpc.sealing import sealed_text
 from adapters.rpc.shapes import count, enum, happened, optional, plain_id, text
 from fulfilment.v1 import supplier_invoices_pb2 as pb
 from ledger.decisions import invoice_matching
-from ledger.facts import Change, LineNo
-from ledger.nouns import policies, supplier_invoices
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change, LineNo, Told
+from ledger.nouns import policies, supplier_invoices, suppliers
 from ledger.nouns.supplier_invoices import InvoiceCharge, InvoiceLine, SupplierChargeKind, SupplierInvoiceRecorded
 from ledger.terms.money import MOST_MINOR
 
@@ -86,11 +88,20 @@ def _require_total(request: pb.RecordSupplierInvoiceRequest, recorded: SupplierI
         fault("total_minor", f"is {request.total_minor}, and the lines and charges come to {total}")
 
 
-def _of_invoice(request: Any, decide: Callable[..., list[Change]], *arguments: object) -> Ask:
+def _reason(request: Any, edge: Edge, *, required: bool = False) -> tuple[Told, Sequence[PersonKey]]:
+    """Why, as somebody wrote it; it is sealed for the supplier."""
+    written = text(request.reason, "reason", 200, required=required)
+    stream = supplier_invoices.stream(request.supplier_id, number(request.number))
+    return sealed_text(edge.sealer, written, suppliers.stream(request.supplier_id), stream)
+
+
+def _of_invoice(
+    request: Any, decide: Callable[..., list[Change]], *arguments: object, keys: Sequence[PersonKey] = ()
+) -> Ask:
     """About the invoice that the request names."""
     supplier_id, named = plain_id(request.supplier_id, "supplier_id"), number(request.number)
     streams = (supplier_invoices.stream(supplier_id, named), policies.stream())
-    return Ask(lambda view: decide(view, supplier_id, named, *arguments), streams)
+    return Ask(lambda view: decide(view, supplier_id, named, *arguments), streams, keys)
 
 
 def match_supplier_invoice(request: pb.MatchSupplierInvoiceRequest, edge: Edge) -> Ask:
@@ -98,13 +109,13 @@ def match_supplier_invoice(request: pb.MatchSupplierInvoiceRequest, edge: Edge) 
 
 
 def approve_supplier_invoice(request: pb.ApproveSupplierInvoiceRequest, edge: Edge) -> Ask:
-    because, at = text(request.reason, "reason", 200), happened(request, edge.now)
-    return _of_invoice(request, invoice_matching.approve, edge.actor, because, at, edge.now)
+    (because, keys), at = _reason(request, edge), happened(request, edge.now)
+    return _of_invoice(request, invoice_matching.approve, edge.actor, because, at, edge.now, keys=keys)
 
 
 def dispute_supplier_invoice(request: pb.DisputeSupplierInvoiceRequest, edge: Edge) -> Ask:
-    because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
-    return _of_invoice(request, invoice_matching.dispute, edge.actor, because, at, edge.now)
+    (because, keys), at = _reason(request, edge, required=True), happened(request, edge.now)
+    return _of_invoice(request, invoice_matching.dispute, edge.actor, because, at, edge.now, keys=keys)
 
 
 def record_supplier_credit_note(request: pb.RecordSupplierCreditNoteRequest, edge: Edge) -> Ask:
@@ -118,9 +129,9 @@ def record_supplier_payment(request: pb.RecordSupplierPaymentRequest, edge: Edge
 
 
 def return_supplier_payment(request: pb.ReturnSupplierPaymentRequest, edge: Edge) -> Ask:
-    payment_id, because = plain_id(request.payment_id, "payment_id"), text(request.reason, "reason", 200)
+    payment_id, (because, keys) = plain_id(request.payment_id, "payment_id"), _reason(request, edge)
     at = happened(request, edge.now)
-    return _of_invoice(request, invoice_matching.return_payment, payment_id, because, at, edge.now)
+    return _of_invoice(request, invoice_matching.return_payment, payment_id, because, at, edge.now, keys=keys)
 
 
 READERS: Readers = {

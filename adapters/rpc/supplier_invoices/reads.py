@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
-from adapters.rpc.queries import Queries
+from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.supplier_invoices import shows
 from adapters.rpc.supplier_invoices.asks import number
@@ -19,16 +19,19 @@ from projections.supplier_invoices import list_invoices
 _read_status = shapes.enum(pb.SupplierInvoiceStatus, InvoiceStatus)
 
 
-class SupplierInvoiceQueries(Queries):
+class SupplierInvoiceQueries(PersonalQueries):
     """SupplierInvoiceService but for its commands."""
 
     async def GetSupplierInvoice(
         self, request: pb.GetSupplierInvoiceRequest, call: Call
     ) -> pb.GetSupplierInvoiceResponse:
         named = plain_id(request.supplier_id, "supplier_id"), number(request.number)
-        stream = supplier_invoices.stream(*named)
-        entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
-        invoice = shows.invoice(supplier_invoices.known(entry.state, *named), entry.version)
+        tenant, stream = await self.tenant(call), supplier_invoices.stream(*named)
+        entry, position = await self.entry(tenant, stream, request.at_least)
+        state = supplier_invoices.known(entry.state, *named)
+        because = state.ruling.because if state.ruling else ""
+        reason = await self.text_of(tenant, because, stream, request.with_personal_data)
+        invoice = shows.invoice(state, entry.version, reason)
         return pb.GetSupplierInvoiceResponse(invoice=invoice, position=position)
 
     async def ListSupplierInvoices(

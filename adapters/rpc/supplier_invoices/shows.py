@@ -41,8 +41,8 @@ def row(each: ListedInvoice, **more: Any) -> pb.SupplierInvoice:
     )
 
 
-def invoice(state: SupplierInvoice, version: int) -> pb.SupplierInvoice:
-    """What is listed of it, and all the rest."""
+def invoice(state: SupplierInvoice, version: int, because: str) -> pb.SupplierInvoice:
+    """What is listed of it, and all the rest; because is what is shown of why it was approved or disputed."""
     recorded = state.recorded
     charges = [
         pb.SupplierInvoiceCharge(kind=_charge_kind(each.kind), amount_minor=each.amount_minor)
@@ -53,7 +53,7 @@ def invoice(state: SupplierInvoice, version: int) -> pb.SupplierInvoice:
         lines=[_line(*each) for each in zip(recorded.lines, state.matches, strict=True)],
         charges=charges,
         charges_over_minor=state.charges_over_minor,
-        ruling=_ruling(state, state.ruling) if state.ruling else None,
+        ruling=_ruling(state, state.ruling, because) if state.ruling else None,
         credit_notes=[
             pb.InvoicePart(id=each.credit_note, amount_minor=each.amount_minor, at=stamp(each.at))
             for each in state.credit_notes
@@ -97,11 +97,13 @@ def _difference(each: Difference) -> pb.InvoiceDifference:
     )
 
 
-def _ruling(state: SupplierInvoice, ruling: SupplierInvoiceApproved | SupplierInvoiceDisputed) -> pb.InvoiceRuling:
+def _ruling(
+    state: SupplierInvoice, ruling: SupplierInvoiceApproved | SupplierInvoiceDisputed, because: str
+) -> pb.InvoiceRuling:
     return pb.InvoiceRuling(
         approved=state.is_approved,
         by=ruling.by,
-        reason=ruling.because,
+        reason=because,
         at=stamp(ruling.at),
         answer_by=stamp(ruling.answer_by) if isinstance(ruling, SupplierInvoiceDisputed) else None,
         holds=state.is_approved or state.dispute is not None,

@@ -7,16 +7,18 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from adapters.rpc import calendars, shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, require
-from adapters.rpc.sealing import sealed_with
+from adapters.rpc.sealing import sealed_text, sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
 from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.decisions import catalogue, sourcing
 from ledger.decisions.customs import HS_CODE
-from ledger.facts import Change, changes_of
+from ledger.facts import Change, Told, changes_of
 from ledger.nouns import offers, policies, reviews, skus, suppliers
 from ledger.nouns.destinations import RefusedDestination
 from ledger.nouns.policies import policy_at
@@ -38,6 +40,18 @@ def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequen
         return changes_of(stream, decide(supplier))
 
     return Ask(known, (stream,))
+
+
+def _with_text(
+    supplier_id: str,
+    written: str,
+    edge: Edge,
+    decide: Callable[[suppliers.Supplier, Told], Sequence[suppliers.SupplierFact]],
+) -> Ask:
+    """About a supplier, with what somebody wrote: it is sealed as the supplier's contact is."""
+    stream = suppliers.stream(supplier_id)
+    because, keys = sealed_text(edge.sealer, written, stream, stream)
+    return replace(_of_supplier(supplier_id, lambda supplier: decide(supplier, because)), keys=keys)
 
 
 def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
@@ -218,8 +232,10 @@ def _price_break(message: pb.PriceBreak) -> offers.PriceBreak:
 
 def withdraw_offer(request: pb.WithdrawOfferRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    sku, because = shapes.sku(request.sku, "sku"), text(request.reason, "reason", 500)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.withdraw_offer(supplier, sku, because, at))
+    sku, written = shapes.sku(request.sku, "sku"), text(request.reason, "reason", 500)
+    return _with_text(
+        supplier_id, written, edge, lambda supplier, because: suppliers.withdraw_offer(supplier, sku, because, at)
+    )
 
 
 def _place(message: pb.RefusedDestination, edge: Edge) -> RefusedDestination:
@@ -233,8 +249,10 @@ def _place(message: pb.RefusedDestination, edge: Edge) -> RefusedDestination:
 
 def refuse_destination(request: pb.RefuseDestinationRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    place, because = _place(request.destination, edge), text(request.reason, "reason", 500)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.refuse_destination(supplier, place, because, at))
+    place, written = _place(request.destination, edge), text(request.reason, "reason", 500)
+    return _with_text(
+        supplier_id, written, edge, lambda supplier, because: suppliers.refuse_destination(supplier, place, because, at)
+    )
 
 
 def serve_destination(request: pb.ServeDestinationRequest, edge: Edge) -> Ask:
@@ -299,14 +317,16 @@ def accept_suspension(request: pb.AcceptSuspensionRequest, edge: Edge) -> Ask:
 
 def dismiss_suspension(request: pb.DismissSuspensionRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    name, because = _rate_name(request.rate, "rate"), text(request.reason, "reason", 500, required=True)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.dismiss_suspension(supplier, name, because, at))
+    name, written = _rate_name(request.rate, "rate"), text(request.reason, "reason", 500, required=True)
+    return _with_text(
+        supplier_id, written, edge, lambda supplier, because: suppliers.dismiss_suspension(supplier, name, because, at)
+    )
 
 
 def suspend_supplier(request: pb.SuspendSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    because = text(request.reason, "reason", 500)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.suspend(supplier, because, at))
+    written = text(request.reason, "reason", 500)
+    return _with_text(supplier_id, written, edge, lambda supplier, because: suppliers.suspend(supplier, because, at))
 
 
 def reinstate_supplier(request: pb.ReinstateSupplierRequest, edge: Edge) -> Ask:
@@ -316,8 +336,8 @@ def reinstate_supplier(request: pb.ReinstateSupplierRequest, edge: Edge) -> Ask:
 
 def retire_supplier(request: pb.RetireSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    because = text(request.reason, "reason", 500)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.retire(supplier, because, at))
+    written = text(request.reason, "reason", 500)
+    return _with_text(supplier_id, written, edge, lambda supplier, because: suppliers.retire(supplier, because, at))
 
 
 READERS: Readers = {

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.sealing import sealed_with
+from adapters.rpc.sealing import sealed_text, sealed_with
 from adapters.rpc.shapes import happened, text
 from fulfilment.v1 import work_pb2 as pb
 from ledger.facts import Change, changes_of
@@ -60,13 +62,10 @@ def put_off_work(request: pb.PutOffWorkRequest, edge: Edge) -> Ask:
 
 
 def comment_on_work(request: pb.CommentOnWorkRequest, edge: Edge) -> Ask:
-    """The comment goes with the customer of the order; of work about none, it stands alone."""
     task_id, exists = task_id_of(request), edge.seen is not None
     stream = tasks.stream(task_id)
-    order_id = edge.seen.order_id if edge.seen is not None else ""
     written = shapes.lines(request.comment, "comment", _MOST_COMMENT, required=True)
-    subject = orders.anchor(order_id) if order_id else stream
-    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, subject, stream)
+    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, _whose(task_id, edge), stream)
     if sealed is None:  # that it is required was said
         return Ask(lambda view: [], (stream,))
     digest = edge.sealer.fingerprint(written.encode()).hex()[:32]
@@ -78,10 +77,19 @@ def comment_on_work(request: pb.CommentOnWorkRequest, edge: Edge) -> Ask:
     )
 
 
+def _whose(task_id: str, edge: Edge) -> str:
+    """With whom goes what is written of a piece of work: the customer of the order; of work about none, it alone."""
+    order_id = edge.seen.order_id if edge.seen is not None else ""
+    return orders.anchor(order_id) if order_id else tasks.stream(task_id)
+
+
 def finish_work(request: pb.FinishWorkRequest, edge: Edge) -> Ask:
+    """The outcome is sealed as comments are."""
     task_id, by, exists = task_id_of(request), _person(edge), edge.seen is not None
-    outcome = text(request.outcome, "outcome", 100, required=True)
-    return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
+    written = text(request.outcome, "outcome", 100, required=True)
+    outcome, keys = sealed_text(edge.sealer, written, _whose(task_id, edge), tasks.stream(task_id))
+    ask = _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
+    return replace(ask, keys=keys)
 
 
 def task_id_of(request: Any) -> str:

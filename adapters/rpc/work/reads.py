@@ -48,9 +48,9 @@ class WorkQueries(PersonalQueries):
         if task is not None:
             response.comments.extend(await self._comments(tenant, task, request.with_personal_data))
             if (finished := task.finished) is not None:
-                response.finished.CopyFrom(
-                    pb.FinishedWork(by=finished.by, at=stamp(finished.at), outcome=finished.outcome)
-                )
+                stream = tasks.stream(task_id)
+                outcome = await self.text_of(tenant, finished.outcome, stream, request.with_personal_data)
+                response.finished.CopyFrom(pb.FinishedWork(by=finished.by, at=stamp(finished.at), outcome=outcome))
         return response
 
     async def _comments(self, tenant: Tenant, task: Task, personal: bool) -> list[pb.WorkComment]:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, LineNo, Sealed, Value
+from ledger.facts import Fact, LineNo, Sealed, Told, Value
 from ledger.nouns.orders.payments import Charge
 from ledger.nouns.orders.supplier_orders import ShipTo
 from ledger.nouns.policies import Seller
@@ -105,7 +105,7 @@ class InvoiceCredited(Fact, frozen=True, tag="order.invoice_credited"):
     number: str
     """The number of the credit note."""
     dated: date
-    because: str
+    because: Told
     by: str
     at: datetime
 

@@ -145,9 +145,10 @@ class Checkpoint(Value, frozen=True):
     code: str = ""
     """The carrier's or tracker's word as it came, such as ``InTransit_002``."""
     city: str = ""
+    """Only of scans of before: the town stands sealed in the message now."""
     country: str = ""
     message: Sealed | None = None
-    """The carrier's text; it may name people."""
+    """The carrier's text, which may name people, and the town."""
     customs_asks: CustomsAsk | None = None
     """What is asked for, where customs holds the parcel."""
     customs_answer_by: datetime | None = None
@@ -166,12 +167,12 @@ class Checkpoint(Value, frozen=True):
     """The carrier and number of the last mile that it was told under."""
 
     def same_scan(self, other: Checkpoint) -> bool:
-        """Whether both are the same scan, under whatever number; the sealed text differs each time it is sealed."""
+        """Whether both are the same scan, under whatever number; what is sealed differs each time it is sealed."""
         return self._bare == other._bare
 
     @property
     def _bare(self) -> Checkpoint:
-        return replace(self, message=None, told_under=None)
+        return replace(self, city="", message=None, told_under=None)
 
 
 class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):

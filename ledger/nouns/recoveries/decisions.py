@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ledger.facts import Told
 from ledger.nouns.recoveries.evolving import evolve
 from ledger.nouns.recoveries.facts import (
     AmountRaised,
@@ -78,7 +79,7 @@ def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[Recover
     return [CostWithdrawn(recovery.recovery_id, cost_id, at)]
 
 
-def write_off(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+def write_off(recovery: Recovery, because: Told, at: datetime) -> Sequence[RecoveryFact]:
     """Give up what has not been received, at any time. Writing off twice records nothing."""
     if recovery.status is RecoveryStatus.WRITTEN_OFF:
         return []
@@ -129,7 +130,7 @@ def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> S
     return _answered(recovery, RecoveryAccepted(recovery.recovery_id, amount, at), now)
 
 
-def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
+def dispute(recovery: Recovery, because: Told, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
     """The supplier does not agree. Disputing what is disputed records nothing."""
     _require_proposal(recovery, recovery.currency)
     if recovery.status is RecoveryStatus.DISPUTED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from ledger.facts import Fact, Value
+from ledger.facts import Fact, Told, Value
 from ledger.terms.parties import Party
 
 
@@ -131,7 +131,7 @@ class RecoveryDisputed(Fact, frozen=True, tag="recovery.disputed"):
     """The supplier, or the customer, does not agree."""
 
     recovery_id: str
-    because: str
+    because: Told
     at: datetime
 
 
@@ -149,7 +149,7 @@ class RecoveryWrittenOff(Fact, frozen=True, tag="recovery.written_off"):
     """The retailer bears what has not been received."""
 
     recovery_id: str
-    because: str
+    because: Told
     amount_minor: int
     """What was asked for and not received."""
     at: datetime
@@ -216,7 +216,7 @@ class ClaimDenied(Fact, frozen=True, tag="recovery.claim_denied"):
     """The carrier pays nothing more."""
 
     recovery_id: str
-    because: str
+    because: Told
     at: datetime
 
 
@@ -224,7 +224,7 @@ class ClaimAppealed(Fact, frozen=True, tag="recovery.claim_appealed"):
     """The carrier is asked to look again, for what has been spent by now."""
 
     recovery_id: str
-    because: str
+    because: Told
     amount_minor: int
     at: datetime
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from ledger.facts import Value
+from ledger.facts import Told, Value
 from ledger.nouns.recoveries.facts import (
     Cost,
     DocumentKind,
@@ -117,7 +117,7 @@ class Recovery(Value, frozen=True):
     """When it was noticed that the filing deadline had passed."""
     reference: str = ""
     """The carrier's own, of the claim."""
-    because: str = ""
+    because: Told = ""
     """Why it was disputed, denied, appealed or written off, whichever was last."""
     received: tuple[RecoveryPayment, ...] = ()
     returned: tuple[RecoveryPayment, ...] = ()

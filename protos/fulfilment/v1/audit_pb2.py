@@ -28,7 +28,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\"\xca\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact2\x8e\x02\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07written\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\"\xe6\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x08 \x01(\x08\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact2\x8e\x02\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREDFACT'].fields_by_name['actor']._serialized_options = b'\310\275\030\007'
   _globals['_STOREDFACT'].fields_by_name['request_id']._loaded_options = None
   _globals['_STOREDFACT'].fields_by_name['request_id']._serialized_options = b'\310\275\030\003'
+  _globals['_STOREDFACT'].fields_by_name['written']._loaded_options = None
+  _globals['_STOREDFACT'].fields_by_name['written']._serialized_options = b'\310\275\030\001'
   _globals['_GETHISTORYREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_GETHISTORYREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
   _globals['_GETHISTORYREQUEST'].fields_by_name['case_id']._loaded_options = None
@@ -58,17 +60,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETORDERASOFREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_GETORDERASOFREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
   _globals['_STOREDFACT']._serialized_start=163
-  _globals['_STOREDFACT']._serialized_end=368
-  _globals['_GETHISTORYREQUEST']._serialized_start=371
-  _globals['_GETHISTORYREQUEST']._serialized_end=573
-  _globals['_GETHISTORYRESPONSE']._serialized_start=575
-  _globals['_GETHISTORYRESPONSE']._serialized_end=686
-  _globals['_GETORDERASOFREQUEST']._serialized_start=689
-  _globals['_GETORDERASOFREQUEST']._serialized_end=817
-  _globals['_STREAMFACTSREQUEST']._serialized_start=819
-  _globals['_STREAMFACTSREQUEST']._serialized_end=870
-  _globals['_STREAMFACTSRESPONSE']._serialized_start=872
-  _globals['_STREAMFACTSRESPONSE']._serialized_end=935
-  _globals['_AUDITSERVICE']._serialized_start=938
-  _globals['_AUDITSERVICE']._serialized_end=1208
+  _globals['_STOREDFACT']._serialized_end=391
+  _globals['_GETHISTORYREQUEST']._serialized_start=394
+  _globals['_GETHISTORYREQUEST']._serialized_end=624
+  _globals['_GETHISTORYRESPONSE']._serialized_start=626
+  _globals['_GETHISTORYRESPONSE']._serialized_end=737
+  _globals['_GETORDERASOFREQUEST']._serialized_start=740
+  _globals['_GETORDERASOFREQUEST']._serialized_end=868
+  _globals['_STREAMFACTSREQUEST']._serialized_start=870
+  _globals['_STREAMFACTSREQUEST']._serialized_end=921
+  _globals['_STREAMFACTSRESPONSE']._serialized_start=923
+  _globals['_STREAMFACTSRESPONSE']._serialized_end=986
+  _globals['_AUDITSERVICE']._serialized_start=989
+  _globals['_AUDITSERVICE']._serialized_end=1259
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class StoredFact(_message.Message):
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WRITTEN_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Its place in the tenant's log, from 1, without gaps."""
     stream: _builtins.str
@@ -48,6 +49,10 @@ class StoredFact(_message.Message):
     """Who asked for it."""
     request_id: _builtins.str
     """The request that recorded it, by the id that its client gave it."""
+    written: _builtins.str
+    """What somebody wrote in it, such as why; only in GetHistory, if personal data were asked for, and not of who was
+    erased.
+    """
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When the ledger recorded it."""
@@ -63,10 +68,11 @@ class StoredFact(_message.Message):
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        written: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "json", b"json", "name", b"name", "position", b"position", "recorded_at", b"recorded_at", "request_id", b"request_id", "stream", b"stream", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "json", b"json", "name", b"name", "position", b"position", "recorded_at", b"recorded_at", "request_id", b"request_id", "stream", b"stream", "version", b"version", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,6 +91,7 @@ class GetHistoryRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id". Required unless case_id, recovery_id or supplier_id is given."""
     with_parcels: _builtins.bool
@@ -97,6 +104,8 @@ class GetHistoryRequest(_message.Message):
     """Instead of an order: the facts of this recovery; with_parcels adds those of its parcel."""
     supplier_id: _builtins.str
     """Instead of an order: the facts of this supplier."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal what somebody wrote in a fact, such as why a supplier was suspended."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
@@ -111,10 +120,11 @@ class GetHistoryRequest(_message.Message):
         case_id: _builtins.str = ...,
         recovery_id: _builtins.str = ...,
         supplier_id: _builtins.str = ...,
+        with_personal_data: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "supplier_id", b"supplier_id", "with_parcels", b"with_parcels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "supplier_id", b"supplier_id", "with_parcels", b"with_parcels", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,7 +140,7 @@ class IssueCreditNoteRequest(_message.Message):
     number: _builtins.str
     """The number of the invoice. Required."""
     reason: _builtins.str
-    """Why, in 1 to 200 characters without personal data; it stands on the credit note. Required."""
+    """Why, in 1 to 200 characters; it stands on the credit note and is sealed for the customer. Required."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks; recorded as who cancelled it."""

@@ -203,7 +203,7 @@ class Checkpoint(_message.Message):
     code: _builtins.str
     """The carrier's or tracker's word as it came; at most 1,000 characters."""
     city: _builtins.str
-    """The town of the scan; at most 1,000 characters."""
+    """The town of the scan; at most 1,000 characters. It is kept and answered as the message below is."""
     country: _builtins.str
     """The country of the scan, ISO 3166-1 alpha-2; a code that there is not is left out with a warning."""
     message: _builtins.str

@@ -448,7 +448,7 @@ class AnswerRecoveryRequest(_message.Message):
     recovery_id: _builtins.str
     """Which recovery. Required."""
     dispute_reason: _builtins.str
-    """Why nothing is; 1 to 200 characters, no personal data."""
+    """Why nothing is; 1 to 200 characters, sealed for the customer of the order."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -543,7 +543,7 @@ class WriteOffRecoveryRequest(_message.Message):
     recovery_id: _builtins.str
     """Which recovery. Required."""
     reason: _builtins.str
-    """Why; 1 to 200 characters, no personal data."""
+    """Why; 1 to 200 characters, sealed for the customer of the order."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -696,7 +696,7 @@ class DecideClaimRequest(_message.Message):
     recovery_id: _builtins.str
     """Which claim. Required."""
     denial_reason: _builtins.str
-    """Why it does not pay; 1 to 200 characters, no personal data."""
+    """Why it does not pay; 1 to 200 characters, sealed for the customer of the order."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -785,7 +785,7 @@ class AppealClaimRequest(_message.Message):
     recovery_id: _builtins.str
     """Which claim. Required."""
     reason: _builtins.str
-    """On what grounds; 1 to 200 characters, no personal data."""
+    """On what grounds; 1 to 200 characters, sealed for the customer of the order."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -862,19 +862,23 @@ class GetRecoveryRequest(_message.Message):
 
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Which. Required."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal why it was disputed, denied, appealed or written off."""
     def __init__(
         self,
         *,
         recovery_id: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        with_personal_data: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "recovery_id", b"recovery_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "recovery_id", b"recovery_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -990,7 +994,9 @@ class Recovery(_message.Message):
     carrier_reference: _builtins.str
     """The carrier's own reference."""
     reason: _builtins.str
-    """Why it was disputed, denied, appealed or written off, whichever was last."""
+    """Why it was disputed, denied, appealed or written off, whichever was last; only if personal data were asked for and
+    the person was not erased.
+    """
     version: _builtins.int
     """How many facts its stream has."""
     time_zone: _builtins.str

@@ -300,7 +300,7 @@ class WithdrawStockUpRequest(_message.Message):
     stock_up_id: _builtins.str
     """The stock-up."""
     reason: _builtins.str
-    """Why, in at most 200 characters without personal data."""
+    """Why, in at most 200 characters; sealed for the supplier."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks; recorded as who withdrew it."""

@@ -325,7 +325,7 @@ class ApproveSupplierInvoiceRequest(_message.Message):
     number: _builtins.str
     """The number of the invoice."""
     reason: _builtins.str
-    """Why, in at most 200 characters without personal data."""
+    """Why, in at most 200 characters; sealed for the supplier."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks; recorded as who approved it."""
@@ -367,7 +367,7 @@ class DisputeSupplierInvoiceRequest(_message.Message):
     number: _builtins.str
     """The number of the invoice."""
     reason: _builtins.str
-    """Why, in at most 200 characters without personal data; the supplier is told. Required."""
+    """Why, in at most 200 characters; the supplier is told, and it is sealed for the supplier. Required."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks; recorded as who disputed it."""
@@ -510,7 +510,7 @@ class ReturnSupplierPaymentRequest(_message.Message):
     payment_id: _builtins.str
     """The payment. Required."""
     reason: _builtins.str
-    """Why, in at most 200 characters without personal data."""
+    """Why, in at most 200 characters; sealed for the supplier."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -546,22 +546,26 @@ class GetSupplierInvoiceRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     number: _builtins.str
     """The number of the invoice."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal why it was approved or disputed."""
     def __init__(
         self,
         *,
         supplier_id: _builtins.str = ...,
         number: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        with_personal_data: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "number", b"number", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "number", b"number", "supplier_id", b"supplier_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -828,7 +832,7 @@ class InvoiceRuling(_message.Message):
     by: _builtins.str
     """Who said so."""
     reason: _builtins.str
-    """Why."""
+    """Why; only if personal data were asked for."""
     holds: _builtins.bool
     """Whether it holds: a dispute about what was asked too much ends once that is no more."""
     @_builtins.property

@@ -831,7 +831,7 @@ class WithdrawOfferRequest(_message.Message):
     sku: _builtins.str
     """The SKU that it offers no more. Required."""
     reason: _builtins.str
-    """Why, at most 500 characters, no personal data."""
+    """Why, at most 500 characters; sealed as the supplier's contact is."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -910,7 +910,7 @@ class SuspendSupplierRequest(_message.Message):
     supplier_id: _builtins.str
     """The supplier."""
     reason: _builtins.str
-    """Why, at most 500 characters, no personal data."""
+    """Why, at most 500 characters; sealed as the supplier's contact is."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -982,7 +982,7 @@ class RetireSupplierRequest(_message.Message):
     supplier_id: _builtins.str
     """The supplier."""
     reason: _builtins.str
-    """Why, at most 500 characters, no personal data."""
+    """Why, at most 500 characters; sealed as the supplier's contact is."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -1111,7 +1111,7 @@ class DismissSuspensionRequest(_message.Message):
     rate: _rates_pb2.RateName.ValueType
     """The rate that it was proposed for. Required."""
     reason: _builtins.str
-    """Why, 1 to 500 characters, no personal data. Required."""
+    """Why, 1 to 500 characters; sealed as the supplier's contact is. Required."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -1546,7 +1546,7 @@ class RefuseDestinationRequest(_message.Message):
     supplier_id: _builtins.str
     """The supplier."""
     reason: _builtins.str
-    """Why, at most 500 characters, no personal data."""
+    """Why, at most 500 characters; sealed as the supplier's contact is."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""

@@ -475,7 +475,7 @@ class LastScan(_message.Message):
     status: _parcels_pb2.ParcelStatus.ValueType
     """What it said of the parcel."""
     city: _builtins.str
-    """The town of the scan; empty if the carrier did not say."""
+    """The town of the scan, only of scans that were recorded before towns were sealed; GetParcel tells the others."""
     country: _builtins.str
     """The country of the scan, ISO 3166-1 alpha-2; empty if the carrier did not say."""
     @_builtins.property

@@ -374,7 +374,7 @@ class GetWorkRequest(_message.Message):
     task_id: _builtins.str
     """Which. Required."""
     with_personal_data: _builtins.bool
-    """Whether the texts of comments are wanted, which may name people."""
+    """Whether the texts of comments and the outcome are wanted, which may name people."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     def __init__(
@@ -476,7 +476,7 @@ class FinishedWork(_message.Message):
     by: _builtins.str
     """By whom."""
     outcome: _builtins.str
-    """What came of it."""
+    """What came of it; empty if personal data were not asked for, or the customer was erased."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -831,7 +831,7 @@ class FinishWorkRequest(_message.Message):
     at_least: _builtins.int
     """Look at no earlier state of the queue than this position of the log."""
     outcome: _builtins.str
-    """What came of it, in 1 to 100 characters without personal data; it is kept in plain. Required."""
+    """What came of it, in 1 to 100 characters; sealed as comments are. Required."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks; the actor is required."""
