@@ -293,6 +293,20 @@ def test_only_a_missed_clock_can_be_ruled_on():
         scenario.rule(Party.CUSTOMER, supplier_order_id=SECOND)
 
 
+@pytest.mark.parametrize("noticed_first", [True, False])
+def test_units_that_were_rejected_in_time_and_left_after_all_are_not_late(noticed_first: bool):
+    scenario = sent_under(ONE_PERCENT, line(1, "tea", 3))
+    scenario.later(hours=1)
+    scenario.answer({1: LineAnswer(accepted=1, rejected=2)})
+    scenario.later(hours=48)
+    if noticed_first:
+        scenario.miss(DISPATCH)
+    scenario.ship({1: 2})
+    if not noticed_first:
+        scenario.miss(DISPATCH)
+    assert owed(scenario) == 5  # of the one unit that was awaited
+
+
 # --- whatever happens -----------------------------------------------------------------------------
 
 

@@ -489,6 +489,9 @@ def _late_units(order: Order, supplier_order_id: str) -> Units:
     left = [s.by_line for s in order.shipments if s.supplier_order_id == supplier_order_id and s.shipped_at > due]
     for by_line in (*left, *(by_line for at, by_line in supplier_order.dropped if at >= due)):
         late = plus(late, by_line)
+    for each in supplier_order.left_after_all:
+        if each.dropped_at < due < each.left_at:
+            late = minus(late, each.by_line)  # nobody awaited these
     return late
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import assert_never
+from typing import Any, assert_never
 
 from msgspec.structs import replace
 
@@ -235,6 +235,14 @@ class Invoiced(Value, frozen=True):
     waiting: Units = {}
 
 
+class LeftAfterAll(Value, frozen=True):
+    """Units that were dropped and left: at their deadline they were not awaited if they were dropped before it."""
+
+    dropped_at: datetime
+    left_at: datetime
+    by_line: Units
+
+
 class SupplierOrder(Value, frozen=True):
     """A supplier order, folded from its facts."""
 
@@ -281,6 +289,8 @@ class SupplierOrder(Value, frozen=True):
     stopped_since: datetime | None = None
     dropped: tuple[tuple[datetime, Units], ...] = ()
     """Units that it will not ship after all, as they were rejected, cancelled or rerouted, and when each were."""
+    left_after_all: tuple[LeftAfterAll, ...] = ()
+    """Units that left although they were dropped, the newest last."""
     delivered: int = 0
     """Units delivered; the order keeps it up to date."""
     late: Units = {}
@@ -457,14 +467,18 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 acknowledged_at=acknowledged_at,
                 asked_again=asked_again,
                 late=_still_late(supplier_order, by_line, at),
-                dropped=_still_dropped(supplier_order, by_line) if supplier_order.dropped else (),
+                **(_left_after_all(supplier_order, by_line, at) if supplier_order.dropped else {}),
             )
         case ShipmentVoided(by_line=by_line):
             parcel, shares = (fact.carrier, fact.number, fact.epoch), supplier_order.shares
             shares = _changed(shares, by_line, LineShare.unship)
             if not supplier_order.answers:
                 shares = {line_no: share.ask_again() for line_no, share in shares.items()}
-            return replace(supplier_order, shares=shares, voided=(*supplier_order.voided, parcel))
+            # What did not leave is the supplier's to send, whatever it was before.
+            after_all = tuple(
+                replace(each, by_line=minus(each.by_line, by_line)) for each in supplier_order.left_after_all
+            )
+            return replace(supplier_order, shares=shares, voided=(*supplier_order.voided, parcel), left_after_all=left)
         case TrackingCorrected():
             return supplier_order
         case CancelRequested():
@@ -570,17 +584,19 @@ def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
     return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
 
 
-def _still_dropped(supplier_order: SupplierOrder, by_line: Units) -> tuple[tuple[datetime, Units], ...]:
-    """Without units that left after all: those that were dropped last."""
+def _left_after_all(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> dict[str, Any]:
+    """What changes where units that were dropped have left: those that were dropped last."""
     back = {n: beyond for n, units in by_line.items() if (beyond := units - supplier_order.shares[n].unshipped) > 0}
     if not back:
-        return supplier_order.dropped
-    kept: list[tuple[datetime, Units]] = []
-    for at, dropped in reversed(supplier_order.dropped):
-        if left := minus(dropped, back):
-            kept.append((at, left))
+        return {}
+    kept, left = [], [*supplier_order.left_after_all]
+    for dropped_at, dropped in reversed(supplier_order.dropped):
+        if still := minus(dropped, back):
+            kept.append((dropped_at, still))
+        if of_these := minus(dropped, still):
+            left.append(LeftAfterAll(dropped_at, at, of_these))
         back = minus(back, dropped)
-    return tuple(reversed(kept))
+    return {"dropped": tuple(reversed(kept)), "left_after_all": tuple(left)}
 
 
 def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:
