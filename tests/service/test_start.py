@@ -33,7 +33,7 @@ class Ended(NamedTuple):
     sentence: str
 
 
-_USAGE = "usage: python server.py [OPTION ...]\n"
+_USAGE = re.compile(r"\Ausage: .*\n( {7}python .*\n)*")
 
 
 def start(*arguments: str, **environment: str) -> Ended:
@@ -42,7 +42,7 @@ def start(*arguments: str, **environment: str) -> Ended:
     ended = subprocess.run(
         words, cwd=HOUSE, env={**_OF_THIS_START, **environment}, capture_output=True, text=True, timeout=60
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr.removeprefix(_USAGE))
+    return Ended(ended.returncode, ended.stdout, _USAGE.sub("", ended.stderr))
 
 
 def start_here(*arguments: str, **environment: str) -> Ended:
@@ -60,7 +60,7 @@ def start_here(*arguments: str, **environment: str) -> Ended:
     code = ended.value.code
     if isinstance(code, str):
         print(code, file=err)
-    return Ended(code if isinstance(code, int) else 1, out.getvalue(), err.getvalue().removeprefix(_USAGE))
+    return Ended(code if isinstance(code, int) else 1, out.getvalue(), _USAGE.sub("", err.getvalue()))
 
 
 def require(ended: Ended, says: str) -> None:

@@ -478,7 +478,9 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             after_all = tuple(
                 replace(each, by_line=minus(each.by_line, by_line)) for each in supplier_order.left_after_all
             )
-            return replace(supplier_order, shares=shares, voided=(*supplier_order.voided, parcel), left_after_all=left)
+            return replace(
+                supplier_order, shares=shares, voided=(*supplier_order.voided, parcel), left_after_all=after_all
+            )
         case TrackingCorrected():
             return supplier_order
         case CancelRequested():
