@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 
 from adapters.rpc.calls import Call
-from adapters.rpc.commands import Commands, rpc_of, to_receipt
+from adapters.rpc.commands import NOT_MADE, Commands, MadeId, rpc_of, to_receipt
 from adapters.rpc.faults import require
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
@@ -31,7 +31,7 @@ class BatchCommands:
         require(0 < size <= MOST_AT_ONCE, "commands", f"{size} commands, 1 to {MOST_AT_ONCE} are taken")
         tenant = await self._commands.tenants.find(call.tenant)
         read: list[Command | Refusal | None] = []
-        made_ids = [self._make_id(each) for each in request.commands]
+        made_ids = [self._make_id(each, call.caller.name) for each in request.commands]
         for index, each in enumerate(request.commands):
             read.append(await self._read(tenant, each, index, call))
             if index % 50 == 49:
@@ -47,9 +47,9 @@ class BatchCommands:
             outcomes.append(_outcome(answer, made_id, result if room >= 0 else None))
         return pb.ExecuteBatchResponse(outcomes=outcomes)
 
-    def _make_id(self, each: pb.BatchCommand) -> str:
+    def _make_id(self, each: pb.BatchCommand, client: str) -> MadeId:
         which = each.WhichOneof("command")
-        return self._commands.make_id(getattr(each, which)) if which is not None else ""
+        return self._commands.make_id(getattr(each, which), client) if which is not None else NOT_MADE
 
     async def _read(self, tenant: Tenant, each: pb.BatchCommand, index: int, call: Call) -> Command | Refusal | None:
         """The command, or why it is none; None for a mistake of ours."""
@@ -66,9 +66,9 @@ class BatchCommands:
             return refusal_of(error)
 
 
-def _outcome(answer: Receipt | Exception | None, made_id: str, result: Message | None) -> pb.BatchOutcome:
+def _outcome(answer: Receipt | Exception | None, made_id: MadeId, result: Message | None) -> pb.BatchOutcome:
     if isinstance(answer, Receipt):
-        return pb.BatchOutcome(receipt=to_receipt(answer, made_id, result))
+        return pb.BatchOutcome(receipt=to_receipt(answer, made_id.of(answer), result))
     if isinstance(answer, Refusal):
         refusal = pb.BatchRefusal(
             code=code_of(answer), reason=answer.reason, message=answer.message, details=answer.details

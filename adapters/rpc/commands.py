@@ -20,6 +20,7 @@ from fulfilment.v1 import cases_pb2, common_pb2
 from ledger.decisions import stock_watch
 from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Log
+from ledger.engine.request_ids import Former, stored_id
 from ledger.engine.sealing import PersonKey, Sealer
 from ledger.refusals import Malformed
 from ledger.view import Decide, Entry, View
@@ -97,6 +98,20 @@ def to_receipt(receipt: Receipt, made_id: str = "", result: Message | None = Non
     return answer
 
 
+class MadeId(NamedTuple):
+    """The id that the ledger made for what a request makes; both are empty if it brought its own."""
+
+    id: str = ""
+    formerly: str = ""
+    """What it would be for a caller without a name."""
+
+    def of(self, receipt: Receipt) -> str:
+        return self.formerly if receipt.formerly else self.id
+
+
+NOT_MADE = MadeId()
+
+
 class Commands:
     """Reads commands and executes them in a tenant's ledger."""
 
@@ -108,20 +123,23 @@ class Commands:
 
     async def execute(self, request: Any, call: Call) -> common_pb2.Receipt:
         tenant = await self.tenants.find(call.tenant)
-        made_id, ahead = self.make_id(request), self._readers[type(request)].ahead
+        made_id, ahead = self.make_id(request, call.caller.name), self._readers[type(request)].ahead
         read = await self.read_ahead(tenant, request, call) if ahead else partial(self.read, tenant, request, call)
         receipt = await tenant.ledger.execute(read)
-        return to_receipt(receipt, made_id, await self.result(tenant, receipt, call))
+        return to_receipt(receipt, made_id.of(receipt), await self.result(tenant, receipt, call))
 
-    def make_id(self, request: Any) -> str:
-        """Gives what the request makes an id, if it left that to the ledger: the same for the same request id."""
+    def make_id(self, request: Any, client: str) -> MadeId:
+        """Gives what the request makes an id, if it left that to the ledger: the same for the client's request id."""
         field = self._readers[type(request)].makes
         if not field or getattr(request, field):
-            return ""
-        name = f"{request.DESCRIPTOR.full_name}\0{request.context.request_id}".encode()
-        made_id = f"{field[0].upper()}-{b32encode(self._sealer.fingerprint(name)).decode()[:12]}"
-        setattr(request, field, made_id)
+            return NOT_MADE
+        made_id = MadeId(self._made_id(request, field, client), self._made_id(request, field, ""))
+        setattr(request, field, made_id.id)
         return made_id
+
+    def _made_id(self, request: Any, field: str, client: str) -> str:
+        name = f"{request.DESCRIPTOR.full_name}\0{stored_id(client, request.context.request_id)}".encode()
+        return f"{field[0].upper()}-{b32encode(self._sealer.fingerprint(name)).decode()[:12]}"
 
     async def result(self, tenant: Tenant, receipt: Receipt, call: Call) -> Message | None:
         """What the command was about, as a message, if it asked for that and its caller may read it."""
@@ -158,15 +176,16 @@ class Commands:
         context = request.context
         request_id = shapes.request_id(context.request_id)
         actor = call.caller.actor(shapes.actor(context.actor))
-        content = request.DESCRIPTOR.full_name.encode() + b"\0" + _without_context(request)
+        content = _content(request)
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
         fingerprint = self._sealer.fingerprint(content)
         edge = Edge(self._sealer, tenant.name, now, actor, fingerprint.hex()[:32], [], seen)
         ask = self._readers[type(request)].read(request, edge)
         decide = stock_watch.watching(ask.decide, now)
+        client = call.caller.name
         command = Command(
-            request_id,
+            stored_id(client, request_id),
             actor,
             fingerprint,
             decide=decide,
@@ -176,8 +195,26 @@ class Commands:
             warnings=edge.warnings,
             owner=ask.owner,
             with_subject=context.with_result,
+            formerly=self._former(request, client, fingerprint, ask.streams) if client else None,
         )
         return command, ask.before
+
+    def _former(self, request: Any, client: str, fingerprint: bytes, streams: tuple[str, ...]) -> Former:
+        """The same request as a caller without a name may have sent it before."""
+        field = self._readers[type(request)].makes
+        if field and getattr(request, field) == (made_id := self._made_id(request, field, client)):
+            formerly = self._made_id(request, field, "")
+            setattr(request, field, formerly)
+            fingerprint = self._sealer.fingerprint(_content(request))
+            setattr(request, field, made_id)
+            streams = tuple(each.replace(made_id, formerly) for each in streams)
+        return Former(request.context.request_id, fingerprint, streams)
+
+
+def _content(request: Any) -> bytes:
+    """What a request says, without who says it."""
+    name: str = request.DESCRIPTOR.full_name
+    return name.encode() + b"\0" + _without_context(request)
 
 
 def _without_context(request: Any) -> bytes:
