@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, catch_up, commands, decision, machine, olist, reading, scorecards, turns
+from benchmarks import access, batch, catch_up, commands, decision, machine, olist, reading, scorecards, turns
 from benchmarks.report import Table, number, tables
 from benchmarks.stage import QUICK, Size, Skipped, stage
 
 MEASUREMENTS = {
     "commands": commands.measure,
     "turns": turns.measure,
+    "access": access.measure,
     "batch": batch.measure,
     "reading": reading.measure,
     "catch-up": catch_up.measure,

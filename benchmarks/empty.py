@@ -1,17 +1,20 @@
 """The lower bound: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt.
 
-With the argument ``many`` it accepts calls as the ledger does, many at once.
+With the argument ``many`` it accepts calls as the ledger does, many at once; with a certificate and its key behind
+that, over TLS.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
 import uvloop
 
+from adapters.access.tls import Files, Tls
 from adapters.rpc.accepting import aio_server
 from fulfilment.v1 import common_pb2, orders_pb2
 
@@ -31,7 +34,11 @@ async def nothing(request: orders_pb2.PlaceOrderRequest, context: Any) -> common
 async def main() -> None:
     server = aio_server() if "many" in sys.argv else grpc.aio.server()
     server.add_generic_rpc_handlers([placing(nothing)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    if len(sys.argv) > 3:
+        server_tls = Tls(Files(*map(Path, sys.argv[2:4])))
+        port = server.add_secure_port("127.0.0.1:0", server_tls.credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"listening on 127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()

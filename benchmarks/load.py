@@ -19,7 +19,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks import messages
-from fulfilment.client import AsyncClient
+from fulfilment.client import AsyncClient, tls
 from fulfilment.v1 import batch_pb2, orders_pb2
 from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
 
@@ -55,23 +55,48 @@ def run(job: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options:
     return asyncio.run(asyncio.wait_for(job(*arguments, **options), LONGEST_SECONDS))
 
 
-def connected(address: str) -> AsyncClient:
+class Reach(NamedTuple):
+    """How a server is reached: whatever is empty is left out."""
+
+    token: str = ""
+    ca: str = ""
+    """The certificate that is trusted; then the connection is encrypted."""
+
+    @property
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        return tls(self.ca) if self.ca else None
+
+
+PLAIN = Reach()
+
+
+def connected(address: str, reach: Reach = PLAIN) -> AsyncClient:
     """A client that does not retry: a measurement must not hide a second attempt."""
-    return AsyncClient(address, timeout_seconds=_LONGEST_CALL_SECONDS, pauses_seconds=())
+    return AsyncClient(
+        address,
+        token=reach.token,
+        credentials=reach.credentials,
+        timeout_seconds=_LONGEST_CALL_SECONDS,
+        pauses_seconds=(),
+    )
 
 
-async def prepare(address: str) -> None:
+async def prepare(address: str, reach: Reach = PLAIN) -> None:
     """A supplier and its stock."""
     (batch,) = messages.batches(messages.approved_supplier_with_stock(), 1000)
-    async with connected(address) as ledger:
+    async with connected(address, reach) as ledger:
         await _all_applied(ledger, batch)
 
 
-async def place(address: str, series: str, callers: int, warm_up: int, calls: int) -> Load:
+async def place(address: str, series: str, callers: int, warm_up: int, calls: int, reach: Reach = PLAIN) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
     cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
-    async with grpc.aio.insecure_channel(address) as channel:
-        send = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
+    metadata = (("authorization", f"Bearer {reach.token}"),) if reach.token else ()
+    encrypted = reach.credentials
+    async with (
+        grpc.aio.secure_channel(address, encrypted) if encrypted else grpc.aio.insecure_channel(address) as channel
+    ):
+        send = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS, metadata=metadata)
         await _closed_loop(send, cold, callers)
         return await _closed_loop(send, warm, callers)
 

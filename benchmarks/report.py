@@ -9,6 +9,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from benchmarks.access import RATIOS as OF_ACCESS
+from benchmarks.access import SUBJECTS as ACCESS
 from benchmarks.commands import LEVELS, SUBJECTS
 from benchmarks.olist import ROLES
 from benchmarks.turns import RATIOS
@@ -72,6 +74,8 @@ def _rate(subject: str) -> str:
 TARGETS = (
     Target("the ledger / an empty call, 64 callers in short turns", "turns.ledger_to_empty", None, 0.5, True),
     Target("the ledger / a save per call, 64 callers in short turns", "turns.ledger_to_library", None, 3.5, True),
+    Target("the ledger with tokens / while it is open, in short turns", "access.tokens_to_open", None, 0.98, True),
+    Target("the ledger with tokens / an empty call, both over TLS", "access.tls_to_empty_tls", None, 0.5, True),
     Target("the ledger / an empty call, 64 callers", _rate("ledger"), _rate("empty"), 0.5, True),
     Target("the ledger and its projector / an empty call, 64 callers", _rate("projected"), _rate("empty"), 0.5, True),
     Target("the ledger / a save per call, 64 callers", _rate("ledger"), _rate("library"), 3.5, True),
@@ -90,6 +94,8 @@ TARGETS = (
 OTHERS = {
     **{f"turns.{name}.per_second": f"64 callers in short turns, {title}, calls/s" for name, title in IN_TURNS.items()},
     **{f"turns.{a}_to_{b}": f"64 callers in short turns, {IN_TURNS[a]} / {IN_TURNS[b]}" for a, b in RATIOS},
+    **{f"access.{name}.per_second": f"64 callers in short turns, {title}, calls/s" for name, title in ACCESS.items()},
+    **{f"access.{a}_to_{b}": f"64 callers in short turns, {ACCESS[a]} / {ACCESS[b]}" for a, b in OF_ACCESS},
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",

@@ -117,9 +117,9 @@ class Stage:
             yield address
 
     @contextmanager
-    def ledger_on(self, conninfo: str, role: str) -> Iterator[str]:
+    def ledger_on(self, conninfo: str, role: str, *more: str) -> Iterator[str]:
         arguments = ("--listen", "127.0.0.1:0", "--dsn", conninfo, "--role", role, "--data", str(self.folder))
-        with self.process("server.py", *arguments, "--log-level", "warning") as address:
+        with self.process("server.py", *arguments, "--log-level", "warning", *more) as address:
             yield address
 
 
