@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-# Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them.
+# Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them; and it would write
+# a line of its own form for everybody who knocks without TLS.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import grpc
 import psycopg
@@ -30,9 +30,12 @@ import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
 from adapters import database_roles, mail_settings
-from adapters.access import administration
+from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
+from adapters.access.listening import CannotListen, Unprotected
+from adapters.access.settings import Access, BadAccessSettings, access_of
+from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
 from adapters.dsn import DatabaseTls, usable
@@ -92,6 +95,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--role", choices=("all", "api", "projector"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
+        *settings.add_options(parser, _path),
         *mail_settings.add_options(parser, _path, _address),
     ]
     # Read as if they stood first on the command line, so that they are checked and real arguments win.
@@ -136,18 +140,19 @@ async def load_sealer(control: Control, key_file: Path) -> Sealer:
 
 
 def build_server(
-    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters
+    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters, message_bytes: int
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
     served = services(tenants, sealer, letters, commands)
-    limits = [
-        ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", LONGEST_MESSAGE_BYTES),
-        # Two servers on one port would share its calls unnoticed; a taken port must be an error.
-        ("grpc.so_reuseport", 0),
-    ]
-    server = aio_server(limits)
+    server = aio_server(
+        [
+            ("grpc.max_receive_message_length", message_bytes),
+            ("grpc.max_send_message_length", max(message_bytes, LONGEST_MESSAGE_BYTES)),
+            # Two servers on one port would share its calls unnoticed; a taken port must be an error.
+            ("grpc.so_reuseport", 0),
+        ]
+    )
     for service, queries in served.items():
         add_service(server, gate, service, commands, queries)
     healthy = GuardedHealth(gate)
@@ -160,13 +165,13 @@ class Listening(NamedTuple):
     """The API while it runs."""
 
     port: int
-    is_open: bool
-    """Whether everybody may do everything, because no client is registered."""
+    clients: Clients
+    """Who may call it."""
 
 
 @asynccontextmanager
 async def serve(
-    conninfo: str, key_file: Path, listen: str, sender: Sender | None = None, returned: ReportsMailbox | None = None
+    conninfo: str, key_file: Path, access: Access, sender: Sender | None = None, returned: ReportsMailbox | None = None
 ) -> AsyncIterator[Listening]:
     """The API, its clocks, its outbox and its health from start to drain.
 
@@ -179,12 +184,15 @@ async def serve(
         await tenants.find("default")
         clients = Clients(pool)
         await clients.read()
+        access.listener.require_clients(is_open=clients.is_open)
         letters = Letters(sealer)
-        server, healthy = build_server(Gate(clients), tenants, sealer, letters)
-        port = listen_on(server, listen)
+        gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
+        server, healthy = build_server(gate, tenants, sealer, letters, access.message_bytes)
+        port = access.listener.listen(server)
         await server.start()
         beside = [
             asyncio.create_task(clients.run(), name="clients"),
+            *(asyncio.create_task(each.run(), name="access") for each in access.renewed),
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
             asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
@@ -194,56 +202,13 @@ async def serve(
         if returned is not None:
             beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
         try:
-            yield Listening(port, clients.is_open)
+            yield Listening(port, clients)
         finally:
             tenants.closing = True
             await healthy.enter_graceful_shutdown()
             await end(beside)
             await server.stop(DRAIN_SECONDS)
             await tenants.drain()
-
-
-class CannotListen(Exception):
-    def __init__(self, address: str, why: str, question: str = "") -> None:
-        super().__init__(f"cannot listen on {address} ({why}); {question}name another address with --listen")
-
-
-def listen_on(server: grpc.aio.Server, address: str) -> int:
-    """The port, which the system chooses if the address says 0."""
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise CannotListen(address, str(error)) from error
-
-
-def try_to_listen(address: str) -> None:
-    """Raises CannotListen with the reason, which gRPC does not give, why the address cannot be used.
-
-    A name may stand for several addresses: as for gRPC, one of them is enough.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise CannotListen(address, error.strerror or str(error)) from error
-    except UnicodeError as error:
-        raise CannotListen(address, "this cannot be the name of a host") from error
-    obstacles = [obstacle for each in found if (obstacle := _obstacle(*each))]
-    if len(obstacles) == len(found):
-        taken = obstacles[0].errno == errno.EADDRINUSE
-        question = "is another server running there? If so, stop it or " if taken else ""
-        raise CannotListen(address, obstacles[0].strerror or str(obstacles[0]), question)
-
-
-def _obstacle(family: int, kind: int, protocol: int, _: str, where: Any) -> OSError | None:
-    try:
-        with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(where)
-            trial.listen()  # otherwise a port that another server shares would be accepted
-    except OSError as error:
-        return error
-    return None
 
 
 # --- the projector --------------------------------------------------------------------------------
@@ -310,22 +275,20 @@ async def run(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = None if chosen.dsn else chosen.data
-    try_to_listen(chosen.listen)  # before a database is made or started for nothing
+    access = access_of(chosen)  # before a database is made or started for nothing
     sender, returned = sender_of(chosen), mailbox_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
         if chosen.outbox == "file":
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
-        listening = await stack.enter_async_context(
-            serve(database.conninfo, chosen.key_file, chosen.listen, sender, returned)
-        )
+        listening = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, access, sender, returned))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
             stack.push_async_callback(_end_projector, projecting)
         address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
         log.info("listening on %s", address)
-        print(_welcome(address, chosen, is_open=listening.is_open), flush=True)
+        print(_welcome(address, chosen, is_open=listening.clients.is_open), flush=True)
         await stop.wait()
         log.info("stopping: answering what is under way")
     log.info("stopped")
@@ -366,8 +329,8 @@ Ctrl-C stops it; the next start goes on with the same data.
 
 
 PROBLEMS = (
-    *(KeyProblem, StartFailed, BadFolder, BadMailSettings, CannotListen, SchemaInUse, SchemaNewer),
-    *(BadTenantName, administration.AdministrationFailed),
+    *(KeyProblem, StartFailed, BadFolder, BadMailSettings, SchemaInUse, SchemaNewer, BadTenantName),
+    *(administration.AdministrationFailed, BadAccessSettings, BadCertificate, CannotListen, Unprotected),
 )
 """What is said in one sentence, without a traceback."""
 

@@ -64,6 +64,8 @@ CONTROL_MIGRATIONS = (
         created_at timestamptz NOT NULL DEFAULT clock_timestamp()
     );
     """,
+    # What a token of an identity provider calls a client.
+    "ALTER TABLE {schema}.clients ADD oidc text UNIQUE",
 )
 
 # ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing

@@ -276,6 +276,15 @@ class QueueFull(Exhausted, reason="QUEUE_FULL"):
     waiting: int
 
 
+class RateLimited(Exhausted, reason="RATE_LIMITED"):
+    """More than one client may ask for: calls a second, or calls, bytes or streams under way."""
+
+    says = "a client may have {limit} {what}; try again in {retry_milliseconds} ms"
+    what: str
+    limit: int
+    retry_milliseconds: int
+
+
 class DeadlinePassed(Exhausted, reason="DEADLINE_PASSED"):
     """The caller's deadline passed before the command was decided; nothing was recorded."""
 

@@ -31,6 +31,12 @@ from adapters.access.roles import ROLES
 from adapters.embedded import holds_data
 from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, Database, is_tenant_name, migrate
 
+_ELSE = ("certificate", "oidc")
+"""How a client may prove itself without a token of ours."""
+
+_MOST = 1_000_000_000
+_LONGEST_WORD = 255
+
 Connection = AsyncConnection[Any]
 Work = Callable[[Connection, argparse.Namespace], Coroutine[Any, Any, str]]
 """What it returns is a token to show."""
@@ -75,7 +81,9 @@ async def add(connection: Connection, chosen: argparse.Namespace) -> str:
     _require(
         chosen.expires is None or chosen.expires > datetime.now(UTC), f"--expires {chosen.expires} has passed already"
     )
-    token, now = make_token(chosen.name), datetime.now(UTC)
+    await _require_unused(connection, chosen)
+    # Who proves itself otherwise needs none, and one that nobody uses could only be stolen.
+    token = "" if chosen.certificate or chosen.oidc else make_token(chosen.name)
     row = {
         "name": chosen.name,
         "role": chosen.role,
@@ -85,8 +93,10 @@ async def add(connection: Connection, chosen: argparse.Namespace) -> str:
         "calls_per_second": chosen.calls_per_second,
         "calls_at_once": chosen.calls_at_once,
         "bytes_at_once": chosen.bytes_at_once,
-        "tokens": [digest(token)],
-        "tokens_made_at": [now],
+        "certificate": chosen.certificate,
+        "oidc": chosen.oidc,
+        "tokens": [digest(token)] if token else [],
+        "tokens_made_at": [datetime.now(UTC)] if token else [],
         "expires_at": chosen.expires,
     }
     columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
@@ -103,18 +113,30 @@ async def add(connection: Connection, chosen: argparse.Namespace) -> str:
     return token
 
 
+async def _require_unused(connection: Connection, chosen: argparse.Namespace) -> None:
+    """Refuses what proves another client already."""
+    select = "SELECT name FROM fulfilment.clients WHERE name <> %s AND (certificate = %s OR oidc = %s)"
+    row = await (await connection.execute(select, (chosen.name, chosen.certificate, chosen.oidc))).fetchone()
+    if row is not None:
+        raise AdministrationFailed(f"--certificate or --oidc names the client {row[0]} already; revoke that one first")
+
+
 async def show(connection: Connection, chosen: argparse.Namespace) -> str:
     """Lists all clients."""
-    rows = [("name", "role", "tenants", "supplier", "personal", "tokens made", "expires", "state")]
+    rows: list[tuple[str, ...]] = [
+        ("name", "role", "tenants", "supplier", "personal", "tokens made", *_ELSE, "expires", "state")
+    ]
     for each in await read_clients(connection):
         made = ", ".join(map(_minute, each.tokens_made_at))
         tenants = "all" if ALL_TENANTS in each.tenants else ", ".join(each.tenants)
         personal = "yes" if each.personal else ""
-        about = (each.name, each.role, tenants, each.supplier or "", personal, made, _minute(each.expires_at))
-        rows.append((*about, _state(each)))
+        about = (each.name, each.role, tenants, each.supplier or "", personal, made)
+        rows.append((*about, each.certificate or "", each.oidc or "", _minute(each.expires_at), _state(each)))
     if len(rows) == 1:
         print("No client is registered: on this machine everybody may do everything.")
         return ""
+    used = [index for index, name in enumerate(rows[0]) if name not in _ELSE or any(row[index] for row in rows[1:])]
+    rows = [tuple(row[index] for index in used) for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -160,7 +182,8 @@ async def revoke(connection: Connection, chosen: argparse.Namespace) -> str:
         old, new = map(_minute, client.tokens_made_at)
         _tell(f"The token of {client.name} made {old} is retired; the one made {new} is valid.")
     else:
-        update = "UPDATE fulfilment.clients SET revoked_at = clock_timestamp(), tokens = '{}', tokens_made_at = '{}'"
+        update = "UPDATE fulfilment.clients SET revoked_at = clock_timestamp(), tokens = '{}', tokens_made_at = '{}',"
+        update += " certificate = NULL, oidc = NULL"  # so that another client can have them
         await connection.execute(f"{update} WHERE name = %s", (client.name,))
         _tell(f"Client {client.name} is revoked.")
     _tell("Running servers know within seconds.")
@@ -247,6 +270,8 @@ def _add_grants(adding: argparse.ArgumentParser) -> None:
     option("--all-tenants", action="store_true", help="every tenant, also those to come")
     option("--supplier", metavar="S", help="for the role supplier: whose orders it sees")
     option("--personal", action="store_true", help="it may see personal data")
+    option("--certificate", type=_word, metavar="NAME", help="proves itself by a certificate for this name (a SAN)")
+    option("--oidc", type=_word, metavar="NAME", help="proves itself by a token of the identity provider for this name")
     option("--expires", type=_instant, metavar="WHEN", help="a day or an instant, UTC unless it has an offset")
     option("--calls-per-second", type=_positive, metavar="N")
     option("--calls-at-once", type=_positive, metavar="N")
@@ -286,7 +311,13 @@ def _instant(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def _word(text: str) -> str:
+    if not (text and len(text) <= _LONGEST_WORD and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to {_LONGEST_WORD} printable characters")
+    return text
+
+
 def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST}")
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from adapters.access.limits import NO_LIMITS, Meter
 from adapters.access.roles import ROLES
 from adapters.postgres import DEFAULT_TENANT
 from ledger.refusals import NotAllowed, UnknownTenant
@@ -28,6 +29,10 @@ class Caller(msgspec.Struct, frozen=True):
     """Whether it may see personal data."""
     expires_at: float = float("inf")
     """In seconds since 1970."""
+    person: str = ""
+    """Who of the client's people it is, as the identity provider knows them."""
+    meter: Meter = msgspec.field(default_factory=Meter)
+    """What the client has under way."""
 
     def may(self, rpc: str) -> bool:
         """Whether its role may call an RPC."""
@@ -53,8 +58,9 @@ class Caller(msgspec.Struct, frozen=True):
         """Under which name a command is recorded: the client's own, and behind it what the call says."""
         if not self.name:
             return said or UNNAMED
-        return f"{self.name}/{said}" if said else self.name
+        name = f"{self.name}/{self.person}" if self.person else self.name
+        return f"{name}/{said}" if said else name
 
 
-EVERYBODY = Caller(name="", role="owner", tenants=None, personal=True)
+EVERYBODY = Caller(name="", role="owner", tenants=None, personal=True, meter=Meter(NO_LIMITS))
 """Whoever calls while no client is registered."""

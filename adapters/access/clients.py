@@ -6,15 +6,18 @@ import asyncio
 import logging
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import psycopg
+from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.access.callers import OWN_NAMES, Caller
+from adapters.access.limits import BYTES_AT_ONCE, CALLS_AT_ONCE, Limits, Meter
 from adapters.access.roles import ROLES
 
 SECONDS = 2.0
@@ -55,12 +58,20 @@ class RegisteredClient(NamedTuple):
     calls_at_once: int | None
     bytes_at_once: int | None
     certificate: str | None
+    """A subject alternative name of the certificate that it proves itself by."""
     tokens: list[bytes]
     """SHA-256 of each, the older one first."""
     tokens_made_at: list[datetime]
     expires_at: datetime | None
     revoked_at: datetime | None
     created_at: datetime
+    oidc: str | None = None
+    """What a token of the identity provider calls it."""
+
+    @property
+    def limits(self) -> Limits:
+        at_once, in_bytes = self.calls_at_once or CALLS_AT_ONCE, self.bytes_at_once or BYTES_AT_ONCE
+        return Limits(self.calls_per_second, at_once, in_bytes)
 
     @property
     def caller(self) -> Caller:
@@ -92,6 +103,10 @@ class Clients:
         self._is_answered = True
         self.by_digest: Mapping[bytes, Caller] = {}
         """Who may call, by the SHA-256 of a token."""
+        self.by_certificate: Mapping[str, Caller] = {}
+        self.by_oidc: Mapping[str, Caller] = {}
+        self._meters: defaultdict[str, Meter] = defaultdict(Meter)
+        """What is under way, by client: it goes on when the table changes."""
         self.is_open = True
         """Whether everybody may do everything. With the first client that ends, and comes back only with a new start,
         so that a table that was emptied opens nothing."""
@@ -108,11 +123,18 @@ class Clients:
         self._rows = rows
         # A role that only a newer version of the service knows may do nothing here.
         valid = [row for row in rows if row.revoked_at is None and row.role in ROLES]
-        callers = [(row.caller, row.tokens) for row in valid]
-        self.by_digest = {token: caller for caller, tokens in callers for token in tokens}
+        callers = [(self._caller(row), row) for row in valid]
+        self.by_digest = {token: caller for caller, row in callers for token in row.tokens}
+        self.by_certificate = {row.certificate: caller for caller, row in callers if row.certificate}
+        self.by_oidc = {row.oidc: caller for caller, row in callers if row.oidc}
         if rows and self.is_open:
             log.info("closed: only registered clients may call")
             self.is_open = False
+
+    def _caller(self, row: RegisteredClient) -> Caller:
+        meter = self._meters[row.name]
+        meter.set(row.limits)
+        return replace(row.caller, meter=meter)
 
     async def run(self) -> None:
         """Reads again and again until it is cancelled; while the database is away, the last reading holds."""

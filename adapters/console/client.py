@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from adapters.console.encryption import why_not_connected
 from adapters.console.sentences import translated
 from fulfilment import client, failures
 from fulfilment.calls import REPEATED
@@ -70,11 +71,24 @@ class ConsoleClient(client.Client):
     """Calls that end in an answer or in Trouble; a timeout is reported at once."""
 
     def __init__(
-        self, server: str, tenant: str, timeout_seconds: float, actor: str, token: Token, warn: Callable[[str], None]
+        self,
+        server: str,
+        tenant: str,
+        timeout_seconds: float,
+        actor: str,
+        token: Token,
+        tls: grpc.ChannelCredentials | None,
+        warn: Callable[[str], None],
     ) -> None:
         repeated = REPEATED - {grpc.StatusCode.DEADLINE_EXCEEDED}
         super().__init__(
-            server, tenant=tenant, actor=actor, token=token.text, timeout_seconds=timeout_seconds, repeated=repeated
+            server,
+            tenant=tenant,
+            actor=actor,
+            token=token.text,
+            credentials=tls,
+            timeout_seconds=timeout_seconds,
+            repeated=repeated,
         )
         self._token_source = token.source
         self._warn = warn
@@ -121,10 +135,7 @@ class ConsoleClient(client.Client):
         if "context" in request.DESCRIPTOR.fields_by_name:
             repeat = f"; repeat it with --request-id {request.context.request_id}, so that it happens once"
         if code is grpc.StatusCode.UNAVAILABLE and not failed.from_service:
-            return Unreachable(
-                f"the service at {self.address} does not answer; start it with `make run`, or name it with --server",
-                "UNREACHABLE",
-            )
+            return Unreachable(self._why_unreachable(failed.message), "UNREACHABLE")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return Unreachable(f"no answer from {self.address} within {timeout:g} s{repeat}", "TIMEOUT")
         if failed.reason == "CREDENTIALS":
@@ -139,6 +150,11 @@ class ConsoleClient(client.Client):
         malformed = request if code is grpc.StatusCode.INVALID_ARGUMENT else None
         message = translated(failed.message, malformed) or f"the service answered {code.name}"
         return kind(message, failed.reason, **details)
+
+    def _why_unreachable(self, said: str) -> str:
+        return why_not_connected(said, self.address, encrypted=self.credentials is not None) or (
+            f"the service at {self.address} does not answer; start it with `make run`, or name it with --server"
+        )
 
     def _about_credentials(self) -> str:
         if self.token:

@@ -164,8 +164,10 @@ def _word(field: FieldDescriptor, value: Any) -> str:
 def _elsewhere(session: Session) -> str:
     """The options without which the line would go to another ledger than the one that was asked."""
     usual = Session()
-    asked = {"server": session.server, "tenant": session.tenant, "token_file": session.token_file}
-    return "".join(
+    names = ("server", "tenant", "token_file", "ca", "cert", "key")
+    asked = {name: getattr(session, name) for name in names}
+    encrypted = " --tls" if session.tls and not os.environ.get("FULFILMENT_TLS") else ""
+    return encrypted + "".join(
         f" --{name.replace('_', '-')} {shlex.quote(value)}"
         for name, value in asked.items()
         if value != os.environ.get(f"FULFILMENT_{name.upper()}", getattr(usual, name))

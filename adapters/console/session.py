@@ -19,6 +19,7 @@ from rich.text import Text
 
 from adapters.console import words
 from adapters.console.client import ConsoleClient, Token
+from adapters.console.encryption import credentials
 from adapters.console.tokens import read_token
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
@@ -46,6 +47,10 @@ class Session:
     timeout: float = 10.0
     actor: str = ""
     token_file: str = ""
+    tls: bool = False
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
     out: Printer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +58,8 @@ class Session:
 
     @functools.cached_property
     def client(self) -> ConsoleClient:
-        return ConsoleClient(self.server, self.tenant, self.timeout, self._says, self.token, self.out.warn)
+        tls = credentials(self.ca, self.cert, self.key) if self.tls or self.ca or self.cert or self.key else None
+        return ConsoleClient(self.server, self.tenant, self.timeout, self._says, self.token, tls, self.out.warn)
 
     @functools.cached_property
     def token(self) -> Token:
@@ -283,6 +289,38 @@ def _options(hidden: bool) -> list[click.Option]:
             envvar="FULFILMENT_TOKEN_FILE",
             show_envvar=True,
             help="Its first line is your token; or put the token into FULFILMENT_TOKEN.",
+        ),
+        option(
+            "--tls",
+            is_flag=True,
+            default=defaults.tls,
+            envvar="FULFILMENT_TLS",
+            show_envvar=True,
+            help="Encrypt; the three below imply it.",
+        ),
+        option(
+            "--ca",
+            metavar="FILE",
+            default=defaults.ca,
+            envvar="FULFILMENT_CA",
+            show_envvar=True,
+            help="Authorities to trust, as PEM; if not said, the usual ones.",
+        ),
+        option(
+            "--cert",
+            metavar="FILE",
+            default=defaults.cert,
+            envvar="FULFILMENT_CERT",
+            show_envvar=True,
+            help="Your certificate, where the service asks for one.",
+        ),
+        option(
+            "--key",
+            metavar="FILE",
+            default=defaults.key,
+            envvar="FULFILMENT_KEY",
+            show_envvar=True,
+            help="Its private key.",
         ),
         option(
             "--timeout",

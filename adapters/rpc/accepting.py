@@ -32,6 +32,19 @@ _PATIENT = [
 them without an error; a ledger's own queue is bounded as well, and answers QUEUE_FULL."""
 
 
+_BOUNDED = [
+    # A connection that has said nothing by then is closed; gRPC would wait for two minutes.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Of one connection. A caller with more waits, and gets no error.
+    ("grpc.max_concurrent_streams", 4_096),
+    # A caller whose machine is gone is noticed within minutes, and what it follows is not read for ever.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
+"""How much of a connection a caller may take. That nobody pings more often than once in 5 minutes, and that metadata
+has at most 16 KiB, are gRPC's own bounds."""
+
+
 class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
     """The part of grpc.aio's server that takes calls from the core."""
 
@@ -73,6 +86,6 @@ def aio_server(options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Server:
     """As grpc.aio.server."""
     theirs, cygrpc.AioServer = cygrpc.AioServer, ManyAtOnce
     try:
-        return grpc.aio.server(options=[*_PATIENT, *options])
+        return grpc.aio.server(options=[*_PATIENT, *_BOUNDED, *options])
     finally:
         cygrpc.AioServer = theirs

@@ -46,7 +46,7 @@ def who(gate: Gate, context: Context) -> tuple[Caller, str | None]:
             named = str(value)
         elif key == "authorization" and not authorization:
             authorization = str(value)
-    return gate.who(authorization), named
+    return gate.who(authorization, context), named
 
 
 def _deadline_of(context: Context) -> float | None:

@@ -78,11 +78,16 @@ def _answering(
     async def answer(sent: bytes, context: Context) -> bytes:
         try:
             call = admitted(context)
-            request = _read(kind, sent)
-            answer = (await behaviour(request, call)).SerializeToString()
-            if len(answer) > LONGEST_ANSWER_BYTES and lists:
-                answer = await _shorter(behaviour, kind, sent, call, answer)
-            return cast("bytes", answer)
+            meter, size = call.caller.meter, len(sent)
+            meter.enter(size)
+            try:
+                request = _read(kind, sent)
+                answer = (await behaviour(request, call)).SerializeToString()
+                if len(answer) > LONGEST_ANSWER_BYTES and lists:
+                    answer = await _shorter(behaviour, kind, sent, call, answer)
+                return cast("bytes", answer)
+            finally:
+                meter.leave(size)
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
             refuse(context, error)
             return b""
@@ -144,9 +149,13 @@ def _streaming(
     async def stream(sent: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
             call = admitted(context)
-            async for message in behaviour(_read(kind, sent), call):
-                admitted(context)  # a stream may outlive its caller's token
-                yield message.SerializeToString()
+            call.caller.meter.open_stream()
+            try:
+                async for message in behaviour(_read(kind, sent), call):
+                    admitted(context)  # a stream may outlive its caller's token
+                    yield message.SerializeToString()
+            finally:
+                call.caller.meter.close_stream()
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
             refuse(context, error)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -96,6 +97,10 @@ def status_of(refusal: Refusal) -> grpc.Status:
         details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
         if left_out := len(refusal.faults) - len(violations):
             figures = {**figures, "left_out": str(left_out)}
+    if wait := figures.get("retry_milliseconds"):
+        delay = Duration()
+        delay.FromMilliseconds(int(wait))
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=_fitting(figures))
     status = status_pb2.Status(code=code_of(refusal), message=sentence, details=[_packed(info), *details])
     return rpc_status.to_status(status)

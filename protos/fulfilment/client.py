@@ -40,6 +40,7 @@ import grpc
 
 from fulfilment.calls import REPEATED, AsyncCalls, AsyncStreams, Calls, Manner
 from fulfilment.failures import CallFailed, Refused, Unavailable
+from fulfilment.tls import tls
 from fulfilment.v1.admin_pb2_grpc import AdminServiceStub
 from fulfilment.v1.audit_pb2 import StoredFact, StreamFactsRequest
 from fulfilment.v1.audit_pb2_grpc import AuditServiceStub
@@ -61,7 +62,7 @@ from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
 from fulfilment.v1.templates_pb2_grpc import TemplateServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
 
-__all__ = ["AsyncClient", "CallFailed", "Client", "Refused", "Unavailable"]
+__all__ = ["AsyncClient", "CallFailed", "Client", "Refused", "Unavailable", "tls"]
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class _Settings:
     token: str = field(default="", repr=False)
     """Of a registered client; sent with every call as "authorization: Bearer TOKEN"."""
     credentials: grpc.ChannelCredentials | None = None
-    """Of TLS, such as grpc.ssl_channel_credentials(); without them the connection is not encrypted."""
+    """Of TLS, such as tls("ca.pem"); without them the connection is not encrypted."""
     timeout_seconds: float = 10.0
     """For each attempt of a call that names no timeout of its own; one that a call names is for all its attempts
     together. A stream has none."""

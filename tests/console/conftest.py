@@ -18,7 +18,7 @@ def acme(service: Service) -> None:
 @pytest.fixture
 def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Types a command in this process, which is faster than a process each."""
-    for name in ("SERVER", "TENANT", "ACTOR", "TOKEN", "TOKEN_FILE"):
+    for name in ("SERVER", "TENANT", "ACTOR", "TOKEN", "TOKEN_FILE", "TLS", "CA", "CERT", "KEY"):
         monkeypatch.delenv(f"FULFILMENT_{name}", raising=False)
 
     def type_in(*arguments: str) -> CommandResult:

@@ -113,3 +113,25 @@ def test_an_unknown_client_is_told_with_those_that_there_are(client: Any, name: 
     client("add", name, "--role", "shop", "--tenant", "default")
     with pytest.raises(AdministrationFailed, match=f"there is no client {name}x; there are: .*{name}"):
         client("rotate", f"{name}x")
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--oidc"])
+def test_who_proves_itself_otherwise_has_a_token_only_if_it_asks_for_one(
+    conninfo: str, client: Any, name: str, option: str
+):
+    made = client("add", name, "--role", "shop", "--all-tenants", option, f"{name}.example")
+    assert (made.out, row_of(conninfo, name)["tokens"]) == ("", [])
+    (line,) = [line for line in client("list").out.splitlines() if line.startswith(name)]
+    assert f"{name}.example" in line
+    token = client("rotate", name).token
+    assert row_of(conninfo, name)["tokens"] == [digest(token)]
+
+
+@pytest.mark.parametrize("option", ["--certificate", "--oidc"])
+def test_what_proves_one_client_proves_no_other_until_that_is_revoked(client: Any, name: str, option: str):
+    words = ("--role", "shop", "--all-tenants", option, f"{name}.example")
+    client("add", name, *words)
+    with pytest.raises(AdministrationFailed, match=f"names the client {name} already; revoke that one first"):
+        client("add", f"{name}2", *words)
+    client("revoke", name)
+    assert "is registered" in client("add", f"{name}2", *words).told

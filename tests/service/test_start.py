@@ -24,6 +24,7 @@ _OF_THIS_START["FULFILMENT_LISTEN"] = "127.0.0.1:0"
 
 
 _SMTP = ["--outbox", "smtp", "--smtp", "mail.example:587"]
+_OIDC = ["--oidc-issuer", "https://id.example", "--oidc-audience", "fulfilment"]
 _FROM = ["--mail-from", "Brook & Sons <orders@brook.example>"]
 
 
@@ -91,6 +92,19 @@ def test_it_prints_its_version():
             ["--listen", "192.0.2.1:0"],
             r"cannot listen on 192\.0\.2\.1:0 \(Cannot assign requested address\); name another address with",
         ),
+        (
+            ["--listen", "0.0.0.0:0"],
+            r"0\.0\.0\.0:0 can be reached from other machines, .*--tls-cert and --tls-key, say",
+        ),
+        (["--tls-cert", "/no/file"], r"--tls-key is missing: a certificate and its key go together$"),
+        (["--tls-cert", "/no/file", "--tls-key", "/no/key"], r"--tls-cert /no/file cannot be read \(No such file"),
+        (["--tls-client-ca", "/no/file"], r"--tls-client-ca needs --tls-cert and --tls-key as well$"),
+        (["--behind-proxy", "--data", "README.md"], r"README.md is a file and must be a folder"),
+        (["--oidc-issuer", "https://id.example"], r"--oidc-audience is missing: --oidc-issuer, --oidc-audience and"),
+        (["--oidc-jwks", "http://id.example/keys"], r"neither a file nor a URL that begins with https://$"),
+        ([*_OIDC, "--oidc-jwks", "/no/file"], r"--oidc-jwks: the keys of /no/file cannot be read \(No such file"),
+        ([*_OIDC, "--oidc-jwks", "README.md"], r"--oidc-jwks: the keys of the identity provider are no JWKS"),
+        (["--message-mib", "0"], r"argument --message-mib: '0' is no number of MiB from 1 to 1024$"),
         (["--data", "/proc/x"], r"cannot make the folder /proc/x \(No such file or directory\); name another with"),
         (["--data", "server.py"], r"server.py is a file and must be a folder; name another with --data"),
         (["--data", "server.py/x"], r"cannot make the folder \S+server.py/x \(Not a directory\); name another with"),
@@ -156,6 +170,7 @@ def test_what_cannot_be_used_is_reported_in_one_sentence(arguments: list[str], s
         ("FULFILMENT_DSN", "", r"argument --dsn: it is empty; give it a value or leave it out"),
         ("FULFILMENT_DATA", "", r"argument --data: it is empty"),
         ("FULFILMENT_LISTEN", "nonsense", r"argument --listen: 'nonsense' is no address"),
+        ("FULFILMENT_BEHIND_PROXY", "maybe", r"argument --behind-proxy: invalid choice: 'maybe'"),
         ("FULFILMENT_ROLE", "apis", r"argument --role: invalid choice: 'apis'"),
         ("FULFILMENT_OUTBOX", "mail", r"argument --outbox: invalid choice: 'mail'"),
     ],

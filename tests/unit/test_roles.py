@@ -105,7 +105,7 @@ def test_a_token_names_its_client_and_is_long_and_random():
 
 
 def test_both_tokens_of_a_client_are_its_own():
-    assert who(SHOP, registered()) == who(OLDER, registered()) == registered().caller
+    assert who(SHOP, registered()).name == who(OLDER, registered()).name == registered().name
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_the_console_says_who_it_is_as_it_will_be_recorded(monkeypatch: pytest.M
         (["add", "clock", "--role", "shop", "--tenant", "a"], "names under which the service itself records"),
         (["add", "shop", "--role", "shop", "--tenant", "A B"], "'A B' cannot name a tenant"),
         (["add", "shop", "--role", "shop", "--tenant", "a", "--expires", "soon"], "write it as 2027-01-31"),
-        (["add", "shop", "--role", "shop", "--tenant", "a", "--calls-at-once", "0"], "no positive number"),
+        (["add", "shop", "--role", "shop", "--tenant", "a", "--calls-at-once", "0"], "no number from 1 to 1000000000"),
         (["list", "--data", "/nowhere/at/all"], "there is no ledger under /nowhere/at/all"),
     ],
 )

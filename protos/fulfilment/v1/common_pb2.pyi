@@ -6,8 +6,9 @@ What all services share: who asks, money, time, pages, and what a command answer
 Every call says who calls by the metadata "authorization: Bearer TOKEN", unless no client is registered
 yet: then the service is open, and takes everybody for an owner. A command in a batch needs the same
 right as if it had been sent alone. Every RPC of every service may also fail with UNAUTHENTICATED /
-CREDENTIALS, whatever is wrong with the token, or PERMISSION_DENIED / NOT_ALLOWED if the client's role
-may not call it.
+CREDENTIALS, whatever is wrong with the token, PERMISSION_DENIED / NOT_ALLOWED if the client's role may
+not call it, or RESOURCE_EXHAUSTED / RATE_LIMITED if the client calls more than it may;
+google.rpc.RetryInfo in the details then says when to try again.
 
 Every call names its tenant in the metadata key "tenant". Without it the tenant is the only one that
 is granted to the client, else "default". One that is unknown or not granted fails with NOT_FOUND /
