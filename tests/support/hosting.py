@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
 import server
+from adapters.access.settings import access_of
 from adapters.folders import make_private
 from adapters.logs import log_of_the_loop
 from adapters.mail_settings import mailbox_of, sender_of
@@ -71,7 +72,7 @@ def _serving(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
             make_private(data / "outbox", "--data")
         asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
         async with server.serve(
-            dsn, chosen.key_file, chosen.listen, sender_of(chosen), mailbox_of(chosen)
+            dsn, chosen.key_file, access_of(chosen), sender_of(chosen), mailbox_of(chosen)
         ) as listening:
             stop = asyncio.Event()
             started.set_result(_Running(listening.port, asyncio.get_running_loop(), stop))
