@@ -41,7 +41,7 @@ _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_DIGITS = re.compile(r"[\s.]+")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_WITHIN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_CONTACT = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+|(?<!\w)(?:\+|00?)[1-9](?:[ ()/.-]*\d){6,}")
+_CONTACT = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+|(?<!\w)(?:\+|00?)[1-9](?:[ ()/.-]*\d){7,}")
 _MOST_TAKEN = 1000
 """Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
 

@@ -13,7 +13,7 @@ import grpc
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from fulfilment.v1 import batch_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, orders_pb2, parcels_pb2
 from ledger.engine.log import CHANNEL
 from tests.support import documented
 from tests.support.marks import PERSONAL, PLAIN, Marks, found, has_any, mark
@@ -114,12 +114,14 @@ def test_what_is_personal_is_in_no_table_log_notice_refusal_and_segment_of_the_w
             client.approve(acknowledge_within_hours=24, dispatch_within_hours=48, first_scan_within_hours=24)
             refusals = "\n".join(_send_all(Trade(client), marks, plain))
             client.read_up_to(client.place(fresh(), sku=fresh()).position)
+            status = str(client.admin.GetStatus(admin_pb2.GetStatusRequest()))
         notices = "\n".join(notice.payload for notice in connection.notifies(timeout=0.1))
         tables = dict(_tables(connection))
         segments = [each.read_bytes().decode("latin-1") for each in (folder / "postgres" / "pg_wal").glob("0*")]
-    log = service.log.read_text()
+    log = "\n".join(path.read_text() for path in folder.rglob("*.log"))
     assert (len(marks) > 150, bool(notices), bool(segments)) == (True, True, True)
-    places = {**tables, "log": log, "notices": notices, "refusals": refusals, "write-ahead log": "".join(segments)}
+    told = {"log": log, "status": status, "notices": notices, "refusals": refusals}
+    places = {**tables, **told, "write-ahead log": "".join(segments)}
     leaks = [f"{field} in {where}" for where, text in places.items() for field in found(marks, text)]
     assert "\n".join(leaks) == ""
     for where in ("tenant_default.ledger_events", "write-ahead log"):

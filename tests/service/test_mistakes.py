@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import msgspec
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
@@ -24,10 +25,17 @@ from adapters.clock import Clocks
 from adapters.logs import JsonLines, PlainFormatter, log_of_the_loop
 from adapters.outbox import Outbox
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
-from ledger.engine.executor import Ledger
+from ledger.engine.executor import DecisionFailed, Ledger
+from ledger.engine.sealing import PersonKey
+from projections.machine.projection import Projection
+from projections.machine.rows import Column
+from projections.machine.streams import Page
+from projections.machine.tables import Table
 from tests.support.audit_server import audit
+from tests.support.projecting import listed, projector, statuses, until, write_down
+from tests.support.scenario import sent
 from tests.support.service import MISTAKE, Client, Service, context, fields_of, order, reason_of, serving
-from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, command
+from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, command, take
 
 SECRET = "zaphod@heart-of-gold.example"
 
@@ -158,6 +166,42 @@ async def test_what_asyncio_logs_of_a_task_does_not_quote_its_error(written: io.
     del task
     gc.collect()
     assert "never retrieved" in written.getvalue()
+    assert "in fail" in written.getvalue()
+    assert SECRET not in written.getvalue()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
+async def test_a_mistake_in_reading_or_deciding_a_command_is_told_and_logged_without_its_message(
+    tenant: EmptyTenant, mistake: Callable[[], Exception], written: io.StringIO
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise mistake()
+
+    key = PersonKey("key", "", b"wrapped")
+    taken = msgspec.structs.replace(take("owned", "pears"), keys=(key,), owner=fail)
+    async with a_ledger(tenant) as ledger:
+        for wanted in (fail, command("decided", fail, "pears"), taken):
+            with pytest.raises(DecisionFailed) as failed:
+                await ledger.execute(wanted)
+            assert SECRET not in str(failed.value)
+            assert "in fail" in written.getvalue()
+            assert SECRET not in written.getvalue()
+            written.truncate(0)
+
+
+def test_a_mistake_of_a_read_model_is_shown_and_logged_without_its_message(
+    tenant: EmptyTenant, written: io.StringIO
+) -> None:
+    def fail(page: Page) -> list[Any]:
+        raise KeyError(SECRET)
+
+    broken = Projection("broken", 1, (Table("broken", 1, {"id": Column("text NOT NULL")}),), fail)
+    with listed(tenant):
+        write_down(tenant, sent().log)
+        with projector(tenant.conninfo, projections=(broken,)):
+            until(lambda: statuses(tenant, (broken,))["broken"].error)
+        shown = statuses(tenant, (broken,))["broken"].error
+    assert shown == "the fact at position 1: KeyError"
     assert "in fail" in written.getvalue()
     assert SECRET not in written.getvalue()
 
