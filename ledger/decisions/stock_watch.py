@@ -20,6 +20,7 @@ from ledger.decisions.stock_alerts import alerts_of
 from ledger.facts import Change, changes_of
 from ledger.nouns import orders, policies, stock
 from ledger.nouns.orders import HoldPlaced, HoldReason, Order, OrderFact, OrderPlaced, UnitsBackordered
+from ledger.nouns.orders.supplier_orders import ShipmentVoided
 from ledger.nouns.policies import policy_at
 from ledger.nouns.stock import (
     BufferSet,
@@ -127,7 +128,9 @@ def _begins_to_wait(facts: Sequence[OrderFact]) -> bool:
         if isinstance(fact, OrderPlaced):
             if _wait(fact.holds):
                 return True
-        elif isinstance(fact, UnitsBackordered) or (isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING):
+        elif isinstance(fact, UnitsBackordered | ShipmentVoided):
+            return True
+        elif isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING:
             return True
     return False
 

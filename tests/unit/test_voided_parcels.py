@@ -326,6 +326,20 @@ def test_units_that_left_without_a_reservation_wait_again():
     assert scenario.stock().waiting == {"shopify/1": 2}
 
 
+def test_the_stock_knows_that_units_wait_again_whichever_parcel_was_voided_before():
+    scenario = a_shop(tea=10)
+    scenario.place(line(1, "tea", 12))
+    scenario.confirm(backorder_lacking=True)
+    scenario.send()
+    scenario.ship({1: 10})
+    scenario.ship({1: 2}, number="P2")
+    scenario.void("P1")
+    assert scenario.stock().waiting == {}, "what waits has left"
+    scenario.void("P2")
+    assert scenario.order().waiting_for_stock() == {1: 2}
+    assert scenario.stock().waiting == {"shopify/1": 2}
+
+
 def test_stock_that_no_feed_tells_of_has_nothing_to_restore():
     scenario = sent(line(1, "ink", 2))
     scenario.ship()
