@@ -37,6 +37,8 @@ class ListedRecovery(NamedTuple):
     due: Annotated[datetime | None, until_the_end(LAST)]
     found_at: datetime | None
     ended_at: datetime | None
+    further_order_ids: tuple[str, ...]
+    """Whose goods were in the parcel of a claim as well."""
 
 
 RECOVERY_ROWS = table(
@@ -48,6 +50,7 @@ RECOVERY_ROWS = table(
     "(supplier_id, status, due)",
     "(carrier, status, due)",
     "(case_id)",
+    "(recovery_id) WHERE further_order_ids <> '[]'",
 )
 
 
@@ -74,11 +77,12 @@ def _row(history: RecoveryHistory) -> list[ListedRecovery]:
         due=recovery.due,
         found_at=recovery.found_at,
         ended_at=recovery.ended_at,
+        further_order_ids=recovery.order_ids[1:],
     )
     return [row]
 
 
-RECOVERIES = projection("recoveries", 1, From(recoveries.NOUN, RECOVERY_ROWS, _row))
+RECOVERIES = projection("recoveries", 2, From(recoveries.NOUN, RECOVERY_ROWS, _row))
 
 # --- questions ------------------------------------------------------------------------------------
 
@@ -105,7 +109,14 @@ _LIST = """
         ORDER BY r.due, r.recovery_id LIMIT %(limit)s
     ) AS found ORDER BY found.due, found.recovery_id LIMIT %(limit)s
 """
-_NAMED = ("supplier_id", "carrier", "order_id", "case_id")
+_NAMED = {
+    **{name: f"r.{name} = %({name})s" for name in ("supplier_id", "carrier", "case_id")},
+    "order_id": """r.recovery_id IN (
+        SELECT recovery_id FROM {recoveries} WHERE order_id = %(order_id)s
+        UNION SELECT recovery_id FROM {recoveries}
+            WHERE further_order_ids <> '[]' AND further_order_ids::jsonb ? %(order_id)s
+    )""",
+}
 
 
 async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> Answer[ListedRecovery]:
@@ -121,7 +132,7 @@ async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> 
         "after_id": after_id,
         "limit": page.limit,
     }
-    query = _LIST.replace("{condition}", "".join(f"r.{name} = %({name})s AND " for name in named))
+    query = _LIST.replace("{condition}", "".join(f"{_NAMED[name]} AND " for name in named))
     async with snapshot(where, RECOVERIES) as at:
         found = await at.each(query, parameters, ListedRecovery)
         rows, token = page.cut(found, [(row.due or LAST, row.recovery_id) for row in found])

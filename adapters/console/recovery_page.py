@@ -109,7 +109,7 @@ def _row(each: pb.ListedRecovery) -> list[str]:
         money(each.asked_minor, each.currency),
         money(each.agreed_minor, each.currency) if each.agreed_minor else "",
         money(each.received_minor, each.currency) if each.received_minor else "",
-        each.order_id,
+        " and ".join((each.order_id, *each.further_order_ids)),
     ]
 
 
@@ -162,7 +162,7 @@ def _facts(found: pb.Recovery) -> list[tuple[str, str]]:
     return [
         ("kind", word(pb.RecoveryKind, found.kind)),
         ("from", word(common_pb2.Party, found.party)),
-        ("order", found.order_id),
+        ("order", " and ".join((found.order_id, *found.further_order_ids))),
         ("supplier order", found.supplier_order_id),
         ("supplier", found.supplier_id),
         ("case", found.case_id),

@@ -116,7 +116,7 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
         "order_link": known.brand.link_to(order.placed.channel_order_id) if order else "",
         "supplier": supplier.master.name if supplier else "",
         "supplier_order": about.supplier_order_id,
-        "concerns": subject_of(about),
+        "concerns": _concerns(known),
         "reason": about.because,
         "clock": about.clock,
         "inquiry": about.inquiry_id,
@@ -329,6 +329,15 @@ def _differences(invoice: SupplierInvoice) -> Iterable[Row]:
 
 
 # --- parcels and stock ----------------------------------------------------------------------------
+
+
+def _concerns(known: Known) -> str:
+    """The one thing that a message is about; staff reads of all the orders whose goods are in a parcel."""
+    about, parcel = known.asked.about, known.parcel
+    use = next((use for use in parcels.uses(parcel) if use.epoch == about.epoch), None)
+    if use is None or known.asked.kind is not MessageKind.PARCEL_ALERT or len(use.order_ids) < 2:
+        return subject_of(about)
+    return ("、" if known.asked.language == "zh" else ", ").join(each.supplier_order_id for each in use.contents)
 
 
 def _parcel(known: Known) -> dict[str, str]:

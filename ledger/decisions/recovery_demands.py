@@ -181,7 +181,9 @@ def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -
         return []
     claim = _claim_on(view, parcel, demand.kind, currency)
     if claim is not None:
-        return _adjust(view, claim, subject.case_id, demand.costs, at)
+        whose = "" if claim.subject.order_id == order.order_id else order.order_id
+        costs = [replace(cost, order_id=whose) for cost in demand.costs] if whose else demand.costs
+        return _adjust(view, claim, subject.case_id, costs, at)
     found = _under(view, f"{subject.case_id}/carrier/{parcel.carrier}/{parcel.number}/{currency}")
     arrived = demand.kind is RecoveryKind.CARRIER_LOSS and parcel.delivered_at is not None
     if found.present is not None or arrived:
@@ -248,8 +250,9 @@ def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> 
         if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
             named = cost_id(refund.case_id, "refund", refund_id)
             booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))
-    costs = (cost for loss in losses if loss.currency == order.currency for cost in loss.costs)
-    claimed = {cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}
+    costs = ((loss, cost) for loss in losses if loss.currency == order.currency for cost in loss.costs)
+    own = (cost for loss, cost in costs if (cost.order_id or loss.subject.order_id) == order.order_id)
+    claimed = {cost.cost_id: cost for cost in own if cost.kind is CostKind.REFUND}
     return tuple(booked or claimed.values() or _given_beside_cases(order, lines))
 
 
@@ -361,6 +364,7 @@ def _claim(
     dispatched_at = shipment.shipped_at
     last_seen_at = parcels.last_sign_at(parcel) or dispatched_at
     terms = policy_at(policies.find(view), dispatched_at).claim_terms_of(parcel.carrier)
+    subject = replace(subject, further_order_ids=tuple(each for each in parcel.order_ids if each != subject.order_id))
     opening = RecoveryOpened(
         recovery_id,
         kind,

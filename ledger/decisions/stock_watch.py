@@ -128,9 +128,9 @@ def _begins_to_wait(facts: Sequence[OrderFact]) -> bool:
         if isinstance(fact, OrderPlaced):
             if _wait(fact.holds):
                 return True
-        elif isinstance(fact, UnitsBackordered | ShipmentVoided):
-            return True
-        elif isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING:
+        elif isinstance(fact, UnitsBackordered | ShipmentVoided) or (
+            isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING
+        ):
             return True
     return False
 

@@ -249,6 +249,7 @@ def _of_recovery(history: RecoveryHistory) -> list[Item]:
         supplier_id=about.supplier_id,
         carrier=about.carrier,
         number=about.number,
+        further_order_ids=recovery.order_ids[1:],
     )
     return [one]
 
@@ -485,7 +486,7 @@ def _of_unreached(message: Message) -> Next:
 
 WORK = projection(
     "work",
-    20,
+    21,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

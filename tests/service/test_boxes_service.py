@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from fulfilment.v1 import (
+    common_pb2,
     finding_pb2,
     messages_pb2,
     orders_pb2,
     parcels_pb2,
     rates_pb2,
+    recoveries_pb2,
     scorecards_pb2,
     supplier_orders_pb2,
     tracking_pb2,
@@ -140,6 +142,25 @@ def test_work_about_a_box_names_both_orders(trade: Trade, ff: Console):
     about = f"{one} and {other} in dhl {number_of(one)}"
     assert about in ff("work", "show", held.task_id).out
     assert about in ff("work", "next", "--order", other, "--kind", "parcel").out
+
+
+def test_a_claim_for_a_lost_box_names_both_orders(trade: Trade, ff: Console):
+    one, other = one_box(trade)
+    recovery_id = f"lost-{number_of(one)}"
+    trade.send(
+        "OpenRecovery",
+        recovery_id=recovery_id,
+        kind=recoveries_pb2.RECOVERY_KIND_CARRIER_LOSS,
+        order_id=one,
+        currency="EUR",
+        **parcel_of(one),
+    )
+    receipt = trade.send("ConfirmLoss", **parcel_of(one), by=common_pb2.PARTY_CARRIER, reason="tracing_failed")
+    request = recoveries_pb2.ListRecoveriesRequest(order_id=other, at_least=read(trade, receipt))
+    (listed,) = trade.client.recoveries.ListRecoveries(request).recoveries
+    assert (listed.recovery_id, list(listed.further_order_ids)) == (recovery_id, [other])
+    for command in (("show", recovery_id), ("list", "--order", other)):
+        assert f"{one} and {other}" in ff("recovery", *command).out
 
 
 def test_what_was_too_much_is_work_until_it_comes_back(trade: Trade):

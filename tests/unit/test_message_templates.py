@@ -25,7 +25,7 @@ from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
 from projections.outbox.causes import CASE_STEPS
-from tests.support.scenario import DAY, FIRST, NOON, ORDER, TERMS, Scenario, confirmed, line, sent
+from tests.support.scenario import DAY, FIRST, NOON, ORDER, TERMS, Scenario, confirmed, line, sent, shipped
 
 TEMPLATES, NEWEST = library.built_in(), library.newest()
 LANGUAGES = ("en", "zh")
@@ -394,3 +394,15 @@ def test_the_units_of_a_line_in_a_letter_come_to_its_exact_total_less_what_was_c
     scenario.cancel({1: 1})
     _, text = written(asked(MessageKind.ORDER_CONFIRMED), scenario)
     assert "- 3 × Green tea: 7.51 EUR\n- Total: 7.51 EUR" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "concerns"), [("en", "shopify/1/1, shopify/2/1"), ("zh", "shopify/1/1、shopify/2/1")]
+)
+def test_staff_reads_of_all_orders_of_a_box_in_trouble(language: str, concerns: str):
+    box = shipped()
+    box.place(line(1, "tea", 1), order_id="shopify/2")
+    box.send("shopify/2/1")
+    box.ship(supplier_order_id="shopify/2/1")
+    _, text = written(asked(MessageKind.PARCEL_ALERT, language, because="lost"), box)
+    assert concerns in text

@@ -9,10 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.facts import Change
+from ledger.nouns import recoveries
+from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.orders import UnitsDelivered
 from ledger.nouns.orders.supplier_orders import SupplierOrderShipped
 from ledger.nouns.parcels import ParcelRegistered, ParcelStatus, ParcelUnitsAdded
+from ledger.nouns.recoveries import Recovery
+from ledger.terms.parties import Party
 from ledger.terms.places import Destination
+from tests.support.casework import Desk
 from tests.support.scenario import (
     DAY,
     GERMANY,
@@ -160,6 +165,28 @@ def test_what_was_spent_on_a_loss_is_to_be_recovered_for_each_order():
     scenario.confirm_loss()
     found = [stream for stream, fact in _changes(scenario, DELIVERED) if fact.fact_name() == "recovery.opened"]
     assert found == ["recovery-dhl/P1/1/found", f"recovery-dhl/P1/1/found/{OTHER}"]
+
+
+def test_a_claim_for_a_lost_box_names_all_its_orders_and_each_gives_back_what_it_was_refunded():
+    desk = Desk(one_box())
+    desk.scenario.confirm_loss()
+    for case_id, order_id, count in (("case-1", ORDER, 3), ("case-2", OTHER, 1)):
+        desk.opens(Reason.LOST, {1: count}, case_id, order_id)
+        desk.reviews(case_id)
+        desk.rules(Party.CARRIER, case_id=case_id)
+        desk.approves(Remedy.REFUND, case_id=case_id)
+    claim = "case-1/carrier/dhl/P1/EUR"
+    assert _recovery(desk, claim).order_ids == (ORDER, OTHER)
+    desk.grants({1: 1}, 10_000, case_id="case-2")
+    (cost,) = _recovery(desk, claim).costs
+    assert (cost.order_id, cost.amount_minor) == (OTHER, 500)
+    desk.scenario.scan(DELIVERED, NOON + DAY)
+    assert _recovery(desk, "dhl/P1/1/found").asked_minor == 0
+    assert _recovery(desk, f"dhl/P1/1/found/{OTHER}").asked_minor == 500
+
+
+def _recovery(desk: Desk, recovery_id: str) -> Recovery:
+    return recoveries.known(recoveries.find(desk.scenario.book, recovery_id), recovery_id)
 
 
 def _changes(scenario: Scenario, status: ParcelStatus) -> list[Change]:

@@ -60,6 +60,7 @@ def recovery(state: Recovery, version: int, because: str) -> pb.Recovery:
         found_at=stamp(state.found_at),
         ended_at=stamp(state.ended_at),
         version=version,
+        further_order_ids=state.order_ids[1:],
     )
 
 
@@ -95,4 +96,5 @@ def row(each: ListedRecovery) -> pb.ListedRecovery:
         due=stamp(each.due),
         found_at=stamp(each.found_at),
         ended_at=stamp(each.ended_at),
+        further_order_ids=each.further_order_ids,
     )

@@ -45,6 +45,8 @@ class Cost(Value, frozen=True):
     cost_id: str
     kind: CostKind
     amount_minor: int
+    order_id: str = ""
+    """Of a claim for a box of several orders: the one that it was spent on, where that is a further one."""
 
 
 class DocumentKind(StrEnum):
@@ -75,6 +77,8 @@ class Subject(Value, frozen=True):
     carrier: str = ""
     number: str = ""
     epoch: int = 0
+    further_order_ids: tuple[str, ...] = ()
+    """Of a claim: whose goods were in the parcel as well."""
 
 
 class RecoveryOpened(Fact, frozen=True, tag="recovery.opened"):

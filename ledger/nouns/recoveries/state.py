@@ -138,6 +138,12 @@ class Recovery(Value, frozen=True):
         return self.opened.subject
 
     @property
+    def order_ids(self) -> tuple[str, ...]:
+        """The orders that it is about, the first one first; several, if a parcel had goods of each."""
+        spent_on = (cost.order_id for cost in self.costs if cost.order_id)
+        return tuple(dict.fromkeys((self.subject.order_id, *self.subject.further_order_ids, *spent_on)))
+
+    @property
     def currency(self) -> str:
         return self.opened.currency
 

@@ -953,6 +953,7 @@ class Recovery(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    FURTHER_ORDER_IDS_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Its id: as the client made it; or, where it opened of itself, "CASE/supplier/SUPPLIER/EUR",
     "CASE/carrier/CARRIER/NUMBER/EUR" or "CARRIER/NUMBER/EPOCH/found", with "/2" and so on after one that is over.
@@ -1053,6 +1054,10 @@ class Recovery(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it was over."""
 
+    @_builtins.property
+    def further_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The other orders that it is about: those whose goods were in the parcel of a claim as well."""
+
     def __init__(
         self,
         *,
@@ -1091,10 +1096,11 @@ class Recovery(_message.Message):
         ended_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         time_zone: _builtins.str = ...,
+        further_order_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "liability_minor", b"liability_minor", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "reason", b"reason", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "further_order_ids", b"further_order_ids", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "reason", b"reason", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "time_zone", b"time_zone", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__liability_minor: _TypeAlias = _typing.Literal["liability_minor"]  # noqa: Y015
     _WhichOneofArgType__liability_minor: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor"]  # noqa: Y015
@@ -1285,6 +1291,7 @@ class ListedRecovery(_message.Message):
     DUE_FIELD_NUMBER: _builtins.int
     FOUND_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    FURTHER_ORDER_IDS_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Its id."""
     kind: Global___RecoveryKind.ValueType
@@ -1335,6 +1342,10 @@ class ListedRecovery(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it was over."""
 
+    @_builtins.property
+    def further_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The other orders that it is about: those whose goods were in the parcel of a claim as well."""
+
     def __init__(
         self,
         *,
@@ -1359,10 +1370,11 @@ class ListedRecovery(_message.Message):
         due: _timestamp_pb2.Timestamp | None = ...,
         found_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        further_order_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "ended_at", b"ended_at", "found_at", b"found_at", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed_minor", b"agreed_minor", "asked_minor", b"asked_minor", "carrier", b"carrier", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "currency", b"currency", "due", b"due", "ended_at", b"ended_at", "epoch", b"epoch", "found_at", b"found_at", "kind", b"kind", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed_minor", b"agreed_minor", "asked_minor", b"asked_minor", "carrier", b"carrier", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "currency", b"currency", "due", b"due", "ended_at", b"ended_at", "epoch", b"epoch", "found_at", b"found_at", "further_order_ids", b"further_order_ids", "kind", b"kind", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
