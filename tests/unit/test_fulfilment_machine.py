@@ -116,6 +116,7 @@ class Fulfilment(SupplierOrders):
         at_work=st.booleans(),
         rerouted=st.booleans(),
         turned_down=st.booleans(),
+        owed=st.booleans(),
         late=st.sampled_from([None, *LATE_AFTER_HOURS]),
         retailers_hours=st.sampled_from([5, 72]),
     )
@@ -126,16 +127,19 @@ class Fulfilment(SupplierOrders):
         at_work: bool,
         rerouted: bool,
         turned_down: bool,
+        owed: bool,
         late: Clock | None,
         retailers_hours: int,
     ) -> None:
-        """More than 8 lack, so that some of it is backordered."""
+        """More than 8 lack, so that some of it is backordered; what was cancelled is to be paid back."""
         own = dict.fromkeys(("send_within_hours", "refund_within_hours"), retailers_hours)
         self.scenario.agree(None, low_stock_units=3, stale_buffer_units=1, **own)
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
         self.an_order_is_placed(both, PaymentState.PAID, cart="", all_or_nothing=False, promised=True, when=when)
         self.attempt(lambda: self.scenario.confirm(backorder_lacking=True))
+        if owed and quantity > 1:
+            self.somebody_cancels(0, {1: 1}, everything=False, wild=False)
         self.all_are_sent()
         if announced:
             self.a_carrier_announces()
@@ -150,6 +154,9 @@ class Fulfilment(SupplierOrders):
             self.units_are_rerouted(1, {}, everything=True, wild=False, agreed=True)
         if at_work:
             self.the_supplier_ships(0, {1: 1, 2: 1}, everything=False, wild=False, number=0, hours_ago=0)
+        if owed:
+            self.time_passes(80)
+            self.clocks_may_run_out(0)
 
     @precondition(lambda self: len(self.model) < MOST_ORDERS)
     @rule(
