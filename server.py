@@ -42,12 +42,15 @@ from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
+from adapters.keys import commands as key_commands
+from adapters.keys.holders import Holders
+from adapters.keys.holding import HeldKeys, require_apart
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail_settings import BadMailSettings, mailbox_of, sender_of
 from adapters.mailboxes import ReportsMailbox
 from adapters.outbox import Outbox
-from adapters.postgres import BadTenantName, Control, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
 from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
@@ -59,7 +62,8 @@ from adapters.rpc.services import READERS, services
 from adapters.senders import Sender
 from adapters.tenants import Tenants
 from fulfilment import __version__
-from ledger.engine.sealing import KeyProblem, MasterKey, Sealer
+from ledger.engine.keyring import KeyProblem
+from ledger.engine.sealing import Sealer
 from projections import PROJECTIONS
 from projections.machine import runner
 
@@ -91,7 +95,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
             default=DatabaseTls.VERIFIED,
             help="whether a database on another machine has to prove itself (%(default)s)",
         ),
-        add("--key-file", type=_path, help="master key (DATA/master.key)"),
+        add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
         add("--role", choices=("all", "api", "projector"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
@@ -129,14 +133,6 @@ def _address(text: str) -> str:
 
 
 # --- the API ----------------------------------------------------------------------------------------
-
-
-async def load_sealer(control: Control, key_file: Path) -> Sealer:
-    """The key that seals personal data: made at the first start, recognised at every later one."""
-    check = await control.key_check()
-    master = MasterKey.load_or_create(key_file, ledger_has_data=check is not None)
-    master.verify(await control.remember_key(master.check))
-    return Sealer(master)
 
 
 def build_server(
@@ -180,7 +176,8 @@ async def serve(
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
         await tenants.control.prepare()
-        sealer = await load_sealer(tenants.control, key_file)
+        keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
+        sealer = keys.sealer
         await tenants.find("default")
         clients = Clients(pool)
         await clients.read()
@@ -196,6 +193,7 @@ async def serve(
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
             asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
+            asyncio.create_task(keys.run(), name="keys"),
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
@@ -276,6 +274,8 @@ async def run(chosen: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = None if chosen.dsn else chosen.data
     access = access_of(chosen)  # before a database is made or started for nothing
+    if access.listener.open_to_others:
+        require_apart(chosen.key_file, chosen.data)
     sender, returned = sender_of(chosen), mailbox_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
@@ -336,7 +336,7 @@ PROBLEMS = (
 """What is said in one sentence, without a traceback."""
 
 
-BESIDE = {"client": administration.main, "migrate": database_roles.main}
+BESIDE = {"client": administration.main, "keys": key_commands.main, "migrate": database_roles.main}
 """What is done beside the service, by the first word of the command line."""
 
 

@@ -16,14 +16,14 @@ from adapters.every_tenant import EveryTenant
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
-from ledger.engine.sealing import Contacts, Sealer, Unreadable
+from ledger.engine.sealing import Contacts, Sealer, StoredKey, TenantSealer, Unreadable, placed
 from ledger.facts import Sealed
 from ledger.nouns import NOUNS
 from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
 
 log = logging.getLogger("fulfilment.contacts")
 
-_HELD = "SELECT key_id, subject, email, phone, coalesce(bound_to, '') FROM {schema}.ledger_keys WHERE "
+_HELD = "SELECT key_id, subject, email, phone, coalesce(bound_to, ''), wrapped, epoch FROM {schema}.ledger_keys WHERE "
 _BY_CONTACT = f"{_HELD} email = ANY(%(emails)s) UNION {_HELD} phone = ANY(%(phones)s)"
 _BY_SUBJECT = f"{_HELD} subject = ANY(%(subjects)s) AND wrapped IS NOT NULL"
 _BY_KEY = f"{_HELD} key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL"
@@ -38,11 +38,16 @@ class Held(NamedTuple):
     phone: str | None
     order_id: str
     """Empty where it opens no contact."""
+    wrapped: bytes
+    epoch: int
 
 
-async def of_contacts(log: Log, *contacts: Contacts) -> list[Held]:
+async def of_contacts(log: Log, contacts: Iterable[Contacts]) -> list[Held]:
     """The keys of those who gave one of these e-mail addresses or phone numbers; none of whoever was erased."""
-    emails, phones = [each.email for each in contacts if each.email], [each.phone for each in contacts if each.phone]
+    emails, phones = [], []
+    for each in contacts:
+        emails += [each.email] if each.email else []
+        phones += [each.phone] if each.phone else []
     return await _held(log, _BY_CONTACT, emails=emails, phones=phones)
 
 
@@ -51,25 +56,26 @@ async def of_subjects(log: Log, subjects: Iterable[str]) -> list[Held]:
     return await _held(log, _BY_SUBJECT, subjects=list(subjects))
 
 
-async def beside(log: Log, held: Iterable[Held]) -> list[Held]:
-    """All keys with a contact that one of these has, too."""
-    return await of_contacts(log, *(Contacts(each.email, each.phone) for each in held))
+async def beside(log: Log, sealer: TenantSealer, held: Iterable[Held]) -> list[Held]:
+    """All keys with a contact that one of these has, too, whatever their epochs."""
+    known = [sealer.hashes_in(each.email, each.phone, each.wrapped, each.epoch) for each in held]
+    return await of_contacts(log, [spelled for each in known for spelled in sealer.spelled(*each)])
 
 
-async def orders_of(log: Log, contacts: Contacts) -> list[str]:
+async def orders_of(log: Log, sealer: TenantSealer, contacts: Iterable[Contacts]) -> list[str]:
     """All orders of those who gave this e-mail address or this phone number; none of whoever was erased."""
-    return await _orders(log, await of_contacts(log, contacts))
+    return await _orders(log, sealer, await of_contacts(log, contacts))
 
 
-async def orders_beside(log: Log, key_ids: Iterable[str]) -> list[str]:
+async def orders_beside(log: Log, sealer: TenantSealer, key_ids: Iterable[str]) -> list[str]:
     """The same by all contacts that are sealed under these keys."""
     held = await _held(log, _BY_KEY, key_ids=list(key_ids))
-    return await _orders(log, held + await beside(log, held))
+    return await _orders(log, sealer, held + await beside(log, sealer, held))
 
 
-async def _orders(log: Log, found: list[Held]) -> list[str]:
+async def _orders(log: Log, sealer: TenantSealer, found: list[Held]) -> list[str]:
     """Who is found by a phone number is known by the e-mail address as well; in old orders, by a pseudonym."""
-    same = await of_contacts(log, *(Contacts(each.email, None) for each in found))
+    same = await beside(log, sealer, [each._replace(phone=None) for each in found])
     same += await of_subjects(log, {each.subject for each in found})
     return list(dict.fromkeys(each.order_id for each in found + same if each.order_id))
 
@@ -101,8 +107,9 @@ _FACTS = """
 """
 _REMEMBER = """
     UPDATE {schema}.ledger_keys AS k SET email = found.email, phone = found.phone, bound_to = found.bound_to
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS found (key_id, email, phone, bound_to)
-    WHERE k.key_id = found.key_id AND k.wrapped IS NOT NULL
+    FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
+        AS found (key_id, wrapped, email, phone, bound_to)
+    WHERE k.key_id = found.key_id AND k.wrapped = found.wrapped
 """
 
 
@@ -139,21 +146,25 @@ class OldContacts:
 
     async def _remember(self, tenant: Tenant, facts: Iterable[Any]) -> None:
         sealed = [(fact.customer, getattr(fact, "sealed_for", "") or fact.order_id) for fact in facts if fact.customer]
-        keys = await tenant.log.keys_of(customer.key_id for customer, _ in sealed)
+        keys, sealer = (
+            await tenant.log.keys_of(customer.key_id for customer, _ in sealed),
+            self._sealer.of(tenant.schema),
+        )
         found = [
-            (customer.key_id, *contacts, bound_to)
+            (customer.key_id, key.wrapped, *contacts, bound_to)
             for customer, bound_to in sealed
-            if (wrapped := keys.get(customer.key_id)) is not None
-            and any(contacts := self._contacts(tenant.name, customer, wrapped, bound_to))
+            if (key := keys.get(customer.key_id)) is not None
+            and any(contacts := _contacts(sealer, customer, key, placed(bound_to, "customer")))
         ]
         async with tenant.log.pool.connection() as connection:
-            columns = [*map(list, zip(*found, strict=True))] or [[], [], [], []]
+            columns = [*map(list, zip(*found, strict=True))] or [[], [], [], [], []]
             await connection.execute(_in(tenant.log, _REMEMBER), columns)
 
-    def _contacts(self, tenant: str, customer: Sealed, wrapped: bytes, bound_to: str) -> Contacts:
-        try:
-            personal = self._sealer.unseal(customer, wrapped, bound_to)
-        except Unreadable as error:
-            log.warning("nobody is found by it: %s", error)
-            return Contacts(None, None)
-        return self._sealer.contacts(tenant, personal.get("email", ""), personal.get("phone", ""))
+
+def _contacts(sealer: TenantSealer, customer: Sealed, key: StoredKey, bound_to: str) -> Contacts:
+    try:
+        personal = sealer.unseal(customer, key, bound_to)
+    except Unreadable as error:
+        log.warning("nobody is found by it: %s", error)
+        return Contacts(None, None)
+    return sealer.stored_as(personal.get("email", ""), personal.get("phone", ""), key)

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.rpc.shows import day, money, number_of, stamp
 from fulfilment.v1 import customer_invoices_pb2 as pb
 from fulfilment.v1 import order_money_pb2, shipping_pb2
+from ledger.engine.sealing import placed
 from ledger.facts import Sealed, SealedText, in_plain
 from ledger.nouns import orders
 from ledger.nouns.orders import CustomerInvoice, InvoiceCredited, InvoiceIssued
@@ -28,7 +29,11 @@ def sealed_on(invoice: CustomerInvoice) -> Iterable[tuple[Sealed | None, str]]:
 
 def _buyers(issued: InvoiceIssued) -> Iterable[tuple[Sealed | None, str]]:
     """Whom the customer named for it, and the customer."""
-    return (issued.wish.buyer, issued.order_id), (issued.ship_to.customer, issued.ship_to.sealed_for)
+    ship_to = issued.ship_to
+    return (
+        (issued.wish.buyer, placed(issued.order_id, "buyer")),
+        (ship_to.customer, placed(ship_to.sealed_for, "customer")),
+    )
 
 
 def message(invoice: CustomerInvoice, unsealed: Unsealed) -> pb.CustomerInvoice:

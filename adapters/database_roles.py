@@ -23,10 +23,11 @@ RIGHTS = {
     "tenants": "",
     "clients": "",
     "keyring": "INSERT",
+    "key_holders": "INSERT, UPDATE, DELETE",
     "ledger_schema": "",
     "ledger_events": "INSERT",
-    # A warning follows its outcome.
-    "ledger_commands": "INSERT, UPDATE (warnings)",
+    # A warning follows its outcome, and those of an erased person are not recognised by what they said any more.
+    "ledger_commands": "INSERT, UPDATE (warnings, fingerprint)",
     # Destroyed with their people, and given what old ones lack.
     "ledger_keys": "INSERT, UPDATE",
     "ledger_evidence": "INSERT, UPDATE",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import Log
-from ledger.engine.sealing import Sealer, Unreadable
+from ledger.engine.sealing import StoredKey, TenantSealer, Unreadable
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.nouns.cases import Case
@@ -21,14 +21,18 @@ _IS_KEPT = """
     SELECT 1 FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)
     WHERE e.sha256 = %s AND e.subject = %s AND k.wrapped IS NOT NULL
 """
-_KEEP_KEY = "INSERT INTO {schema}.ledger_keys (key_id, subject, wrapped) VALUES (%s, %s, %s)"
+_KEEP_KEY = """
+    INSERT INTO {schema}.ledger_keys (key_id, subject, wrapped, email, phone, bound_to, epoch)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
 # What is there already was kept a moment ago by another call, or under a key that was destroyed since.
 _KEEP = """
     INSERT INTO {schema}.ledger_evidence (sha256, subject, key_id, box) VALUES (%s, %s, %s, %s)
     ON CONFLICT (sha256, subject) DO UPDATE SET key_id = excluded.key_id, box = excluded.box
 """
 _READ = """
-    SELECT e.key_id, e.box, k.wrapped FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)
+    SELECT e.key_id, e.box, k.subject, k.wrapped, k.epoch
+    FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)
     WHERE e.sha256 = %s AND e.subject = %s
 """
 
@@ -54,26 +58,26 @@ def hash_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-async def keep(log: Log, sealer: Sealer, kept: Kept, data: bytes) -> None:
+async def keep(log: Log, sealer: TenantSealer, kept: Kept, data: bytes) -> None:
     """Stores the bytes unless they are there already and can be read."""
     async with log.pool.connection() as connection, connection.transaction():
         if await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone():
             return
         sealed, key = sealer.seal_bytes(data, kept.subject, kept.bound_to)
-        await connection.execute(_in(log, _KEEP_KEY), key[:3])
+        await connection.execute(_in(log, _KEEP_KEY), key.row())
         await connection.execute(_in(log, _KEEP), (*kept, sealed.key_id, sealed.box))
 
 
-async def read(log: Log, sealer: Sealer, kept: Kept) -> bytes | None:
+async def read(log: Log, sealer: TenantSealer, kept: Kept) -> bytes | None:
     """The bytes; None once their person was erased. Raises Unreadable if they are not what they were."""
     async with log.pool.connection() as connection:
         row = await (await connection.execute(_in(log, _READ), kept)).fetchone()
     if row is None:
         raise Unreadable(f"evidence {kept.sha256} is named by a fact and is not there")
-    key_id, box, wrapped = row
+    key_id, box, subject, wrapped, epoch = row
     if wrapped is None:
         return None
-    data = sealer.unseal_bytes(Sealed(key_id, box), wrapped, kept.bound_to)
+    data = sealer.unseal_bytes(Sealed(key_id, box), StoredKey(subject, wrapped, epoch), kept.bound_to)
     if hash_of(data) != kept.sha256:
         raise Unreadable(f"evidence {kept.sha256} has another hash")
     return data

@@ -26,7 +26,7 @@ from adapters.messages.wording import BadTemplate, Values, wording
 from adapters.streams import read
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
-from ledger.engine.sealing import Sealer
+from ledger.engine.sealing import Sealer, placed
 from ledger.facts import Sealed
 from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, supplier_invoices, suppliers
 from ledger.nouns.cases import Case
@@ -116,10 +116,10 @@ class Letters:
         person: dict[str, Any] = {}
         if order is not None and asked.kind in TELL_WHERE:
             to_whom = order.ship_to_of(asked.about.supplier_order_id)
-            person = await self._unsealed(log, to_whom.customer, to_whom.sealed_for)
+            person = await self._unsealed(log, to_whom.customer, placed(to_whom.sealed_for, "customer"))
             person = {**person, "note": await self._note(log, order)}
         elif order is not None and asked.audience is Audience.CUSTOMER:
-            person = await self._unsealed(log, order.customer, order.sealed_for)
+            person = await self._unsealed(log, order.customer, placed(order.sealed_for, "customer"))
         known = Known(asked, view, policy, _brand(policy, asked, order), person)
         return known._replace(
             question=await self._question(log, known),
@@ -138,7 +138,7 @@ class Letters:
             return asked.recipient, today.staff_address(asked.recipient), ""
         if supplier is None:
             return "", "", ""
-        bound_to = suppliers.stream(asked.about.supplier_id)
+        bound_to = placed(suppliers.stream(asked.about.supplier_id), "contact")
         unsealed = await self._unsealed(log, supplier.master.contact, bound_to)
         return supplier.master.name, unsealed.get("contact", ""), ""
 
@@ -149,7 +149,9 @@ class Letters:
             return ""
         inquiry = inquiries.find(known.view, about.inquiry_id)
         sealed = inquiry.asked.text if inquiry is not None else None
-        return str((await self._unsealed(log, sealed, inquiries.stream(about.inquiry_id))).get("text", ""))
+        return str(
+            (await self._unsealed(log, sealed, placed(inquiries.stream(about.inquiry_id), "text"))).get("text", "")
+        )
 
     async def _objection(self, log: Log, known: Known) -> str:
         """Why a supplier's invoice is not paid, as somebody wrote it."""
@@ -184,7 +186,8 @@ class Letters:
         supplier = known.supplier
         if supplier is None or label.supplier_id != known.asked.about.supplier_id:
             return ""
-        unsealed = await self._unsealed(log, supplier.master.return_address, suppliers.stream(label.supplier_id))
+        bound_to = placed(suppliers.stream(label.supplier_id), "return_address")
+        unsealed = await self._unsealed(log, supplier.master.return_address, bound_to)
         return str(unsealed.get("address", ""))
 
     def addressed(self, letter: Envelope, tenant: str, said: Sequence[Message], at: datetime) -> Envelope:
@@ -209,7 +212,8 @@ class Letters:
         label = newest_label(case)
         if case is None or label is None or label.file is None:
             return ()
-        data = await evidence.read(log, self._sealer, evidence.Kept(label.file.sha256, evidence.subject_of(case)))
+        kept = evidence.Kept(label.file.sha256, evidence.subject_of(case))
+        data = await evidence.read(log, self._sealer.of(log.schema), kept)
         if data is None:
             raise Erased
         return ((file_name(label), data),)
@@ -230,21 +234,20 @@ class Letters:
 
     async def _note(self, log: Log, order: Order) -> str:
         """The note that came with the order; without the person of that time there is none any more."""
-        placed = order.placed
+        first = order.placed
+        bound_to = placed(first.sealed_for or first.order_id, "customer")
         try:
-            return str(
-                (await self._unsealed(log, placed.customer, placed.sealed_for or placed.order_id)).get("note", "")
-            )
+            return str((await self._unsealed(log, first.customer, bound_to)).get("note", ""))
         except Erased:
             return ""
 
     async def _unsealed(self, log: Log, sealed: Sealed | None, bound_to: str) -> dict[str, Any]:
         if sealed is None:
             return {}
-        wrapped = (await log.keys_of([sealed.key_id])).get(sealed.key_id)
-        if wrapped is None:
+        key = (await log.keys_of([sealed.key_id])).get(sealed.key_id)
+        if key is None:
             raise Erased
-        return self._sealer.unseal(sealed, wrapped, bound_to)
+        return self._sealer.of(log.schema).unseal(sealed, key, bound_to)
 
 
 def _written(asked: MessageAsked, source: TemplateSource, values: Values, brand: Brand) -> Envelope:

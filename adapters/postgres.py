@@ -66,6 +66,16 @@ CONTROL_MIGRATIONS = (
     """,
     # What a token of an identity provider calls a client.
     "ALTER TABLE {schema}.clients ADD oidc text UNIQUE",
+    # The epoch that data keys are wrapped under, and which server holds which keys, so that they can be replaced.
+    """
+    ALTER TABLE {schema}.keyring ADD epoch int DEFAULT 1;
+    CREATE TABLE {schema}.key_holders (
+        holder text PRIMARY KEY,
+        epochs int[] NOT NULL,
+        writes int NOT NULL,
+        seen_at timestamptz NOT NULL
+    );
+    """,
 )
 
 # ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing
@@ -144,6 +154,12 @@ TENANT_MIGRATIONS = (
     CREATE INDEX ledger_keys_phone_idx ON {schema}.ledger_keys (phone) WHERE phone IS NOT NULL;
     INSERT INTO {schema}.ledger_tracking
         SELECT '__contacts__', max(notification_id) FROM {schema}.ledger_events HAVING max(notification_id) > 0;
+    """,
+    # The epoch that a key is wrapped under. Contacts are one block of the cipher that hides them from now on.
+    """
+    ALTER TABLE {schema}.ledger_keys ADD epoch int DEFAULT 1;
+    UPDATE {schema}.ledger_keys SET email = left(email, 32), phone = left(phone, 32)
+        WHERE email IS NOT NULL OR phone IS NOT NULL;
     """,
 )
 
@@ -319,11 +335,11 @@ class Control:
             row = await (await connection.execute("SELECT key_check FROM fulfilment.keyring")).fetchone()
             return row[0] if row else None
 
-    async def remember_key(self, key_check: bytes) -> bytes:
-        """Stores the check value if there is none yet; returns the one that holds."""
+    async def remember_key(self, key_check: bytes, epoch: int) -> bytes:
+        """Stores the check value if there is none yet, and the epoch to seal under; returns the one that holds."""
         async with self._pool.connection() as connection:
-            insert = "INSERT INTO fulfilment.keyring (key_check) VALUES (%s) ON CONFLICT DO NOTHING"
-            await connection.execute(insert, (key_check,))
+            insert = "INSERT INTO fulfilment.keyring (key_check, epoch) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+            await connection.execute(insert, (key_check, epoch))
             cursor = await connection.execute("SELECT key_check FROM fulfilment.keyring")
             return cast("bytes", (await cursor.fetchall())[0][0])
 

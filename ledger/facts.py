@@ -87,16 +87,33 @@ Told = str | SealedText
 """What somebody wrote in a fact: sealed, empty, or in plain as facts of before have it."""
 
 
-def same_text(one: Told, other: Told) -> bool:
-    """Whether two were written alike, as far as that can be told without opening them."""
+def same_text(one: Told, other: Told, erased: bool = False) -> bool:
+    """Whether two can have been written alike, as far as that can be told without opening them."""
     if isinstance(one, SealedText) and isinstance(other, SealedText):
-        return one.digest == other.digest
+        return may_be_same(one.digest, other.digest, erased)
     return one == other
 
 
 def in_plain(told: Told) -> str:
     """What somebody wrote, as far as it stands there without a seal."""
     return told if isinstance(told, str) else ""
+
+
+def may_be_same(stored: str, given: str, erased: bool = False) -> bool:
+    """Whether two digests can be of the same text; a digest is ``EPOCH.HASH``, and empty where there is no text.
+
+    Those of different epochs cannot be compared, and those of an erased person must not be: whoever tries texts is not
+    to learn which one it was. Then what is known beside has to tell.
+    """
+    if not (stored and given):
+        return stored == given
+    return erased or stored == given or stored.rpartition(".")[0] != given.rpartition(".")[0]
+
+
+def is_known(stored: str, given: str, same_moment: bool, erased: bool) -> bool:
+    """Whether a text is known already: by its digest, or, where that cannot be compared, by its moment."""
+    equal = stored == given and not (erased and stored)
+    return equal or (same_moment and may_be_same(stored, given, erased))
 
 
 # --- ids --------------------------------------------------------------------------------------

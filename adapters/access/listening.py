@@ -28,8 +28,8 @@ class Listener:
         """Raises CannotListen, and Unprotected if others could read what is said there."""
         self._address = address
         self._tls = tls
-        self._open_to_others = behind_proxy or not is_here(_try_to_listen(address))
-        if self._open_to_others and tls is None and not behind_proxy:
+        self.open_to_others = behind_proxy or not is_here(_try_to_listen(address))
+        if self.open_to_others and tls is None and not behind_proxy:
             raise Unprotected(
                 f"{address} can be reached from other machines, and nothing would be encrypted; give it a certificate "
                 "with --tls-cert and --tls-key, say --behind-proxy if a proxy on the way ends TLS, or listen on "
@@ -38,7 +38,7 @@ class Listener:
 
     def require_clients(self, *, is_open: bool) -> None:
         """Refuses where others can come in and nobody is asked who calls."""
-        if is_open and self._open_to_others:
+        if is_open and self.open_to_others:
             raise Unprotected(
                 f"{self._address} can be reached by others, and no client is registered, so that everybody could do "
                 "everything; register one first: python server.py client add NAME --role owner --all-tenants"

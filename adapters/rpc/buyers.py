@@ -7,7 +7,7 @@ from adapters.rpc.commands import Edge
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from fulfilment.v1 import customer_invoices_pb2 as pb
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import PersonKey, placed
 from ledger.nouns.orders import InvoiceWish, anchor
 
 _MOST_LINES = 20
@@ -26,7 +26,7 @@ def invoice_wish(
         "address": [line for line in address if line],
     }
     personal = {name: value for name, value in personal.items() if value}
-    sealed, keys = sealed_with(edge.sealer, personal, anchor(order_id), order_id)
-    digest = edge.sealer.fingerprint(buyer.SerializeToString(deterministic=True)).hex()[:32] if personal else ""
+    sealed, keys = sealed_with(edge.sealer, personal, anchor(order_id), placed(order_id, "buyer"))
+    digest = edge.sealer.digest(buyer.SerializeToString(deterministic=True)) if personal else ""
     rate = shapes.count(wish.included_tax_basis_points, f"{field}.included_tax_basis_points", most=10_000)
     return InvoiceWish(sealed, digest, rate), keys

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import all_faults
+from adapters.rpc.personal import holds_personal
 from adapters.rpc.queries import where
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
@@ -21,7 +22,7 @@ from ledger.decisions import stock_watch
 from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Log
 from ledger.engine.request_ids import Former, stored_id
-from ledger.engine.sealing import PersonKey, Sealer
+from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, as_digest
 from ledger.refusals import Malformed
 from ledger.view import Decide, Entry, View
 from projections.machine.reads import Where
@@ -47,13 +48,12 @@ class Ask(msgspec.Struct, frozen=True):
 class Edge(msgspec.Struct, frozen=True):
     """What translating needs beside the request."""
 
-    sealer: Sealer
-    tenant: str
-    """Whose ledger it is for."""
+    sealer: TenantSealer
+    """That of the tenant whose ledger it is for."""
     now: datetime
     actor: str
     digest: str
-    """A keyed hash of the request without its context, which recognises the same content again."""
+    """What recognises the same content again, where it is personal: a keyed hash of the request without its context."""
     warnings: list[str]
     """What is odd about the request and was put right; its reader adds to it."""
     seen: Any = None
@@ -119,6 +119,7 @@ class Commands:
         self.tenants = tenants
         self._sealer = sealer
         self._readers = readers
+        self._personal = {request for request in readers if holds_personal(request)}
         self._show = show
 
     async def execute(self, request: Any, call: Call) -> common_pb2.Receipt:
@@ -179,8 +180,9 @@ class Commands:
         content = _content(request)
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
-        fingerprint = self._sealer.fingerprint(content)
-        edge = Edge(self._sealer, tenant.name, now, actor, fingerprint.hex()[:32], [], seen)
+        sealer = self._sealer.of(tenant.schema)
+        fingerprint, earlier = self._fingerprint(request, content, sealer)
+        edge = Edge(sealer, now, actor, as_digest(fingerprint) if earlier else "", [], seen)
         ask = self._readers[type(request)].read(request, edge)
         decide = stock_watch.watching(ask.decide, now)
         client = call.caller.name
@@ -195,20 +197,32 @@ class Commands:
             warnings=edge.warnings,
             owner=ask.owner,
             with_subject=context.with_result,
-            formerly=self._former(request, client, fingerprint, ask.streams) if client else None,
+            formerly=self._former(request, client, content, sealer, ask.streams) if client else None,
+            earlier_fingerprint=earlier,
         )
         return command, ask.before
 
-    def _former(self, request: Any, client: str, fingerprint: bytes, streams: tuple[str, ...]) -> Former:
+    def _fingerprint(
+        self, request: Any, content: bytes, sealer: TenantSealer
+    ) -> tuple[bytes, Callable[[], bytes] | None]:
+        """What recognises the request, and, where that ends with an epoch, what versions before epochs made of it."""
+        if type(request) not in self._personal:
+            return self._sealer.fingerprint(content), None
+        return sealer.fingerprint(content), partial(self._sealer.fingerprint, content)
+
+    def _former(
+        self, request: Any, client: str, content: bytes, sealer: TenantSealer, streams: tuple[str, ...]
+    ) -> Former:
         """The same request as a caller without a name may have sent it before."""
         field = self._readers[type(request)].makes
         if field and getattr(request, field) == (made_id := self._made_id(request, field, client)):
             formerly = self._made_id(request, field, "")
             setattr(request, field, formerly)
-            fingerprint = self._sealer.fingerprint(_content(request))
+            content = _content(request)
             setattr(request, field, made_id)
             streams = tuple(each.replace(made_id, formerly) for each in streams)
-        return Former(request.context.request_id, fingerprint, streams)
+        fingerprint, earlier = self._fingerprint(request, content, sealer)
+        return Former(request.context.request_id, fingerprint, streams, earlier)
 
 
 def _content(request: Any) -> bytes:

@@ -7,12 +7,12 @@ from typing import Any
 
 from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants
-from ledger.engine.sealing import PersonKey, Sealer
+from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, placed
 from ledger.facts import Sealed, SealedText, Told, in_plain
 
 
 def sealed_with(
-    sealer: Sealer, personal: Mapping[str, Any], subject: str, bound_to: str
+    sealer: TenantSealer, personal: Mapping[str, Any], subject: str, bound_to: str
 ) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
     """Personal data sealed, and its key; empty data gives neither. The ``owner`` names an empty subject later."""
     if not personal:
@@ -21,16 +21,22 @@ def sealed_with(
     return sealed, (key,)
 
 
-def sealed_note(sealer: Sealer, note: str, subject: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+def sealed_note(
+    sealer: TenantSealer, note: str, subject: str, bound_to: str
+) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
     return sealed_with(sealer, {"note": note} if note else {}, subject, bound_to)
 
 
-def sealed_text(sealer: Sealer, written: str, subject: str, stream: str) -> tuple[Told, tuple[PersonKey, ...]]:
+def sealed_text(sealer: TenantSealer, written: str, subject: str, stream: str) -> tuple[Told, tuple[PersonKey, ...]]:
     """What somebody wrote, for a fact of this stream; the owner names an empty subject later."""
-    sealed, keys = sealed_with(sealer, {"text": written} if written else {}, subject, stream)
+    sealed, keys = sealed_with(sealer, {"text": written} if written else {}, subject, placed(stream, _WRITTEN))
     if sealed is None:
         return "", keys
-    return SealedText(sealed.key_id, sealed.box, sealer.fingerprint(written.encode()).hex()[:32]), keys
+    return SealedText(sealed.key_id, sealed.box, sealer.digest(written.encode())), keys
+
+
+_WRITTEN = "text"
+"""What text is sealed for that stands in a fact by itself."""
 
 
 class PersonalQueries(Queries):
@@ -42,12 +48,12 @@ class PersonalQueries(Queries):
 
     async def unsealed(self, tenant: Tenant, *sealed: tuple[Sealed | None, str]) -> dict[str, dict[str, Any]]:
         """The unsealed data, by the id of its key; without erased data. Each is given with what it is bound to."""
-        there = {each.key_id: (each, bound_to) for each, bound_to in sealed if each is not None}
-        keys = await tenant.log.keys_of(there)
+        there = {each.key_id: (each, _place_of(each, bound_to)) for each, bound_to in sealed if each is not None}
+        keys, sealer = await tenant.log.keys_of(there), self.sealer.of(tenant.schema)
         return {
-            key_id: self.sealer.unseal(each, wrapped, bound_to)
+            key_id: sealer.unseal(each, key, bound_to)
             for key_id, (each, bound_to) in there.items()
-            if (wrapped := keys.get(key_id)) is not None
+            if (key := keys.get(key_id)) is not None
         }
 
     async def text_of(self, tenant: Tenant, told: Told, stream: str, personal: bool) -> str:
@@ -56,6 +62,10 @@ class PersonalQueries(Queries):
             return in_plain(told)
         unsealed = await self.unsealed(tenant, (told, stream))
         return str(unsealed.get(told.key_id, {}).get("text", ""))
+
+
+def _place_of(sealed: Sealed, bound_to: str) -> str:
+    return placed(bound_to, _WRITTEN) if isinstance(sealed, SealedText) else bound_to
 
 
 def content_of(sealed: Sealed | None, unsealed: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:

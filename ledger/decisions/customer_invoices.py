@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from ledger.decisions.ahead import Ahead
 from ledger.decisions.docket import Docket, order_changes, order_in
-from ledger.facts import Change, Told, Units, same_text
+from ledger.facts import Change, Told, Units, is_known, same_text
 from ledger.nouns import invoice_series, orders, policies
 from ledger.nouns.invoice_series import InvoiceKind, NumberTaken
 from ledger.nouns.orders import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Order, Shipment
@@ -36,9 +36,10 @@ def request(view: View, asked: InvoiceRequested, now: datetime) -> list[Change]:
     """An invoice is wanted, or another buyer on those to come. What has left and stands on none is put on one now."""
     order = order_in(view, asked.order_id)
     wish = order.invoicing.wish
-    same = wish is not None and (wish.digest, wish.included_tax_basis_points) == (
-        asked.wish.digest,
-        asked.wish.included_tax_basis_points,
+    same = (
+        wish is not None
+        and wish.included_tax_basis_points == asked.wish.included_tax_basis_points
+        and is_known(wish.digest, asked.wish.digest, same_moment=False, erased=order.is_erased)
     )
     docket = Docket(order, [] if same else [asked])
     by_line = orders.to_invoice(order)
@@ -56,7 +57,7 @@ def credit(view: View, order_id: str, number: str, because: Told, by: str, at: d
     order = order_in(view, order_id)
     invoice = orders.invoice_of(order, number)
     if (credited := invoice.credited) is not None:
-        if same_text(credited.because, because):
+        if same_text(credited.because, because, order.is_erased):
             return []
         raise orders.InvoiceIsCredited(number, credited.number)
     note, taken = _credit_note(view, invoice.issued, because, by, at, now)

@@ -16,17 +16,12 @@ def erase(view: View, order_ids: Iterable[str], keys: int, by: str, now: datetim
     """The orders, and those by which their goods were sent again, say that their customer was erased."""
     return [
         change
-        for order in _found(view, _together(view, order_ids))
+        for order in _found(view, together(view, order_ids))
         for change in order_changes(order.order_id, [PersonErased(order.order_id, by, now, keys)])
     ]
 
 
-def anchors(view: View, order_ids: Iterable[str]) -> list[str]:
-    """The subjects of what is sealed about these orders, and about those by which their goods were sent again."""
-    return [orders.anchor(order_id) for order_id in _together(view, order_ids)]
-
-
-def _together(view: View, order_ids: Iterable[str]) -> list[str]:
+def together(view: View, order_ids: Iterable[str]) -> list[str]:
     """These orders, and all that are of the same units: they go to the same person."""
     order_ids = list(order_ids)
     paid = _found(view, dict.fromkeys(order.paid_order_id for order in _found(view, order_ids)))

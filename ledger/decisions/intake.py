@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -50,6 +51,7 @@ from ledger.facts import (
     Sealed,
     Units,
     changes_of,
+    may_be_same,
     plus,
 )
 from ledger.nouns import (
@@ -84,7 +86,9 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     """
     present = orders.find(view, intake.order_id)
     if present is not None:
-        if present.placed.intake != intake.intake:
+        if not (
+            may_be_same(present.placed.intake, intake.intake, present.is_erased) and _alike(present.placed, intake)
+        ):
             raise orders.OrderPlacedDifferently(intake.order_id)
         return []
     if intake.promised_day is not None:
@@ -122,6 +126,16 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if ready and not holds:
         facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at, now)
     return [*order_changes(intake.order_id, facts), *(allotment.surplus if found.lacking else allotment.reserved())]
+
+
+def _alike(placed: OrderPlaced, intake: OrderPlaced) -> bool:
+    """Whether two orders are alike in what stands in plain; parts that the ledger made of bundles do not tell."""
+
+    def plain(order: OrderPlaced) -> tuple[Any, ...]:
+        lines = [(each.line_no, each.sku, each.quantity, each.unit_price_minor) for each in order.lines]
+        return order.currency, order.priority, order.gift, order.destination.country, lines
+
+    return any(line.part_of for line in placed.lines) or plain(placed) == plain(intake)
 
 
 def _intake_holds(

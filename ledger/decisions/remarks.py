@@ -10,7 +10,8 @@ from ledger.view import View
 
 def add_note(view: View, note: orders.NoteAdded) -> list[Change]:
     """Somebody wrote something down. The same note again records nothing."""
-    return order_changes(note.order_id, orders.add_note(order_in(view, note.order_id).remarks, note))
+    order = order_in(view, note.order_id)
+    return order_changes(note.order_id, orders.add_note(order.remarks, note, order.is_erased))
 
 
 def change_tags(view: View, change: orders.TagsChanged) -> list[Change]:

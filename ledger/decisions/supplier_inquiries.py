@@ -22,7 +22,7 @@ def ask(view: View, asked: InquiryAsked) -> list[Change]:
     if asked.supplier_order_id:
         asked = replace(asked, supplier_id=order.supplier_order(asked.supplier_order_id).supplier_id)
     present = inquiries.find(view, asked.inquiry_id)
-    return changes_of(inquiries.stream(asked.inquiry_id), inquiries.ask(present, _due(view, asked)))
+    return changes_of(inquiries.stream(asked.inquiry_id), inquiries.ask(present, _due(view, asked), order.is_erased))
 
 
 def _due(view: View, asked: InquiryAsked) -> InquiryAsked:

@@ -21,14 +21,16 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from ledger.engine.book import Book
+from ledger.engine.fingerprints import is_same, is_surely_same
 from ledger.engine.log import (
     Appending,
+    Ended,
     Log,
     Opening,
     Outcome,
 )
 from ledger.engine.request_ids import OWN, Former, sent_id
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import KeyRow, PersonKey
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.facts import Change, Fact
 from ledger.refusals import (
@@ -90,8 +92,10 @@ class Command(msgspec.Struct, frozen=True):
     """What was odd about the request when it was read; the receipt carries it."""
     owner: Callable[[View], str] | None = None
     """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
-    destroys: Callable[[View], Sequence[str]] | None = None
-    """The subjects whose keys end with it, for good: as pure as ``decide``."""
+    destroys: Callable[[View], Ended] | None = None
+    """What ends with it, for good: as pure as ``decide``."""
+    earlier_fingerprint: Callable[[], bytes] | None = None
+    """Makes the fingerprint that versions before epochs gave it."""
     with_subject: bool = False
     """Whether the receipt brings the subject as well."""
     formerly: Former | None = None
@@ -511,8 +515,8 @@ class _Run:
             changes = command.decide(self.draft)
             self.draft.check(changes)
             encoded = [self._encode(stream, fact) for stream, fact in changes]
-            keys = command.keys if command.owner is None else self._keys_of_owner(command.keys, command.owner)
-            destroyed = () if command.destroys is None else command.destroys(self.draft)
+            keys = self._keys(command.keys, command.owner) if changes else ()
+            ended = None if command.destroys is None else command.destroys(self.draft)
         except Miss:
             raise
         except Refusal as refusal:
@@ -520,8 +524,8 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
             self._answers.append((waiting, _failed(waiting.command.request_id, error)))
         else:
-            if destroyed:
-                self._rows.destroy(destroyed)
+            if ended is not None:
+                self._rows.destroy(ended)
             self._applied(waiting, changes, encoded, keys)
 
     def _outcome_of(self, command: Command) -> Outcome | None:
@@ -529,13 +533,19 @@ class _Run:
         known = self._known.get(command.request_id)
         if known is None and (former := command.formerly) is not None:
             known = self._known.get(former.request_id)
-            return known if known is not None and known.fingerprint == former.fingerprint else None
+            if known is None or not is_surely_same(known.fingerprint, former.fingerprint, former.earlier_fingerprint):
+                return None
         return known
 
     def _answer_known(self, known: Outcome, command: Command) -> Answer:
         former = command.formerly
         if former is not None and known.request_id == former.request_id:
-            command = replace(command, fingerprint=former.fingerprint, streams=former.streams)
+            command = replace(
+                command,
+                fingerprint=former.fingerprint,
+                earlier_fingerprint=former.earlier_fingerprint,
+                streams=former.streams,
+            )
             self.draft.need(*former.streams)  # those of an id that the ledger made differ
         answer = _replay(known, command, self._subject(command))
         if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
@@ -548,13 +558,15 @@ class _Run:
             raise ValueError("a stream name with a NUL character")
         return self.book.registry.encode(fact)
 
-    def _keys_of_owner(self, keys: Sequence[PersonKey], owner: Callable[[View], str]) -> Sequence[PersonKey]:
-        """The keys under their owner's subject; none if they have no owner."""
-        subject = owner(self.draft) if keys else ""
-        return [key._replace(subject=subject) for key in keys] if subject else ()
+    def _keys(self, keys: Sequence[PersonKey], owner: Callable[[View], str] | None) -> Sequence[KeyRow]:
+        """The keys as they are stored, under their owner's subject where they have one; none if that is nobody."""
+        if owner is None or not keys:
+            return [key.row() for key in keys]
+        subject = owner(self.draft)
+        return [key.row(subject) for key in keys] if subject else ()
 
     def _applied(
-        self, waiting: _QueuedCommand, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[PersonKey]
+        self, waiting: _QueuedCommand, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[KeyRow]
     ) -> None:
         command, rows = waiting.command, self._rows
         warnings = tuple(command.warnings)
@@ -566,8 +578,7 @@ class _Run:
             rows.add(stream, version, fact.fact_name(), state, command.request_id)
             if fact.warnings:
                 warnings += fact.warnings
-        if changes:
-            rows.keys.extend(keys)
+        rows.keys.extend(keys)
         warnings = tuple(map(_storable, warnings))
         outcome = self._outcome(command, None, warnings)
         receipt = Receipt(outcome.position, outcome.version, False, warnings, self._subject(command))
@@ -649,7 +660,7 @@ def _storable(text: str) -> str:
 
 
 def _replay(known: Outcome, command: Command, subject: Entry | None) -> Answer:
-    if known.fingerprint != command.fingerprint:
+    if not is_same(known.fingerprint, command.fingerprint, command.earlier_fingerprint):
         return RequestReused(sent_id(command.request_id))
     if known.refusal is None:
         formerly = known.request_id != command.request_id

@@ -23,7 +23,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import KeyRow, StoredKey
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.engine.wire import SqlStatement, pipeline
 from ledger.refusals import StorageUnavailable
@@ -55,18 +55,19 @@ _APPEND = """
             json_array_elements($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
-        INSERT INTO {keys} (key_id, subject, wrapped, email, phone, bound_to)
-        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone, bound_to
+        INSERT INTO {keys} (key_id, subject, wrapped, email, phone, bound_to, epoch)
+        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone, bound_to, epoch::int
         FROM ROWS FROM (
             json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9),
-            json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12)
-        ) AS key (key_id, subject, wrapped, email, phone, bound_to)
+            json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12),
+            json_array_elements_text($13)
+        ) AS key (key_id, subject, wrapped, email, phone, bound_to, epoch)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
     FROM ROWS FROM (
-        json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15),
-        json_array_elements_text($16), json_array_elements_text($17), json_array_elements_text($18)
+        json_array_elements_text($14), json_array_elements_text($15), json_array_elements_text($16),
+        json_array_elements_text($17), json_array_elements_text($18), json_array_elements_text($19)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _WARN = """
@@ -127,10 +128,15 @@ _PAGE = """ ORDER BY notification_id LIMIT %b) AS page
 """
 _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PAGE}"
 _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
-_KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
+_KEYS_OF = "SELECT key_id, subject, wrapped, epoch FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
     WHERE subject = ANY(ARRAY(SELECT json_array_elements_text($1))) AND wrapped IS NOT NULL
+"""
+_FORGET = """
+    UPDATE {commands} SET fingerprint = '' WHERE request_id IN (
+        SELECT command FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
+    )
 """
 _json = msgspec.json.Encoder().encode
 NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
@@ -187,6 +193,15 @@ class Opening(NamedTuple):
     streams: list[tuple[str, int, str, bytes]]
 
 
+class Ended(NamedTuple):
+    """What a command ends for good when it erases a person."""
+
+    subjects: Sequence[str]
+    """Whose keys are destroyed."""
+    streams: Sequence[str] = ()
+    """Whose commands are not recognised by their content any more."""
+
+
 @dataclass(slots=True)
 class Appending:
     """The rows of one transaction, as columns, as they are sent."""
@@ -197,11 +212,13 @@ class Appending:
     states: list[bytes] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    keys: list[PersonKey] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
     warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """The request ids of the few commands that have warnings, and these."""
     destroyed: list[str] = field(default_factory=list)
     """The subjects whose keys are destroyed before any of these rows is inserted."""
+    forgotten: list[str] = field(default_factory=list)
+    """The streams whose commands, up to now, are not to be recognised by their content any more."""
 
     def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
         self.streams.append(stream)
@@ -210,10 +227,15 @@ class Appending:
         self.states.append(state)
         self.commands.append(command)
 
-    def destroy(self, subjects: Sequence[str]) -> None:
-        """Ends the keys of subjects: those that are stored, and those of commands before this one."""
-        self.destroyed.extend(subjects)
-        self.keys = [key for key in self.keys if key.subject not in subjects]
+    def destroy(self, ended: Ended) -> None:
+        """Ends keys: those that are stored, and those of commands before this one."""
+        self.destroyed.extend(ended.subjects)
+        self.forgotten.extend(ended.streams)
+        self.keys = [key for key in self.keys if key.subject not in ended.subjects]
+        forgotten = {name for name, stream in zip(self.commands, self.streams, strict=True) if stream in ended.streams}
+        self.outcomes = [
+            each._replace(fingerprint=b"") if each.request_id in forgotten else each for each in self.outcomes
+        ]
 
 
 class Log:
@@ -248,6 +270,7 @@ class Log:
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
+        self._forget = render(_FORGET)
 
     # --- a batch; the caller holds the connection from open to append or abandon ------------------
 
@@ -308,10 +331,13 @@ class Log:
         other such commit in the database, and a lost notification is harmless.
         """
         names = (rows.streams, rows.versions, rows.topics)
-        others = (rows.commands, *(_columns(rows.keys) or [[], [], [], [], [], []]), *_columns(rows.outcomes)[:6])
+        others = (rows.commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
-        statements = [SqlStatement(self._destroy, (_json(rows.destroyed),))] if rows.destroyed else []
+        statements = []
+        if rows.destroyed:
+            statements.append(SqlStatement(self._destroy, (_json(rows.destroyed),)))
+            statements.append(SqlStatement(self._forget, (_json(rows.forgotten),)))
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
@@ -378,9 +404,10 @@ class Log:
 
     # --- keys of people ---------------------------------------------------------------------------
 
-    async def keys_of(self, key_ids: Iterable[str]) -> dict[str, bytes | None]:
-        """The wrapped keys by id; None for a destroyed one, no entry for an unknown one."""
-        return dict(cast("list[tuple[str, bytes | None]]", await self._rows(self._keys_of, (list(key_ids),))))
+    async def keys_of(self, key_ids: Iterable[str]) -> dict[str, StoredKey | None]:
+        """The keys by id; None for a destroyed one, no entry for an unknown one."""
+        rows = await self._rows(self._keys_of, (list(key_ids),))
+        return {row[0]: None if row[2] is None else StoredKey(row[1], row[2], row[3]) for row in rows}
 
 
 def _number(value: bytes) -> int:

@@ -6,6 +6,7 @@ which are stored as they are sent, and the ledger's own. What is sent is of prin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 OWN = "§"
@@ -21,6 +22,8 @@ class Former(NamedTuple):
     request_id: str
     fingerprint: bytes
     streams: tuple[str, ...]
+    earlier_fingerprint: Callable[[], bytes] | None = None
+    """As of a command."""
 
 
 def stored_id(client: str, request_id: str) -> str:

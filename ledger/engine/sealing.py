@@ -1,67 +1,38 @@
 """Sealed personal data: facts are forever, people can be forgotten.
 
-Each sealing has a data key of its own. The data keys are stored beside the log, wrapped by a key that is
-derived from the master key, which lives in a file outside the database. Destroying every data key
-of a subject erases that person from facts, backups and read models alike.
+Each sealing has a data key of its own. The data keys are stored beside the log, wrapped under the secret of an epoch,
+which stands in the key file, outside the database. Destroying every data key of a subject erases it from facts, read
+models and evidence. Once the data keys that are left were wrapped anew and the epoch's secret is gone, it is erased
+from write-ahead log, dumps and backups alike.
 """
 
 from __future__ import annotations
 
-import hmac
 import os
-import stat
 from collections.abc import Mapping
-from hashlib import blake2b, sha256
-from pathlib import Path
+from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 from unicodedata import normalize
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ledger.engine.fingerprints import EPOCH_BYTES
+from ledger.engine.keyring import FIRST_EPOCH, Epoch, EpochMissing, KeyRing
 from ledger.facts import Sealed
 
-MASTER_KEY_BYTES = 32
 _NONCE_BYTES = 12
-
-
-class KeyProblem(Exception):
-    """The service must not start with this key file; the message says what to do."""
-
-
-class KeyFileMissing(KeyProblem):
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"the ledger holds sealed data but its key file {path} is missing; restore it from your backup of the key"
-        )
-
-
-class KeyFileExposed(KeyProblem):
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"the key file {path} can be read by others; run: chmod 600 {path}")
-
-
-class KeyFileDamaged(KeyProblem):
-    def __init__(self, path: Path, length: int) -> None:
-        super().__init__(
-            f"the key file {path} is {length} bytes long instead of {MASTER_KEY_BYTES}; restore it from your backup"
-        )
-
-
-class KeyFileUnreadable(KeyProblem):
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(
-            f"the key file {path} cannot be used ({why}); give it to the user that runs the service, or name another "
-            "with --key-file"
-        )
-
-
-class WrongKey(KeyProblem):
-    def __init__(self) -> None:
-        super().__init__("this key file belongs to another ledger; start with the key file this ledger was made with")
+_BLOCK_BYTES = 16
+_FOR = "\0"
+"""Parts where something belongs from what for."""
+_BOUND_WRAP = b"\x02"
+"""The first byte of a wrap that is bound to tenant and subject, which is longer by it than those of before."""
+_BOUND_WRAP_BYTES = 1 + _NONCE_BYTES + 32 + 16
+_BOUND_BOX = "2"
+"""The first character of a key id whose box is bound to tenant and purpose; those of before are shorter by it."""
+_BOUND_KEY_ID_CHARACTERS = 33
 
 
 class Unreadable(Exception):
@@ -69,139 +40,108 @@ class Unreadable(Exception):
 
 
 class Contacts(NamedTuple):
-    """Keyed hashes of an e-mail address and a phone number, which find a person; None for what is not known."""
+    """An e-mail address and a phone number as the key table holds them; None for what is not known."""
 
     email: str | None
     phone: str | None
 
 
-class PersonKey(NamedTuple):
-    """A wrapped data key, as the key table holds it, with the contacts that are sealed under it."""
+class StoredKey(NamedTuple):
+    """A data key as the key table holds it."""
+
+    subject: str
+    wrapped: bytes
+    epoch: int
+
+
+class KeyRow(NamedTuple):
+    """A data key to be stored, with the contacts that are sealed under it."""
 
     key_id: str
     subject: str
     wrapped: bytes
-    email: str | None = None
-    phone: str | None = None
-    bound_to: str | None = None
+    email: str | None
+    phone: str | None
+    bound_to: str | None
     """Where what is sealed under it belongs; only with a contact, which finds it."""
+    epoch: int
 
 
-class MasterKey:
-    """The one secret outside the database; every other key is derived from it."""
+class PersonKey(msgspec.Struct, frozen=True):
+    """A data key that something was just sealed under; it is wrapped when it is stored."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    sealer: TenantSealer
+    key_id: str
+    subject: str
+    """Under which it stands; empty where only the streams tell."""
+    secret: bytes
+    email: bytes | None = None
+    phone: bytes | None = None
+    bound_to: str | None = None
 
-    @classmethod
-    def load_or_create(cls, path: Path, *, ledger_has_data: bool) -> MasterKey:
-        """Reads the key file; makes it at the first start, never once the ledger holds data."""
-        secret = _read(path)
-        if secret is None and not ledger_has_data:
-            _create(path)
-            secret = _read(path)
-        if secret is None:
-            raise KeyFileMissing(path)
-        return cls(secret)
+    def found_by(self, email: str, phone: str, bound_to: str) -> PersonKey:
+        """The key with the contacts that find the person."""
+        hashes = self.sealer.hashes(email, phone)
+        return PersonKey(self.sealer, self.key_id, self.subject, self.secret, *hashes, bound_to)
 
-    def derive(self, purpose: str) -> bytes:
-        """A key for one purpose, so that no two uses share one."""
-        return HKDF(hashes.SHA256(), 32, salt=None, info=f"fulfilment {purpose}".encode()).derive(self._secret)
-
-    @property
-    def check(self) -> bytes:
-        """What the database keeps to recognise this key by; it does not reveal the key."""
-        return hmac.digest(self.derive("check"), b"this is the key of the ledger", sha256)
-
-    def verify(self, stored_check: bytes) -> None:
-        if not hmac.compare_digest(self.check, stored_check):
-            raise WrongKey
+    def row(self, subject: str = "") -> KeyRow:
+        """As it is stored, by default under its own subject."""
+        return self.sealer.row(self, subject or self.subject)
 
 
-def _create(path: Path) -> None:
-    """Writes a new key and links it into place whole, so that no other process reads half a key."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise KeyFileUnreadable(path, error.strerror or str(error)) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(MASTER_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        pass  # another process was first; its key is used
-    finally:
-        draft.unlink()
+class _EpochKeys:
+    """The keys of one epoch."""
 
+    def __init__(self, epoch: Epoch) -> None:
+        # AES-GCM with random nonces is safe for 2**32 wraps under one key: some billions of orders.
+        self.wrapper = AESGCM(epoch.derive("wrap data keys"))
+        # One block, no chaining: equal contacts are to be equal, and nothing else can be seen of them.
+        cipher = Cipher(algorithms.AES(epoch.derive("hide contacts")), modes.ECB())  # noqa: S305
+        self._hide, self._show = cipher.encryptor().update, cipher.decryptor().update
+        self.digest = blake2b(digest_size=32, key=epoch.derive("recognise content"))
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def hidden(self, hashed: bytes | None) -> str | None:
+        return self._hide(hashed).hex() if hashed else None
 
-
-def _read(path: Path) -> bytes | None:
-    """The secret; None where there is no such file."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
-            raise KeyFileExposed(path)
-        secret = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise KeyFileUnreadable(path, error.strerror or str(error)) from error
-    if len(secret) != MASTER_KEY_BYTES:
-        raise KeyFileDamaged(path, len(secret))
-    return secret
+    def shown(self, hidden: str) -> bytes:
+        return self._show(bytes.fromhex(hidden))
 
 
 class Sealer:
-    """Seals and unseals personal data, and makes the keyed hashes that stand in for it."""
+    """Seals and unseals with the keys of a ring, and makes the keyed hashes that stand in for what is sealed."""
 
-    def __init__(self, master: MasterKey) -> None:
-        # AES-GCM with random nonces is safe for 2**32 wraps under one key: some billions of orders.
-        self._wrapper = AESGCM(master.derive("wrap data keys"))
-        self._subject_key = master.derive("name subjects")
-        self._fingerprint_key = master.derive("fingerprint requests")
-        self._contact_hash = blake2b(digest_size=20, key=master.derive("find people"))
-        self._encode = msgspec.json.Encoder().encode
+    def __init__(self, ring: KeyRing, writes: int | None = None) -> None:
+        self._epochs: dict[int, _EpochKeys] = {}
+        self._tenants: dict[str, TenantSealer] = {}
+        self._subject_key = ring.permanent["name subjects"]
+        self._fingerprint_key = ring.permanent["fingerprint requests"]
+        self.contact_hash = blake2b(digest_size=20, key=ring.permanent["find people"])
+        self.use(ring, ring.newest if writes is None else writes)
 
-    def seal(self, personal: Mapping[str, Any], subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
-        """Encrypts under a fresh key. ``bound_to`` names where it belongs: it opens nowhere else."""
-        return self.seal_bytes(self._encode(personal), subject, bound_to)
+    def use(self, ring: KeyRing, writes: int) -> None:
+        """Goes on with these epochs, and seals under one of them; raises EpochMissing."""
+        if writes not in ring.epochs:
+            raise EpochMissing(writes)
+        self._epochs = {number: self._epochs.get(number) or _EpochKeys(each) for number, each in ring.epochs.items()}
+        self.writes = writes
 
-    def seal_bytes(self, data: bytes, subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
-        """Encrypts what is bytes already, such as a photo."""
-        random = os.urandom(16 + 32 + _NONCE_BYTES + _NONCE_BYTES)
-        key_id, data_key, nonce, wrap_nonce = random[:16].hex(), random[16:48], random[48:60], random[60:]
-        box = nonce + AESGCM(data_key).encrypt(nonce, data, bound_to.encode())
-        wrapped = wrap_nonce + self._wrapper.encrypt(wrap_nonce, data_key, key_id.encode())
-        return Sealed(key_id, box), PersonKey(key_id, subject, wrapped)
+    @property
+    def epochs(self) -> Mapping[int, _EpochKeys]:
+        return self._epochs
 
-    def unseal(self, sealed: Sealed, wrapped: bytes, bound_to: str) -> dict[str, Any]:
-        """What was sealed; raises Unreadable when it was altered or belongs elsewhere."""
-        return cast("dict[str, Any]", msgspec.json.decode(self.unseal_bytes(sealed, wrapped, bound_to)))
+    def of(self, schema: str) -> TenantSealer:
+        """What seals for the tenant with this schema."""
+        found = self._tenants.get(schema)
+        if found is None:
+            found = self._tenants[schema] = TenantSealer(self, schema)
+        return found
 
-    def unseal_bytes(self, sealed: Sealed, wrapped: bytes, bound_to: str) -> bytes:
-        """The bytes that were sealed; raises Unreadable when they were altered or belong elsewhere."""
-        try:
-            key_id = sealed.key_id.encode()
-            data_key = self._wrapper.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)
-            box = sealed.box
-            return AESGCM(data_key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode())
-        except (InvalidTag, ValueError) as error:
-            raise Unreadable(f"sealed value {sealed.key_id} does not open for {bound_to}") from error
+    def fingerprint(self, data: bytes) -> bytes:
+        """A keyed hash of what is not personal: it stays the same in all epochs, and reveals nothing."""
+        return blake2b(data, digest_size=32, key=self._fingerprint_key).digest()
 
     def subject_of(self, email: str, phone: str, fallback: str) -> str:
-        """The person's name in the key table: always the same for the same person, and it reveals nothing."""
+        """What keys of before call a person: always the same for the same person."""
         if email := _plain_email(email):
             known_by = f"email {email}"
         else:
@@ -209,22 +149,152 @@ class Sealer:
             known_by = f"phone {digits}" if digits else f"other {fallback}"
         return "person-" + blake2b(known_by.encode(), digest_size=20, key=self._subject_key).hexdigest()
 
-    def contacts(self, tenant: str, email: str, phone: str) -> Contacts:
-        """What a person is found by in the ledger of this tenant; in that of another it is something else."""
-        email, phone = _plain_email(email), _plain_phone(phone)
-        return Contacts(
-            self._contact(f"{tenant} email {email}") if email else None,
-            self._contact(f"{tenant} phone {phone}") if phone else None,
-        )
 
-    def _contact(self, known_by: str) -> str:
-        hashed = self._contact_hash.copy()
-        hashed.update(known_by.encode())
-        return hashed.hexdigest()
+class TenantSealer:
+    """Seals for one tenant: in another nothing opens, and the same contact is another."""
+
+    def __init__(self, sealer: Sealer, schema: str) -> None:
+        self._sealer = sealer
+        self._schema = schema
+        self._name = schema.removeprefix("tenant_")
+        self._prefix = schema.encode() + b"\0"
+        self._encode = msgspec.json.Encoder().encode
+
+    # --- sealing ----------------------------------------------------------------------------------
+
+    def seal(self, personal: Mapping[str, Any], subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
+        """Encrypts under a fresh key. ``bound_to`` names where it belongs, and what for: it opens nowhere else."""
+        return self.seal_bytes(self._encode(personal), subject, bound_to)
+
+    def seal_bytes(self, data: bytes, subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
+        """Encrypts what is bytes already, such as a photo."""
+        random = os.urandom(16 + 32 + _NONCE_BYTES)
+        key_id, secret, nonce = _BOUND_BOX + random[:16].hex(), random[16:48], random[48:]
+        box = nonce + AESGCM(secret).encrypt(nonce, data, self._place(key_id, bound_to))
+        return Sealed(key_id, box), PersonKey(self, key_id, subject, secret)
+
+    def row(self, key: PersonKey, subject: str) -> KeyRow:
+        """The key as it is stored, wrapped under the epoch in which this ledger seals now."""
+        number = self._sealer.writes
+        epoch = self._sealer.epochs[number]
+        wrapped = self._wrapped(epoch, key.key_id, subject, key.secret)
+        email, phone = epoch.hidden(key.email), epoch.hidden(key.phone)
+        return KeyRow(key.key_id, subject, wrapped, email, phone, key.bound_to, number)
+
+    def _wrapped(self, epoch: _EpochKeys, key_id: str, subject: str, secret: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return _BOUND_WRAP + nonce + epoch.wrapper.encrypt(nonce, secret, self._owner(key_id, subject))
+
+    def _owner(self, key_id: str, subject: str) -> bytes:
+        return f"{self._schema}\0{key_id}\0{subject}".encode()
+
+    def _place(self, key_id: str, bound_to: str) -> bytes:
+        if len(key_id) == _BOUND_KEY_ID_CHARACTERS:
+            return f"{self._schema}\0{bound_to}".encode()
+        return bound_to.partition(_FOR)[0].encode()  # a box of before is bound to the stream alone
+
+    # --- unsealing --------------------------------------------------------------------------------
+
+    def unseal(self, sealed: Sealed, key: StoredKey, bound_to: str) -> dict[str, Any]:
+        """What was sealed; raises Unreadable when it was altered or belongs elsewhere."""
+        return cast("dict[str, Any]", msgspec.json.decode(self.unseal_bytes(sealed, key, bound_to)))
+
+    def unseal_bytes(self, sealed: Sealed, key: StoredKey, bound_to: str) -> bytes:
+        """The bytes that were sealed; raises Unreadable when they were altered or belong elsewhere."""
+        box, key_id = sealed.box, sealed.key_id
+        try:
+            secret = self._unwrapped(key_id, key)
+            return AESGCM(secret).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], self._place(key_id, bound_to))
+        except (InvalidTag, ValueError, KeyError) as error:
+            raise Unreadable(f"sealed value {key_id} does not open for {bound_to.replace(_FOR, ' as ')}") from error
+
+    def _unwrapped(self, key_id: str, key: StoredKey) -> bytes:
+        wrapper, wrapped = self._sealer.epochs[key.epoch].wrapper, key.wrapped
+        if _is_bound(wrapped):
+            nonce, rest = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
+            return wrapper.decrypt(nonce, rest, self._owner(key_id, key.subject))
+        return wrapper.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id.encode())
+
+    def rewrapped(self, row: KeyRow) -> KeyRow:
+        """A stored key, wrapped anew under the present epoch; raises Unreadable if it does not open."""
+        number = self._sealer.writes
+        epoch = self._sealer.epochs[number]
+        try:
+            secret = self._unwrapped(row.key_id, StoredKey(row.subject, row.wrapped, row.epoch))
+        except (InvalidTag, ValueError, KeyError) as error:
+            raise Unreadable(f"data key {row.key_id} does not open in epoch {row.epoch}") from error
+        wrapped = self._wrapped(epoch, row.key_id, row.subject, secret)
+        email, phone = map(epoch.hidden, self.hashes_in(row.email, row.phone, row.wrapped, row.epoch))
+        return row._replace(wrapped=wrapped, email=email, phone=phone, epoch=number)
+
+    # --- recognising ------------------------------------------------------------------------------
+
+    def digest(self, data: bytes) -> str:
+        """What recognises the same again for as long as the epoch lasts; ``may_be_same`` compares it."""
+        return as_digest(self.fingerprint(data))
 
     def fingerprint(self, data: bytes) -> bytes:
-        """A keyed hash of a canonical request: it recognises the same request and reveals nothing."""
-        return blake2b(data, digest_size=32, key=self._fingerprint_key).digest()
+        """A keyed hash of what is personal: it tells its epoch, with which it can be compared with nothing any more."""
+        number = self._sealer.writes
+        hashed = self._sealer.epochs[number].digest.copy()
+        hashed.update(self._prefix)
+        hashed.update(data)
+        return number.to_bytes(EPOCH_BYTES) + hashed.digest()
+
+    # --- contacts ---------------------------------------------------------------------------------
+
+    def hashes(self, email: str, phone: str) -> tuple[bytes | None, bytes | None]:
+        """What a person is known by in this tenant, before an epoch hides it."""
+        email, phone = _plain_email(email), _plain_phone(phone)
+        return (
+            self._hashed(f"{self._name} email {email}")[:_BLOCK_BYTES] if email else None,
+            self._hashed(f"{self._name} phone {phone}")[:_BLOCK_BYTES] if phone else None,
+        )
+
+    def _hashed(self, known_by: str) -> bytes:
+        hashed = self._sealer.contact_hash.copy()
+        hashed.update(known_by.encode())
+        return hashed.digest()
+
+    def contacts(self, email: str, phone: str) -> list[Contacts]:
+        """As what the key table may hold them."""
+        return self.spelled(*self.hashes(email, phone))
+
+    def spelled(self, email: bytes | None, phone: bytes | None) -> list[Contacts]:
+        """As what the key table may hold these hashes: once for each epoch that there is, and as before epochs."""
+        every = [Contacts(each.hidden(email), each.hidden(phone)) for each in self._sealer.epochs.values()]
+        if FIRST_EPOCH in self._sealer.epochs:
+            every.append(Contacts(email.hex() if email else None, phone.hex() if phone else None))
+        return every
+
+    def stored_as(self, email: str, phone: str, key: StoredKey) -> Contacts:
+        """As what they stand beside a key that is there already."""
+        hashes = self.hashes(email, phone)
+        if not _is_bound(key.wrapped):
+            return Contacts(*(each.hex() if each else None for each in hashes))
+        return Contacts(*map(self._sealer.epochs[key.epoch].hidden, hashes))
+
+    def hashes_in(
+        self, email: str | None, phone: str | None, wrapped: bytes, epoch: int
+    ) -> tuple[bytes | None, bytes | None]:
+        """The hashes of contacts that stand beside a key: hidden by its epoch, but for keys of before."""
+        show = self._sealer.epochs[epoch].shown if _is_bound(wrapped) else bytes.fromhex
+        return show(email) if email else None, show(phone) if phone else None
+
+
+def as_digest(fingerprint: bytes) -> str:
+    """A fingerprint as facts hold it."""
+    return f"{int.from_bytes(fingerprint[:EPOCH_BYTES])}.{fingerprint[EPOCH_BYTES:].hex()[:32]}"
+
+
+def _is_bound(wrapped: bytes) -> bool:
+    """Whether a wrap is bound to tenant and subject; those of before are not, and hide no contacts."""
+    return len(wrapped) == _BOUND_WRAP_BYTES and wrapped.startswith(_BOUND_WRAP)
+
+
+def placed(bound_to: str, purpose: str) -> str:
+    """Where something sealed belongs, and what for: as a note of an order, and not as its customer."""
+    return f"{bound_to}{_FOR}{purpose}"
 
 
 def _plain_email(email: str) -> str:

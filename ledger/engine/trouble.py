@@ -14,6 +14,9 @@ _TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "26000"})
 """Read-only after a failover, a lock not obtained in time, idle in a transaction for too long, and a prepared
 statement that somebody else dropped."""
 
+EPOCH_GUARD = "ledger_keys_epoch_"
+"""What the constraints are called by which a table takes no data keys of former epochs."""
+
 
 def is_trouble(error: Exception) -> bool:
     """Whether an error is the database's trouble, so that the same work may succeed later."""
@@ -21,7 +24,12 @@ def is_trouble(error: Exception) -> bool:
         return isinstance(error, OSError)
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return error.sqlstate[:2] in _TROUBLE or error.sqlstate in _TROUBLE_STATES
+    return error.sqlstate[:2] in _TROUBLE or error.sqlstate in _TROUBLE_STATES or _is_of_a_former_epoch(error)
+
+
+def _is_of_a_former_epoch(error: psycopg.Error) -> bool:
+    """A data key that was wrapped just before the secret for that was replaced; the next one is under the new one."""
+    return (error.diag.constraint_name or "").startswith(EPOCH_GUARD)
 
 
 def in_short(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from ledger.facts import (
     Fact,
     Sealed,
     Value,
+    may_be_same,
 )
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.clocks import Clock, ClockState, Reading
@@ -217,11 +218,11 @@ def known(inquiry: Inquiry | None, inquiry_id: str) -> Inquiry:
     return inquiry
 
 
-def ask(inquiry: Inquiry | None, asked: InquiryAsked) -> Sequence[InquiryFact]:
+def ask(inquiry: Inquiry | None, asked: InquiryAsked, erased: bool = False) -> Sequence[InquiryFact]:
     """A new question. Repeating the same content under the same id records nothing."""
     if inquiry is None:
         return [asked]
-    if inquiry.asked.content != asked.content:
+    if not may_be_same(inquiry.asked.content, asked.content, erased):
         raise InquiryAskedDifferently(asked.inquiry_id)
     return []
 

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed, Told, Value
+from ledger.facts import Fact, Sealed, Told, Value, may_be_same
 from ledger.nouns import destinations, offers, reviews
 from ledger.nouns.destinations import DestinationRefused, DestinationServed, RefusedDestination
 from ledger.nouns.offers import Offer, Offers, OfferWithdrawn, SkuOffered
@@ -470,7 +470,7 @@ def register(supplier: Supplier | None, registration: SupplierRegistered) -> Seq
 def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> bool:
     """A registration without a hash, as older versions recorded it, only shows whether there were any."""
     if one.intake and other.intake:
-        return one.intake == other.intake
+        return may_be_same(one.intake, other.intake)
     return [each is None for each in (one.contact, one.return_address)] == [
         each is None for each in (other.contact, other.return_address)
     ]

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed, Told, Value, same_text
+from ledger.facts import Fact, Sealed, Told, Value, may_be_same, same_text
 from ledger.refusals import Forbidden, NotFound
 from ledger.view import View, noun
 
@@ -228,12 +228,13 @@ def put_off(task: Task | None, put: TaskPutOff, due: datetime | None) -> Sequenc
     return [put]
 
 
-def comment(task: Task | None, commented: TaskCommented, exists: bool) -> Sequence[TaskFact]:
+def comment(task: Task | None, commented: TaskCommented, exists: bool, erased: bool = False) -> Sequence[TaskFact]:
     """Write something down, also about what is finished. The same of the same person and time again records nothing."""
     if task is None and not exists:
         raise UnknownWork(commented.task_id)
-    known = {(each.note_digest, each.by, each.at) for each in task.comments} if task is not None else set()
-    return [] if (commented.note_digest, commented.by, commented.at) in known else [commented]
+    known = task.comments if task is not None else ()
+    same = (each.note_digest for each in known if (each.by, each.at) == (commented.by, commented.at))
+    return [] if any(may_be_same(digest, commented.note_digest, erased) for digest in same) else [commented]
 
 
 def _require_not_anothers(task: Task | None, by: str) -> None:

@@ -12,14 +12,15 @@ from psycopg.sql import SQL, Identifier
 from adapters import evidence
 from adapters.evidence import Kept
 from adapters.postgres import open_pool
+from ledger.engine.keyring import KeyRing
 from ledger.engine.log import Log
-from ledger.engine.sealing import MasterKey, Sealer, Unreadable
+from ledger.engine.sealing import Sealer, Unreadable
 from tests.support.stalls import EmptyTenant, destroy
 
 DATA = b"%PDF-1.4 a letter of Ann Example"
 ANN = Kept(evidence.hash_of(DATA), "order shop/ann")
 BOB = Kept(evidence.hash_of(DATA), "order shop/bob")
-SEALER = Sealer(MasterKey(b"k" * 32))
+SEALER = Sealer(KeyRing.of_master_key(b"k" * 32)).of("tenant_stalls")
 
 
 @asynccontextmanager

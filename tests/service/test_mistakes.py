@@ -26,7 +26,6 @@ from adapters.logs import JsonLines, PlainFormatter, log_of_the_loop
 from adapters.outbox import Outbox
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
 from ledger.engine.executor import DecisionFailed, Ledger
-from ledger.engine.sealing import PersonKey
 from projections.machine.projection import Projection
 from projections.machine.rows import Column
 from projections.machine.streams import Page
@@ -35,7 +34,7 @@ from tests.support.audit_server import audit
 from tests.support.projecting import listed, projector, statuses, until, write_down
 from tests.support.scenario import sent
 from tests.support.service import MISTAKE, Client, Service, context, fields_of, order, reason_of, serving
-from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, command, take
+from tests.support.stalls import EmptyTenant, TooFewCoins, a_key, a_ledger, command, take
 
 SECRET = "zaphod@heart-of-gold.example"
 
@@ -177,7 +176,7 @@ async def test_a_mistake_in_reading_or_deciding_a_command_is_told_and_logged_wit
     def fail(*_: Any) -> Any:
         raise mistake()
 
-    key = PersonKey("key", "", b"wrapped")
+    key = a_key("key", "")
     taken = msgspec.structs.replace(take("owned", "pears"), keys=(key,), owner=fail)
     async with a_ledger(tenant) as ledger:
         for wanted in (fail, command("decided", fail, "pears"), taken):

@@ -297,9 +297,8 @@ async def test_a_return_label_arrives_with_its_mail_byte_for_byte(
     async with an_office(tenant, sender_to(mailbox, authority)) as office:
         desk = Desk(delivered(**office.customer()))
         desk.opens()
-        await evidence.keep(
-            office.tenant.log, office.sealer, evidence.Kept(file.sha256, evidence.subject_of(desk.case())), data
-        )
+        kept = evidence.Kept(file.sha256, evidence.subject_of(desk.case()))
+        await evidence.keep(office.tenant.log, office.sealer.of(office.tenant.schema), kept, data)
         desk.files()
         desk.reviews()
         desk.rules(Party.SUPPLIER, PHOTO)

@@ -37,12 +37,12 @@ def hosting(
     conninfo: str, data: Path, *arguments: str, projections: Sequence[Projection] = PROJECTIONS
 ) -> Iterator[Service]:
     """A service with these options, on a new database of the PostgreSQL that tests share, and its projector."""
-    with _a_database(conninfo) as dsn, projector(dsn, projections), _serving(dsn, data, *arguments) as port:
+    with a_database(conninfo) as dsn, projector(dsn, projections), server_on(dsn, data, *arguments) as port:
         yield Service(f"127.0.0.1:{port}", data, dsn)
 
 
 @contextmanager
-def _a_database(conninfo: str) -> Iterator[str]:
+def a_database(conninfo: str) -> Iterator[str]:
     name = f"of_{os.urandom(6).hex()}"
     _execute(conninfo, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(PREPARED)))
     yield make_conninfo(conninfo, dbname=name)
@@ -61,7 +61,7 @@ class _Running(NamedTuple):
 
 
 @contextmanager
-def _serving(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
+def server_on(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
     """The API in a thread with an event loop of its own."""
     started: Future[_Running] = Future()
 

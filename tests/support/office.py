@@ -16,8 +16,9 @@ from adapters.outbox import Outbox
 from adapters.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
+from ledger.engine.keyring import KeyRing
 from ledger.engine.log import Log
-from ledger.engine.sealing import MasterKey, Sealer
+from ledger.engine.sealing import Sealer, placed
 from ledger.nouns import NOUNS, orders, policies
 from ledger.nouns.policies import Policy
 from projections import outbox
@@ -72,10 +73,11 @@ class Office:
 
     def customer(self, order_id: str = ORDER, **other: Any) -> dict[str, Any]:
         """What an order carries of its customer, sealed for real."""
-        sealed, key = self.sealer.seal({**PERSON, **other}, orders.anchor(order_id), order_id)
+        own = self.sealer.of(self.empty.schema)
+        sealed, key = own.seal({**PERSON, **other}, orders.anchor(order_id), placed(order_id, "customer"))
         with connect(self.empty) as connection:
             insert = f"INSERT INTO {self.empty.schema}.ledger_keys (key_id, subject, wrapped) VALUES (%s, %s, %s)"
-            connection.execute(insert, key[:3])
+            connection.execute(insert, key.row()[:3])
         return {"customer": sealed}
 
     async def catch_up(self) -> None:
@@ -121,7 +123,7 @@ async def an_office(
             ledger = Ledger(log, NOUNS)
             await ledger.start()
             serving = Tenant(tenant.schema.removeprefix("tenant_"), tenant.schema, log, ledger)
-            yield Office(tenant, Tenants(pool), serving, Sealer(MasterKey(secret)), sender)
+            yield Office(tenant, Tenants(pool), serving, Sealer(KeyRing.of_master_key(secret)), sender)
             await ledger.stop()
     finally:
         policies.TRADE = before

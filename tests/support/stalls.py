@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from adapters.postgres import open_pool
 from ledger.engine.executor import Command, Ledger
-from ledger.engine.log import LOCK_SEED, Log
-from ledger.engine.sealing import PersonKey
+from ledger.engine.keyring import KeyRing
+from ledger.engine.log import LOCK_SEED, Ended, Log
+from ledger.engine.sealing import PersonKey, Sealer
 from ledger.facts import Change, Fact, Sealed
 from ledger.refusals import Forbidden
 from ledger.view import View, noun
@@ -103,12 +105,25 @@ def command(
     return Command(request_id, "tester", fingerprint.encode(), decide, streams, keys, deadline)  # type: ignore[arg-type]
 
 
+SEALER = Sealer(KeyRing.of_master_key(bytes(range(32))))
+
+
+def a_key(key_id: str, subject: str) -> PersonKey:
+    """A data key that nothing needs but the key table."""
+    return replace(SEALER.of("tenant_stalls").seal_bytes(b"", subject, "")[1], key_id=key_id)
+
+
+async def there(log: Log, *key_ids: str) -> dict[str, bool]:
+    """Which of these keys there ever were, and whether each can still be used."""
+    return {key_id: key is not None for key_id, key in (await log.keys_of(key_ids)).items()}
+
+
 async def destroy(log: Log, subject: str) -> None:
     """Destroys the keys of a subject, as a command does that erases a person."""
     ledger = Ledger(log, NOUNS)
     await ledger.start()
     request_id = f"erase {uuid.uuid4()}"
-    await ledger.execute(Command(request_id, "tester", b"", lambda view: [], destroys=lambda view: [subject]))
+    await ledger.execute(Command(request_id, "tester", b"", lambda view: [], destroys=lambda view: Ended([subject])))
     await ledger.stop()
 
 

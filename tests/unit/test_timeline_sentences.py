@@ -88,6 +88,6 @@ def test_what_people_wrote_is_found_and_told_behind_the_sentence():
     hold = orders.HoldPlaced(
         order_id="shop/1", hold=orders.Hold(orders.HoldReason.FRAUD_REVIEW, "mia", AT, note=box), at=AT
     )
-    assert sealed_in(note) == sealed_in(hold) == box
+    assert sealed_in(note) == sealed_in(hold) == (box, "note")
     assert sealed_in(tasks.TaskClaimed("hold-1", "mia", AT)) is None
     assert with_text(sentence(note), "call back") == "A note was written by mia: call back"

@@ -16,7 +16,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import admin_pb2 as pb
 from ledger.decisions import erasing
 from ledger.engine.executor import Command, own_command
-from ledger.engine.log import Log
+from ledger.engine.log import Ended, Log
 from ledger.engine.sealing import Sealer
 from ledger.nouns import orders
 from ledger.refusals import Malformed
@@ -60,25 +60,25 @@ def known_by(request: pb.ErasePersonRequest) -> KnownBy:
 
 async def find(tenant: Tenant, sealer: Sealer, known: KnownBy) -> Belongings:
     """All orders with the contact, and with those of the order that is named; raises UnknownOrder."""
-    log, order_ids = tenant.log, [known.order_id] if known.order_id else []
+    log, order_ids, own = tenant.log, [known.order_id] if known.order_id else [], sealer.of(tenant.schema)
     if known.order_id:
         subjects = await _reading(log, lambda view: _subjects(view, known.order_id))
-        held = await contacts.beside(log, await contacts.of_subjects(log, subjects))
+        held = await contacts.beside(log, own, await contacts.of_subjects(log, subjects))
     else:
         subjects = {sealer.subject_of(*known)}
-        held = await contacts.of_contacts(log, sealer.contacts(tenant.name, known.email, known.phone))
+        held = await contacts.of_contacts(log, own.contacts(known.email, known.phone))
     subjects |= {each.subject for each in held}
     held += await contacts.of_subjects(log, subjects)
     order_ids += [each.order_id or orders.anchored(each.subject) for each in held]
     known_ids = tuple(dict.fromkeys(filter(None, order_ids)))
-    every = subjects | {*await _reading(log, lambda view: erasing.anchors(view, known_ids))}
+    every = subjects | {*map(orders.anchor, await _reading(log, lambda view: erasing.together(view, known_ids)))}
     return Belongings(known_ids, frozenset(subjects), len(await contacts.of_subjects(log, every)))
 
 
 def _subjects(view: View, order_id: str) -> set[str]:
     """Under which the keys of an order are."""
     order = orders.known(orders.find(view, order_id), order_id)
-    return {*order.subjects, *erasing.anchors(view, [order_id])}
+    return {*order.subjects, *map(orders.anchor, erasing.together(view, [order_id]))}
 
 
 async def _reading(log: Log, ask: Callable[[View], R]) -> R:
@@ -100,4 +100,9 @@ def command(found: Belongings, now: datetime) -> Command:
         lambda view: erasing.erase(view, found.order_ids, found.keys, _UNKNOWN, now),
         (),
     )
-    return replace(own, destroys=lambda view: [*found.subjects, *erasing.anchors(view, found.order_ids)])
+    return replace(own, destroys=lambda view: _ended(view, found))
+
+
+def _ended(view: View, found: Belongings) -> Ended:
+    order_ids = erasing.together(view, found.order_ids)
+    return Ended([*found.subjects, *map(orders.anchor, order_ids)], [*map(orders.stream, order_ids)])

@@ -13,6 +13,7 @@ from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optiona
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2, returns_pb2
 from ledger.decisions import after_sales, intake
+from ledger.engine.sealing import placed
 from ledger.facts import Change, LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
 from ledger.nouns.cases import Denial, Inspection, Reason, Remedy
@@ -57,6 +58,10 @@ def _units(lines: Sequence[common_pb2.LineUnits], required: bool = False) -> Uni
     return by_line(lines)
 
 
+def _note_of(case_id: str) -> str:
+    return placed(cases.stream(case_id), "note")
+
+
 def _order_of(case_id: str) -> Callable[[View], str]:
     """The order of the case, with whose customer texts about it are erased."""
     return lambda view: orders.anchor(cases.known(cases.find(view, case_id), case_id).order_id)
@@ -66,7 +71,7 @@ def open_case(request: pb.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
     at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
-    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), cases.stream(case_id))
+    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), _note_of(case_id))
     opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at, note=sealed)
     return Ask(
         lambda view: after_sales.open_case(view, opened, edge.now),
@@ -96,7 +101,7 @@ def rule_liability(request: pb.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
     liable = _party(request.liable, "liable")
-    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", cases.stream(case_id))
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", _note_of(case_id))
     ruling = cases.LiabilityRuled(case_id, liable, because, hashes, at, note)
     return Ask(
         lambda view: after_sales.rule(view, ruling, edge.now), (cases.stream(case_id),), keys, _order_of(case_id)
@@ -127,7 +132,7 @@ def _exchange(request: pb.ApproveRemedyRequest, remedy: cases.Remedy) -> cases.E
 
 def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:
     case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
-    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", cases.stream(case_id))
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), "", _note_of(case_id))
     return Ask(
         lambda view: after_sales.deny(view, case_id, because, note, at, edge.now),
         (cases.stream(case_id),),

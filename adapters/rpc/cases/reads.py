@@ -13,6 +13,7 @@ from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.tenants import Tenant
 from fulfilment.v1 import cases_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.nouns import cases, orders
 from ledger.nouns.cases import Case
 from ledger.refusals import EvidenceErased
@@ -37,7 +38,7 @@ class CaseQueries(PersonalQueries):
 
     async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
-        bound_to = cases.stream(case.case_id)
+        bound_to = placed(cases.stream(case.case_id), "note")
         notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
         unsealed = await self.unsealed(tenant, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in unsealed.items()}
@@ -63,7 +64,8 @@ class CaseQueries(PersonalQueries):
         found = _found(case, sha256)
         if found is None:
             raise cases.UnknownEvidence(case_id, sha256)
-        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, evidence.subject_of(case)))
+        kept = evidence.Kept(sha256, evidence.subject_of(case))
+        data = await evidence.read(tenant.log, self.sealer.of(tenant.schema), kept)
         if data is None:
             raise EvidenceErased(sha256)
         yield pb.GetEvidenceResponse(evidence=found, data=data[:_PIECE_BYTES])

@@ -50,9 +50,10 @@ class CustomerQueries(PersonalQueries):
         return listed(pb.FindCustomerResponse, "orders", answer, found)
 
     async def _by_contact(self, tenant: Tenant, email: str, phone: str) -> list[str]:
-        hashes = self.sealer.contacts(tenant.name, email, phone)
-        require(any(hashes), "phone" if phone else "email", "holds nothing to find a person by")
-        return await contacts.orders_of(tenant.log, hashes)
+        sealer = self.sealer.of(tenant.schema)
+        given = sealer.contacts(email, phone)
+        require(any(given[0]), "phone" if phone else "email", "holds nothing to find a person by")
+        return await contacts.orders_of(tenant.log, sealer, given)
 
     async def _by_number(self, tenant: Tenant, where: Where, number: str) -> list[str]:
         """The orders of that number, and all others of those who ordered them."""
@@ -66,7 +67,9 @@ class CustomerQueries(PersonalQueries):
         entries, _ = await self.entries(tenant, [orders.stream(order_id) for order_id in order_ids])
         found: list[Order] = [entry.state for entry in entries if entry.state is not None]
         sealed = [each for order in found for each in _customers(order)]
-        others = await contacts.orders_beside(tenant.log, {each.key_id for each in sealed})
+        others = await contacts.orders_beside(
+            tenant.log, self.sealer.of(tenant.schema), {each.key_id for each in sealed}
+        )
         return [*{order.order_id: None for order in found}, *others]
 
 

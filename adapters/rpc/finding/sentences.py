@@ -210,15 +210,15 @@ def with_text(text: str, note: str) -> str:
     return f"{text.removesuffix('.')}: {note}"
 
 
-def sealed_in(fact: Fact) -> Sealed | None:
-    """What somebody wrote, of a fact that carries it."""
+def sealed_in(fact: Fact) -> tuple[Sealed, str] | None:
+    """What somebody wrote, of a fact that carries it, and what for."""
     for path in ("note", "text", "hold.note", "because", "outcome", "checkpoint.message"):
         try:
             found = attrgetter(path)(fact)
         except AttributeError:
             continue
         if isinstance(found, Sealed):
-            return found
+            return found, path.rpartition(".")[2]
     return None
 
 

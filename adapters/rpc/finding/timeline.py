@@ -17,6 +17,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import finding_pb2 as pb
 from ledger.engine.log import Past
 from ledger.engine.registry import Registry
+from ledger.engine.sealing import placed
 from ledger.facts import Fact, Sealed, SealedText, to_minute
 from ledger.nouns import NOUNS, cases, inquiries, messages, orders, parcels, recoveries, tasks
 from projections.machine.reads import Answer
@@ -112,17 +113,20 @@ def _of_fact(told: tuple[Past, Fact]) -> _Entry:
         fact=past.topic,
         position=past.position,
     )
-    sealed = sealed_in(fact)
-    return _Entry((at, past.position, subject_id), message, (sealed, _bound_to(past.stream, fact, sealed)))
+    return _Entry((at, past.position, subject_id), message, _written(past.stream, fact))
 
 
-def _bound_to(stream: str, fact: Fact, sealed: Sealed | None) -> str:
-    """What it was sealed for: an order's notes for the order's id, a scan for the number that it was told under."""
+def _written(stream: str, fact: Fact) -> tuple[Sealed | None, str]:
+    """What somebody wrote, and where it belongs: notes of an order to its id, a scan to the number it came under."""
+    found = sealed_in(fact)
+    if found is None:
+        return None, ""
+    sealed, purpose = found
+    if isinstance(sealed, SealedText):
+        return sealed, stream
     if isinstance(fact, parcels.CheckpointRecorded):
-        return parcels.stream(*(fact.checkpoint.told_under or (fact.carrier, fact.number)))
-    if stream.startswith(f"{orders.NOUN.prefix}-") and not isinstance(sealed, SealedText):
-        return stream.partition("-")[2]
-    return stream
+        stream = parcels.stream(*(fact.checkpoint.told_under or (fact.carrier, fact.number)))
+    return sealed, placed(stream.removeprefix(f"{orders.NOUN.prefix}-"), purpose)
 
 
 def _of_work(each: Work) -> _Entry:

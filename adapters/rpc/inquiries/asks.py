@@ -11,7 +11,7 @@ from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, plain_id
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.decisions import supplier_inquiries
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import PersonKey, placed
 from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import inquiries, orders, policies, suppliers
 from ledger.nouns.inquiries import Inquiry, InquiryAsked, Topic
@@ -56,7 +56,8 @@ def _sealed(
 ) -> tuple[Sealed | None, Sequence[PersonKey]]:
     """The text, sealed; it goes with the customer of the order that it is about."""
     written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
-    return sealed_with(edge.sealer, {"text": written} if written else {}, subject, inquiries.stream(request.inquiry_id))
+    bound_to = placed(inquiries.stream(request.inquiry_id), "text")
+    return sealed_with(edge.sealer, {"text": written} if written else {}, subject, bound_to)
 
 
 def _about(request: pb.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:

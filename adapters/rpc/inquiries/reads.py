@@ -10,6 +10,7 @@ from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.nouns import inquiries
 from projections import inquiries as waiting
 
@@ -30,7 +31,7 @@ class InquiryQueries(PersonalQueries):
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
         """The texts, by the id of their keys; without erased ones."""
-        bound_to = inquiries.stream(inquiry.inquiry_id)
+        bound_to = placed(inquiries.stream(inquiry.inquiry_id), "text")
         texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
         unsealed = await self.unsealed(tenant, *((text, bound_to) for text in texts))
         return {key_id: each["text"] for key_id, each in unsealed.items()}

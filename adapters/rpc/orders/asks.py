@@ -18,6 +18,7 @@ from fulfilment.v1 import order_feedback_pb2, order_money_pb2, shipping_pb2, sup
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.decisions import amending, cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
+from ledger.engine.sealing import placed
 from ledger.facts import LineNo, order_of
 from ledger.nouns import orders, policies, skus, stock, suppliers
 from ledger.terms.parties import Party
@@ -95,7 +96,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     placed_at = happened(request, edge.now, "placed_at")
     promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
     require(not (promised_by and promised_day), "promised_day", "a promise is a day or an instant, not both")
-    placed = orders.OrderPlaced(
+    order = orders.OrderPlaced(
         order_id,
         channel,
         number,
@@ -134,7 +135,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         *(stock.stream(*item) for item in items),
         *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
     )
-    return Ask(lambda view: intake.place(view, placed, all_or_nothing, cart_id, edge.now), streams, keys)
+    return Ask(lambda view: intake.place(view, order, all_or_nothing, cart_id, edge.now), streams, keys)
 
 
 def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:
@@ -200,14 +201,14 @@ def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
     # The ledger releases its own holds when their reason ends; a hold of a person is ended by a person.
     require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
     note = shapes.lines(request.note, "note", 2000)
-    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), order_id)
+    sealed, keys = sealed_note(edge.sealer, note, orders.anchor(order_id), placed(order_id, "note"))
     hold = orders.Hold(
         _hold_reason(request.reason, "reason"),
         owner,
         happened(request, edge.now),
         supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
         note=sealed,
-        note_digest=edge.sealer.fingerprint(note.encode()).hex()[:32] if note else "",
+        note_digest=edge.sealer.digest(note.encode()) if note else "",
     )
     return Ask(lambda view: intake.place_hold(view, order_id, hold, edge.now), (orders.stream(order_id),), keys)
 
@@ -266,8 +267,8 @@ def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
     require(person.has_address, "ship_to", "is required with a country and a street or town")
     assert sealed is not None, "a contact and an address are something to seal"
-    digest = edge.sealer.fingerprint(request.customer.SerializeToString() + request.ship_to.SerializeToString()).hex()
-    changed = orders.AddressChanged(order_id, sealed, person.destination, at, digest=digest[:32])
+    digest = edge.sealer.digest(request.customer.SerializeToString() + request.ship_to.SerializeToString())
+    changed = orders.AddressChanged(order_id, sealed, person.destination, at, digest=digest)
     return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 

@@ -14,13 +14,14 @@ from adapters.rpc.orders.people import Person, sealed_person
 from adapters.rpc.shapes import happened, taken
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.decisions import intake
+from ledger.engine.sealing import StoredKey, placed
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.nouns.orders import Order
 from ledger.terms.places import Destination
 from projections.machine.reads import Where, state_now
 
-_KEY = "SELECT wrapped FROM {schema}.ledger_keys WHERE key_id = %s"
+_KEY = "SELECT subject, wrapped, epoch FROM {schema}.ledger_keys WHERE key_id = %s AND wrapped IS NOT NULL"
 
 
 class _Known(NamedTuple):
@@ -28,7 +29,7 @@ class _Known(NamedTuple):
 
     customer: Sealed
     sealed_for: str
-    wrapped: bytes | None
+    key: StoredKey | None
 
 
 async def look_at_customer(request: pb.ChangeAddressRequest, where: Where, now: datetime) -> _Known | None:
@@ -41,7 +42,7 @@ async def look_at_customer(request: pb.ChangeAddressRequest, where: Where, now: 
             return None
         query = SQL(_KEY).format(schema=Identifier(where.schema))
         row = await (await connection.execute(query, (order.customer.key_id,))).fetchone()
-    return _Known(order.customer, order.sealed_for, bytes(row[0]) if row and row[0] is not None else None)
+    return _Known(order.customer, order.sealed_for, StoredKey._make(row) if row else None)
 
 
 def change_contact(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
@@ -54,7 +55,7 @@ def change_contact(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     person = Person(personal, Destination(), has_contact=True, has_address=False)
     sealed, keys = sealed_person(person, order_id, edge)
     assert sealed is not None, "a contact is something to seal"
-    digest = edge.sealer.fingerprint(customer.SerializeToString()).hex()[:32]
+    digest = edge.sealer.digest(customer.SerializeToString())
     changed = orders.ContactChanged(order_id, sealed, at, digest)
     known = edge.seen.customer if edge.seen is not None else None
     return Ask(lambda view: intake.change_contact(view, changed, known, edge.now), (orders.stream(order_id),), keys)
@@ -62,6 +63,6 @@ def change_contact(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
 
 def _opened(edge: Edge) -> dict[str, Any]:
     known: _Known | None = edge.seen
-    if known is None or known.wrapped is None:
+    if known is None or known.key is None:
         return {}
-    return edge.sealer.unseal(known.customer, known.wrapped, known.sealed_for)
+    return edge.sealer.unseal(known.customer, known.key, placed(known.sealed_for, "customer"))

@@ -12,7 +12,7 @@ from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import taken
 from fulfilment.v1 import orders_pb2 as pb
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import PersonKey, placed
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.terms.customs_territories import compact, telling_postal_code
@@ -74,9 +74,8 @@ def new_person(
 
 def sealed_person(person: Person, order_id: str, edge: Edge) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
     """The person sealed; by e-mail and phone it is found for as long as its key is there."""
-    sealed, keys = sealed_with(edge.sealer, person.personal, orders.anchor(order_id), order_id)
+    sealed, keys = sealed_with(edge.sealer, person.personal, orders.anchor(order_id), placed(order_id, "customer"))
     if not person.has_contact:
         return sealed, keys
     get = person.personal.get
-    contacts = edge.sealer.contacts(edge.tenant, get("email", ""), get("phone", ""))
-    return sealed, tuple(PersonKey(*key[:3], *contacts, order_id) for key in keys)
+    return sealed, tuple(key.found_by(get("email", ""), get("phone", ""), order_id) for key in keys)

@@ -15,6 +15,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import shipping_pb2
 from ledger.decisions import customs, invoice
+from ledger.engine.sealing import placed
 from ledger.facts import order_of
 from ledger.nouns import orders, policies, suppliers
 from ledger.nouns.policies import policy_at
@@ -32,16 +33,16 @@ class OrderQueries(PersonalQueries):
             found = shows.order(order, version, None, parcels=under_way)
             return pb.GetOrderResponse(order=found, position=position)
         # The note was sealed with what the shop sent; a later address or customer comes without it.
-        placed = order.placed
+        first = order.placed
         unsealed = await self.unsealed(
             tenant,
-            (placed.customer, placed.sealed_for or order_id),
-            (order.customer, order.sealed_for),
-            *((hold.note, order_id) for hold in order.holds),
-            *((each.customer, each.sealed_for) for _, _, each in shows.kept(order)),
-            *((each.note, order_id) for each in order.remarks.notes),
+            (first.customer, placed(first.sealed_for or order_id, "customer")),
+            (order.customer, placed(order.sealed_for, "customer")),
+            *((hold.note, placed(order_id, "note")) for hold in order.holds),
+            *((each.customer, placed(each.sealed_for, "customer")) for _, _, each in shows.kept(order)),
+            *((each.note, placed(order_id, "note")) for each in order.remarks.notes),
         )
-        note = unsealed.get(placed.customer.key_id, {}).get("note", "") if placed.customer else ""
+        note = unsealed.get(first.customer.key_id, {}).get("note", "") if first.customer else ""
         found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed, under_way)
         return pb.GetOrderResponse(order=found, position=position)
 
@@ -74,7 +75,9 @@ class OrderQueries(PersonalQueries):
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
         )
         buyer, address = bill.ship_to, sender.master.return_address
-        people = await self.unsealed(tenant, (buyer.customer, buyer.sealed_for), (address, stream))
+        people = await self.unsealed(
+            tenant, (buyer.customer, placed(buyer.sealed_for, "customer")), (address, placed(stream, "return_address"))
+        )
         message = invoices.message(bill, content_of(buyer.customer, people), content_of(address, people))
         pdf = await drawn(message) if request.with_pdf else b""
         return shipping_pb2.GetCommercialInvoiceResponse(invoice=message, pdf=pdf, position=position)

@@ -10,6 +10,7 @@ from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import happened
 from fulfilment.v1 import remarks_pb2 as pb
 from ledger.decisions import remarks
+from ledger.engine.sealing import placed
 from ledger.nouns import orders
 
 _MOST_NOTE = 10_000
@@ -18,10 +19,10 @@ _MOST_NOTE = 10_000
 def add_order_note(request: pb.AddOrderNoteRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     text = shapes.lines(request.note, "note", _MOST_NOTE, required=True)
-    sealed, keys = sealed_note(edge.sealer, text, orders.anchor(order_id), order_id)
+    sealed, keys = sealed_note(edge.sealer, text, orders.anchor(order_id), placed(order_id, "note"))
     if sealed is None:  # that it is required was said
         return of_order(order_id, lambda view: [])
-    digest = edge.sealer.fingerprint(text.encode()).hex()[:32]
+    digest = edge.sealer.digest(text.encode())
     note = orders.NoteAdded(order_id, sealed, digest, edge.actor, at)
     return Ask(lambda view: remarks.add_note(view, note), (orders.stream(order_id),), keys)
 

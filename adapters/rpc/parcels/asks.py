@@ -14,7 +14,7 @@ from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.decisions import corrections, delivery, last_miles
-from ledger.engine.sealing import PersonKey
+from ledger.engine.sealing import PersonKey, placed
 from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import orders, parcels, policies
 from ledger.terms.parties import Party
@@ -105,8 +105,8 @@ def _sealed_messages(
     request: pb.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
 ) -> tuple[list[Sealed | None], list[PersonKey]]:
     """The text and the town of each scan, and all keys; they go with the customer of the order."""
-    told = each(request.checkpoints, "checkpoints", _told)
-    sealed = [sealed_with(edge.sealer, personal, "", parcels.stream(*parcel)) for personal in told]
+    told, bound_to = each(request.checkpoints, "checkpoints", _told), placed(parcels.stream(*parcel), "message")
+    sealed = [sealed_with(edge.sealer, personal, "", bound_to) for personal in told]
     return [each for each, _ in sealed], [key for _, keys in sealed for key in keys]
 
 
@@ -126,14 +126,18 @@ def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
     photo = shapes.sha256(request.photo_sha256, "photo_sha256") if request.photo_sha256 else ""
     require(bool(signed_by or photo), "signed_by", "a proof needs a signature or a photo")
     stream, owner = parcels.stream(*parcel), _owner_of(parcel)
-    sealed, keys = sealed_with(edge.sealer, {"signed_by": signed_by} if signed_by else {}, "", stream)
-    digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if signed_by else ""
+    sealed, keys = sealed_with(
+        edge.sealer, {"signed_by": signed_by} if signed_by else {}, "", placed(stream, "signed_by")
+    )
+    digest = edge.sealer.digest(signed_by.encode()) if signed_by else ""
 
     def decide(view: View) -> Sequence[Change]:
         known = last_miles.one_parcel(view, *parcel)
         # Without an order nobody could read who signed.
         signed = (sealed, digest) if owner(view) else (None, "")
-        facts = parcels.prove_delivery(known, signed[0], photo, at, signed[1], parcel)
+        order = orders.find(view, known.order_id) if known.order_id else None
+        erased = order is not None and order.is_erased
+        facts = parcels.prove_delivery(known, signed[0], photo, at, signed[1], parcel, erased)
         return changes_of(parcels.stream(known.carrier, known.number), facts)
 
     return Ask(decide, (stream,), keys, owner)

@@ -9,6 +9,7 @@ from adapters.rpc.calls import Call
 from adapters.rpc.parcels import shows
 from adapters.rpc.sealing import PersonalQueries
 from fulfilment.v1 import parcels_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.facts import Sealed
 from ledger.nouns import parcels
 from ledger.nouns.parcels import Parcel
@@ -32,6 +33,6 @@ class ParcelQueries(PersonalQueries):
 def _sealed(state: Parcel) -> Iterator[tuple[Sealed | None, str]]:
     """What is sealed of a parcel, each with the stream of the number that it was told under."""
     for scan in state.checkpoints:
-        yield scan.message, parcels.stream(*(scan.told_under or (state.carrier, state.number)))
+        yield scan.message, placed(parcels.stream(*(scan.told_under or (state.carrier, state.number))), "message")
     for proof in state.proofs:
-        yield proof.signed_by, parcels.stream(proof.carrier, proof.number)
+        yield proof.signed_by, placed(parcels.stream(proof.carrier, proof.number), "signed_by")

@@ -18,6 +18,7 @@ from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.decisions import catalogue, sourcing
 from ledger.decisions.customs import HS_CODE
+from ledger.engine.sealing import placed
 from ledger.facts import Change, Told, changes_of
 from ledger.nouns import offers, policies, reviews, skus, suppliers
 from ledger.nouns.destinations import RefusedDestination
@@ -59,8 +60,12 @@ def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
     stream = suppliers.stream(supplier_id)
     contact = shapes.lines(request.contact, "contact", 2000)
     address = shapes.lines(request.return_address, "return_address", 2000)
-    sealed_contact, contact_keys = sealed_with(edge.sealer, {"contact": contact} if contact else {}, stream, stream)
-    sealed_address, address_keys = sealed_with(edge.sealer, {"address": address} if address else {}, stream, stream)
+    sealed_contact, contact_keys = sealed_with(
+        edge.sealer, {"contact": contact} if contact else {}, stream, placed(stream, "contact")
+    )
+    sealed_address, address_keys = sealed_with(
+        edge.sealer, {"address": address} if address else {}, stream, placed(stream, "return_address")
+    )
     registration = suppliers.SupplierRegistered(
         supplier_id,
         text(request.name, "name", 1000, required=True),
@@ -70,7 +75,7 @@ def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
         sealed_address,
         request.return_freight_paid_by_supplier,
         shapes.words(request.packing, "packing"),
-        edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
+        edge.sealer.digest(f"{contact}\0{address}".encode()) if contact or address else "",
         _warehouses(request.warehouses, "warehouses", edge),
         {name: _digest(said, edge) for name, said in (("contact", contact), ("return_address", address)) if said},
     )
@@ -82,7 +87,7 @@ def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
 
 
 def _digest(said: str, edge: Edge) -> str:
-    return edge.sealer.fingerprint(said.encode()).hex()[:32] if said else ""
+    return edge.sealer.digest(said.encode()) if said else ""
 
 
 def _warehouses(messages: Sequence[pb.Warehouse], field: str, edge: Edge) -> tuple[suppliers.Warehouse, ...]:
@@ -106,8 +111,12 @@ def update_supplier(request: pb.UpdateSupplierRequest, edge: Edge) -> Ask:
     named: Callable[[Any], bool] = request.HasField
     contact = shapes.lines(request.contact, "contact", 2000)
     address = shapes.lines(request.return_address, "return_address", 2000)
-    sealed_contact, contact_keys = sealed_with(edge.sealer, {"contact": contact} if contact else {}, stream, stream)
-    sealed_address, address_keys = sealed_with(edge.sealer, {"address": address} if address else {}, stream, stream)
+    sealed_contact, contact_keys = sealed_with(
+        edge.sealer, {"contact": contact} if contact else {}, stream, placed(stream, "contact")
+    )
+    sealed_address, address_keys = sealed_with(
+        edge.sealer, {"address": address} if address else {}, stream, placed(stream, "return_address")
+    )
     people = {"contact": contact, "return_address": address}
     update = suppliers.SupplierUpdated(
         supplier_id,

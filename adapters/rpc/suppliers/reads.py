@@ -10,6 +10,7 @@ from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import choice
 from adapters.rpc.suppliers import shows
 from fulfilment.v1 import suppliers_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.nouns import skus, stock, suppliers
 from ledger.nouns.choice import Candidate, choose
 
@@ -23,9 +24,8 @@ class SupplierQueries(PersonalQueries):
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = suppliers.known(entry.state, supplier_id)
         contact, address = state.master.contact, state.master.return_address
-        unsealed = (
-            await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
-        )
+        sealed = (contact, placed(stream, "contact")), (address, placed(stream, "return_address"))
+        unsealed = await self.unsealed(tenant, *sealed) if request.with_personal_data else {}
         supplier = shows.supplier(
             state,
             entry.version,

@@ -14,6 +14,7 @@ from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_text, sealed_with
 from adapters.rpc.shapes import happened, text
 from fulfilment.v1 import work_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.facts import Change, changes_of
 from ledger.nouns import orders, tasks
 from ledger.nouns.tasks import Task, TaskAssigned, TaskCommented, TaskFact, TaskPutOff
@@ -65,16 +66,20 @@ def comment_on_work(request: pb.CommentOnWorkRequest, edge: Edge) -> Ask:
     task_id, exists = task_id_of(request), edge.seen is not None
     stream = tasks.stream(task_id)
     written = shapes.lines(request.comment, "comment", _MOST_COMMENT, required=True)
-    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, _whose(task_id, edge), stream)
+    bound_to = placed(stream, "note")
+    sealed, keys = sealed_with(edge.sealer, {"note": written} if written else {}, _whose(task_id, edge), bound_to)
     if sealed is None:  # that it is required was said
         return Ask(lambda view: [], (stream,))
-    digest = edge.sealer.fingerprint(written.encode()).hex()[:32]
+    digest = edge.sealer.digest(written.encode())
     said = TaskCommented(task_id, sealed, digest, _person(edge), happened(request, edge.now))
-    return Ask(
-        lambda view: changes_of(stream, tasks.comment(tasks.find(view, task_id), said, exists)),
-        (stream,),
-        keys,
-    )
+    order_id = edge.seen.order_id if edge.seen is not None else ""
+
+    def decide(view: View) -> Sequence[Change]:
+        order = orders.find(view, order_id) if order_id else None
+        erased = order is not None and order.is_erased
+        return changes_of(stream, tasks.comment(tasks.find(view, task_id), said, exists, erased))
+
+    return Ask(decide, (stream, orders.stream(order_id)) if order_id else (stream,), keys)
 
 
 def _whose(task_id: str, edge: Edge) -> str:

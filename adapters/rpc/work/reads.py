@@ -14,6 +14,7 @@ from adapters.rpc.work.asks import task_id_of
 from adapters.rpc.work.shows import counted, shown
 from adapters.tenants import Tenant
 from fulfilment.v1 import work_pb2 as pb
+from ledger.engine.sealing import placed
 from ledger.nouns import tasks
 from ledger.nouns.tasks import Task, UnknownWork
 from projections import work
@@ -55,7 +56,7 @@ class WorkQueries(PersonalQueries):
 
     async def _comments(self, tenant: Tenant, task: Task, personal: bool) -> list[pb.WorkComment]:
         """What was said of it; the texts for those who ask for them, without erased ones."""
-        stream = tasks.stream(task.task_id)
+        stream = placed(tasks.stream(task.task_id), "note")
         texts = await self.unsealed(tenant, *((each.note, stream) for each in task.comments)) if personal else {}
         return [
             pb.WorkComment(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Sealed
+from ledger.facts import LineNo, Sealed, is_known
 from ledger.nouns.orders.balance import total_minor
 from ledger.nouns.orders.facts import (
     LEDGER,
@@ -127,7 +127,8 @@ def change_contact(order: Order, changed: ContactChanged, known: Sealed | None) 
     The same again records nothing. What is older than the present customer, or was added to another one, is recorded
     and changes nothing.
     """
-    if order.contact is not None and changed.digest and order.contact.digest == changed.digest:
+    present = order.contact
+    if present is not None and is_known(present.digest, changed.digest, present.at == changed.at, order.is_erased):
         return None
     outdated = changed.at < order.reached_since or order.customer != known
     return replace(changed, outdated=True) if outdated else changed
@@ -139,7 +140,9 @@ _STILL_TO_SHIP = ("open", "backordered", "assigned")
 def is_address(order: Order, changed: AddressChanged) -> bool:
     """Whether it is where the order goes already."""
     if changed.digest and order.addresses:
-        return changed.digest == order.addresses[-1].digest
+        present = order.addresses[-1]
+        same_moment = (changed.destination, changed.at) == (present.destination, present.since)
+        return is_known(present.digest, changed.digest, same_moment, order.is_erased)
     return (changed.customer, changed.destination) == (order.customer, order.destination)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from ledger.facts import is_known
 from ledger.nouns.orders import supplier_orders
 from ledger.nouns.orders.details import missing_fields
 from ledger.nouns.orders.evolving import stops_after, stops_with
@@ -38,7 +39,7 @@ def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
     for hold in holds:
         _require_under_way(order, hold)
         present = standing.get(hold.key)
-        if present is None or hold.at < present.at or not _adds_nothing(hold, present):
+        if present is None or hold.at < present.at or not _adds_nothing(hold, present, order.is_erased):
             new.append(hold)
     placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in new]
     return (
@@ -60,9 +61,9 @@ def _require_under_way(order: Order, hold: Hold) -> None:
     raise OrderClosed(order.order_id, order.header)
 
 
-def _adds_nothing(hold: Hold, present: Hold) -> bool:
+def _adds_nothing(hold: Hold, present: Hold, erased: bool) -> bool:
     """Whether a hold adds nothing to the present one of its key."""
-    if hold.note_digest not in ("", present.note_digest):
+    if hold.note_digest and not is_known(present.note_digest, hold.note_digest, hold.at == present.at, erased):
         return False
     return replace(hold, at=present.at, note=present.note, note_digest=present.note_digest) == present
 

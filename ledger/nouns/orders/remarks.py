@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed, Value
+from ledger.facts import Fact, Sealed, Value, may_be_same
 from ledger.refusals import Forbidden
 
 MOST_TAGS = 100
@@ -94,10 +94,10 @@ class TooManyTags(Forbidden, reason="TOO_MANY_TAGS"):
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def add_note(remarks: Remarks, note: NoteAdded) -> Sequence[RemarkFact]:
+def add_note(remarks: Remarks, note: NoteAdded, erased: bool = False) -> Sequence[RemarkFact]:
     """Write it down. The same note of the same person and time again records nothing."""
-    known = {(each.note_digest, each.by, each.at) for each in remarks.notes}
-    return [] if (note.note_digest, note.by, note.at) in known else [note]
+    same = (each.note_digest for each in remarks.notes if (each.by, each.at) == (note.by, note.at))
+    return [] if any(may_be_same(digest, note.note_digest, erased) for digest in same) else [note]
 
 
 def change_tags(remarks: Remarks, change: TagsChanged) -> Sequence[RemarkFact]:

@@ -264,6 +264,11 @@ class Order(Value, frozen=True):
         return self.placed.order_id
 
     @property
+    def is_erased(self) -> bool:
+        """Whether its customer was erased: what that was must not be found out by trying either."""
+        return self.erased_at is not None
+
+    @property
     def paid_order_id(self) -> str:
         """The order whose money paid for its units: itself, or the one that a reship sends once more."""
         return self.placed.original_order_id or self.placed.order_id

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from ledger.facts import Sealed
+from ledger.facts import Sealed, may_be_same
 from ledger.nouns.parcels.evolving import evolve, first_arrival
 from ledger.nouns.parcels.facts import (
     GIVEN_UP,
@@ -66,6 +66,7 @@ def prove_delivery(
     at: datetime,
     signed_digest: str = "",
     under: tuple[str, str] | None = None,
+    erased: bool = False,
 ) -> Sequence[ParcelFact]:
     """Proof for a parcel that was delivered, under whatever number of it; a second one adds to the first. Repeating one
     records nothing."""
@@ -74,12 +75,14 @@ def prove_delivery(
     which = under or (parcel.carrier, parcel.number)
     proof = DeliveryProven(*which, at, signed_by, photo_sha256, signed_digest)
     # Sealing the same name twice gives different values.
-    known_before = any(_bare(each) == _bare(proof) for each in parcel.proofs)
+    known_before = any(
+        _bare(each) == _bare(proof) and may_be_same(each.signed_digest, signed_digest, erased) for each in parcel.proofs
+    )
     return [] if known_before else [proof]
 
 
 def _bare(proof: DeliveryProven) -> DeliveryProven:
-    return replace(proof, carrier="", number="", signed_by=None)
+    return replace(proof, carrier="", number="", signed_by=None, signed_digest="")
 
 
 def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[ParcelFact]:
