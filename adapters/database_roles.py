@@ -31,6 +31,7 @@ RIGHTS = {
     # Destroyed with their people, and given what old ones lack.
     "ledger_keys": "INSERT, UPDATE",
     "ledger_evidence": "INSERT, UPDATE",
+    "ledger_reads": "INSERT",
     "ledger_tracking": "INSERT, UPDATE, DELETE",
     "ledger_projections": "INSERT, UPDATE, DELETE",
 }

@@ -44,9 +44,14 @@ class CannotBeWritten(KeyError):
 class Letters:
     """Writes letters."""
 
-    def __init__(self, sealer: Sealer) -> None:
+    def __init__(self, sealer: Sealer, opened: set[str] | None = None) -> None:
         self._sealer = sealer
+        self._opened = opened
         self.newest = library.newest()
+
+    def noting(self, opened: set[str]) -> Letters:
+        """Writes the same, and adds the ids of the keys that are used for it."""
+        return Letters(self._sealer, opened)
 
     async def present(self, log: Log, notices: Iterable[tuple[str, About]]) -> View:
         """The streams that messages depend on, as the log has them now; each message with its id and subject."""
@@ -161,7 +166,7 @@ class Letters:
             return because
         stream = supplier_invoices.stream(known.asked.about.supplier_id, known.asked.about.invoice_number)
         with suppress(Erased):
-            return str((await self._unsealed(log, because, stream)).get("text", ""))
+            return str((await self._unsealed(log, because, placed(stream, "text"))).get("text", ""))
         return ""
 
     async def _town(self, log: Log, known: Known) -> str:
@@ -170,7 +175,7 @@ class Letters:
         scan = parcel.checkpoints[-1] if parcel is not None and parcel.checkpoints else None
         if parcel is None or scan is None:
             return ""
-        under = parcels.stream(*(scan.told_under or (parcel.carrier, parcel.number)))
+        under = placed(parcels.stream(*(scan.told_under or (parcel.carrier, parcel.number))), "message")
         with suppress(Erased):
             return scan.city or str((await self._unsealed(log, scan.message, under)).get("city", ""))
         return ""
@@ -247,6 +252,8 @@ class Letters:
         key = (await log.keys_of([sealed.key_id])).get(sealed.key_id)
         if key is None:
             raise Erased
+        if self._opened is not None:
+            self._opened.add(sealed.key_id)
         return self._sealer.of(log.schema).unseal(sealed, key, bound_to)
 
 

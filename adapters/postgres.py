@@ -161,6 +161,20 @@ TENANT_MIGRATIONS = (
     UPDATE {schema}.ledger_keys SET email = left(email, 32), phone = left(phone, 32)
         WHERE email IS NOT NULL OR phone IS NOT NULL;
     """,
+    # Who saw personal data, by which RPC, asking about what, and whose it was: adapters/personal_reads.py.
+    """
+    CREATE TABLE {schema}.ledger_reads (
+        read_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        client text COLLATE "C" NOT NULL,
+        rpc text COLLATE "C" NOT NULL,
+        object text COLLATE "C" NOT NULL,
+        subject text COLLATE "C" NOT NULL
+    );
+    CREATE INDEX ledger_reads_at_idx ON {schema}.ledger_reads (at, read_id);
+    CREATE INDEX ledger_reads_subject_idx ON {schema}.ledger_reads (subject, at, read_id);
+    CREATE INDEX ledger_reads_client_idx ON {schema}.ledger_reads (client, at, read_id);
+    """,
 )
 
 

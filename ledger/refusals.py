@@ -223,9 +223,20 @@ class BadCredentials(Unauthenticated, reason="CREDENTIALS"):
 
 
 class NotAllowed(Denied, reason="NOT_ALLOWED"):
+    """Its role does not name the RPC; or what it asks for would show personal data, and it has no right to that."""
+
     says = "the role {role} may not call {rpc}; ask for a client of a role that may"
     role: str
     rpc: str
+    lacks: str = "role"
+
+    def sentence(self) -> str:
+        if self.lacks == "role":
+            return super().sentence()
+        return (
+            f"{self.rpc} would show personal data, which this client has no right to; ask without it, or for a client "
+            "that is registered with --personal"
+        )
 
 
 # --- the engine's own ---------------------------------------------------------------------------

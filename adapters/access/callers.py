@@ -43,6 +43,11 @@ class Caller(msgspec.Struct, frozen=True):
         if not self.may(rpc):
             raise NotAllowed(self.role, rpc)
 
+    def require_personal(self, rpc: str) -> None:
+        """Refuses to show personal data to a client without the right to it."""
+        if not self.personal:
+            raise NotAllowed(self.role, rpc, "personal")
+
     def may_use(self, tenant: str) -> bool:
         return self.tenants is None or tenant in self.tenants
 

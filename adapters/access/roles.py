@@ -29,6 +29,9 @@ _EVERYBODY = _rpcs("ListTenants")
 _LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts")
 """The facts themselves, in which personal data is sealed."""
 
+_AUDIT = _rpcs("ListReads")
+"""Who read personal data."""
+
 _ORDERS = _rpcs("GetOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices")
 _CASES = _rpcs("GetCase GetInquiry GetRecovery")
 _SUPPLIERS = _rpcs("GetSupplier GetSku GetSupplierInvoice GetStockUp GetStock ProposeStockUps")
@@ -116,6 +119,7 @@ ADMIN = Role(
     _EVERYBODY
     | _TERMS
     | _OWN_TERMS
+    | _AUDIT
     | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson PreviewMessage ExecuteBatch"),
 )
 OPERATIONS = Role(
@@ -176,7 +180,10 @@ SUPPLIER = Role(
     "a supplier, which answers for its own supplier orders and stock",
     _EVERYBODY | _SHIPPING | _rpcs("ExecuteBatch RecordFeed AnswerInquiry AnswerStockUp"),
 )
-AUDITOR = Role("reads everything but what is about a person whatever is asked, and records nothing", _ALL_READS)
+AUDITOR = Role(
+    "reads everything but what is about a person whatever is asked, who read what is, and records nothing",
+    _ALL_READS | _AUDIT,
+)
 REPORTING = Role("reads counts and lists from read models, for reports", _EVERYBODY | _READ_MODELS)
 
 _OTHERS: Mapping[str, Role] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import grpc
@@ -141,9 +141,7 @@ class ConsoleClient(client.Client):
         if failed.reason == "CREDENTIALS":
             return RequestRefused(self._about_credentials(), failed.reason)
         if failed.reason == "NOT_ALLOWED":
-            role, rpc = failed.metadata["role"], failed.metadata["rpc"]
-            message = f"your token has the role {role}, which may not do this ({rpc}); ask for one of a role that may"
-            return RequestRefused(message, failed.reason, **failed.metadata)
+            return RequestRefused(_about_rights(failed.metadata), failed.reason, **failed.metadata)
         fields = [field for field, _ in failed.fields]
         details = {**failed.metadata, **({"fields": fields} if fields else {})}
         kind = RequestRefused if isinstance(failed, failures.Refused) else Unreachable
@@ -166,3 +164,13 @@ class ConsoleClient(client.Client):
             f"the service at {self.address} asks for a token; name the file that holds yours with --token-file or "
             "FULFILMENT_TOKEN_FILE. Whoever runs the service makes one with `python server.py client add`"
         )
+
+
+def _about_rights(told: Mapping[str, str]) -> str:
+    role, rpc = told["role"], told["rpc"]
+    if told.get("lacks") == "personal":
+        return (
+            f"this shows personal data ({rpc}), which your token has no right to; leave --personal and --letter away, "
+            "or ask for a client that is registered with --personal"
+        )
+    return f"your token has the role {role}, which may not do this ({rpc}); ask for one of a role that may"

@@ -12,6 +12,7 @@ import click
 
 from adapters.console import words
 from adapters.console.admin import erase, rebuild, status, tenant
+from adapters.console.audit import audit
 from adapters.console.cases import case
 from adapters.console.client import Trouble
 from adapters.console.clocks import clock
@@ -81,7 +82,7 @@ def root() -> None:
 for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(policy, clock, status, rebuild, tenant, erase),
+    *(policy, clock, status, rebuild, tenant, audit, erase),
 ):
     root.add_command(command)
 

@@ -1,17 +1,21 @@
-"""AuditService: the facts themselves, one by one and as a stream."""
+"""AuditService: the facts themselves, one by one and as a stream, and who read personal data."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from adapters.personal_reads import Read, ReadFilter, list_reads, note_subjects
 from adapters.rpc import shapes
+from adapters.rpc.admin import erasing
+from adapters.rpc.admin.erasing import KnownBy
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
-from adapters.rpc.listing import listed, page
+from adapters.rpc.listing import listed, page, period
 from adapters.rpc.orders.shows import order
 from adapters.rpc.queries import require_position
 from adapters.rpc.sealing import PersonalQueries, content_of
@@ -24,7 +28,7 @@ from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
 from ledger.facts import SealedText
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
-from projections.machine.reads import Answer
+from projections.machine.reads import FIRST, LAST, Answer
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -32,7 +36,7 @@ _FOLLOW_SECONDS = 0.25
 
 
 class AuditQueries(PersonalQueries):
-    """AuditService: the facts themselves."""
+    """AuditService."""
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
         tenant = await self.tenant(call)
@@ -45,13 +49,16 @@ class AuditQueries(PersonalQueries):
         shown, more = wanted.cut(rows, [past.position for past in rows])
         answer = listed(pb.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
         if request.with_personal_data:
-            await self._add_texts(tenant, shown, answer.facts)
+            await self._add_texts(tenant, shown, answer.facts, own, call)
         return answer
 
-    async def _add_texts(self, tenant: Tenant, rows: Sequence[Past], facts: Sequence[pb.StoredFact]) -> None:
+    async def _add_texts(
+        self, tenant: Tenant, rows: Sequence[Past], facts: Sequence[pb.StoredFact], about: str, call: Call
+    ) -> None:
         """What somebody wrote in each, as far as it was not erased."""
         written = [_written(past) for past in rows]
-        unsealed = await self.unsealed(tenant, *((each, past.stream) for each, past in zip(written, rows, strict=True)))
+        sealed = ((each, past.stream) for each, past in zip(written, rows, strict=True))
+        unsealed = await self.unsealed(tenant, call, about, *sealed)
         for each, fact in zip(written, facts, strict=True):
             fact.written = (content_of(each, unsealed) or {}).get("text", "")
 
@@ -111,6 +118,30 @@ class AuditQueries(PersonalQueries):
                 return
             else:
                 await asyncio.sleep(_FOLLOW_SECONDS)
+
+    async def ListReads(self, request: pb.ListReadsRequest, call: Call) -> pb.ListReadsResponse:
+        wanted, (since, until) = page(request), period(request)
+        client = shapes.text(request.client, "client", 100) if request.HasField("client") else None
+        whose = erasing.known_by(request) if request.WhichOneof("person") else None
+        tenant = await self.tenant(call)
+        subjects = await self._subjects(tenant, whose, call) if whose is not None else None
+        about = ReadFilter(subjects, client, since or FIRST, until or LAST)
+        found = await list_reads(tenant.log, about, wanted.after(tuple[datetime, int]) or (LAST, 0), wanted.limit)
+        shown, more = wanted.cut(found, [(each.at, each.read_id) for each in found])
+        return pb.ListReadsResponse(reads=map(_read, shown), next_page_token=more)
+
+    async def _subjects(self, tenant: Tenant, whose: KnownBy, call: Call) -> list[str]:
+        """Whose reads are asked for."""
+        viewer = None if whose.order_id else call.viewer("customer")
+        subjects = sorted(await erasing.subjects(tenant, self.sealer, whose))
+        if viewer is not None:
+            await note_subjects(tenant.log, viewer, [each for each in subjects if orders.anchored(each)])
+        return subjects
+
+
+def _read(each: Read) -> pb.PersonalRead:
+    about = orders.anchored(each.subject)
+    return pb.PersonalRead(at=stamp(each.at), client=each.client, rpc=each.rpc, object=each.object, order_id=about)
 
 
 class _Told(msgspec.Struct):

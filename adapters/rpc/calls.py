@@ -10,6 +10,7 @@ import msgspec
 
 from adapters.access.callers import Caller
 from adapters.access.gate import Gate
+from adapters.personal_reads import Viewer
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -28,6 +29,11 @@ class Call(msgspec.Struct, frozen=True):
     def tenant(self) -> str:
         """Whose ledger it is for; raises UnknownTenant where the caller has no such tenant."""
         return self.caller.tenant(self.named)
+
+    def viewer(self, about: str) -> Viewer:
+        """Who reads personal data, and about what; raises NotAllowed where the caller has no right to it."""
+        self.caller.require_personal(self.rpc)
+        return Viewer(self.caller.name, self.rpc, about)
 
 
 def admit(gate: Gate, rpc: str, context: Context) -> Call:

@@ -6,6 +6,7 @@ from adapters.bounces import STATUS
 from adapters.letters import Letters
 from adapters.mail_answers import without_people
 from adapters.messages.envelope import Erased
+from adapters.personal_reads import note_keys
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
@@ -81,18 +82,22 @@ class MessageQueries(Queries):
         where = await self.where(request, call)
         answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
-        letter = await self._letter(tenant, found) if request.with_letter else None
+        letter = await self._letter(tenant, found, call) if request.with_letter else None
         return pb.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
 
-    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage) -> pb.Letter | None:
+    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage, call: Call) -> pb.Letter | None:
+        viewer = call.viewer(messages.stream(found.message_id))
         view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
         message = messages.find(view, found.message_id)
         if message is None:
             return None
+        opened: set[str] = set()
         try:
-            return show_letter(await self._letters.write(tenant.log, view, message.asked))
+            letter = await self._letters.noting(opened).write(tenant.log, view, message.asked)
         except Erased:
             return None
+        await note_keys(tenant.log, viewer, opened)
+        return show_letter(letter)
 
 
 def _message(each: outbox.OutboxMessage) -> pb.Message:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.personal_reads import note_keys
+from adapters.rpc.calls import Call
 from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, placed
@@ -46,22 +48,31 @@ class PersonalQueries(Queries):
         super().__init__(tenants)
         self.sealer = sealer
 
-    async def unsealed(self, tenant: Tenant, *sealed: tuple[Sealed | None, str]) -> dict[str, dict[str, Any]]:
-        """The unsealed data, by the id of its key; without erased data. Each is given with what it is bound to."""
+    async def unsealed(
+        self, tenant: Tenant, call: Call, about: str, *sealed: tuple[Sealed | None, str]
+    ) -> dict[str, dict[str, Any]]:
+        """The unsealed data, by the id of its key; without erased data. Each is given with what it is bound to.
+
+        That the caller reads it ``about`` this is noted first; raises NotAllowed where it may not.
+        """
+        viewer = call.viewer(about)
         there = {each.key_id: (each, _place_of(each, bound_to)) for each, bound_to in sealed if each is not None}
-        keys, sealer = await tenant.log.keys_of(there), self.sealer.of(tenant.schema)
+        if not there:
+            return {}
+        keys = {key_id: key for key_id, key in (await tenant.log.keys_of(there)).items() if key is not None}
+        await note_keys(tenant.log, viewer, keys)
+        sealer = self.sealer.of(tenant.schema)
         return {
-            key_id: sealer.unseal(each, key, bound_to)
+            key_id: sealer.unseal(each, keys[key_id], bound_to)
             for key_id, (each, bound_to) in there.items()
-            if (key := keys.get(key_id)) is not None
+            if key_id in keys
         }
 
-    async def text_of(self, tenant: Tenant, told: Told, stream: str, personal: bool) -> str:
+    async def text_of(self, tenant: Tenant, call: Call, told: Told, stream: str, personal: bool) -> str:
         """What somebody wrote in a fact of this stream: what is sealed only if it is asked for and was not erased."""
-        if not personal or isinstance(told, str):
-            return in_plain(told)
-        unsealed = await self.unsealed(tenant, (told, stream))
-        return str(unsealed.get(told.key_id, {}).get("text", ""))
+        sealed = None if isinstance(told, str) else told
+        unsealed = await self.unsealed(tenant, call, stream, (sealed, stream)) if personal else {}
+        return str((content_of(sealed, unsealed) or {}).get("text", "")) or in_plain(told)
 
 
 def _place_of(sealed: Sealed, bound_to: str) -> str:

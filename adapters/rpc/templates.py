@@ -11,6 +11,7 @@ from adapters.messages.library import TemplateSource
 from adapters.messages.previews import NO_ORDER, PreviewWish
 from adapters.messages.samples import REASONS, a_sample, samples
 from adapters.messages.wording import MOST_BODY, MOST_SUBJECT, BadTemplate, Values, check
+from adapters.personal_reads import note_keys
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
@@ -25,7 +26,7 @@ from fulfilment.v1 import messages_pb2
 from fulfilment.v1 import templates_pb2 as pb
 from ledger.decisions.notices import in_use
 from ledger.facts import changes_of
-from ledger.nouns import templates
+from ledger.nouns import orders, templates
 from ledger.nouns.messages import MessageKind
 from ledger.nouns.templates import TemplateWithdrawn, TemplateWritten, UnknownTemplate
 from ledger.view import View
@@ -114,14 +115,18 @@ class TemplateQueries(Queries):
         draft = _source(request) if request.subject or request.body else None
         if draft is not None:
             _check(kind, language or "en", draft)
+        viewer = call.viewer(orders.stream(order_id)) if order_id else None
         tenant, wish = await self.tenant(call), PreviewWish(kind, language, request.reason, draft)
+        opened: set[str] = set()
         try:
-            asked, letter, position = await self._letters.preview(tenant.log, wish, order_id)
+            asked, letter, position = await self._letters.noting(opened).preview(tenant.log, wish, order_id)
         except Erased:
             return pb.PreviewMessageResponse()
         except CannotBeWritten as problem:
             fault("body", str(problem))
             raise
+        if viewer is not None:
+            await note_keys(tenant.log, viewer, opened)
         written_by = pb.MessageTemplate(
             kind=request.kind, language=asked.language, version=asked.template_version, own=asked.own_template
         )

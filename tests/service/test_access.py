@@ -80,7 +80,7 @@ def test_a_role_may_call_what_its_row_names_and_nothing_else(guarded: Guarded, r
             assert answered.reason == "MALFORMED", rpc
         else:
             assert (answered.code(), answered.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED"), rpc
-            assert answered.metadata == {"role": role, "rpc": rpc}
+            assert answered.metadata == {"role": role, "rpc": rpc, "lacks": "role"}
 
 
 @pytest.mark.parametrize("role", [name for name, role in ROLES.items() if "ExecuteBatch" in role.rpcs])

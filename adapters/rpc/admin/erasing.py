@@ -14,6 +14,7 @@ from adapters.rpc import shapes
 from adapters.streams import read
 from adapters.tenants import Tenant
 from fulfilment.v1 import admin_pb2 as pb
+from fulfilment.v1 import audit_pb2
 from ledger.decisions import erasing
 from ledger.engine.executor import Command, own_command
 from ledger.engine.log import Ended, Log
@@ -46,7 +47,8 @@ class Belongings(NamedTuple):
     keys: int
 
 
-def known_by(request: pb.ErasePersonRequest) -> KnownBy:
+def known_by(request: pb.ErasePersonRequest | audit_pb2.ListReadsRequest) -> KnownBy:
+    """Raises Malformed where nobody is named."""
     match request.WhichOneof("person"):
         case "email":
             return KnownBy(email=shapes.text(request.email, "email", _MOST_CHARACTERS, required=True))
@@ -73,6 +75,15 @@ async def find(tenant: Tenant, sealer: Sealer, known: KnownBy) -> Belongings:
     known_ids = tuple(dict.fromkeys(filter(None, order_ids)))
     every = subjects | {*map(orders.anchor, await _reading(log, lambda view: erasing.together(view, known_ids)))}
     return Belongings(known_ids, frozenset(subjects), len(await contacts.of_subjects(log, every)))
+
+
+async def subjects(tenant: Tenant, sealer: Sealer, known: KnownBy) -> set[str]:
+    """Under which the keys of a person are, or of an order alone; raises UnknownOrder."""
+    if known.order_id:
+        return await _reading(tenant.log, lambda view: _subjects(view, known.order_id))
+    found = await find(tenant, sealer, known)
+    order_ids = await _reading(tenant.log, lambda view: erasing.together(view, found.order_ids))
+    return {*found.subjects, *map(orders.anchor, order_ids)}
 
 
 def _subjects(view: View, order_id: str) -> set[str]:

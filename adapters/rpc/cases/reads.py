@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from adapters import evidence
+from adapters.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.cases import shows
@@ -32,15 +33,16 @@ class CaseQueries(PersonalQueries):
         entry, position = await self.entry(tenant, cases.stream(case_id), request.at_least)
         case = cases.known(entry.state, case_id)
         order, _ = await self.entry(tenant, orders.stream(case.order_id))
-        notes = await self._notes(tenant, case) if request.with_personal_data else {}
+        notes = await self._notes(tenant, case, call) if request.with_personal_data else {}
         message = shows.case(case, entry.version, orders.known(order.state, case.order_id).currency, notes)
         return pb.GetCaseResponse(case=message, position=position)
 
-    async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
+    async def _notes(self, tenant: Tenant, case: Case, call: Call) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
-        bound_to = placed(cases.stream(case.case_id), "note")
+        stream = cases.stream(case.case_id)
+        bound_to = placed(stream, "note")
         notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
-        unsealed = await self.unsealed(tenant, *((note, bound_to) for note in notes))
+        unsealed = await self.unsealed(tenant, call, stream, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in unsealed.items()}
 
     async def ListCases(self, request: pb.ListCasesRequest, call: Call) -> pb.ListCasesResponse:
@@ -64,10 +66,12 @@ class CaseQueries(PersonalQueries):
         found = _found(case, sha256)
         if found is None:
             raise cases.UnknownEvidence(case_id, sha256)
+        viewer = call.viewer(cases.stream(case_id))
         kept = evidence.Kept(sha256, evidence.subject_of(case))
         data = await evidence.read(tenant.log, self.sealer.of(tenant.schema), kept)
         if data is None:
             raise EvidenceErased(sha256)
+        await note_subjects(tenant.log, viewer, [kept.subject])
         yield pb.GetEvidenceResponse(evidence=found, data=data[:_PIECE_BYTES])
         for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
             yield pb.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])

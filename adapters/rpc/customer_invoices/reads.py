@@ -27,7 +27,7 @@ class CustomerInvoiceQueries(PersonalQueries):
         tenant = await self.tenant(call)
         entry, position = await self.entry(tenant, orders.stream(order_id), request.at_least)
         invoice = orders.invoice_of(orders.known(entry.state, order_id), named)
-        found = message(invoice, await self.unsealed(tenant, *sealed_on(invoice)))
+        found = message(invoice, await self.unsealed(tenant, call, orders.stream(order_id), *sealed_on(invoice)))
         pdf = await drawn(found) if request.with_pdf else b""
         return pb.GetCustomerInvoiceResponse(invoice=found, pdf=pdf, position=position)
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from adapters import contacts
+from adapters.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.cases.shows import summary
@@ -30,7 +31,7 @@ _MOST_CHARACTERS = 1000
 
 class CustomerQueries(PersonalQueries):
     async def FindCustomer(self, request: pb.FindCustomerRequest, call: Call) -> pb.FindCustomerResponse:
-        wanted, known_by = page(request), _known_by(request)
+        wanted, known_by, viewer = page(request), _known_by(request), call.viewer("customer")
         tenant, where = await self.tenant(call), await self.where(request, call)
         if known_by == "order_number":
             order_ids = await self._by_number(tenant, where, request.order_number.strip())
@@ -38,6 +39,7 @@ class CustomerQueries(PersonalQueries):
             order_ids = await self._by_contact(tenant, request.email, request.phone)
         answer = await tracking.list_with_sent_again(where, wanted, order_ids)
         shown = [order.order_id for order in answer.rows]
+        await note_subjects(tenant.log, viewer, map(orders.anchor, shown))
         found_cases, found_inquiries = await _cases(where, shown), await _inquiries(where, shown)
 
         def found(order: TrackedOrder) -> pb.CustomerOrder:

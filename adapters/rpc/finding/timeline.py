@@ -61,13 +61,13 @@ class TimelineQueries(PersonalQueries):
         rest = [each for each in entries if after is None or each.key > after][: wanted.limit]
         rows, token = wanted.cut(rest, [each.key for each in rest])
         if request.with_personal_data:
-            await self._add_texts(tenant, rows)
+            await self._add_texts(tenant, rows, orders.stream(order_id), call)
         return listed(
             pb.GetTimelineResponse, "entries", Answer(rows, related.position, token), lambda each: each.message
         )
 
-    async def _add_texts(self, tenant: Tenant, entries: Sequence[_Entry]) -> None:
-        unsealed = await self.unsealed(tenant, *(each.note for each in entries))
+    async def _add_texts(self, tenant: Tenant, entries: Sequence[_Entry], about: str, call: Call) -> None:
+        unsealed = await self.unsealed(tenant, call, about, *(each.note for each in entries))
         for each in entries:
             content = unsealed.get(each.note[0].key_id) if each.note[0] else None
             if content:

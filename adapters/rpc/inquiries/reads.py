@@ -25,15 +25,16 @@ class InquiryQueries(PersonalQueries):
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
         entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
-        unsealed = await self._texts(tenant, inquiry) if request.with_personal_data else {}
+        unsealed = await self._texts(tenant, inquiry, call) if request.with_personal_data else {}
         shown = shows.inquiry(inquiry, entry.version, unsealed)
         return pb.GetInquiryResponse(inquiry=shown, position=position)
 
-    async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
+    async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry, call: Call) -> dict[str, str]:
         """The texts, by the id of their keys; without erased ones."""
-        bound_to = placed(inquiries.stream(inquiry.inquiry_id), "text")
+        stream = inquiries.stream(inquiry.inquiry_id)
+        bound_to = placed(stream, "text")
         texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
-        unsealed = await self.unsealed(tenant, *((text, bound_to) for text in texts))
+        unsealed = await self.unsealed(tenant, call, stream, *((text, bound_to) for text in texts))
         return {key_id: each["text"] for key_id, each in unsealed.items()}
 
     async def ListInquiries(self, request: pb.ListInquiriesRequest, call: Call) -> pb.ListInquiriesResponse:

@@ -36,6 +36,8 @@ class OrderQueries(PersonalQueries):
         first = order.placed
         unsealed = await self.unsealed(
             tenant,
+            call,
+            orders.stream(order_id),
             (first.customer, placed(first.sealed_for or order_id, "customer")),
             (order.customer, placed(order.sealed_for, "customer")),
             *((hold.note, placed(order_id, "note")) for hold in order.holds),
@@ -76,7 +78,11 @@ class OrderQueries(PersonalQueries):
         )
         buyer, address = bill.ship_to, sender.master.return_address
         people = await self.unsealed(
-            tenant, (buyer.customer, placed(buyer.sealed_for, "customer")), (address, placed(stream, "return_address"))
+            tenant,
+            call,
+            orders.stream(order.order_id),
+            (buyer.customer, placed(buyer.sealed_for, "customer")),
+            (address, placed(stream, "return_address")),
         )
         message = invoices.message(bill, content_of(buyer.customer, people), content_of(address, people))
         pdf = await drawn(message) if request.with_pdf else b""

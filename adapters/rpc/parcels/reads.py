@@ -26,7 +26,7 @@ class ParcelQueries(PersonalQueries):
         if (first := parcels.first_mile_of(state)) is not None:
             entry, position = await self.entry(tenant, parcels.stream(*first[:2]), position)
             state = next(use for use in parcels.uses(entry.state) if use.epoch == first[2])
-        unsealed = await self.unsealed(tenant, *_sealed(state)) if request.with_personal_data else {}
+        unsealed = await self.unsealed(tenant, call, stream, *_sealed(state)) if request.with_personal_data else {}
         return pb.GetParcelResponse(parcel=shows.parcel(state, entry.version, unsealed), position=position)
 
 

@@ -27,7 +27,7 @@ class RecoveryQueries(PersonalQueries):
         tenant, stream = await self.tenant(call), recoveries.stream(recovery_id)
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = recoveries.known(entry.state, recovery_id)
-        because = await self.text_of(tenant, state.because, stream, request.with_personal_data)
+        because = await self.text_of(tenant, call, state.because, stream, request.with_personal_data)
         recovery = shows.recovery(state, entry.version, because)
         return pb.GetRecoveryResponse(recovery=recovery, position=position)
 

@@ -30,7 +30,7 @@ class SupplierInvoiceQueries(PersonalQueries):
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = supplier_invoices.known(entry.state, *named)
         because = state.ruling.because if state.ruling else ""
-        reason = await self.text_of(tenant, because, stream, request.with_personal_data)
+        reason = await self.text_of(tenant, call, because, stream, request.with_personal_data)
         invoice = shows.invoice(state, entry.version, reason)
         return pb.GetSupplierInvoiceResponse(invoice=invoice, position=position)
 

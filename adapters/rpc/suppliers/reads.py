@@ -25,7 +25,7 @@ class SupplierQueries(PersonalQueries):
         state = suppliers.known(entry.state, supplier_id)
         contact, address = state.master.contact, state.master.return_address
         sealed = (contact, placed(stream, "contact")), (address, placed(stream, "return_address"))
-        unsealed = await self.unsealed(tenant, *sealed) if request.with_personal_data else {}
+        unsealed = await self.unsealed(tenant, call, stream, *sealed) if request.with_personal_data else {}
         supplier = shows.supplier(
             state,
             entry.version,

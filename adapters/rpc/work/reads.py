@@ -47,17 +47,18 @@ class WorkQueries(PersonalQueries):
         if found.rows:
             response.work.CopyFrom(shown(found.rows[0]))
         if task is not None:
-            response.comments.extend(await self._comments(tenant, task, request.with_personal_data))
+            response.comments.extend(await self._comments(tenant, task, call, request.with_personal_data))
             if (finished := task.finished) is not None:
                 stream = tasks.stream(task_id)
-                outcome = await self.text_of(tenant, finished.outcome, stream, request.with_personal_data)
+                outcome = await self.text_of(tenant, call, finished.outcome, stream, request.with_personal_data)
                 response.finished.CopyFrom(pb.FinishedWork(by=finished.by, at=stamp(finished.at), outcome=outcome))
         return response
 
-    async def _comments(self, tenant: Tenant, task: Task, personal: bool) -> list[pb.WorkComment]:
+    async def _comments(self, tenant: Tenant, task: Task, call: Call, personal: bool) -> list[pb.WorkComment]:
         """What was said of it; the texts for those who ask for them, without erased ones."""
-        stream = placed(tasks.stream(task.task_id), "note")
-        texts = await self.unsealed(tenant, *((each.note, stream) for each in task.comments)) if personal else {}
+        stream = tasks.stream(task.task_id)
+        sealed = [(each.note, placed(stream, "note")) for each in task.comments]
+        texts = await self.unsealed(tenant, call, stream, *sealed) if personal else {}
         return [
             pb.WorkComment(
                 at=stamp(each.at), by=each.by, comment=(content_of(each.note, texts) or {"note": ""})["note"]

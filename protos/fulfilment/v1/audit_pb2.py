@@ -28,7 +28,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07written\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\"\xe6\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x08 \x01(\x08\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact2\x8e\x02\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07written\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\"\xe6\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x08 \x01(\x08\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\"\x8a\x02\n\x10ListReadsRequest\x12\x15\n\x05\x65mail\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x15\n\x05phone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x18\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12\x19\n\x06\x63lient\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07H\x01\x88\x01\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x07 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequestB\x08\n\x06personB\t\n\x07_client\"\x8d\x01\n\x0cPersonalRead\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06\x63lient\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x11\n\x03rpc\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06object\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\"^\n\x11ListReadsResponse\x12*\n\x05reads\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.PersonalRead\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x32\xde\x02\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x12N\n\tListReads\x12\x1f.fulfilment.v1.ListReadsRequest\x1a .fulfilment.v1.ListReadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHISTORYRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_GETORDERASOFREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_GETORDERASOFREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTREADSREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_LISTREADSREQUEST'].fields_by_name['email']._serialized_options = b'\310\275\030\002'
+  _globals['_LISTREADSREQUEST'].fields_by_name['phone']._loaded_options = None
+  _globals['_LISTREADSREQUEST'].fields_by_name['phone']._serialized_options = b'\310\275\030\002'
+  _globals['_LISTREADSREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_LISTREADSREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTREADSREQUEST'].fields_by_name['client']._loaded_options = None
+  _globals['_LISTREADSREQUEST'].fields_by_name['client']._serialized_options = b'\310\275\030\007'
+  _globals['_PERSONALREAD'].fields_by_name['client']._loaded_options = None
+  _globals['_PERSONALREAD'].fields_by_name['client']._serialized_options = b'\310\275\030\007'
+  _globals['_PERSONALREAD'].fields_by_name['rpc']._loaded_options = None
+  _globals['_PERSONALREAD'].fields_by_name['rpc']._serialized_options = b'\310\275\030\004'
+  _globals['_PERSONALREAD'].fields_by_name['object']._loaded_options = None
+  _globals['_PERSONALREAD'].fields_by_name['object']._serialized_options = b'\310\275\030\003'
+  _globals['_PERSONALREAD'].fields_by_name['order_id']._loaded_options = None
+  _globals['_PERSONALREAD'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTREADSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTREADSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_STOREDFACT']._serialized_start=163
   _globals['_STOREDFACT']._serialized_end=391
   _globals['_GETHISTORYREQUEST']._serialized_start=394
@@ -71,6 +89,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMFACTSREQUEST']._serialized_end=921
   _globals['_STREAMFACTSRESPONSE']._serialized_start=923
   _globals['_STREAMFACTSRESPONSE']._serialized_end=986
-  _globals['_AUDITSERVICE']._serialized_start=989
-  _globals['_AUDITSERVICE']._serialized_end=1259
+  _globals['_LISTREADSREQUEST']._serialized_start=989
+  _globals['_LISTREADSREQUEST']._serialized_end=1255
+  _globals['_PERSONALREAD']._serialized_start=1258
+  _globals['_PERSONALREAD']._serialized_end=1399
+  _globals['_LISTREADSRESPONSE']._serialized_start=1401
+  _globals['_LISTREADSRESPONSE']._serialized_end=1495
+  _globals['_AUDITSERVICE']._serialized_start=1498
+  _globals['_AUDITSERVICE']._serialized_end=1848
 # @@protoc_insertion_point(module_scope)

@@ -245,3 +245,130 @@ class StreamFactsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamFactsResponse: _TypeAlias = StreamFactsResponse  # noqa: Y015
+
+@_typing.final
+class ListReadsRequest(_message.Message):
+    """Asks who read personal data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    email: _builtins.str
+    """Whatever is kept of the orders with this e-mail address."""
+    phone: _builtins.str
+    """Whatever is kept of the orders with this phone number."""
+    order_id: _builtins.str
+    """Whatever is kept of this order and of those that send units of it again."""
+    client: _builtins.str
+    """The client that read it; "" is everybody from the time before a client was registered. Not set means every client."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Read then or later."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Read before then."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        email: _builtins.str = ...,
+        phone: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        client: _builtins.str | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        page: _common_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client", b"_client", "client", b"client", "email", b"email", "order_id", b"order_id", "page", b"page", "person", b"person", "phone", b"phone", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client", b"_client", "client", b"client", "email", b"email", "order_id", b"order_id", "page", b"page", "person", b"person", "phone", b"phone", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client: _TypeAlias = _typing.Literal["client"]  # noqa: Y015
+    _WhichOneofArgType__client: _TypeAlias = _typing.Literal["_client", b"_client"]  # noqa: Y015
+    _WhichOneofReturnType_person: _TypeAlias = _typing.Literal["email", "phone", "order_id"]  # noqa: Y015
+    _WhichOneofArgType_person: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client) -> _WhichOneofReturnType__client | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_person) -> _WhichOneofReturnType_person | None: ...
+
+Global___ListReadsRequest: _TypeAlias = ListReadsRequest  # noqa: Y015
+
+@_typing.final
+class PersonalRead(_message.Message):
+    """Personal data was read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    RPC_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    client: _builtins.str
+    """By which client; empty where none was registered."""
+    rpc: _builtins.str
+    """By which RPC."""
+    object: _builtins.str
+    """The stream that was asked for, such as "case-C1"; "customer" where a customer was looked for."""
+    order_id: _builtins.str
+    """The order whose customer it is about; empty if it is about nobody who ordered, such as a supplier's contact."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        client: _builtins.str = ...,
+        rpc: _builtins.str = ...,
+        object: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "client", b"client", "object", b"object", "order_id", b"order_id", "rpc", b"rpc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonalRead: _TypeAlias = PersonalRead  # noqa: Y015
+
+@_typing.final
+class ListReadsResponse(_message.Message):
+    """Who read personal data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    @_builtins.property
+    def reads(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonalRead]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        reads: _abc.Iterable[Global___PersonalRead] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reads", b"reads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReadsResponse: _TypeAlias = ListReadsResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class AuditServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.FromString,
                 _registered_method=True)
+        self.ListReads = channel.unary_unary(
+                '/fulfilment.v1.AuditService/ListReads',
+                request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -90,6 +95,15 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReads(self, request, context):
+        """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
+        holds personal data was noted before it was given.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +121,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.StreamFacts,
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.SerializeToString,
+            ),
+            'ListReads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReads,
+                    request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -195,6 +214,33 @@ class AuditService:
             '/fulfilment.v1.AuditService/StreamFacts',
             fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.SerializeToString,
             fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AuditService/ListReads',
+            fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,11 @@ class AuditServiceStub:
     """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
     ask again with the last position received. With follow it stays open and sends facts as they come.
     """
+    ListReads: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]
+    """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
+    holds personal data was noted before it was given.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -75,6 +80,11 @@ class AuditServiceAsyncStub(AuditServiceStub):
     StreamFacts: _aio.UnaryStreamMultiCallable[_audit_pb2.StreamFactsRequest, _audit_pb2.StreamFactsResponse]  # type: ignore[assignment]
     """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
     ask again with the last position received. With follow it stays open and sends facts as they come.
+    """
+    ListReads: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]  # type: ignore[assignment]
+    """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
+    holds personal data was noted before it was given.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -114,6 +124,17 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.StreamFactsResponse], _abc.AsyncIterator[_audit_pb2.StreamFactsResponse]]:
         """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
         ask again with the last position received. With follow it stays open and sends facts as they come.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReads(
+        self,
+        request: _audit_pb2.ListReadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListReadsResponse, _abc.Awaitable[_audit_pb2.ListReadsResponse]]:
+        """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
+        holds personal data was noted before it was given.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
