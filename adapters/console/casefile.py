@@ -178,11 +178,9 @@ def _next_return_step(found: cases_pb2.Case) -> str:
         return f"Next: fulfilment case label {name} LABEL"
     if any(each.received < each.labelled - each.inspected.missing for each in found.lines):
         return f"Next: fulfilment case receive {name} LINE:UNITS"
-    if any(
-        each.received > each.inspected.restocked + each.inspected.not_restocked or each.inspected.needs_work
-        for each in found.lines
-    ):
-        return f"Next: fulfilment case inspect {name} --restocked N"
+    for each in found.lines:
+        if each.received > each.inspected.restocked + each.inspected.not_restocked or each.inspected.needs_work:
+            return f"Next: fulfilment case inspect {name} --line {each.line_no} --restocked N"
     return f"Next: fulfilment case refund {name} REFUND"
 
 

@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, str] = {
     "OpenCaseRequest": "case open --order {order_id} --reason {reason} [--line {lines}]",
     "RecordCheckpointsRequest": "parcel scan {carrier} {tracking_number} STATUS",
     "RecordFeedRequest": "stock feed {item.supplier_id} {item.sku} QUANTITY",
-    "RecordInspectionRequest": "case inspect {case_id} --restocked UNITS",
+    "RecordInspectionRequest": "case inspect {case_id} [--line {lines}] --restocked UNITS",
     "RecordPaymentRequest": "order pay {order_id}",
     "RecordRefundPaidRequest": "case paid {case_id} {refund_id}",
     "RecordReturnLabelRequest": "case label {case_id}",
@@ -153,6 +153,8 @@ def _word(field: FieldDescriptor, value: Any) -> str:
             return shlex.quote(str(value))
         case "LineUnits":
             return f"{value.line_no}:{value.units}"
+        case "InspectedLine":
+            return str(value.line_no)
         case "OrderLine":
             return f"{value.line_no}:SKU:QTY:PRICE"
         case "Timestamp":

@@ -147,9 +147,11 @@ def _not_arrived(order: Order) -> Iterator[Item]:
 def _remedy(order: Order, shipment: Shipment) -> Next:
     """The case that is about what did not arrive: to be opened, or to say in what state it came back."""
     by_line = order.in_parcel(shipment)
-    about = [case_id for case_id, share in order.after_sales.cases.items() if share.about.keys() & by_line]
-    if about and shipment.bucket == "returned":
-        return Next(Step.RECORD_INSPECTION, {"case_id": about[-1]})
+    shares = [(name, share) for name, share in order.after_sales.cases.items() if share.about.keys() & by_line]
+    if shares and shipment.bucket == "returned":
+        unseen = ((name, n) for name, share in shares for n in by_line if share.to_inspect(n) > 0)
+        case_id, line_no = next(unseen, (shares[-1][0], next(iter(by_line))))
+        return Next(Step.RECORD_INSPECTION, {"case_id": case_id, "lines": [{"line_no": line_no}]})
     reason = Reason.REFUSED if shipment.bucket == "returned" else Reason.LOST
     return Next(Step.OPEN_CASE, {"order_id": order.order_id, "reason": reason, "lines": units_of(by_line)})
 

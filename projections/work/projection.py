@@ -399,7 +399,7 @@ def _next_of(case: Case) -> tuple[str, Next] | None:
     return because, Next(step, {"case_id": case.case_id, **fields})
 
 
-def _next_step(case: Case) -> tuple[str, Step, dict[str, str]] | None:
+def _next_step(case: Case) -> tuple[str, Step, dict[str, Any]] | None:
     match case.status:
         case CaseStatus.OPENED:
             return "look at it", Step.START_REVIEW, {}
@@ -414,8 +414,8 @@ def _next_step(case: Case) -> tuple[str, Step, dict[str, str]] | None:
         case CaseStatus.APPROVED if (remedy := case.remedy) is not None:
             step = _CARRY_OUT.get(remedy, Step.APPROVE_REMEDY)
             return f"carry out the {remedy}", step, {"remedy": remedy} if step is Step.APPROVE_REMEDY else {}
-        case CaseStatus.IN_REMEDY if any(n > case.inspection(line).looked_at for line, n in case.received.items()):
-            return "inspect what came back", Step.RECORD_INSPECTION, {}
+        case CaseStatus.IN_REMEDY if (line_no := case.to_inspect) is not None:
+            return "inspect what came back", Step.RECORD_INSPECTION, {"lines": [{"line_no": line_no}]}
         case CaseStatus.IN_REMEDY if case.undecided or (case.todo and case.remedy is Remedy.REFUND):
             return "decide the refund", Step.GRANT_REFUND, {}
         case CaseStatus.IN_REMEDY:
@@ -486,7 +486,7 @@ def _of_unreached(message: Message) -> Next:
 
 WORK = projection(
     "work",
-    21,
+    22,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),

@@ -82,6 +82,11 @@ def command(step: Step, **fields: Any) -> str:
     return command_of(Session(), next_step(Next(step, fields)))
 
 
+def test_an_inspection_names_the_line_that_nobody_has_looked_at():
+    inspect = command(Step.RECORD_INSPECTION, case_id="c1", lines=[{"line_no": 2}])
+    assert inspect == "fulfilment case inspect c1 --line 2 --restocked UNITS"
+
+
 def test_what_is_known_stands_in_the_command_and_what_is_not_is_left_out_or_in_capitals():
     about = {"order_id": "shop/1", "reason": HoldReason.FRAUD_REVIEW}
     assert command(Step.RELEASE_HOLD, **about) == "fulfilment order release shop/1 fraud_review"

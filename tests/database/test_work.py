@@ -15,7 +15,7 @@ from ledger.nouns import (
     suppliers,
     tasks,
 )
-from ledger.nouns.cases import Remedy
+from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
 from ledger.nouns.messages import (
     About,
@@ -311,6 +311,20 @@ def a_box() -> Scenario:
     scenario.send("shopify/2/1")
     scenario.ship(supplier_order_id="shopify/2/1")
     return scenario
+
+
+async def test_the_next_step_names_the_line_of_a_parcel_that_came_back_and_that_nobody_has_looked_at(
+    tenant: EmptyTenant,
+):
+    scenario = shipped(line(1, "tea", 2), line(2, "mug", 1))
+    scenario.scan(ParcelStatus.RETURNED)
+    queue, desk = Queue(tenant, scenario), Desk(scenario)
+    desk.opens(Reason.REFUSED, {1: 2, 2: 1})
+    for line_no, count in ((1, 2), (2, 1)):
+        (back,) = [each for each in await queue.all() if each.kind is WorkKind.PARCEL]
+        assert back.next.fields == {"case_id": "case-1", "lines": [{"line_no": line_no}]}
+        desk.inspects(line_no=line_no, restocked=count)
+    assert [each.kind for each in await queue.all()] == [WorkKind.CASE]
 
 
 async def test_what_is_damaged_in_a_box_is_work_for_each_order(tenant: EmptyTenant):

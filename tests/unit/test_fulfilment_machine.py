@@ -155,6 +155,8 @@ class Fulfilment(SupplierOrders):
         if at_work:
             self.the_supplier_ships(0, {1: 1, 2: 1}, everything=False, wild=False, number=0, hours_ago=0)
         if owed:
+            if next(iter(self.model.values())).cancellable()[1]:
+                self.somebody_cancels(0, {1: 1}, everything=False, wild=False)
             self.time_passes(80)
             self.clocks_may_run_out(0)
 

@@ -213,6 +213,11 @@ class Case(Value, frozen=True):
         lines = dict.fromkeys(n for label in self.labels.values() for n in label.by_line)
         return {line_no: units for line_no in lines if (units := self.awaited(line_no))}
 
+    @property
+    def to_inspect(self) -> LineNo | None:
+        """The first line of which something came back that nobody has looked at."""
+        return next((n for n, units in self.received.items() if units > self.inspection(n).looked_at), None)
+
     def inspection(self, line_no: LineNo) -> Inspection:
         return self.inspected.get(line_no, Inspection())
 

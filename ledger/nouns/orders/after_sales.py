@@ -163,6 +163,10 @@ class CaseShare(Value, frozen=True):
     about: Units = {}
     """The most units that it ever had; none of a case that was cancelled."""
 
+    def to_inspect(self, line_no: LineNo) -> int:
+        """Units that had not arrived and that nobody has looked at."""
+        return self.about.get(line_no, 0) - self.inspected.get(line_no, 0)
+
     def keeps(self, line_no: LineNo, reason: str) -> int:
         """Units that no other case of this reason can have; a case of an old fact keeps all."""
         units = self.by_line.get(line_no, 0)
@@ -420,7 +424,7 @@ def inspect_returned(
     found: Units = {}
     for line_no, units in asked.items():
         left = returned.get(line_no, 0) - after_sales.inspected(line_no)
-        mine = share.about.get(line_no, 0) - share.inspected.get(line_no, 0)
+        mine = share.to_inspect(line_no)
         if (count := min(units, left, mine)) > 0:
             found[line_no] = count
     return ReturnedInspected(order_id, case_id, found, at) if found else None
