@@ -258,9 +258,11 @@ def _void_last_mile(view: View, parcel: Parcel, use: Parcel, why: Why, now: date
 def _give_number_back(view: View, parcel: Parcel, voided: ParcelVoided, now: datetime) -> list[Change]:
     """A use of a number was none: its scans are those of the other uses, which reaches their orders."""
     facts = parcels.void(parcel, voided)
-    touched = list(parcels.shared_anew(parcel, reduce(parcels.evolve, facts, parcel)))
-    stream = parcels.stream(parcel.carrier, parcel.number)
-    return [*changes_of(stream, facts), *delivery.reach(view, touched, facts, now)]
+    after = reduce(parcels.evolve, facts, parcel)
+    touched = list(parcels.shared_anew(parcel, after))
+    stream, ahead = parcels.stream(parcel.carrier, parcel.number), Ahead(view)
+    changes = ahead.add([*changes_of(stream, facts), *delivery.reach(view, touched, facts, now)])
+    return [*changes, *last_miles.pass_on(ahead, after, voided.at, now)]
 
 
 def _end_claims(view: View, use: Parcel, now: datetime) -> list[Change]:

@@ -99,6 +99,24 @@ def hand_over(view: View, carrier: str, number: str, last: Number, at: datetime,
     return [*changes, *(delivery.record_checkpoints(ahead, *first, scans, at, now) if scans else ())]
 
 
+def pass_on(view: View, number: Parcel, at: datetime, now: datetime) -> list[Change]:
+    """Scans of a number that turned out to be those of a last mile go to its parcel, which may have them already."""
+    first, last = parcels.first_mile_of(number), (number.carrier, number.number)
+    if first is None:
+        return []
+    view.need(parcels.stream(*first[:2]))
+    parcel = one_parcel(view, *last)
+    others = [scan for use in parcels.uses(number.previous) if use.voided is None for scan in use.checkpoints]
+    scans = [
+        replace(scan, told_under=last)
+        for scan in number.earlier
+        if parcels.can_belong_to(number, scan)
+        and parcels.can_belong_to(parcel, scan)
+        and not any(map(scan.same_scan, others))
+    ]
+    return delivery.record_checkpoints(view, *first[:2], scans, at, now) if scans else []
+
+
 def take_back(view: View, use: Parcel, because: str, by: str, at: datetime, now: datetime) -> list[Change]:
     """A number was none of a parcel's last miles: without the scans under it, the parcel is as if that had not been
     told. They are kept with the number."""

@@ -17,6 +17,7 @@ from ledger.nouns.orders.supplier_orders import Oddity, SupplierOrderShipped
 from ledger.nouns.parcels import ParcelIsVoid, ParcelRegistered, ParcelStatus, UnknownParcel
 from tests.support.scenario import (
     DAY,
+    FIRST,
     HOUR,
     NOON,
     ORDER,
@@ -271,6 +272,30 @@ def test_a_wrong_number_is_corrected_to_the_parcel_that_has_the_right_one_as_its
     scenario.correct_number("P9", "L1")
     assert scenario.parcel().by_line == {1: 2, 2: 1}
     assert scenario.correct_number("P9", "L1") == []
+
+
+@pytest.mark.parametrize("known", ["by its order", "by its carrier alone"])
+@pytest.mark.parametrize("arrives", ["before it is handed over", "after"])
+def test_what_was_shipped_under_the_last_miles_number_before_is_put_into_the_parcel_with_all_its_scans(
+    known: str, arrives: str
+):
+    scenario = sent(line(1, "tea", 2), line(2, "mug", 1))
+    if known == "by its order":
+        scenario.ship({1: 2}, at=NOON)
+    else:
+        scenario.announce()
+    scenario.later(hours=3)
+    scenario.ship({2: 1} if known == "by its order" else {}, number="L1", at=NOON)
+    scenario.later(days=2)
+    if arrives != "after":
+        scenario.scan(DELIVERED, number="L1")
+    scenario.hand_over()
+    if arrives == "after":
+        scenario.scan(DELIVERED, number="L1")
+    scenario.correct_number("L1", "P1", FIRST)
+    assert {each.number for each in scenario.order().shipments} == {"P1"}
+    assert (scenario.buckets(1), scenario.buckets(2)) == ({"delivered": 2}, {"delivered": 1})
+    assert scenario.parcel().status is DELIVERED
 
 
 def test_a_number_that_is_corrected_to_its_own_last_miles_was_a_strangers():

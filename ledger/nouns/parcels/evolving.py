@@ -308,6 +308,9 @@ def _without_use(parcel: Parcel, fact: ParcelVoided) -> Parcel:
 
 def _existing_from(use: Parcel, at: datetime | None) -> Parcel:
     """Scans that were kept as of an earlier use may be its own after all."""
+    if use.last_mile_of is not None:
+        # Its parcel says from when scans are its own.
+        return replace(use, exists_from=at, exists_alone_from=None)
     if at is None:
         return use
     own = [scan for scan in use.earlier if scan.at >= at]
@@ -318,6 +321,9 @@ def _existing_from(use: Parcel, at: datetime | None) -> Parcel:
 def _with_scan(use: Parcel, scan: Checkpoint) -> Parcel:
     if any(each.same_scan(scan) for each in use.checkpoints):
         return use
+    if use.last_mile_of is not None:
+        # The parcel of the first mile has it.
+        return replace(use, earlier=_by_time(use.earlier, scan))
     return _scanned_again(use, _by_time(use.checkpoints, scan))
 
 
