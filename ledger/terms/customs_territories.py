@@ -11,6 +11,8 @@ Marino with the EU, the customs unions of the Gulf and of southern Africa.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -185,9 +187,13 @@ def source_of(country: str, region: str = "", postal_code: str = "") -> str:
 
 
 def compact(postal_code: str) -> str:
-    """A postal code as it is compared, and without a country in front, as in ``F-97410``."""
-    code = postal_code
+    """A postal code as it is compared, and without a country in front, as in ``F-97410`` or ``IT 23041``."""
+    code = unicodedata.normalize("NFKC", postal_code)
     if "-" in code:
         before, _, after = code.partition("-")
         code = after if before.strip().isalpha() else code
-    return code.replace(" ", "").upper()
+    return _BEFORE_DIGITS.sub("", "".join(code.split()).upper())
+
+
+_BEFORE_DIGITS = re.compile(r"^[A-Z]{1,2}(?=\d{4,}$)", re.ASCII)
+"""A country in front of a code of digits alone; the letters of a British code have fewer digits behind them."""

@@ -136,6 +136,24 @@ def test_a_border_lies_between_customs_territories_not_countries(
     assert border(supplier, destination, "main") is expected
 
 
+@pytest.mark.parametrize(
+    ("country", "code", "expected"),
+    [
+        ("IT", "IT 23041", "IT-LIVIGNO"),
+        ("IT", "IT23041", "IT-LIVIGNO"),
+        ("ES", "ES 35001", "ES-CN"),
+        ("FR", "F 97200", "MQ"),
+        ("DE", "D\u00a027498", "DE-HELGOLAND"),
+        ("DE", "\uff12\uff17\uff14\uff19\uff18", "DE-HELGOLAND"),
+        ("GB", "BT11AA", "EU"),
+    ],
+)
+def test_a_postal_code_is_understood_as_people_write_it(country: str, code: str, expected: str):
+    assert territory(country, "", code) == expected
+    address = pb.Address(postal_code=code)
+    assert territory_of(person_of(pb.Customer(), address, country).destination) == expected
+
+
 def test_of_most_addresses_no_more_of_the_postal_code_is_readable_than_a_district():
     for country, code, readable in (("DE", "78262", "78"), ("IT", "23030", "23"), ("DE", "27498", "27498")):
         address = pb.Address(postal_code=code)
