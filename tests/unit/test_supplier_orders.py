@@ -313,3 +313,19 @@ def test_two_suppliers_ship_on_their_own():
 def test_a_hold_may_be_placed_on_a_supplier_order_that_exists():
     with refused(UnknownSupplierOrder, "there is no supplier order shopify/1/7"):
         sent().hold(HoldReason.OTHER, supplier_order_id="shopify/1/7")
+
+
+def test_an_acceptance_that_is_told_after_the_goods_left_was_in_time():
+    scenario = sent(line(1, "tea", 3))
+    scenario.later(hours=30)
+    scenario.ship({1: 2}, at=NOON + 29 * HOUR)
+    assert scenario.order().missed
+    told = {1: accept(3)}
+    scenario.answer(told, at=NOON + 3 * HOUR)
+    assert not scenario.order().missed
+    assert scenario.supplier_order().shares[LineNo(1)].accepted == 1
+    assert scenario.answer(told, at=NOON + 3 * HOUR) == []
+    scenario.ship({1: 1}, number="P2")
+    assert scenario.answer(told, at=NOON + 3 * HOUR) == []
+    with refused(OverAnswered, "4 of line 1 answered, 0 unanswered"):
+        scenario.answer({1: reject(4)})

@@ -45,7 +45,10 @@ from ledger.terms.calendars import due_after
 def acknowledge(
     supplier_order: SupplierOrder, by_line: dict[LineNo, LineAnswer], at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """The supplier's answer. The same answer of the same moment records nothing; any other adds to those before."""
+    """The supplier's answer. The same answer of the same moment records nothing; any other adds to those before.
+
+    It may be told after the goods left: what it accepts of those is only history.
+    """
     answered = SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)
     if answered in supplier_order.answers:
         return []
@@ -53,7 +56,7 @@ def acknowledge(
     outdated = supplier_order.told_before(at)  # then what it accepted is only history
     for line_no, answer in by_line.items():
         share = share_of(supplier_order, line_no)
-        said = answer.units - (answer.accepted if outdated else 0)
+        said = answer.units - answer.accepted if outdated else share.still_open(answer).units
         if said > share.pending + share.backordered:
             raise OverAnswered(line_no, asked=share.pending + share.backordered, answered=answer.units)
         if said < share.pending and not outdated:

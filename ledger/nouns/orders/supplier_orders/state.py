@@ -82,6 +82,7 @@ class LineShare(Value, frozen=True):
 
     def answer(self, answer: LineAnswer) -> LineShare:
         """Pending units are answered first, then earlier backorders."""
+        answer = self.still_open(answer)
         from_backorder = answer.units - self.pending
         return replace(
             self,
@@ -90,6 +91,13 @@ class LineShare(Value, frozen=True):
             backordered=self.backordered - from_backorder + answer.backordered,
             rejected=self.rejected + answer.rejected,
         )
+
+    def still_open(self, answer: LineAnswer) -> LineAnswer:
+        """An answer without what it accepts of units that have left, as far as it goes beyond those that have not."""
+        beyond = answer.units - self.pending - self.backordered
+        if beyond <= 0 or not self.shipped:
+            return answer
+        return replace(answer, accepted=answer.accepted - min(answer.accepted, self.shipped, beyond))
 
     def answer_before(self, answer: LineAnswer) -> LineShare:
         """An answer of before the supplier was asked again: what it accepted then is still to be accepted."""
