@@ -71,7 +71,10 @@ class SupplierOrders(Corrections):
         order_id = supplier_order_id.rpartition("/")[0]
         supplier_order = self.scenario.supplier_order(supplier_order_id)
         share, of, rejected = supplier_order.shares[LineNo(n)], supplier_order.supplier_id, answer.rejected
-        fits = share.pending <= answer.units <= share.pending + share.backordered
+        waiting = share.pending + share.backordered
+        # What it accepts of units that have left is only history.
+        said = answer.units - min(answer.accepted, share.shipped, max(answer.units - waiting, 0))
+        fits = share.pending <= said <= waiting
         cancelled = self.met_by_rejecting(counted, supplier_order_id, n, rejected) if fits else 0
         freed = Counter({n: rejected - cancelled} if rejected > cancelled else {})
         expected = self.expect(counted, order_id, freed, of)
