@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from adapters.messages.case_values import case_values
 from adapters.messages.wording import Row
-from adapters.messages.words import carrier_name, days_until, humane, in_words, link_of
+from adapters.messages.words import carrier_name, days_until, humane, in_words
+from adapters.tracking.carriers import tracking_page
 from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, stock_ups, supplier_invoices, suppliers
 from ledger.nouns.cases import Case
@@ -127,7 +128,7 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
         "until": known.day(stock_up.asked.until) if stock_up else "",
         "carrier": carrier_name(carrier) if carrier else "",
         "number": number,
-        "link": link_of(carrier, number),
+        "link": tracking_page(carrier, number),
         **_due(known),
         **_money(known),
         **_goods(known),

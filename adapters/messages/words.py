@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from math import ceil
-from urllib.parse import quote
 
 from ledger.terms import time_zones
 
@@ -44,20 +43,6 @@ _SHORT = 4
 
 def carrier_name(name: str) -> str:
     return name.upper() if len(name) <= _SHORT else name.title()
-
-
-_LINKS = {
-    "dhl": "https://www.dhl.com/en/express/tracking.html?AWB={}",
-    "fedex": "https://www.fedex.com/fedextrack/?trknbr={}",
-    "ups": "https://www.ups.com/track?tracknum={}",
-    "usps": "https://tools.usps.com/go/TrackConfirmAction?tLabels={}",
-}
-_ANY_CARRIER = "https://t.17track.net/en#nums={}"
-
-
-def link_of(carrier: str, number: str) -> str:
-    """Where a customer can follow a parcel: at the carrier's page, or at one that knows all carriers."""
-    return _LINKS.get(carrier, _ANY_CARRIER).format(quote(number, safe="")) if number else ""
 
 
 _IN_CHINESE = {

@@ -1,6 +1,6 @@
 """Carriers by one name each, however shops, suppliers and trackers spell them.
 
-The names are AfterShip's, which most of the trade's tools share.
+The names are AfterShip's, which most of the trade's tools share, where it has the carrier.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ _ALIASES = {
     "4px": "4px-express 递四方",
     "amazon": "amazon-logistics amazon-shipping amzl",
     "australia-post": "aus-post",
+    "brazil-correios": "correios correios-brazil",
+    "cainiao": "cainiao-global cainiao-network 菜鸟 菜鸟网络 菜鸟裹裹",
     "canada-post": "postes-canada",
     "china-ems": "ems-china china-post-ems 中国ems",
     "china-post": "china-post-registered china-post-small-packet china-post-air-mail chinapost-cb 中国邮政 邮政小包",
@@ -19,6 +21,7 @@ _ALIASES = {
     "dpd": "dpd-group dynamic-parcel-distribution",
     "fedex": "federal-express fedex-express fedex-ground fedex-international",
     "gls": "gls-group general-logistics-systems",
+    "jd-express": "jd jd-logistics jingdong 京东 京东快递 京东物流",
     "landmark-global": "landmark landmark-global-ltn",
     "la-poste-colissimo": "colissimo-la-poste",
     "ontrac": "on-trac-logistics",

@@ -33,6 +33,17 @@ def zone_of(destination: Destination) -> str:
     return by_state or _by_postal_code(country, destination.postal_prefix) or _COUNTRIES.get(country, _LAST)
 
 
+def local_zone_of(country: str, region: str = "") -> str:
+    """The name of a place's time zone, where its country has one alone or its state gives it; else empty."""
+    by_state = _STATES.get(country, {}).get(plain(region))
+    return by_state or ("" if country in _OF_SEVERAL_TIMES else _COUNTRIES.get(country, ""))
+
+
+_SEVERAL = "AQ AU BR CA CD CL EC ES FM GL ID KI KZ MN MX NZ PF PG PT RU UM US"
+_OF_SEVERAL_TIMES = frozenset(_SEVERAL.split())
+"""Countries whose places, in these years, differ in their time; overseas territories have codes of their own."""
+
+
 def _by_postal_code(country: str, prefix: str) -> str:
     """The zone that the first digits of a postal code give; empty if they give none."""
     zones = _POSTAL_CODES.get(country)

@@ -12,7 +12,8 @@ from adapters.messages import library, samples
 from adapters.messages.markup import as_text
 from adapters.messages.values import Known, values_of
 from adapters.messages.wording import Values, check, wording
-from adapters.messages.words import humane, in_words, link_of
+from adapters.messages.words import humane, in_words
+from adapters.tracking.carriers import tracking_page
 from ledger.nouns.cases import Denial, Remedy
 from ledger.nouns.messages import About, MessageAsked, MessageKind
 from ledger.nouns.orders import HoldReason, PaymentState
@@ -354,8 +355,8 @@ def test_days_are_written_as_the_language_does():
 
 
 def test_a_parcel_of_a_carrier_without_a_page_of_its_own_is_followed_elsewhere():
-    assert link_of("yanwen", "YW/1 2") == "https://t.17track.net/en#nums=YW%2F1%202"
-    assert link_of("dhl", "") == ""
+    assert tracking_page("yanwen", "YW/1 2") == "https://t.17track.net/en#nums=YW%2F1%202"
+    assert tracking_page("dhl", "") == ""
 
 
 def test_words_of_the_trade_are_read_as_people_write_them():
