@@ -277,7 +277,12 @@ class TenantSealer:
     def hashes_in(
         self, email: str | None, phone: str | None, wrapped: bytes, epoch: int
     ) -> tuple[bytes | None, bytes | None]:
-        """The hashes of contacts that stand beside a key: hidden by its epoch, but for keys of before."""
+        """The hashes of contacts that stand beside a key: hidden by its epoch, but for keys of before.
+
+        None of an epoch that ended since the key was read.
+        """
+        if epoch not in self._sealer.epochs:
+            return None, None
         show = self._sealer.epochs[epoch].shown if _is_bound(wrapped) else bytes.fromhex
         return show(email) if email else None, show(phone) if phone else None
 

@@ -1,4 +1,4 @@
-"""HeldKeys that are replaced while servers run: who was erased is gone then from dumps and write-ahead log, too."""
+"""Keys that are replaced while servers run: who was erased is gone then from dumps and write-ahead log, too."""
 
 from __future__ import annotations
 

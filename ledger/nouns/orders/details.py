@@ -127,11 +127,14 @@ def change_contact(order: Order, changed: ContactChanged, known: Sealed | None) 
     The same again records nothing. What is older than the present customer, or was added to another one, is recorded
     and changes nothing.
     """
-    present = order.contact
-    if present is not None and is_known(present.digest, changed.digest, present.at == changed.at, order.is_erased):
+    if order.contact is not None and changed.digest and _is_said_again(order, order.contact, changed):
         return None
     outdated = changed.at < order.reached_since or order.customer != known
     return replace(changed, outdated=True) if outdated else changed
+
+
+def _is_said_again(order: Order, present: ContactChanged, changed: ContactChanged) -> bool:
+    return is_known(present.digest, changed.digest, present.at == changed.at, order.is_erased)
 
 
 _STILL_TO_SHIP = ("open", "backordered", "assigned")
