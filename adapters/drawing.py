@@ -7,15 +7,34 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 from fulfilment.v1 import customer_invoices_pb2, shipping_pb2
+from ledger.refusals import RateLimited
 
 _HOUSE = Path(__file__).parents[1]
 _MOST_SECONDS = 60.0
 _FEW_LINES = 50
+MOST_ASKED = 10
+_SOON_MILLISECONDS = 1000
 _ONE_AT_A_TIME = asyncio.Semaphore(1)
+_asked: Counter[str] = Counter()
+"""How many drawings each client waits for."""
+
+
+async def drawn_for(
+    client: str, invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.CustomerInvoice
+) -> bytes:
+    """The invoice as PDF, for a client, which may wait for a few at once; raises RateLimited."""
+    if _asked[client] >= MOST_ASKED:
+        raise RateLimited("drawings at once", MOST_ASKED, _SOON_MILLISECONDS)
+    _asked[client] += 1
+    try:
+        return await drawn(invoice)
+    finally:
+        _asked[client] -= 1
 
 
 async def drawn(invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.CustomerInvoice) -> bytes:

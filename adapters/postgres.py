@@ -19,11 +19,14 @@ from psycopg_pool import AsyncConnectionPool
 from adapters import embedded_age
 from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import EmbeddedServer
+from ledger.refusals import TooManyTenants
 
 log = logging.getLogger("fulfilment.postgres")
 
 CONTROL_SCHEMA = "fulfilment"
 DEFAULT_TENANT = "default"
+MOST_TENANTS = 1000
+"""Each has tables of its own, a writer, clocks and read models."""
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LOCK_SEED = 0x5C4E3A
 _MIGRATE_SECONDS = 30.0
@@ -326,9 +329,12 @@ class Control:
             return tenants
 
     async def create_tenant(self, name: str) -> TenantSchema:
-        """Makes a tenant with its schema; creating one twice is fine."""
+        """Makes a tenant with its schema; creating one twice is fine. Raises TooManyTenants."""
         _check_name(name)
         async with self._pool.connection() as connection:
+            tenants = [tenant.name for tenant in await self._list(connection)]
+            if name not in tenants and len(tenants) >= MOST_TENANTS:
+                raise TooManyTenants(name, MOST_TENANTS)
             return await self._create(connection, name)
 
     async def list_tenants(self) -> list[TenantSchema]:

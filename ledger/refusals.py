@@ -272,6 +272,12 @@ class UnknownTenant(NotFound, reason="UNKNOWN_TENANT"):
     tenant: str
 
 
+class TooManyTenants(Forbidden, reason="TOO_MANY_TENANTS"):
+    says = "there are {most} tenants, which is the most that one database takes; make {tenant} on another one"
+    tenant: str
+    most: int
+
+
 class NotTheOwner(Forbidden, reason="NOT_THE_OWNER"):
     """The service runs as a role of the database that may make no schema."""
 

@@ -57,6 +57,7 @@ OF_QUERIES = frozenset(
         Refused("PERMISSION_DENIED", "NOT_ALLOWED"),
         Refused("INVALID_ARGUMENT", "MALFORMED"),
         Refused("NOT_FOUND", "UNKNOWN_TENANT"),
+        Refused("RESOURCE_EXHAUSTED", "RATE_LIMITED"),
         Refused("UNAVAILABLE", "STORAGE_UNAVAILABLE"),
     }
 )
@@ -268,6 +269,10 @@ _ACCESS = "tests/service/test_access.py"
 _ENGINE = "tests/database/test_ledger_engine.py"
 PRODUCED_BY = {
     "CREDENTIALS": Elsewhere(_ACCESS, "test_without_good_credentials_every_rpc_is_refused_alike"),
+    "RATE_LIMITED": Elsewhere(
+        "tests/service/test_protected.py",
+        "test_a_client_that_calls_too_often_is_told_when_to_try_again_and_others_are_not_hindered",
+    ),
     "NOT_ALLOWED": Elsewhere(_ACCESS, "test_a_role_may_call_what_its_row_names_and_nothing_else"),
     "MALFORMED": Elsewhere(_HERE, "test_a_command_that_says_nothing_is_malformed"),
     "UNKNOWN_TENANT": Elsewhere(_HERE, "test_a_tenant_that_nobody_created_is_unknown"),

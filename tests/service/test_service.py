@@ -19,6 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
+from adapters import postgres
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -483,3 +484,18 @@ def dump_of(dsn: str) -> Iterator[bytes]:
             for row in connection.execute(SQL("SELECT * FROM {}").format(Identifier(schema, table))):
                 for value in row:
                     yield value if isinstance(value, bytes) else str(value).encode()
+
+
+def test_a_database_takes_so_many_tenants_and_those_that_are_there_stay(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(name: str) -> str:
+        try:
+            client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant=name))
+        except grpc.RpcError as error:
+            return reason_of(error)
+        return "made"
+
+    there = len(client.admin.ListTenants(admin_pb2.ListTenantsRequest()).tenants)
+    monkeypatch.setattr(postgres, "MOST_TENANTS", there + 1)
+    assert [create(name) for name in ("last", "toomany", "last")] == ["made", "TOO_MANY_TENANTS", "made"]

@@ -494,6 +494,13 @@ class Trade:
         self.send("StartReview", case_id=case_id)
         return case_id
 
+    def full(self) -> str:
+        """With as much evidence as a case can have."""
+        case_id = self.opened()
+        for number in range(100):
+            self.send("AddEvidence", case_id=case_id, data=PNG + bytes([number]))
+        return case_id
+
     def ruled(self, **more: Any) -> str:
         case_id = self.reviewed(**more)
         self.send("RuleLiability", case_id=case_id)

@@ -410,3 +410,12 @@ def case_changes(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[
 def test_no_remedy_waits_for_a_recovery_nor_differs_by_what_becomes_of_it(meanwhile: Callable[[Recovering], object]):
     undisturbed = case_changes(Desk(delivered()), nothing)
     assert case_changes(Desk(delivered()), meanwhile) == undisturbed
+
+
+def test_a_case_takes_a_hundred_pieces_of_evidence_and_the_same_again_also_then():
+    desk = opened()
+    for number in range(100):
+        assert desk.files(f"photo-{number}")
+    with refused(cases.TooMuchEvidence, "has 100 pieces of evidence, which is the most", most=100):
+        desk.files("one more")
+    assert desk.files("photo-7") == []

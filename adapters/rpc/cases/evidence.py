@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adapters import evidence
 from adapters.rpc.commands import Ask, Edge
@@ -16,7 +16,7 @@ from ledger.decisions import after_sales
 from ledger.engine.log import Log
 from ledger.facts import Change
 from ledger.nouns import cases
-from ledger.nouns.cases import LabelFile
+from ledger.nouns.cases import Case, LabelFile
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
 from ledger.view import View
@@ -55,11 +55,12 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
     given_by = _party(request.given_by, "given_by") if request.given_by else Party.CUSTOMER
     added = cases.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
 
-    stored = Storing(case_id, added.sha256, data, edge)
+    stored = Storing(case_id, added.sha256, data, edge, full=cases.is_full)
 
     def decide(view: View) -> Sequence[Change]:
+        changes = after_sales.add_evidence(view, added, edge.now)
         stored.require(view)
-        return after_sales.add_evidence(view, added, edge.now)
+        return changes
 
     return Ask(decide, (cases.stream(case_id),), before=stored.keep)
 
@@ -77,15 +78,19 @@ def label_file(data: bytes) -> LabelFile | None:
 class Storing:
     """Bytes that belong to a case, kept before the fact that names them."""
 
-    def __init__(self, case_id: str, sha256: str, data: bytes, edge: Edge) -> None:
+    def __init__(
+        self, case_id: str, sha256: str, data: bytes, edge: Edge, full: Callable[[Case], bool] = lambda case: False
+    ) -> None:
+        """Of a case that is full nothing is kept: the command will be refused."""
         self._case_id, self._sha256, self._data, self._edge = case_id, sha256, data, edge
+        self._full = full
         self._kept = False
 
     async def keep(self, log: Log) -> None:
         """For an unknown case nothing is kept: the command will be refused."""
         view, _ = await read(log, [cases.stream(self._case_id)])
         case = cases.find(view, self._case_id)
-        if case is not None:
+        if case is not None and not self._full(case):
             kept = evidence.Kept(self._sha256, evidence.subject_of(case))
             await evidence.keep(log, self._edge.sealer, kept, self._data)
             self._kept = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.customer_invoices import message, sealed_on
-from adapters.drawing import drawn
+from adapters.drawing import drawn_for
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.customer_invoices.asks import number
@@ -28,7 +28,7 @@ class CustomerInvoiceQueries(PersonalQueries):
         entry, position = await self.entry(tenant, orders.stream(order_id), request.at_least)
         invoice = orders.invoice_of(orders.known(entry.state, order_id), named)
         found = message(invoice, await self.unsealed(tenant, call, orders.stream(order_id), *sealed_on(invoice)))
-        pdf = await drawn(found) if request.with_pdf else b""
+        pdf = await drawn_for(call.caller.name, found) if request.with_pdf else b""
         return pb.GetCustomerInvoiceResponse(invoice=found, pdf=pdf, position=position)
 
     async def ListCustomerInvoices(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adapters.drawing import drawn
+from adapters.drawing import drawn_for
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.orders import invoices, shows
@@ -85,7 +85,7 @@ class OrderQueries(PersonalQueries):
             (address, placed(stream, "return_address")),
         )
         message = invoices.message(bill, content_of(buyer.customer, people), content_of(address, people))
-        pdf = await drawn(message) if request.with_pdf else b""
+        pdf = await drawn_for(call.caller.name, message) if request.with_pdf else b""
         return shipping_pb2.GetCommercialInvoiceResponse(invoice=message, pdf=pdf, position=position)
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:

@@ -84,6 +84,12 @@ class UnknownEvidence(NotFound, reason="UNKNOWN_EVIDENCE"):
     sha256: str
 
 
+class TooMuchEvidence(Forbidden, reason="TOO_MUCH_EVIDENCE"):
+    says = "case {case_id} has {most} pieces of evidence, which is the most; put more into one file"
+    case_id: str
+    most: int
+
+
 class NoNewEvidence(Forbidden, reason="NO_NEW_EVIDENCE"):
     says = "no evidence was added to case {case_id} since it was closed; add some and name it"
     case_id: str

@@ -31,11 +31,15 @@ from ledger.nouns.cases.refusals import (
     PastEvidence,
     RemedyChosen,
     ReviewPassed,
+    TooMuchEvidence,
     UnknownEvidence,
     require_lines,
     require_open,
 )
 from ledger.nouns.cases.state import Case, CaseStatus
+
+MOST_EVIDENCE = 100
+"""Pieces of one case; more than a person looks at."""
 
 
 def answer(case: Case, at: datetime) -> Sequence[CaseFact]:
@@ -57,7 +61,16 @@ def request_evidence(case: Case, wanted: tuple[str, ...], due: datetime, at: dat
 
 def add_evidence(case: Case, added: EvidenceAdded) -> Sequence[CaseFact]:
     """Evidence is accepted at any time: it is what may reopen a closed case. The same again records nothing."""
-    return [] if added.sha256 in case.evidence else [added]
+    if added.sha256 in case.evidence:
+        return []
+    if is_full(case):
+        raise TooMuchEvidence(case.case_id, MOST_EVIDENCE)
+    return [added]
+
+
+def is_full(case: Case) -> bool:
+    """Whether no more evidence is taken."""
+    return len(case.evidence) >= MOST_EVIDENCE
 
 
 def start_review(case: Case, at: datetime) -> Sequence[CaseFact]:

@@ -108,7 +108,7 @@ class AdminServiceServicer:
         """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
         is unknown to it, and not created.
         Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
-        tables; "server.py migrate" makes the tenant then.
+        tables; "server.py migrate" makes the tenant then. Fails with TOO_MANY_TENANTS if there are 1,000.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

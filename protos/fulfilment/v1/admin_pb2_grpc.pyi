@@ -46,7 +46,7 @@ class AdminServiceStub:
     """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
     is unknown to it, and not created.
     Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
-    tables; "server.py migrate" makes the tenant then.
+    tables; "server.py migrate" makes the tenant then. Fails with TOO_MANY_TENANTS if there are 1,000.
     """
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
     """Lists the tenants that are granted to the client."""
@@ -98,7 +98,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
     is unknown to it, and not created.
     Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
-    tables; "server.py migrate" makes the tenant then.
+    tables; "server.py migrate" makes the tenant then. Fails with TOO_MANY_TENANTS if there are 1,000.
     """
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Lists the tenants that are granted to the client."""
@@ -153,7 +153,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a tenant with a ledger of its own. Creating it twice changes nothing. One that is not granted to the client
         is unknown to it, and not created.
         Fails with FAILED_PRECONDITION / NOT_THE_OWNER where the service runs as a role of the database that may make no
-        tables; "server.py migrate" makes the tenant then.
+        tables; "server.py migrate" makes the tenant then. Fails with TOO_MANY_TENANTS if there are 1,000.
         """
 
     @_abc_1.abstractmethod

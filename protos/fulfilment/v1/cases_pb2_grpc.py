@@ -201,8 +201,8 @@ class CaseServiceServicer:
     def AddEvidence(self, request, context):
         """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
         them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-        Bytes that are too many or not of the type they are said to be are malformed.
-        Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+        Bytes that are too many or not of the type they are said to be are malformed. Fails with FAILED_PRECONDITION /
+        TOO_MUCH_EVIDENCE if there are 100, UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,8 +70,8 @@ class CaseServiceStub:
     AddEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]
     """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
     them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-    Bytes that are too many or not of the type they are said to be are malformed.
-    Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+    Bytes that are too many or not of the type they are said to be are malformed. Fails with FAILED_PRECONDITION /
+    TOO_MUCH_EVIDENCE if there are 100, UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment.
     """
     StartReview: _grpc.UnaryUnaryMultiCallable[_cases_pb2.StartReviewRequest, _common_pb2.Receipt]
     """Records that somebody looks at the case. Starting twice records nothing.
@@ -212,8 +212,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     AddEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
     them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-    Bytes that are too many or not of the type they are said to be are malformed.
-    Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+    Bytes that are too many or not of the type they are said to be are malformed. Fails with FAILED_PRECONDITION /
+    TOO_MUCH_EVIDENCE if there are 100, UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment.
     """
     StartReview: _aio.UnaryUnaryMultiCallable[_cases_pb2.StartReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that somebody looks at the case. Starting twice records nothing.
@@ -375,8 +375,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
         them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-        Bytes that are too many or not of the type they are said to be are malformed.
-        Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+        Bytes that are too many or not of the type they are said to be are malformed. Fails with FAILED_PRECONDITION /
+        TOO_MUCH_EVIDENCE if there are 100, UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment.
         """
 
     @_abc_1.abstractmethod

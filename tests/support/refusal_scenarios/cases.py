@@ -104,6 +104,7 @@ CASES: Scenarios = {
     },
     "AddEvidence": {
         "UNKNOWN_CASE": as_it_is,
+        "TOO_MUCH_EVIDENCE": of_case(Trade.full),
         "EVIDENCE_NOT_KEPT": Elsewhere(
             "tests/service/test_case_service.py", "test_a_fact_never_names_bytes_that_are_not_there"
         ),

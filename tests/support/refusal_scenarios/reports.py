@@ -21,9 +21,12 @@ REPORTS: Scenarios = {
     "ListClocks": {"UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"}, "BEYOND_THE_LOG": beyond},
     "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
     "CreateTenant": {
+        "TOO_MANY_TENANTS": Elsewhere(
+            "tests/service/test_service.py", "test_a_database_takes_so_many_tenants_and_those_that_are_there_stay"
+        ),
         "NOT_THE_OWNER": Elsewhere(
             "tests/service/test_database_roles.py", "test_a_tenant_is_made_by_the_owner_and_known_at_once"
-        )
+        ),
     },
     "ErasePerson": {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},

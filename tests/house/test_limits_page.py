@@ -1,0 +1,42 @@
+"""The table of limits in docs/operating.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+
+from adapters import drawing, postgres
+from adapters.access import limits
+from adapters.rpc import server
+from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
+from adapters.rpc.commands import LONGEST_COMMAND_BYTES
+from ledger.engine.executor import MOST_AT_ONCE
+from ledger.nouns.cases import MOST_EVIDENCE
+from ledger.nouns.orders.remarks import MOST_TAGS
+from ledger.terms.money import MOST_MINOR
+from projections.machine.reads import PATIENCE_SECONDS
+from tests.support.service import HOUSE
+
+MIB = 1 << 20
+FIGURES = {
+    "a message, either way": f"{server.LONGEST_MESSAGE_BYTES // MIB} MiB",
+    "a command": f"{LONGEST_COMMAND_BYTES / MIB} MiB",
+    "a piece of evidence; a file of a return label": f"{MOST_EVIDENCE_BYTES // MIB} MiB; {MOST_LABEL_BYTES // MIB} MiB",
+    "evidence of one case": f"{MOST_EVIDENCE} pieces",
+    "a batch": f"{MOST_AT_ONCE:,} commands",
+    "tags of an order": f"{MOST_TAGS}",
+    "an amount": f"10^{len(str(MOST_MINOR)) - 1} minor units",
+    "tenants of one database": f"{postgres.MOST_TENANTS:,}",
+    "a page of a list": f"1,000 rows, {server.LONGEST_ANSWER_BYTES // MIB} MiB",
+    "calls and bytes of one client under way in one process": (
+        f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"
+    ),
+    "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
+    "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
+    "how long a query waits for a read model, or for the database": f"{PATIENCE_SECONDS:.0f} s",
+}
+
+
+def test_the_page_names_the_limits_of_the_code():
+    table = (HOUSE / "docs" / "operating.md").read_text().partition("## Limits")[2]
+    says = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", table, re.MULTILINE))
+    assert {what: says[what][: len(figure)] for what, figure in FIGURES.items()} == FIGURES
