@@ -20,6 +20,7 @@ from google.rpc import code_pb2
 from adapters.access.roles import ROLES
 from adapters.console.main import root
 from adapters.console.next_steps import COMMANDS
+from adapters.rpc.own import OWN
 from adapters.rpc.statuses import CODES
 from adapters.rpc.work.shows import rpc_of
 from docs.records import records_page
@@ -242,6 +243,20 @@ said when it is registered ([operating.md](operating.md#clients)), whatever its 
 """
 
 
+_OWN = """
+## What a supplier sees
+
+A client of the role `supplier` has the id of one supplier. It reads its supplier orders as `DispatchOrder` shows them:
+what to send where by when, without prices, e-mail addresses and other suppliers; to whom, only with the right to
+personal data, and each such read is noted. Whatever is another supplier's is answered as if it were not there, also in
+lists and in a batch; of a command that is checked within its decision. A supplier gets no results with its receipts,
+and no warnings that name orders.
+
+| RPC | names what is its own by |
+|---|---|
+"""
+
+
 def roles_page() -> str:
     """What each role is for, and service by service who may call what."""
     parts = [_ROLES, "| role | what it is for |", "|---|---|"]
@@ -255,6 +270,7 @@ def roles_page() -> str:
         for rpc_name in names:
             marks = ("x" if rpc_name in role.rpcs else "" for role in others.values())
             parts.append(f"| {rpc_name} | {' | '.join(marks)} |")
+    parts.append(_OWN + "\n".join(f"| {rpc_name} | {own.named_by} |" for rpc_name, own in OWN.items()))
     return "\n".join(parts) + "\n"
 
 

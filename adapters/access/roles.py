@@ -32,7 +32,9 @@ _LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts")
 _AUDIT = _rpcs("ListReads")
 """Who read personal data."""
 
-_ORDERS = _rpcs("GetOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices")
+_ORDERS = _rpcs(
+    "GetOrder GetSupplierOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices"
+)
 _CASES = _rpcs("GetCase GetInquiry GetRecovery")
 _SUPPLIERS = _rpcs("GetSupplier GetSku GetSupplierInvoice GetStockUp GetStock ProposeStockUps")
 _TERMS = _rpcs("GetPolicy ListClocks ListShippingServices FindCustomsTerritory GetTemplate ListTemplates")
@@ -42,7 +44,7 @@ _PEOPLE = _rpcs("FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoic
 
 _READ_MODELS = _rpcs(
     """
-    GetTracking FindParcels ListOrders ListHolds ListCases ListInquiries ListRecoveries
+    GetTracking FindParcels ListOrders ListSupplierOrders ListHolds ListCases ListInquiries ListRecoveries
     ListObligations ListBreaches CountObligations ListWork CountWork
     GetRates ListRates RankSuppliers GetTrend ListRateCases
     ListSuppliers ListReviewsDue ListSuspensionProposals ListSupplierTotals GetStatement ListStatementEntries
@@ -177,8 +179,11 @@ SHOP = Role(
 )
 CARRIER = Role("a carrier's or a tracking service's feed of scans", _EVERYBODY | _TRACKING | _rpcs("ExecuteBatch"))
 SUPPLIER = Role(
-    "a supplier, which answers for its own supplier orders and stock",
-    _EVERYBODY | _SHIPPING | _rpcs("ExecuteBatch RecordFeed AnswerInquiry AnswerStockUp"),
+    "a supplier, which sees and answers for its own supplier orders and stock, and nothing else",
+    _EVERYBODY
+    | _SHIPPING
+    | _rpcs("ExecuteBatch RecordFeed AnswerInquiry AnswerStockUp")
+    | _rpcs("ListSupplierOrders GetSupplierOrder ListInquiries GetInquiry ListStockUps GetStockUp"),
 )
 AUDITOR = Role(
     "reads everything but what is about a person whatever is asked, who read what is, and records nothing",

@@ -17,6 +17,7 @@ from adapters.console.session import Nouns, Session, option_at, option_request_i
 from adapters.console.statements import statement
 from adapters.console.supplier_invoices import invoice
 from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show
+from adapters.console.supplier_portal import instruction, orders
 from adapters.console.supplier_reviews import accept, dismiss, due, proposals, review
 from adapters.console.words import at
 from fulfilment.v1 import calendars_pb2, suppliers_pb2
@@ -351,6 +352,8 @@ for command in (
     list_,
     show,
     history,
+    orders,
+    instruction,
     statement,
     invoice,
 ):

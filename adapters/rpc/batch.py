@@ -7,6 +7,7 @@ import asyncio
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 
+from adapters.rpc import own
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import NOT_MADE, Commands, MadeId, rpc_of, to_receipt
 from adapters.rpc.faults import require
@@ -37,7 +38,7 @@ class BatchCommands:
             if index % 50 == 49:
                 await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
-        answers = [next(decided) if isinstance(command, Command) else command for command in read]
+        answers = [own.told(next(decided), call) if isinstance(command, Command) else command for command in read]
         room, outcomes = _RESULT_BYTES, []
         for answer, made_id in zip(answers, made_ids, strict=True):
             result = (

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from google.protobuf.message import Message
 
-from adapters.rpc import shapes
+from adapters.rpc import own, shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import all_faults
 from adapters.rpc.personal import holds_personal
@@ -126,7 +126,7 @@ class Commands:
         tenant = await self.tenants.find(call.tenant)
         made_id, ahead = self.make_id(request, call.caller.name), self._readers[type(request)].ahead
         read = await self.read_ahead(tenant, request, call) if ahead else partial(self.read, tenant, request, call)
-        receipt = await tenant.ledger.execute(read)
+        receipt = own.told(await tenant.ledger.execute(read), call)
         return to_receipt(receipt, made_id.of(receipt), await self.result(tenant, receipt, call))
 
     def make_id(self, request: Any, client: str) -> MadeId:
@@ -184,7 +184,7 @@ class Commands:
         fingerprint, earlier = self._fingerprint(request, content, sealer)
         edge = Edge(sealer, now, actor, as_digest(fingerprint) if earlier else "", [], seen)
         ask = self._readers[type(request)].read(request, edge)
-        decide = stock_watch.watching(ask.decide, now)
+        decide = own.decided(stock_watch.watching(ask.decide, now), rpc_of(request), request, call)
         client = call.caller.name
         command = Command(
             stored_id(client, request_id),

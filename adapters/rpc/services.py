@@ -33,6 +33,7 @@ from adapters.rpc.stock_ups.asks import READERS as STOCK_UPS
 from adapters.rpc.stock_ups.reads import StockUpQueries
 from adapters.rpc.supplier_invoices.asks import READERS as SUPPLIER_INVOICES
 from adapters.rpc.supplier_invoices.reads import SupplierInvoiceQueries
+from adapters.rpc.supplier_portal import SupplierPortalQueries
 from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
 from adapters.rpc.suppliers.reads import SupplierQueries
 from adapters.rpc.templates import TemplateQueries
@@ -55,6 +56,7 @@ from fulfilment.v1 import (
     stock_pb2,
     stock_ups_pb2,
     supplier_invoices_pb2,
+    supplier_portal_pb2,
     suppliers_pb2,
     templates_pb2,
     work_pb2,
@@ -91,6 +93,9 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants, sealer),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
+        supplier_portal_pb2.DESCRIPTOR.services_by_name["SupplierPortalService"]: SupplierPortalQueries(
+            tenants, sealer
+        ),
         stock_ups_pb2.DESCRIPTOR.services_by_name["StockUpService"]: StockUpQueries(tenants),
         supplier_invoices_pb2.DESCRIPTOR.services_by_name["SupplierInvoiceService"]: SupplierInvoiceQueries(
             tenants, sealer

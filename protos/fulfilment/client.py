@@ -58,6 +58,7 @@ from fulfilment.v1.reports_pb2_grpc import ReportServiceStub
 from fulfilment.v1.stock_pb2_grpc import StockServiceStub
 from fulfilment.v1.stock_ups_pb2_grpc import StockUpServiceStub
 from fulfilment.v1.supplier_invoices_pb2_grpc import SupplierInvoiceServiceStub
+from fulfilment.v1.supplier_portal_pb2_grpc import SupplierPortalServiceStub
 from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
 from fulfilment.v1.templates_pb2_grpc import TemplateServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
@@ -135,6 +136,7 @@ class Client(_Settings):
         self.stock = StockServiceStub(channel)
         self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
+        self.supplier_portal = SupplierPortalServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.customer_invoices = CustomerInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
@@ -200,6 +202,7 @@ class AsyncClient(_Settings):
         self.stock = StockServiceStub(channel)
         self.stock_ups = StockUpServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
+        self.supplier_portal = SupplierPortalServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.customer_invoices = CustomerInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)

@@ -115,6 +115,7 @@ def _story(trade: Trade) -> tuple[Mapping[str, Mapping[str, Any]], str]:
         "GetHistory": {"order_id": "", "recovery_id": recovery_id, **personal},
         "GetRecovery": {"recovery_id": recovery_id, **personal},
         "GetSupplierInvoice": {**invoice, **personal},
+        "GetSupplierOrder": {**first_of(order_id), **personal},
         "GetCommercialInvoice": first_of(order_id),
         "GetCustomerInvoice": {"order_id": order_id, "number": drawn_up.number},
         "GetMessage": {"message_id": messages[0].message_id, "with_letter": True},

@@ -172,6 +172,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetCustoms": _ORDER,
     "GetCommercialInvoice": _SUPPLIER_ORDER,
     "GetOrder": _ORDER,
+    "GetSupplierOrder": _SUPPLIER_ORDER,
+    "ListSupplierOrders": _SUPPLIER,
     "RecordFeed": {"item": _ITEM, "quantity": 5, "feed_version": 1},
     "SetBuffer": {"item": _ITEM, "units": 1},
     "SetLowStockThreshold": {"item": _ITEM, "units": 1},

@@ -18,6 +18,7 @@ from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
 from adapters.console.session import Session
 from adapters.rpc.calls import Call
+from adapters.rpc.own import OWN
 from adapters.rpc.work.shows import rpc_of
 from ledger.refusals import BadCredentials, NotAllowed, UnknownTenant
 from projections.work.kinds import Step
@@ -80,6 +81,13 @@ def test_a_role_may_send_batches_if_it_may_record_anything(role: str):
 def test_who_only_reads_records_nothing(role: str):
     changes = {"CreateTenant", "ErasePerson", "RebuildProjection", "ExecuteBatch"}
     assert not {rpc for rpc in ROLES[role].rpcs if RPCS[rpc].is_command or rpc in changes}
+
+
+def test_a_supplier_may_call_what_the_table_of_its_own_says_and_all_that_it_names_is_checked():
+    assert OWN.keys() == ROLES["supplier"].rpcs, "adapters/rpc/own.py says how an RPC names a supplier's own"
+    for rpc, own in OWN.items():
+        answers = (RPCS[rpc].is_command and rpc != "ExecuteBatch") or rpc.startswith("Get")
+        assert (own.check is not None) == answers, rpc
 
 
 @pytest.mark.parametrize("step", Step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.rpc import shapes
+from adapters.rpc import own, shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.inquiries import shows
 from adapters.rpc.listing import listed, page
@@ -12,6 +12,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.engine.sealing import placed
 from ledger.nouns import inquiries
+from ledger.view import Folded
 from projections import inquiries as waiting
 
 _read_state = shapes.enum(pb.InquiryState, waiting.InquiryState, unspecified=waiting.InquiryState.OPEN)
@@ -23,10 +24,15 @@ class InquiryQueries(PersonalQueries):
     async def GetInquiry(self, request: pb.GetInquiryRequest, call: Call) -> pb.GetInquiryResponse:
         tenant = await self.tenant(call)
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
-        entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
+        stream = inquiries.stream(inquiry_id)
+        entry, position = await self.entry(tenant, stream, request.at_least)
+        own.require(Folded({stream: entry}), request, call)
         inquiry = inquiries.known(entry.state, inquiry_id)
         unsealed = await self._texts(tenant, inquiry, call) if request.with_personal_data else {}
         shown = shows.inquiry(inquiry, entry.version, unsealed)
+        if own.is_supplier(call):
+            for each in shown.answers:
+                each.by = ""  # who of the retailer's people wrote it is none of a supplier's business
         return pb.GetInquiryResponse(inquiry=shown, position=position)
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry, call: Call) -> dict[str, str]:
@@ -42,7 +48,7 @@ class InquiryQueries(PersonalQueries):
             await self.where(request, call),
             page(request),
             _read_state(request.state, "state"),
-            optional(plain_id, request.supplier_id, "supplier_id"),
+            own.supplier_asked(optional(plain_id, request.supplier_id, "supplier_id"), call),
             optional(shapes.order_id, request.order_id, "order_id"),
             optional_enum(shapes.party, request.asked_of, "asked_of"),
         )

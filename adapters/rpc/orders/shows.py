@@ -14,10 +14,10 @@ from adapters.rpc.shows import carrier_number, choice, day, hold, line_units, mo
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
-from ledger.facts import plus, supplier_order_of
+from ledger.facts import LineNo, plus, supplier_order_of
 from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
-from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, LineShare, ShipTo, SupplierOrder
 from ledger.nouns.parcels import Parcel
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, in_64_bits
@@ -25,9 +25,9 @@ from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen, Incoterm
 
 _order_status = number_of(pb.OrderStatus)
-_supplier_order_status = number_of(supplier_orders_pb2.SupplierOrderStatus)
+supplier_order_status = number_of(supplier_orders_pb2.SupplierOrderStatus)
 _payment = number_of(pb.PaymentState)
-_priority = number_of(pb.Priority)
+priority_of = number_of(pb.Priority)
 _oddity = number_of(supplier_orders_pb2.Oddity)
 _clock = number_of(supplier_orders_pb2.SupplierOrderClock)
 _incoterm = number_of(shipping_pb2.Incoterm)
@@ -50,17 +50,17 @@ def order(
         currency=state.currency,
         lines=_line_states(state),
         payment=_payment(state.payment),
-        priority=_priority(state.placed.priority),
+        priority=priority_of(state.placed.priority),
         holds=[hold(each, said.get(each.note.key_id, {}).get("note", "") if each.note else "") for each in state.holds],
         confirmed_at=stamp(state.confirmed_at),
         promised_by=stamp(state.promised_by),
         promised_day=day(state.promised_day),
         delivered_at=stamp(state.delivered_at),
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
-        shipments=_shipments(state, parcels or {}),
+        shipments=shipments(state, parcels or {}),
         expected_by=stamp(orders.expected_by(state, _estimates(state, parcels or {}))),
         delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
-        ship_to=_address(state.destination, personal or {}),
+        ship_to=address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
         version=version,
         incoterm=incoterm(state.incoterm),
@@ -107,7 +107,7 @@ def _kept(state: Order, said: Mapping[str, Mapping[str, Any]]) -> Iterator[pb.Ke
             supplier_order_id=supplier_order_id,
             carrier=parcel.carrier if parcel else "",
             tracking_number=parcel.number if parcel else "",
-            ship_to=_address(ship_to.destination, person or {}),
+            ship_to=address(ship_to.destination, person or {}),
             customer=_customer(person) if person else None,
         )
 
@@ -155,15 +155,11 @@ def _part_of(part_of: PartOf) -> suppliers_pb2.PartOf:
 
 
 def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.SupplierOrder:
-    shares = [
-        supplier_orders_pb2.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
-        for line_no, share in each.shares.items()
-    ]
     return supplier_orders_pb2.SupplierOrder(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,
-        status=_supplier_order_status(each.stage),
-        shares=shares,
+        status=supplier_order_status(each.stage),
+        shares=[share(line_no, of_line) for line_no, of_line in each.shares.items()],
         sent_at=stamp(each.sent_at),
         acknowledge_by=stamp(each.acknowledge_by),
         acknowledged_at=stamp(each.acknowledged_at),
@@ -174,7 +170,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         missed_clocks=sorted(
             {clock for what, clock in state.missed if supplier_order_of(what) == each.supplier_order_id}
         ),
-        cancel_answer_by=stamp(min((ask.answer_by for ask in each.asks if ask.ended_at is None), default=None)),
+        cancel_answer_by=stamp(cancel_answer_by(each)),
         compensation=_compensation(each.compensation),
         delay_rulings=[
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
@@ -205,6 +201,16 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         asked_again_at=stamp(each.asked_again.at) if each.asked_again else None,
         acknowledged_again_at=stamp(each.asked_again.acknowledged_at) if each.asked_again else None,
     )
+
+
+def share(line_no: LineNo, of_line: LineShare) -> supplier_orders_pb2.Share:
+    counts = {name: getattr(of_line, name) for name in of_line.__struct_fields__}
+    return supplier_orders_pb2.Share(line_no=line_no, **counts)
+
+
+def cancel_answer_by(each: SupplierOrder) -> datetime | None:
+    """When the first of its requests to cancel that stand open must be answered."""
+    return min((ask.answer_by for ask in each.asks if ask.ended_at is None), default=None)
 
 
 def incoterm(value: Incoterm | None) -> Any:
@@ -251,7 +257,7 @@ def _ruling(ruling: DelayRuled) -> supplier_orders_pb2.DelayRuling:
     )
 
 
-def _shipments(state: Order, parcels: Parcels) -> list[supplier_orders_pb2.Shipment]:
+def shipments(state: Order, parcels: Parcels) -> list[supplier_orders_pb2.Shipment]:
     """One for each supplier order in each parcel, which may have been told line by line."""
     whole: dict[tuple[str, str, str, int], Shipment] = {}
     for each in state.shipments:
@@ -294,7 +300,7 @@ def _shipment(state: Order, shipment: Shipment, parcel: Parcel | None) -> suppli
     )
 
 
-def _address(destination: Destination, personal: Mapping[str, Any]) -> pb.Address:
+def address(destination: Destination, personal: Mapping[str, Any]) -> pb.Address:
     return pb.Address(
         lines=personal.get("lines", ()),
         city=personal.get("city", ""),

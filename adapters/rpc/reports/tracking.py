@@ -87,7 +87,7 @@ def tracked_order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
         expected_by=stamp(order.expected_by),
         delivered_at=stamp(order.delivered_at),
         lines=[_line(each) for each in order.details.lines],
-        supplier_orders=[_supplier_order(each) for each in order.details.supplier_orders],
+        supplier_orders=[tracked_supplier_order(each) for each in order.details.supplier_orders],
         holds=[_hold(each) for each in order.details.holds],
         parcels=[_parcel(each) for each in order.parcels],
         country=order.details.country,
@@ -104,7 +104,7 @@ def _line(line: tracking.TrackedLine) -> pb.TrackedLine:
     return pb.TrackedLine(line_no=line.line_no, sku=line.sku, supplier_id=line.supplier_id, units=units)
 
 
-def _supplier_order(each: tracking.TrackedSupplierOrder) -> pb.TrackedSupplierOrder:
+def tracked_supplier_order(each: tracking.TrackedSupplierOrder) -> pb.TrackedSupplierOrder:
     return pb.TrackedSupplierOrder(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adapters.rpc import shapes
+from adapters.rpc import own, shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
@@ -14,6 +14,7 @@ from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import stock_ups_pb2 as pb
 from ledger.nouns import stock_ups
 from ledger.nouns.stock_ups import StockUpState
+from ledger.view import Folded
 from projections import stock_levels
 from projections.stock_levels import ProposedUnits
 from projections.stock_ups import ListedStockUp, list_stock_ups, row_of
@@ -45,6 +46,7 @@ class StockUpQueries(Queries):
         stock_up_id = plain_id(request.stock_up_id, "stock_up_id")
         stream = stock_ups.stream(stock_up_id)
         entry, position = await self.entry(await self.tenant(call), stream, request.at_least)
+        own.require(Folded({stream: entry}), request, call)
         found = _shown(row_of(stock_ups.known(entry.state, stock_up_id)))
         found.version = entry.version
         return pb.GetStockUpResponse(stock_up=found, position=position)
@@ -53,7 +55,7 @@ class StockUpQueries(Queries):
         answer = await list_stock_ups(
             await self.where(request, call),
             page(request),
-            optional(plain_id, request.supplier_id, "supplier_id"),
+            own.supplier_asked(optional(plain_id, request.supplier_id, "supplier_id"), call),
             optional(shapes.sku, request.sku, "sku"),
             any_of(_read_state, request.states, "states"),
         )

@@ -84,6 +84,8 @@ SUPPLIERS: Scenarios = {
         "UNKNOWN_SUPPLIER": as_it_is,
         "SUSPENSION_NOT_PROPOSED": of_supplier(Trade.candidate),
     },
+    "GetSupplierOrder": {"UNKNOWN_SUPPLIER_ORDER": as_it_is, "BEYOND_THE_LOG": beyond},
+    "ListSupplierOrders": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetSku": {"BEYOND_THE_LOG": beyond},
     "RecordFeed": {"UNKNOWN_SUPPLIER": as_it_is},
