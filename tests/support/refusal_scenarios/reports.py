@@ -16,6 +16,7 @@ REPORTS: Scenarios = {
     },
     "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
     "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
+    "ListReads": {"UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"}},
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
     "ListClocks": {"UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"}, "BEYOND_THE_LOG": beyond},
