@@ -85,7 +85,9 @@ def hand_over(view: View, carrier: str, number: str, last: Number, at: datetime,
     view.need(parcels.stream(*last), policies.stream())
     before = parcels.find(view, *last)
     of = (*first, parcel.epoch)
-    registration = ParcelRegistered(*last, epoch=0, at=at, exists_from=parcel.exists_from, last_mile_of=of)
+    registration = ParcelRegistered(
+        *last, epoch=0, at=at, exists_from=parcel.exists_from, last_mile_of=of, warnings=_told_before(before, parcel)
+    )
     use, facts = delivery.registered(view, registration)
     ahead = Ahead(view)
     changes = ahead.add(changes_of(parcels.stream(*last), facts))
@@ -115,6 +117,16 @@ def pass_on(view: View, number: Parcel, at: datetime, now: datetime) -> list[Cha
         and not any(map(scan.same_scan, others))
     ]
     return delivery.record_checkpoints(view, *first[:2], scans, at, now) if scans else []
+
+
+def _told_before(last: Parcel | None, parcel: Parcel) -> tuple[str, ...]:
+    """A warning where goods were reported under the last mile's number that are perhaps in the parcel."""
+    if last is None or not last.order_id or last.voided is not None or parcel.order_id not in ("", last.order_id):
+        return ()
+    if abs(last.registered_at - parcel.registered_at) > parcels.TOLD_LATE:
+        return ()
+    of, to = (f"{each.carrier} {each.number}" for each in (last, parcel))
+    return (f"{of} was reported for {last.supplier_order_id}: if that is in this parcel, correct its number to {to}",)
 
 
 def take_back(view: View, use: Parcel, because: str, by: str, at: datetime, now: datetime) -> list[Change]:

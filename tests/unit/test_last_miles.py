@@ -289,7 +289,9 @@ def test_what_was_shipped_under_the_last_miles_number_before_is_put_into_the_par
     scenario.later(days=2)
     if arrives != "after":
         scenario.scan(DELIVERED, number="L1")
-    scenario.hand_over()
+    warnings = the(ParcelRegistered, scenario.hand_over()).warnings
+    hint = "dhl L1 was reported for shopify/1/1: if that is in this parcel, correct its number to dhl P1"
+    assert hint in warnings
     if arrives == "after":
         scenario.scan(DELIVERED, number="L1")
     scenario.correct_number("L1", "P1", FIRST)

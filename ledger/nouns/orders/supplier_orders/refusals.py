@@ -18,7 +18,10 @@ class NotSent(Forbidden, reason="NOT_SENT"):
 
 
 class NothingToShip(Forbidden, reason="NOTHING_TO_SHIP"):
-    says = "supplier order {supplier_order_id} is {stage}; it has no unit left to ship"
+    says = (
+        "supplier order {supplier_order_id} is {stage}; it has no unit left to ship: what left all the same is told by "
+        "its lines"
+    )
     supplier_order_id: str
     stage: Stage
 
