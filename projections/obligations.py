@@ -421,12 +421,18 @@ _LIST = """
     ) AS found ORDER BY found.due, found.object_id, found.clock LIMIT %(limit)s
 """
 _COUNT = """
-    SELECT supplier_id, clock,
+    SELECT obliged.supplier_id, clock,
         count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'met') AS met,
         count(*) FILTER (WHERE state = 'missed') AS missed, count(*) FILTER (WHERE state = 'withdrawn') AS withdrawn
-    FROM {sla_obligations} WHERE supplier_id = ANY(%(supplier_ids)s)
-    GROUP BY supplier_id, clock ORDER BY supplier_id, clock
+    FROM (
+        SELECT supplier_id, clock, state FROM {sla_obligations}
+            WHERE supplier_id = ANY(%(supplier_ids)s) AND owner <> 'retailer'
+        UNION ALL
+        SELECT '', clock, state FROM {sla_obligations} WHERE owner = 'retailer' AND '' = ANY(%(supplier_ids)s)
+    ) AS obliged
+    GROUP BY obliged.supplier_id, clock ORDER BY obliged.supplier_id, clock
 """
+"""What the retailer is to do for a supplier, as to send it an order, is no clock of that supplier."""
 _NEXT_SUPPLIERS = """
     WITH RECURSIVE next (supplier_id, number) AS (
         (SELECT supplier_id, 1 FROM {sla_obligations} WHERE supplier_id {compared} %(after)s
@@ -493,8 +499,10 @@ async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -
         if not supplier_id:
             after = page.after(str)
             # The retailer itself, whose name here is empty, comes first.
-            query = _NEXT_SUPPLIERS.replace("{compared}", ">=" if after is None else ">")
+            query = _NEXT_SUPPLIERS.replace("{compared}", ">")
             found = [row[0] for row in await at.rows(query, {"after": after or "", "limit": page.limit})]
+            if after is None:
+                found.insert(0, "")
             supplier_ids, token = page.cut(found, found)
         rows = await at.each(_COUNT, {"supplier_ids": supplier_ids}, Counts)
         return Answer(rows, at.position, token)

@@ -374,6 +374,16 @@ async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
         assert (found, token) == (expected, "")
 
 
+async def test_what_the_retailer_is_to_send_a_supplier_counts_for_the_retailer(tenant: EmptyTenant):
+    logged = LoggedScenario(tenant, confirmed())
+    logged.catch_up()
+    async with asking(tenant) as where:
+        counted = (await obligations.count_obligations(where, PageOf())).rows
+        assert Counts("", Clock.SEND, 1, 0, 0, 0) in counted
+        assert {each.supplier_id for each in counted} == {""}
+        assert (await obligations.count_obligations(where, PageOf(), "acme")).rows == []
+
+
 # --- the clock task -------------------------------------------------------------------------------
 
 
