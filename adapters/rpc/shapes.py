@@ -24,6 +24,7 @@ from ledger.terms.money import CURRENCIES, MOST_MINOR, Money
 from ledger.terms.order_numbers import is_order_number, order_number
 from ledger.terms.parties import Party
 from ledger.terms.places import COUNTRIES, OTHER_CODES
+from ledger.terms.tracking_numbers import compact
 
 MOST_UNITS = 1_000_000
 _AHEAD = timedelta(days=1)
@@ -208,8 +209,8 @@ def carrier(value: str, field: str = "carrier") -> str:
 
 
 def tracking_number(value: str, field: str = "tracking_number") -> str:
-    """Upper case and without the spaces that labels print."""
-    return plain_id("".join(value.upper().split()), field)
+    """Upper case and without the spaces and dashes that labels print."""
+    return plain_id(compact(value), field)
 
 
 def hs_code(value: str, field: str) -> str:

@@ -16,6 +16,7 @@ from adapters.tracking.words import Meaning, ends_a_journey
 from fulfilment.v1 import parcels_pb2
 from ledger.facts import is_plain_id
 from ledger.terms.carriers import carrier_name
+from ledger.terms.tracking_numbers import compact
 
 _MOST_SCANS = 200
 """In one command; a longer history is several."""
@@ -79,8 +80,8 @@ def understood(parcels: Iterable[ToldParcel], known: KnownNow) -> Understood:
 
 
 def tracking_number(text: str) -> str:
-    """In capitals and without spaces; raises NotUnderstood for what can be no number."""
-    number = "".join(text.upper().split())
+    """In capitals and without spaces and dashes; raises NotUnderstood for what can be no number."""
+    number = compact(text)
     if not is_plain_id(number):
         raise NotUnderstood("tracking_number: is none: 1 to 100 letters, digits and ._:#+-")
     return number

@@ -124,8 +124,16 @@ _FORMATS: dict[str, Sequence[Format]] = {
 posts of the world use it, and nobody else does."""
 
 
+_BETWEEN = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
+
+
+def compact(number: str) -> str:
+    """A number as it is compared: two spellings of one number are one number (DOMAIN 4)."""
+    return _BETWEEN.sub("", number).upper()
+
+
 def oddities(carrier: str, number: str) -> tuple[str, ...]:
-    """What is odd about a carrier's number, written in capitals and without spaces; nothing if it fits."""
+    """What is odd about a carrier's number, written in capitals, without spaces and dashes; nothing if it fits."""
     formats = _FORMATS.get(carrier)
     found = [oddity for each in formats or (_S10,) if (oddity := each.oddity(number)) is not None]
     if not found:

@@ -126,3 +126,8 @@ def test_the_names_are_aftership_s():
     assert set(carriers._ALIASES) - set(slugs) == {"cainiao", "jd-express"}  # which it does not have
     # None of them is taken for another carrier.
     assert [slug for slug in slugs if carrier_name(slug) != slug] == []
+
+
+@pytest.mark.parametrize("written", ["jd 0146-0000-3rf", "JD\u2011014600003RF", "JD014600003RF"])
+def test_numbers_are_compared_without_spaces_dashes_and_case(written: str):
+    assert shapes.tracking_number(written) == "JD014600003RF"
