@@ -1,4 +1,4 @@
-"""Any carrier, supplier or tracker that speaks our format: JSON or CSV, signed as Standard Webhooks; docs/tracking.md.
+"""Any carrier, supplier or tracker that speaks our format, JSON or CSV (docs/tracking.md).
 
 Its words are ours, such as ``in_transit`` or ``customs_held``, so that nothing has to be translated.
 """

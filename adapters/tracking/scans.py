@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 import msgspec
 from google.protobuf.message import Message
 
-from adapters.edges.reading import first, stamp
+from adapters.edges.reading import stamp
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.tracking.moments import Moment, Place, ToldTime, moment, offsets
 from adapters.tracking.words import Meaning, ends_a_journey
@@ -57,26 +57,32 @@ class ToldParcel(msgspec.Struct, frozen=True):
 
 
 def understood(parcels: Iterable[ToldParcel], known: KnownNow) -> Understood:
-    """Commands for each parcel, in their order; early for those whose number nobody has told yet."""
+    """Commands for each parcel, those first whose number the ledger knows.
+
+    Where it knows none of them, all wait. Among others a number that nobody told yet is asked for at last: the refusal
+    lets what is told wait, and then the others have nothing new.
+    """
     wanted: list[WantedCommand] = []
-    early, told_nothing = [], []
+    unknown: list[tuple[ToldParcel, str, str]] = []
+    told_nothing = ""
     for parcel in parcels:
         number = tracking_number(parcel.number)
-        carriers = list(dict.fromkeys(map(_carrier, filter(None, parcel.carriers))))
-        if not carriers:
+        names = list(dict.fromkeys(map(_carrier, filter(None, parcel.carriers))))
+        if not names:
             raise NotUnderstood("carrier: is not told")
-        found = next(((each, now) for each in carriers if (now := known.parcel(each, number)) is not None), None)
+        found = next(((each, now) for each in names if (now := known.parcel(each, number)) is not None), None)
         if found is None:
-            early.append(f"{carriers[0]} {number}")
+            unknown.append((parcel, names[0], number))
             continue
-        commands = list(_commands(parcel, found[0], number, found[1]))
-        wanted += commands
-        if not commands:
-            told_nothing.append("nothing new" if parcel.scans else "no scans yet")
-    waits = f"nobody told of parcel {', '.join(early[:5])}" if early else ""
-    if wanted or early:
-        return Understood(tuple(wanted), early=waits)
-    return Understood(ignored=first(*told_nothing) or "it tells of no parcel")
+        wanted += _commands(parcel, found[0], number, found[1])
+        told_nothing = told_nothing or ("nothing new" if parcel.scans else "no scans yet")
+    if unknown and not wanted:
+        return Understood(
+            early="nobody told of parcel " + ", ".join(f"{name} {number}" for _, name, number in unknown[:5])
+        )
+    for parcel, name, number in unknown:
+        wanted += _commands(parcel, name, number, parcels_pb2.Parcel(carrier=name, tracking_number=number))
+    return Understood(tuple(wanted), ignored="" if wanted else told_nothing or "it tells of no parcel")
 
 
 def tracking_number(text: str) -> str:
@@ -96,13 +102,13 @@ def _carrier(name: str) -> str:
 
 def _commands(parcel: ToldParcel, carrier: str, number: str, now: parcels_pb2.Parcel) -> Iterator[WantedCommand]:
     about = f"{carrier}/{number}"
-    if parcel.last_mile is not None:
-        yield from _hand_over(parcel.last_mile, carrier, number, now)
     checkpoints = _new(parcel, now)
     for start in range(0, len(checkpoints), _MOST_SCANS):
         part = checkpoints[start : start + _MOST_SCANS]
         scans = parcels_pb2.RecordCheckpointsRequest(carrier=carrier, tracking_number=number, checkpoints=part)
         yield WantedCommand(scans, about, _version(scans))
+    if parcel.last_mile is not None:
+        yield from _hand_over(parcel.last_mile, carrier, number, now)
     arrived = now.HasField("delivered_at") or any(ends_a_journey(each.status) for each in checkpoints)
     if parcel.signed_by and arrived and not now.proven:
         proof = parcels_pb2.ProveDeliveryRequest(
@@ -119,7 +125,7 @@ def _hand_over(last: tuple[str, str], carrier: str, number: str, now: parcels_pb
     request = parcels_pb2.HandOverParcelRequest(
         carrier=carrier, tracking_number=number, last_mile_carrier=name, last_mile_tracking_number=its
     )
-    yield WantedCommand(request, f"{carrier}/{number}/last_mile", _version(request))
+    yield WantedCommand(request, f"{carrier}/{number}/last_mile", _version(request), fine=frozenset({"PARCEL_IS_VOID"}))
 
 
 def _new(parcel: ToldParcel, now: parcels_pb2.Parcel) -> list[parcels_pb2.Checkpoint]:

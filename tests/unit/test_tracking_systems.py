@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -344,7 +346,7 @@ def test_that_nobody_has_seen_it_for_long_is_said_once():
 def test_a_number_of_the_last_mile_is_a_hand_over_and_is_said_once():
     last = {"tracking_number": "JD 1", "slug": "dhl-germany"}
     raw = event(tracking_number="1", slug="yunexpress", checkpoints=SCANS, last_mile=last)
-    (hand_over, _) = understood("aftership", raw).wanted
+    (_, hand_over) = understood("aftership", raw).wanted
     assert hand_over.request == pb.HandOverParcelRequest(
         carrier="yunexpress", tracking_number="1", last_mile_carrier="dhl-germany", last_mile_tracking_number="JD1"
     )
@@ -509,6 +511,16 @@ def test_a_file_of_many_parcels_is_one_command_a_parcel():
     assert scans(found)[2].customs_asks == pb.CUSTOMS_ASK_PAYMENT
 
 
+def test_a_number_among_others_that_nobody_told_yet_comes_last_and_keeps_nobody_waiting():
+    rows = "dhl,1,2026-03-01T10:00:00Z,in_transit,,,\nups,1Z,2026-03-02T10:00:00Z,in_transit,,,\n"
+    rows = f"{HEADER}{rows}"
+    known = ledger(pb.Parcel(carrier="ups", tracking_number="1Z"))
+    found = understood("carrier", rows.encode(), known)
+    assert list(in_short(found)) == ["1 of ups 1Z, at last in_transit", "1 of dhl 1, at last in_transit"]
+    known = ledger(pb.Parcel(carrier="ups", tracking_number="1Z", checkpoints=scans(found)[:1]))
+    assert understood("carrier", rows.encode(), known).early == "nobody told of parcel dhl 1"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -540,3 +552,15 @@ def test_what_customs_wants_is_told_with_the_day_by_which():
     (found,) = scans(understood("carrier", json.dumps({"parcels": [parcel]}).encode()))
     assert found.customs_asks == pb.CUSTOMS_ASK_DOCUMENTS
     assert found.customs_answer_by.ToJsonString() == "2026-03-04T10:00:00Z"
+
+
+def test_the_examples_of_the_documentation_are_understood():
+    text = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
+    examples = [block.partition("```")[0] for block in re.split(r"```(?:json|csv)\n", text)[1:]]
+    assert [list(in_short(understood("carrier", each.encode()))) for each in examples] == [
+        [
+            "2 of yanwen UG123456789YP, at last customs_held, expected 2026-03-09T23:00:00Z",
+            "HandOverParcelRequest yanwen/UG123456789YP/last_mile",
+        ],
+        ["2 of yanwen UG123456789YP, at last delivered"],
+    ]
