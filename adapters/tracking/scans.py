@@ -110,10 +110,9 @@ def _commands(parcel: ToldParcel, carrier: str, number: str, now: parcels_pb2.Pa
     if parcel.last_mile is not None:
         yield from _hand_over(parcel.last_mile, carrier, number, now)
     arrived = now.HasField("delivered_at") or any(ends_a_journey(each.status) for each in checkpoints)
-    if parcel.signed_by and arrived and not now.proven:
-        proof = parcels_pb2.ProveDeliveryRequest(
-            carrier=carrier, tracking_number=number, signed_by=shortened(parcel.signed_by)
-        )
+    signed_by = shortened("".join(filter(str.isprintable, parcel.signed_by)))
+    if signed_by and arrived and not now.proven:
+        proof = parcels_pb2.ProveDeliveryRequest(carrier=carrier, tracking_number=number, signed_by=signed_by)
         yield WantedCommand(proof, f"{about}/proof", _version(proof), fine=frozenset({"NOT_DELIVERED"}))
 
 
