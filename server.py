@@ -59,7 +59,7 @@ from adapters.rpc.health import GuardedHealth, Health
 from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
-from adapters.senders import Sender
+from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from fulfilment import __version__
 from ledger.engine.keyring import KeyProblem
@@ -136,11 +136,11 @@ def _address(text: str) -> str:
 
 
 def build_server(
-    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters, message_bytes: int
+    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters, message_bytes: int, files: FileSender | None = None
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
-    served = services(tenants, sealer, letters, commands)
+    served = services(tenants, sealer, letters, commands, files)
     server = aio_server(
         [
             ("grpc.max_receive_message_length", message_bytes),
@@ -183,8 +183,9 @@ async def serve(
         await clients.read()
         access.listener.require_clients(is_open=clients.is_open)
         letters = Letters(sealer)
+        files = sender if isinstance(sender, FileSender) else None
         gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
-        server, healthy = build_server(gate, tenants, sealer, letters, access.message_bytes)
+        server, healthy = build_server(gate, tenants, sealer, letters, access.message_bytes, files)
         port = access.listener.listen(server)
         await server.start()
         beside = [

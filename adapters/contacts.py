@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.sql import SQL, Identifier
 
 from adapters.every_tenant import EveryTenant
+from adapters.spellings import international, mailbox, of_any_tag, phone_spellings, untagged
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
@@ -29,6 +30,10 @@ _BY_SUBJECT = f"{_HELD} subject = ANY(%(subjects)s) AND wrapped IS NOT NULL"
 _BY_KEY = f"{_HELD} key_id = ANY(%(key_ids)s) AND wrapped IS NOT NULL"
 
 
+Spelling = list[Contacts]
+"""A contact in one spelling, as each epoch hides it."""
+
+
 class Held(NamedTuple):
     """A key that was not destroyed: whose it is, by which contacts the person is found, and in which order."""
 
@@ -40,6 +45,19 @@ class Held(NamedTuple):
     """Empty where it opens no contact."""
     wrapped: bytes
     epoch: int
+
+
+def known_as(sealer: TenantSealer, email: str, phone: str, country: str = "", *, tags: bool = False) -> list[Spelling]:
+    """As what the key table may hold an e-mail address, with all its tags if so, or a number that is dialled there."""
+    if email:
+        address = mailbox(email)
+        spellings = [address, of_any_tag(address), untagged(address)] if tags and address else [address]
+        return [sealer.contacts(each, "") for each in dict.fromkeys(spellings) if each]
+    return [sealer.contacts("", each) for each in phone_spellings(phone, country)]
+
+
+def every_epoch(spellings: Iterable[Spelling]) -> list[Contacts]:
+    return [each for spelling in spellings for each in spelling]
 
 
 async def of_contacts(log: Log, contacts: Iterable[Contacts]) -> list[Held]:
@@ -145,26 +163,34 @@ class OldContacts:
         return True
 
     async def _remember(self, tenant: Tenant, facts: Iterable[Any]) -> None:
-        sealed = [(fact.customer, getattr(fact, "sealed_for", "") or fact.order_id) for fact in facts if fact.customer]
+        sealed = [
+            (fact.customer, getattr(fact, "sealed_for", "") or fact.order_id, _country(fact))
+            for fact in facts
+            if fact.customer
+        ]
         keys, sealer = (
-            await tenant.log.keys_of(customer.key_id for customer, _ in sealed),
+            await tenant.log.keys_of(customer.key_id for customer, _, _ in sealed),
             self._sealer.of(tenant.schema),
         )
         found = [
             (customer.key_id, key.wrapped, *contacts, bound_to)
-            for customer, bound_to in sealed
+            for customer, bound_to, country in sealed
             if (key := keys.get(customer.key_id)) is not None
-            and any(contacts := _contacts(sealer, customer, key, placed(bound_to, "customer")))
+            and any(contacts := _contacts(sealer, customer, key, placed(bound_to, "customer"), country))
         ]
         async with tenant.log.pool.connection() as connection:
             columns = [*map(list, zip(*found, strict=True))] or [[], [], [], [], []]
             await connection.execute(_in(tenant.log, _REMEMBER), columns)
 
 
-def _contacts(sealer: TenantSealer, customer: Sealed, key: StoredKey, bound_to: str) -> Contacts:
+def _country(fact: Any) -> str:
+    return fact.destination.country if fact.destination is not None else ""
+
+
+def _contacts(sealer: TenantSealer, customer: Sealed, key: StoredKey, bound_to: str, country: str) -> Contacts:
     try:
         personal = sealer.unseal(customer, key, bound_to)
     except Unreadable as error:
         log.warning("nobody is found by it: %s", error)
         return Contacts(None, None)
-    return sealer.stored_as(personal.get("email", ""), personal.get("phone", ""), key)
+    return sealer.stored_as(mailbox(personal.get("email", "")), international(personal.get("phone", ""), country), key)

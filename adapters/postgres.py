@@ -178,6 +178,13 @@ TENANT_MIGRATIONS = (
     CREATE INDEX ledger_reads_subject_idx ON {schema}.ledger_reads (subject, at, read_id);
     CREATE INDEX ledger_reads_client_idx ON {schema}.ledger_reads (client, at, read_id);
     """,
+    # Contacts are known by the address and the number themselves, however they were written: those of keys that are
+    # there are made anew.
+    """
+    DELETE FROM {schema}.ledger_tracking WHERE application_name = '__contacts__';
+    INSERT INTO {schema}.ledger_tracking
+        SELECT '__contacts__', max(notification_id) FROM {schema}.ledger_events HAVING max(notification_id) > 0;
+    """,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +66,17 @@ class FileSender:
             # Written completely or not at all, also if another process writes it now.
             draft.replace(path)
         return path.name
+
+    async def remove(self, tenant: str, message_ids: Iterable[str]) -> int:
+        """Deletes the letters of these messages; returns how many files there were."""
+        return await asyncio.to_thread(self._remove, tenant, list(message_ids))
+
+    def _remove(self, tenant: str, message_ids: Sequence[str]) -> int:
+        names, folder = {_file_name(each) for each in message_ids}, self._folder / tenant
+        files = [path for path in folder.glob("*.eml") if path.stem[: -_SHORT_ID - 1] in names] if names else []
+        for path in files:
+            path.unlink(missing_ok=True)
+        return len(files)
 
 
 def _file_name(message_id: str) -> str:

@@ -49,6 +49,7 @@ from ledger.decisions import (
     customer_invoices,
     delivery,
     dispatch,
+    erasing,
     intake,
     last_miles,
     notices,
@@ -95,6 +96,7 @@ from ledger.nouns.orders import (
     HoldReason,
     Line,
     PaymentState,
+    PersonalDataHeld,
     WhenUnavailable,
     breaches,
 )
@@ -609,6 +611,8 @@ def _others() -> Iterator[Command]:
     yield Command(
         "RecordBounce", confirmed.after(went), only_now(notices.bounced, "m1", "", "5.1.1", "no such user"), 1
     )
+    held = PersonalDataHeld(ORDER, "file 7", "mia", START, START + 9 * DAY)
+    yield Command("HoldPersonalData", many, lambda view, now: erasing.hold(view, held), 1)
     yield Command("PutTemplate", many, _writes_template, 1)
     yield Command("WithdrawTemplate", many.after(_writes_template), _withdraws_template, 1)
     yield Command("RetryMessage", confirmed.after(failed), only_now(notices.retry, "m1", "mia"), 1)

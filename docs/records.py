@@ -40,8 +40,8 @@ a test fails while one does not; this page is made from that.
 ## How long
 
 Facts are kept for good; what is sealed in them is readable as long as its data key is there. `ErasePerson` destroys the
-keys of a person, and the keyed hashes by which the person is found ([operating.md](operating.md#keys)). What is kept in
-plain stays: it is what accounts need.
+keys of a person, and the keyed hashes by which the person is found ([operating.md](operating.md#keys)), but for orders
+that are not over or have a legal hold. What is kept in plain stays: it is what accounts need.
 """
 
 _PERSONAL = {

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from psycopg import AsyncConnection
 
 from ledger.nouns import inquiries
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.terms.parties import Party
 from projections.machine.projection import From, projection
-from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, rows_now, snapshot
 from projections.machine.rows import until_the_end
 from projections.machine.tables import table
 
@@ -122,6 +124,11 @@ async def list_inquiries(
 
 
 _OF_ORDERS = "SELECT * FROM {inquiries} WHERE order_id = ANY(%(order_ids)s) ORDER BY asked_at, inquiry_id"
+
+
+async def count_about(connection: AsyncConnection[Any], schema: str, order_ids: Sequence[str]) -> int:
+    """How many inquiries there are about some orders, as far as is known now."""
+    return len(await rows_now(connection, schema, _OF_ORDERS, {"order_ids": list(order_ids)}, WAITING_INQUIRIES))
 
 
 async def inquiries_about(where: Where, order_ids: Sequence[str]) -> Answer[ListedInquiry]:

@@ -122,7 +122,7 @@ ADMIN = Role(
     | _TERMS
     | _OWN_TERMS
     | _AUDIT
-    | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson PreviewMessage ExecuteBatch"),
+    | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson HoldPersonalData PreviewMessage ExecuteBatch"),
 )
 OPERATIONS = Role(
     "moves orders, parcels and stock, and keeps the retailer's terms",

@@ -1,4 +1,4 @@
-"""``fulfilment status``, ``tenant`` and ``erase``: running the service."""
+"""``fulfilment status``, ``rebuild`` and ``tenant``: running the service."""
 
 from __future__ import annotations
 
@@ -116,25 +116,3 @@ def list_tenants(session: Session) -> None:
         session.out.json([words.as_json(each) for each in tenants])
     else:
         session.out.table(["tenant", "created"], [[each.tenant, minute(each, "created_at")] for each in tenants])
-
-
-@click.command(cls=Words)
-@click.option("--email", help="The customer with this e-mail address, in all orders.")
-@click.option("--phone", help="The customer with this phone number, in orders without an e-mail address.")
-@click.option("--order", "order_id", metavar="ORDER_ID", help="The customer of this order, in all its orders.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
-def erase(session: Session, email: str | None, phone: str | None, order_id: str | None, yes: bool) -> None:
-    """Make a person's data unreadable everywhere, for good."""
-    given = {name: value for name, value in (("email", email), ("phone", phone), ("order_id", order_id)) if value}
-    if len(given) != 1:
-        raise click.UsageError("Name the person with one of --email, --phone and --order.")
-    ((name, value),) = given.items()
-    if not yes:
-        click.confirm(f"Erase the person behind {value}? This cannot be undone", abort=True, err=True)
-    request = admin_pb2.ErasePersonRequest(**{name: value})
-    keys = session.client.call(session.client.admin.ErasePerson, request).keys_destroyed
-    if session.json:
-        session.out.json({"keys_destroyed": keys})
-    else:
-        session.out.say(f"Erased: {keys} {'key' if keys == 1 else 'keys'} destroyed.")

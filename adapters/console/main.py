@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.admin import erase, rebuild, status, tenant
+from adapters.console.admin import rebuild, status, tenant
 from adapters.console.audit import audit
 from adapters.console.cases import case
 from adapters.console.client import Trouble
@@ -24,6 +24,7 @@ from adapters.console.inquiries import inquiry
 from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
+from adapters.console.people import erase, person
 from adapters.console.place import place
 from adapters.console.policies import policy
 from adapters.console.recoveries import recovery
@@ -82,7 +83,7 @@ def root() -> None:
 for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(policy, clock, status, rebuild, tenant, audit, erase),
+    *(policy, clock, status, rebuild, tenant, audit, person, erase),
 ):
     root.add_command(command)
 

@@ -7,7 +7,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from adapters.letters import Letters
 from adapters.rpc import messages, stock, templates
 from adapters.rpc.admin.asks import READERS as ADMIN
-from adapters.rpc.admin.reads import AdminQueries
+from adapters.rpc.admin.people import READERS as PEOPLE
+from adapters.rpc.admin.people import PeopleQueries
 from adapters.rpc.audit import AuditQueries
 from adapters.rpc.batch import BatchCommands
 from adapters.rpc.cases.asks import READERS as CASES
@@ -39,6 +40,7 @@ from adapters.rpc.suppliers.reads import SupplierQueries
 from adapters.rpc.templates import TemplateQueries
 from adapters.rpc.work.asks import READERS as WORK
 from adapters.rpc.work.reads import WorkQueries
+from adapters.senders import FileSender
 from adapters.tenants import Tenants
 from fulfilment.v1 import (
     admin_pb2,
@@ -77,6 +79,7 @@ READERS: Readers = {
     **STOCK_UPS,
     **CASES,
     **ADMIN,
+    **PEOPLE,
     **messages.READERS,
     **templates.READERS,
     **WORK,
@@ -84,7 +87,9 @@ READERS: Readers = {
 """For every command's request: how it is read."""
 
 
-def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Commands) -> dict[ServiceDescriptor, object]:
+def services(
+    tenants: Tenants, sealer: Sealer, letters: Letters, commands: Commands, files: FileSender | None = None
+) -> dict[ServiceDescriptor, object]:
     """Every service, with what has its methods but for the commands."""
     return {
         orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
@@ -105,7 +110,7 @@ def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Comma
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer),
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(tenants, sealer, letters, files),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),

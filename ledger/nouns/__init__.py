@@ -2,6 +2,7 @@
 
 from ledger.nouns import (
     cases,
+    erasures,
     inquiries,
     invoice_series,
     messages,
@@ -34,5 +35,6 @@ NOUNS = (
     cases.NOUN,
     tasks.NOUN,
     policies.NOUN,
+    erasures.NOUN,
 )
 """Every noun; the engine is given them to keep their streams."""

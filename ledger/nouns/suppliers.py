@@ -258,6 +258,14 @@ class SupplierRetired(Fact, frozen=True, tag="supplier.retired"):
     at: datetime
 
 
+class ContactErased(Fact, frozen=True, tag="supplier.contact_erased"):
+    """The keys of its contact, its return address and of what was written about it until then are destroyed."""
+
+    supplier_id: str
+    by: str
+    at: datetime
+
+
 SupplierFact = (
     SupplierRegistered
     | SupplierUpdated
@@ -275,6 +283,7 @@ SupplierFact = (
     | SuspensionProposed
     | RateRecovered
     | SuspensionDismissed
+    | ContactErased
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -316,6 +325,8 @@ class Supplier(Value, frozen=True):
     updates: Updates | None = None
     refused: tuple[RefusedDestination, ...] = ()
     """Where it does not ship to."""
+    contact_erased_at: datetime | None = None
+    """When the person whom it names as its contact was last erased."""
 
     @property
     def supplier_id(self) -> str:
@@ -387,6 +398,8 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             return replace(supplier, score_basis_points=score, reviews=reviews.evolve(supplier.reviews, fact))
         case SuspensionProposed() | RateRecovered() | SuspensionDismissed():
             return replace(supplier, reviews=reviews.evolve(supplier.reviews, fact))
+        case ContactErased(at=at):
+            return replace(supplier, contact_erased_at=at)
         case _:
             assert_never(fact)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
 
 from ledger.nouns.messages import Audience, UnknownMessage
-from projections.machine.reads import LAST, Answer, PageOf, Where, snapshot
+from projections.machine.reads import LAST, Answer, PageOf, Where, rows_now, snapshot
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
 
 _STATE = "CASE WHEN state = 'due' AND caused_at <= %(fresh)s THEN 'too_old' ELSE state END AS state"
@@ -40,8 +43,17 @@ _IN_STATES = """
 """
 
 
+_OF_ORDERS = "SELECT message_id FROM {outbox_messages} WHERE order_id = ANY(%(order_ids)s)"
+
+
 def _with_columns(query: str) -> str:
     return query.replace("{columns}", _COLUMNS)
+
+
+async def messages_of(connection: AsyncConnection[Any], schema: str, order_ids: Iterable[str]) -> list[str]:
+    """The ids of all messages about some orders, as far as is known now."""
+    found = await rows_now(connection, schema, _OF_ORDERS, {"order_ids": list(order_ids)}, OUTBOX)
+    return [row[0] for row in found]
 
 
 async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[OutboxMessage]:

@@ -43,6 +43,7 @@ def _order(history: OrderHistory) -> list[KeptOrder]:
         placed.reship_of,
         placed.original_order_id,
         orders.unsent_by(order),
+        order.erased_at,
     )
     row = KeptOrder(
         order_id=placed.order_id,
@@ -139,7 +140,7 @@ def _parcel(parcel: Parcel, content: Content) -> TrackedParcel:
 
 TRACKING = projection(
     "tracking",
-    13,
+    14,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
     From(parcels.NOUN, LAST_MILES, _last_miles),

@@ -68,6 +68,8 @@ class Details(Value, frozen=True):
     original_order_id: str = ""
     unsent_by: datetime | None = None
     """When the last of its units that have not left should arrive."""
+    erased_at: datetime | None = None
+    """When its customer was erased."""
 
 
 class KeptOrder(NamedTuple):

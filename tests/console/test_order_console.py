@@ -162,7 +162,7 @@ def test_a_person_is_shown_only_if_asked_for_and_never_once_erased(ff: Shell):
     placed(ff, "person", "--paid")
     assert "Ann" not in ff("show", "shop/person").out
     assert "Ann Example" in ff("show", "shop/person", "--personal").out
-    assert "destroyed" in ff("erase", "--order", "shop/person", "--yes").out
+    assert "destroyed" in ff("erase", "--order", "shop/person", "--yes", "--even-if-open").out
     assert "Ann" not in ff("show", "shop/person", "--personal").out
 
 

@@ -141,7 +141,7 @@ def test_who_was_erased_opens_nowhere_once_the_keys_were_rotated_and_the_living_
         ann, bob = dump_of(house, "shop/ann"), dump_of(house, "shop/bob")
         old_ring = load_or_create(house.key_file, ledger_has_data=True)
         assert Sealer(old_ring).of("tenant_default").unseal(ann.box, ann.key, placed("shop/ann", "customer"))
-        two.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ann@example.org"))
+        two.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ann@example.org", even_if_open=True))
         with writing(house.servers) as written:
             wait_for(lambda: len(written) > 4)
             house.rotate()
@@ -188,7 +188,7 @@ def test_a_repetition_after_an_erasure_tells_no_right_guess_from_a_wrong_one(hou
         client.orders.PlaceOrder(place("Ann", "ann@example.org", request_id="first"))
         wrong = place("Eve", "eve@example.org")
         assert refused(client.orders.PlaceOrder, wrong).code() is grpc.StatusCode.ALREADY_EXISTS
-        client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ann@example.org"))
+        client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ann@example.org", even_if_open=True))
         guesses = [place("Ann", "ann@example.org"), place("Eve", "eve@example.org")]
         again = [place(*each, request_id="first") for each in (("Ann", "ann@example.org"), ("Eve", "eve@example.org"))]
         told = [client.orders.PlaceOrder(each) for each in (*guesses, *again)]

@@ -120,7 +120,7 @@ def test_who_ordered_before_and_since_is_erased_with_what_was_written_about_eith
             client.orders.AddOrderNote(
                 remarks_pb2.AddOrderNoteRequest(context=context(), order_id=order_id, note="rang")
             )
-        client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/since"))
+        client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/since", even_if_open=True))
         for order_id in ("shop/1001", "shop/since"):
             order = shown(order_id)
             assert (order.HasField("customer"), [each.note for each in order.notes]) == (False, [""])

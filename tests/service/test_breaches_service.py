@@ -199,7 +199,7 @@ def test_erasing_a_person_erases_the_texts_of_its_inquiries(client: Client):
     client.place("gone", customer=ann)
     client.inquiries.AskInquiry(ask("gone", order_id="shop/gone", asked_by=CUSTOMER, asked_of=RETAILER))
     assert inquiry(client, "gone", personal=True).text
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bea@example.org"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bea@example.org", even_if_open=True))
     assert inquiry(client, "gone", personal=True).text == ""
 
 

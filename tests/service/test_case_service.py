@@ -229,7 +229,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
     work.opens(note="Bob is unhappy")
     data = PNG + b"of Bob"
     work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bob@example.org"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bob@example.org", even_if_open=True))
     request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
     assert reason_of(refused(lambda asked: list(client.cases.GetEvidence(asked)), request)) == "EVIDENCE_ERASED"
     assert work.case(with_personal_data=True).note == ""

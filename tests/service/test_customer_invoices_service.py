@@ -136,7 +136,7 @@ def test_nothing_of_a_buyer_stands_in_plain_and_who_is_erased_leaves_number_amou
             for secret in (BUYER.name, BUYER.tax_id, BUYER.address[0], "Ina Invoiced"):
                 assert secret not in rows, table
                 assert secret.encode().hex() not in rows, table
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ina@example.org"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ina@example.org", even_if_open=True))
     found, text = read(client, "ina", number)
     assert (found.buyer.name, found.buyer.tax_id, found.total.amount_minor) == ("", "", 1480)
     assert "14.80" in text

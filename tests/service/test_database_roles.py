@@ -80,7 +80,7 @@ def test_the_service_does_all_of_its_work_as_the_role_that_runs(service: Service
         client.read_up_to(placed.position)
         client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name="tracking"))
         assert wait_for(lambda: rebuilt(client)).startswith("rebuilt")
-        erased = client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/1001"))
+        erased = client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/1001", even_if_open=True))
         assert erased.keys_destroyed > 0
     with Client(service.address, tenant="second") as second:
         second.approve()

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, finding_pb2, orders_pb2, remarks_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    cases_pb2,
+    common_pb2,
+    finding_pb2,
+    orders_pb2,
+    people_pb2,
+    remarks_pb2,
+    suppliers_pb2,
+)
 from tests.support.case_client import Work
-from tests.support.service import Client, Service, context, reason_of, refused
+from tests.support.service import Client, Service, context, reason_of, refused, stamp
 
 
 def customer(name: str, **more: str) -> dict[str, Any]:
     return {"customer": orders_pb2.Customer(name=name, **more)}
 
 
-def erase(client: Client, **known_by: str) -> int:
-    return client.admin.ErasePerson(admin_pb2.ErasePersonRequest(**known_by)).keys_destroyed
+def asks(even_if_open: bool = True, **known_by: Any) -> admin_pb2.ErasePersonRequest:
+    return admin_pb2.ErasePersonRequest(even_if_open=even_if_open, **known_by)
+
+
+def erase(client: Client, **known_by: Any) -> int:
+    return client.admin.ErasePerson(asks(**known_by)).keys_destroyed
 
 
 def note(client: Client, order_id: str) -> None:
@@ -50,7 +65,7 @@ def test_all_orders_of_a_person_are_erased_and_say_so(client: Client, by: str, v
     assert [shown(client, each) for each in (one, two, other)] == [("", [""]), ("", [""]), ("Vic", [])]
     assert [facts(client, each)[-1] for each in (one, two)] == ["order.person_erased"] * 2
     assert "order.person_erased" not in facts(client, other)
-    again = admin_pb2.ErasePersonRequest(**{by: value})
+    again = asks(**{by: value})  # type: ignore[arg-type]
     assert reason_of(refused(client.admin.ErasePerson, again)) == "UNKNOWN_PERSON"
 
 
@@ -98,3 +113,121 @@ def test_who_was_erased_and_orders_again_is_nobody_known(client: Client):
     client.read_up_to(receipt.position)
     found = client.finding.FindCustomer(finding_pb2.FindCustomerRequest(email="zoe@example.org")).orders
     assert [each.order.order_id for each in found] == ["shop/zoe-2"]
+
+
+# --- as a command ---------------------------------------------------------------------------------
+
+
+def over(client: Client, number: str, **more: Any) -> str:
+    """An order that nothing more is to come of."""
+    client.place(number, **more)
+    request = orders_pb2.CancelOrderRequest(
+        context=context(), order_id=f"shop/{number}", reason="changed my mind", by=common_pb2.PARTY_CUSTOMER
+    )
+    client.orders.CancelOrder(request)
+    return f"shop/{number}"
+
+
+def asked_by(request_id: str, actor: str = "mia") -> common_pb2.CommandContext:
+    return common_pb2.CommandContext(request_id=request_id, actor=actor)
+
+
+def test_an_erasure_says_how_much_went_and_answers_the_same_again(client: Client):
+    order_id = over(client, "abe", **customer("Abe", email="Abe Example <abe@example.org>"))
+    note(client, order_id)
+    request = asks(False, email="ABE@example.org", asked_by=asked_by("erase-abe"))
+    first, again = client.admin.ErasePerson(request), client.admin.ErasePerson(request)
+    assert (first.counts.orders, first.counts.notes, first.counts.keys, first.keys_destroyed) == (1, 1, 2, 2)
+    assert [first.receipt.outcome, again.receipt.outcome] == [
+        common_pb2.Receipt.OUTCOME_APPLIED,
+        common_pb2.Receipt.OUTCOME_REPLAYED,
+    ]
+    assert (again.counts, again.keys_destroyed) == (first.counts, 2)
+    fact = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id=order_id)).facts[-1]
+    assert (fact.name, fact.actor, '"by":"mia"' in fact.json) == ("order.person_erased", "mia", True)
+
+
+def test_an_order_that_is_not_over_is_named_and_kept_unless_that_is_said(client: Client):
+    bea = customer("Bea", email="bea@example.org")
+    done, running = over(client, "bea-1", **bea), "shop/bea-2"
+    client.place("bea-2", **bea)
+    answer = client.admin.ErasePerson(asks(False, email="bea@example.org"))
+    assert [(each.order_id, each.because) for each in answer.kept] == [(running, people_pb2.KEPT_BECAUSE_OPEN_ORDER)]
+    assert list(answer.receipt.warnings) == [f"something was kept: order {running} is not over, and needs its address"]
+    assert (shown(client, done)[0], shown(client, running)[0]) == ("", "Bea")
+    refusal = refused(client.admin.ErasePerson, asks(False, email="bea@example.org"))
+    assert reason_of(refusal) == "PERSON_KEPT"
+    assert "ask for it with even_if_open" in str(refusal.details())
+    assert erase(client, email="bea@example.org") == 1
+
+
+def test_a_legal_hold_keeps_what_is_held_of_an_order_until_it_ends(client: Client):
+    order_id = over(client, "cai", **customer("Cai", email="cai@example.org"))
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+    def hold(until: datetime) -> int:
+        request = people_pb2.HoldPersonalDataRequest(
+            context=context(), order_id=order_id, because="file 7", until=stamp(until)
+        )
+        return client.admin.HoldPersonalData(request).version
+
+    assert hold(tomorrow) == hold(tomorrow)
+    refusal = refused(client.admin.ErasePerson, asks(email="cai@example.org"))
+    assert reason_of(refusal) == "PERSON_KEPT"
+    assert f"has a legal hold until {tomorrow:%Y-%m-%d}" in str(refusal.details())
+    hold(datetime.now(UTC))
+    assert erase(client, email="cai@example.org") == 1
+
+
+def test_a_number_is_found_however_it_was_written_and_not_in_another_country(client: Client):
+    berlin = {
+        "ship_to": orders_pb2.Address(lines=["1 Elm Street"], city="Town", country="DE"),
+        **customer("Dan", phone="0170 5550001"),
+    }
+    paris = {
+        "ship_to": orders_pb2.Address(lines=["1 Elm Street"], city="Town", country="FR"),
+        **customer("Dom", phone="0170 5550001"),
+    }
+    client.place("dan", **berlin)
+    client.place("dom", **paris)
+    assert reason_of(refused(client.admin.ErasePerson, asks(phone="01705550001"))) == "MALFORMED"
+    assert erase(client, phone="+49 170 5550001") == 1
+    assert (shown(client, "shop/dan")[0], shown(client, "shop/dom")[0]) == ("", "Dom")
+    assert erase(client, phone="0170-5550001", country="FR") == 1
+
+
+def test_a_tag_makes_another_address_unless_all_tags_are_meant(client: Client):
+    for number, email in (
+        ("eve-1", "eve@example.org"),
+        ("eve-2", "eve+shop@example.org"),
+        ("eve-3", "EVE+2@example.org"),
+    ):
+        client.place(number, **customer("Eve", email=email))
+    assert erase(client, email="eve+2@example.org") == 2, "of the customer, and of what all tags share"
+    assert [shown(client, f"shop/eve-{each}")[0] for each in (1, 2, 3)] == ["Eve", "Eve", ""]
+    assert erase(client, email="eve+other@example.org", with_tags=True) == 3
+    assert [shown(client, f"shop/eve-{each}")[0] for each in (1, 2, 3)] == ["", "", ""]
+
+
+def test_the_contact_of_a_supplier_is_erased_with_the_person_once_it_is_not_in_use(client: Client):
+    client.approve("fae-co", contact="Fae <fae@example.org>, +49 30 5550009")
+    answer = refused(client.admin.ErasePerson, asks(False, email="fae@example.org"))
+    assert reason_of(answer) == "PERSON_KEPT"
+    assert client.admin.ErasePerson(asks(email="FAE@example.org")).counts.supplier_contacts == 1
+    found = client.suppliers.GetSupplier(
+        suppliers_pb2.GetSupplierRequest(supplier_id="fae-co", with_personal_data=True)
+    ).supplier
+    assert (found.contact, found.HasField("contact_erased_at")) == ("", True)
+
+
+def test_answers_say_that_the_customer_was_erased(client: Client):
+    work = Work(client, "gus", customer=customer("Gus", email="gus@example.org")["customer"])
+    work.opens()
+    erase(client, email="gus@example.org")
+    order_id = work.case().order_id
+    order = client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order
+    assert order.HasField("erased_at")
+    assert work.case().erased_at == order.erased_at
+    head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    listed = client.finding.FindCustomer(finding_pb2.FindCustomerRequest(order_number=order_id, at_least=head)).orders
+    assert [each.order.erased_at for each in listed] == [order.erased_at]

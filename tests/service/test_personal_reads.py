@@ -280,7 +280,7 @@ def test_whoever_is_erased_is_not_read_and_what_was_read_stays_known(world: Worl
         order_id = trade.placed(customer=orders_pb2.Customer(name="Eve", email="eve@example.org"))
         asked = orders_pb2.GetOrderRequest(order_id=order_id, with_personal_data=True)
         client.orders.GetOrder(asked)
-        trade.send("ErasePerson", order_id=order_id, email="")
+        trade.send("ErasePerson", order_id=order_id, email="", even_if_open=True)
         client.orders.GetOrder(asked)
     (read,) = world.reads(order_id=order_id)
     assert (read.client, read.rpc) == ("mia", "GetOrder")

@@ -312,7 +312,7 @@ def test_what_somebody_wrote_is_sealed_for_the_customer_and_gone_with_the_order(
 
     assert written() == ("Mr Miller never answered", "Mr Miller never answered")
     assert shop.get(recovery_id).reason == ""
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id=shop.get(recovery_id).order_id))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id=shop.get(recovery_id).order_id, even_if_open=True))
     assert written() == ("", "")
 
 

@@ -58,7 +58,7 @@ def test_no_note_stands_in_the_database_in_plain_and_who_is_erased_takes_it_alon
             rows = connection.execute(f"SELECT t::text FROM tenant_default.{table} AS t").fetchall()
             for secret in (SECRET, SECRET.encode().hex(), "nora@example.org", b"nora@example.org".hex()):
                 assert secret not in str(rows), table
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="nora@example.org"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="nora@example.org", even_if_open=True))
     (erased,) = read(client, "nora").notes
     assert (erased.by, erased.note) == ("mia", "")
 

@@ -427,7 +427,7 @@ def test_personal_data_is_shown_only_on_request_and_never_after_erasure(client: 
     assert (plain.ship_to.city, plain.ship_to.country) == ("", "DE")
     shown = client.orders.GetOrder(get).order
     assert (shown.customer.name, shown.ship_to.city) == ("Bob", "Berlin")
-    erase = admin_pb2.ErasePersonRequest(email=" BOB@example.org")
+    erase = admin_pb2.ErasePersonRequest(email=" BOB@example.org", even_if_open=True)
     assert client.admin.ErasePerson(erase).keys_destroyed == 1
     assert not client.orders.GetOrder(get).order.HasField("customer")
     assert reason_of(refused(client.admin.ErasePerson, erase)) == "UNKNOWN_PERSON"

@@ -157,7 +157,7 @@ def test_a_comment_is_read_by_those_who_ask_and_gone_with_the_customer(client: C
             rows = connection.execute(f"SELECT t::text FROM tenant_default.{table} AS t").fetchall()
             assert secret not in str(rows), table
             assert secret.encode().hex() not in str(rows), table
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="cora@example.org"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="cora@example.org", even_if_open=True))
     (erased,) = client.work.GetWork(read).comments
     assert (erased.by, erased.comment) == ("mia", "")
 

@@ -304,6 +304,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetOrderAsOf": {**_ORDER, "position": 1},
     "RebuildProjection": {"name": "nothing"},
     "ErasePerson": {"email": "nobody@example.org"},
+    "HoldPersonalData": {**_ORDER, "because": "file 7", "until": stamp(NOW + DAY)},
     "GetTracking": _ORDER,
     "FindCustomer": {"email": "nobody@example.org"},
     "GetTimeline": _ORDER,

@@ -1,14 +1,13 @@
-"""AdminService: tenants, terms, where things stand, rebuilding read models, erasing people."""
+"""AdminService: tenants, terms, where things stand, rebuilding read models."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adapters.contacts import OldContacts
 from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
-from adapters.rpc.admin import erasing, shows
+from adapters.rpc.admin import shows
 from adapters.rpc.admin.clocks import ClockQueries
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
@@ -21,7 +20,6 @@ from fulfilment.v1 import shipping_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import policies
 from ledger.nouns.policies import TRADE, Policies, policy_at
-from ledger.refusals import UnknownPerson
 from ledger.terms import customs_territories
 from projections import PROJECTIONS, outbox
 from projections.machine.projection import named
@@ -124,14 +122,3 @@ class AdminQueries(ClockQueries):
         projection = named(PROJECTIONS, request.name)
         await ask_for_rebuild(self.tenants.pool, tenant.schema, projection, verify_only=request.verify_only)
         return pb.RebuildProjectionResponse()
-
-    async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
-        tenant, known_by = await self.tenant(call), erasing.known_by(request)
-        old = OldContacts(self.tenants, self._sealer)
-        while await old.tick(tenant.name):
-            pass  # who is known by keys from before their contacts is to be found, too
-        found = await erasing.find(tenant, self._sealer, known_by)
-        if not found.keys:
-            raise UnknownPerson
-        await tenant.ledger.execute(erasing.command(found, datetime.now(UTC)))
-        return pb.ErasePersonResponse(keys_destroyed=found.keys)

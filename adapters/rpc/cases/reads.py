@@ -34,7 +34,8 @@ class CaseQueries(PersonalQueries):
         case = cases.known(entry.state, case_id)
         order, _ = await self.entry(tenant, orders.stream(case.order_id))
         notes = await self._notes(tenant, case, call) if request.with_personal_data else {}
-        message = shows.case(case, entry.version, orders.known(order.state, case.order_id).currency, notes)
+        known = orders.known(order.state, case.order_id)
+        message = shows.case(case, entry.version, known.currency, notes, known.erased_at)
         return pb.GetCaseResponse(case=message, position=position)
 
     async def _notes(self, tenant: Tenant, case: Case, call: Call) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from adapters.rpc.cases.evidence import CONTENT_TYPES
@@ -27,7 +28,9 @@ _failure = number_of(pb.ReshipFailure)
 _types: dict[str, Any] = {name: number for number, name in CONTENT_TYPES.items()}
 
 
-def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> pb.Case:
+def case(
+    case: Case, version: int, currency: str, notes: Mapping[str, str], erased_at: datetime | None = None
+) -> pb.Case:
     opened = case.opened
     return pb.Case(
         case_id=case.case_id,
@@ -55,6 +58,7 @@ def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> p
         denial_note=_of(case.denial_note, notes),
         version=version,
         exchange=_exchange(case),
+        erased_at=stamp(erased_at),
     )
 
 

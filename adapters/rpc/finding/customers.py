@@ -53,9 +53,9 @@ class CustomerQueries(PersonalQueries):
 
     async def _by_contact(self, tenant: Tenant, email: str, phone: str) -> list[str]:
         sealer = self.sealer.of(tenant.schema)
-        given = sealer.contacts(email, phone)
-        require(any(given[0]), "phone" if phone else "email", "holds nothing to find a person by")
-        return await contacts.orders_of(tenant.log, sealer, given)
+        spellings = contacts.known_as(sealer, email, phone)
+        require(bool(spellings), "phone" if phone else "email", "holds nothing to find a person by")
+        return await contacts.orders_of(tenant.log, sealer, contacts.every_epoch(spellings))
 
     async def _by_number(self, tenant: Tenant, where: Where, number: str) -> list[str]:
         """The orders of that number, and all others of those who ordered them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from adapters.rpc import own, shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.inquiries import shows
@@ -11,7 +13,7 @@ from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.engine.sealing import placed
-from ledger.nouns import inquiries
+from ledger.nouns import inquiries, orders
 from ledger.view import Folded
 from projections import inquiries as waiting
 
@@ -29,11 +31,15 @@ class InquiryQueries(PersonalQueries):
         own.require(Folded({stream: entry}), request, call)
         inquiry = inquiries.known(entry.state, inquiry_id)
         unsealed = await self._texts(tenant, inquiry, call) if request.with_personal_data else {}
-        shown = shows.inquiry(inquiry, entry.version, unsealed)
+        shown = shows.inquiry(inquiry, entry.version, unsealed, await self._erased_at(tenant, inquiry.asked.order_id))
         if own.is_supplier(call):
             for each in shown.answers:
                 each.by = ""  # who of the retailer's people wrote it is none of a supplier's business
         return pb.GetInquiryResponse(inquiry=shown, position=position)
+
+    async def _erased_at(self, tenant: Tenant, order_id: str) -> datetime | None:
+        order = (await self.entry(tenant, orders.stream(order_id)))[0].state if order_id else None
+        return order.erased_at if order is not None else None
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry, call: Call) -> dict[str, str]:
         """The texts, by the id of their keys; without erased ones."""

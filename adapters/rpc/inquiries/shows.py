@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from adapters.rpc.shows import number_of, party, stamp
 from fulfilment.v1 import inquiries_pb2 as pb
@@ -14,7 +15,7 @@ _state = number_of(pb.InquiryState)
 _topic = number_of(pb.InquiryTopic)
 
 
-def inquiry(state: Inquiry, version: int, unsealed: Mapping[str, str]) -> pb.Inquiry:
+def inquiry(state: Inquiry, version: int, unsealed: Mapping[str, str], erased_at: datetime | None = None) -> pb.Inquiry:
     """The inquiry; unsealed are its texts, by the id of their keys, if they were asked for."""
     asked = state.asked
     answered = pb.INQUIRY_STATE_ANSWERED if state.answers else pb.INQUIRY_STATE_OPEN
@@ -32,6 +33,7 @@ def inquiry(state: Inquiry, version: int, unsealed: Mapping[str, str]) -> pb.Inq
         answered_at=stamp(state.answered_at),
         closed_at=stamp(state.closed.at if state.closed else None),
         answer_missed=state.is_missed,
+        erased_at=stamp(erased_at),
         text=_text_of(asked.text, unsealed),
         answers=[
             pb.InquiryAnswer(at=stamp(each.at), by=each.by, text=_text_of(each.text, unsealed))

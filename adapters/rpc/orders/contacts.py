@@ -30,6 +30,7 @@ class _Known(NamedTuple):
     customer: Sealed
     sealed_for: str
     key: StoredKey | None
+    destination: Destination
 
 
 async def look_at_customer(request: pb.ChangeAddressRequest, where: Where, now: datetime) -> _Known | None:
@@ -42,7 +43,7 @@ async def look_at_customer(request: pb.ChangeAddressRequest, where: Where, now: 
             return None
         query = SQL(_KEY).format(schema=Identifier(where.schema))
         row = await (await connection.execute(query, (order.customer.key_id,))).fetchone()
-    return _Known(order.customer, order.sealed_for, StoredKey._make(row) if row else None)
+    return _Known(order.customer, order.sealed_for, StoredKey._make(row) if row else None, order.destination)
 
 
 def change_contact(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
@@ -52,7 +53,8 @@ def change_contact(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     given = {name: taken(getattr(customer, name), f"customer.{name}") for name in ("name", "email", "phone")}
     require(bool(given["email"] or given["phone"]), "customer", "is required with an e-mail address or a phone number")
     personal = _opened(edge) | {name: value for name, value in given.items() if value}
-    person = Person(personal, Destination(), has_contact=True, has_address=False)
+    destination = edge.seen.destination if edge.seen is not None else Destination()
+    person = Person(personal, destination, has_contact=True, has_address=False)
     sealed, keys = sealed_person(person, order_id, edge)
     assert sealed is not None, "a contact is something to seal"
     digest = edge.sealer.digest(customer.SerializeToString())

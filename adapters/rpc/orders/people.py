@@ -11,6 +11,7 @@ from adapters.rpc.commands import Edge
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import taken
+from adapters.spellings import international, mailbox, of_any_tag, untagged
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.engine.sealing import PersonKey, placed
 from ledger.facts import Sealed
@@ -77,5 +78,11 @@ def sealed_person(person: Person, order_id: str, edge: Edge) -> tuple[Sealed | N
     sealed, keys = sealed_with(edge.sealer, person.personal, orders.anchor(order_id), placed(order_id, "customer"))
     if not person.has_contact:
         return sealed, keys
-    get = person.personal.get
-    return sealed, tuple(key.found_by(get("email", ""), get("phone", ""), order_id) for key in keys)
+    get, country = person.personal.get, person.destination.country
+    address, phone = mailbox(get("email", "")), international(get("phone", ""), country)
+    found_by = [key.found_by(address, phone, order_id) for key in keys]
+    if untagged(address):
+        # A key of nothing: by its contact the person is found whatever the tag is, for as long as it is there.
+        _, key = edge.sealer.seal({}, orders.anchor(order_id), placed(order_id, "tag"))
+        found_by.append(key.found_by(of_any_tag(address), "", order_id))
+    return sealed, tuple(found_by)

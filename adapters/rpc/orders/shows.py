@@ -71,6 +71,7 @@ def order(
         note=note,
         gift=state.placed.gift,
         language=state.placed.language,
+        erased_at=stamp(state.erased_at),
         kept_addresses=_kept(state, said),
         tags=state.remarks.tags,
         notes=[_note(each, said) for each in state.remarks.notes],

@@ -95,6 +95,7 @@ def tracked_order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
         late=order.details.is_late,
         reship_of=order.details.reship_of,
         original_order_id=order.details.original_order_id,
+        erased_at=stamp(order.details.erased_at),
     )
 
 

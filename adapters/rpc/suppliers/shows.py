@@ -32,6 +32,7 @@ def supplier(
         return_freight_paid_by_supplier=state.master.return_freight_paid_by_supplier,
         contact=contact,
         return_address=return_address,
+        contact_erased_at=stamp(state.contact_erased_at),
         warehouses=[
             pb.Warehouse(code=each.code, country=each.country, region=each.region, time_zone=each.time_zone)
             for each in state.master.warehouses

@@ -36,6 +36,8 @@ from ledger.nouns.orders.facts import (
     PaymentChanged,
     PaymentRecorded,
     PaymentState,
+    PersonalDataHeld,
+    PersonalKind,
     PersonErased,
     ReceiptConfirmed,
     ReroutingSought,
@@ -153,8 +155,13 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
         case ReroutingSought():
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
-        case PersonErased(at=at):
-            return replace(order, erased_at=at)
+        case PersonErased(kinds=()):
+            return replace(order, erased_at=fact.at, expired={})
+        case PersonErased():
+            erased_at = fact.at if PersonalKind.CUSTOMER in fact.kinds else order.erased_at
+            return replace(order, erased_at=erased_at, expired={**order.expired, **dict.fromkeys(fact.kinds, fact.at)})
+        case PersonalDataHeld(until=until):
+            return replace(order, personal_data_held_until=until)
         case NoteAdded() | TagsChanged():
             return replace(order, remarks=remarks.remarked(order.remarks, fact))
         case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited():

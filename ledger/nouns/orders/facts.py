@@ -582,6 +582,18 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     """A newer ruling was known already: this one is recorded and changes nothing."""
 
 
+class PersonalKind(StrEnum):
+    """What is kept of an order's customer, as far as each is kept for a time of its own."""
+
+    CUSTOMER = "customer"
+    """Name, contact and address."""
+    EVIDENCE = "evidence"
+    TEXTS = "texts"
+    """What people wrote: notes, cases, questions and answers, comments."""
+    LETTERS = "letters"
+    """Mails in the outbox folder."""
+
+
 class PersonErased(Fact, frozen=True, tag="order.person_erased"):
     """The keys of all that was sealed of the order's customer until then are destroyed."""
 
@@ -590,6 +602,18 @@ class PersonErased(Fact, frozen=True, tag="order.person_erased"):
     at: datetime
     keys: int = 0
     """How many were destroyed at once, of this order and of all others of the person."""
+    kinds: tuple[PersonalKind, ...] = ()
+    """What alone was erased because it had been kept for as long as the policy says; none means everything."""
+
+
+class PersonalDataHeld(Fact, frozen=True, tag="order.personal_data_held"):
+    """What is kept of the order's customer has to stay until then, whoever wants it erased: a legal hold."""
+
+    order_id: str
+    because: str
+    by: str
+    at: datetime
+    until: datetime
 
 
 class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
@@ -638,6 +662,7 @@ OrderFact = (
     | DelayRuled
     | ReroutingSought
     | PersonErased
+    | PersonalDataHeld
     | SupplierOrderDrafted
     | ShippingChosen
     | SupplierOrderSent

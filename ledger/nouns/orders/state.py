@@ -26,6 +26,7 @@ from ledger.nouns.orders.facts import (
     OrderPlaced,
     OrderReviewed,
     PaymentState,
+    PersonalKind,
     ReroutingSought,
 )
 from ledger.nouns.orders.invoices import Invoicing
@@ -258,6 +259,10 @@ class Order(Value, frozen=True):
     invoicing: Invoicing = Invoicing()
     erased_at: datetime | None = None
     """When its customer was last erased."""
+    expired: Mapping[PersonalKind, datetime] = {}
+    """What alone was erased since, by kind, because it had been kept for as long as the policy says."""
+    personal_data_held_until: datetime | None = None
+    """Until when a legal hold keeps what is kept of its customer; the last one counts."""
 
     @property
     def order_id(self) -> str:
@@ -266,7 +271,7 @@ class Order(Value, frozen=True):
     @property
     def is_erased(self) -> bool:
         """Whether its customer was erased: what that was must not be found out by trying either."""
-        return self.erased_at is not None
+        return self.erased_at is not None or bool(self.expired)
 
     @property
     def paid_order_id(self) -> str:

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import calendars_pb2 as _calendars_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import people_pb2 as _people_pb2
 from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
@@ -1426,24 +1427,54 @@ class ErasePersonRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    ASKED_BY_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    WITH_TAGS_FIELD_NUMBER: _builtins.int
+    EVEN_IF_OPEN_FIELD_NUMBER: _builtins.int
     email: _builtins.str
-    """The customer with this e-mail address, in all orders."""
+    """The customer with this e-mail address, in all orders, and suppliers whose contact it stands in. "Ann <ann@x.org>",
+    another case and full-width letters are the same address; one with another tag after a plus is not.
+    """
     phone: _builtins.str
-    """The customer with this phone number, in all orders."""
+    """The customer with this phone number, in all orders. With its calling code ("+49 170 ...") it is found however it
+    was written; without one, country says of which it is.
+    """
     order_id: _builtins.str
     """The customer of this order, in all orders with an e-mail address or phone number that this one has."""
+    supplier_id: _builtins.str
+    """The person who is this supplier's contact, with its return address and what was written about it."""
+    country: _builtins.str
+    """The country in which a phone number without a calling code is dialled, ISO 3166-1 alpha-2; only with phone."""
+    with_tags: _builtins.bool
+    """Whether addresses that differ from this one only in a tag, as "ann+shop@x.org", are the person's as well; only with
+    email.
+    """
+    even_if_open: _builtins.bool
+    """Whether orders that are not over, and contacts of suppliers in use, go as well: they cannot be told or sent anything
+    more.
+    """
+    @_builtins.property
+    def asked_by(self) -> _common_pb2.CommandContext:
+        """Who asks, under which id. Left out, each call is a request of its own."""
+
     def __init__(
         self,
         *,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
         order_id: _builtins.str = ...,
+        supplier_id: _builtins.str = ...,
+        asked_by: _common_pb2.CommandContext | None = ...,
+        country: _builtins.str = ...,
+        with_tags: _builtins.bool = ...,
+        even_if_open: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "order_id", b"order_id", "person", b"person", "phone", b"phone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked_by", b"asked_by", "email", b"email", "order_id", b"order_id", "person", b"person", "phone", b"phone", "supplier_id", b"supplier_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "order_id", b"order_id", "person", b"person", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_by", b"asked_by", "country", b"country", "email", b"email", "even_if_open", b"even_if_open", "order_id", b"order_id", "person", b"person", "phone", b"phone", "supplier_id", b"supplier_id", "with_tags", b"with_tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_person: _TypeAlias = _typing.Literal["email", "phone", "order_id"]  # noqa: Y015
+    _WhichOneofReturnType_person: _TypeAlias = _typing.Literal["email", "phone", "order_id", "supplier_id"]  # noqa: Y015
     _WhichOneofArgType_person: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_person) -> _WhichOneofReturnType_person | None: ...
 
@@ -1451,21 +1482,39 @@ Global___ErasePersonRequest: _TypeAlias = ErasePersonRequest  # noqa: Y015
 
 @_typing.final
 class ErasePersonResponse(_message.Message):
-    """A person was forgotten."""
+    """A person was erased."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEYS_DESTROYED_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     keys_destroyed: _builtins.int
     """How many keys were destroyed."""
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """That it is recorded."""
+
+    @_builtins.property
+    def counts(self) -> _people_pb2.ErasedCounts:
+        """How much was erased, by kind."""
+
+    @_builtins.property
+    def kept(self) -> _containers.RepeatedCompositeFieldContainer[_people_pb2.KeptData]:
+        """What had to stay."""
+
     def __init__(
         self,
         *,
         keys_destroyed: _builtins.int = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+        counts: _people_pb2.ErasedCounts | None = ...,
+        kept: _abc.Iterable[_people_pb2.KeptData] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys_destroyed", b"keys_destroyed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "kept", b"kept", "keys_destroyed", b"keys_destroyed", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ import warnings
 from fulfilment.v1 import admin_pb2 as fulfilment_dot_v1_dot_admin__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import obligations_pb2 as fulfilment_dot_v1_dot_obligations__pb2
+from fulfilment.v1 import people_pb2 as fulfilment_dot_v1_dot_people__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -93,6 +94,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.ErasePersonRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_admin__pb2.ErasePersonResponse.FromString,
                 _registered_method=True)
+        self.HoldPersonalData = channel.unary_unary(
+                '/fulfilment.v1.AdminService/HoldPersonalData',
+                request_serializer=fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -179,9 +185,24 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ErasePerson(self, request, context):
-        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
-        about an order goes at once, also what is about somebody else whom the order went to.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
+        """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
+        evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
+        asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+        order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
+        keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
+        otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
+        read, until the person is erased once more. Repeating the request_id answers the same.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER, or UNKNOWN_PERSON if nothing of the person is held,
+        FAILED_PRECONDITION / PERSON_KEPT if all that is held has to stay, ALREADY_EXISTS / REQUEST_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldPersonalData(self, request, context):
+        """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
+        lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -239,6 +260,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ErasePerson,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.ErasePersonRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_admin__pb2.ErasePersonResponse.SerializeToString,
+            ),
+            'HoldPersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldPersonalData,
+                    request_deserializer=fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -517,6 +543,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/ErasePerson',
             fulfilment_dot_v1_dot_admin__pb2.ErasePersonRequest.SerializeToString,
             fulfilment_dot_v1_dot_admin__pb2.ErasePersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldPersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/HoldPersonalData',
+            fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
             insecure,

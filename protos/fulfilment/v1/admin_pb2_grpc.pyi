@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fulfilment.v1 import admin_pb2 as _admin_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import obligations_pb2 as _obligations_pb2
+from fulfilment.v1 import people_pb2 as _people_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -78,9 +79,20 @@ class AdminServiceStub:
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
     """
     ErasePerson: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]
-    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
-    about an order goes at once, also what is about somebody else whom the order went to.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
+    """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
+    evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
+    asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+    order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
+    keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
+    otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
+    read, until the person is erased once more. Repeating the request_id answers the same.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER, or UNKNOWN_PERSON if nothing of the person is held,
+    FAILED_PRECONDITION / PERSON_KEPT if all that is held has to stay, ALREADY_EXISTS / REQUEST_REUSED.
+    """
+    HoldPersonalData: _grpc.UnaryUnaryMultiCallable[_people_pb2.HoldPersonalDataRequest, _common_pb2.Receipt]
+    """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
+    lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
 
 @_typing.type_check_only
@@ -130,9 +142,20 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
     """
     ErasePerson: _aio.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]  # type: ignore[assignment]
-    """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
-    about an order goes at once, also what is about somebody else whom the order went to.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
+    """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
+    evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
+    asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+    order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
+    keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
+    otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
+    read, until the person is erased once more. Repeating the request_id answers the same.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER, or UNKNOWN_PERSON if nothing of the person is held,
+    FAILED_PRECONDITION / PERSON_KEPT if all that is held has to stay, ALREADY_EXISTS / REQUEST_REUSED.
+    """
+    HoldPersonalData: _aio.UnaryUnaryMultiCallable[_people_pb2.HoldPersonalDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
+    lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -239,9 +262,26 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ErasePersonRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ErasePersonResponse, _abc.Awaitable[_admin_pb2.ErasePersonResponse]]:
-        """Destroys the keys of a person, which makes its personal data unreadable everywhere, for good. All that is sealed
-        about an order goes at once, also what is about somebody else whom the order went to.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, or UNKNOWN_PERSON if nothing of the person is held.
+        """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
+        evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
+        asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+        order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
+        keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
+        otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
+        read, until the person is erased once more. Repeating the request_id answers the same.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER, or UNKNOWN_PERSON if nothing of the person is held,
+        FAILED_PRECONDITION / PERSON_KEPT if all that is held has to stay, ALREADY_EXISTS / REQUEST_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def HoldPersonalData(
+        self,
+        request: _people_pb2.HoldPersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
+        lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

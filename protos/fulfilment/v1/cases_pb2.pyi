@@ -1266,6 +1266,7 @@ class Case(_message.Message):
     RESHIP_FAILURE_FIELD_NUMBER: _builtins.int
     DENIAL_NOTE_FIELD_NUMBER: _builtins.int
     EXCHANGE_FIELD_NUMBER: _builtins.int
+    ERASED_AT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
     order_id: _builtins.str
@@ -1342,6 +1343,10 @@ class Case(_message.Message):
     def exchange(self) -> _returns_pb2.Exchange:
         """What is sent instead; only of an exchange."""
 
+    @_builtins.property
+    def erased_at(self) -> _timestamp_pb2.Timestamp:
+        """When the customer was erased, if so; what was written since can be read."""
+
     def __init__(
         self,
         *,
@@ -1370,10 +1375,11 @@ class Case(_message.Message):
         reship_failure: Global___ReshipFailure.ValueType = ...,
         denial_note: _builtins.str = ...,
         exchange: _returns_pb2.Exchange | None = ...,
+        erased_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "evidence_by", b"evidence_by", "exchange", b"exchange", "first_answer_by", b"first_answer_by", "first_answered_at", b"first_answered_at", "opened_at", b"opened_at", "ruling", b"ruling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "erased_at", b"erased_at", "evidence_by", b"evidence_by", "exchange", b"exchange", "first_answer_by", b"first_answer_by", "first_answered_at", b"first_answered_at", "opened_at", b"opened_at", "ruling", b"ruling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "currency", b"currency", "denial", b"denial", "denial_note", b"denial_note", "evidence", b"evidence", "evidence_by", b"evidence_by", "evidence_wanted", b"evidence_wanted", "exchange", b"exchange", "first_answer_by", b"first_answer_by", "first_answer_missed", b"first_answer_missed", "first_answered_at", b"first_answered_at", "labels", b"labels", "lines", b"lines", "note", b"note", "opened_at", b"opened_at", "order_id", b"order_id", "reason", b"reason", "refunds", b"refunds", "remedy", b"remedy", "reship_failure", b"reship_failure", "reships", b"reships", "ruling", b"ruling", "status", b"status", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "currency", b"currency", "denial", b"denial", "denial_note", b"denial_note", "erased_at", b"erased_at", "evidence", b"evidence", "evidence_by", b"evidence_by", "evidence_wanted", b"evidence_wanted", "exchange", b"exchange", "first_answer_by", b"first_answer_by", "first_answer_missed", b"first_answer_missed", "first_answered_at", b"first_answered_at", "labels", b"labels", "lines", b"lines", "note", b"note", "opened_at", b"opened_at", "order_id", b"order_id", "reason", b"reason", "refunds", b"refunds", "remedy", b"remedy", "reship_failure", b"reship_failure", "reships", b"reships", "ruling", b"ruling", "status", b"status", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

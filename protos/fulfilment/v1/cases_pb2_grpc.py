@@ -190,8 +190,7 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequestEvidence(self, request, context):
-        """Asks the customer for evidence, until a day that the retailer's terms give. Asking for the same again
-        records nothing.
+        """Asks the customer for evidence, until a day that the retailer's terms give. The same again records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED, or PAST_EVIDENCE after the ruling.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -217,8 +216,7 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RuleLiability(self, request, context):
-        """Rules who has to bear it, on which evidence and for which reasons. Until a remedy is approved it can be
-        ruled anew. The same ruling again records nothing.
+        """Rules who has to bear it, on which evidence, why; anew until a remedy is approved. The same again records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -63,8 +63,7 @@ class CaseServiceStub:
     are answers too. Only the first answer counts; a later one records nothing.
     """
     RequestEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RequestEvidenceRequest, _common_pb2.Receipt]
-    """Asks the customer for evidence, until a day that the retailer's terms give. Asking for the same again
-    records nothing.
+    """Asks the customer for evidence, until a day that the retailer's terms give. The same again records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED, or PAST_EVIDENCE after the ruling.
     """
     AddEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]
@@ -78,8 +77,7 @@ class CaseServiceStub:
     Fails with FAILED_PRECONDITION / CASE_CLOSED or REVIEW_PASSED.
     """
     RuleLiability: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RuleLiabilityRequest, _common_pb2.Receipt]
-    """Rules who has to bear it, on which evidence and for which reasons. Until a remedy is approved it can be
-    ruled anew. The same ruling again records nothing.
+    """Rules who has to bear it, on which evidence, why; anew until a remedy is approved. The same again records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     ApproveRemedy: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]
@@ -205,8 +203,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     are answers too. Only the first answer counts; a later one records nothing.
     """
     RequestEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.RequestEvidenceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Asks the customer for evidence, until a day that the retailer's terms give. Asking for the same again
-    records nothing.
+    """Asks the customer for evidence, until a day that the retailer's terms give. The same again records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED, or PAST_EVIDENCE after the ruling.
     """
     AddEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -220,8 +217,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Fails with FAILED_PRECONDITION / CASE_CLOSED or REVIEW_PASSED.
     """
     RuleLiability: _aio.UnaryUnaryMultiCallable[_cases_pb2.RuleLiabilityRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Rules who has to bear it, on which evidence and for which reasons. Until a remedy is approved it can be
-    ruled anew. The same ruling again records nothing.
+    """Rules who has to bear it, on which evidence, why; anew until a remedy is approved. The same again records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     ApproveRemedy: _aio.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -362,8 +358,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.RequestEvidenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Asks the customer for evidence, until a day that the retailer's terms give. Asking for the same again
-        records nothing.
+        """Asks the customer for evidence, until a day that the retailer's terms give. The same again records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED, or PAST_EVIDENCE after the ruling.
         """
 
@@ -395,8 +390,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.RuleLiabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Rules who has to bear it, on which evidence and for which reasons. Until a remedy is approved it can be
-        ruled anew. The same ruling again records nothing.
+        """Rules who has to bear it, on which evidence, why; anew until a remedy is approved. The same again records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED or NOT_UNDER_REVIEW, NOT_FOUND / UNKNOWN_EVIDENCE.
         """
 

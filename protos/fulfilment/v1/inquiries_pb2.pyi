@@ -322,6 +322,7 @@ class Inquiry(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    ERASED_AT_FIELD_NUMBER: _builtins.int
     inquiry_id: _builtins.str
     """Its id."""
     state: Global___InquiryState.ValueType
@@ -368,6 +369,10 @@ class Inquiry(_message.Message):
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___InquiryAnswer]:
         """The answers by their own time; only in GetInquiry."""
 
+    @_builtins.property
+    def erased_at(self) -> _timestamp_pb2.Timestamp:
+        """When the customer of its order was erased, if so; only in GetInquiry. What was written since can be read."""
+
     def __init__(
         self,
         *,
@@ -388,10 +393,11 @@ class Inquiry(_message.Message):
         answers: _abc.Iterable[Global___InquiryAnswer] | None = ...,
         version: _builtins.int = ...,
         time_zone: _builtins.str = ...,
+        erased_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answered_at", b"answered_at", "asked_at", b"asked_at", "closed_at", b"closed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answered_at", b"answered_at", "asked_at", b"asked_at", "closed_at", b"closed_at", "erased_at", b"erased_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answer_missed", b"answer_missed", "answered_at", b"answered_at", "answers", b"answers", "asked_at", b"asked_at", "asked_by", b"asked_by", "asked_of", b"asked_of", "closed_at", b"closed_at", "inquiry_id", b"inquiry_id", "order_id", b"order_id", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "text", b"text", "time_zone", b"time_zone", "topic", b"topic", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "answer_missed", b"answer_missed", "answered_at", b"answered_at", "answers", b"answers", "asked_at", b"asked_at", "asked_by", b"asked_by", "asked_of", b"asked_of", "closed_at", b"closed_at", "erased_at", b"erased_at", "inquiry_id", b"inquiry_id", "order_id", b"order_id", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "text", b"text", "time_zone", b"time_zone", "topic", b"topic", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1229,6 +1229,7 @@ class Order(_message.Message):
     MONEY_FIELD_NUMBER: _builtins.int
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    ERASED_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1333,6 +1334,10 @@ class Order(_message.Message):
     def money(self) -> _order_money_pb2.OrderMoney:
         """What it adds up to."""
 
+    @_builtins.property
+    def erased_at(self) -> _timestamp_pb2.Timestamp:
+        """When its customer was erased, if so; what was recorded since can be read."""
+
     def __init__(
         self,
         *,
@@ -1370,10 +1375,11 @@ class Order(_message.Message):
         money: _order_money_pb2.OrderMoney | None = ...,
         source_version: _builtins.int = ...,
         language: _builtins.str = ...,
+        erased_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "erased_at", b"erased_at", "expected_by", b"expected_by", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "expected_by", b"expected_by", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "erased_at", b"erased_at", "expected_by", b"expected_by", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

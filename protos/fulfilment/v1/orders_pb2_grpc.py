@@ -230,12 +230,10 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlaceHold(self, request, context):
-        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
-        be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-        A hold that began before all was delivered or cancelled, or before all of the supplier order that it names had left
-        or was cancelled, counts also where it is told after that.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, or
-        NOTHING_TO_SHIP for the named supplier order, if it began later.
+        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to be
+        older. Clocks stand still for the union of all holds' times, in whatever order they are told. A hold that began before
+        all was delivered or cancelled, or before all of its supplier order had left or was cancelled, counts when told later.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, NOTHING_TO_SHIP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

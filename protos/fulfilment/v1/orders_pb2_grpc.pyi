@@ -77,12 +77,10 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
-    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
-    be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-    A hold that began before all was delivered or cancelled, or before all of the supplier order that it names had left
-    or was cancelled, counts also where it is told after that.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, or
-    NOTHING_TO_SHIP for the named supplier order, if it began later.
+    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to be
+    older. Clocks stand still for the union of all holds' times, in whatever order they are told. A hold that began before
+    all was delivered or cancelled, or before all of its supplier order had left or was cancelled, counts when told later.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, NOTHING_TO_SHIP.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
     """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
@@ -270,12 +268,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS or CHARGEBACK_DIFFERS.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
-    be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-    A hold that began before all was delivered or cancelled, or before all of the supplier order that it names had left
-    or was cancelled, counts also where it is told after that.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, or
-    NOTHING_TO_SHIP for the named supplier order, if it began later.
+    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to be
+    older. Clocks stand still for the union of all holds' times, in whatever order they are told. A hold that began before
+    all was delivered or cancelled, or before all of its supplier order had left or was cancelled, counts when told later.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, NOTHING_TO_SHIP.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
@@ -484,12 +480,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.PlaceHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
-        be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-        A hold that began before all was delivered or cancelled, or before all of the supplier order that it names had left
-        or was cancelled, counts also where it is told after that.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, or
-        NOTHING_TO_SHIP for the named supplier order, if it began later.
+        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to be
+        older. Clocks stand still for the union of all holds' times, in whatever order they are told. A hold that began before
+        all was delivered or cancelled, or before all of its supplier order had left or was cancelled, counts when told later.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, NOTHING_TO_SHIP.
         """
 
     @_abc_1.abstractmethod

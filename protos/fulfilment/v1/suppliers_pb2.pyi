@@ -1312,6 +1312,7 @@ class Supplier(_message.Message):
     RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     WAREHOUSES_FIELD_NUMBER: _builtins.int
     REFUSED_DESTINATIONS_FIELD_NUMBER: _builtins.int
+    CONTACT_ERASED_AT_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -1360,6 +1361,10 @@ class Supplier(_message.Message):
     def refused_destinations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefusedDestination]:
         """Where it does not ship to."""
 
+    @_builtins.property
+    def contact_erased_at(self) -> _timestamp_pb2.Timestamp:
+        """When the person who is its contact was erased, if so; a contact that was named since can be read."""
+
     def __init__(
         self,
         *,
@@ -1380,10 +1385,11 @@ class Supplier(_message.Message):
         return_address: _builtins.str = ...,
         warehouses: _abc.Iterable[Global___Warehouse] | None = ...,
         refused_destinations: _abc.Iterable[Global___RefusedDestination] | None = ...,
+        contact_erased_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "contact_erased_at", b"contact_erased_at", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "refused_destinations", b"refused_destinations", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version", "warehouses", b"warehouses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "contact_erased_at", b"contact_erased_at", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "refused_destinations", b"refused_destinations", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version", "warehouses", b"warehouses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
     _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015

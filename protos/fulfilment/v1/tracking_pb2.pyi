@@ -101,6 +101,7 @@ class TrackedOrder(_message.Message):
     LATE_FIELD_NUMBER: _builtins.int
     RESHIP_OF_FIELD_NUMBER: _builtins.int
     ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ERASED_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     channel: _builtins.str
@@ -160,6 +161,10 @@ class TrackedOrder(_message.Message):
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The words that it is found by."""
 
+    @_builtins.property
+    def erased_at(self) -> _timestamp_pb2.Timestamp:
+        """When its customer was erased, if so."""
+
     def __init__(
         self,
         *,
@@ -181,10 +186,11 @@ class TrackedOrder(_message.Message):
         late: _builtins.bool = ...,
         reship_of: _builtins.str = ...,
         original_order_id: _builtins.str = ...,
+        erased_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "placed_at", b"placed_at", "promised_by", b"promised_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "erased_at", b"erased_at", "expected_by", b"expected_by", "placed_at", b"placed_at", "promised_by", b"promised_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "country", b"country", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "holds", b"holds", "late", b"late", "lines", b"lines", "order_id", b"order_id", "original_order_id", b"original_order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "country", b"country", "delivered_at", b"delivered_at", "erased_at", b"erased_at", "expected_by", b"expected_by", "holds", b"holds", "late", b"late", "lines", b"lines", "order_id", b"order_id", "original_order_id", b"original_order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from fulfilment.v1 import admin_pb2
 from tests.support import documented
 from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is, beyond, of_order
-from tests.support.trading import Trade
+from tests.support.service import context
+from tests.support.trading import Fields, Trade
+
+
+def reused_erasure(trade: Trade) -> Fields:
+    """The id of a request about somebody else."""
+    asked_by = context()
+    trade.client.admin.ErasePerson(
+        admin_pb2.ErasePersonRequest(order_id=trade.placed(), even_if_open=True, asked_by=asked_by)
+    )
+    return {"order_id": trade.placed(), "asked_by": asked_by}
+
 
 REPORTS: Scenarios = {
     "GetHistory": {
@@ -31,8 +43,12 @@ REPORTS: Scenarios = {
     },
     "ErasePerson": {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
+        "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
         "UNKNOWN_PERSON": as_it_is,
+        "PERSON_KEPT": of_order(Trade.placed),
+        "REQUEST_REUSED": reused_erasure,
     },
+    "HoldPersonalData": {"UNKNOWN_ORDER": as_it_is},
     **{
         rpc.name: {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond}
         for rpc in documented.rpcs().values()

@@ -1,0 +1,123 @@
+"""AdminService's RPCs about people: erasing them, and keeping what is held of them for a time."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b32encode
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import msgspec
+
+from adapters.contacts import OldContacts
+from adapters.letters import Letters
+from adapters.rpc import shapes
+from adapters.rpc.admin import erasing
+from adapters.rpc.admin.reads import AdminQueries
+from adapters.rpc.calls import Call
+from adapters.rpc.commands import Ask, Edge, Reader, Readers, to_receipt
+from adapters.rpc.faults import require
+from adapters.rpc.shows import number_of, stamp
+from adapters.senders import FileSender
+from adapters.tenants import Tenant, Tenants
+from fulfilment.v1 import admin_pb2 as pb
+from fulfilment.v1 import people_pb2
+from ledger.decisions import erasing as decisions
+from ledger.decisions.erasing import Asked, Belongings, Parts
+from ledger.engine.executor import Command
+from ledger.engine.log import Ended
+from ledger.engine.request_ids import OWN, stored_id
+from ledger.engine.sealing import Sealer
+from ledger.facts import Change
+from ledger.nouns import erasures, orders
+from ledger.nouns.erasures import Erasure, Kept
+from ledger.nouns.orders import PersonalDataHeld
+from ledger.view import View
+from projections import inquiries, outbox
+
+_because = number_of(people_pb2.KeptBecause)
+
+
+def hold_personal_data(request: people_pb2.HoldPersonalDataRequest, edge: Edge) -> Ask:
+    order_id, until = shapes.order_id(request.order_id), shapes.instant(request, "until")
+    require(until is not None, "until", "is required: when the hold ends")
+    because = shapes.word(request.because, "because", 200, required=True)
+    held = PersonalDataHeld(order_id, because, edge.actor, edge.now, until or edge.now)
+    return Ask(lambda view: decisions.hold(view, held), (orders.stream(order_id),))
+
+
+READERS: Readers = {people_pb2.HoldPersonalDataRequest: Reader(hold_personal_data)}
+
+
+class PeopleQueries(AdminQueries):
+    """AdminService with its erasures."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, files: FileSender | None) -> None:
+        super().__init__(tenants, sealer, letters)
+        self._files = files
+
+    async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
+        tenant, known = await self.tenant(call), erasing.known_by(request)
+        now, own = datetime.now(UTC), self._sealer.of(tenant.schema)
+        request_id = f"{OWN}erase {uuid.uuid4()}"
+        if request.HasField("asked_by"):
+            request_id = stored_id(call.caller.name, shapes.request_id(request.asked_by.request_id))
+        actor = call.caller.actor(shapes.actor(request.asked_by.actor))
+        old = OldContacts(self.tenants, self._sealer)
+        while await old.tick(tenant.name):
+            pass  # who is known by keys from before their contacts is to be found, too
+        found = await erasing.find(tenant, self._sealer, known)
+        counts = await self._counts(tenant, found, request.even_if_open, now)
+        asked = Asked(_erasure_id(request_id), actor, request.even_if_open, counts)
+        fingerprint = own.fingerprint(request.SerializeToString(deterministic=True))
+        command = _command(Command(request_id, actor, fingerprint, _nothing, deadline=call.deadline), found, asked, now)
+        receipt = await tenant.ledger.execute(command)
+        erasure: Erasure | None = receipt.subject.state if receipt.subject is not None else None
+        answer = erasing.counted(erasure.counts if erasure is not None else {})
+        answer.receipt.CopyFrom(to_receipt(receipt))
+        answer.kept.extend(map(_kept, erasure.kept if erasure is not None else ()))
+        return answer
+
+    async def _counts(self, tenant: Tenant, found: Belongings, even_if_open: bool, now: datetime) -> dict[str, int]:
+        """How much goes. Files of letters go here: who asks again after a crash finds no messages any more."""
+        erased = await erasing.reading(tenant.log, lambda view: decisions.parts(view, found, even_if_open, now))
+        counts, order_ids = await erasing.counts(tenant, erased), [each.order_id for each in erased.orders]
+        if not counts["keys"]:
+            return counts
+        async with tenant.log.pool.connection() as connection:
+            sent = await outbox.messages_of(connection, tenant.schema, order_ids)
+            asked = await inquiries.count_about(connection, tenant.schema, order_ids)
+        files = await self._files.remove(tenant.name, sent) if self._files is not None else 0
+        return {**counts, "messages": len(sent), "inquiries": asked, "outbox_files": files}
+
+
+def _nothing(view: View) -> list[Change]:
+    return []
+
+
+def _command(asked_by: Command, found: Belongings, asked: Asked, now: datetime) -> Command:
+    """Destroys the keys; all streams that held the person say so."""
+    return msgspec.structs.replace(
+        asked_by,
+        decide=lambda view: decisions.erase(view, found, asked, now),
+        destroys=lambda view: _ended(decisions.parts(view, found, asked.even_if_open, now)),
+        streams=(erasures.stream(asked.erasure_id),),
+        with_subject=True,
+    )
+
+
+def _ended(erased: Parts) -> Ended:
+    return Ended(erased.subjects, erased.streams)
+
+
+def _erasure_id(request_id: str) -> str:
+    return f"E-{b32encode(sha256(request_id.encode()).digest()).decode()[:12]}"
+
+
+def _kept(each: Kept) -> people_pb2.KeptData:
+    return people_pb2.KeptData(
+        order_id=each.order_id,
+        because=_because(each.because),
+        until=stamp(each.until),
+        supplier_id=each.supplier_id,
+    )
