@@ -313,6 +313,7 @@ def _welcome(address: str, chosen: argparse.Namespace, *, is_open: bool) -> str:
     where = "the PostgreSQL of the DSN" if chosen.dsn else f"an embedded PostgreSQL under {chosen.data}/"
     server = "" if address == "127.0.0.1:50051" else f" --server {address}"
     server += " --ca FILE" if chosen.tls_cert else ""
+    server += "" if is_open else " --token-file FILE"
     access = _OPEN.format(where="--dsn DSN" if chosen.dsn else f"--data {chosen.data}") if is_open else _CLOSED
     return f"""
 The fulfilment ledger listens on {address}, on {where}.

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from adapters.dsn import DatabaseTls, usable
+from adapters.dsn import add_database_tls, usable
 from adapters.embedded import StartFailed
 from adapters.postgres import CONTROL_SCHEMA, Control, open_pool
 
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     add = parser.add_argument
     add("--dsn", required=True, help="the database, as the role that owns the tables")
-    add("--database-tls", type=DatabaseTls, choices=list(DatabaseTls), default=DatabaseTls.VERIFIED)
+    add_database_tls(parser)
     add("--grant", metavar="ROLE", help="a role of the database that may then run the service, and change no fact")
     add("--tenant", metavar="NAME", action="append", default=[], help="make this tenant, too")
     chosen = parser.parse_args(arguments)

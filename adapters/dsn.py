@@ -6,6 +6,8 @@ connection has to be encrypted, and the certificate has to prove the host: sslmo
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
@@ -28,6 +30,17 @@ class DatabaseTls(StrEnum):
     """Encrypted, with a certificate that proves the host."""
     ANY = "any"
     """Whatever the DSN says: for a network that nobody else is on."""
+
+
+def add_database_tls(parser: argparse.ArgumentParser) -> None:
+    """The option of what is done beside the service, as the service itself has it."""
+    parser.add_argument(
+        "--database-tls",
+        type=DatabaseTls,
+        choices=list(DatabaseTls),
+        default=os.environ.get("FULFILMENT_DATABASE_TLS") or DatabaseTls.VERIFIED,
+        help="whether a database on another machine has to prove itself (%(default)s)",
+    )
 
 
 def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED) -> str:

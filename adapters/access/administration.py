@@ -28,6 +28,7 @@ from adapters.access.clients import (
     read_clients,
 )
 from adapters.access.roles import ROLES
+from adapters.dsn import add_database_tls
 from adapters.embedded import holds_data
 from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, Database, is_tenant_name, migrate
 
@@ -60,7 +61,7 @@ async def _run(chosen: argparse.Namespace, work: Work) -> str:
     if folder is not None and work is not add and not holds_data(folder):
         raise AdministrationFailed(f"there is no ledger under {folder}; name its folder with --data, or use --dsn")
     async with (
-        Database(folder, chosen.dsn) as database,
+        Database(folder, chosen.dsn, chosen.database_tls) as database,
         # Without autocommit: all of it or nothing.
         await AsyncConnection.connect(database.conninfo, client_encoding="UTF8") as connection,
     ):
@@ -243,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     data = os.environ.get("FULFILMENT_DATA") or "data"
     shared.add_argument("--data", type=_path, default=data, help=f"data folder of the service ({data})")
     shared.add_argument("--dsn", default=os.environ.get("FULFILMENT_DSN"), help="its PostgreSQL, if it is not embedded")
+    add_database_tls(shared)
     parser = argparse.ArgumentParser(prog="server.py client", description="Who may call the service.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

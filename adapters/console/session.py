@@ -100,6 +100,13 @@ class Session:
         """A message as JSON."""
         self.out.json(words.as_json(message))
 
+    def show_recorded(self, receipt: Receipt) -> None:
+        """Says that a command was recorded, to somebody who may not read what it was about."""
+        if self.json:
+            self.out.json({"receipt": words.as_json(receipt)})
+        else:
+            self.out.say("Recorded.")
+
     def print_result(
         self, receipt: Receipt, title: str, after: Message, stands: str, steps: Iterable[str] = ()
     ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.dsn import add_database_tls
 from adapters.embedded import holds_data
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
@@ -45,7 +46,10 @@ async def _run(chosen: argparse.Namespace) -> None:
     folder = None if chosen.dsn else chosen.data
     if folder is not None and not holds_data(folder):
         raise NoLedger(folder)
-    async with Database(folder, chosen.dsn) as database, open_pool(database.conninfo, max_size=3) as pool:
+    async with (
+        Database(folder, chosen.dsn, chosen.database_tls) as database,
+        open_pool(database.conninfo, max_size=3) as pool,
+    ):
         await Control(pool).prepare()
         await chosen.work(pool, chosen)
 
@@ -84,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     data = outside("FULFILMENT_DATA") or "data"
     shared.add_argument("--data", type=_path, default=data, help=f"data folder of the service ({data})")
     shared.add_argument("--dsn", default=outside("FULFILMENT_DSN"), help="its PostgreSQL, if it is not embedded")
+    add_database_tls(shared)
     key_file = outside("FULFILMENT_KEY_FILE") or None
     shared.add_argument("--key-file", type=_path, default=key_file, help="its key file (DATA/master.key)")
     parser = argparse.ArgumentParser(prog="server.py keys", description="The keys that personal data is sealed under.")
