@@ -28,7 +28,7 @@ class Gate:
         self._by_certificate = by_certificate
 
     def who(self, authorization: str, context: Any = None) -> Caller:
-        """The caller by the call's ``authorization``, or else by the certificate of its connection.
+        """The caller by the call's ``authorization`` or, over gRPC, by its connection's certificate.
 
         Raises BadCredentials, which is the same whatever is wrong, so that nobody learns which tokens there were.
         """
@@ -39,7 +39,7 @@ class Gate:
             scheme, token = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
             if scheme.lower() == _SCHEME:
                 caller = self._by_token(token)
-        elif self._by_certificate:
+        elif self._by_certificate and context is not None:
             caller = _the_one(self._clients.by_certificate, subject_names(context))
         if caller is not None and time.time() < caller.expires_at:
             return caller

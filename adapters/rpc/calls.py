@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast
-
-import grpc
 import msgspec
 
 from adapters.access.callers import Caller
-from adapters.access.gate import Gate
 from adapters.personal_reads import Viewer
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -21,7 +14,7 @@ class Call(msgspec.Struct, frozen=True):
     rpc: str
     caller: Caller
     named: str | None
-    """The tenant of the call's metadata."""
+    """The tenant that the call names."""
     deadline: float | None
     """When the caller stops waiting, in the time of the event loop."""
 
@@ -34,28 +27,3 @@ class Call(msgspec.Struct, frozen=True):
         """Who reads personal data, and about what; raises NotAllowed where the caller has no right to it."""
         self.caller.require_personal(self.rpc)
         return Viewer(self.caller.name, self.rpc, about)
-
-
-def admit(gate: Gate, rpc: str, context: Context) -> Call:
-    """The call, if its credentials are good and their role may call the RPC; raises BadCredentials and NotAllowed."""
-    caller, named = who(gate, context)
-    caller.require(rpc)
-    return Call(rpc, caller, named, _deadline_of(context))
-
-
-def who(gate: Gate, context: Context) -> tuple[Caller, str | None]:
-    """The caller, and the tenant that it names. Of several values of one key the first counts."""
-    named: str | None = None
-    authorization = ""
-    for key, value in context.invocation_metadata() or ():
-        if key == "tenant" and named is None:
-            named = str(value)
-        elif key == "authorization" and not authorization:
-            authorization = str(value)
-    return gate.who(authorization, context), named
-
-
-def _deadline_of(context: Context) -> float | None:
-    # None if it set no deadline, which grpc's types leave out.
-    remaining = cast("float | None", context.time_remaining())
-    return None if remaining is None else asyncio.get_running_loop().time() + remaining

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters import clock, outbox
 from adapters.access.gate import Gate
 from adapters.every_tenant import EveryTenant
-from adapters.rpc.calls import Context, who
+from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from adapters.tenants import Tenants
 from ledger.refusals import Refusal

@@ -9,7 +9,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from adapters.access.gate import Gate
-from adapters.rpc.calls import Context, who
+from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from ledger.refusals import Refusal
 

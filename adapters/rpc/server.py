@@ -1,43 +1,31 @@
-"""The gRPC server: every RPC of the contract found by its name, refusals turned into statuses.
-
-A method whose request has a context is a command: read, execute, receipt. All others are methods of the same
-name on what answers the service's questions.
-"""
+"""The gRPC server: every RPC of the contract found by its name, refusals turned into statuses."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from copy import copy
 from functools import partial
 from typing import Any, cast
 
 import grpc
-from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from adapters.access.gate import Gate
-from adapters.rpc.calls import Call, Context, admit
+from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
-from adapters.rpc.faults import all_faults
+from adapters.rpc.contexts import Context, admit
+from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_fewer_rows
 from adapters.rpc.statuses import refuse
-from adapters.tenants import Tenant, Tenants
 from ledger.refusals import Malformed
-from projections.machine.reads import USUAL_ROWS
 
 log = logging.getLogger("fulfilment.rpc")
 
 Admitted = Callable[[Context], Call]
 """The gate, for one RPC."""
-Behaviour = Callable[[Any, Call], Awaitable[Any]]
 LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
 """The largest order, the largest evidence and a batch of 1,000 orders of 16 KiB fit; anything larger, once it is
 unpacked, is refused by gRPC itself."""
-
-LONGEST_ANSWER_BYTES = 3 << 20
-"""Of a list: clients take 4 MiB by default."""
-
 
 _BUSY = frozenset({"PlaceOrder", "ExecuteBatch", "RecordFeed", "RecordCheckpoints"})
 """What many callers send at once. Registered with gRPC these have queues of their own, and everything else
@@ -47,33 +35,26 @@ passes them by; not all methods are, because each call costs gRPC a look at ever
 def add_service(
     server: grpc.aio.Server, gate: Gate, service: ServiceDescriptor, commands: Commands, queries: object
 ) -> None:
-    """All methods of a service, found by name, each behind the gate."""
-    table = {method.name: _handler(gate, method, commands, queries) for method in service.methods}
+    """All RPCs of a service, each behind the gate."""
+    table = {method.name: _handler(gate, method) for method in methods(service, commands, queries)}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
     busy = {name: handler for name, handler in table.items() if name in _BUSY}
     if busy:
         server.add_registered_method_handlers(service.full_name, busy)
 
 
-def _handler(
-    gate: Gate, method: MethodDescriptor, commands: Commands, queries: object
-) -> grpc.RpcMethodHandler[Any, Any]:
-    request: type[Message] = message_factory.GetMessageClass(method.input_type)
+def _handler(gate: Gate, method: RpcMethod) -> grpc.RpcMethodHandler[Any, Any]:
     admitted = partial(admit, gate, method.name)
-    if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_streaming(admitted, request, getattr(queries, method.name)))
-    if "context" in request.DESCRIPTOR.fields_by_name:
-        return grpc.unary_unary_rpc_method_handler(_answering(admitted, request, commands.execute))
-    return grpc.unary_unary_rpc_method_handler(_answering(admitted, request, _asking(queries, method.name)))
+    if method.descriptor.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method.request, method.behaviour))
+    return grpc.unary_unary_rpc_method_handler(_answering(admitted, method))
 
 
 # Messages are read and written here and not by gRPC, which would send the caller errors in its own words.
 
 
-def _answering(
-    admitted: Admitted, kind: type[Message], behaviour: Behaviour
-) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    lists = "page" in kind.DESCRIPTOR.fields_by_name
+def _answering(admitted: Admitted, method: RpcMethod) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    kind, behaviour, lists = method.request, method.behaviour, method.lists
 
     async def answer(sent: bytes, context: Context) -> bytes:
         try:
@@ -84,7 +65,8 @@ def _answering(
                 request = _read(kind, sent)
                 answer = (await behaviour(request, call)).SerializeToString()
                 if len(answer) > LONGEST_ANSWER_BYTES and lists:
-                    answer = await _shorter(behaviour, kind, sent, call, answer)
+                    shorter = await with_fewer_rows(method, partial(_read, kind, sent), call, len(answer))
+                    return shorter.SerializeToString()
                 return cast("bytes", answer)
             finally:
                 meter.leave(size)
@@ -92,54 +74,6 @@ def _answering(
             refuse(context, error)
             return b""
 
-    return answer
-
-
-def _asking(queries: Any, name: str) -> Behaviour:
-    """A query that reports all faults of a malformed request, by reading it once more without a database."""
-    ask, blind = getattr(queries, name), copy(queries)
-    for attribute, value in vars(queries).items():
-        setattr(blind, attribute, _NoTenants() if isinstance(value, Tenants) else _Unreachable())
-
-    async def answer(request: Any, call: Call) -> Any:
-        try:
-            return await ask(request, call)
-        except Malformed as first:
-            raise all_faults(first, lambda: _run_blind(getattr(blind, name)(request, call))) from None
-
-    return answer
-
-
-def _run_blind(asking: Any) -> None:
-    """Runs it up to its first access to the database, without other tasks in between."""
-    try:
-        asking.send(None)
-    finally:
-        asking.close()
-
-
-class _Unreachable:
-    def __getattr__(self, name: str) -> Any:
-        raise LookupError(name)
-
-
-class _NoTenants(_Unreachable):
-    """Any tenant, without a database."""
-
-    pool: Any = _Unreachable()
-
-    async def find(self, name: str) -> Tenant:
-        return Tenant(name, "", cast("Any", self.pool), cast("Any", self.pool))
-
-
-async def _shorter(behaviour: Behaviour, kind: type[Message], sent: bytes, call: Call, answer: bytes) -> bytes:
-    """The same page of a list with fewer rows, until it is small enough for clients."""
-    request: Any = _read(kind, sent)
-    size = request.page.page_size or USUAL_ROWS
-    while len(answer) > LONGEST_ANSWER_BYTES and size > 1:
-        size = max(1, size * LONGEST_ANSWER_BYTES // len(answer) * 3 // 4)
-        request.page.page_size = size
-        answer = (await behaviour(request, call)).SerializeToString()
     return answer
 
 

@@ -6,7 +6,7 @@ import re
 
 from adapters import drawing, postgres
 from adapters.access import limits
-from adapters.rpc import server
+from adapters.rpc import methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
 from ledger.engine.executor import MOST_AT_ONCE
@@ -26,7 +26,7 @@ FIGURES = {
     "tags of an order": f"{MOST_TAGS}",
     "an amount": f"10^{len(str(MOST_MINOR)) - 1} minor units",
     "tenants of one database": f"{postgres.MOST_TENANTS:,}",
-    "a page of a list": f"1,000 rows, {server.LONGEST_ANSWER_BYTES // MIB} MiB",
+    "a page of a list": f"1,000 rows, {methods.LONGEST_ANSWER_BYTES // MIB} MiB",
     "calls and bytes of one client under way in one process": (
         f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"
     ),
