@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from psycopg_pool import PoolTimeout
 
@@ -89,7 +90,7 @@ class EveryTenant:
             self._log.info("%s goes on", name)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancels tasks until they are over, also if it is itself cancelled meanwhile.
 
     Before Python 3.12 a task that waits for a connection can miss its cancellation: asyncio.wait_for, by which

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from adapters.http_api.problems import HTTP_STATUSES
 from adapters.rpc.services import READERS
 from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
@@ -33,6 +34,10 @@ def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
         refusal.faults = (("lines[0]", "is required"),)
     assert code_of(refusal) in CODES.values()
     assert status_of(refusal).details == "a sentence"
+
+
+def test_every_status_of_a_refusal_has_one_of_http():
+    assert HTTP_STATUSES.keys() == {*CODES.values()}
 
 
 def test_of_more_figures_than_a_call_carries_the_first_are_listed_and_the_others_counted() -> None:
