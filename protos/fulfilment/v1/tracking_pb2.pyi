@@ -514,7 +514,7 @@ class FindParcelsRequest(_message.Message):
     CARRIER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     tracking_number: _builtins.str
-    """The number; spaces and case do not matter. Required."""
+    """The number; spaces, dashes and case do not matter. Required."""
     carrier: _builtins.str
     """The carrier; empty means any."""
     at_least: _builtins.int
