@@ -75,6 +75,8 @@ class Heavy:
 
     async def StreamFacts(self, request: Any, context: Any) -> Any: ...
 
+    async def ListReads(self, request: Any, context: Any) -> Any: ...
+
 
 @pytest.mark.parametrize("size", [0, 30, 1000])
 async def test_any_list_gives_as_many_rows_as_any_client_takes(size: int) -> None:
