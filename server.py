@@ -61,6 +61,10 @@ from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
+from adapters.web import settings as web_settings
+from adapters.web.app import edges
+from adapters.web.serving import serving
+from adapters.web.settings import Web, web_of
 from fulfilment import __version__
 from ledger.engine.keyring import KeyProblem
 from ledger.engine.sealing import Sealer
@@ -96,10 +100,11 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
             help="whether a database on another machine has to prove itself (%(default)s)",
         ),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
-        add("--role", choices=("all", "api", "projector"), default="all"),
+        add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
         *settings.add_options(parser, _path),
+        *web_settings.add_options(parser, _address),
         *mail_settings.add_options(parser, _path, _address),
     ]
     # Read as if they stood first on the command line, so that they are checked and real arguments win.
@@ -136,11 +141,18 @@ def _address(text: str) -> str:
 
 
 def build_server(
-    gate: Gate, tenants: Tenants, sealer: Sealer, letters: Letters, message_bytes: int, files: FileSender | None = None
+    gate: Gate,
+    tenants: Tenants,
+    sealer: Sealer,
+    letters: Letters,
+    message_bytes: int,
+    files: FileSender | None = None,
+    *,
+    private_too: bool,
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
-    served = services(tenants, sealer, letters, commands, files)
+    served = services(tenants, sealer, letters, commands, files, private_too=private_too)
     server = aio_server(
         [
             ("grpc.max_receive_message_length", message_bytes),
@@ -167,7 +179,13 @@ class Listening(NamedTuple):
 
 @asynccontextmanager
 async def serve(
-    conninfo: str, key_file: Path, access: Access, sender: Sender | None = None, returned: ReportsMailbox | None = None
+    conninfo: str,
+    key_file: Path,
+    access: Access,
+    sender: Sender | None = None,
+    returned: ReportsMailbox | None = None,
+    *,
+    private_too: bool = False,
 ) -> AsyncIterator[Listening]:
     """The API, its clocks, its outbox and its health from start to drain.
 
@@ -185,7 +203,9 @@ async def serve(
         letters = Letters(sealer)
         files = sender if isinstance(sender, FileSender) else None
         gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
-        server, healthy = build_server(gate, tenants, sealer, letters, access.message_bytes, files)
+        server, healthy = build_server(
+            gate, tenants, sealer, letters, access.message_bytes, files, private_too=private_too
+        )
         port = access.listener.listen(server)
         await server.start()
         beside = [
@@ -230,14 +250,59 @@ def project(dsn: str) -> None:
     runner.run_forever(dsn, stop, PROJECTIONS)
 
 
-async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:
-    """A projector process beside this one, started again should it die."""
+# --- the edges ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def serve_edges(conninfo: str, key_file: Path, web: Web) -> AsyncIterator[int]:
+    """The port of the edges, with their worker and reconciliation, from start to drain."""
+    async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
+        tenants = Tenants(pool, writers)
+        await tenants.control.prepare()
+        keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
+        holding = asyncio.create_task(keys.run(), name="keys")
+        try:
+            async with (
+                edges(tenants, keys.sealer, private_too=web.private_too) as running,
+                serving(running.app, web.address, web.files) as port,
+            ):
+                yield port
+                tenants.closing = True
+        finally:
+            await end([holding])
+            await tenants.drain()
+
+
+async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
+    """The process of the edges: answers until it is stopped or its parent is gone."""
+    asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
+    stop, parent = asyncio.Event(), int(os.environ.get("FULFILMENT_PARENT") or os.getppid())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
+    conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
+    async with serve_edges(conninfo, chosen.key_file, web) as port:
+        log.info("the edges listen on %s:%d", web.address.rpartition(":")[0], port)
+        while not stop.is_set() and os.getppid() == parent:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+        log.info("the edges stop: answering what is under way")
+
+
+# --- processes beside this one ----------------------------------------------------------------------
+
+
+async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> None:
+    """A process with another role beside this one, started again should it die."""
     pause = 1.0
+    options = {name: getattr(chosen, name) for name in ("key_file", "web", "web_private", "behind_proxy")}
+    options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key")} if role == "edge" else {}
     while True:
         environment = {
             **os.environ,
+            **{f"FULFILMENT_{name.upper()}": str(value) for name, value in options.items() if value is not None},
             "FULFILMENT_DSN": conninfo,
-            "FULFILMENT_ROLE": "projector",
+            "FULFILMENT_ROLE": role,
             "FULFILMENT_PARENT": str(os.getpid()),
         }
         words = [
@@ -257,7 +322,7 @@ async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:
                 child.terminate()
             await child.wait()
             raise
-        log.error("the projector ended with code %d; starting it again in %.0f s", code, pause)
+        log.error("the %s ended with code %d; starting it again in %.0f s", role, code, pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, 60.0)
 
@@ -277,16 +342,21 @@ async def run(chosen: argparse.Namespace) -> None:
     access = access_of(chosen)  # before a database is made or started for nothing
     if access.listener.open_to_others:
         require_apart(chosen.key_file, chosen.data)
+    if chosen.web is not None:
+        web_of(chosen)
     sender, returned = sender_of(chosen), mailbox_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
         if chosen.outbox == "file":
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
-        listening = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, access, sender, returned))
+        private_too = chosen.web_private == "yes"
+        serving_api = serve(database.conninfo, chosen.key_file, access, sender, returned, private_too=private_too)
+        listening = await stack.enter_async_context(serving_api)
         if chosen.role == "all":
-            projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
-            stack.push_async_callback(_end_projector, projecting)
+            for role in ("projector", "edge") if chosen.web is not None else ("projector",):
+                beside = asyncio.create_task(keep_beside(role, database.conninfo, chosen))
+                stack.push_async_callback(_end_beside, beside)
         address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
         log.info("listening on %s", address)
         print(_welcome(address, chosen, is_open=listening.clients.is_open), flush=True)
@@ -295,7 +365,7 @@ async def run(chosen: argparse.Namespace) -> None:
     log.info("stopped")
 
 
-async def _end_projector(task: asyncio.Task[None]) -> None:
+async def _end_beside(task: asyncio.Task[None]) -> None:
     """Cancelled once: it waits for its child, which a second cancellation would leave behind."""
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -353,6 +423,10 @@ def main() -> None:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
             alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
             project(usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn)
+        elif chosen.role == "edge":
+            if not (chosen.dsn and chosen.web):
+                raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")
+            uvloop.run(run_edges(chosen, web_of(chosen)))
         else:
             uvloop.run(run(chosen))
     except PROBLEMS as problem:

@@ -34,6 +34,10 @@ RIGHTS = {
     "ledger_reads": "INSERT",
     "ledger_tracking": "INSERT, UPDATE, DELETE",
     "ledger_projections": "INSERT, UPDATE, DELETE",
+    # What is received is no fact: it is worked on, and deleted after a time.
+    "ledger_inbox": "INSERT, UPDATE, DELETE",
+    "ledger_connections": "INSERT, UPDATE, DELETE",
+    "wakeups": "INSERT, UPDATE, DELETE",
 }
 """What the role that runs may do beside reading, by table. All other tables of a tenant are read models."""
 

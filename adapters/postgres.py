@@ -28,6 +28,7 @@ DEFAULT_TENANT = "default"
 MOST_TENANTS = 1000
 """Each has tables of its own, a writer, clocks and read models."""
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SCHEMA_PREFIX = "tenant_"
 _LOCK_SEED = 0x5C4E3A
 _MIGRATE_SECONDS = 30.0
 _MIGRATE_LOCK_MILLISECONDS = 200
@@ -78,6 +79,16 @@ CONTROL_MIGRATIONS = (
         writes int NOT NULL,
         seen_at timestamptz NOT NULL
     );
+    """,
+    # For which tenants the edges have work, and since when: adapters/edges/wakeups.py.
+    """
+    CREATE TABLE {schema}.wakeups (
+        tenant text COLLATE "C" NOT NULL,
+        what text COLLATE "C" NOT NULL,
+        due_at timestamptz NOT NULL,
+        PRIMARY KEY (tenant, what)
+    );
+    CREATE INDEX wakeups_due_at_idx ON {schema}.wakeups (what, due_at);
     """,
 )
 
@@ -164,6 +175,45 @@ TENANT_MIGRATIONS = (
     UPDATE {schema}.ledger_keys SET email = left(email, 32), phone = left(phone, 32)
         WHERE email IS NOT NULL OR phone IS NOT NULL;
     """,
+    # What foreign systems told, sealed, until it is worked on and for a time after that; and how far each was asked.
+    """
+    CREATE TABLE {schema}.ledger_inbox (
+        reception_id text COLLATE "C" PRIMARY KEY,
+        connection text COLLATE "C" NOT NULL,
+        source_id text COLLATE "C",
+        content bytea NOT NULL,
+        topic text NOT NULL,
+        object_id text COLLATE "C" NOT NULL,
+        happened_at timestamptz,
+        whole boolean NOT NULL,
+        asked boolean NOT NULL,
+        box bytea,
+        received_at timestamptz NOT NULL,
+        state text NOT NULL DEFAULT 'waiting',
+        attempts int NOT NULL DEFAULT 0,
+        next_at timestamptz,
+        reason text NOT NULL DEFAULT '',
+        about text[] NOT NULL DEFAULT '{{}}'
+    );
+    CREATE UNIQUE INDEX ledger_inbox_source_id_idx ON {schema}.ledger_inbox (connection, source_id)
+        WHERE source_id IS NOT NULL;
+    CREATE UNIQUE INDEX ledger_inbox_content_idx ON {schema}.ledger_inbox (connection, content);
+    CREATE INDEX ledger_inbox_object_id_idx ON {schema}.ledger_inbox (connection, object_id);
+    CREATE INDEX ledger_inbox_next_at_idx ON {schema}.ledger_inbox (next_at) WHERE next_at IS NOT NULL;
+    CREATE INDEX ledger_inbox_received_at_idx ON {schema}.ledger_inbox (received_at, reception_id);
+    CREATE INDEX ledger_inbox_about_idx ON {schema}.ledger_inbox USING gin (about) WHERE box IS NOT NULL;
+    CREATE TABLE {schema}.ledger_connections (
+        name text COLLATE "C" PRIMARY KEY,
+        added_at timestamptz NOT NULL,
+        cursor text NOT NULL DEFAULT '',
+        next_at timestamptz NOT NULL DEFAULT now(),
+        asked_at timestamptz,
+        found bigint NOT NULL DEFAULT 0,
+        found_now bigint NOT NULL DEFAULT 0,
+        found_last bigint NOT NULL DEFAULT 0,
+        problem text NOT NULL DEFAULT ''
+    );
+    """,
     # Who saw personal data, by which RPC, asking about what, and whose it was: adapters/personal_reads.py.
     """
     CREATE TABLE {schema}.ledger_reads (
@@ -201,6 +251,11 @@ class BadTenantName(ValueError):
         super().__init__(
             f"{name!r} cannot name a tenant: start with a letter a-z, then letters a-z, digits and _, 40 at most"
         )
+
+
+def tenant_of(schema: str) -> str:
+    """The name of the tenant whose schema it is."""
+    return schema.removeprefix(_SCHEMA_PREFIX)
 
 
 def is_tenant_name(text: str) -> bool:
@@ -372,7 +427,7 @@ class Control:
 
     async def _create(self, connection: AsyncConnection[Any], name: str) -> TenantSchema:
         # The schema first: a tenant that is listed has its tables.
-        schema = f"tenant_{name}"
+        schema = f"{_SCHEMA_PREFIX}{name}"
         await migrate(connection, schema, TENANT_MIGRATIONS)
         select = "SELECT name, schema, created_at FROM fulfilment.tenants WHERE name = %s"
         if listed := await (await connection.execute(select, (name,))).fetchone():

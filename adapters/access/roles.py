@@ -112,6 +112,15 @@ _PAYABLES = _rpcs(
     RecordSupplierPayment ReturnSupplierPayment
     """
 )
+_EDGES = _rpcs(
+    """
+    AddConnection RotateConnectionSecret PauseConnection ResumeConnection RemoveConnection ListConnections
+    TestConnection
+    """
+)
+"""To which shops and tracking services the retailer is connected, and with which secrets."""
+_INBOX = _rpcs("ListConnections ListReceptions GetReception ReplayReception DropReception")
+"""What they told."""
 
 
 # --- the table --------------------------------------------------------------------------------------
@@ -122,11 +131,13 @@ ADMIN = Role(
     | _TERMS
     | _OWN_TERMS
     | _AUDIT
+    | _EDGES
     | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson HoldPersonalData PreviewMessage ExecuteBatch"),
 )
 OPERATIONS = Role(
     "moves orders, parcels and stock, and keeps the retailer's terms",
     _STAFF
+    | _INBOX
     | _BUYING
     | _HOLDS
     | _RESERVATIONS

@@ -64,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser, path: Callable[[str], Path]) ->
 
 def access_of(chosen: argparse.Namespace) -> Access:
     """What protects the API. Raises BadAccessSettings, BadCertificate, CannotListen and Unprotected."""
-    tls = _tls(chosen)
+    tls = tls_of(chosen)
     return Access(
         Listener(chosen.listen, tls, behind_proxy=chosen.behind_proxy == "yes"),
         tls,
@@ -74,7 +74,8 @@ def access_of(chosen: argparse.Namespace) -> Access:
     )
 
 
-def _tls(chosen: argparse.Namespace) -> Tls | None:
+def tls_of(chosen: argparse.Namespace) -> Tls | None:
+    """What encrypts it; raises BadAccessSettings and BadCertificate."""
     if chosen.tls_cert is None and chosen.tls_key is None:
         if chosen.tls_client_ca is not None:
             raise BadAccessSettings("--tls-client-ca needs --tls-cert and --tls-key as well")

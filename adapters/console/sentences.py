@@ -15,6 +15,7 @@ COMMANDS = {
     "DisputeDelivery": "parcel dispute",
     "GetStatus": "status",
     "ListMessages": "message list",
+    "ListReceptions": "inbox list",
     "OpenRecovery": "recovery open",
     "RaiseRecovery": "recovery raise",
     "RecordChargeback": "order chargeback",

@@ -8,7 +8,7 @@ Foreign names stop here: nothing else imports an adapter.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -137,12 +137,12 @@ class Unlooked(Exception):
 
 
 class KnownNow:
-    """What the ledger knows now, as messages of the contract without personal data.
+    """What is known now: by the ledger, as messages of the contract without personal data, and of what was told before.
 
-    In a test: ``KnownNow({"order shop/1": Order(...)}, complete=True)``.
+    In a test: ``KnownNow({"order shop/1": Order(...), "before ": b"..."}, complete=True)``.
     """
 
-    def __init__(self, found: Mapping[str, Message | None], *, complete: bool = False) -> None:
+    def __init__(self, found: Mapping[str, Message | bytes | None], *, complete: bool = False) -> None:
         """What was not found is None. If the rest is complete, what is not listed is not known either."""
         self._found = found
         self._complete = complete
@@ -159,7 +159,16 @@ class KnownNow:
         assert found is None or isinstance(found, parcels_pb2.Parcel)
         return found
 
-    def _look(self, kind: str, object_id: str) -> Message | None:
+    def before(self) -> bytes | None:
+        """What was told of the same object before and was worked on, where that tells the whole state.
+
+        None if it is not kept any more. What differs was changed; personal data of before is known here alone.
+        """
+        found = self._look("before", "")
+        assert found is None or isinstance(found, bytes)
+        return found
+
+    def _look(self, kind: str, object_id: str) -> Message | bytes | None:
         key = f"{kind} {object_id}"
         if key not in self._found and not self._complete:
             raise Unlooked(kind, object_id)
@@ -278,9 +287,12 @@ class System(ABC):
         """Asks the system whether the connection works."""
         return []
 
-    def changed_since(self, http: Http, account: Account, cursor: str) -> AsyncIterator[FetchedPage] | None:
-        """What has changed since the cursor, with an overlap; an empty one is the start. None if it cannot be asked."""
-        return None
+    async def changed_since(self, http: Http, account: Account, cursor: str) -> FetchedPage:
+        """The next page of what has changed since the cursor, with an overlap; an empty one is the start.
+
+        A system that cannot be asked leaves it as it is. Raises TryLater, SystemUnreachable, and NotUnderstood.
+        """
+        raise NotImplementedError
 
 
 USUAL_ANSWERS: Mapping[AtTheDoor, DoorAnswer] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.edges.system import System
+from adapters.shops.woocommerce.system import WooCommerce
 from adapters.tracking.aftership import AfterShip
 from adapters.tracking.carrier import AnyCarrier
 from adapters.tracking.dhl import Dhl
@@ -13,7 +14,10 @@ from adapters.tracking.kuaidi100 import Kuaidi100
 from adapters.tracking.seventeentrack import SeventeenTrack
 from adapters.tracking.shippo import Shippo
 
-_ALL: tuple[System, ...] = (AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier())
+_ALL: tuple[System, ...] = (
+    *(WooCommerce(),),
+    *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
+)
 
 SYSTEMS: Mapping[str, System] = {each.name: each for each in _ALL}
 """By name."""

@@ -16,6 +16,8 @@ from adapters.rpc.cases.reads import CaseQueries
 from adapters.rpc.commands import Commands, Readers
 from adapters.rpc.customer_invoices.asks import READERS as CUSTOMER_INVOICES
 from adapters.rpc.customer_invoices.reads import CustomerInvoiceQueries
+from adapters.rpc.edges.asks import READERS as EDGES
+from adapters.rpc.edges.reads import EdgeQueries
 from adapters.rpc.finding import FindingQueries
 from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
@@ -48,6 +50,7 @@ from fulfilment.v1 import (
     batch_pb2,
     cases_pb2,
     customer_invoices_pb2,
+    edges_pb2,
     finding_pb2,
     inquiries_pb2,
     messages_pb2,
@@ -83,12 +86,19 @@ READERS: Readers = {
     **messages.READERS,
     **templates.READERS,
     **WORK,
+    **EDGES,
 }
 """For every command's request: how it is read."""
 
 
 def services(
-    tenants: Tenants, sealer: Sealer, letters: Letters, commands: Commands, files: FileSender | None = None
+    tenants: Tenants,
+    sealer: Sealer,
+    letters: Letters,
+    commands: Commands,
+    files: FileSender | None = None,
+    *,
+    private_too: bool = False,
 ) -> dict[ServiceDescriptor, object]:
     """Every service, with what has its methods but for the commands."""
     return {
@@ -116,5 +126,6 @@ def services(
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
         templates_pb2.DESCRIPTOR.services_by_name["TemplateService"]: TemplateQueries(tenants, letters),
+        edges_pb2.DESCRIPTOR.services_by_name["EdgeService"]: EdgeQueries(tenants, sealer, private_too=private_too),
         work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants, sealer),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from urllib.parse import quote
@@ -237,8 +237,10 @@ class AfterShip(Tracker):
             return None
         return get(f"{_URL}/trackings", {"limit": "1"}, _headers(account))
 
-    def changed_since(self, http: Http, account: Account, cursor: str) -> AsyncIterator[FetchedPage] | None:
-        return _changed(http, account, cursor) if account.secret("api_key") else None
+    async def changed_since(self, http: Http, account: Account, cursor: str) -> FetchedPage:
+        return (
+            await _changed(http, account, cursor) if account.secret("api_key") else FetchedPage((), cursor, done=True)
+        )
 
 
 def _parcel(tracking: _Tracking) -> ToldParcel:
@@ -331,21 +333,19 @@ def _as_event(raw: bytes) -> Fetched:
     return Fetched(received, event)
 
 
-async def _changed(http: Http, account: Account, cursor: str) -> AsyncIterator[FetchedPage]:
-    since, _, token = cursor.partition(" ")
-    newest = since
-    while True:
-        query = (
-            f"limit={_PAGE}"
-            + (f"&updated_at_min={quote(since)}" if since else "")
-            + (f"&cursor={quote(token)}" if token else "")
-        )
-        page = _page(await send(http, TrackerCall("GET", f"{_URL}/trackings?{query}", _headers(account))))
-        found = _fetched(page)
-        times = [each.received.happened_at for each in found if each.received.happened_at is not None]
-        newest = max([newest, *((at - _OVERLAP).isoformat() for at in times)])
-        token = page.pagination.next_cursor or ""
-        done = not page.pagination.has_next_page or not token
-        yield FetchedPage(tuple(found), newest if done else f"{since} {token}", done)
-        if done:
-            return
+async def _changed(http: Http, account: Account, cursor: str) -> FetchedPage:
+    """The cursor: since when, the next page's, and the newest time of the pages before."""
+    since, token, newest = [*cursor.split(" "), "", "", ""][:3]
+    query = (
+        f"limit={_PAGE}"
+        + (f"&updated_at_min={quote(since)}" if since else "")
+        + (f"&cursor={quote(token)}" if token else "")
+    )
+    page = _page(await send(http, TrackerCall("GET", f"{_URL}/trackings?{query}", _headers(account))))
+    found = _fetched(page)
+    times = [each.received.happened_at for each in found if each.received.happened_at is not None]
+    newest = max([newest or since, *((at - _OVERLAP).isoformat() for at in times)])
+    following = page.pagination.next_cursor if page.pagination.has_next_page else ""
+    if following:
+        return FetchedPage(tuple(found), f"{since} {following} {newest}")
+    return FetchedPage(tuple(found), newest, done=True)

@@ -3,12 +3,14 @@
 from ledger.nouns import (
     cases,
     erasures,
+    connections,
     inquiries,
     invoice_series,
     messages,
     orders,
     parcels,
     policies,
+    receptions,
     recoveries,
     skus,
     stock,
@@ -36,5 +38,7 @@ NOUNS = (
     tasks.NOUN,
     policies.NOUN,
     erasures.NOUN,
+    connections.NOUN,
+    receptions.NOUN,
 )
 """Every noun; the engine is given them to keep their streams."""

@@ -33,6 +33,7 @@ class WorkKind(StrEnum):
     DRAFT = "draft"
     INVOICE = "invoice"
     LISTING = "listing"
+    RECEPTION = "reception"
 
 
 class Step(StrEnum):
@@ -73,6 +74,7 @@ class Step(StrEnum):
     RECORD_REFUND_PAID = "record_refund_paid"
     RECORD_SCAN = "record_checkpoints"
     RELEASE_HOLD = "release_hold"
+    REPLAY_RECEPTION = "replay_reception"
     REROUTE = "reroute_units"
     RETRY_MESSAGE = "retry_message"
     RETURN_PAYMENT = "return_supplier_payment"
@@ -185,6 +187,12 @@ KINDS: Mapping[WorkKind, Kind] = {
         "it is tried again, which happens by itself once another address is known; it is sent or cancelled; or what it "
         "says is no longer true",
         (Step.RETRY_MESSAGE, Step.CHANGE_ADDRESS, Step.UPDATE_SUPPLIER, Step.AGREE_POLICY),
+    ),
+    WorkKind.RECEPTION: Kind(
+        "what a shop or a tracking service told could not be made into commands",
+        _AT_ONCE,
+        "it is replayed, which raises it anew where it fails again, or dropped",
+        (Step.REPLAY_RECEPTION,),
     ),
     WorkKind.ODDITY: Kind(
         "something happened that should not have",

@@ -14,6 +14,7 @@ from ledger.nouns import (
     messages,
     orders,
     parcels,
+    receptions,
     recoveries,
     skus,
     stock_ups,
@@ -26,6 +27,7 @@ from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
+from ledger.nouns.receptions import Reception
 from ledger.nouns.recoveries import Recovery, RecoveryKind, RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock_ups import StockUp, StockUpState
@@ -484,12 +486,23 @@ def _of_unreached(message: Message) -> Next:
             return Next(Step.AGREE_POLICY, {"policy": {"staff_mail": {asked.recipient: ""}}})
 
 
+def _of_reception(reception: Reception) -> list[Item]:
+    if reception.settled is not None:
+        return []
+    failed = reception.failed
+    subject = f"{failed.reception_id}/{reception.failures}"
+    because = f"{failed.topic} of {failed.connection}: {failed.why}"
+    following = Next(Step.REPLAY_RECEPTION, {"reception_id": failed.reception_id})
+    return [item(WorkKind.RECEPTION, subject, Owner.OPERATIONS, failed.at, because, following)]
+
+
 WORK = projection(
     "work",
     22,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
+    From(receptions.NOUN, ITEMS, _of_reception),
     From(recoveries.NOUN, ITEMS, _of_recovery),
     From(supplier_invoices.NOUN, ITEMS, _of_invoice),
     From(stock_ups.NOUN, ITEMS, _of_stock_up),

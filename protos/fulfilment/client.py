@@ -48,6 +48,7 @@ from fulfilment.v1.batch_pb2_grpc import BatchServiceStub
 from fulfilment.v1.cases_pb2_grpc import CaseServiceStub
 from fulfilment.v1.common_pb2 import CommandContext
 from fulfilment.v1.customer_invoices_pb2_grpc import CustomerInvoiceServiceStub
+from fulfilment.v1.edges_pb2_grpc import EdgeServiceStub
 from fulfilment.v1.finding_pb2_grpc import FindingServiceStub
 from fulfilment.v1.inquiries_pb2_grpc import InquiryServiceStub
 from fulfilment.v1.messages_pb2_grpc import MessageServiceStub
@@ -151,6 +152,7 @@ class Client(_Settings):
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
         self.finding = FindingServiceStub(channel)
+        self.edges = EdgeServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +219,7 @@ class AsyncClient(_Settings):
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
         self.finding = FindingServiceStub(channel)
+        self.edges = EdgeServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self

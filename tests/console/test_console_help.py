@@ -41,6 +41,7 @@ SHAPES = {
     "--line": "a whole line, units of a line, or a line",
     "--of": "of a question who is asked, of a payment the one that it is about",
     "--origin": "of an order with its line, of a SKU alone",
+    "--name": "of a person or a company as it is written, of a connection one word",
     "--owner": "of a hold any name, of work one of few",
     "--part": "of a bundle what it is made of, of a rate which part is listed",
     "--reason": "a word, or a sentence for people",

@@ -15,7 +15,7 @@ from adapters.rpc.work.shows import next_step
 from ledger.decisions import stocking_up
 from ledger.decisions.timers import ListingDue, StockUpAnswerDue
 from ledger.facts import LineNo
-from ledger.nouns import reviews, stock, suppliers
+from ledger.nouns import receptions, reviews, stock, suppliers
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.orders import CustomsLine, HoldReason, PaymentState
 from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
@@ -406,6 +406,16 @@ def a_supplier_is_suspended() -> Story:
     scenario.record([(suppliers.stream("acme"), reviews.SuspensionProposed("acme", rate, NOON))])
     yield scenario
     scenario.suspend()
+
+
+@ends(WorkKind.RECEPTION, Step.REPLAY_RECEPTION)
+def what_a_shop_told_is_tried_again() -> Story:
+    scenario = a_shop()
+    stream = receptions.stream("0a")
+    failed = receptions.ReceptionFailed("0a", "main", "order.updated", "1001", "currency: no ISO 4217 code", NOON)
+    scenario.record([(stream, failed)])
+    yield scenario
+    scenario.record([(stream, receptions.ReceptionSettled("0a", receptions.Ending.REPLAYED, "mia", NOON))])
 
 
 for step, tell in message_stories.STORIES:

@@ -5,7 +5,7 @@ from benchmarks.large_order import commands
 from benchmarks.large_world import decided
 from ledger.decisions.timers import TIMERS
 
-_OF_NO_ORDER = {"suppliers", "stock_ups", "work", "admin"}
+_OF_NO_ORDER = {"suppliers", "stock_ups", "work", "admin", "edges"}
 """Contracts whose commands touch no order."""
 
 

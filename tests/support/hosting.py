@@ -72,7 +72,12 @@ def server_on(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
             make_private(data / "outbox", "--data")
         asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
         async with server.serve(
-            dsn, chosen.key_file, access_of(chosen), sender_of(chosen), mailbox_of(chosen)
+            dsn,
+            chosen.key_file,
+            access_of(chosen),
+            sender_of(chosen),
+            mailbox_of(chosen),
+            private_too=chosen.web_private == "yes",
         ) as listening:
             stop = asyncio.Event()
             started.set_result(_Running(listening.port, asyncio.get_running_loop(), stop))

@@ -136,6 +136,9 @@ _MESSAGE: Fields = {"message_id": "dispatched-999999999"}
 _TEMPLATE: Fields = {"kind": messages_pb2.MESSAGE_KIND_DISPATCHED, "language": "en"}
 _TASK: Fields = {"task_id": "nothing"}
 _RESERVATION: Fields = {"reservation_id": "nobody", "items": [item("nothing")]}
+_CONNECTION: Fields = {"name": "nobody"}
+_SECRETS: Fields = {"system": "woocommerce", "secrets": {"webhook": "s3cret"}}
+_RECEPTION: Fields = {"reception_id": "0" * 26}
 _PERIOD: Fields = {"since": stamp(NOW - DAY), "until": stamp(NOW)}
 
 WELL_FORMED: Mapping[str, Fields] = {
@@ -318,6 +321,15 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetStatement": {**_SUPPLIER, **_PERIOD},
     "ListStatementEntries": {**_SUPPLIER, **_PERIOD},
     "ReviewTrade": {"group_by": trade_pb2.TRADE_GROUP_SUPPLIER, **_PERIOD},
+    "AddConnection": {**_CONNECTION, **_SECRETS, "settings": {"shop": "https://shop.example.org"}},
+    "RotateConnectionSecret": {**_CONNECTION, **_SECRETS},
+    "PauseConnection": _CONNECTION,
+    "ResumeConnection": _CONNECTION,
+    "RemoveConnection": _CONNECTION,
+    "TestConnection": _CONNECTION,
+    "GetReception": _RECEPTION,
+    "ReplayReception": _RECEPTION,
+    "DropReception": _RECEPTION,
     "ListStockMovements": {**_SUPPLIER, "sku": "nothing"},
 }
 """By RPC what a request needs to be understood; RPCs that need nothing are left out."""

@@ -10,6 +10,7 @@ from hashlib import sha256
 import msgspec
 
 from adapters.contacts import OldContacts
+from adapters.edges.inbox import Inbox
 from adapters.letters import Letters
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
@@ -79,7 +80,8 @@ class PeopleQueries(AdminQueries):
         return answer
 
     async def _counts(self, tenant: Tenant, found: Belongings, even_if_open: bool, now: datetime) -> dict[str, int]:
-        """How much goes. Files of letters go here: who asks again after a crash finds no messages any more."""
+        """How much goes. Files of letters, and what was received of shops, go here: who asks again after a crash finds
+        them no more."""
         erased = await erasing.reading(tenant.log, lambda view: decisions.parts(view, found, even_if_open, now))
         counts, order_ids = await erasing.counts(tenant, erased), [each.order_id for each in erased.orders]
         if not counts["keys"]:
@@ -88,6 +90,7 @@ class PeopleQueries(AdminQueries):
             sent = await outbox.messages_of(connection, tenant.schema, order_ids)
             asked = await inquiries.count_about(connection, tenant.schema, order_ids)
         files = await self._files.remove(tenant.name, sent) if self._files is not None else 0
+        await Inbox.of(tenant).forget(order_ids)
         return {**counts, "messages": len(sent), "inquiries": asked, "outbox_files": files}
 
 

@@ -88,6 +88,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
     WORK_KIND_LISTING: _WorkKind.ValueType  # 15
     """A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
+    WORK_KIND_RECEPTION: _WorkKind.ValueType  # 16
+    """What a shop or a tracking service told could not be made into commands."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -124,6 +126,8 @@ WORK_KIND_DRAFT: WorkKind.ValueType  # 14
 """A supplier order is to be sent. Of one that the ledger sends itself, this stands for a moment."""
 WORK_KIND_LISTING: WorkKind.ValueType  # 15
 """A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
+WORK_KIND_RECEPTION: WorkKind.ValueType  # 16
+"""What a shop or a tracking service told could not be made into commands."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.support.refusal_scenarios.about import Scenarios
 from tests.support.refusal_scenarios.cases import CASES
 from tests.support.refusal_scenarios.customer_invoices import CUSTOMER_INVOICES
+from tests.support.refusal_scenarios.edges import EDGES
 from tests.support.refusal_scenarios.orders import ORDERS
 from tests.support.refusal_scenarios.parcels import PARCELS
 from tests.support.refusal_scenarios.recoveries import RECOVERIES
@@ -27,5 +28,6 @@ SCENARIOS: Scenarios = {
     **CUSTOMER_INVOICES,
     **STOCK_UPS,
     **WORK,
+    **EDGES,
     **REPORTS,
 }

@@ -1,0 +1,301 @@
+"""The inbox of a tenant: what foreign systems told, sealed, each thing once, until it is worked on.
+
+Several deliveries that come at the same moment are kept in one transaction. Nobody is answered before its commit.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg.sql import SQL, Identifier
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.edges.accounts import Connected
+from adapters.edges.system import Received
+from adapters.edges.wakeups import EdgeWork, wake
+from adapters.tenants import Tenant
+
+KEPT_FOR = timedelta(days=30)
+"""How long a body is kept, for support and to replay; longer than any system repeats a delivery."""
+_NONCE_BYTES = 12
+
+_COLUMNS = (
+    "reception_id, connection, topic, object_id, happened_at, whole, asked, received_at, state, attempts, next_at, "
+    "reason, about"
+)
+_KEEP = """
+    INSERT INTO {inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole, asked, box,
+        received_at, next_at)
+    SELECT a.*, now(), now() FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[],
+        %s::timestamptz[], %s::boolean[], %s::boolean[], %s::bytea[]) AS a
+    ON CONFLICT DO NOTHING RETURNING reception_id
+"""
+_DUE = """
+    SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND connection = ANY(%(connections)s)
+    ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
+"""
+_NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND connection = ANY(%(connections)s)"
+_IS_OUTDATED = """
+    SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
+        AND state = 'done' AND happened_at > %(happened_at)s LIMIT 1
+"""
+_LAST_DONE = """
+    SELECT {columns}, box FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
+        AND state = 'done' AND reception_id <> %(reception_id)s ORDER BY happened_at DESC, received_at DESC LIMIT 1
+"""
+_END = """
+    UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
+        about = %(about)s WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
+"""
+# What waited for this object is asked again at once.
+_ARM = """
+    UPDATE {inbox} SET next_at = now() WHERE connection = %(connection)s AND object_id = %(object_id)s
+        AND state = 'early' AND next_at IS NOT NULL
+"""
+_REPLAY = """
+    UPDATE {inbox} SET state = 'waiting', next_at = now(), attempts = attempts + 1
+    WHERE reception_id = %(reception_id)s AND state = 'failed' AND box IS NOT NULL
+"""
+_DROP = """
+    UPDATE {inbox} SET state = 'dropped', next_at = NULL WHERE reception_id = %(reception_id)s AND state = 'failed'
+"""
+_FORGET = "UPDATE {inbox} SET box = NULL WHERE about && %(about)s AND box IS NOT NULL"
+_EXPIRE = "DELETE FROM {inbox} WHERE received_at < now() - %(kept_for)s AND next_at IS NULL"
+_ABANDON = """
+    UPDATE {inbox} SET next_at = NULL, box = NULL, state = 'dropped', reason = 'its connection was removed'
+    WHERE NOT connection = ANY(%(connections)s) AND next_at IS NOT NULL
+"""
+_COUNT = """
+    SELECT connection, count(*) FILTER (WHERE state = 'waiting') AS waiting,
+        count(*) FILTER (WHERE state = 'early') AS early, count(*) FILTER (WHERE state = 'failed') AS failed,
+        max(received_at) AS received_at
+    FROM {inbox} GROUP BY connection
+"""
+_LIST = """
+    SELECT {columns}, box FROM {inbox}
+    WHERE (%(connection)s = '' OR connection = %(connection)s)
+        AND (%(states)s::text[] = '{{}}' OR state = ANY(%(states)s))
+        AND (%(before)s::timestamptz IS NULL OR (received_at, reception_id) < (%(before)s, %(before_id)s))
+    ORDER BY received_at DESC, reception_id DESC LIMIT %(most)s
+"""
+_GET = "SELECT {columns}, box FROM {inbox} WHERE reception_id = %(reception_id)s"
+
+
+class InboxState(StrEnum):
+    """What became of something that was received."""
+
+    WAITING = "waiting"
+    EARLY = "early"
+    DONE = "done"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+class Arrival(NamedTuple):
+    """Something that is to be kept."""
+
+    connected: Connected
+    received: Received
+    raw: bytes
+    asked: bool = False
+    """Whether the system was asked for it."""
+
+
+class InboxRow(NamedTuple):
+    """Something that was received, as it is kept."""
+
+    reception_id: str
+    connection: str
+    topic: str
+    object_id: str
+    happened_at: datetime | None
+    whole: bool
+    asked: bool
+    received_at: datetime
+    state: str
+    attempts: int
+    next_at: datetime | None
+    reason: str
+    about: Sequence[str]
+    box: bytes | None
+
+    @property
+    def received(self) -> Received:
+        """What the door read of it, but for what shows repetitions."""
+        return Received(self.topic, self.object_id, happened_at=self.happened_at, whole=self.whole)
+
+
+class WorkedOn(NamedTuple):
+    """What came of working on it once."""
+
+    state: InboxState
+    reason: str = ""
+    about: Sequence[str] = ()
+    next_at: datetime | None = None
+    is_attempt: bool = True
+    """Whether what follows is a further attempt, whose requests have other ids."""
+
+
+class InboxCount(NamedTuple):
+    """What an inbox holds of one connection."""
+
+    connection: str
+    waiting: int
+    early: int
+    failed: int
+    received_at: datetime | None
+
+
+class Inbox:
+    """What one tenant received."""
+
+    def __init__(self, tenant: str, schema: str, pool: AsyncConnectionPool[Any]) -> None:
+        self._tenant = tenant
+        self._schema = schema
+        self._pool = pool
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> Inbox:
+        return cls(tenant.name, tenant.schema, tenant.log.pool)
+
+    # --- keeping ---
+
+    async def keep(self, arrivals: Sequence[Arrival]) -> list[bool]:
+        """Which of these are new. All are kept for good when this returns."""
+        rows = [self._row(each) for each in arrivals]
+        async with self._pool.connection() as connection, connection.transaction():
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            kept = {row[0] for row in await (await connection.execute(self._sql(_KEEP), columns)).fetchall()}
+            if kept:
+                await wake(connection, self._tenant, EdgeWork.INBOX)
+        return [row[0] in kept for row in rows]
+
+    def _row(self, arrival: Arrival) -> tuple[Any, ...]:
+        (_, account, box_key, *_), received = arrival.connected, arrival.received
+        # In the order of time, so that rows of one moment lie together in the index.
+        reception_id = f"{time.time_ns() // 1000:014x}{os.urandom(6).hex()}"
+        content = blake2b(received.content or arrival.raw, key=box_key, digest_size=20).digest()
+        box = self._sealed(reception_id, box_key, arrival.raw)
+        return (
+            *(reception_id, account.name, received.source_id or None, content, received.topic, received.object_id),
+            *(received.happened_at, received.whole, arrival.asked, box),
+        )
+
+    def _sealed(self, reception_id: str, box_key: bytes, raw: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(box_key).encrypt(nonce, raw, self._place(reception_id))
+
+    def opened(self, row: InboxRow, box_key: bytes) -> bytes | None:
+        """The body; None where it was erased, or is of a connection of before."""
+        if row.box is None:
+            return None
+        box = bytes(row.box)
+        try:
+            return AESGCM(box_key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], self._place(row.reception_id))
+        except InvalidTag:
+            return None
+
+    def _place(self, reception_id: str) -> bytes:
+        return f"inbox {self._schema} {reception_id}".encode()
+
+    # --- working ---
+
+    async def due(self, connections: Iterable[str], most: int) -> list[InboxRow]:
+        """What is to be worked on now, in the systems' own order."""
+        return await self._rows(_DUE, connections=list(connections), most=most)
+
+    async def next_at(self, connections: Iterable[str]) -> datetime | None:
+        """When something is next to be worked on."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(self._sql(_NEXT), {"connections": list(connections)})
+            return cast("datetime | None", (await cursor.fetchall())[0][0])
+
+    async def is_outdated(self, row: InboxRow) -> bool:
+        """Whether a newer state of the same object was worked on already."""
+        if not row.whole or row.happened_at is None:
+            return False
+        values = {"connection": row.connection, "object_id": row.object_id, "happened_at": row.happened_at}
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(self._sql(_IS_OUTDATED), values)).fetchone() is not None
+
+    async def last_done(self, row: InboxRow) -> InboxRow | None:
+        """The newest whole state of the same object that was worked on."""
+        values = {"connection": row.connection, "object_id": row.object_id, "reception_id": row.reception_id}
+        return next(iter(await self._rows(_LAST_DONE, **values)), None)
+
+    async def end(self, row: InboxRow, ended: WorkedOn) -> None:
+        """Writes down what came of it, unless somebody else did."""
+        values = {
+            "reception_id": row.reception_id,
+            "seen": row.attempts,
+            "attempts": row.attempts + (1 if ended.is_attempt else 0),
+            "state": ended.state,
+            "reason": ended.reason[:500],
+            "about": list(ended.about),
+            "next_at": ended.next_at,
+        }
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(self._sql(_END), values)
+            if ended.state is InboxState.DONE:
+                armed = {"connection": row.connection, "object_id": row.object_id}
+                await connection.execute(self._sql(_ARM), armed)
+
+    async def expire(self, connections: Iterable[str]) -> None:
+        """Deletes what was kept long enough, and gives up what waits of other connections than there are."""
+        async with self._pool.connection() as connection:
+            await connection.execute(self._sql(_EXPIRE), {"kept_for": KEPT_FOR})
+            await connection.execute(self._sql(_ABANDON), {"connections": list(connections)})
+
+    # --- what people do ---
+
+    async def replay(self, reception_id: str) -> None:
+        """What failed is to be worked on again."""
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(self._sql(_REPLAY), {"reception_id": reception_id})
+            await wake(connection, self._tenant, EdgeWork.INBOX)
+
+    async def drop(self, reception_id: str) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(self._sql(_DROP), {"reception_id": reception_id})
+
+    async def forget(self, about: Iterable[str]) -> None:
+        """Erases the bodies that became news of these orders."""
+        async with self._pool.connection() as connection:
+            await connection.execute(self._sql(_FORGET), {"about": list(about)})
+
+    async def counts(self) -> dict[str, InboxCount]:
+        """By connection."""
+        async with self._pool.connection() as connection:
+            found = await (await connection.execute(self._sql(_COUNT))).fetchall()
+        return {row[0]: InboxCount._make(row) for row in found}
+
+    async def listed(
+        self, connection: str, states: Sequence[str], before: tuple[datetime, str] | None, most: int
+    ) -> list[InboxRow]:
+        """The newest first."""
+        at, before_id = before or (None, "")
+        return await self._rows(
+            _LIST, connection=connection, states=list(states), before=at, before_id=before_id, most=most
+        )
+
+    async def get(self, reception_id: str) -> InboxRow | None:
+        return next(iter(await self._rows(_GET, reception_id=reception_id)), None)
+
+    async def _rows(self, template: str, **values: Any) -> list[InboxRow]:
+        async with self._pool.connection() as connection:
+            return [
+                InboxRow._make(row) for row in await (await connection.execute(self._sql(template), values)).fetchall()
+            ]
+
+    def _sql(self, template: str) -> Any:
+        names = {"inbox": Identifier(self._schema, "ledger_inbox"), "columns": SQL(cast("Any", _COLUMNS))}
+        return SQL(cast("Any", template)).format(**names)

@@ -1,0 +1,176 @@
+"""Reconciliation: each system is asked from time to time for what has changed, for what it told may have been lost.
+
+What it answers goes into the inbox as if it had been told; what was told already is recognised there. So what is new in
+the inbox is what was lost, or has not come yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from psycopg.sql import SQL, Identifier
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.inbox import Arrival, Inbox
+from adapters.edges.leases import Leases
+from adapters.edges.system import FetchedPage, NotUnderstood, System
+from adapters.edges.wakeups import EdgeWork
+from adapters.tenants import Tenant, Tenants
+
+log = logging.getLogger("fulfilment.edges")
+
+LOOK_AGAIN = timedelta(seconds=60)
+"""How often a tenant is looked at for connections that were added or resumed, at the latest."""
+_AFTER_PROBLEM = timedelta(seconds=120)
+_PAGE_SECONDS = 100.0
+"""Shorter than a lease: however slow a system is, no other process begins beside this one."""
+
+_KNOW = """
+    INSERT INTO {table} (name, added_at) VALUES (%(name)s, %(added_at)s)
+    ON CONFLICT (name) DO UPDATE SET added_at = excluded.added_at, cursor = '', next_at = now(), asked_at = NULL,
+        found = 0, found_now = 0, found_last = 0, problem = '' WHERE {table}.added_at <> excluded.added_at
+"""
+_FORGET = "DELETE FROM {table} WHERE NOT name = ANY(%(names)s)"
+_STANDING = (
+    "SELECT name, added_at, cursor, next_at, asked_at, found, found_now, found_last, problem FROM {table} "
+    "WHERE name = ANY(%(names)s)"
+)
+_PAGE = """
+    UPDATE {table} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s
+    WHERE name = %(name)s AND added_at = %(added_at)s
+"""
+_DONE = """
+    UPDATE {table}
+    SET asked_at = now(), next_at = now() + %(pause)s, found_last = found_now, found_now = 0, problem = ''
+    WHERE name = %(name)s AND added_at = %(added_at)s
+"""
+_PROBLEM = """
+    UPDATE {table} SET next_at = now() + %(pause)s, problem = %(problem)s
+    WHERE name = %(name)s AND added_at = %(added_at)s
+"""
+
+
+class AskedSoFar(NamedTuple):
+    """How far a connection was asked."""
+
+    name: str
+    added_at: datetime
+    cursor: str
+    next_at: datetime
+    asked_at: datetime | None
+    found: int
+    found_now: int
+    found_last: int
+    problem: str
+
+
+class Asking:
+    """How far the connections of one tenant were asked."""
+
+    def __init__(self, tenant: Tenant, pool: AsyncConnectionPool[Any]) -> None:
+        self._table = Identifier(tenant.schema, "ledger_connections")
+        self._pool = pool
+
+    async def of(self, connected: Mapping[str, Connected]) -> list[AskedSoFar]:
+        """Of these connections; one that was added anew begins anew."""
+        async with self._pool.connection() as connection, connection.transaction():
+            for name, one in connected.items():
+                await connection.execute(self._sql(_KNOW), {"name": name, "added_at": one.added_at})
+        return await self.listed(list(connected))
+
+    async def listed(self, names: list[str]) -> list[AskedSoFar]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(self._sql(_STANDING), {"names": names})
+            return [AskedSoFar._make(row) for row in await cursor.fetchall()]
+
+    async def forget_others(self, names: list[str]) -> None:
+        await self._write(_FORGET, names=names)
+
+    async def page(self, standing: AskedSoFar, cursor: str, found: int) -> None:
+        await self._write(_PAGE, standing, cursor=cursor, found=found)
+
+    async def done(self, standing: AskedSoFar, pause: timedelta) -> None:
+        await self._write(_DONE, standing, pause=pause)
+
+    async def problem(self, standing: AskedSoFar, problem: str, pause: timedelta) -> None:
+        await self._write(_PROBLEM, standing, problem=problem, pause=pause)
+
+    async def _write(self, template: str, standing: AskedSoFar | None = None, **values: Any) -> None:
+        if standing is not None:
+            values |= {"name": standing.name, "added_at": standing.added_at}
+        async with self._pool.connection() as connection:
+            await connection.execute(self._sql(template), values)
+
+    def _sql(self, template: str) -> Any:
+        return SQL(cast("Any", template)).format(table=self._table)
+
+
+class Reconciliation:
+    """Asks the systems of all tenants."""
+
+    def __init__(
+        self, tenants: Tenants, accounts: Accounts, client: HttpClient, inbox_filled: Callable[[], None]
+    ) -> None:
+        """``inbox_filled`` is called when there is something new in an inbox."""
+        self._tenants = tenants
+        self._accounts = accounts
+        self._client = client
+        self._inbox_filled = inbox_filled
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self.leases = Leases(tenants, EdgeWork.ASKING, self.work)
+
+    async def work(self, tenant: Tenant) -> datetime | None:
+        """Asks for one page of one connection that is due, and says when there is something to ask next."""
+        standings, accounts = Asking(tenant, self._tenants.pool), await self._accounts.of(tenant)
+        names = await self._accounts.names(tenant)
+        if not names:
+            await standings.forget_others([])
+            return None
+        connected = {name: one for name, one in accounts.items() if not one.paused and asks(one.system)}
+        there, now = await standings.of(connected), datetime.now(UTC)
+        due = [each for each in there if each.next_at <= now]
+        if due:
+            first = min(due, key=lambda each: each.next_at)
+            await self._page(tenant, standings, first, connected[first.name])
+            return now
+        return min([now + LOOK_AGAIN, *(each.next_at for each in there)])
+
+    async def _page(self, tenant: Tenant, standings: Asking, standing: AskedSoFar, one: Connected) -> None:
+        try:
+            async with asyncio.timeout(_PAGE_SECONDS):
+                page = await self._next_page(tenant, standing, one)
+        except TryLater as later:
+            await standings.problem(standing, str(later), timedelta(seconds=later.seconds))
+        except (SystemUnreachable, NotUnderstood) as problem:
+            await standings.problem(standing, str(problem)[:500], _AFTER_PROBLEM)
+        except TimeoutError:
+            await standings.problem(standing, "it did not answer in time", _AFTER_PROBLEM)
+        except Exception as mistake:  # noqa: BLE001 - the other connections are asked
+            log.error("asking %s of %s failed with %s", one.system.name, tenant.name, type(mistake).__name__)
+            await standings.problem(standing, f"a mistake of the service: {type(mistake).__name__}", _AFTER_PROBLEM)
+        else:
+            arrivals = [Arrival(one, each.received, each.raw, asked=True) for each in page.found]
+            news = sum(await Inbox.of(tenant).keep(arrivals)) if arrivals else 0
+            await standings.page(standing, page.cursor, news)
+            if news:
+                self._inbox_filled()
+            if page.done:
+                await standings.done(standing, timedelta(seconds=one.system.asks_every_seconds))
+
+    async def _next_page(self, tenant: Tenant, standing: AskedSoFar, one: Connected) -> FetchedPage:
+        key = (tenant.name, standing.name)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(one.system.calls_per_second, one.system.calls_at_once)
+        return await one.system.changed_since(Http(self._client, bucket), one.account, standing.cursor)
+
+
+def asks(system: System) -> bool:
+    """Whether a system can be asked for what has changed."""
+    return type(system).changed_since is not System.changed_since

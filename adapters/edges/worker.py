@@ -1,0 +1,254 @@
+"""The worker: makes commands of what was received, thing by thing in the system's own order.
+
+Any number of processes may run it. A tenant is leased to one of them, and the ids of the requests derive from what is
+told, so that what was done when a process died is answered and not repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
+
+from adapters.access.callers import Caller
+from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.inbox import Inbox, InboxRow, InboxState, WorkedOn
+from adapters.edges.leases import Leases
+from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
+from adapters.edges.wakeups import EdgeWork
+from adapters.rpc import results
+from adapters.rpc.calls import Call
+from adapters.rpc.commands import Commands, rpc_of
+from adapters.streams import read
+from adapters.tenants import Tenant, Tenants
+from ledger.engine.executor import own_command
+from ledger.engine.trouble import is_trouble
+from ledger.facts import changes_of
+from ledger.nouns import orders, parcels, receptions
+from ledger.nouns.receptions import ReceptionFailed
+from ledger.refusals import Exhausted, Malformed, NotFound, Refusal, RequestReused, Unavailable
+from ledger.terms.carriers import carrier_name
+from ledger.terms.order_numbers import order_number
+from ledger.view import View
+
+log = logging.getLogger("fulfilment.edges")
+
+ACTOR = "edge"
+"""The name that commands of the edges are recorded under; no client can have it."""
+
+_MOST_AT_ONCE = 100
+_OBJECTS_AT_ONCE = 10
+_MOST_LOOKS = 20
+_MOST_REQUEST_ID = 100
+_PAUSES = (*(timedelta(seconds=each) for each in (2, 10, 30, 120, 600)), timedelta(hours=1))
+"""After which something that came too early is tried again; the last again and again."""
+_PATIENCE = timedelta(days=3)
+"""How long something waits for what it is about: the longest time over which shops repeat a delivery, and a weekend."""
+_TRY_AGAIN = timedelta(seconds=5)
+_EXPIRE_EVERY = timedelta(hours=1)
+
+
+class _Now(NamedTuple):
+    """What is worked on."""
+
+    tenant: Tenant
+    inbox: Inbox
+    connected: Connected
+    row: InboxRow
+
+
+class Worker:
+    """Works on the inboxes of all tenants."""
+
+    def __init__(self, tenants: Tenants, accounts: Accounts, commands: Commands) -> None:
+        self._tenants = tenants
+        self._accounts = accounts
+        self._commands = commands
+        self._expired: dict[str, datetime] = {}
+        self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
+
+    async def work(self, tenant: Tenant) -> datetime | None:
+        """Works on what is due now, and says when something is due next; at once if there is more."""
+        now, inbox = datetime.now(UTC), Inbox.of(tenant)
+        if now - self._expired.get(tenant.name, now - 2 * _EXPIRE_EVERY) > _EXPIRE_EVERY:
+            await inbox.expire(await self._accounts.names(tenant))
+            self._expired[tenant.name] = now
+        connected = {name: one for name, one in (await self._accounts.of(tenant)).items() if not one.paused}
+        due = await inbox.due(connected, _MOST_AT_ONCE)
+        slots = asyncio.Semaphore(_OBJECTS_AT_ONCE)
+        working = [self._object(slots, tenant, inbox, connected, rows) for rows in _by_object(due)]
+        for ended in await asyncio.gather(*working, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+        return await inbox.next_at(connected)
+
+    async def _object(
+        self,
+        slots: asyncio.Semaphore,
+        tenant: Tenant,
+        inbox: Inbox,
+        connected: Mapping[str, Connected],
+        rows: Sequence[InboxRow],
+    ) -> None:
+        """What is about one object, one after the other."""
+        async with slots:
+            for row in rows:
+                work = _Now(tenant, inbox, connected[row.connection], row)
+                ended = await self._ended(work)
+                if ended.state is InboxState.FAILED:
+                    await self._tell(work, ended.reason)
+                await inbox.end(row, ended)
+
+    async def _ended(self, work: _Now) -> WorkedOn:
+        """What comes of it. No mistake in an adapter stops the others."""
+        try:
+            return await self._worked(work)
+        except NotUnderstood as why:
+            return WorkedOn(InboxState.FAILED, f"not understood: {why}")
+        except (Exhausted, Unavailable) as later:
+            return _later(later.reason)
+        except Exception as mistake:
+            if is_trouble(mistake):
+                raise
+            # Where it happened, and never what it was about.
+            where = mistake.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where is not None else ""
+            log.error("reception %s failed with %s at %s", work.row.reception_id, type(mistake).__name__, place)
+            return WorkedOn(InboxState.FAILED, f"a mistake of the service: {type(mistake).__name__}")
+
+    async def _worked(self, work: _Now) -> WorkedOn:
+        if await work.inbox.is_outdated(work.row):
+            return WorkedOn(InboxState.IGNORED, "a newer state was worked on already")
+        raw = work.inbox.opened(work.row, work.connected.box_key)
+        if raw is None:
+            return WorkedOn(InboxState.IGNORED, "its body was erased")
+        meant = await self._understood(work, raw)
+        if meant.early:
+            return _early(work.row, meant.early)
+        if not meant.wanted:
+            return WorkedOn(InboxState.IGNORED, meant.ignored)
+        for wanted in meant.wanted:
+            if (ended := await self._executed(work, wanted)) is not None:
+                return ended
+        return WorkedOn(InboxState.DONE, about=sorted({*_about(meant.wanted)}))
+
+    async def _understood(self, work: _Now, raw: bytes) -> Understood:
+        """What it means, by what the ledger knows at this moment."""
+        system, account = work.connected.system, work.connected.account
+        found: dict[str, Message | bytes | None] = {}
+        for _ in range(_MOST_LOOKS):
+            try:
+                return system.understand(work.row.received, raw, account, KnownNow(found))
+            except Unlooked as missing:
+                found[str(missing)] = await (
+                    self._before(work) if missing.kind == "before" else look(work.tenant, missing)
+                )
+        raise NotUnderstood("it asks for more and more of what the ledger knows")
+
+    async def _before(self, work: _Now) -> bytes | None:
+        last = await work.inbox.last_done(work.row)
+        return work.inbox.opened(last, work.connected.box_key) if last is not None else None
+
+    async def _executed(self, work: _Now, wanted: WantedCommand) -> WorkedOn | None:
+        """Executes one command; what comes of the whole if that could not be done."""
+        connected, row, request = work.connected, work.row, wanted.request
+        caller = Caller(ACTOR, connected.system.role, frozenset((work.tenant.name,)))
+        name = f"{connected.system.name}/{row.connection}"
+        context: Any = getattr(request, "context")  # noqa: B009 - every command has one
+        context.request_id, context.actor = request_id(name, wanted, row.attempts), name
+        try:
+            caller.require(rpc_of(request))
+            await self._commands.execute(request, Call(rpc_of(request), caller, work.tenant.name, None))
+        except RequestReused:
+            # Another content under the same version: with the id of the next attempt it is decided anew.
+            return WorkedOn(
+                InboxState.WAITING, "the same version was told with another content", next_at=datetime.now(UTC)
+            )
+        except NotFound as missing:
+            if missing.reason in wanted.fine:
+                return None
+            return _early(row, f"{missing.reason}: {missing.message}")
+        except (Exhausted, Unavailable):
+            raise
+        except Malformed as bad:
+            fields = ", ".join(field for field, _ in bad.faults)
+            return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: MALFORMED: {fields}")
+        except Refusal as refused:
+            if refused.reason in wanted.fine:
+                return None
+            return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: {refused.reason}: {refused.message}")
+        return None
+
+    async def _tell(self, work: _Now, reason: str) -> None:
+        """Somebody has to look."""
+        row, now = work.row, datetime.now(UTC)
+        failed = ReceptionFailed(row.reception_id, row.connection, row.topic, row.object_id, reason[:500], now)
+        stream = receptions.stream(row.reception_id)
+
+        def decide(view: View) -> Any:
+            return changes_of(stream, receptions.fail(receptions.find(view, row.reception_id), failed))
+
+        occasion = f"reception:{row.reception_id}:{row.attempts}"
+        await work.tenant.ledger.execute(own_command(occasion, ACTOR, decide, (stream,)))
+
+
+async def look(tenant: Tenant, missing: Unlooked) -> Message | None:
+    """What the ledger knows of something, as a message of the contract without personal data."""
+    stream = orders.stream(missing.object_id)
+    if missing.kind == "parcel":
+        carrier, _, number = missing.object_id.partition("/")
+        stream = parcels.stream(carrier_name(carrier), number)
+    view, _ = await read(tenant.log, [stream])
+    entry = view.entry(stream)
+    return await results.show(tenant, entry) if entry.state is not None else None
+
+
+def request_id(name: str, wanted: WantedCommand, attempts: int) -> str:
+    """SYSTEM/CONNECTION/object/version, and which attempt it is from the second on."""
+    attempt = f"/{attempts + 1}" if attempts else ""
+    thing = f"{wanted.object_id}/{wanted.version}"
+    whole = f"{name}/{thing}{attempt}"
+    if len(whole) <= _MOST_REQUEST_ID and whole.isascii() and whole.isprintable() and " " not in whole:
+        return whole
+    return f"{name}/{blake2b(thing.encode(), digest_size=16).hexdigest()}{attempt}"
+
+
+def _by_object(rows: Iterable[InboxRow]) -> Iterable[list[InboxRow]]:
+    found: dict[tuple[str, str], list[InboxRow]] = {}
+    for row in rows:
+        found.setdefault((row.connection, row.object_id), []).append(row)
+    return found.values()
+
+
+def _early(row: InboxRow, reason: str) -> WorkedOn:
+    """It is tried again, less and less often; after some days somebody has to look."""
+    now = datetime.now(UTC)
+    if now - row.received_at > _PATIENCE:
+        return WorkedOn(InboxState.FAILED, f"what it is about has not come in {_PATIENCE.days} days: {reason}")
+    pause = _PAUSES[min(row.attempts, len(_PAUSES) - 1)]
+    return WorkedOn(InboxState.EARLY, reason, next_at=now + pause)
+
+
+def _later(reason: str) -> WorkedOn:
+    """The ledger cannot answer now: the same attempt is made again."""
+    return WorkedOn(InboxState.WAITING, reason, next_at=datetime.now(UTC) + _TRY_AGAIN, is_attempt=False)
+
+
+def _about(wanted: Iterable[WantedCommand]) -> Iterable[str]:
+    """The orders and parcels that these commands are about, by which a person's are found."""
+    for each in wanted:
+        request: Any = each.request
+        fields = request.DESCRIPTOR.fields_by_name
+        if "channel_order_id" in fields:
+            yield f"{request.channel}/{order_number(request.channel_order_id)}"
+        if "order_id" in fields and request.order_id:
+            yield request.order_id
+        if "carrier" in fields and request.carrier:
+            yield f"{carrier_name(request.carrier)}/{request.tracking_number}"

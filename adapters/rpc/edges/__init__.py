@@ -1,0 +1,1 @@
+"""EdgeService: connections to foreign systems, and what was received by them."""

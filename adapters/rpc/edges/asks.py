@@ -1,0 +1,174 @@
+"""EdgeService's commands."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from adapters.edges.accounts import sealable_key
+from adapters.edges.inbox import Inbox
+from adapters.edges.system import Field, System
+from adapters.edges.systems import SYSTEMS
+from adapters.edges.wakeups import EdgeWork, wake
+from adapters.postgres import tenant_of
+from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
+from adapters.rpc.faults import fault, require
+from fulfilment.v1 import edges_pb2 as pb
+from ledger.engine.log import Log
+from ledger.engine.sealing import PersonKey
+from ledger.facts import changes_of
+from ledger.nouns import connections, receptions
+from ledger.nouns.connections import (
+    ConnectionAdded,
+    ConnectionFact,
+    ConnectionPaused,
+    ConnectionRemoved,
+    ConnectionResumed,
+    Connections,
+    SecretRotated,
+)
+from ledger.nouns.receptions import Ending, ReceptionSettled
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_RECEPTION_ID = re.compile(r"[0-9a-f]{26}")
+_MOST_SETTINGS, _LONGEST_SETTING = 20, 500
+_MOST_SECRETS, _LONGEST_SECRET = 10, 10_000
+_BOX_KEY_BYTES = 32
+_SOON = timedelta(seconds=1)
+"""After which the edges look at a connection that is changed now."""
+
+
+def connection_name(value: str, field: str = "name") -> str:
+    shape = "1 to 40 letters, digits and ._-, starting with a letter or digit"
+    require(bool(_NAME.fullmatch(value)), field, f"is not {shape}" if value else f"is required: {shape}")
+    return value
+
+
+def reception_id(value: str) -> str:
+    require(bool(_RECEPTION_ID.fullmatch(value)), "reception_id", "is not an id that ListReceptions names")
+    return value
+
+
+def _system(name: str) -> System:
+    found = SYSTEMS.get(name)
+    if found is None:
+        fault("system", f"{name[:40]!r} is not one of {', '.join(SYSTEMS)}")
+    return found or next(iter(SYSTEMS.values()))
+
+
+def _settings(given: Mapping[str, str], system: System) -> dict[str, str]:
+    _named(given, system.settings, "settings", _MOST_SETTINGS, _LONGEST_SETTING)
+    filled = {name: value.strip() for name, value in sorted(given.items()) if value.strip()}
+    try:
+        return dict(system.checked(filled))
+    except ValueError as wrong:
+        fault("settings", str(wrong))
+        return filled
+
+
+def _secrets(told: Mapping[str, str], system: System) -> dict[str, str]:
+    """One without a name is the system's first."""
+    given = {name or next(iter(system.secrets)): value for name, value in told.items()}
+    _named(given, system.secrets, "secrets", _MOST_SECRETS, _LONGEST_SECRET)
+    return {name: value.strip() for name, value in sorted(given.items()) if value.strip()}
+
+
+def _named(given: Mapping[str, str], known: Mapping[str, Field], field: str, most: int, longest: int) -> None:
+    """Refuses what the system does not know and what is missing; the values are not quoted."""
+    require(len(given) <= most, field, f"{len(given)} entries, {most} at most")
+    for name, value in given.items():
+        require(name in known, field, f"{name[:40]!r} is not one of {', '.join(known)}")
+        require(len(value) <= longest, f"{field}[{name[:40]}]", f"{len(value)} characters, {longest} at most")
+        require("\0" not in value, f"{field}[{name[:40]}]", "contains the control character U+0000")
+    for name, one in known.items():
+        if one.required:
+            require(bool(given.get(name, "").strip()), f"{field}[{name}]", f"is required: {one.what}")
+
+
+def add_connection(request: pb.AddConnectionRequest, edge: Edge) -> Ask:
+    name, system = connection_name(request.name), _system(request.system)
+    settings, secrets = _settings(request.settings, system), _secrets(request.secrets, system)
+    owner, place = connections.owner_of_keys(name), connections.bound_to(name)
+    secret, secret_key = edge.sealer.seal(secrets, owner, place)
+    box, box_key = edge.sealer.seal(sealable_key(os.urandom(_BOX_KEY_BYTES)), owner, place)
+    digest = edge.sealer.digest(repr((system.name, settings, secrets)).encode())
+    added = ConnectionAdded(name, system.name, settings, secret, box, digest, edge.actor, edge.now)
+    return _of_connections(lambda known: connections.add(known, added), (secret_key, box_key), _look_soon)
+
+
+def rotate_secret(request: pb.RotateConnectionSecretRequest, edge: Edge) -> Ask:
+    name, system = connection_name(request.name), _system(request.system)
+    secrets = _secrets(request.secrets, system)
+    sealed, key = edge.sealer.seal(secrets, connections.owner_of_keys(name), connections.bound_to(name))
+    digest = edge.sealer.digest(repr(secrets).encode())
+    rotated = SecretRotated(name, sealed, digest, edge.actor, edge.now)
+    return _of_connections(lambda known: connections.rotate(known, system.name, rotated), (key,))
+
+
+def pause_connection(request: pb.PauseConnectionRequest, edge: Edge) -> Ask:
+    paused = ConnectionPaused(connection_name(request.name), edge.actor, edge.now)
+    return _of_connections(lambda known: connections.pause(known, paused))
+
+
+def resume_connection(request: pb.ResumeConnectionRequest, edge: Edge) -> Ask:
+    resumed = ConnectionResumed(connection_name(request.name), edge.actor, edge.now)
+    return _of_connections(lambda known: connections.resume(known, resumed), before=_look_soon)
+
+
+def remove_connection(request: pb.RemoveConnectionRequest, edge: Edge) -> Ask:
+    removed = ConnectionRemoved(connection_name(request.name), edge.actor, edge.now)
+    return _of_connections(lambda known: connections.remove(known, removed))
+
+
+def replay(request: pb.ReplayReceptionRequest, edge: Edge) -> Ask:
+    async def before(log: Log) -> None:
+        await Inbox(tenant_of(log.schema), log.schema, log.pool).replay(request.reception_id)
+
+    return _settled(request, edge, Ending.REPLAYED, before)
+
+
+def drop(request: pb.DropReceptionRequest, edge: Edge) -> Ask:
+    async def before(log: Log) -> None:
+        await Inbox(tenant_of(log.schema), log.schema, log.pool).drop(request.reception_id)
+
+    return _settled(request, edge, Ending.DROPPED, before)
+
+
+def _of_connections(
+    decide: Callable[[Connections | None], Sequence[ConnectionFact]],
+    keys: Sequence[PersonKey] = (),
+    before: Before | None = None,
+) -> Ask:
+    stream = connections.stream()
+    return Ask(lambda view: changes_of(stream, decide(connections.find(view))), (stream,), keys, before=before)
+
+
+async def _look_soon(log: Log) -> None:
+    """The edges look at the tenant's connections a moment after this is recorded."""
+    async with log.pool.connection() as connection:
+        for what in EdgeWork:
+            await wake(connection, tenant_of(log.schema), what, _SOON)
+
+
+def _settled(request: Any, edge: Edge, how: Ending, before: Before) -> Ask:
+    settled = ReceptionSettled(reception_id(request.reception_id), how, edge.actor, edge.now)
+    stream = receptions.stream(request.reception_id)
+    return Ask(
+        lambda view: changes_of(stream, receptions.settle(receptions.find(view, settled.reception_id), settled)),
+        (stream,),
+        before=before,
+    )
+
+
+READERS: Readers = {
+    pb.AddConnectionRequest: Reader(add_connection, before=True),
+    pb.RotateConnectionSecretRequest: Reader(rotate_secret),
+    pb.PauseConnectionRequest: Reader(pause_connection),
+    pb.ResumeConnectionRequest: Reader(resume_connection, before=True),
+    pb.RemoveConnectionRequest: Reader(remove_connection),
+    pb.ReplayReceptionRequest: Reader(replay, before=True),
+    pb.DropReceptionRequest: Reader(drop, before=True),
+}

@@ -1,0 +1,140 @@
+"""EdgeService but for its commands."""
+
+from __future__ import annotations
+
+from adapters.edges.accounts import Accounts
+from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
+from adapters.edges.reconciliation import AskedSoFar, Asking
+from adapters.personal_reads import note_subjects
+from adapters.rpc.calls import Call
+from adapters.rpc.edges.asks import connection_name, reception_id
+from adapters.rpc.faults import require
+from adapters.rpc.listing import page
+from adapters.rpc.queries import Queries
+from adapters.rpc.shapes import enum
+from adapters.rpc.shows import number_of, stamp
+from adapters.streams import read
+from adapters.tenants import Tenants
+from fulfilment.v1 import edges_pb2 as pb
+from ledger.engine.sealing import Sealer
+from ledger.nouns import connections, orders, receptions
+from ledger.nouns.connections import Connection, UnknownConnection
+from ledger.nouns.receptions import UnknownReception
+
+_LONGEST_BODY_BYTES = 3 << 20
+_state_number = number_of(pb.ReceptionState)
+_read_state = enum(pb.ReceptionState, InboxState)
+
+
+class EdgeQueries(Queries):
+    """EdgeService but for its commands."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer, *, private_too: bool = False) -> None:
+        """Systems in the own network are called only if they stand there."""
+        super().__init__(tenants)
+        self._accounts = Accounts(sealer)
+        self._private_too = private_too
+
+    async def ListConnections(self, request: pb.ListConnectionsRequest, call: Call) -> pb.ListConnectionsResponse:
+        wanted = page(request)
+        after = wanted.after(str) or ""
+        tenant = await self.tenant(call)
+        view, _ = await read(tenant.log, [connections.stream()])
+        known = connections.find(view)
+        there = sorted((known.by_name if known is not None else {}).items())
+        found = [(name, one) for name, one in there if name > after]
+        shown, more = wanted.cut(found, [name for name, _ in found])
+        counts = await Inbox.of(tenant).counts()
+        standings = {each.name: each for each in await Asking(tenant, self.tenants.pool).listed([n for n, _ in shown])}
+        answer = [_connection(tenant.name, name, one, counts.get(name), standings.get(name)) for name, one in shown]
+        return pb.ListConnectionsResponse(connections=answer, next_page_token=more)
+
+    async def TestConnection(self, request: pb.TestConnectionRequest, call: Call) -> pb.TestConnectionResponse:
+        name = connection_name(request.name)
+        tenant = await self.tenant(call)
+        found = (await self._accounts.read(tenant)).get(name)
+        if found is None:
+            raise UnknownConnection(name)
+        async with HttpClient(private_too=self._private_too) as client:
+            http = Http(client, Bucket(found.system.calls_per_second, found.system.calls_at_once))
+            try:
+                checks = await found.system.check(http, found.account)
+                answer = [pb.ConnectionCheck(what=each.what, problem=each.problem) for each in checks]
+            except (SystemUnreachable, TryLater) as problem:
+                answer = [pb.ConnectionCheck(what="it answers", problem=str(problem))]
+        return pb.TestConnectionResponse(checks=answer)
+
+    async def ListReceptions(self, request: pb.ListReceptionsRequest, call: Call) -> pb.ListReceptionsResponse:
+        if request.connection:
+            connection_name(request.connection, "connection")
+        states = [_read_state(each, f"states[{index}]") for index, each in enumerate(request.states)]
+        require(len(states) <= len(InboxState), "states", f"{len(states)} states, {len(InboxState)} at most")
+        wanted = page(request)
+        inbox = Inbox.of(await self.tenant(call))
+        last = await inbox.get(wanted.after(str) or "")
+        before = (last.received_at, last.reception_id) if last is not None else None
+        found = await inbox.listed(request.connection, states, before, wanted.limit + 1)
+        shown, more = wanted.cut(found, [each.reception_id for each in found])
+        return pb.ListReceptionsResponse(receptions=[_reception(each) for each in shown], next_page_token=more)
+
+    async def GetReception(self, request: pb.GetReceptionRequest, call: Call) -> pb.GetReceptionResponse:
+        known_as = reception_id(request.reception_id)
+        tenant = await self.tenant(call)
+        inbox = Inbox.of(tenant)
+        row = await inbox.get(known_as)
+        if row is None:
+            raise UnknownReception(known_as)
+        answer = pb.GetReceptionResponse(reception=_reception(row))
+        if not request.with_personal_data:
+            return answer
+        viewer = call.viewer(receptions.stream(known_as))
+        connected = (await self._accounts.read(tenant)).get(row.connection)
+        if connected is not None:
+            about = [orders.anchor(each) for each in row.about]
+            await note_subjects(tenant.log, viewer, about or [connections.owner_of_keys(row.connection)])
+            answer.body = (inbox.opened(row, connected.box_key) or b"")[:_LONGEST_BODY_BYTES]
+        return answer
+
+
+def _connection(
+    tenant: str, name: str, one: Connection, count: InboxCount | None, standing: AskedSoFar | None
+) -> pb.Connection:
+    shown = pb.Connection(
+        name=name,
+        system=one.added.system,
+        settings=one.added.settings,
+        paused=one.paused,
+        valid_secrets=len(one.secrets),
+        added_by=one.added.by,
+        added_at=stamp(one.added.at),
+        changed_by=one.changed_by,
+        changed_at=stamp(one.changed_at),
+        path=f"/in/{tenant}/{name}",
+    )
+    if count is not None:
+        shown.waiting, shown.early, shown.failed = count.waiting, count.early, count.failed
+        if (received_at := stamp(count.received_at)) is not None:
+            shown.received_at.CopyFrom(received_at)
+    if standing is not None and standing.added_at == one.added.at:
+        shown.found_by_asking, shown.found_last, shown.problem = standing.found, standing.found_last, standing.problem
+        if (asked_at := stamp(standing.asked_at)) is not None:
+            shown.asked_at.CopyFrom(asked_at)
+    return shown
+
+
+def _reception(row: InboxRow) -> pb.Reception:
+    return pb.Reception(
+        reception_id=row.reception_id,
+        connection=row.connection,
+        topic=row.topic,
+        object_id=row.object_id,
+        happened_at=stamp(row.happened_at),
+        received_at=stamp(row.received_at),
+        state=_state_number(InboxState(row.state)),
+        reason=row.reason,
+        attempts=row.attempts,
+        next_at=stamp(row.next_at),
+        found_by_asking=row.asked,
+        about=row.about,
+    )

@@ -1,0 +1,1 @@
+"""Shops: a folder each, in which its names and habits stop."""

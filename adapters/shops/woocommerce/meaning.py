@@ -1,0 +1,284 @@
+"""What an order of WooCommerce means: placed, paid, changed, refunded or cancelled, by what the ledger knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from adapters.edges import reading
+from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.shops.woocommerce.payloads import Place, WooOrder, at, minor, text, units
+from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
+
+_UNFINISHED = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
+"""Nobody has bought anything yet."""
+_OVER = frozenset({"cancelled", "trash", "failed", "refunded"})
+_PAID = frozenset({"processing", "completed", "refunded"})
+_UNPAID = frozenset({"pending", "on-hold"})
+_DOOR = "cod"
+"""The payment method by which the carrier collects the money."""
+_ENDED = frozenset(
+    {
+        orders_pb2.ORDER_STATUS_CANCELLED,
+        orders_pb2.ORDER_STATUS_COMPLETED,
+        orders_pb2.ORDER_STATUS_CLOSED,
+    }
+)
+_CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
+
+
+def of_order(order: WooOrder, channel: str, known: KnownNow) -> Understood:
+    """The commands that an order's state asks for."""
+    if order.status in _UNFINISHED:
+        return Understood(ignored=f"an order that is {order.status} is not bought yet")
+    modified = at(order.date_modified_gmt, "date_modified_gmt")
+    if modified is None:
+        raise NotUnderstood("date_modified_gmt: is missing")
+    there = known.order(f"{channel}/{order.id}")
+    if there is None:
+        if order.status in _OVER:
+            return Understood(ignored=f"it was {order.status} before anything was to be sent")
+        return Understood((_wanted(_placed(order, channel), order, "", modified),))
+    before = known.before()
+    found = _Change(order, reading.decoded(before, WooOrder) if before else None, there, modified)
+    wanted = tuple(found.commands())
+    return Understood(wanted) if wanted else Understood(ignored="nothing that the ledger keeps has changed")
+
+
+def of_deleted(order_id: int, channel: str, known: KnownNow) -> Understood:
+    """An order that was thrown away is cancelled, as far as it can be."""
+    there = known.order(f"{channel}/{order_id}")
+    if there is None or there.status in _ENDED:
+        return Understood(ignored="the ledger has no such order, or it is over")
+    cancel = _cancel(there.order_id, "deleted")  # no time is told
+    return Understood((WantedCommand(cancel, f"{order_id}/deleted", str(there.version), _CLOSED),))
+
+
+def _wanted(request: object, order: WooOrder, aspect: str, modified: datetime, *fine: str) -> WantedCommand:
+    version = modified.strftime("%Y%m%dT%H%M%SZ")
+    return WantedCommand(request, f"{order.id}{aspect}", version, frozenset(fine))  # type: ignore[arg-type]
+
+
+# --- placing --------------------------------------------------------------------------------------
+
+
+def _placed(order: WooOrder, channel: str) -> orders_pb2.PlaceOrderRequest:
+    currency = reading.currency(order.currency, "currency")
+    placed_at = at(order.date_created_gmt, "date_created_gmt")
+    if placed_at is None:
+        raise NotUnderstood("date_created_gmt: is missing")
+    shown = text(order.number)
+    request = orders_pb2.PlaceOrderRequest(
+        channel=channel,
+        channel_order_id=str(order.id),
+        placed_at=reading.stamp(placed_at),
+        currency=currency,
+        lines=list(_lines(order, currency, {})),
+        customer=_customer(order),
+        ship_to=_address(order.goes_to),
+        note=reading.first(order.customer_note),
+        charges=list(_charges(order, currency)),
+        cash_on_delivery=order.payment_method == _DOOR,
+        tags=[shown.lower()] if shown and shown != str(order.id) and len(shown) <= 50 else [],
+    )
+    if order.status in _PAID and not request.cash_on_delivery:
+        request.payments.append(_captured(order, currency))
+    elif order.status not in _PAID and order.status not in _UNPAID:
+        raise NotUnderstood("status: a word of a plugin, of which it is not known whether it is paid")
+    else:
+        request.payment = orders_pb2.PAYMENT_STATE_PENDING
+    return request
+
+
+def _lines(order: WooOrder, currency: str, numbers: dict[int, int]) -> Iterator[orders_pb2.OrderLine]:
+    """The lines, numbered by their place unless a number is known; lines of no unit are left out."""
+    for place, line in enumerate(order.line_items, 1):
+        quantity = units(line.quantity, f"line_items[{place - 1}].quantity")
+        total = minor(line.total, currency, f"line_items[{place - 1}].total")
+        if quantity == 0:
+            continue
+        yield orders_pb2.OrderLine(
+            line_no=numbers.get(line.id, place),
+            sku=text(line.sku),
+            title=_title(line.name),
+            quantity=quantity,
+            unit_price_minor=max(0, total) // quantity,
+            total_minor=max(0, total),
+        )
+
+
+def _title(name: str | None) -> str:
+    return " ".join((name or "").split())[:1000]
+
+
+def _charges(order: WooOrder, currency: str) -> Iterator[order_money_pb2.Charge]:
+    """Carriage, fees and tax; and what the total of the shop has beside that, because it rounds in its own way."""
+    sum_minor = sum(line.total_minor for line in _lines(order, currency, {}))
+    shipping, fee = order_money_pb2.CHARGE_KIND_SHIPPING, order_money_pb2.CHARGE_KIND_OTHER
+    for kind, word, extras in ((shipping, "shipping", order.shipping_lines), (fee, "fee", order.fee_lines)):
+        for extra in extras:
+            amount = minor(extra.total, currency, f"{word}_lines.total")
+            sum_minor += amount
+            if amount:
+                title = _title(extra.method_title or extra.name)
+                yield _charge(f"{word}-{extra.id}", kind, amount, title)
+    tax = minor(order.total_tax, currency, "total_tax")
+    sum_minor += tax
+    if tax:
+        yield _charge("tax", order_money_pb2.CHARGE_KIND_TAX, tax, "")
+    if rest := minor(order.total, currency, "total") - sum_minor:
+        yield _charge("rest", order_money_pb2.CHARGE_KIND_OTHER, rest, "")
+
+
+def _charge(charge_id: str, kind: int, amount_minor: int, title: str) -> order_money_pb2.Charge:
+    """What takes something off is a discount, whatever the shop calls it."""
+    kind = kind if amount_minor > 0 else order_money_pb2.CHARGE_KIND_DISCOUNT
+    return order_money_pb2.Charge(charge_id=charge_id, kind=kind, amount_minor=amount_minor, title=title)  # type: ignore[arg-type]
+
+
+def _captured(order: WooOrder, currency: str) -> order_money_pb2.Payment:
+    amount = common_pb2.Money(amount_minor=minor(order.total, currency, "total"), currency=currency)
+    paid_at = at(order.date_paid_gmt, "date_paid_gmt") or at(order.date_created_gmt, "date_created_gmt")
+    captured = order_money_pb2.PAYMENT_KIND_CAPTURED
+    method = reading.first(order.payment_method)[:50]
+    payment = order_money_pb2.Payment(payment_id=f"paid-{order.id}", kind=captured, amount=amount, method=method)
+    if paid_at is not None:
+        payment.at.CopyFrom(reading.stamp(paid_at))
+    return payment
+
+
+def _customer(order: WooOrder) -> orders_pb2.Customer:
+    bill, goes_to = order.bill, order.goes_to
+    return orders_pb2.Customer(
+        name=reading.first(goes_to.name, bill.name),
+        email=reading.first(bill.email, goes_to.email),
+        phone=reading.first(goes_to.phone, bill.phone),
+    )
+
+
+def _address(place: Place) -> orders_pb2.Address:
+    lines = reading.lines(place.company if place.name != place.company else "", place.address_1, place.address_2)
+    return orders_pb2.Address(
+        lines=list(lines),
+        city=reading.first(place.city),
+        region=reading.first(place.state),
+        postal_code=reading.first(place.postcode)[:20],
+        country=reading.first(place.country).upper(),
+    )
+
+
+def _cancel(order_id: str, reason: str) -> orders_pb2.CancelOrderRequest:
+    return orders_pb2.CancelOrderRequest(order_id=order_id, by=common_pb2.PARTY_CUSTOMER, reason=reason)
+
+
+# --- changing -------------------------------------------------------------------------------------
+
+
+class _Change:
+    """What has changed of an order that the ledger has."""
+
+    def __init__(self, order: WooOrder, before: WooOrder | None, there: orders_pb2.Order, modified: datetime) -> None:
+        self._order = order
+        self._before = before
+        self._there = there
+        self._modified = modified
+        self._currency = reading.currency(order.currency, "currency")
+        if there.currency and there.currency != self._currency:
+            raise NotUnderstood("currency: another one than the order was placed in")
+
+    def commands(self) -> Iterator[WantedCommand]:
+        """Money first, because an edit may be paid for; a cancel last."""
+        yield from self._payments()
+        order, over = self._order, self._order.status in _OVER
+        if not over and self._there.status not in _ENDED:
+            yield from self._amendment()
+            yield from self._address()
+        if over and order.status != "failed" and self._there.status not in _ENDED:
+            request = _cancel(self._there.order_id, order.status)
+            request.at.CopyFrom(reading.stamp(self._modified))
+            yield _wanted(request, order, "/cancel", self._modified, *_CLOSED)
+
+    def _payments(self) -> Iterator[WantedCommand]:
+        """What came in and went back since; what is known stays as it was told."""
+        order, known = self._order, {(each.kind, each.payment_id) for each in self._there.payments}
+        moved = []
+        if order.status in _PAID and not self._at_the_door:
+            captured = _captured(order, self._currency)
+            if (captured.kind, captured.payment_id) not in known:
+                moved.append(captured)
+        for refund in order.refunds:
+            amount = -minor(refund.total, self._currency, "refunds.total")
+            payment = order_money_pb2.Payment(
+                payment_id=f"refund-{refund.id}",
+                kind=order_money_pb2.PAYMENT_KIND_REFUNDED,
+                amount=common_pb2.Money(amount_minor=abs(amount), currency=self._currency),
+            )
+            if amount and (payment.kind, payment.payment_id) not in known:
+                moved.append(payment)
+        request = orders_pb2.RecordPaymentRequest(order_id=self._there.order_id, payments=moved)
+        if not moved and order.status == "failed" and self._there.payment == orders_pb2.PAYMENT_STATE_PENDING:
+            request.payment = orders_pb2.PAYMENT_STATE_FAILED
+        if moved or request.payment:
+            request.at.CopyFrom(reading.stamp(self._modified))
+            yield _wanted(request, order, "/payment", self._modified)
+
+    @property
+    def _at_the_door(self) -> bool:
+        return self._order.payment_method == _DOOR
+
+    def _amendment(self) -> Iterator[WantedCommand]:
+        """Lines and charges as they are to be now, if they differ from what was told before."""
+        order, before = self._order, self._before
+        wanted = list(_lines(order, self._currency, self._numbers()))
+        charges = list(_charges(order, self._currency))
+        if before is not None and self._sold(before) == self._sold(order):
+            return
+        if before is None and self._is_as_known(wanted, charges):
+            return
+        request = orders_pb2.AmendOrderRequest(
+            order_id=self._there.order_id, lines=wanted, charges=charges, reason="shop_edit"
+        )
+        request.at.CopyFrom(reading.stamp(self._modified))
+        yield _wanted(request, order, "/lines", self._modified)
+
+    def _sold(self, order: WooOrder) -> list[bytes]:
+        parts = [*_lines(order, self._currency, {}), *_charges(order, self._currency)]
+        return [each.SerializeToString(deterministic=True) for each in parts]
+
+    def _is_as_known(self, lines: list[orders_pb2.OrderLine], charges: list[order_money_pb2.Charge]) -> bool:
+        known = {each.line.line_no: (each.wanted, each.wanted_minor) for each in self._there.lines if each.wanted}
+        paid = {each.charge_id: each.amount_minor for each in self._there.charges}
+        return known == {each.line_no: (each.quantity, each.total_minor) for each in lines} and paid == {
+            each.charge_id: each.amount_minor for each in charges
+        }
+
+    def _numbers(self) -> dict[int, int]:
+        """The ledger's number of each line of the shop: of the same SKU in their order, and new ones behind."""
+        free: dict[str, list[int]] = {}
+        for line in self._there.lines:
+            part = line.part_of if line.HasField("part_of") else None
+            sku, line_no = (part.sku, part.line_no) if part is not None else (line.line.sku, line.line.line_no)
+            if line_no not in free.setdefault(sku, []):
+                free[sku].append(line_no)
+        behind = max((line.line.line_no for line in self._there.lines), default=0)
+        numbers = {}
+        for item in self._order.line_items:
+            if known := free.get(text(item.sku)):
+                numbers[item.id] = known.pop(0)
+            else:
+                behind += 1
+                numbers[item.id] = behind
+        return numbers
+
+    def _address(self) -> Iterator[WantedCommand]:
+        """Where it goes now, if that differs from what was told before."""
+        order, before = self._order, self._before
+        now = (_customer(order), _address(order.goes_to))
+        if before is not None and (_customer(before), _address(before.goes_to)) == now:
+            return
+        known = self._there.ship_to
+        if before is None and (known.country, known.region) == (now[1].country, now[1].region):
+            return  # what the ledger shows of it is the same
+        request = orders_pb2.ChangeAddressRequest(order_id=self._there.order_id, customer=now[0], ship_to=now[1])
+        request.at.CopyFrom(reading.stamp(self._modified))
+        yield _wanted(request, order, "/address", self._modified)

@@ -1,0 +1,1 @@
+"""The edges over HTTP: what foreign systems send comes in here."""

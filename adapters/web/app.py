@@ -1,0 +1,102 @@
+"""What answers over HTTP: deliveries, whether the edge lives, and its figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from psycopg_pool import AsyncConnectionPool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from adapters.edges.accounts import Accounts
+from adapters.edges.http import HttpClient
+from adapters.edges.inbox import Inbox
+from adapters.edges.reconciliation import Reconciliation
+from adapters.edges.worker import Worker
+from adapters.every_tenant import end
+from adapters.rpc import results
+from adapters.rpc.commands import Commands
+from adapters.rpc.services import READERS
+from adapters.tenants import Tenants
+from adapters.web.door import Door, DoorCounts
+from ledger.engine.sealing import Sealer
+
+_PING_SECONDS = 2.0
+_TENANTS = "SELECT tenant FROM fulfilment.wakeups WHERE what = 'inbox' ORDER BY tenant LIMIT 1000"
+
+
+class Edges(NamedTuple):
+    """The edges of this process, while they run."""
+
+    app: Starlette
+    counts: DoorCounts
+
+
+@asynccontextmanager
+async def edges(tenants: Tenants, sealer: Sealer, *, private_too: bool) -> AsyncIterator[Edges]:
+    """The application, and beside it the worker and the reconciliation, until the end."""
+    accounts, counts = Accounts(sealer), DoorCounts()
+    async with HttpClient(private_too=private_too) as client:
+        worker = Worker(tenants, accounts, Commands(tenants, sealer, READERS, results.show))
+        asking = Reconciliation(tenants, accounts, client, worker.leases.wake)
+        beside = [
+            asyncio.create_task(worker.leases.run(), name="inbox"),
+            asyncio.create_task(asking.leases.run(), name="reconciliation"),
+        ]
+        try:
+            yield Edges(application(tenants, Door(tenants, accounts, counts, worker.leases.wake), counts), counts)
+        finally:
+            await end(beside)
+
+
+def application(tenants: Tenants, door: Door, counts: DoorCounts) -> Starlette:
+    async def health(request: Request) -> Response:
+        return await _health(tenants.pool)
+
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(await _metrics(tenants, counts), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
+            Route("/healthz", health, methods=["GET"]),
+            Route("/metrics", metrics, methods=["GET"]),
+        ]
+    )
+
+
+async def _health(pool: AsyncConnectionPool[Any]) -> Response:
+    """Whether deliveries can be kept now."""
+    try:
+        async with asyncio.timeout(_PING_SECONDS), pool.connection() as connection:
+            await connection.execute("SELECT 1")
+    except Exception:  # noqa: BLE001 - whatever it is, nothing can be kept
+        return PlainTextResponse("the database does not answer\n", 503)
+    return PlainTextResponse("ok\n")
+
+
+async def _metrics(tenants: Tenants, counts: DoorCounts) -> str:
+    """In the text format of Prometheus. Inboxes are counted over all tenants that have one."""
+    lines = ["# TYPE fulfilment_edge_deliveries_total counter"]
+    lines += [
+        f'fulfilment_edge_deliveries_total{{system="{system}",outcome="{outcome}"}} {count}'
+        for (system, outcome), count in sorted(counts.by_outcome.items())
+    ]
+    lines += ["# TYPE fulfilment_edge_repeated_total counter", f"fulfilment_edge_repeated_total {counts.repeated}"]
+    lines += ["# TYPE fulfilment_edge_commits_total counter", f"fulfilment_edge_commits_total {counts.kept_at_once}"]
+    async with tenants.pool.connection() as connection:
+        names = [row[0] for row in await (await connection.execute(_TENANTS)).fetchall()]
+    states = {"waiting": 0, "early": 0, "failed": 0}
+    for name in names:
+        for each in (await Inbox.of(await tenants.find(name)).counts()).values():
+            states["waiting"] += each.waiting
+            states["early"] += each.early
+            states["failed"] += each.failed
+    lines.append("# TYPE fulfilment_edge_inbox gauge")
+    lines += [f'fulfilment_edge_inbox{{state="{state}"}} {count}' for state, count in states.items()]
+    return "\n".join([*lines, ""])

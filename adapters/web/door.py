@@ -1,0 +1,142 @@
+"""The door: a delivery is read, proven, kept and answered, in this order.
+
+Deliveries to one tenant that come while others are written are kept together, in one transaction. Nobody is answered
+2xx before its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from psycopg_pool import PoolTimeout
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.inbox import Arrival, Inbox
+from adapters.edges.system import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Refused
+from adapters.tenants import Tenant, Tenants
+from adapters.web.bodies import BadPacking, TooLarge, TooSlow, body_of
+from ledger.engine.trouble import in_short, is_trouble
+from ledger.refusals import Malformed, UnknownTenant
+
+log = logging.getLogger("fulfilment.web")
+
+_MOST_WAITING = 2000
+"""So many deliveries of a tenant may wait for the database; then systems are told to come again."""
+_MOST_AT_ONCE = 200
+
+
+class DoorCounts:
+    """What came through the door since this process started; nothing of it is about anybody."""
+
+    def __init__(self) -> None:
+        self.by_outcome: Counter[tuple[str, str]] = Counter()
+        """By system and what became of it."""
+        self.repeated = 0
+        self.kept_at_once = 0
+        """How many transactions kept them."""
+
+    def count(self, system: str, outcome: str) -> None:
+        self.by_outcome[system, outcome] += 1
+
+
+class _Waiting(NamedTuple):
+    arrival: Arrival
+    kept: asyncio.Future[bool]
+
+
+class Keeper:
+    """Keeps what came for one tenant, as much at once as has come while the last was written."""
+
+    def __init__(self, tenant: Tenant, counts: DoorCounts, filled: Callable[[], None]) -> None:
+        self._inbox = Inbox.of(tenant)
+        self._counts = counts
+        self._filled = filled
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, arrival: Arrival) -> bool:
+        """Whether it is new; it is kept for good when this returns. Raises the database's trouble."""
+        if len(self._waiting) >= _MOST_WAITING:
+            raise TimeoutError
+        kept = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(arrival, kept))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="inbox")
+        # A sender that goes away takes its delivery not away from the others.
+        return await asyncio.shield(kept)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            now, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+            try:
+                news = await self._inbox.keep([each.arrival for each in now])
+            except Exception as error:  # noqa: BLE001 - each of those that wait gets it
+                for each in now:
+                    each.kept.set_exception(error)
+                    each.kept.exception()  # its sender may be gone
+                continue
+            self._counts.kept_at_once += 1
+            for each, is_new in zip(now, news, strict=True):
+                each.kept.set_result(is_new)
+            if any(news):
+                self._filled()
+
+
+class Door:
+    """Takes deliveries in for all tenants."""
+
+    def __init__(self, tenants: Tenants, accounts: Accounts, counts: DoorCounts, filled: Callable[[], None]) -> None:
+        """``filled`` is called when there is something new in an inbox."""
+        self._tenants = tenants
+        self._accounts = accounts
+        self._counts = counts
+        self._filled = filled
+        self._keepers: dict[str, Keeper] = {}
+
+    async def deliver(self, request: Request) -> Response:
+        """Answers one delivery, to ``/in/TENANT/CONNECTION``."""
+        connected: Connected | None = None
+        try:
+            tenant = await self._tenants.find(request.path_params["tenant"])
+            connected = (await self._accounts.of(tenant)).get(request.path_params["connection"])
+            outcome = AtTheDoor.GONE if connected is None else await self._taken(request, tenant, connected)
+        except (UnknownTenant, Malformed):
+            outcome = AtTheDoor.GONE
+        except Refused as refused:
+            outcome = refused.outcome
+        except TooLarge:
+            outcome = AtTheDoor.TOO_LARGE
+        except BadPacking:
+            outcome = AtTheDoor.MALFORMED
+        except (TooSlow, ClientDisconnect):
+            outcome = AtTheDoor.UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - whatever it is, the system is to repeat it
+            outcome = AtTheDoor.UNAVAILABLE
+            if not (is_trouble(error) or isinstance(error, TimeoutError | PoolTimeout)):
+                log.error("a delivery failed with %s", in_short(error))
+        self._counts.count(connected.system.name if connected is not None else "", outcome)
+        return _response(connected.system.answer(outcome) if connected is not None else USUAL_ANSWERS[outcome])
+
+    async def _taken(self, request: Request, tenant: Tenant, connected: Connected) -> AtTheDoor:
+        headers = dict(reversed(request.headers.items()))  # of a header that comes twice the first
+        delivery = Delivery(headers, await body_of(request), str(request.url))
+        received = connected.system.verify(delivery, connected.account, datetime.now(UTC))
+        if received is None:
+            return AtTheDoor.NOTHING
+        keeper = self._keepers.get(tenant.name)
+        if keeper is None:
+            keeper = self._keepers[tenant.name] = Keeper(tenant, self._counts, self._filled)
+        if not await keeper.keep(Arrival(connected, received, delivery.raw)):
+            self._counts.repeated += 1
+        return AtTheDoor.KEPT
+
+
+def _response(answer: DoorAnswer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
