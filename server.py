@@ -260,16 +260,27 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web) -> AsyncIterator[
         tenants = Tenants(pool, writers)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
-        holding = asyncio.create_task(keys.run(), name="keys")
+        clients = Clients(pool)
+        await clients.read()
+        web.listener.require_clients(is_open=clients.is_open)
+        beside = [
+            asyncio.create_task(keys.run(), name="keys"),
+            asyncio.create_task(clients.run(), name="clients"),
+        ]
+        if web.issuer is not None:
+            beside.append(asyncio.create_task(web.issuer.keys.run(), name="access"))
+        gate = Gate(clients, web.issuer)
         try:
             async with (
-                edges(tenants, keys.sealer, private_too=web.private_too) as running,
+                edges(
+                    tenants, keys.sealer, gate, private_too=web.private_too, message_bytes=web.message_bytes
+                ) as running,
                 serving(running.app, web.address, web.files) as port,
             ):
                 yield port
                 tenants.closing = True
         finally:
-            await end([holding])
+            await end(beside)
             await tenants.drain()
 
 
@@ -296,7 +307,9 @@ async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> N
     """A process with another role beside this one, started again should it die."""
     pause = 1.0
     options = {name: getattr(chosen, name) for name in ("key_file", "web", "web_private", "behind_proxy")}
-    options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key")} if role == "edge" else {}
+    if role == "edge":
+        options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key", "message_mib")}
+        options |= {f"oidc_{name}": getattr(chosen, f"oidc_{name}") for name in ("issuer", "audience", "jwks", "claim")}
     while True:
         environment = {
             **os.environ,

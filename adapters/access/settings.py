@@ -68,7 +68,7 @@ def access_of(chosen: argparse.Namespace) -> Access:
     return Access(
         Listener(chosen.listen, tls, behind_proxy=chosen.behind_proxy == "yes"),
         tls,
-        _issuer(chosen),
+        issuer_of(chosen),
         by_certificate=chosen.tls_client_ca is not None,
         message_bytes=chosen.message_mib * _MIB,
     )
@@ -88,7 +88,8 @@ def tls_of(chosen: argparse.Namespace) -> Tls | None:
     return Tls(Files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca))
 
 
-def _issuer(chosen: argparse.Namespace) -> Issuer | None:
+def issuer_of(chosen: argparse.Namespace) -> Issuer | None:
+    """The identity provider, if there is one; raises BadAccessSettings."""
     given = {name: getattr(chosen, f"oidc_{name}") for name in ("issuer", "audience", "jwks")}
     if not any(given.values()):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -11,17 +11,20 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient
 from adapters.edges.inbox import Inbox
 from adapters.edges.reconciliation import Reconciliation
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
+from adapters.http_api.routes import routes
+from adapters.letters import Letters
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
-from adapters.rpc.services import READERS
+from adapters.rpc.services import READERS, services
 from adapters.tenants import Tenants
 from adapters.web.door import Door, DoorCounts
 from ledger.engine.sealing import Sealer
@@ -38,23 +41,29 @@ class Edges(NamedTuple):
 
 
 @asynccontextmanager
-async def edges(tenants: Tenants, sealer: Sealer, *, private_too: bool) -> AsyncIterator[Edges]:
+async def edges(
+    tenants: Tenants, sealer: Sealer, gate: Gate, *, private_too: bool, message_bytes: int
+) -> AsyncIterator[Edges]:
     """The application, and beside it the worker and the reconciliation, until the end."""
     accounts, counts = Accounts(sealer), DoorCounts()
     async with HttpClient(private_too=private_too) as client:
-        worker = Worker(tenants, accounts, Commands(tenants, sealer, READERS, results.show))
+        commands = Commands(tenants, sealer, READERS, results.show)
+        served = services(tenants, sealer, Letters(sealer), commands, private_too=private_too)
+        contract = routes(gate, served, commands, message_bytes)
+        worker = Worker(tenants, accounts, commands)
         asking = Reconciliation(tenants, accounts, client, worker.leases.wake)
         beside = [
             asyncio.create_task(worker.leases.run(), name="inbox"),
             asyncio.create_task(asking.leases.run(), name="reconciliation"),
         ]
         try:
-            yield Edges(application(tenants, Door(tenants, accounts, counts, worker.leases.wake), counts), counts)
+            door = Door(tenants, accounts, counts, worker.leases.wake)
+            yield Edges(application(tenants, door, counts, contract), counts)
         finally:
             await end(beside)
 
 
-def application(tenants: Tenants, door: Door, counts: DoorCounts) -> Starlette:
+def application(tenants: Tenants, door: Door, counts: DoorCounts, contract: Sequence[BaseRoute]) -> Starlette:
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
@@ -66,6 +75,7 @@ def application(tenants: Tenants, door: Door, counts: DoorCounts) -> Starlette:
             Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
+            *contract,
         ]
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from adapters.access.listening import Listener
-from adapters.access.settings import tls_of
+from adapters.access.oidc import Issuer
+from adapters.access.settings import issuer_of, tls_of
 from adapters.access.tls import Files
 
 
@@ -15,6 +16,10 @@ class Web(NamedTuple):
     """What was chosen."""
 
     address: str
+    listener: Listener
+    issuer: Issuer | None
+    message_bytes: int
+    """The longest body of a call."""
     files: Files | None
     """The certificate and its key, if TLS ends here."""
     private_too: bool
@@ -40,5 +45,11 @@ def add_options(parser: argparse.ArgumentParser, address: Callable[[str], str]) 
 def web_of(chosen: argparse.Namespace) -> Web:
     """By the same rules as the API. Raises BadAccessSettings, BadCertificate, CannotListen and Unprotected."""
     tls = tls_of(chosen)
-    Listener(chosen.web, tls, behind_proxy=chosen.behind_proxy == "yes")
-    return Web(chosen.web, Files(chosen.tls_cert, chosen.tls_key) if tls else None, chosen.web_private == "yes")
+    return Web(
+        chosen.web,
+        Listener(chosen.web, tls, behind_proxy=chosen.behind_proxy == "yes"),
+        issuer_of(chosen),
+        chosen.message_mib << 20,
+        Files(chosen.tls_cert, chosen.tls_key) if tls else None,
+        chosen.web_private == "yes",
+    )

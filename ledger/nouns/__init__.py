@@ -2,8 +2,8 @@
 
 from ledger.nouns import (
     cases,
-    erasures,
     connections,
+    erasures,
     inquiries,
     invoice_series,
     messages,

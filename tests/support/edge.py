@@ -22,7 +22,7 @@ import uvloop
 
 import server
 from adapters.access.tls import Files
-from adapters.web.settings import Web
+from adapters.web.settings import web_of
 from tests.support.service import Service
 
 SECRET = "the secret of the webhooks"
@@ -40,7 +40,7 @@ def edging(service: Service, files: Files | None = None) -> Iterator[str]:
     started: Future[_Running] = Future()
 
     async def serve() -> None:
-        web = Web("127.0.0.1:0", files, private_too=True)
+        web = web_of(server.options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
         async with server.serve_edges(service.dsn, service.data / "master.key", web) as port:
             stop = asyncio.Event()
             started.set_result(_Running(port, asyncio.get_running_loop(), stop))
