@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.woocommerce.payloads import Place, WooOrder, at, minor, text, units
+from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _UNFINISHED = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
@@ -156,7 +156,7 @@ def _customer(order: WooOrder) -> orders_pb2.Customer:
     )
 
 
-def _address(place: Place) -> orders_pb2.Address:
+def _address(place: WooPlace) -> orders_pb2.Address:
     lines = reading.lines(place.company if place.name != place.company else "", place.address_1, place.address_2)
     return orders_pb2.Address(
         lines=list(lines),

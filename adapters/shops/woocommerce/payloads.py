@@ -21,7 +21,7 @@ Loose = msgspec.Raw
 _NOTHING = msgspec.Raw(b"null")
 
 
-class Place(msgspec.Struct):
+class WooPlace(msgspec.Struct):
     """Who and where, of a bill or a parcel."""
 
     first_name: str | None = ""
@@ -84,8 +84,8 @@ class WooOrder(msgspec.Struct):
     total: Loose = _NOTHING
     total_tax: Loose = _NOTHING
     customer_note: str | None = ""
-    billing: Place | list[msgspec.Raw] = []
-    shipping: Place | list[msgspec.Raw] = []
+    billing: WooPlace | list[msgspec.Raw] = []
+    shipping: WooPlace | list[msgspec.Raw] = []
     payment_method: str | None = ""
     line_items: list[LineItem] = []
     shipping_lines: list[Extra] = []
@@ -93,13 +93,13 @@ class WooOrder(msgspec.Struct):
     refunds: list[WooRefund] = []
 
     @property
-    def bill(self) -> Place:
-        return self.billing if isinstance(self.billing, Place) else Place()
+    def bill(self) -> WooPlace:
+        return self.billing if isinstance(self.billing, WooPlace) else WooPlace()
 
     @property
-    def goes_to(self) -> Place:
+    def goes_to(self) -> WooPlace:
         """The address of the parcel; that of the bill where there is none of its own."""
-        own = self.shipping if isinstance(self.shipping, Place) else Place()
+        own = self.shipping if isinstance(self.shipping, WooPlace) else WooPlace()
         return own if own.has_address else self.bill
 
 
