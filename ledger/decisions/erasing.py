@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger.decisions.docket import order_changes, order_in
 from ledger.facts import Change, Value, changes_of
 from ledger.nouns import erasures, orders, suppliers
-from ledger.nouns.erasures import ErasureRecorded, Kept, KeptBecause
+from ledger.nouns.erasures import ErasureRecorded, StillKept, KeptBecause
 from ledger.nouns.orders import Order, PersonalDataHeld, PersonErased
 from ledger.nouns.suppliers import ContactErased, Standing, Supplier
 from ledger.refusals import Forbidden, UnknownPerson, sentence_only
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
     """What of a person is erased, and what stays."""
 
     orders: Sequence[Order]
-    kept: Sequence[Kept]
+    kept: Sequence[StillKept]
     suppliers: Sequence[Supplier]
     subjects: Sequence[str]
     """Whose keys end."""
@@ -60,7 +60,7 @@ def parts(view: View, found: Belongings, even_if_open: bool, now: datetime) -> P
     gone = [order for order in every if order.order_id not in staying]
     shared = {subject for order in every if order.order_id in staying for subject in order.subjects}
     in_use, of_suppliers = _suppliers(view, found.supplier_ids, even_if_open)
-    kept += [Kept("", KeptBecause.SUPPLIER_IN_USE, supplier_id=each.supplier_id) for each in in_use]
+    kept += [StillKept("", KeptBecause.SUPPLIER_IN_USE, supplier_id=each.supplier_id) for each in in_use]
     subjects = [
         *(subject for subject in found.subjects if subject not in shared and not orders.anchored(subject)),
         *(orders.anchor(order.order_id) for order in gone),
@@ -78,12 +78,12 @@ def _suppliers(view: View, supplier_ids: Sequence[str], even_if_open: bool) -> t
     return in_use, [each for each in found if each not in in_use]
 
 
-def _kept(order: Order, even_if_open: bool, now: datetime) -> Kept | None:
+def _kept(order: Order, even_if_open: bool, now: datetime) -> StillKept | None:
     held_until = order.personal_data_held_until
     if held_until is not None and held_until > now:
-        return Kept(order.order_id, KeptBecause.LEGAL_HOLD, held_until)
+        return StillKept(order.order_id, KeptBecause.LEGAL_HOLD, held_until)
     is_open = not order.header.is_over or order.after_sales.open_cases
-    return Kept(order.order_id, KeptBecause.OPEN_ORDER) if is_open and not even_if_open else None
+    return StillKept(order.order_id, KeptBecause.OPEN_ORDER) if is_open and not even_if_open else None
 
 
 class Asked(NamedTuple):
@@ -120,7 +120,7 @@ def erase(view: View, found: Belongings, asked: Asked, now: datetime) -> list[Ch
     ]
 
 
-def kept_all(kept: Sequence[Kept]) -> PersonKept:
+def kept_all(kept: Sequence[StillKept]) -> PersonKept:
     """Why nothing could be erased, by the first order that stays."""
     first = kept[0]
     instead = (

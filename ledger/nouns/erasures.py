@@ -29,7 +29,7 @@ class KeptBecause(StrEnum):
     """The person is the contact of a supplier that is approved or suspended."""
 
 
-class Kept(Value, frozen=True):
+class StillKept(Value, frozen=True):
     """An order of the person, or a supplier whose contact it is, that was left as it is."""
 
     order_id: str
@@ -57,7 +57,7 @@ class ErasureRecorded(Fact, frozen=True, tag="erasure.recorded"):
     at: datetime
     counts: dict[str, int]
     """How much was erased, by kind; the kinds with none are left out."""
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[StillKept, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class Erasure(Value, frozen=True):
     """An erasure, folded from its facts."""
 
     counts: dict[str, int]
-    kept: tuple[Kept, ...]
+    kept: tuple[StillKept, ...]
     by: str
     at: datetime
 

@@ -1,7 +1,4 @@
-"""Short commands over the wire: an order is sent, a case ruled, a claim filed.
-
-Each method makes something of its own and returns its id, so that scenarios do not affect each other.
-"""
+"""Short commands over the wire: an order is sent, a case ruled. Each method makes a thing of its own and returns its id."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from ledger.engine.request_ids import OWN, stored_id
 from ledger.engine.sealing import Sealer
 from ledger.facts import Change
 from ledger.nouns import erasures, orders
-from ledger.nouns.erasures import Erasure, Kept
+from ledger.nouns.erasures import Erasure, StillKept
 from ledger.nouns.orders import PersonalDataHeld
 from ledger.view import View
 from projections import inquiries, outbox
@@ -117,7 +117,7 @@ def _erasure_id(request_id: str) -> str:
     return f"E-{b32encode(sha256(request_id.encode()).digest()).decode()[:12]}"
 
 
-def _kept(each: Kept) -> people_pb2.KeptData:
+def _kept(each: StillKept) -> people_pb2.KeptData:
     return people_pb2.KeptData(
         order_id=each.order_id,
         because=_because(each.because),

@@ -520,9 +520,7 @@ class Agreement(_message.Message):
     feed_interval_hours: _builtins.int
     """Hours within which a stock feed is to come, 1 to 10000."""
     acknowledgement_target_basis_points: _builtins.int
-    """The share of supplier orders to be acknowledged in time, 0 to 10000 basis points; absent means as the
-    retailer's policy says.
-    """
+    """The share of supplier orders to be acknowledged in time, 0 to 10000 basis points; absent means as the policy says."""
     response_target_basis_points: _builtins.int
     """The share of messages to be answered in time, 0 to 10000 basis points; absent means as the retailer's policy says."""
     cancel_answer_within_hours: _builtins.int

@@ -154,8 +154,7 @@ class SupplierServiceServicer:
 
     def UpdateSupplier(self, request, context):
         """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
-        Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
-        nothing.
+        Of each field the newest news by its time counts: older news is recorded with a warning; nothing new is not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

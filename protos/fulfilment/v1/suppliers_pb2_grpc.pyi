@@ -47,8 +47,7 @@ class SupplierServiceStub:
     """
     UpdateSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.UpdateSupplierRequest, _common_pb2.Receipt]
     """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
-    Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
-    nothing.
+    Of each field the newest news by its time counts: older news is recorded with a warning; nothing new is not.
     """
     ReviewSample: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSampleRequest, _common_pb2.Receipt]
     """Records how a sample compares with its description; the last review counts.
@@ -148,8 +147,7 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """
     UpdateSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.UpdateSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
-    Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
-    nothing.
+    Of each field the newest news by its time counts: older news is recorded with a warning; nothing new is not.
     """
     ReviewSample: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSampleRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records how a sample compares with its description; the last review counts.
@@ -258,8 +256,7 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Changes who the supplier is and what it can do, or puts it right; what the request does not name stays as it is.
-        Of each field the newest news by its time counts: older news is recorded with a warning. Nothing new records
-        nothing.
+        Of each field the newest news by its time counts: older news is recorded with a warning; nothing new is not.
         """
 
     @_abc_1.abstractmethod
