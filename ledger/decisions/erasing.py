@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger.decisions.docket import order_changes, order_in
 from ledger.facts import Change, Value, changes_of
 from ledger.nouns import erasures, orders, suppliers
-from ledger.nouns.erasures import ErasureRecorded, StillKept, KeptBecause
+from ledger.nouns.erasures import ErasureRecorded, KeptBecause, StillKept
 from ledger.nouns.orders import Order, PersonalDataHeld, PersonErased
 from ledger.nouns.suppliers import ContactErased, Standing, Supplier
 from ledger.refusals import Forbidden, UnknownPerson, sentence_only

@@ -1,4 +1,4 @@
-"""Short commands over the wire: an order is sent, a case ruled. Each method makes a thing of its own and returns its id."""
+"""Short commands over the wire: an order is sent, a case ruled. Each makes a thing of its own and returns its id."""
 
 from __future__ import annotations
 
