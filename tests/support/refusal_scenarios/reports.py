@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from fulfilment.v1 import admin_pb2
+from fulfilment.v1 import admin_pb2, orders_pb2
 from tests.support import documented
 from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is, beyond, of_order
 from tests.support.service import context
-from tests.support.trading import Fields, Trade
+from tests.support.trading import Fields, Trade, fresh
+
+
+def of_nobody_else(trade: Trade) -> str:
+    """An order whose customer has no other, which might be over."""
+    return trade.placed(customer=orders_pb2.Customer(email=f"{fresh()}@example.org"))
 
 
 def reused_erasure(trade: Trade) -> Fields:
@@ -45,7 +50,7 @@ REPORTS: Scenarios = {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
         "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
         "UNKNOWN_PERSON": as_it_is,
-        "PERSON_KEPT": of_order(Trade.placed),
+        "PERSON_KEPT": lambda trade: {"order_id": of_nobody_else(trade)},
         "REQUEST_REUSED": reused_erasure,
     },
     "HoldPersonalData": {"UNKNOWN_ORDER": as_it_is},
