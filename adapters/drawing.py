@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from fulfilment.v1 import customer_invoices_pb2, shipping_pb2
 from ledger.refusals import RateLimited
@@ -19,7 +20,7 @@ _MOST_SECONDS = 60.0
 _FEW_LINES = 50
 MOST_ASKED = 10
 _SOON_MILLISECONDS = 1000
-_ONE_AT_A_TIME = asyncio.Semaphore(1)
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _asked: Counter[str] = Counter()
 """How many drawings each client waits for."""
 
@@ -37,13 +38,18 @@ async def drawn_for(
         _asked[client] -= 1
 
 
+def _one_at_a_time() -> asyncio.Semaphore:
+    """Of this event loop: a semaphore belongs to the first that waits for it."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(1))
+
+
 async def drawn(invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.CustomerInvoice) -> bytes:
     """The invoice as PDF. One is drawn at a time, for a minute at most; cancelling the wait ends the process."""
     if isinstance(invoice, customer_invoices_pb2.CustomerInvoice) and len(invoice.lines) <= _FEW_LINES:
-        async with _ONE_AT_A_TIME:
+        async with _one_at_a_time():
             return await asyncio.to_thread(_drawn_here, invoice)
     commercial = isinstance(invoice, shipping_pb2.CommercialInvoice)
-    async with _ONE_AT_A_TIME, asyncio.timeout(_MOST_SECONDS):
+    async with _one_at_a_time(), asyncio.timeout(_MOST_SECONDS):
         pipe = asyncio.subprocess.PIPE
         words = (sys.executable, "-m", f"adapters.{'invoice_pdf' if commercial else 'customer_invoice_pdf'}")
         process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, cwd=_HOUSE)

@@ -14,6 +14,7 @@ COMMANDS = {
     "CreateTenant": "tenant add",
     "DisputeDelivery": "parcel dispute",
     "GetStatus": "status",
+    "HoldPersonalData": "person hold",
     "ListMessages": "message list",
     "ListReceptions": "inbox list",
     "OpenRecovery": "recovery open",

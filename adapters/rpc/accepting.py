@@ -35,8 +35,8 @@ them without an error; a ledger's own queue is bounded as well, and answers QUEU
 _BOUNDED = [
     # A connection that has said nothing by then is closed; gRPC would wait for two minutes.
     ("grpc.server_handshake_timeout_ms", 10_000),
-    # Of one connection. A caller with more waits, and gets no error.
-    ("grpc.max_concurrent_streams", 4_096),
+    # Of one connection. A caller with more waits; what it sends before it was told of the bound is refused.
+    ("grpc.max_concurrent_streams", 10_000),
     # A caller whose machine is gone is noticed within minutes, and what it follows is not read for ever.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),

@@ -104,6 +104,8 @@ def before(tenant: EmptyTenant) -> None:
     _moved(scenario, "shop/2", keys)
     with connect(tenant) as connection:
         connection.execute(f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone, DROP bound_to, DROP epoch")
+        for table in ("ledger_inbox", "ledger_connections", "ledger_reads"):
+            connection.execute(f"DROP TABLE {tenant.schema}.{table}")
         connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")
     kept(tenant, keys)
     write_down(tenant, scenario.log)

@@ -236,7 +236,7 @@ def test_an_order_that_is_not_understood_is_work_until_it_is_dropped_or_replayed
 def test_a_person_who_is_erased_is_erased_from_the_inbox(shop, client):
     shop.send(woo_order(1007), "order.created")
     (row,) = became(client, 1007, DONE)
-    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="main/1007"))
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="main/1007", even_if_open=True))
     wanted = edges_pb2.GetReceptionRequest(reception_id=row.reception_id, with_personal_data=True)
     assert not client.edges.GetReception(wanted).body
 

@@ -86,8 +86,16 @@ APPLIED: Mapping[str, Callable[[Trade], Fields]] = {
     "ReturnSupplierPayment": _paid_invoice,
     "RequestCustomerInvoice": lambda trade: {"order_id": trade.placed()},
     "IssueCreditNote": customers_invoice,
+    "AddConnection": lambda trade: {"name": fresh().lower()},
+    "RotateConnectionSecret": lambda trade: {"name": _connected(trade)},
 }
 """By command that carries what is personal, something that there is and that it is applied to."""
+
+
+def _connected(trade: Trade) -> str:
+    name = fresh().lower()
+    trade.send("AddConnection", name=name)
+    return name
 
 
 def _denied_claim(trade: Trade) -> str:

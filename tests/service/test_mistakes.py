@@ -90,6 +90,9 @@ class Broken:
     async def GetOrderAsOf(self, request: Any, context: Any) -> Any:
         return self._mistake()  # which cannot be written as an answer
 
+    async def ListReads(self, request: Any, context: Any) -> Any:
+        raise self._mistake()
+
     async def StreamFacts(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield audit_pb2.StreamFactsResponse()
         raise self._mistake()
