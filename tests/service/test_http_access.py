@@ -13,8 +13,9 @@ import pytest
 from adapters.access.roles import ROLES
 from tests.support import documented
 from tests.support.access import administer, until
+from tests.support.edge import edging
 from tests.support.hosting import hosting
-from tests.support.http_api import Http, as_body, serving_http
+from tests.support.http_api import Http, as_body
 from tests.support.service import order
 from tests.support.trading import fresh
 
@@ -48,7 +49,7 @@ def guarded(embedded: str) -> Iterator[Guarded]:
         tokens["slow"] = administer(
             "add", "slow", "--role", "owner", "--all-tenants", "--calls-per-second", "1", *where
         ).token
-        with serving_http(service) as url:
+        with edging(service) as url:
             yield Guarded(url, service.dsn, tokens)
 
 

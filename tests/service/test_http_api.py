@@ -21,7 +21,8 @@ from adapters.http_api import routes
 from fulfilment.failures import failure
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2
 from tests.support import documented
-from tests.support.http_api import LONGEST_BODY, Http, as_body, serving_http
+from tests.support.edge import edging
+from tests.support.http_api import LONGEST_BODY, Http, as_body
 from tests.support.service import HOUSE, Client, Service, names_of, order
 from tests.support.trading import Trade, fresh
 
@@ -31,7 +32,7 @@ UNARY = sorted(name for name, rpc in RPCS.items() if not rpc.streams)
 
 @pytest.fixture(scope="module")
 def http(service: Service) -> Iterator[Http]:
-    with serving_http(service) as url:
+    with edging(service) as url:
         yield Http(url)
 
 

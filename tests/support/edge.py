@@ -2,67 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-import uvloop
 
 import server
 from adapters.access.tls import Files
 from adapters.web.settings import web_of
+from tests.support.in_a_thread import running
 from tests.support.service import Service
 
 SECRET = "the secret of the webhooks"
 
 
-class _Running(NamedTuple):
-    port: int
-    loop: asyncio.AbstractEventLoop
-    stop: asyncio.Event
-
-
 @contextmanager
 def edging(service: Service, files: Files | None = None) -> Iterator[str]:
-    """The address of the edges beside a service, in a thread with an event loop of its own."""
-    started: Future[_Running] = Future()
-
-    async def serve() -> None:
-        web = web_of(server.options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
-        async with server.serve_edges(service.dsn, service.data / "master.key", web) as port:
-            stop = asyncio.Event()
-            started.set_result(_Running(port, asyncio.get_running_loop(), stop))
-            await stop.wait()
-
-    def run() -> None:
-        try:
-            uvloop.run(serve())
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    thread = threading.Thread(target=run, name="edges", daemon=True)
-    thread.start()
-    running = started.result(60)
-    try:
-        yield f"{'https' if files else 'http'}://127.0.0.1:{running.port}"
-    finally:
-        running.loop.call_soon_threadsafe(running.stop.set)
-        thread.join(60)
-        assert not thread.is_alive(), "the edges did not stop"
+    """The address of the edges beside a service."""
+    web = web_of(server.options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
+    with running(server.serve_edges(service.dsn, service.data / "master.key", web), "the edges") as port:
+        yield f"{'https' if files else 'http'}://127.0.0.1:{port}"
 
 
 def woo_order(order_id: int, **changes: Any) -> dict[str, Any]:

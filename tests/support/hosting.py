@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
-import uvloop
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
@@ -27,6 +23,7 @@ from adapters.logs import log_of_the_loop
 from adapters.mail_settings import mailbox_of, sender_of
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
+from tests.support.in_a_thread import running
 from tests.support.new_data import PREPARED
 from tests.support.projecting import projector
 from tests.support.service import Service
@@ -54,49 +51,26 @@ def _execute(conninfo: str, statement: Composed) -> None:
         connection.execute(statement)
 
 
-class _Running(NamedTuple):
-    port: int
-    loop: asyncio.AbstractEventLoop
-    stop: asyncio.Event
+@asynccontextmanager
+async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncIterator[int]:
+    chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
+    make_private(data, "--data")
+    if chosen.outbox == "file":
+        make_private(data / "outbox", "--data")
+    asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
+    async with server.serve(
+        dsn,
+        chosen.key_file,
+        access_of(chosen),
+        sender_of(chosen),
+        mailbox_of(chosen),
+        private_too=chosen.web_private == "yes",
+    ) as listening:
+        yield listening.port
 
 
 @contextmanager
 def server_on(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
-    """The API in a thread with an event loop of its own."""
-    started: Future[_Running] = Future()
-
-    async def serve() -> None:
-        chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
-        make_private(data, "--data")
-        if chosen.outbox == "file":
-            make_private(data / "outbox", "--data")
-        asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-        async with server.serve(
-            dsn,
-            chosen.key_file,
-            access_of(chosen),
-            sender_of(chosen),
-            mailbox_of(chosen),
-            private_too=chosen.web_private == "yes",
-        ) as listening:
-            stop = asyncio.Event()
-            started.set_result(_Running(listening.port, asyncio.get_running_loop(), stop))
-            await stop.wait()
-
-    def run() -> None:
-        try:
-            uvloop.run(serve())
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    thread = threading.Thread(target=run, name="service", daemon=True)
-    thread.start()
-    running = started.result(60)
-    try:
-        yield running.port
-    finally:
-        running.loop.call_soon_threadsafe(running.stop.set)
-        thread.join(60)
-        assert not thread.is_alive(), "the service did not stop"
+    """The port of the API."""
+    with running(_serving(dsn, data, arguments), "the service") as port:
+        yield port
