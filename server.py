@@ -38,7 +38,7 @@ from adapters.access.settings import Access, BadAccessSettings, access_of
 from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
-from adapters.dsn import DatabaseTls, usable
+from adapters.dsn import add_database_tls, usable
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
@@ -92,13 +92,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--listen", type=_address, default="127.0.0.1:50051", help="host:port (%(default)s)"),
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
-        add(
-            "--database-tls",
-            type=DatabaseTls,
-            choices=list(DatabaseTls),
-            default=DatabaseTls.VERIFIED,
-            help="whether a database on another machine has to prove itself (%(default)s)",
-        ),
+        add_database_tls(parser),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),

@@ -32,9 +32,9 @@ class DatabaseTls(StrEnum):
     """Whatever the DSN says: for a network that nobody else is on."""
 
 
-def add_database_tls(parser: argparse.ArgumentParser) -> None:
-    """The option of what is done beside the service, as the service itself has it."""
-    parser.add_argument(
+def add_database_tls(parser: argparse.ArgumentParser) -> argparse.Action:
+    """The option of the service, and of what is done beside it."""
+    return parser.add_argument(
         "--database-tls",
         type=DatabaseTls,
         choices=list(DatabaseTls),

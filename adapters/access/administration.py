@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection
 
+from adapters import beside
 from adapters.access.clients import (
     ALL_TENANTS,
     COLUMNS,
@@ -28,9 +27,7 @@ from adapters.access.clients import (
     read_clients,
 )
 from adapters.access.roles import ROLES
-from adapters.dsn import add_database_tls
-from adapters.embedded import holds_data
-from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, Database, is_tenant_name, migrate
+from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name, migrate
 
 _ELSE = ("certificate", "oidc")
 """How a client may prove itself without a token of ours."""
@@ -48,7 +45,7 @@ class AdministrationFailed(Exception):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Does one piece of work on the clients; raises AdministrationFailed."""
+    """Does one piece of work on the clients; raises AdministrationFailed and NoLedger."""
     chosen = _parser().parse_args(arguments)
     token = asyncio.run(_run(chosen, chosen.work))
     if token:
@@ -57,11 +54,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 async def _run(chosen: argparse.Namespace, work: Work) -> str:
-    folder = None if chosen.dsn else chosen.data
-    if folder is not None and work is not add and not holds_data(folder):
-        raise AdministrationFailed(f"there is no ledger under {folder}; name its folder with --data, or use --dsn")
     async with (
-        Database(folder, chosen.dsn, chosen.database_tls) as database,
+        beside.database(chosen, may_begin=work is add) as database,
         # Without autocommit: all of it or nothing.
         await AsyncConnection.connect(database.conninfo, client_encoding="UTF8") as connection,
     ):
@@ -240,11 +234,7 @@ def _state(client: RegisteredClient) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    data = os.environ.get("FULFILMENT_DATA") or "data"
-    shared.add_argument("--data", type=_path, default=data, help=f"data folder of the service ({data})")
-    shared.add_argument("--dsn", default=os.environ.get("FULFILMENT_DSN"), help="its PostgreSQL, if it is not embedded")
-    add_database_tls(shared)
+    shared = beside.options()
     parser = argparse.ArgumentParser(prog="server.py client", description="Who may call the service.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -278,10 +268,6 @@ def _add_grants(adding: argparse.ArgumentParser) -> None:
     option("--calls-per-second", type=_positive, metavar="N")
     option("--calls-at-once", type=_positive, metavar="N")
     option("--bytes-at-once", type=_positive, metavar="N", help="of requests that are under way")
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
 
 
 def _name(text: str) -> str:

@@ -10,18 +10,16 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any
 
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.dsn import add_database_tls
-from adapters.embedded import holds_data
+from adapters import beside
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
-from adapters.postgres import Control, Database, open_pool
-from ledger.engine.keyring import KeyFileMissing, KeyProblem, load
+from adapters.postgres import Control, open_pool
+from ledger.engine.keyring import KeyFileMissing, load
 from ledger.facts import to_minute
 
 Pool = AsyncConnectionPool[Any]
@@ -30,24 +28,16 @@ Work = Callable[[Pool, argparse.Namespace], Coroutine[Any, Any, None]]
 _COUNTS = "SELECT epoch, count(*) FROM {} WHERE wrapped IS NOT NULL GROUP BY epoch"
 
 
-class NoLedger(KeyProblem):
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"there is no ledger under {folder}; name its folder with --data, or use --dsn")
-
-
 def main(arguments: Sequence[str]) -> None:
-    """Does one piece of work on the keys; raises KeyProblem."""
+    """Does one piece of work on the keys; raises KeyProblem and NoLedger."""
     chosen = _parser().parse_args(arguments)
     chosen.key_file = chosen.key_file or chosen.data / "master.key"
     asyncio.run(_run(chosen))
 
 
 async def _run(chosen: argparse.Namespace) -> None:
-    folder = None if chosen.dsn else chosen.data
-    if folder is not None and not holds_data(folder):
-        raise NoLedger(folder)
     async with (
-        Database(folder, chosen.dsn, chosen.database_tls) as database,
+        beside.database(chosen) as database,
         open_pool(database.conninfo, max_size=3) as pool,
     ):
         await Control(pool).prepare()
@@ -83,14 +73,9 @@ async def rotate(pool: Pool, chosen: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    outside = os.environ.get
-    data = outside("FULFILMENT_DATA") or "data"
-    shared.add_argument("--data", type=_path, default=data, help=f"data folder of the service ({data})")
-    shared.add_argument("--dsn", default=outside("FULFILMENT_DSN"), help="its PostgreSQL, if it is not embedded")
-    add_database_tls(shared)
-    key_file = outside("FULFILMENT_KEY_FILE") or None
-    shared.add_argument("--key-file", type=_path, default=key_file, help="its key file (DATA/master.key)")
+    shared = beside.options()
+    key_file = os.environ.get("FULFILMENT_KEY_FILE") or None
+    shared.add_argument("--key-file", type=beside.path, default=key_file, help="its key file (DATA/master.key)")
     parser = argparse.ArgumentParser(prog="server.py keys", description="The keys that personal data is sealed under.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -104,7 +89,3 @@ def _parser() -> argparse.ArgumentParser:
     rotating = command("rotate", rotate)
     rotating.add_argument("--finish", action="store_true", help="only go on with one that was interrupted")
     return parser
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()

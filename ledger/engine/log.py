@@ -131,10 +131,7 @@ _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, subject, wrapped, epoch FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
-    WHERE wrapped IS NOT NULL AND (
-        subject = ANY(ARRAY(SELECT json_array_elements_text($1)))
-        OR key_id = ANY(ARRAY(SELECT json_array_elements_text($2)))
-    )
+    WHERE wrapped IS NOT NULL AND subject = ANY(ARRAY(SELECT json_array_elements_text($1)))
 """
 _FORGET = """
     UPDATE {commands} SET fingerprint = '' WHERE request_id IN (
@@ -203,8 +200,6 @@ class Ended(NamedTuple):
     """Whose keys are destroyed."""
     streams: Sequence[str] = ()
     """Whose commands are not recognised by their content any more."""
-    key_ids: Sequence[str] = ()
-    """Single keys that are destroyed, where not all of their subject end."""
 
 
 @dataclass(slots=True)
@@ -222,8 +217,6 @@ class Appending:
     """The request ids of the few commands that have warnings, and these."""
     destroyed: list[str] = field(default_factory=list)
     """The subjects whose keys are destroyed before any of these rows is inserted."""
-    destroyed_keys: list[str] = field(default_factory=list)
-    """Single keys of others."""
     forgotten: list[str] = field(default_factory=list)
     """The streams whose commands, up to now, are not to be recognised by their content any more."""
 
@@ -237,7 +230,6 @@ class Appending:
     def destroy(self, ended: Ended) -> None:
         """Ends keys: those that are stored, and those of commands before this one."""
         self.destroyed.extend(ended.subjects)
-        self.destroyed_keys.extend(ended.key_ids)
         self.forgotten.extend(ended.streams)
         self.keys = [key for key in self.keys if key.subject not in ended.subjects]
         forgotten = {name for name, stream in zip(self.commands, self.streams, strict=True) if stream in ended.streams}
@@ -343,8 +335,8 @@ class Log:
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
         statements = []
-        if rows.destroyed or rows.destroyed_keys or rows.forgotten:
-            statements.append(SqlStatement(self._destroy, (_json(rows.destroyed), _json(rows.destroyed_keys))))
+        if rows.destroyed or rows.forgotten:
+            statements.append(SqlStatement(self._destroy, (_json(rows.destroyed),)))
             statements.append(SqlStatement(self._forget, (_json(rows.forgotten),)))
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:

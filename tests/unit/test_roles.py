@@ -16,6 +16,7 @@ from adapters.access.callers import EVERYBODY, OWN_NAMES, UNNAMED
 from adapters.access.clients import Clients, RegisteredClient, digest, is_name, make_token
 from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
+from adapters.beside import NoLedger
 from adapters.console.session import Session
 from adapters.rpc.calls import Call
 from adapters.rpc.own import OWN
@@ -254,6 +255,6 @@ def test_the_console_says_who_it_is_as_it_will_be_recorded(monkeypatch: pytest.M
 def test_what_is_mistyped_is_told_before_a_database_is_asked(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ):
-    with pytest.raises((SystemExit, administration.AdministrationFailed)) as ended:
+    with pytest.raises((SystemExit, administration.AdministrationFailed, NoLedger)) as ended:
         administration.main(words)
     assert said in capsys.readouterr().err + str(ended.value)

@@ -168,9 +168,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         dispatched_at=stamp(each.dispatched_at),
         clocks_stopped_since=stamp(each.stopped_since),
         packed_with=each.packed_with,
-        missed_clocks=sorted(
-            {clock for what, clock in state.missed if supplier_order_of(what) == each.supplier_order_id}
-        ),
+        missed_clocks=_missed_clocks(state, each),
         cancel_answer_by=stamp(cancel_answer_by(each)),
         compensation=_compensation(each.compensation),
         delay_rulings=[
