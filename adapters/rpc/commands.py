@@ -197,7 +197,7 @@ class Commands:
             warnings=edge.warnings,
             owner=ask.owner,
             with_subject=context.with_result,
-            formerly=self._former(request, client, content, sealer, ask.streams) if client else None,
+            formerly=partial(self._former, request, client, sealer, ask.streams) if client else None,
             earlier_fingerprint=earlier,
         )
         return command, ask.before
@@ -210,11 +210,9 @@ class Commands:
             return self._sealer.fingerprint(content), None
         return sealer.fingerprint(content), partial(self._sealer.fingerprint, content)
 
-    def _former(
-        self, request: Any, client: str, content: bytes, sealer: TenantSealer, streams: tuple[str, ...]
-    ) -> Former:
+    def _former(self, request: Any, client: str, sealer: TenantSealer, streams: tuple[str, ...]) -> Former:
         """The same request as a caller without a name may have sent it before."""
-        field = self._readers[type(request)].makes
+        field, content = self._readers[type(request)].makes, _content(request)
         if field and getattr(request, field) == (made_id := self._made_id(request, field, client)):
             formerly = self._made_id(request, field, "")
             setattr(request, field, formerly)

@@ -98,8 +98,8 @@ class Command(msgspec.Struct, frozen=True):
     """Makes the fingerprint that versions before epochs gave it."""
     with_subject: bool = False
     """Whether the receipt brings the subject as well."""
-    formerly: Former | None = None
-    """As what the same command may have been stored before its client had a name."""
+    formerly: Callable[[], Former] | None = None
+    """Tells as what the same command may have been stored before its client had a name."""
 
 
 def own_command(request: str, actor: str, decide: Decide, streams: Sequence[str]) -> Command:
@@ -449,10 +449,12 @@ class Ledger:
         named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
         wanted = book.missing(named)
         request_ids = [waiting.command.request_id for waiting in batch]
-        former_ids = [former.request_id for waiting in batch if (former := waiting.command.formerly)]
+        formers = [waiting.command.formerly for waiting in batch if waiting.command.formerly]
         opening = await self.log.open(
-            connection, request_ids, former_ids, after=book.position, limit=self._tail_limit + 1, streams=wanted
+            connection, request_ids, bool(formers), after=book.position, limit=self._tail_limit + 1, streams=wanted
         )
+        if opening.has_former:
+            opening.outcomes.extend(await self.log.outcomes(connection, [each().request_id for each in formers]))
         if len(opening.tail) <= self._tail_limit:
             book.follow(opening.tail)
             book.load(wanted, opening.streams)
@@ -476,6 +478,7 @@ class _Run:
         self._connection = connection
         self._taken = taken
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
+        self._has_former = opening.has_former
         self._first = book.position
         self._rows = Appending()
         self._answers: list[tuple[_QueuedCommand, Answer]] = []
@@ -531,15 +534,16 @@ class _Run:
     def _outcome_of(self, command: Command) -> Outcome | None:
         """What has become of the command, if it is known."""
         known = self._known.get(command.request_id)
-        if known is None and (former := command.formerly) is not None:
+        if known is None and self._has_former and command.formerly is not None:
+            former = command.formerly()
             known = self._known.get(former.request_id)
             if known is None or not is_surely_same(known.fingerprint, former.fingerprint, former.earlier_fingerprint):
                 return None
         return known
 
     def _answer_known(self, known: Outcome, command: Command) -> Answer:
-        former = command.formerly
-        if former is not None and known.request_id == former.request_id:
+        if command.formerly is not None and known.request_id != command.request_id:
+            former = command.formerly()
             command = replace(
                 command,
                 fingerprint=former.fingerprint,

@@ -87,12 +87,15 @@ _OPENING = """
         FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4)))
 """
 # Ids of before clients had names begin with a printable character (request_ids). Whether there are any is one step into
-# the index, and most tenants have none.
+# the index, and most tenants have none: only then it is worth to ask for them.
 _FORMER = """
     UNION ALL
-        SELECT 'outcome', request_id, version, actor, fingerprint, position, refusal::text, warnings::text
-        FROM {commands} WHERE request_id = ANY(ARRAY(SELECT json_array_elements_text($5)))
-            AND EXISTS (SELECT FROM {commands} WHERE request_id >= '!' AND request_id < chr(127))
+        SELECT 'former', '', 0, '', NULL, 0, NULL, NULL
+        WHERE EXISTS (SELECT FROM {commands} WHERE request_id >= '!' AND request_id < chr(127))
+"""
+_OUTCOMES = """
+    SELECT request_id, fingerprint, actor, position, version, refusal::text, warnings::text
+    FROM {commands} WHERE request_id = ANY(%b::text[])
 """
 _STREAMS = """
     SELECT originator_id, originator_version, topic, state
@@ -191,6 +194,8 @@ class Opening(NamedTuple):
     outcomes: list[Outcome]
     tail: list[tuple[int, str, int, str, bytes]]
     streams: list[tuple[str, int, str, bytes]]
+    has_former: bool = False
+    """Whether there are commands of before clients had names."""
 
 
 class Ended(NamedTuple):
@@ -265,7 +270,7 @@ class Log:
 
         self._take_lock, self._notify = render(TAKE_LOCK), render(NOTIFY)
         self._opening, self._streams = render(_OPENING), render(_STREAMS)
-        self._opening_with_former = render(_OPENING + _FORMER)
+        self._opening_with_former, self._outcomes = render(_OPENING + _FORMER), render(_OUTCOMES)
         self._append, self._warn = render(_APPEND), render(_WARN)
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
@@ -278,7 +283,7 @@ class Log:
         self,
         connection: AsyncConnection[Any],
         request_ids: list[str],
-        former_ids: list[str],
+        look_for_former: bool,
         *,
         after: int,
         limit: int,
@@ -286,10 +291,7 @@ class Log:
     ) -> Opening:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
         parameters = [_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams)]
-        ask = self._opening
-        if former_ids:
-            ask = self._opening_with_former
-            parameters.append(_json(former_ids))
+        ask = self._opening_with_former if look_for_former else self._opening
         *_, found = await pipeline(connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(ask, parameters))
         opening = Opening([], [], [])
         for row in range(found.ntuples):
@@ -299,16 +301,24 @@ class Log:
             if what == b"outcome":
                 refusal = None if cells[6] is None else cells[6].decode()
                 stored = found.get_value(row, 7)
-                warnings = () if stored is None else msgspec.json.decode(stored, type=tuple[str, ...])
-                opening.outcomes.append(Outcome(name, content, word, position, version, refusal, warnings))
+                outcome = Outcome(name, content, word, position, version, refusal, _warnings(stored))
+                opening.outcomes.append(outcome)
             elif what == b"tail":
                 opening.tail.append((position, name, version, word, content))
+            elif what == b"former":
+                opening = opening._replace(has_former=True)
             else:
                 opening.streams.append((name, version, word, content))
         # A union guarantees no order.
         opening.tail.sort()
         opening.streams.sort()
         return opening
+
+    async def outcomes(self, connection: AsyncConnection[Any], request_ids: list[str]) -> list[Outcome]:
+        """What became of those of these commands that are known."""
+        cursor = await connection.execute(self._outcomes, (request_ids,), prepare=True, binary=True)
+        found = map(Outcome._make, await cursor.fetchall())
+        return [each._replace(warnings=_warnings(each.warnings)) for each in found]
 
     async def load(self, connection: AsyncConnection[Any], streams: list[str]) -> list[tuple[str, int, str, bytes]]:
         """Every fact of the streams, in order of version."""
@@ -417,3 +427,7 @@ def _number(value: bytes) -> int:
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _warnings(stored: Any) -> tuple[str, ...]:
+    return () if stored is None else msgspec.json.decode(stored, type=tuple[str, ...])

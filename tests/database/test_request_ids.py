@@ -14,7 +14,7 @@ from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, give, take
 def of(client: str, command: Command) -> Command:
     """A command as a client with a name sends it, which may have sent it before it had one."""
     former = Former(command.request_id, command.fingerprint, command.streams)
-    return structs.replace(command, request_id=stored_id(client, command.request_id), formerly=former)
+    return structs.replace(command, request_id=stored_id(client, command.request_id), formerly=lambda: former)
 
 
 def test_an_id_is_told_as_it_was_sent():
