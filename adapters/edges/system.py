@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from adapters.edges.http import Http
 from fulfilment.v1 import orders_pb2, parcels_pb2
+from ledger.terms.effects import Effect, EffectKind
 
 # --- what comes in --------------------------------------------------------------------------------
 
@@ -222,6 +223,39 @@ class FetchedPage(msgspec.Struct, frozen=True):
     """Whether there is nothing newer now."""
 
 
+# --- what it is told ------------------------------------------------------------------------------
+
+
+class Telling(msgspec.Struct, frozen=True):
+    """Something that the system is to be told: how it is now, and how it was when the system was told last."""
+
+    effect: Effect
+    key: str
+    """The same whenever this is tried again, and of nothing else: for systems that recognise a repetition by it."""
+    before: Effect | None = None
+    """Of the same kind, as it was told last; None the first time."""
+    reference: str = ""
+    """What the system called it then."""
+    phone_end: str = ""
+    """The last digits of the receiver's phone, for a number that its carrier does not show without."""
+
+
+class ToldNow(msgspec.Struct, frozen=True):
+    """The system knows it, from now on or for long."""
+
+    reference: str = ""
+    """What it calls it, such as the id of its shipment: it is given back with what is told later of the same."""
+    note: str = ""
+    """What a person may want to know of it, such as that the shop has no such product; nothing that is personal."""
+
+
+class NotDone(Exception):
+    """The system will not do it however often it is asked: a person has to look.
+
+    The text says what is wrong and what to do, with nothing that may be personal.
+    """
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that ``fulfilment connection test`` looked at."""
 
@@ -240,6 +274,13 @@ class Field(msgspec.Struct, frozen=True):
 
 
 CHANNEL = Field("the channel that its orders are placed under; the connection's name if not said")
+TOLD = Field("what it is told, with commas between them, or nothing; all that it can be told if not said")
+SKUS = Field("whose stock it is told: all, or SKUs with commas between them; those that its orders named if not said")
+
+
+def names(setting: str) -> list[str]:
+    """What a setting names with commas between."""
+    return [each.strip() for each in setting.split(",") if each.strip()]
 
 
 class System(ABC):
@@ -259,6 +300,15 @@ class System(ABC):
     calls_per_second: ClassVar[float] = 2.0
     """How many requests the system takes from a connection."""
     calls_at_once: ClassVar[int] = 10
+    effects: ClassVar[frozenset[EffectKind]] = frozenset()
+    """What it can be told. A connection with the setting ``told`` is told what that names of these."""
+
+    @property
+    def all_settings(self) -> Mapping[str, Field]:
+        """With those that are the same for all that are told something."""
+        told = {"told": TOLD} if self.effects else {}
+        skus = {"skus": SKUS} if EffectKind.STOCK in self.effects else {}
+        return {**self.settings, **told, **skus}
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
         """The settings in their usual spelling; raises ValueError with what is wrong."""
@@ -291,6 +341,19 @@ class System(ABC):
         """The next page of what has changed since the cursor, with an overlap; an empty one is the start.
 
         A system that cannot be asked leaves it as it is. Raises TryLater, SystemUnreachable, and NotUnderstood.
+        """
+        raise NotImplementedError
+
+    def is_told(self, kind: EffectKind, account: Account) -> bool:
+        """Whether this connection is told such things; a system adds what else has to be there, such as a key."""
+        named = account.settings.get("told", "")
+        return kind in self.effects and (not named or kind in names(named))
+
+    async def carry_out(self, http: Http, account: Account, telling: Telling) -> ToldNow:
+        """Tells the system one of its effects. It may be the second time: an answer may have been lost.
+
+        What is as it is to be already is success. What is about one order, SKU or number comes one after the other.
+        Raises TryLater and SystemUnreachable, after which it comes again, and NotDone.
         """
         raise NotImplementedError
 

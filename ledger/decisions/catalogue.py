@@ -145,7 +145,8 @@ def _parts(view: View, line: Line, master: Master, part_of: PartOf) -> Iterator[
         first += weight
         whole = replace(part_of, units=part_of.units * part.units)
         bare = Line(line.line_no, part.sku, quantity, 0, supplier_id=line.supplier_id, dispatch_by=line.dispatch_by)
-        made = _priced(replace(bare, part_of=whole), price, worth)
+        bare = replace(bare, part_of=whole, channel_line_id=line.channel_line_id)
+        made = _priced(bare, price, worth)
         known = _master_of(view, part.sku)
         if known is None:
             yield made

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.edges.accounts import sealable_key
 from adapters.edges.inbox import Inbox
-from adapters.edges.system import Field, System
+from adapters.edges.system import Field, System, names
 from adapters.edges.systems import SYSTEMS
 from adapters.edges.wakeups import EdgeWork, wake
 from adapters.postgres import tenant_of
@@ -60,7 +60,12 @@ def _system(name: str) -> System:
 
 
 def _settings(given: Mapping[str, str], system: System) -> dict[str, str]:
-    _named(given, system.settings, "settings", _MOST_SETTINGS, _LONGEST_SETTING)
+    _named(given, system.all_settings, "settings", _MOST_SETTINGS, _LONGEST_SETTING)
+    if told := names(given.get("told", "")):
+        can = sorted(system.effects)
+        require(
+            told == ["nothing"] or set(told) <= set(can), "settings[told]", f"is not of {', '.join(can)}, or nothing"
+        )
     filled = {name: value.strip() for name, value in sorted(given.items()) if value.strip()}
     try:
         return dict(system.checked(filled))

@@ -57,6 +57,7 @@ def _line(line: pb.OrderLine, place: int, warnings: list[str]) -> orders.Line:
         shapes.minor(line.declared_value_minor, "declared_value_minor"),
         shapes.minor(line.total_minor, "total_minor") if line.HasField("total_minor") else None,
         substitute_for=count(line.substitute_for, "substitute_for"),
+        channel_line_id=shapes.text(line.channel_line_id, "channel_line_id", 255) if line.channel_line_id else "",
     )
 
 

@@ -141,6 +141,7 @@ def _line_state(state: Order, line: Line, wanted: int) -> pb.OrderLineState:
             total_minor=line.total_minor,
             substitute_for=line.substitute_for,
             given_up=line.given_up,
+            channel_line_id=line.channel_line_id,
         ),
         units=pb.Buckets(**counts),
         untracked=line.line_no in state.untracked,

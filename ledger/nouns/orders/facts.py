@@ -134,6 +134,8 @@ class Line(Value, frozen=True):
     """Units, the first ones, that an amendment took away: the total is for the others. Only with a total."""
     substitute_for: int = 0
     """The line that it takes the place of."""
+    channel_line_id: str = ""
+    """The shop's own id of it, or of the bundle that it is a part of."""
 
     @property
     def amount_minor(self) -> int:

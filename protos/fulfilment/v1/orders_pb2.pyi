@@ -355,6 +355,7 @@ class OrderLine(_message.Message):
     TOTAL_MINOR_FIELD_NUMBER: _builtins.int
     SUBSTITUTE_FOR_FIELD_NUMBER: _builtins.int
     GIVEN_UP_FIELD_NUMBER: _builtins.int
+    CHANNEL_LINE_ID_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number, from 1, unique in the order; 0 means its place in the list."""
     sku: _builtins.str
@@ -376,17 +377,17 @@ class OrderLine(_message.Message):
     weight_grams: _builtins.int
     """Net weight of one unit in grams, if known."""
     declared_value_minor: _builtins.int
-    """What one unit is declared at customs for in minor units of the order's currency, where that is not
-    its price, such as for a gift; 0 means its price. Bounded as the price is, alone and for all lines.
-    """
+    """What one unit is declared at customs for, such as of a gift; 0 means its price. Bounded as the price is."""
     total_minor: _builtins.int
     """What all units of the line cost together, after discounts, such as 1000 for three that cost 10.00; it goes before
-    the price of one. Absent means quantity x price. A unit's share of it is exact: the shares of all add up to it.
+    the price of one. Absent means quantity x price. The shares of its units add up to it.
     """
     substitute_for: _builtins.int
     """The line that it takes the place of, in an amendment; 0 if of none."""
     given_up: _builtins.int
     """Of a line that is answered: so many of its units an amendment took away; the total is for the others."""
+    channel_line_id: _builtins.str
+    """The shop's own id of the line, if it has one: the shop is told by it what was sent. At most 255 characters."""
     @_builtins.property
     def dispatch_by(self) -> _timestamp_pb2.Timestamp:
         """A dispatch deadline that the shop gave; it goes before the agreement's."""
@@ -408,10 +409,11 @@ class OrderLine(_message.Message):
         total_minor: _builtins.int | None = ...,
         substitute_for: _builtins.int = ...,
         given_up: _builtins.int = ...,
+        channel_line_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "dispatch_by", b"dispatch_by", "total_minor", b"total_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "given_up", b"given_up", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "substitute_for", b"substitute_for", "supplier_id", b"supplier_id", "title", b"title", "total_minor", b"total_minor", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor", "channel_line_id", b"channel_line_id", "declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "given_up", b"given_up", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "substitute_for", b"substitute_for", "supplier_id", b"supplier_id", "title", b"title", "total_minor", b"total_minor", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__total_minor: _TypeAlias = _typing.Literal["total_minor"]  # noqa: Y015
     _WhichOneofArgType__total_minor: _TypeAlias = _typing.Literal["_total_minor", b"_total_minor"]  # noqa: Y015

@@ -35,8 +35,7 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
-    from the placing where it is told of a time before, which the receipt's warnings say.
+    What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
@@ -181,8 +180,7 @@ class OrderServiceServicer:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
-    from the placing where it is told of a time before, which the receipt's warnings say.
+    What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
@@ -605,8 +603,7 @@ class OrderService:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
-    from the placing where it is told of a time before, which the receipt's warnings say.
+    What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
