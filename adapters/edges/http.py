@@ -18,6 +18,9 @@ _WHOLE_SECONDS = 60.0
 _LONGEST_ANSWER_BYTES = 16 << 20
 _LONGEST_WAIT_SECONDS = 3600.0
 _USUAL_WAIT_SECONDS = 60.0
+_LONGEST_TURN_SECONDS = 20.0
+"""How long a request waits for its turn; who would wait longer comes again."""
+_SLOWEST = 0.0001
 
 
 class SystemUnreachable(Exception):
@@ -27,9 +30,18 @@ class SystemUnreachable(Exception):
 class TryLater(Exception):
     """The system takes no more requests for so many seconds."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, headers: Mapping[str, str] | None = None) -> None:
+        """With the headers of its answer, if it was the system that said so."""
         super().__init__(f"it takes no more requests for {seconds:.0f} s")
         self.seconds = seconds
+        self.headers = headers or {}
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """So many requests a second, and some at once."""
+
+    calls_per_second: float
+    calls_at_once: int
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -42,29 +54,49 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Bucket:
-    """So many requests a second, and some at once: a system's limit, kept before it has to say so."""
+    """A system's limit, kept before it has to say so."""
 
-    def __init__(self, calls_per_second: float, calls_at_once: int) -> None:
-        self._rate = calls_per_second
-        self._most = float(calls_at_once)
+    def __init__(self, limit: Limit) -> None:
+        self.calls_per_second = limit.calls_per_second
+        """What the system allows now, which it may say with its answers."""
+        self._most = float(limit.calls_at_once)
         self._left = self._most
         self._at = 0.0
 
     async def take(self) -> None:
-        """Waits for its turn; those that wait are served in their order."""
+        """Waits for its turn; those that wait are served in their order. Raises TryLater where that takes too long."""
         now = asyncio.get_running_loop().time()
-        self._left = min(self._most, self._left + (now - self._at) * self._rate) - 1.0
+        self._left = min(self._most, self._left + (now - self._at) * self.calls_per_second) - 1.0
         self._at = now
         if self._left < 0:
-            await asyncio.sleep(-self._left / self._rate)
+            pause = -self._left / self.calls_per_second
+            if pause > _LONGEST_TURN_SECONDS:
+                self._left += 1.0
+                raise TryLater(pause)
+            await asyncio.sleep(pause)
+
+
+class KeptToken(msgspec.Struct, frozen=True):
+    """What a system gave out for a while, to be shown with requests."""
+
+    text: str
+    ends_at: float
+    """By the clock of the event loop."""
 
 
 class Http:
-    """Requests of one connection, within the limits of its system."""
+    """Requests of one connection, within the limits of its system. It lives as long as its process."""
 
-    def __init__(self, client: HttpClient, bucket: Bucket) -> None:
+    def __init__(self, client: HttpClient, usual: Limit, others: Mapping[str, Limit] | None = None) -> None:
         self._client = client
-        self._bucket = bucket
+        self._bucket = Bucket(usual)
+        self._others = {name: Bucket(limit) for name, limit in (others or {}).items()}
+        self.tokens: dict[str, KeptToken] = {}
+        """Those that the system gave out, by what an adapter knows them as; nothing of them is written down."""
+
+    def allows(self, limit: str, calls_per_second: float) -> None:
+        """The system has said how many requests it takes."""
+        self._others[limit].calls_per_second = max(_SLOWEST, calls_per_second)
 
     async def request(
         self,
@@ -74,12 +106,16 @@ class Http:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         content: bytes = b"",
+        limit: str = "",
     ) -> Reply:
-        """The answer, whatever its status; redirects are answers. Raises TryLater and SystemUnreachable."""
-        await self._bucket.take()
+        """The answer, whatever its status; redirects are answers. Raises TryLater and SystemUnreachable.
+
+        Where the system counts some requests apart, ``limit`` is which.
+        """
+        await (self._others[limit] if limit else self._bucket).take()
         reply = await self._client.request(method, url, headers=headers or {}, params=params or {}, content=content)
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
-            raise TryLater(_seconds(reply.headers.get("retry-after", "")))
+            raise TryLater(_seconds(reply.headers.get("retry-after", "")), reply.headers)
         return reply
 
 

@@ -55,6 +55,10 @@ _END = """
     UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
         about = %(about)s WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
 """
+_WAS_ASKED_SINCE = """
+    SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
+        AND received_at > %(received_at)s LIMIT 1
+"""
 # What waited for this object is asked again at once.
 _ARM = """
     UPDATE {inbox} SET next_at = now() WHERE connection = %(connection)s AND object_id = %(object_id)s
@@ -231,6 +235,12 @@ class Inbox:
         """The newest whole state of the same object that was worked on."""
         values = {"connection": row.connection, "object_id": row.object_id, "reception_id": row.reception_id}
         return next(iter(await self._rows(_LAST_DONE, **values)), None)
+
+    async def was_asked_since(self, row: InboxRow) -> bool:
+        """Whether the system was asked about the same object since this came, so that it tells nothing new."""
+        values = {"connection": row.connection, "object_id": row.object_id, "received_at": row.received_at}
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(self._sql(_WAS_ASKED_SINCE), values)).fetchone() is not None
 
     async def end(self, row: InboxRow, ended: WorkedOn) -> None:
         """Writes down what came of it, unless somebody else did."""

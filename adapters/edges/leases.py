@@ -30,7 +30,8 @@ Work = Callable[[Tenant], Awaitable[datetime | None]]
 class Leases:
     """One kind of work, for the tenants that have some."""
 
-    def __init__(self, tenants: Tenants, what: EdgeWork, work: Work) -> None:
+    def __init__(self, tenants: Tenants, what: EdgeWork, work: Work, at_once: int = _TENANTS_AT_ONCE) -> None:
+        self._at_once = at_once
         self._tenants = tenants
         self._what = what
         self._work = work
@@ -49,7 +50,7 @@ class Leases:
                 self._woken.clear()
                 tasks = {name: task for name, task in tasks.items() if not task.done()}
                 with suppress(Exception):  # it is logged
-                    for name, leased in (await self._taken(_TENANTS_AT_ONCE - len(tasks))).items():
+                    for name, leased in (await self._taken(self._at_once - len(tasks))).items():
                         tasks[name] = asyncio.create_task(self._whole(name, leased), name=f"{self._what} of {name}")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_SECONDS):

@@ -16,10 +16,11 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
-from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.inbox import Arrival, Inbox
 from adapters.edges.leases import Leases
-from adapters.edges.system import FetchedPage, NotUnderstood, System
+from adapters.edges.outgoing import Outgoing
+from adapters.edges.system import NotUnderstood, System
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
 
@@ -115,14 +116,13 @@ class Reconciliation:
     """Asks the systems of all tenants."""
 
     def __init__(
-        self, tenants: Tenants, accounts: Accounts, client: HttpClient, inbox_filled: Callable[[], None]
+        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, inbox_filled: Callable[[], None]
     ) -> None:
         """``inbox_filled`` is called when there is something new in an inbox."""
         self._tenants = tenants
         self._accounts = accounts
-        self._client = client
+        self._outgoing = outgoing
         self._inbox_filled = inbox_filled
-        self._buckets: dict[tuple[str, str], Bucket] = {}
         self.leases = Leases(tenants, EdgeWork.ASKING, self.work)
 
     async def work(self, tenant: Tenant) -> datetime | None:
@@ -144,7 +144,8 @@ class Reconciliation:
     async def _page(self, tenant: Tenant, standings: Asking, standing: AskedSoFar, one: Connected) -> None:
         try:
             async with asyncio.timeout(_PAGE_SECONDS):
-                page = await self._next_page(tenant, standing, one)
+                http = self._outgoing.of(tenant, one)
+                page = await one.system.changed_since(http, one.account, standing.cursor)
         except TryLater as later:
             await standings.problem(standing, str(later), timedelta(seconds=later.seconds))
         except (SystemUnreachable, NotUnderstood) as problem:
@@ -162,13 +163,6 @@ class Reconciliation:
                 self._inbox_filled()
             if page.done:
                 await standings.done(standing, timedelta(seconds=one.system.asks_every_seconds))
-
-    async def _next_page(self, tenant: Tenant, standing: AskedSoFar, one: Connected) -> FetchedPage:
-        key = (tenant.name, standing.name)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = Bucket(one.system.calls_per_second, one.system.calls_at_once)
-        return await one.system.changed_since(Http(self._client, bucket), one.account, standing.cursor)
 
 
 def asks(system: System) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import msgspec
 from google.protobuf.message import Message
 
-from adapters.edges.http import Http
+from adapters.edges.http import Http, Limit
 from fulfilment.v1 import orders_pb2, parcels_pb2
 from ledger.terms.effects import Effect, EffectKind
 
@@ -197,6 +197,8 @@ class Understood(msgspec.Struct, frozen=True):
     """Why it is of no concern to the ledger, if it is not."""
     early: str = ""
     """What it has to wait for, if it came too early, such as the order that it is about. It is asked again later."""
+    asks: str = ""
+    """Where it only says that something has changed: what the system is to be asked for, by the ledger's name of it."""
 
 
 class NotUnderstood(Exception):
@@ -211,6 +213,14 @@ class Fetched(msgspec.Struct, frozen=True):
 
     received: Received
     raw: bytes
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """What lay in a queue of the system."""
+
+    found: tuple[Fetched, ...] = ()
+    taken: tuple[str, ...] = ()
+    """By which the queue knows what of it is kept now, or is to be forgotten."""
 
 
 class FetchedPage(msgspec.Struct, frozen=True):
@@ -300,6 +310,8 @@ class System(ABC):
     calls_per_second: ClassVar[float] = 2.0
     """How many requests the system takes from a connection."""
     calls_at_once: ClassVar[int] = 10
+    limits: ClassVar[Mapping[str, Limit]] = {}
+    """Of requests that the system counts apart from the others, by the name that they are made under."""
     effects: ClassVar[frozenset[EffectKind]] = frozenset()
     """What it can be told. A connection with the setting ``told`` is told what that names of these."""
 
@@ -342,6 +354,25 @@ class System(ABC):
 
         A system that cannot be asked leaves it as it is. Raises TryLater, SystemUnreachable, and NotUnderstood.
         """
+        raise NotImplementedError
+
+    async def fetch(self, http: Http, account: Account, received: Received, raw: bytes) -> tuple[Fetched, ...]:
+        """What a delivery asks for that only says that something has changed; nothing if there is no such thing.
+
+        Raises TryLater, SystemUnreachable, and NotUnderstood.
+        """
+        raise NotImplementedError
+
+    def listens(self, account: Account) -> bool:
+        """Whether what the system tells lies in a queue that is to be emptied."""
+        return False
+
+    async def receive(self, http: Http, account: Account) -> Queued:
+        """Waits a while for what comes into the queue. Raises TryLater, SystemUnreachable, and NotUnderstood."""
+        raise NotImplementedError
+
+    async def took(self, http: Http, account: Account, queued: Queued) -> None:
+        """All of it is kept for good: the queue may forget it. If that fails, it only comes again."""
         raise NotImplementedError
 
     def is_told(self, kind: EffectKind, account: Account) -> bool:

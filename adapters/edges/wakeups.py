@@ -43,6 +43,7 @@ class EdgeWork(StrEnum):
 
     INBOX = "inbox"
     ASKING = "asking"
+    LISTENING = "listening"
 
 
 async def wake(connection: AsyncConnection[Any], tenant: str, what: EdgeWork, pause: timedelta = timedelta()) -> None:

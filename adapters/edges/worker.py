@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -17,8 +17,10 @@ from google.protobuf.message import Message
 
 from adapters.access.callers import Caller
 from adapters.edges.accounts import Accounts, Connected
-from adapters.edges.inbox import Inbox, InboxRow, InboxState, WorkedOn
+from adapters.edges.http import SystemUnreachable, TryLater
+from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, WorkedOn
 from adapters.edges.leases import Leases
+from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
 from adapters.edges.wakeups import EdgeWork
 from adapters.rpc import results
@@ -51,6 +53,9 @@ _PATIENCE = timedelta(days=3)
 """How long something waits for what it is about: the longest time over which shops repeat a delivery, and a weekend."""
 _TRY_AGAIN = timedelta(seconds=5)
 _EXPIRE_EVERY = timedelta(hours=1)
+_ASK_SECONDS = 30.0
+_ASKING_SECONDS = 60.0
+"""How long systems are asked in one piece of work: shorter than a lease, with what is asked last."""
 
 
 class _Now(NamedTuple):
@@ -60,14 +65,17 @@ class _Now(NamedTuple):
     inbox: Inbox
     connected: Connected
     row: InboxRow
+    until: float
+    """By the clock of the event loop: what is to be asked for later than this waits for the next piece of work."""
 
 
 class Worker:
     """Works on the inboxes of all tenants."""
 
-    def __init__(self, tenants: Tenants, accounts: Accounts, commands: Commands) -> None:
+    def __init__(self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, commands: Commands) -> None:
         self._tenants = tenants
         self._accounts = accounts
+        self._outgoing = outgoing
         self._commands = commands
         self._expired: dict[str, datetime] = {}
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
@@ -80,29 +88,22 @@ class Worker:
             self._expired[tenant.name] = now
         connected = {name: one for name, one in (await self._accounts.of(tenant)).items() if not one.paused}
         due = await inbox.due(connected, _MOST_AT_ONCE)
-        slots = asyncio.Semaphore(_OBJECTS_AT_ONCE)
-        working = [self._object(slots, tenant, inbox, connected, rows) for rows in _by_object(due)]
+        slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
+        works = (_Now(tenant, inbox, connected[row.connection], row, until) for row in due)
+        working = [self._object(slots, each) for each in _by_object(works)]
         for ended in await asyncio.gather(*working, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
         return await inbox.next_at(connected)
 
-    async def _object(
-        self,
-        slots: asyncio.Semaphore,
-        tenant: Tenant,
-        inbox: Inbox,
-        connected: Mapping[str, Connected],
-        rows: Sequence[InboxRow],
-    ) -> None:
+    async def _object(self, slots: asyncio.Semaphore, works: Sequence[_Now]) -> None:
         """What is about one object, one after the other."""
         async with slots:
-            for row in rows:
-                work = _Now(tenant, inbox, connected[row.connection], row)
+            for work in works:
                 ended = await self._ended(work)
                 if ended.state is InboxState.FAILED:
                     await self._tell(work, ended.reason)
-                await inbox.end(row, ended)
+                await work.inbox.end(work.row, ended)
 
     async def _ended(self, work: _Now) -> WorkedOn:
         """What comes of it. No mistake in an adapter stops the others."""
@@ -111,7 +112,7 @@ class Worker:
         except NotUnderstood as why:
             return WorkedOn(InboxState.FAILED, f"not understood: {why}")
         except (Exhausted, Unavailable) as later:
-            return _later(later.reason)
+            return _later(later.reason, _TRY_AGAIN)
         except Exception as mistake:
             if is_trouble(mistake):
                 raise
@@ -132,12 +133,36 @@ class Worker:
         meant = await self._understood(work, raw)
         if meant.early:
             return _early(work.row, meant.early)
+        if meant.asks:
+            return await self._asked(work, raw, meant.asks)
         if not meant.wanted:
             return WorkedOn(InboxState.IGNORED, meant.ignored)
         for wanted in meant.wanted:
             if (ended := await self._executed(work, wanted)) is not None:
                 return ended
         return WorkedOn(InboxState.DONE, about=sorted({*_about(meant.wanted)}))
+
+    async def _asked(self, work: _Now, raw: bytes, about: str) -> WorkedOn:
+        """The system is asked for what it only hinted at; the answer goes into the inbox as if it had been told."""
+        if await work.inbox.was_asked_since(work.row):
+            return WorkedOn(InboxState.IGNORED, "the system was asked for it since", [about])
+        if asyncio.get_running_loop().time() > work.until:
+            return _later("it is asked for in its turn", timedelta())
+        one = work.connected
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                http = self._outgoing.of(work.tenant, one)
+                found = await one.system.fetch(http, one.account, work.row.received, raw)
+        except TryLater as later:
+            return _later(str(later), timedelta(seconds=later.seconds))
+        except SystemUnreachable as problem:
+            return _early(work.row, str(problem))
+        except TimeoutError:
+            return _early(work.row, "it did not answer in time")
+        if not found:
+            return WorkedOn(InboxState.IGNORED, "the system has no such thing", [about])
+        await work.inbox.keep([Arrival(one, each.received, each.raw, asked=True) for each in found])
+        return WorkedOn(InboxState.DONE, about=[about])
 
     async def _understood(self, work: _Now, raw: bytes) -> Understood:
         """What it means, by what the ledger knows at this moment."""
@@ -220,10 +245,10 @@ def request_id(name: str, wanted: WantedCommand, attempts: int) -> str:
     return f"{name}/{blake2b(thing.encode(), digest_size=16).hexdigest()}{attempt}"
 
 
-def _by_object(rows: Iterable[InboxRow]) -> Iterable[list[InboxRow]]:
-    found: dict[tuple[str, str], list[InboxRow]] = {}
-    for row in rows:
-        found.setdefault((row.connection, row.object_id), []).append(row)
+def _by_object(works: Iterable[_Now]) -> Iterable[list[_Now]]:
+    found: dict[tuple[str, str], list[_Now]] = {}
+    for work in works:
+        found.setdefault((work.row.connection, work.row.object_id), []).append(work)
     return found.values()
 
 
@@ -236,9 +261,9 @@ def _early(row: InboxRow, reason: str) -> WorkedOn:
     return WorkedOn(InboxState.EARLY, reason, next_at=now + pause)
 
 
-def _later(reason: str) -> WorkedOn:
-    """The ledger cannot answer now: the same attempt is made again."""
-    return WorkedOn(InboxState.WAITING, reason, next_at=datetime.now(UTC) + _TRY_AGAIN, is_attempt=False)
+def _later(reason: str, pause: timedelta) -> WorkedOn:
+    """The ledger or the system cannot answer now: the same attempt is made again."""
+    return WorkedOn(InboxState.WAITING, reason, next_at=datetime.now(UTC) + pause, is_attempt=False)
 
 
 def _about(wanted: Iterable[WantedCommand]) -> Iterable[str]:

@@ -17,6 +17,8 @@ from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient
 from adapters.edges.inbox import Inbox
+from adapters.edges.listening import Listening
+from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Reconciliation
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
@@ -50,11 +52,14 @@ async def edges(
         commands = Commands(tenants, sealer, READERS, results.show)
         served = services(tenants, sealer, Letters(sealer), commands, private_too=private_too)
         contract = routes(gate, served, commands, message_bytes)
-        worker = Worker(tenants, accounts, commands)
-        asking = Reconciliation(tenants, accounts, client, worker.leases.wake)
+        outgoing = Outgoing(client)
+        worker = Worker(tenants, accounts, outgoing, commands)
+        asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
+        listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
         beside = [
             asyncio.create_task(worker.leases.run(), name="inbox"),
             asyncio.create_task(asking.leases.run(), name="reconciliation"),
+            asyncio.create_task(listening.leases.run(), name="listening"),
         ]
         try:
             door = Door(tenants, accounts, counts, worker.leases.wake)

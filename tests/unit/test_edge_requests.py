@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.edges import http, reading
-from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.http import Bucket, Http, HttpClient, Limit, SystemUnreachable, TryLater
 from adapters.edges.system import AtTheDoor, NotUnderstood
 
 
@@ -39,7 +39,7 @@ def answer(status="200 OK", body=b"hello", headers=""):
 
 async def ask(url, *, private_too=True, **more):
     async with HttpClient(private_too=private_too) as client:
-        return await Http(client, Bucket(100, 10)).request("GET", url, **more)
+        return await Http(client, Limit(100, 10)).request("GET", url, **more)
 
 
 def test_a_request_says_the_name_of_the_host_and_asks_for_nothing_packed():
@@ -122,12 +122,47 @@ def test_a_bucket_lets_some_go_at_once_and_the_others_wait_for_their_turn(monkey
 
     async def scenario():
         monkeypatch.setattr(asyncio, "sleep", sleep)
-        bucket = Bucket(0.5, 3)
+        bucket = Bucket(Limit(0.5, 3))
         for _ in range(5):
             await bucket.take()
 
     asyncio.run(scenario())
     assert slept == [2.0, 4.0]
+
+
+def test_who_would_wait_too_long_for_a_turn_comes_again_and_takes_no_turn_away(monkeypatch):
+    async def sleep(seconds):
+        """Takes no time."""
+
+    async def scenario():
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        bucket = Bucket(Limit(0.0056, 2))
+        await bucket.take()
+        await bucket.take()
+        for _ in range(2):
+            with pytest.raises(TryLater) as later:
+                await bucket.take()
+            assert 170 < later.value.seconds < 180
+        bucket.calls_per_second = 1.0
+        await bucket.take()
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_a_system_counts_apart_have_limits_of_their_own():
+    """The rest goes on while one of them is used up, and the system may change what it allows."""
+
+    async def scenario():
+        async with Vendor(answer()) as vendor, HttpClient(private_too=True) as client:
+            calls = Http(client, Limit(100, 10), {"orders": Limit(0.001, 1)})
+            await calls.request("GET", vendor.url, limit="orders")
+            with pytest.raises(TryLater):
+                await calls.request("GET", vendor.url, limit="orders")
+            assert (await calls.request("GET", vendor.url)).status == 200
+            calls.allows("orders", 1000)
+            assert (await calls.request("GET", vendor.url, limit="orders")).status == 200
+
+    asyncio.run(scenario())
 
 
 # --- what all adapters read alike -----------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from adapters.edges.accounts import Accounts
-from adapters.edges.http import Bucket, Http, HttpClient, SystemUnreachable, TryLater
+from adapters.edges.http import HttpClient, SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
+from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
 from adapters.personal_reads import note_subjects
 from adapters.rpc.calls import Call
@@ -57,7 +58,7 @@ class EdgeQueries(Queries):
         if found is None:
             raise UnknownConnection(name)
         async with HttpClient(private_too=self._private_too) as client:
-            http = Http(client, Bucket(found.system.calls_per_second, found.system.calls_at_once))
+            http = Outgoing(client).of(tenant, found)
             try:
                 checks = await found.system.check(http, found.account)
                 answer = [pb.ConnectionCheck(what=each.what, problem=each.problem) for each in checks]
