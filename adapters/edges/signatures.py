@@ -10,13 +10,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from adapters.edges.system import BadSignature, Delivery, Stale
 
 TOLERANCE = timedelta(minutes=5)
 """How old a signed time may be, or how far ahead: what Standard Webhooks and those like it agree on."""
-_PREFIX = "whsec_"
+_PREFIX, _PUBLIC, _PRIVATE = "whsec_", "whpk_", "whsk_"
 _MOST_SIGNATURES = 20
 """In one header: while secrets change there are a few, and nobody needs more."""
+_LONGEST_ID = 256
 
 
 def mac(secret: str, signed: bytes) -> bytes:
@@ -54,27 +58,59 @@ def require_fresh(seconds: str, now: datetime) -> None:
 
 
 def require_standard_webhook(delivery: Delivery, secrets: Iterable[str], now: datetime) -> str:
-    """Standard Webhooks, for the signatures of kind v1. The answer is the message's id, the same in repetitions."""
+    """Standard Webhooks: signatures of kind v1 by a secret, v1a by the key whose public half is given (``whpk_...``).
+
+    The answer is the message's id, the same in repetitions.
+    """
     message_id = delivery.headers.get("webhook-id", "")
     seconds = delivery.headers.get("webhook-timestamp", "")
-    given = delivery.headers.get("webhook-signature", "").split()
-    signed = f"{message_id}.{seconds}.".encode() + delivery.raw
-    macs = (hmac.new(key, signed, hashlib.sha256).digest() for secret in secrets for key in _keys(secret))
-    expected = ["v1," + base64.b64encode(each).decode() for each in macs]
-    right = [_same(one, each) for one in given[:_MOST_SIGNATURES] for each in expected]
-    if not message_id or not any(right):
+    given = delivery.headers.get("webhook-signature", "").split()[:_MOST_SIGNATURES]
+    signed = f"{message_id}.{seconds}.".encode("utf-8", "replace") + delivery.raw
+    known = list(secrets)
+    expected = [standard_signature(key, signed) for secret in known for key in _keys(secret)]
+    right = [_same(one, each) for one in given for each in expected]
+    right += [_is_signed(one, each, signed) for one in given for each in known if each.startswith(_PUBLIC)]
+    if not 0 < len(message_id) <= _LONGEST_ID or not any(right):
         raise BadSignature("the signature is of none of the connection's secrets")
     require_fresh(seconds, now)
     return message_id
 
 
+def standard_signature(key: bytes, signed: bytes) -> str:
+    """Of what Standard Webhooks sign: ``id.seconds.`` and the body."""
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def standard_key(secret: str) -> bytes:
+    """The bytes of ``whsec_...``; raises ValueError where it is none."""
+    if not secret.startswith(_PREFIX):
+        raise ValueError(f"it does not begin with {_PREFIX}")
+    return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+
+
 def _keys(secret: str) -> list[bytes]:
     """The bytes of a secret such as ``whsec_...``; one without that may be base64 or the key itself."""
+    if secret.startswith((_PUBLIC, _PRIVATE)):
+        return []  # everybody may know the one, and the other is nobody's secret here
     plain = [] if secret.startswith(_PREFIX) else [secret.encode()]
     try:
         return [base64.b64decode(secret.removeprefix(_PREFIX), validate=True), *plain]
     except (binascii.Error, ValueError):
         return plain
+
+
+def _is_signed(given: str, secret: str, signed: bytes) -> bool:
+    kind, _, signature = given.partition(",")
+    try:
+        public_key(secret).verify(base64.b64decode(signature, validate=True), signed)
+    except (ValueError, InvalidSignature):
+        return False
+    return kind == "v1a"
+
+
+def public_key(secret: str) -> Ed25519PublicKey:
+    """That of ``whpk_...``; raises ValueError where it is none."""
+    return Ed25519PublicKey.from_public_bytes(base64.b64decode(secret.removeprefix(_PUBLIC), validate=True))
 
 
 def _same(given: str, expected: str) -> bool:

@@ -105,6 +105,8 @@ class Refused(Exception):
     """A delivery that is not kept; the text says what is wrong and holds nothing of its content."""
 
     outcome: ClassVar[AtTheDoor]
+    answer: DoorAnswer | None = None
+    """What the sender gets to read, where that is more than its system's answer to the outcome."""
 
 
 class BadSignature(Refused):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.edges.system import System
+from adapters.shops.site.system import OwnSite
 from adapters.shops.woocommerce.system import WooCommerce
 from adapters.tracking.aftership import AfterShip
 from adapters.tracking.carrier import AnyCarrier
@@ -15,7 +16,7 @@ from adapters.tracking.seventeentrack import SeventeenTrack
 from adapters.tracking.shippo import Shippo
 
 _ALL: tuple[System, ...] = (
-    *(WooCommerce(),),
+    *(WooCommerce(), OwnSite()),
     *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
 )
 

@@ -62,8 +62,8 @@ _PROBLEM: Schema = {
 }
 
 
-def document(services: Iterable[ServiceDescriptor]) -> Schema:
-    """The whole document."""
+def document(services: Iterable[ServiceDescriptor], beside: Schema) -> Schema:
+    """The whole document, with what is served ``beside`` the contract in the same form."""
     services = sorted(services, key=lambda each: each.name)
     methods = [method for service in services for method in service.methods]
     return {
@@ -71,15 +71,15 @@ def document(services: Iterable[ServiceDescriptor]) -> Schema:
         "info": {"title": "Fulfilment ledger", "version": __version__, "description": _ABOUT},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {}],
-        "tags": [{"name": each.name, "description": comments()[each.full_name]} for each in services],
-        "paths": {path_of(each): {"post": _operation(each)} for each in methods},
+        "tags": [{"name": each.name, "description": comments()[each.full_name]} for each in services] + beside["tags"],
+        "paths": {path_of(each): {"post": _operation(each)} for each in methods} | beside["paths"],
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "parameters": {
                 name: {"name": name, "in": "header", "schema": {"type": "string"}, **about}
                 for name, about in _PARAMETERS.items()
             },
-            "schemas": {"Problem": _PROBLEM, **dict(_schemas(methods))},
+            "schemas": {"Problem": _PROBLEM, **dict(_schemas(methods)), **beside["components"]["schemas"]},
         },
     }
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from adapters.http_api.comments import comments
-from adapters.http_api.openapi import document, kinds, name_of, path_of
+from adapters.http_api.openapi import Schema, document, kinds, name_of, path_of
 from adapters.http_api.problems import HTTP_STATUSES, HttpFault, problem_of, response
 from adapters.rpc.statuses import CODES
 from ledger.refusals import Refusal
@@ -49,9 +49,12 @@ class _Part(NamedTuple):
     about: Sequence[str] = ()
 
 
-def pages(services: Iterable[ServiceDescriptor]) -> list[BaseRoute]:
-    """The pages, and the document that programs read. They are open to everybody, as the contract itself is."""
-    contract = _Pages(sorted(services, key=lambda each: each.name))
+def pages(services: Iterable[ServiceDescriptor], beside: Schema) -> list[BaseRoute]:
+    """The pages, and the document that programs read. They are open to everybody, as the contract itself is.
+
+    ``beside`` is what the same process takes and tells beside the contract, as a part of the document.
+    """
+    contract = _Pages(sorted(services, key=lambda each: each.name), beside)
     return [
         Route("/openapi.json", contract.openapi, methods=["GET"]),
         Route("/docs", contract.index, methods=["GET"]),
@@ -61,8 +64,9 @@ def pages(services: Iterable[ServiceDescriptor]) -> list[BaseRoute]:
 
 
 class _Pages:
-    def __init__(self, services: Sequence[ServiceDescriptor]) -> None:
+    def __init__(self, services: Sequence[ServiceDescriptor], beside: Schema) -> None:
         self._services = services
+        self._beside = beside
         self._methods = {method.name: method for service in services for method in service.methods}
         self._kinds: Mapping[str, Descriptor | EnumDescriptor] = {
             name_of(kind): kind for kind in kinds(self._methods.values())
@@ -70,7 +74,7 @@ class _Pages:
         self._document = b""
 
     async def openapi(self, request: Request) -> Response:
-        self._document = self._document or msgspec.json.encode(document(self._services))
+        self._document = self._document or msgspec.json.encode(document(self._services, self._beside))
         return Response(self._document, 200, _HEADERS, "application/json")
 
     async def index(self, request: Request) -> Response:
@@ -85,7 +89,7 @@ class _Pages:
             )
             for service in self._services
         ]
-        return _page("The contract over HTTP", [_ABOUT], parts)
+        return _page("The contract over HTTP", [_ABOUT], [*parts, _documents(self._beside)])
 
     async def one(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -93,6 +97,8 @@ class _Pages:
             return _of_method(method)
         if (kind := self._kinds.get(name)) is not None:
             return _page(name, _paragraphs(comments()[kind.full_name]), [_members(kind)])
+        if (schema := self._beside["components"]["schemas"].get(name)) is not None:
+            return _page(name, [schema["description"]], [_properties(schema)])
         return response(
             *problem_of(HttpFault(HTTPStatus.NOT_FOUND, "there is no such RPC or message; /docs lists all"))
         )
@@ -122,6 +128,25 @@ def _field(field: FieldDescriptor) -> _Row:
     named = name_of(kind) if kind is not None else _SCALARS.get(field.type, "string")
     shown = f"array of {named}" if field.is_repeated else named
     return _Row(field.name, comments()[field.full_name], shown, kind_page=_page_of(field))
+
+
+def _documents(beside: Schema) -> _Part:
+    """What is taken and told beside the contract."""
+    schemas = beside["components"]["schemas"]
+    return _Part("Documents", [_Row(name, each["description"], page=name) for name, each in schemas.items()])
+
+
+def _properties(schema: Schema) -> _Part:
+    required = schema.get("required", ())
+    rows = []
+    for name, each in schema["properties"].items():
+        one = next((part for part in each.get("anyOf", ()) if part.get("type") != "null"), each)
+        reference = one.get("$ref") or one.get("items", {}).get("$ref", "")
+        kind = reference.rpartition("/")[2] or " or ".join(map(str, one.get("enum", ()))) or one.get("type", "")
+        about = each.get("description") or one.get("description", "")
+        shown = f"{kind}, required" if name in required else kind
+        rows.append(_Row(name, about, shown, kind_page=reference.rpartition("/")[2]))
+    return _Part("Fields", rows)
 
 
 _SCALARS = {

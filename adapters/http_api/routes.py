@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.access.callers import EVERYBODY
 from adapters.access.gate import Gate
 from adapters.every_tenant import end
+from adapters.http_api.openapi import Schema
 from adapters.http_api.pages import pages
 from adapters.http_api.problems import HEADERS, HttpFault, problem_of, response
 from adapters.http_api.reading import from_json
@@ -48,15 +49,22 @@ _JSON = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNOR
 
 
 def routes(
-    gate: Gate, served: Mapping[ServiceDescriptor, object], commands: Commands, message_bytes: int
+    gate: Gate,
+    served: Mapping[ServiceDescriptor, object],
+    commands: Commands,
+    message_bytes: int,
+    beside: Schema,
 ) -> list[BaseRoute]:
-    """All RPCs of these services, each behind the gate, and pages about them. A body has so many bytes at most."""
+    """All RPCs of these services, each behind the gate, and pages about them and what there is ``beside`` them.
+
+    A body has so many bytes at most.
+    """
     table = {
         (service.name, method.name): method
         for service, queries in served.items()
         for method in methods(service, commands, queries)
     }
-    return [Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes)), *pages(served)]
+    return [Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes)), *pages(served, beside)]
 
 
 class _Contract:

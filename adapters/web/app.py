@@ -27,6 +27,7 @@ from adapters.letters import Letters
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
+from adapters.shops.site import schemas
 from adapters.tenants import Tenants
 from adapters.web.door import Door, DoorCounts
 from ledger.engine.sealing import Sealer
@@ -51,7 +52,7 @@ async def edges(
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
         served = services(tenants, sealer, Letters(sealer), commands, private_too=private_too)
-        contract = routes(gate, served, commands, message_bytes)
+        contract = routes(gate, served, commands, message_bytes, schemas.openapi())
         outgoing = Outgoing(client)
         worker = Worker(tenants, accounts, outgoing, commands)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
@@ -80,9 +81,18 @@ def application(tenants: Tenants, door: Door, counts: DoorCounts, contract: Sequ
             Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
+            Route("/schemas/{name}", _schema, methods=["GET"]),
             *contract,
         ]
     )
+
+
+async def _schema(request: Request) -> Response:
+    """The schema of a document that an own site sends; open to everybody, as the contract is."""
+    found = schemas.schema_files().get(request.path_params["name"])
+    if found is None:
+        return PlainTextResponse(f"there is no such schema; there are {', '.join(schemas.schema_files())}\n", 404)
+    return Response(found, 200, {"x-content-type-options": "nosniff"}, "application/schema+json")
 
 
 async def _health(pool: AsyncConnectionPool[Any]) -> Response:

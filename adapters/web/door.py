@@ -103,6 +103,7 @@ class Door:
     async def deliver(self, request: Request) -> Response:
         """Answers one delivery, to ``/in/TENANT/CONNECTION``."""
         connected: Connected | None = None
+        own: DoorAnswer | None = None
         try:
             tenant = await self._tenants.find(request.path_params["tenant"])
             connected = (await self._accounts.of(tenant)).get(request.path_params["connection"])
@@ -110,7 +111,7 @@ class Door:
         except (UnknownTenant, Malformed):
             outcome = AtTheDoor.GONE
         except Refused as refused:
-            outcome = refused.outcome
+            outcome, own = refused.outcome, refused.answer
         except TooLarge:
             outcome = AtTheDoor.TOO_LARGE
         except BadPacking:
@@ -122,7 +123,8 @@ class Door:
             if not (is_trouble(error) or isinstance(error, TimeoutError | PoolTimeout)):
                 log.error("a delivery failed with %s", in_short(error))
         self._counts.count(connected.system.name if connected is not None else "", outcome)
-        return _response(connected.system.answer(outcome) if connected is not None else USUAL_ANSWERS[outcome])
+        usual = connected.system.answer(outcome) if connected is not None else USUAL_ANSWERS[outcome]
+        return _response(own or usual)
 
     async def _taken(self, request: Request, tenant: Tenant, connected: Connected) -> AtTheDoor:
         headers = dict(reversed(request.headers.items()))  # of a header that comes twice the first

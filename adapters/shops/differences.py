@@ -1,0 +1,132 @@
+"""What changed of an order: as its shop told it before, as it tells it now, and as the ledger has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from adapters.edges import reading
+from adapters.edges.system import NotUnderstood
+from fulfilment.v1 import order_money_pb2, orders_pb2
+from ledger.terms.places import COUNTRIES, OTHER_CODES
+
+ENDED = frozenset(
+    {orders_pb2.ORDER_STATUS_CANCELLED, orders_pb2.ORDER_STATUS_COMPLETED, orders_pb2.ORDER_STATUS_CLOSED}
+)
+"""Nothing of such an order can be changed."""
+
+
+class Changed(NamedTuple):
+    """A command that a change asks for, and in which respect it is about the order."""
+
+    aspect: str
+    request: Any
+
+
+class OrderDifference(NamedTuple):
+    """An order that the ledger has, and its shop's word as it would be placed with: now and, where known, before."""
+
+    there: orders_pb2.Order
+    now: orders_pb2.PlaceOrderRequest
+    before: orders_pb2.PlaceOrderRequest | None
+    at: datetime
+
+    def commands(self) -> Iterator[Changed]:
+        """Money first, because a change may be paid for. Raises NotUnderstood where a person has to look."""
+        yield from self._payments()
+        if self.there.status not in ENDED:
+            yield from self._sold()
+            yield from self._address()
+
+    def _payments(self) -> Iterator[Changed]:
+        known = {(each.kind, each.payment_id) for each in self.there.payments}
+        moved = [each for each in self.now.payments if (each.kind, each.payment_id) not in known]
+        request = orders_pb2.RecordPaymentRequest(order_id=self.there.order_id, payments=moved)
+        said = self.before.payment if self.before is not None else self.there.payment
+        if not self.now.payments and self.now.payment and self.now.payment != said:
+            request.payment = self.now.payment
+        if moved or request.payment:
+            request.at.CopyFrom(reading.stamp(self.at))
+            yield Changed("/payment", request)
+
+    def _sold(self) -> Iterator[Changed]:
+        """Lines and charges."""
+        if self.before is not None and _sold(self.before) == _sold(self.now):
+            return
+        lines = list(self._numbered())
+        if _is_as_known(self.there, lines, self.now.charges):
+            return
+        request = orders_pb2.AmendOrderRequest(
+            order_id=self.there.order_id, lines=lines, charges=self.now.charges, reason="shop_edit"
+        )
+        request.at.CopyFrom(reading.stamp(self.at))
+        yield Changed("/lines", request)
+
+    def _numbered(self) -> Iterator[orders_pb2.OrderLine]:
+        numbers = line_numbers(self.there, self.now.lines)
+        for line, line_no in zip(self.now.lines, numbers, strict=True):
+            numbered = orders_pb2.OrderLine()
+            numbered.CopyFrom(line)
+            numbered.line_no = line_no
+            yield numbered
+
+    def _address(self) -> Iterator[Changed]:
+        now, before, known = self.now, self.before, self.there.ship_to
+        if before is not None and (before.customer, before.ship_to) == (now.customer, now.ship_to):
+            return
+        if before is None and (known.country, known.region) == (now.ship_to.country, now.ship_to.region):
+            return  # what the ledger shows of it is the same
+        if not _is_usable(now.customer, now.ship_to):
+            raise NotUnderstood("the address changed, and the new one lacks a contact, a country, or a street and town")
+        request = orders_pb2.ChangeAddressRequest(
+            order_id=self.there.order_id, customer=now.customer, ship_to=now.ship_to
+        )
+        request.at.CopyFrom(reading.stamp(self.at))
+        yield Changed("/address", request)
+
+
+def _is_usable(customer: orders_pb2.Customer, address: orders_pb2.Address) -> bool:
+    """Whether the ledger can send what is under way to it; a new order would wait for what lacks."""
+    country = OTHER_CODES.get(address.country, address.country)
+    where = any(text.strip() for text in (address.city, *address.lines))
+    return bool((customer.email.strip() or customer.phone.strip()) and country in COUNTRIES and where)
+
+
+def line_numbers(there: orders_pb2.Order, lines: Iterable[orders_pb2.OrderLine]) -> list[int]:
+    """The ledger's number of each line of the shop: by the shop's id of it, and by its SKU; new ones stand behind."""
+    free: dict[tuple[str, str], list[int]] = {}
+    for state in there.lines:
+        line_no, sku = state.line.line_no, state.line.sku
+        if state.HasField("part_of"):
+            line_no, sku = state.part_of.line_no, state.part_of.sku
+        numbers = free.setdefault((state.line.channel_line_id, sku), [])
+        if line_no not in numbers:
+            numbers.append(line_no)
+    behind = max((state.line.line_no for state in there.lines), default=0)
+    found = []
+    for line in lines:
+        if known := free.get((line.channel_line_id, line.sku)) or free.get(("", line.sku)):
+            found.append(known.pop(0))
+        else:
+            behind += 1
+            found.append(behind)
+    return found
+
+
+def _sold(placed: orders_pb2.PlaceOrderRequest) -> list[bytes]:
+    return [each.SerializeToString(deterministic=True) for each in (*placed.lines, *placed.charges)]
+
+
+def _is_as_known(
+    there: orders_pb2.Order, lines: Iterable[orders_pb2.OrderLine], charges: Iterable[order_money_pb2.Charge]
+) -> bool:
+    known = {each.line.line_no: (each.wanted, each.wanted_minor) for each in there.lines if each.wanted}
+    paid = {each.charge_id: each.amount_minor for each in there.charges}
+    return known == {each.line_no: (each.quantity, _cost(each)) for each in lines} and paid == {
+        each.charge_id: each.amount_minor for each in charges
+    }
+
+
+def _cost(line: orders_pb2.OrderLine) -> int:
+    return line.total_minor if line.HasField("total_minor") else line.quantity * line.unit_price_minor
