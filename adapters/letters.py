@@ -23,7 +23,9 @@ from adapters.messages.previews import PreviewWish
 from adapters.messages.samples import a_sample
 from adapters.messages.values import TELL_WHERE, Known, values_of
 from adapters.messages.wording import BadTemplate, Values, wording
+from adapters.postgres import tenant_of
 from adapters.streams import read
+from adapters.tracking_links import TrackingLinks
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer, placed
@@ -47,6 +49,7 @@ class Letters:
     def __init__(self, sealer: Sealer, opened: set[str] | None = None) -> None:
         self._sealer = sealer
         self._opened = opened
+        self._links = TrackingLinks(sealer)
         self.newest = library.newest()
 
     def noting(self, opened: set[str]) -> Letters:
@@ -131,7 +134,16 @@ class Letters:
             return_address=await self._return_address(log, known),
             objection=await self._objection(log, known),
             town=await self._town(log, known),
+            tracking_page=self._tracking_page(log, known),
         )
+
+    def _tracking_page(self, log: Log, known: Known) -> str:
+        """The page of the order, which is for its customer alone."""
+        order, site = known.order, known.brand.tracking_site
+        if order is None or known.asked.audience is not Audience.CUSTOMER or order.tracking_link.is_withdrawn:
+            return ""
+        path = self._links.path_of(tenant_of(log.schema), order.order_id, order.tracking_link.number)
+        return site + path if site else ""
 
     async def _reader(self, log: Log, known: Known) -> tuple[str, str, str]:
         """Name, e-mail address and phone number of whom it goes to, as far as each is known."""

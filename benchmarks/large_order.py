@@ -58,6 +58,7 @@ from ledger.decisions import (
     rerouting,
     stocking_up,
     supplier_inquiries,
+    tracking_links,
 )
 from ledger.decisions.notices import Notice
 from ledger.decisions.order_stock import Item
@@ -248,6 +249,8 @@ def _intake() -> Iterator[Command]:
     credit = at_now(customer_invoices.credit, ORDER, "DE1-2026-000001", "wrong buyer", "mia")
     yield Command("IssueCreditNote", placed.after(_invoiced), credit, 2)
     yield Command("TagOrder", placed, lambda view, now: remarks.change_tags(view, tags), 1)
+    yield Command("WithdrawTrackingLink", placed, only_now(tracking_links.withdraw, ORDER, "mia"), 1)
+    yield Command("RenewTrackingLink", placed, only_now(tracking_links.renew, ORDER, "mia"), 1)
 
 
 # --- supplier orders ------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ _CASES = _rpcs("GetCase GetInquiry GetRecovery")
 _SUPPLIERS = _rpcs("GetSupplier GetSku GetSupplierInvoice GetStockUp GetStock ProposeStockUps")
 _TERMS = _rpcs("GetPolicy ListClocks ListShippingServices FindCustomsTerritory GetTemplate ListTemplates")
 
-_PEOPLE = _rpcs("FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoice PreviewMessage")
+_PEOPLE = _rpcs("FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoice PreviewMessage GetTrackingLink")
 """What is about a person whatever is asked."""
 
 _READ_MODELS = _rpcs(
@@ -69,7 +69,7 @@ _STAFF = (
 _BUYING = _rpcs(
     """
     PlaceOrder CompleteDetails RecordPayment CancelOrder AmendOrder ChangeAddress CompleteCustomsData
-    RequestCustomerInvoice RecordChargeback ConfirmReceipt RecordReview
+    RequestCustomerInvoice RecordChargeback ConfirmReceipt RecordReview WithdrawTrackingLink RenewTrackingLink
     """
 )
 """What a customer does, as its shop or a person reports it."""
@@ -186,7 +186,7 @@ SHOP = Role(
     | _RESERVATIONS
     | _rpcs("ExecuteBatch PlaceHold OpenCase AddEvidence CancelCase RecordRefundPaid AskInquiry")
     | _rpcs("GetOrder GetCustoms GetTracking FindParcels ListOrders GetCase GetInquiry GetStock ListListings")
-    | _rpcs("GetCustomerInvoice ListCustomerInvoices ListShippingServices FindCustomsTerritory"),
+    | _rpcs("GetCustomerInvoice ListCustomerInvoices ListShippingServices FindCustomsTerritory GetTrackingLink"),
 )
 CARRIER = Role("a carrier's or a tracking service's feed of scans", _EVERYBODY | _TRACKING | _rpcs("ExecuteBatch"))
 SUPPLIER = Role(

@@ -15,6 +15,7 @@ from adapters.console.remarks import note, tag
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, send_drafts, ship, unship
+from adapters.console.tracking_links import link
 from fulfilment.v1 import (
     cases_pb2,
     common_pb2,
@@ -402,5 +403,5 @@ def refund_paid(
     record(session, order_id, session.client.cases.RecordRefundPaid, request)
 
 
-for command in (send, send_drafts, ack, pack, ship, unship, cancel_answer, rule_delay, note, tag, timeline):
+for command in (send, send_drafts, ack, pack, ship, unship, cancel_answer, rule_delay, note, tag, link, timeline):
     order.add_command(command)

@@ -73,6 +73,7 @@ _EVERYTHING: Mapping[str, str | int | list[Row]] = {
     "shop": "Brook & Sons",
     "order": "1001",
     "order_link": "https://shop.example/orders/1001",
+    "tracking_page": "https://track.shop.example/t/kX2mVq7Yb1",
     "supplier": "Acme Ltd",
     "supplier_order": "shop/1001/1",
     "concerns": "shop/1001/1",

@@ -46,6 +46,8 @@ class Known(NamedTuple):
     town: str = ""
     """Of the last scan."""
     return_address: str = ""
+    tracking_page: str = ""
+    """Where the customer sees its order; empty if there is none."""
 
     @property
     def order(self) -> Order | None:
@@ -115,6 +117,7 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
         "shop": known.brand.name,
         "order": order.placed.channel_order_id if order else "",
         "order_link": known.brand.link_to(order.placed.channel_order_id) if order else "",
+        "tracking_page": known.tracking_page,
         "supplier": supplier.master.name if supplier else "",
         "supplier_order": about.supplier_order_id,
         "concerns": _concerns(known),

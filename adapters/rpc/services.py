@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.descriptor import ServiceDescriptor
 
 from adapters.letters import Letters
-from adapters.rpc import messages, stock, templates
+from adapters.rpc import messages, stock, templates, tracking_links
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.people import READERS as PEOPLE
 from adapters.rpc.admin.people import PeopleQueries
@@ -40,6 +40,7 @@ from adapters.rpc.supplier_portal import SupplierPortalQueries
 from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
 from adapters.rpc.suppliers.reads import SupplierQueries
 from adapters.rpc.templates import TemplateQueries
+from adapters.rpc.tracking_links import TrackingLinkQueries
 from adapters.rpc.work.asks import READERS as WORK
 from adapters.rpc.work.reads import WorkQueries
 from adapters.senders import FileSender
@@ -64,6 +65,7 @@ from fulfilment.v1 import (
     supplier_portal_pb2,
     suppliers_pb2,
     templates_pb2,
+    tracking_links_pb2,
     work_pb2,
 )
 from ledger.engine.sealing import Sealer
@@ -85,6 +87,7 @@ READERS: Readers = {
     **PEOPLE,
     **messages.READERS,
     **templates.READERS,
+    **tracking_links.READERS,
     **WORK,
     **EDGES,
 }
@@ -126,6 +129,7 @@ def services(
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
         templates_pb2.DESCRIPTOR.services_by_name["TemplateService"]: TemplateQueries(tenants, letters),
+        tracking_links_pb2.DESCRIPTOR.services_by_name["TrackingLinkService"]: TrackingLinkQueries(tenants, sealer),
         edges_pb2.DESCRIPTOR.services_by_name["EdgeService"]: EdgeQueries(tenants, sealer, private_too=private_too),
         work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants, sealer),
     }

@@ -28,6 +28,8 @@ class Brand(Value, frozen=True):
     """Where answers go, if not to the address that mails come from."""
     order_link: str = ""
     """Where customers see their orders: {order} in it stands for the shop's order id."""
+    tracking_site: str = ""
+    """Under which address the edges serve the tracking pages of orders, such as ``https://track.brook.example``."""
 
     def link_to(self, channel_order_id: str) -> str:
         return self.order_link.replace("{order}", channel_order_id) if channel_order_id else ""

@@ -62,6 +62,7 @@ from fulfilment.v1.supplier_invoices_pb2_grpc import SupplierInvoiceServiceStub
 from fulfilment.v1.supplier_portal_pb2_grpc import SupplierPortalServiceStub
 from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
 from fulfilment.v1.templates_pb2_grpc import TemplateServiceStub
+from fulfilment.v1.tracking_links_pb2_grpc import TrackingLinkServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
 
 __all__ = ["AsyncClient", "CallFailed", "Client", "Refused", "Unavailable", "tls"]
@@ -136,6 +137,7 @@ class Client(_Settings):
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
         self.stock_ups = StockUpServiceStub(channel)
+        self.tracking_links = TrackingLinkServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_portal = SupplierPortalServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)
@@ -203,6 +205,7 @@ class AsyncClient(_Settings):
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
         self.stock_ups = StockUpServiceStub(channel)
+        self.tracking_links = TrackingLinkServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
         self.supplier_portal = SupplierPortalServiceStub(channel)
         self.supplier_invoices = SupplierInvoiceServiceStub(channel)

@@ -16,6 +16,8 @@ _MOST = 200
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _ADDRESS = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&'()*+,;=%{}\[\]-]+")
 
+_SITE = re.compile(r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?")
+
 
 def brands(given: Sequence[pb.Brand]) -> tuple[Brand, ...]:
     field = "policy.brands"
@@ -36,6 +38,7 @@ def _brand(given: pb.Brand, field: str) -> Brand:
         _mail_address(given.mail_from, f"{field}.mail_from"),
         _mail_address(given.reply_to, f"{field}.reply_to"),
         _https(given.order_link, f"{field}.order_link"),
+        _site(given.tracking_site, f"{field}.tracking_site"),
     )
 
 
@@ -50,6 +53,13 @@ def _https(value: str, field: str) -> str:
     require(
         not found or _ADDRESS.fullmatch(found) is not None, field, f"{value!r} is no address that begins with https://"
     )
+    return found
+
+
+def _site(value: str, field: str) -> str:
+    found = text(value, field, 200).removesuffix("/")
+    usable = not found or _SITE.fullmatch(found) is not None
+    require(usable, field, f"{value!r} is no address such as https://track.example.org")
     return found
 
 

@@ -24,3 +24,4 @@ from ledger.nouns.orders.payments import *
 from ledger.nouns.orders.refusals import *
 from ledger.nouns.orders.remarks import *
 from ledger.nouns.orders.state import *
+from ledger.nouns.orders.tracking_links import *

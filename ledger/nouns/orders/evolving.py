@@ -68,6 +68,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderShipped,
     TrackingCorrected,
 )
+from ledger.nouns.orders.tracking_links import TrackingLinkRenewed, TrackingLinkWithdrawn, linked
 from ledger.terms.clocks import Clock
 from ledger.view import noun
 
@@ -164,6 +165,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, personal_data_held_until=until)
         case NoteAdded() | TagsChanged():
             return replace(order, remarks=remarks.remarked(order.remarks, fact))
+        case TrackingLinkWithdrawn() | TrackingLinkRenewed():
+            return replace(order, tracking_link=linked(order.tracking_link, fact))
         case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited():
             return replace(order, invoicing=invoices.invoiced(order.invoicing, fact))
         case TakenIntoCase():

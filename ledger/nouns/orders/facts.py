@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import after_sales, invoices, remarks
+from ledger.nouns.orders import after_sales, invoices, remarks, tracking_links
 from ledger.nouns.orders.debts import RefundOwed
 from ledger.nouns.orders.payments import Charge, Payment
 from ledger.nouns.orders.supplier_orders import (
@@ -683,6 +683,7 @@ OrderFact = (
     | CompensationAccrued
     | CompensationReversed
     | remarks.RemarkFact
+    | tracking_links.TrackingLinkFact
     | SupplierOrderInvoiced
     | invoices.CustomerInvoiceFact
     | after_sales.RemedyFact

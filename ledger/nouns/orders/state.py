@@ -39,6 +39,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrder,
     UnknownSupplierOrder,
 )
+from ledger.nouns.orders.tracking_links import TrackingLink
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
@@ -263,6 +264,7 @@ class Order(Value, frozen=True):
     """What alone was erased since, by kind, because it had been kept for as long as the policy says."""
     personal_data_held_until: datetime | None = None
     """Until when a legal hold keeps what is kept of its customer; the last one counts."""
+    tracking_link: TrackingLink = TrackingLink()
 
     @property
     def order_id(self) -> str:

@@ -611,6 +611,7 @@ class Brand(_message.Message):
     MAIL_FROM_FIELD_NUMBER: _builtins.int
     REPLY_TO_FIELD_NUMBER: _builtins.int
     ORDER_LINK_FIELD_NUMBER: _builtins.int
+    TRACKING_SITE_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The channel: 1 to 100 letters, digits and ._:#+-; empty for every channel that has no entry of its own."""
     name: _builtins.str
@@ -627,6 +628,10 @@ class Brand(_message.Message):
     """Where customers see an order: an https address in which {order} stands for the shop's order id, at most 500
     characters; empty leaves the link out.
     """
+    tracking_site: _builtins.str
+    """Under which address the edges can be reached by customers, such as "https://track.brook.example": mails then link to
+    the tracking page of the order. An https address without a path, at most 200 characters; empty means no such links.
+    """
     @_builtins.property
     def signature(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What stands below each mail, such as the company and its address; at most 10 lines of 200 characters."""
@@ -642,10 +647,11 @@ class Brand(_message.Message):
         mail_from: _builtins.str = ...,
         reply_to: _builtins.str = ...,
         order_link: _builtins.str = ...,
+        tracking_site: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "colour", b"colour", "logo_url", b"logo_url", "mail_from", b"mail_from", "name", b"name", "order_link", b"order_link", "reply_to", b"reply_to", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "colour", b"colour", "logo_url", b"logo_url", "mail_from", b"mail_from", "name", b"name", "order_link", b"order_link", "reply_to", b"reply_to", "signature", b"signature", "tracking_site", b"tracking_site"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -296,6 +296,9 @@ ORDERS: Scenarios = {
     "RecordReview": {"UNKNOWN_ORDER": as_it_is, "REVIEW_DIFFERS": of_order(Trade.rated, score=1)},
     "RecordChargeback": {"UNKNOWN_ORDER": as_it_is, "CHARGEBACK_DIFFERS": of_order(Trade.charged_back, amount=eur(1))},
     "AddOrderNote": {"UNKNOWN_ORDER": as_it_is},
+    "GetTrackingLink": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": beyond},
+    "WithdrawTrackingLink": {"UNKNOWN_ORDER": as_it_is},
+    "RenewTrackingLink": {"UNKNOWN_ORDER": as_it_is},
     "TagOrder": {"UNKNOWN_ORDER": as_it_is, "TOO_MANY_TAGS": of_order(Trade.tagged)},
     "CompleteCustomsData": {
         "UNKNOWN_ORDER": as_it_is,
