@@ -145,6 +145,11 @@ class OldContacts:
     async def run(self) -> None:
         await EveryTenant(self._tenants.control, log, self.tick, _LOOK_SECONDS).run()
 
+    async def finish(self, name: str) -> None:
+        """All of a tenant's keys, so that whoever is known by them alone is found."""
+        while await self.tick(name):
+            pass
+
     async def tick(self, name: str) -> bool:
         """Some more of a tenant's keys; whether there are others left."""
         tenant = await self._tenants.find(name)

@@ -68,6 +68,12 @@ async def keep(log: Log, sealer: TenantSealer, kept: Kept, data: bytes) -> None:
         await connection.execute(_in(log, _KEEP), (*kept, sealed.key_id, sealed.box))
 
 
+async def is_kept(log: Log, kept: Kept) -> bool:
+    """Whether its bytes can be read."""
+    async with log.pool.connection() as connection:
+        return await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone() is not None
+
+
 async def read(log: Log, sealer: TenantSealer, kept: Kept) -> bytes | None:
     """The bytes; None once their person was erased. Raises Unreadable if they are not what they were."""
     async with log.pool.connection() as connection:

@@ -33,6 +33,7 @@ a test fails while one does not; this page is made from that.
   a key from a file outside the database. A sealed value opens only where it was sealed for. No read model, log,
   refusal, metric or notice of the database holds it; a test sends a mark through every field and looks for it there.
 - **Into answers**, if the request asks for personal data.
+- **Into exports** (`ExportPerson`): all that is kept of one person, for that person.
 - **Into mails**: what the templates print. A mail that was handed over is no longer the service's to erase.
 - **Into documents** that are drawn when they are asked for, such as invoices. They are not stored.
 - Nowhere else: the service calls no third party but the mail server that it is given.

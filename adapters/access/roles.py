@@ -132,7 +132,9 @@ ADMIN = Role(
     | _OWN_TERMS
     | _AUDIT
     | _EDGES
-    | _rpcs("CreateTenant GetStatus RebuildProjection ErasePerson HoldPersonalData PreviewMessage ExecuteBatch"),
+    | _rpcs(
+        "CreateTenant GetStatus RebuildProjection ErasePerson ExportPerson HoldPersonalData PreviewMessage ExecuteBatch"
+    ),
 )
 OPERATIONS = Role(
     "moves orders, parcels and stock, and keeps the retailer's terms",

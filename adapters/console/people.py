@@ -1,15 +1,19 @@
-"""``fulfilment person``: what is kept of people, erasing it, and keeping it for a time."""
+"""``fulfilment person``: what is kept of people, giving it to them, erasing it, and keeping it for a time."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from adapters.console import words
+from adapters.console.client import Trouble
+from adapters.console.person_file import PersonFile
 from adapters.console.session import Nouns, Session, Words, option_request_id
 from adapters.console.words import minute
-from fulfilment.v1 import admin_pb2, people_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, people_pb2
 
 _KEPT_BECAUSE = {
     people_pb2.KEPT_BECAUSE_OPEN_ORDER: "not over",
@@ -18,9 +22,70 @@ _KEPT_BECAUSE = {
 }
 
 
+_EXPORT_SECONDS = 3600.0
+"""How long an export may take."""
+
+
 @click.group(cls=Nouns)
 def person() -> None:
-    """Erase what is kept of a person, or keep it for a time."""
+    """Export or erase what is kept of a person, or keep it for a time."""
+
+
+@person.command()
+@click.option("--email", help="The customer with this e-mail address, in all orders.")
+@click.option("--phone", help="The customer with this phone number, in all orders.")
+@click.option("--order", "order_id", metavar="ORDER_ID", help="The customer of this order, in all its orders.")
+@click.option(
+    "--country", metavar="CODE", default="", help="Where the number is dialled, such as DE; only with --phone."
+)
+@click.option("--with-tags", is_flag=True, help="ann+shop@x.org is ann@x.org, too; only with --email.")
+@click.option("--to", "path", metavar="FILE", type=Path, required=True, help="The file to write, in JSON.")
+@click.option("--evidence", metavar="DIR", type=Path, help="Write photos and documents into this folder as well.")
+@click.pass_obj
+def export(
+    session: Session,
+    /,
+    country: str,
+    with_tags: bool,
+    path: Path,
+    evidence: Path | None,
+    **known_by: str | None,
+) -> None:
+    """Write all that is kept of a person to a file.
+
+    It is noted as a read of the person. The file is for its owner alone, and only there once it is whole. Look through
+    it before you hand it on: what your staff wrote is in it.
+    """
+    name, value = _the_one(known_by, "--email, --phone and --order")
+    request = audit_pb2.ExportPersonRequest(country=country, with_tags=with_tags, with_evidence=evidence is not None)
+    setattr(request, name, value)
+    try:
+        with PersonFile(path, evidence) as file:
+            file.write(session.client.stream(session.client.audit.ExportPerson, request, _EXPORT_SECONDS), _progress)
+    except OSError as error:
+        raise Trouble(f"{error.filename or path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+    if file.counts is None:
+        return
+    if session.json:
+        session.show(file.counts)
+        return
+    counts = [f"{count} {field.name}" for field, count in file.counts.ListFields() if field.name != "erased"]
+    session.out.say(f"Written to {path}: {', '.join(counts) or 'no orders'}.")
+    if file.counts.erased:
+        session.out.say(f"Erased, in whole or in part: {file.counts.erased} of these.")
+
+
+def _progress(orders: int, known: int) -> None:
+    """A line at a terminal, which the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r{orders} of {known} orders", end="\n" if orders == known else "", file=sys.stderr, flush=True)
+
+
+def _the_one(known_by: dict[str, str | None], options: str) -> tuple[str, str]:
+    given = [(name, value) for name, value in known_by.items() if value]
+    if len(given) != 1:
+        raise click.UsageError(f"Name the person with one of {options}.")
+    return given[0]
 
 
 @click.command(cls=Words)
@@ -50,10 +115,7 @@ def erase(
 
     Dumps and backups of before can be read until the keys are rotated.
     """
-    given = {name: value for name, value in known_by.items() if value}
-    if len(given) != 1:
-        raise click.UsageError("Name the person with one of --email, --phone, --order and --supplier.")
-    ((name, value),) = given.items()
+    name, value = _the_one(known_by, "--email, --phone, --order and --supplier")
     if not yes:
         click.confirm(f"Erase the person behind {value}? This cannot be undone", abort=True, err=True)
     request = admin_pb2.ErasePersonRequest(country=country, with_tags=with_tags, even_if_open=even_if_open)

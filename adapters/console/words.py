@@ -215,10 +215,10 @@ def _names(enum: EnumDescriptor) -> Mapping[int, str]:
 # --- messages -------------------------------------------------------------------------------------
 
 
-def as_json(message: Message) -> dict[str, Any]:
-    """protobuf JSON with the names of the protos, and 64-bit numbers as numbers."""
+def as_json(message: Message, *, empty: bool = True) -> dict[str, Any]:
+    """protobuf JSON with the names of the protos, and 64-bit numbers as numbers; with fields that are empty, or not."""
     tree = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=empty
     )
     _mend_numbers(message.DESCRIPTOR, tree)
     return tree

@@ -71,6 +71,7 @@ _REPLAY = """
 _DROP = """
     UPDATE {inbox} SET state = 'dropped', next_at = NULL WHERE reception_id = %(reception_id)s AND state = 'failed'
 """
+_ABOUT = "SELECT reception_id FROM {inbox} WHERE about && %(about)s ORDER BY received_at, reception_id"
 _FORGET = "UPDATE {inbox} SET box = NULL WHERE about && %(about)s AND box IS NOT NULL"
 _EXPIRE = "DELETE FROM {inbox} WHERE received_at < now() - %(kept_for)s AND next_at IS NULL"
 _ABANDON = """
@@ -296,6 +297,12 @@ class Inbox:
         return await self._rows(
             _LIST, connection=connection, states=list(states), before=at, before_id=before_id, most=most
         )
+
+    async def about(self, order_ids: Iterable[str]) -> list[str]:
+        """The ids of what became news of these orders, the first first."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(self._sql(_ABOUT), {"about": list(order_ids)})
+            return [row[0] for row in await cursor.fetchall()]
 
     async def get(self, reception_id: str) -> InboxRow | None:
         return next(iter(await self._rows(_GET, reception_id=reception_id)), None)

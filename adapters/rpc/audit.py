@@ -9,16 +9,17 @@ from typing import Any
 
 import msgspec
 
-from adapters.personal_reads import Read, ReadFilter, list_reads, note_subjects
+from adapters.personal_reads import ReadFilter, list_reads, note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
 from adapters.rpc.admin.erasing import KnownBy
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
+from adapters.rpc.finding.person_export import PersonExport, show_read
 from adapters.rpc.listing import listed, page, period
 from adapters.rpc.orders.shows import order
 from adapters.rpc.queries import require_position
-from adapters.rpc.sealing import PersonalQueries, content_of
+from adapters.rpc.sealing import content_of
 from adapters.rpc.shows import stamp
 from adapters.streams import fold
 from adapters.tenants import Tenant
@@ -35,7 +36,7 @@ _FOLLOW_SECONDS = 0.25
 """How often a stream that waits at the end of the log looks for more."""
 
 
-class AuditQueries(PersonalQueries):
+class AuditQueries(PersonExport):
     """AuditService."""
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:
@@ -128,7 +129,7 @@ class AuditQueries(PersonalQueries):
         about = ReadFilter(subjects, client, since or FIRST, until or LAST)
         found = await list_reads(tenant.log, about, wanted.after(tuple[datetime, int]) or (LAST, 0), wanted.limit)
         shown, more = wanted.cut(found, [(each.at, each.read_id) for each in found])
-        return pb.ListReadsResponse(reads=map(_read, shown), next_page_token=more)
+        return pb.ListReadsResponse(reads=map(show_read, shown), next_page_token=more)
 
     async def _subjects(self, tenant: Tenant, whose: KnownBy, call: Call) -> list[str]:
         """Whose reads are asked for."""
@@ -137,11 +138,6 @@ class AuditQueries(PersonalQueries):
         if viewer is not None:
             await note_subjects(tenant.log, viewer, [each for each in subjects if orders.anchored(each)])
         return subjects
-
-
-def _read(each: Read) -> pb.PersonalRead:
-    about = orders.anchored(each.subject)
-    return pb.PersonalRead(at=stamp(each.at), client=each.client, rpc=each.rpc, object=each.object, order_id=about)
 
 
 class _Told(msgspec.Struct):

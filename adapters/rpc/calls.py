@@ -17,6 +17,8 @@ class Call(msgspec.Struct, frozen=True):
     """The tenant that the call names."""
     deadline: float | None
     """When the caller stops waiting, in the time of the event loop."""
+    only: frozenset[str] | None = None
+    """Whose data keys it uses; None for anybody's."""
 
     @property
     def tenant(self) -> str:

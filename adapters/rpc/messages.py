@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from adapters.bounces import STATUS
 from adapters.letters import Letters
 from adapters.mail_answers import without_people
@@ -74,7 +76,7 @@ class MessageQueries(Queries):
         fresh = await self._letters.fresh_since(tenant.log)
         mail_id = text(request.mail_id, "mail_id", 100)
         answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience, mail_id)
-        return listed(pb.ListMessagesResponse, "messages", answer, _message)
+        return listed(pb.ListMessagesResponse, "messages", answer, show_message)
 
     async def GetMessage(self, request: pb.GetMessageRequest, call: Call) -> pb.GetMessageResponse:
         tenant = await self.tenant(call)
@@ -82,25 +84,29 @@ class MessageQueries(Queries):
         where = await self.where(request, call)
         answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
-        letter = await self._letter(tenant, found, call) if request.with_letter else None
-        return pb.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
+        letter = None
+        if request.with_letter:
+            with suppress(Erased):
+                letter = await self.letter(tenant, found, call)
+        return pb.GetMessageResponse(message=show_message(found), letter=letter, position=answer.position)
 
-    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage, call: Call) -> pb.Letter | None:
+    async def letter(self, tenant: Tenant, found: outbox.OutboxMessage, call: Call) -> pb.Letter | None:
+        """How it reads; None before it was asked for.
+
+        Raises Erased, and KeyError where its template asks for what there is not.
+        """
         viewer = call.viewer(messages.stream(found.message_id))
         view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
         message = messages.find(view, found.message_id)
         if message is None:
             return None
         opened: set[str] = set()
-        try:
-            letter = await self._letters.noting(opened).write(tenant.log, view, message.asked)
-        except Erased:
-            return None
+        letter = await self._letters.noting(opened).write(tenant.log, view, message.asked)
         await note_keys(tenant.log, viewer, opened)
         return show_letter(letter)
 
 
-def _message(each: outbox.OutboxMessage) -> pb.Message:
+def show_message(each: outbox.OutboxMessage) -> pb.Message:
     about = each.about
     return pb.Message(
         message_id=each.message_id,

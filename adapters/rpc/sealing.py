@@ -59,7 +59,11 @@ class PersonalQueries(Queries):
         there = {each.key_id: (each, _place_of(each, bound_to)) for each, bound_to in sealed if each is not None}
         if not there:
             return {}
-        keys = {key_id: key for key_id, key in (await tenant.log.keys_of(there)).items() if key is not None}
+        keys = {
+            key_id: key
+            for key_id, key in (await tenant.log.keys_of(there)).items()
+            if key is not None and (call.only is None or key.subject in call.only)
+        }
         await note_keys(tenant.log, viewer, keys)
         sealer = self.sealer.of(tenant.schema)
         return {
@@ -76,6 +80,7 @@ class PersonalQueries(Queries):
 
 
 def _place_of(sealed: Sealed, bound_to: str) -> str:
+    """Where it belongs; text that stands in a fact by itself is given with its stream."""
     return placed(bound_to, _WRITTEN) if isinstance(sealed, SealedText) else bound_to
 
 

@@ -122,7 +122,7 @@ def services(
             tenants, sealer
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
-        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer),
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer, letters),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(tenants, sealer, letters, files),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),

@@ -47,6 +47,7 @@ SHAPES = {
     "--reason": "a word, or a sentence for people",
     "--sku": "of a parcel with its units, alone elsewhere",
     "--title": "of an order with its line, of a SKU alone",
+    "--to": "of an export a file, of units the supplier that is to have them",
     "--warehouse": "a whole one of a supplier, of an offer its code",
     "--version": "the number of a feed or of an order, or which version the console is",
     "--weight": "of an order with its line, of a SKU alone",

@@ -93,6 +93,16 @@ def test_a_paid_order_of_the_shop_is_placed_and_a_ping_is_answered(shop, client)
     assert [(each.line.sku, each.line.quantity) for each in placed.lines] == [("cup", 2)]
 
 
+def test_what_the_shop_told_of_a_person_is_exported_as_it_came(shop, client, service, tmp_path):
+    shop.send(woo_order(1009), "order.created")
+    became(client, 1009, DONE)
+    told = Console(service.address)("person", "export", "--order", "main/1009", "--to", str(tmp_path / "ann.json"))
+    assert told.code == 0, told.err
+    records = json.loads((tmp_path / "ann.json").read_text())["records"]
+    received = [record["reception"] for record in records if "reception" in record]
+    assert 1009 in {each["body"]["id"] for each in received}
+
+
 def test_the_same_again_is_kept_once_whoever_repeats_it(shop, client):
     body = woo_order(1002)
     assert {shop.send(body, "order.created").status_code for _ in range(3)} == {200}

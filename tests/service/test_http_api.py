@@ -344,6 +344,8 @@ def test_a_stream_is_a_message_a_line(client: Client, http: Http, trade: Trade):
     assert [fact["name"] for fact in facts][: len(same)] == same
     (refused,) = lines_of(http, "StreamFacts", {"after": "-1"})
     assert (refused["status"], refused["reason"]) == (400, "MALFORMED")
+    (nobody,) = lines_of(http, "ExportPerson", {"email": "nobody@example.org"})
+    assert (nobody["status"], nobody["reason"]) == (404, "UNKNOWN_PERSON")
     (unknown,) = lines_of(http, "GetEvidence", {"case_id": "nobody", "sha256": "ab" * 32})
     assert unknown["reason"] == "UNKNOWN_CASE"
 

@@ -93,6 +93,9 @@ class Broken:
     async def ListReads(self, request: Any, context: Any) -> Any:
         raise self._mistake()
 
+    async def ExportPerson(self, request: Any, context: Any) -> Any:
+        raise self._mistake()
+
     async def StreamFacts(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield audit_pb2.StreamFactsResponse()
         raise self._mistake()

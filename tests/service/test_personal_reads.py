@@ -123,6 +123,7 @@ def _story(trade: Trade) -> tuple[Mapping[str, Mapping[str, Any]], str]:
         "FindCustomer": {"email": EMAIL},
         "GetTrackingLink": {"order_id": order_id},
         "ListReads": {"email": EMAIL},
+        "ExportPerson": {"email": EMAIL},
     }, order_id
 
 
@@ -138,7 +139,7 @@ def test_whatever_asks_for_personal_data_is_tried_here(world: World):
     personal = {rpc.name for rpc in RPCS.values() if asks(rpc)} - {"GetReception"}
     of_staff_alone = ROLES["after_sales"].rpcs - ROLES["auditor"].rpcs
     questions = {name for name in of_staff_alone if not RPCS[name].is_command and name != "ExecuteBatch"}
-    assert personal | questions | {"ListReads"} == world.asked.keys()
+    assert personal | questions | {"ListReads", "ExportPerson"} == world.asked.keys()
 
 
 def test_without_the_right_nothing_personal_is_answered_whatever_the_role(world: World):

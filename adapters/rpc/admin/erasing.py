@@ -96,8 +96,17 @@ async def subjects(tenant: Tenant, sealer: Sealer, known: KnownBy) -> set[str]:
     if known.order_id:
         return await reading(tenant.log, lambda view: _subjects(view, known.order_id))
     found = await find(tenant, sealer, known)
-    anchors = map(orders.anchor, await reading(tenant.log, lambda view: erasing.together(view, found.order_ids)))
-    return {*found.subjects, *anchors, *map(suppliers.stream, found.supplier_ids)}
+    return {*await subjects_of(tenant, found), *map(suppliers.stream, found.supplier_ids)}
+
+
+async def subjects_of(tenant: Tenant, found: Belongings) -> set[str]:
+    """Under which the keys of a person are, as far as it is not a supplier's contact."""
+    return {*found.subjects, *map(orders.anchor, await orders_of(tenant, found))}
+
+
+async def orders_of(tenant: Tenant, found: Belongings) -> list[str]:
+    """The orders of a person that there are, with those that send their units again."""
+    return await reading(tenant.log, lambda view: erasing.together(view, found.order_ids))
 
 
 def _subjects(view: View, order_id: str) -> set[str]:

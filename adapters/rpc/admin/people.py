@@ -64,9 +64,7 @@ class PeopleQueries(AdminQueries):
         if request.HasField("asked_by"):
             request_id = stored_id(call.caller.name, shapes.request_id(request.asked_by.request_id))
         actor = call.caller.actor(shapes.actor(request.asked_by.actor))
-        old = OldContacts(self.tenants, self._sealer)
-        while await old.tick(tenant.name):
-            pass  # who is known by keys from before their contacts is to be found, too
+        await OldContacts(self.tenants, self._sealer).finish(tenant.name)
         found = await erasing.find(tenant, self._sealer, known)
         counts = await self._counts(tenant, found, request.even_if_open, now)
         asked = Asked(_erasure_id(request_id), actor, request.even_if_open, counts)

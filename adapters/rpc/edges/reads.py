@@ -77,7 +77,7 @@ class EdgeQueries(Queries):
         before = (last.received_at, last.reception_id) if last is not None else None
         found = await inbox.listed(request.connection, states, before, wanted.limit + 1)
         shown, more = wanted.cut(found, [each.reception_id for each in found])
-        return pb.ListReceptionsResponse(receptions=[_reception(each) for each in shown], next_page_token=more)
+        return pb.ListReceptionsResponse(receptions=[show_reception(each) for each in shown], next_page_token=more)
 
     async def GetReception(self, request: pb.GetReceptionRequest, call: Call) -> pb.GetReceptionResponse:
         known_as = reception_id(request.reception_id)
@@ -86,7 +86,7 @@ class EdgeQueries(Queries):
         row = await inbox.get(known_as)
         if row is None:
             raise UnknownReception(known_as)
-        answer = pb.GetReceptionResponse(reception=_reception(row))
+        answer = pb.GetReceptionResponse(reception=show_reception(row))
         if not request.with_personal_data:
             return answer
         viewer = call.viewer(receptions.stream(known_as))
@@ -124,7 +124,7 @@ def _connection(
     return shown
 
 
-def _reception(row: InboxRow) -> pb.Reception:
+def show_reception(row: InboxRow) -> pb.Reception:
     return pb.Reception(
         reception_id=row.reception_id,
         connection=row.connection,

@@ -55,7 +55,7 @@ class TimelineQueries(PersonalQueries):
         tenant, where = await self.tenant(call), await self.where(request, call)
         entry, _ = await self.entry(tenant, orders.stream(order_id), request.at_least)
         related = await related_to(orders.known(entry.state, order_id), tenant, where)
-        facts = _of_these(await _history(tenant, related.streams), related.uses)
+        facts = of_these(await history(tenant, related.streams), related.uses)
         entries = sorted([*map(_of_fact, facts), *map(_of_work, related.work)], key=lambda each: each.key)
         after = wanted.after(tuple[datetime, int, str])
         rest = [each for each in entries if after is None or each.key > after][: wanted.limit]
@@ -77,14 +77,15 @@ class TimelineQueries(PersonalQueries):
 # --- entries --------------------------------------------------------------------------------------
 
 
-async def _history(tenant: Tenant, streams: Sequence[str]) -> list[Past]:
+async def history(tenant: Tenant, streams: Sequence[str]) -> list[Past]:
+    """All facts of these streams, in the log's order."""
     facts: list[Past] = []
     while page_of := await tenant.log.history(streams, facts[-1].position if facts else 0, _FACTS_AT_ONCE):
         facts += page_of
     return facts
 
 
-def _of_these(facts: Iterable[Past], uses: frozenset[Use]) -> Iterator[tuple[Past, Fact]]:
+def of_these(facts: Iterable[Past], uses: frozenset[Use]) -> Iterator[tuple[Past, Fact]]:
     """The facts, but for those of other uses of a tracking number."""
     epochs: dict[str, int] = {}
     for past in facts:

@@ -22,13 +22,18 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fulfilment.v1 import cases_pb2 as fulfilment_dot_v1_dot_cases__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import customer_invoices_pb2 as fulfilment_dot_v1_dot_customer__invoices__pb2
+from fulfilment.v1 import edges_pb2 as fulfilment_dot_v1_dot_edges__pb2
+from fulfilment.v1 import inquiries_pb2 as fulfilment_dot_v1_dot_inquiries__pb2
+from fulfilment.v1 import messages_pb2 as fulfilment_dot_v1_dot_messages__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
 from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07written\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\"\xe6\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x08 \x01(\x08\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\"\x8a\x02\n\x10ListReadsRequest\x12\x15\n\x05\x65mail\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x15\n\x05phone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x18\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12\x19\n\x06\x63lient\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07H\x01\x88\x01\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x07 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequestB\x08\n\x06personB\t\n\x07_client\"\x8d\x01\n\x0cPersonalRead\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06\x63lient\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x11\n\x03rpc\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06object\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\"^\n\x11ListReadsResponse\x12*\n\x05reads\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.PersonalRead\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x32\xde\x02\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x12N\n\tListReads\x12\x1f.fulfilment.v1.ListReadsRequest\x1a .fulfilment.v1.ListReadsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/audit.proto\x12\rfulfilment.v1\x1a\x19\x66ulfilment/v1/cases.proto\x1a\x1a\x66ulfilment/v1/common.proto\x1a%fulfilment/v1/customer_invoices.proto\x1a\x19\x66ulfilment/v1/edges.proto\x1a\x1d\x66ulfilment/v1/inquiries.proto\x1a\x1c\x66ulfilment/v1/messages.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x01\n\nStoredFact\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x06stream\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\x04name\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04json\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\x12/\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x05\x61\x63tor\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x18\n\nrequest_id\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07written\x18\t \x01(\tB\x04\xc8\xbd\x18\x01\"\xe6\x01\n\x11GetHistoryRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x14\n\x0cwith_parcels\x18\x02 \x01(\x08\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\x15\n\x07\x63\x61se_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0brecovery_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x19\n\x0bsupplier_id\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x12with_personal_data\x18\x08 \x01(\x08\"o\n\x12GetHistoryResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x80\x01\n\x13GetOrderAsOfRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x08position\x18\x02 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05\x61s_of\"3\n\x12StreamFactsRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"?\n\x13StreamFactsResponse\x12(\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StoredFact\"\x8a\x02\n\x10ListReadsRequest\x12\x15\n\x05\x65mail\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x15\n\x05phone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x18\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12\x19\n\x06\x63lient\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07H\x01\x88\x01\x01\x12)\n\x05since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x07 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequestB\x08\n\x06personB\t\n\x07_client\"\x8d\x01\n\x0cPersonalRead\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06\x63lient\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x11\n\x03rpc\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06object\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x03\"^\n\x11ListReadsResponse\x12*\n\x05reads\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.PersonalRead\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\"\xa8\x01\n\x13\x45xportPersonRequest\x12\x15\n\x05\x65mail\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x15\n\x05phone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x02H\x00\x12\x18\n\x08order_id\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x03H\x00\x12\x15\n\x07\x63ountry\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x11\n\twith_tags\x18\x05 \x01(\x08\x12\x15\n\rwith_evidence\x18\x06 \x01(\x08\x42\x08\n\x06person\"\xa3\x04\n\x14\x45xportPersonResponse\x12/\n\x06person\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.ExportedPersonH\x00\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.fulfilment.v1.ExportedOrderH\x00\x12#\n\x04\x63\x61se\x18\x03 \x01(\x0b\x32\x13.fulfilment.v1.CaseH\x00\x12)\n\x07inquiry\x18\x04 \x01(\x0b\x32\x16.fulfilment.v1.InquiryH\x00\x12\x31\n\x07invoice\x18\x05 \x01(\x0b\x32\x1e.fulfilment.v1.CustomerInvoiceH\x00\x12\x31\n\x07message\x18\x06 \x01(\x0b\x32\x1e.fulfilment.v1.ExportedMessageH\x00\x12+\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1b.fulfilment.v1.ExportedFileH\x00\x12\x35\n\treception\x18\x08 \x01(\x0b\x32 .fulfilment.v1.ExportedReceptionH\x00\x12+\n\x04\x66\x61\x63t\x18\t \x01(\x0b\x32\x1b.fulfilment.v1.ExportedFactH\x00\x12+\n\x04read\x18\n \x01(\x0b\x32\x1b.fulfilment.v1.PersonalReadH\x00\x12/\n\x06\x63ounts\x18\x0b \x01(\x0b\x32\x1d.fulfilment.v1.ExportedCountsH\x00\x42\x06\n\x04part\"m\n\x0e\x45xportedPerson\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\torder_ids\x18\x02 \x03(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\x0csupplier_ids\x18\x03 \x03(\tB\x04\xc8\xbd\x18\x03\"d\n\rExportedOrder\x12#\n\x05order\x18\x01 \x01(\x0b\x32\x14.fulfilment.v1.Order\x12.\n\nheld_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x0f\x45xportedMessage\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.fulfilment.v1.Message\x12%\n\x06letter\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Letter\x12\x17\n\tno_letter\x18\x03 \x01(\tB\x04\xc8\xbd\x18\t\"t\n\x0c\x45xportedFile\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12)\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x17.fulfilment.v1.Evidence\x12\x0e\n\x06\x65rased\x18\x03 \x01(\x08\x12\x12\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x42\x04\xc8\xbd\x18\x01\"k\n\x11\x45xportedReception\x12+\n\treception\x18\x01 \x01(\x0b\x32\x18.fulfilment.v1.Reception\x12\x12\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x04\xc8\xbd\x18\x01\x12\x15\n\x07no_body\x18\x03 \x01(\tB\x04\xc8\xbd\x18\t\"\x95\x01\n\x0c\x45xportedFact\x12\x14\n\x06stream\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12/\n\x0brecorded_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x05texts\x18\x04 \x03(\x0b\x32\x1b.fulfilment.v1.ExportedText\"H\n\x0c\x45xportedText\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x06values\x18\x02 \x03(\tB\x04\xc8\xbd\x18\x01\x12\x0e\n\x06\x65rased\x18\x03 \x01(\x08\"\xb7\x01\n\x0e\x45xportedCounts\x12\x0e\n\x06orders\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61ses\x18\x02 \x01(\x05\x12\x11\n\tinquiries\x18\x03 \x01(\x05\x12\x10\n\x08invoices\x18\x04 \x01(\x05\x12\x10\n\x08messages\x18\x05 \x01(\x05\x12\r\n\x05\x66iles\x18\x06 \x01(\x05\x12\x12\n\nreceptions\x18\x07 \x01(\x05\x12\r\n\x05\x66\x61\x63ts\x18\x08 \x01(\x05\x12\r\n\x05reads\x18\t \x01(\x05\x12\x0e\n\x06\x65rased\x18\n \x01(\x05\x32\xb9\x03\n\x0c\x41uditService\x12Q\n\nGetHistory\x12 .fulfilment.v1.GetHistoryRequest\x1a!.fulfilment.v1.GetHistoryResponse\x12S\n\x0cGetOrderAsOf\x12\".fulfilment.v1.GetOrderAsOfRequest\x1a\x1f.fulfilment.v1.GetOrderResponse\x12V\n\x0bStreamFacts\x12!.fulfilment.v1.StreamFactsRequest\x1a\".fulfilment.v1.StreamFactsResponse0\x01\x12N\n\tListReads\x12\x1f.fulfilment.v1.ListReadsRequest\x1a .fulfilment.v1.ListReadsResponse\x12Y\n\x0c\x45xportPerson\x12\".fulfilment.v1.ExportPersonRequest\x1a#.fulfilment.v1.ExportPersonResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -77,24 +82,74 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSONALREAD'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
   _globals['_LISTREADSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTREADSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
-  _globals['_STOREDFACT']._serialized_start=163
-  _globals['_STOREDFACT']._serialized_end=391
-  _globals['_GETHISTORYREQUEST']._serialized_start=394
-  _globals['_GETHISTORYREQUEST']._serialized_end=624
-  _globals['_GETHISTORYRESPONSE']._serialized_start=626
-  _globals['_GETHISTORYRESPONSE']._serialized_end=737
-  _globals['_GETORDERASOFREQUEST']._serialized_start=740
-  _globals['_GETORDERASOFREQUEST']._serialized_end=868
-  _globals['_STREAMFACTSREQUEST']._serialized_start=870
-  _globals['_STREAMFACTSREQUEST']._serialized_end=921
-  _globals['_STREAMFACTSRESPONSE']._serialized_start=923
-  _globals['_STREAMFACTSRESPONSE']._serialized_end=986
-  _globals['_LISTREADSREQUEST']._serialized_start=989
-  _globals['_LISTREADSREQUEST']._serialized_end=1255
-  _globals['_PERSONALREAD']._serialized_start=1258
-  _globals['_PERSONALREAD']._serialized_end=1399
-  _globals['_LISTREADSRESPONSE']._serialized_start=1401
-  _globals['_LISTREADSRESPONSE']._serialized_end=1495
-  _globals['_AUDITSERVICE']._serialized_start=1498
-  _globals['_AUDITSERVICE']._serialized_end=1848
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['email']._serialized_options = b'\310\275\030\002'
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['phone']._loaded_options = None
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['phone']._serialized_options = b'\310\275\030\002'
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['country']._loaded_options = None
+  _globals['_EXPORTPERSONREQUEST'].fields_by_name['country']._serialized_options = b'\310\275\030\004'
+  _globals['_EXPORTEDPERSON'].fields_by_name['order_ids']._loaded_options = None
+  _globals['_EXPORTEDPERSON'].fields_by_name['order_ids']._serialized_options = b'\310\275\030\003'
+  _globals['_EXPORTEDPERSON'].fields_by_name['supplier_ids']._loaded_options = None
+  _globals['_EXPORTEDPERSON'].fields_by_name['supplier_ids']._serialized_options = b'\310\275\030\003'
+  _globals['_EXPORTEDMESSAGE'].fields_by_name['no_letter']._loaded_options = None
+  _globals['_EXPORTEDMESSAGE'].fields_by_name['no_letter']._serialized_options = b'\310\275\030\t'
+  _globals['_EXPORTEDFILE'].fields_by_name['case_id']._loaded_options = None
+  _globals['_EXPORTEDFILE'].fields_by_name['case_id']._serialized_options = b'\310\275\030\003'
+  _globals['_EXPORTEDFILE'].fields_by_name['data']._loaded_options = None
+  _globals['_EXPORTEDFILE'].fields_by_name['data']._serialized_options = b'\310\275\030\001'
+  _globals['_EXPORTEDRECEPTION'].fields_by_name['body']._loaded_options = None
+  _globals['_EXPORTEDRECEPTION'].fields_by_name['body']._serialized_options = b'\310\275\030\001'
+  _globals['_EXPORTEDRECEPTION'].fields_by_name['no_body']._loaded_options = None
+  _globals['_EXPORTEDRECEPTION'].fields_by_name['no_body']._serialized_options = b'\310\275\030\t'
+  _globals['_EXPORTEDFACT'].fields_by_name['stream']._loaded_options = None
+  _globals['_EXPORTEDFACT'].fields_by_name['stream']._serialized_options = b'\310\275\030\003'
+  _globals['_EXPORTEDFACT'].fields_by_name['name']._loaded_options = None
+  _globals['_EXPORTEDFACT'].fields_by_name['name']._serialized_options = b'\310\275\030\004'
+  _globals['_EXPORTEDTEXT'].fields_by_name['name']._loaded_options = None
+  _globals['_EXPORTEDTEXT'].fields_by_name['name']._serialized_options = b'\310\275\030\004'
+  _globals['_EXPORTEDTEXT'].fields_by_name['values']._loaded_options = None
+  _globals['_EXPORTEDTEXT'].fields_by_name['values']._serialized_options = b'\310\275\030\001'
+  _globals['_STOREDFACT']._serialized_start=317
+  _globals['_STOREDFACT']._serialized_end=545
+  _globals['_GETHISTORYREQUEST']._serialized_start=548
+  _globals['_GETHISTORYREQUEST']._serialized_end=778
+  _globals['_GETHISTORYRESPONSE']._serialized_start=780
+  _globals['_GETHISTORYRESPONSE']._serialized_end=891
+  _globals['_GETORDERASOFREQUEST']._serialized_start=894
+  _globals['_GETORDERASOFREQUEST']._serialized_end=1022
+  _globals['_STREAMFACTSREQUEST']._serialized_start=1024
+  _globals['_STREAMFACTSREQUEST']._serialized_end=1075
+  _globals['_STREAMFACTSRESPONSE']._serialized_start=1077
+  _globals['_STREAMFACTSRESPONSE']._serialized_end=1140
+  _globals['_LISTREADSREQUEST']._serialized_start=1143
+  _globals['_LISTREADSREQUEST']._serialized_end=1409
+  _globals['_PERSONALREAD']._serialized_start=1412
+  _globals['_PERSONALREAD']._serialized_end=1553
+  _globals['_LISTREADSRESPONSE']._serialized_start=1555
+  _globals['_LISTREADSRESPONSE']._serialized_end=1649
+  _globals['_EXPORTPERSONREQUEST']._serialized_start=1652
+  _globals['_EXPORTPERSONREQUEST']._serialized_end=1820
+  _globals['_EXPORTPERSONRESPONSE']._serialized_start=1823
+  _globals['_EXPORTPERSONRESPONSE']._serialized_end=2370
+  _globals['_EXPORTEDPERSON']._serialized_start=2372
+  _globals['_EXPORTEDPERSON']._serialized_end=2481
+  _globals['_EXPORTEDORDER']._serialized_start=2483
+  _globals['_EXPORTEDORDER']._serialized_end=2583
+  _globals['_EXPORTEDMESSAGE']._serialized_start=2585
+  _globals['_EXPORTEDMESSAGE']._serialized_end=2707
+  _globals['_EXPORTEDFILE']._serialized_start=2709
+  _globals['_EXPORTEDFILE']._serialized_end=2825
+  _globals['_EXPORTEDRECEPTION']._serialized_start=2827
+  _globals['_EXPORTEDRECEPTION']._serialized_end=2934
+  _globals['_EXPORTEDFACT']._serialized_start=2937
+  _globals['_EXPORTEDFACT']._serialized_end=3086
+  _globals['_EXPORTEDTEXT']._serialized_start=3088
+  _globals['_EXPORTEDTEXT']._serialized_end=3160
+  _globals['_EXPORTEDCOUNTS']._serialized_start=3163
+  _globals['_EXPORTEDCOUNTS']._serialized_end=3346
+  _globals['_AUDITSERVICE']._serialized_start=3349
+  _globals['_AUDITSERVICE']._serialized_end=3790
 # @@protoc_insertion_point(module_scope)

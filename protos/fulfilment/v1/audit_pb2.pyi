@@ -4,7 +4,13 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from fulfilment.v1 import cases_pb2 as _cases_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import customer_invoices_pb2 as _customer_invoices_pb2
+from fulfilment.v1 import edges_pb2 as _edges_pb2
+from fulfilment.v1 import inquiries_pb2 as _inquiries_pb2
+from fulfilment.v1 import messages_pb2 as _messages_pb2
+from fulfilment.v1 import orders_pb2 as _orders_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -372,3 +378,441 @@ class ListReadsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListReadsResponse: _TypeAlias = ListReadsResponse  # noqa: Y015
+
+@_typing.final
+class ExportPersonRequest(_message.Message):
+    """Asks for all that is kept of a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMAIL_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    WITH_TAGS_FIELD_NUMBER: _builtins.int
+    WITH_EVIDENCE_FIELD_NUMBER: _builtins.int
+    email: _builtins.str
+    """The customer with this e-mail address, in all orders. "Ann <ann@x.org>", another case and full-width letters are the
+    same address; one with another tag after a plus is not.
+    """
+    phone: _builtins.str
+    """The customer with this phone number, in all orders, however it was written."""
+    order_id: _builtins.str
+    """The customer of this order, in all orders with an e-mail address or phone number that this one has."""
+    country: _builtins.str
+    """The country in which a phone number without a calling code is dialled, ISO 3166-1 alpha-2; only with phone."""
+    with_tags: _builtins.bool
+    """Whether addresses that differ from this one only in a tag, as "ann+shop@x.org", are the person's as well; only with
+    email.
+    """
+    with_evidence: _builtins.bool
+    """Whether to answer the bytes of evidence and labels as well; they are listed in any case."""
+    def __init__(
+        self,
+        *,
+        email: _builtins.str = ...,
+        phone: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        country: _builtins.str = ...,
+        with_tags: _builtins.bool = ...,
+        with_evidence: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "order_id", b"order_id", "person", b"person", "phone", b"phone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "email", b"email", "order_id", b"order_id", "person", b"person", "phone", b"phone", "with_evidence", b"with_evidence", "with_tags", b"with_tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_person: _TypeAlias = _typing.Literal["email", "phone", "order_id"]  # noqa: Y015
+    _WhichOneofArgType_person: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_person) -> _WhichOneofReturnType_person | None: ...
+
+Global___ExportPersonRequest: _TypeAlias = ExportPersonRequest  # noqa: Y015
+
+@_typing.final
+class ExportPersonResponse(_message.Message):
+    """A part of what is kept of a person: first whom it is about, then each order followed by what belongs to it, then who
+    read of it, and counts at last. An export that ends without counts is not whole.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    CASE_FIELD_NUMBER: _builtins.int
+    INQUIRY_FIELD_NUMBER: _builtins.int
+    INVOICE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    RECEPTION_FIELD_NUMBER: _builtins.int
+    FACT_FIELD_NUMBER: _builtins.int
+    READ_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___ExportedPerson:
+        """Whom it is about."""
+
+    @_builtins.property
+    def order(self) -> Global___ExportedOrder:
+        """An order."""
+
+    @_builtins.property
+    def case(self) -> _cases_pb2.Case:
+        """A return case of the order before."""
+
+    @_builtins.property
+    def inquiry(self) -> _inquiries_pb2.Inquiry:
+        """An inquiry about the order before."""
+
+    @_builtins.property
+    def invoice(self) -> _customer_invoices_pb2.CustomerInvoice:
+        """An invoice of the order before."""
+
+    @_builtins.property
+    def message(self) -> Global___ExportedMessage:
+        """A message about the order before."""
+
+    @_builtins.property
+    def file(self) -> Global___ExportedFile:
+        """A file of a case."""
+
+    @_builtins.property
+    def reception(self) -> Global___ExportedReception:
+        """What a shop told of the order before."""
+
+    @_builtins.property
+    def fact(self) -> Global___ExportedFact:
+        """What was ever sealed about the order before, as it was recorded, such as addresses of before, notes, comments, towns
+        of scans and who signed.
+        """
+
+    @_builtins.property
+    def read(self) -> Global___PersonalRead:
+        """Somebody read of the person."""
+
+    @_builtins.property
+    def counts(self) -> Global___ExportedCounts:
+        """How much it was: all is there."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___ExportedPerson | None = ...,
+        order: Global___ExportedOrder | None = ...,
+        case: _cases_pb2.Case | None = ...,
+        inquiry: _inquiries_pb2.Inquiry | None = ...,
+        invoice: _customer_invoices_pb2.CustomerInvoice | None = ...,
+        message: Global___ExportedMessage | None = ...,
+        file: Global___ExportedFile | None = ...,
+        reception: Global___ExportedReception | None = ...,
+        fact: Global___ExportedFact | None = ...,
+        read: Global___PersonalRead | None = ...,
+        counts: Global___ExportedCounts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "counts", b"counts", "fact", b"fact", "file", b"file", "inquiry", b"inquiry", "invoice", b"invoice", "message", b"message", "order", b"order", "part", b"part", "person", b"person", "read", b"read", "reception", b"reception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "counts", b"counts", "fact", b"fact", "file", b"file", "inquiry", b"inquiry", "invoice", b"invoice", "message", b"message", "order", b"order", "part", b"part", "person", b"person", "read", b"read", "reception", b"reception"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["person", "order", "case", "inquiry", "invoice", "message", "file", "reception", "fact", "read", "counts"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ExportPersonResponse: _TypeAlias = ExportPersonResponse  # noqa: Y015
+
+@_typing.final
+class ExportedPerson(_message.Message):
+    """Whom an export is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    SUPPLIER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for. What was recorded until then is in it."""
+
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The person's orders."""
+
+    @_builtins.property
+    def supplier_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Suppliers in whose contact the address or the number stands by which the person was named. What else stands there is
+        not in the export.
+        """
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        supplier_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "order_ids", b"order_ids", "supplier_ids", b"supplier_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedPerson: _TypeAlias = ExportedPerson  # noqa: Y015
+
+@_typing.final
+class ExportedOrder(_message.Message):
+    """An order of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _orders_pb2.Order:
+        """The order, with customer, addresses and notes. erased_at says that they were erased."""
+
+    @_builtins.property
+    def held_until(self) -> _timestamp_pb2.Timestamp:
+        """A legal hold keeps what is held of its customer until then; absent without one."""
+
+    def __init__(
+        self,
+        *,
+        order: _orders_pb2.Order | None = ...,
+        held_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedOrder: _TypeAlias = ExportedOrder  # noqa: Y015
+
+@_typing.final
+class ExportedMessage(_message.Message):
+    """A message about an order of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    LETTER_FIELD_NUMBER: _builtins.int
+    NO_LETTER_FIELD_NUMBER: _builtins.int
+    no_letter: _builtins.str
+    """Why there is no letter: "not to the person", "erased", "not written yet", or "cannot be written" where its template asks
+    for what there is not any more. Empty where there is one.
+    """
+    @_builtins.property
+    def message(self) -> _messages_pb2.Message:
+        """To whom it went, when, and what became of it."""
+
+    @_builtins.property
+    def letter(self) -> _messages_pb2.Letter:
+        """How it reads today, from its template and from what is known now; only of messages to the person."""
+
+    def __init__(
+        self,
+        *,
+        message: _messages_pb2.Message | None = ...,
+        letter: _messages_pb2.Letter | None = ...,
+        no_letter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["letter", b"letter", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["letter", b"letter", "message", b"message", "no_letter", b"no_letter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedMessage: _TypeAlias = ExportedMessage  # noqa: Y015
+
+@_typing.final
+class ExportedFile(_message.Message):
+    """Evidence of a case, or a label to print."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case; empty where it goes on with the bytes of the file before."""
+    erased: _builtins.bool
+    """Whether its bytes were erased."""
+    data: _builtins.bytes
+    """Its first or next bytes, at most 1 MiB; only with_evidence."""
+    @_builtins.property
+    def evidence(self) -> _cases_pb2.Evidence:
+        """What it is; absent where it goes on."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        evidence: _cases_pb2.Evidence | None = ...,
+        erased: _builtins.bool = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "data", b"data", "erased", b"erased", "evidence", b"evidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedFile: _TypeAlias = ExportedFile  # noqa: Y015
+
+@_typing.final
+class ExportedReception(_message.Message):
+    """What a shop or a tracking service told of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEPTION_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    NO_BODY_FIELD_NUMBER: _builtins.int
+    body: _builtins.bytes
+    """Its first or next bytes, as they came, at most 1 MiB."""
+    no_body: _builtins.str
+    """Why there is no body: "erased", or "about others, too". Empty where there is one."""
+    @_builtins.property
+    def reception(self) -> _edges_pb2.Reception:
+        """What it is about, and when it came; absent where it goes on with the body of the one before."""
+
+    def __init__(
+        self,
+        *,
+        reception: _edges_pb2.Reception | None = ...,
+        body: _builtins.bytes = ...,
+        no_body: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reception", b"reception"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "no_body", b"no_body", "reception", b"reception"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedReception: _TypeAlias = ExportedReception  # noqa: Y015
+
+@_typing.final
+class ExportedFact(_message.Message):
+    """A fact that something is sealed in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """The stream it belongs to, such as "order-shopify/1001"."""
+    name: _builtins.str
+    """Its stable name, such as "order.placed"."""
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """When the ledger recorded it."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedText]:
+        """What is sealed in it."""
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        name: _builtins.str = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        texts: _abc.Iterable[Global___ExportedText] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "recorded_at", b"recorded_at", "stream", b"stream", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedFact: _TypeAlias = ExportedFact  # noqa: Y015
+
+@_typing.final
+class ExportedText(_message.Message):
+    """What was sealed about a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it is, such as "email", "lines" or "note"; where it was erased, what held it, such as "customer"."""
+    erased: _builtins.bool
+    """Whether it was erased."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it says; several only where it has several lines."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+        erased: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "name", b"name", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedText: _TypeAlias = ExportedText  # noqa: Y015
+
+@_typing.final
+class ExportedCounts(_message.Message):
+    """How much is kept of a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    INQUIRIES_FIELD_NUMBER: _builtins.int
+    INVOICES_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    RECEPTIONS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    orders: _builtins.int
+    """Orders."""
+    cases: _builtins.int
+    """Return cases."""
+    inquiries: _builtins.int
+    """Inquiries."""
+    invoices: _builtins.int
+    """Invoices."""
+    messages: _builtins.int
+    """Messages."""
+    files: _builtins.int
+    """Files of cases."""
+    receptions: _builtins.int
+    """What shops and tracking services told."""
+    facts: _builtins.int
+    """Facts that something is sealed in."""
+    reads: _builtins.int
+    """Reads of the person."""
+    erased: _builtins.int
+    """How many parts of these were erased, in whole or in part."""
+    def __init__(
+        self,
+        *,
+        orders: _builtins.int = ...,
+        cases: _builtins.int = ...,
+        inquiries: _builtins.int = ...,
+        invoices: _builtins.int = ...,
+        messages: _builtins.int = ...,
+        files: _builtins.int = ...,
+        receptions: _builtins.int = ...,
+        facts: _builtins.int = ...,
+        reads: _builtins.int = ...,
+        erased: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "erased", b"erased", "facts", b"facts", "files", b"files", "inquiries", b"inquiries", "invoices", b"invoices", "messages", b"messages", "orders", b"orders", "reads", b"reads", "receptions", b"receptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedCounts: _TypeAlias = ExportedCounts  # noqa: Y015

@@ -30,7 +30,7 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -60,13 +60,18 @@ class AuditServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.FromString,
                 _registered_method=True)
+        self.ExportPerson = channel.unary_stream(
+                '/fulfilment.v1.AuditService/ExportPerson',
+                request_serializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -104,6 +109,18 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportPerson(self, request, context):
+        """Answers all that is kept of a person, to be given to it: its orders, and of each its cases, inquiries, invoices,
+        messages, evidence, what shops told of it and all that was ever written about it, then who read of it. It is noted
+        as a read before anything is answered. Nothing of others is in it: no contact of a supplier, and of a parcel that
+        several people share only what is sealed for this one.
+        Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
+        PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +144,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.SerializeToString,
             ),
+            'ExportPerson': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportPerson,
+                    request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'fulfilment.v1.AuditService', rpc_method_handlers)
@@ -139,7 +161,7 @@ class AuditService:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -241,6 +263,33 @@ class AuditService:
             '/fulfilment.v1.AuditService/ListReads',
             fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
             fulfilment_dot_v1_dot_audit__pb2.ListReadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fulfilment.v1.AuditService/ExportPerson',
+            fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.SerializeToString,
+            fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.FromString,
             options,
             channel_credentials,
             insecure,

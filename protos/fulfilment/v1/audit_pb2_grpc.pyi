@@ -31,7 +31,7 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -57,13 +57,21 @@ class AuditServiceStub:
     holds personal data was noted before it was given.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
+    ExportPerson: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportPersonRequest, _audit_pb2.ExportPersonResponse]
+    """Answers all that is kept of a person, to be given to it: its orders, and of each its cases, inquiries, invoices,
+    messages, evidence, what shops told of it and all that was ever written about it, then who read of it. It is noted
+    as a read before anything is answered. Nothing of others is in it: no contact of a supplier, and of a parcel that
+    several people share only what is sealed for this one.
+    Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
+    PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -86,12 +94,20 @@ class AuditServiceAsyncStub(AuditServiceStub):
     holds personal data was noted before it was given.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
+    ExportPerson: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportPersonRequest, _audit_pb2.ExportPersonResponse]  # type: ignore[assignment]
+    """Answers all that is kept of a person, to be given to it: its orders, and of each its cases, inquiries, invoices,
+    messages, evidence, what shops told of it and all that was ever written about it, then who read of it. It is noted
+    as a read before anything is answered. Nothing of others is in it: no contact of a supplier, and of a parcel that
+    several people share only what is sealed for this one.
+    Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
+    PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+    """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
+    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
     that the log has not reached.
     """
 
@@ -135,6 +151,20 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
         holds personal data was noted before it was given.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPerson(
+        self,
+        request: _audit_pb2.ExportPersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportPersonResponse], _abc.AsyncIterator[_audit_pb2.ExportPersonResponse]]:
+        """Answers all that is kept of a person, to be given to it: its orders, and of each its cases, inquiries, invoices,
+        messages, evidence, what shops told of it and all that was ever written about it, then who read of it. It is noted
+        as a read before anything is answered. Nothing of others is in it: no contact of a supplier, and of a parcel that
+        several people share only what is sealed for this one.
+        Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
+        PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

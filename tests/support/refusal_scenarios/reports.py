@@ -34,6 +34,11 @@ REPORTS: Scenarios = {
     "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
     "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
     "ListReads": {"UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"}},
+    "ExportPerson": {
+        "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
+        "UNKNOWN_PERSON": lambda trade: {"email": "nobody@example.org"},
+        "PROJECTION_BEHIND": of_order(Trade.placed),
+    },
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
     "ListClocks": {"UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"}, "BEYOND_THE_LOG": beyond},
