@@ -143,7 +143,8 @@ class Administrator:
         console = Console("")
         files = {name: str(self._folder / path) for name, path in self._environment.items() if name.endswith("_FILE")}
         console.environment |= {**self._environment, **files, "NO_COLOR": "1"}
-        done = console(*(str(self._folder / word) if word.endswith((".token", ".new", ".json")) else word for word in words))
+        own = (".token", ".new", ".json")
+        done = console(*(str(self._folder / word) if word.endswith(own) else word for word in words))
         self._code = done.code
         return done.out + done.err
 
