@@ -41,6 +41,7 @@ _TABLE = (
         title="SF Express",
         chinese="顺丰速运",
         kuaidi100="shunfeng",
+        page="https://www.sf-international.com/us/en/dynamic_function/waybill/#search/bill-number/{}",
     ),
     Carrier(
         name="dhl",
@@ -112,6 +113,7 @@ _TABLE = (
         chinese="燕文物流",
         seventeentrack=190012,
         easypost="Yanwen",
+        page="https://track.yw56.com.cn/en/querydel?nums={}",
     ),
     Carrier(
         name="yunexpress",
@@ -134,6 +136,8 @@ _TABLE = (
         title="4PX",
         chinese="递四方",
         seventeentrack=190094,
+        kuaidi100="disifang",
+        page="https://track.4px.com/#/result/0/{}",
     ),
     Carrier(
         name="canada-post",
@@ -164,7 +168,13 @@ _TABLE = (
         easypost="Colissimo",
         page="https://www.laposte.fr/outils/suivre-vos-envois?code={}",
     ),
-    Carrier(name="dpd", title="DPD", easypost="DPD", seventeentrack=100007),
+    Carrier(
+        name="dpd",
+        title="DPD",
+        easypost="DPD",
+        seventeentrack=100007,
+        page="https://www.dpdgroup.com/nl/mydpd/my-parcels/track?lang=en&parcelNumber={}",
+    ),
     Carrier(name="gls", title="GLS", easypost="GLS", seventeentrack=100005),
     Carrier(name="amazon", title="Amazon Logistics", aftership="amazon-logistics-uk", easypost="AmazonMws"),
     Carrier(name="landmark-global", title="Landmark Global", page="https://track.landmarkglobal.com/?search={}"),
@@ -177,7 +187,7 @@ _TABLE = (
     ),
     Carrier(name="postnl", title="PostNL", easypost="PostNL"),
     Carrier(name="brazil-correios", title="Correios", seventeentrack=2151),
-    Carrier(name="asendia", title="Asendia", easypost="AsendiaUsa", shippo="asendia_us"),
+    Carrier(name="asendia", title="Asendia", aftership="asendia-usa", easypost="AsendiaUsa", shippo="asendia_us"),
 )
 
 _BY_NAME = {each.name: each for each in _TABLE}

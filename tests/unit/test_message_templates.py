@@ -355,7 +355,7 @@ def test_days_are_written_as_the_language_does():
 
 
 def test_a_parcel_of_a_carrier_without_a_page_of_its_own_is_followed_elsewhere():
-    assert tracking_page("yanwen", "YW/1 2") == "https://t.17track.net/en#nums=YW%2F1%202"
+    assert tracking_page("china-post", "CP/1 2") == "https://t.17track.net/en#nums=CP%2F1%202"
     assert tracking_page("dhl", "") == ""
 
 
