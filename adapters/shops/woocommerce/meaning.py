@@ -82,7 +82,8 @@ def _placed(order: WooOrder, channel: str) -> orders_pb2.PlaceOrderRequest:
         tags=[shown.lower()] if shown and shown != str(order.id) and len(shown) <= 50 else [],
     )
     if order.status in _PAID and not request.cash_on_delivery:
-        request.payments.append(_captured(order, currency))
+        request.payments.extend((*_captured(order, currency), *_refunded(order, currency)))
+        request.payment = orders_pb2.PAYMENT_STATE_PAID  # which counts where nothing was to be paid
     elif order.status not in _PAID and order.status not in _UNPAID:
         raise NotUnderstood("status: a word of a plugin, of which it is not known whether it is paid")
     else:
@@ -136,15 +137,28 @@ def _charge(charge_id: str, kind: int, amount_minor: int, title: str) -> order_m
     return order_money_pb2.Charge(charge_id=charge_id, kind=kind, amount_minor=amount_minor, title=title)  # type: ignore[arg-type]
 
 
-def _captured(order: WooOrder, currency: str) -> order_money_pb2.Payment:
+def _captured(order: WooOrder, currency: str) -> list[order_money_pb2.Payment]:
+    """None of an order that costs nothing."""
     amount = common_pb2.Money(amount_minor=minor(order.total, currency, "total"), currency=currency)
+    if not amount.amount_minor:
+        return []
     paid_at = at(order.date_paid_gmt, "date_paid_gmt") or at(order.date_created_gmt, "date_created_gmt")
     captured = order_money_pb2.PAYMENT_KIND_CAPTURED
     method = reading.first(order.payment_method)[:50]
     payment = order_money_pb2.Payment(payment_id=f"paid-{order.id}", kind=captured, amount=amount, method=method)
     if paid_at is not None:
         payment.at.CopyFrom(reading.stamp(paid_at))
-    return payment
+    return [payment]
+
+
+def _refunded(order: WooOrder, currency: str) -> Iterator[order_money_pb2.Payment]:
+    for refund in order.refunds:
+        if amount := abs(minor(refund.total, currency, "refunds.total")):
+            yield order_money_pb2.Payment(
+                payment_id=f"refund-{refund.id}",
+                kind=order_money_pb2.PAYMENT_KIND_REFUNDED,
+                amount=common_pb2.Money(amount_minor=amount, currency=currency),
+            )
 
 
 def _customer(order: WooOrder) -> orders_pb2.Customer:
@@ -203,18 +217,9 @@ class _Change:
         order, known = self._order, {(each.kind, each.payment_id) for each in self._there.payments}
         moved = []
         if order.status in _PAID and not self._at_the_door:
-            captured = _captured(order, self._currency)
-            if (captured.kind, captured.payment_id) not in known:
-                moved.append(captured)
-        for refund in order.refunds:
-            amount = -minor(refund.total, self._currency, "refunds.total")
-            payment = order_money_pb2.Payment(
-                payment_id=f"refund-{refund.id}",
-                kind=order_money_pb2.PAYMENT_KIND_REFUNDED,
-                amount=common_pb2.Money(amount_minor=abs(amount), currency=self._currency),
-            )
-            if amount and (payment.kind, payment.payment_id) not in known:
-                moved.append(payment)
+            came_in = _captured(order, self._currency)
+            moved += [each for each in came_in if (each.kind, each.payment_id) not in known]
+        moved += [each for each in _refunded(order, self._currency) if (each.kind, each.payment_id) not in known]
         request = orders_pb2.RecordPaymentRequest(order_id=self._there.order_id, payments=moved)
         if not moved and order.status == "failed" and self._there.payment == orders_pb2.PAYMENT_STATE_PENDING:
             request.payment = orders_pb2.PAYMENT_STATE_FAILED

@@ -79,7 +79,7 @@ class WooCommerce(System):
         topic = delivery.headers.get("x-wc-webhook-topic", "")
         if not _TOPIC.fullmatch(topic):
             raise MalformedDelivery("x-wc-webhook-topic: no topic")
-        return _received(topic, delivery.raw, delivery.headers.get("x-wc-webhook-delivery-id", ""))
+        return received_as(topic, delivery.raw, delivery.headers.get("x-wc-webhook-delivery-id", ""))
 
     def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
         if received.topic == _DELETED:
@@ -133,7 +133,7 @@ class WooCommerce(System):
         if reply.status != 200:
             raise NotUnderstood(f"the shop answers {reply.status} to a request for orders")
         bodies = reading.decoded(reply.body, list[msgspec.Raw])
-        found = tuple(Fetched(_received("order.updated", bytes(each), ""), bytes(each)) for each in bodies)
+        found = tuple(Fetched(received_as("order.updated", bytes(each), ""), bytes(each)) for each in bodies)
         newest = max((each.received.happened_at for each in found if each.received.happened_at), default=None)
         if len(found) < _PAGE_SIZE:
             return FetchedPage(found, f"{_text(newest - _OVERLAP)} 1" if newest else cursor, done=True)
@@ -157,7 +157,7 @@ def _prove(raw: bytes, signature: str, secrets: list[str]) -> None:
         raise BadSignature("another signature")
 
 
-def _received(topic: str, raw: bytes, delivery_id: str) -> Received:
+def received_as(topic: str, raw: bytes, delivery_id: str) -> Received:
     """What the door reads. The same state is the same, whether a webhook tells it or the API answers it."""
     head = reading.door_decoded(raw, OrderHead)
     if topic not in _WHOLE:
