@@ -235,6 +235,12 @@ TENANT_MIGRATIONS = (
     INSERT INTO {schema}.ledger_tracking
         SELECT '__contacts__', max(notification_id) FROM {schema}.ledger_events HAVING max(notification_id) > 0;
     """,
+    # Words of trackers that nothing here has a meaning for; and how much is open is counted often.
+    """
+    ALTER TABLE {schema}.ledger_inbox ADD unknown_words text[] NOT NULL DEFAULT '{{}}';
+    CREATE INDEX ledger_inbox_unknown_words_idx ON {schema}.ledger_inbox (connection) WHERE unknown_words <> '{{}}';
+    CREATE INDEX ledger_inbox_failed_idx ON {schema}.ledger_inbox (connection) WHERE state = 'failed';
+    """,
 )
 
 

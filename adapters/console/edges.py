@@ -110,6 +110,7 @@ def show(session: Session, name: str) -> None:
             ("asked", minute(each, "asked_at")),
             ("found by asking", f"{each.found_by_asking}, {each.found_last} of them the last time"),
             ("problem", each.problem),
+            ("unknown words", ", ".join(f"{word.word} ({word.deliveries})" for word in each.unknown_words)),
         ]
     )
 

@@ -53,7 +53,8 @@ _LAST_DONE = """
 """
 _END = """
     UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
-        about = %(about)s WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
+        about = %(about)s, unknown_words = %(unknown_words)s
+    WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
 """
 _WAS_ASKED_SINCE = """
     SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
@@ -83,6 +84,14 @@ _COUNT = """
         count(*) FILTER (WHERE state = 'early') AS early, count(*) FILTER (WHERE state = 'failed') AS failed,
         max(received_at) AS received_at
     FROM {inbox} GROUP BY connection
+"""
+# Of what is open alone: the rest is all that came within a month.
+_COUNT_OPEN = """
+    SELECT state, count(*) FROM {inbox} WHERE next_at IS NOT NULL OR state = 'failed' GROUP BY state
+"""
+_UNKNOWN_WORDS = """
+    SELECT connection, word, count(*) FROM {inbox}, unnest(unknown_words) AS word WHERE unknown_words <> '{{}}'
+    GROUP BY connection, word ORDER BY connection, count(*) DESC, word
 """
 _LIST = """
     SELECT {columns}, box FROM {inbox}
@@ -148,6 +157,8 @@ class WorkedOn(NamedTuple):
     next_at: datetime | None = None
     is_attempt: bool = True
     """Whether what follows is a further attempt, whose requests have other ids."""
+    unknown_words: Sequence[str] = ()
+    """Words of the system that its adapter has no meaning for."""
 
 
 class InboxCount(NamedTuple):
@@ -252,6 +263,7 @@ class Inbox:
             "state": ended.state,
             "reason": ended.reason[:500],
             "about": list(ended.about),
+            "unknown_words": list(ended.unknown_words),
             "next_at": ended.next_at,
         }
         async with self._pool.connection() as connection, connection.transaction():
@@ -288,6 +300,20 @@ class Inbox:
         async with self._pool.connection() as connection:
             found = await (await connection.execute(self._sql(_COUNT))).fetchall()
         return {row[0]: InboxCount._make(row) for row in found}
+
+    async def open_counts(self) -> dict[str, int]:
+        """How many wait, are early or failed, by state."""
+        async with self._pool.connection() as connection:
+            return dict(await (await connection.execute(self._sql(_COUNT_OPEN))).fetchall())
+
+    async def unknown_words(self) -> dict[str, list[tuple[str, int]]]:
+        """By connection: words of its system without a meaning, and how many deliveries had each; the most first."""
+        async with self._pool.connection() as connection:
+            found = await (await connection.execute(self._sql(_UNKNOWN_WORDS))).fetchall()
+        answer: dict[str, list[tuple[str, int]]] = {}
+        for name, word, count in found:
+            answer.setdefault(name, []).append((word, count))
+        return answer
 
     async def listed(
         self, connection: str, states: Sequence[str], before: tuple[datetime, str] | None, most: int

@@ -16,19 +16,27 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
-from adapters.edges.http import SystemUnreachable, TryLater
+from adapters.edges.http import Http, SystemUnreachable, TryLater
 from adapters.edges.inbox import Arrival, Inbox
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
-from adapters.edges.system import NotUnderstood, System
+from adapters.edges.system import FetchedPage, NotUnderstood, Tracked
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
+from projections.tracking import silent_parcels
 
 log = logging.getLogger("fulfilment.edges")
 
 LOOK_AGAIN = timedelta(seconds=60)
 """How often a tenant is looked at for connections that were added or resumed, at the latest."""
 _AFTER_PROBLEM = timedelta(seconds=120)
+_LONGEST_PROBLEM = 500
+SILENT = timedelta(days=1)
+"""How long nothing was heard of a parcel before its number is asked for."""
+_GIVEN_UP = timedelta(days=90)
+"""After so long without news trackers follow a number no more."""
+_LOOKED_AT = 500
+"""How many silent parcels are looked at for some that a connection covers."""
 _PAGE_SECONDS = 100.0
 """Shorter than a lease: however slow a system is, no other process begins beside this one."""
 
@@ -43,12 +51,13 @@ _STANDING = (
     "WHERE name = ANY(%(names)s)"
 )
 _PAGE = """
-    UPDATE {table} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s
+    UPDATE {table} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s,
+        problem = %(problem)s, next_at = now() + %(pause)s
     WHERE name = %(name)s AND added_at = %(added_at)s
 """
 _DONE = """
     UPDATE {table}
-    SET asked_at = now(), next_at = now() + %(pause)s, found_last = found_now, found_now = 0, problem = ''
+    SET asked_at = now(), next_at = now() + %(pause)s, found_last = found_now, found_now = 0
     WHERE name = %(name)s AND added_at = %(added_at)s
 """
 _PROBLEM = """
@@ -93,8 +102,9 @@ class Asking:
     async def forget_others(self, names: list[str]) -> None:
         await self._write(_FORGET, names=names)
 
-    async def page(self, standing: AskedSoFar, cursor: str, found: int) -> None:
-        await self._write(_PAGE, standing, cursor=cursor, found=found)
+    async def page(self, standing: AskedSoFar, page: FetchedPage, found: int, pause: timedelta) -> None:
+        problem = page.problem[:_LONGEST_PROBLEM]
+        await self._write(_PAGE, standing, cursor=page.cursor, found=found, problem=problem, pause=pause)
 
     async def done(self, standing: AskedSoFar, pause: timedelta) -> None:
         await self._write(_DONE, standing, pause=pause)
@@ -132,7 +142,7 @@ class Reconciliation:
         if not names:
             await standings.forget_others([])
             return None
-        connected = {name: one for name, one in accounts.items() if not one.paused and asks(one.system)}
+        connected = {name: one for name, one in accounts.items() if not one.paused and one.system.is_asked(one.account)}
         there, now = await standings.of(connected), datetime.now(UTC)
         due = [each for each in there if each.next_at <= now]
         if due:
@@ -144,12 +154,11 @@ class Reconciliation:
     async def _page(self, tenant: Tenant, standings: Asking, standing: AskedSoFar, one: Connected) -> None:
         try:
             async with asyncio.timeout(_PAGE_SECONDS):
-                http = self._outgoing.of(tenant, one)
-                page = await one.system.changed_since(http, one.account, standing.cursor)
+                page = await self._next_page(tenant, standing, one)
         except TryLater as later:
             await standings.problem(standing, str(later), timedelta(seconds=later.seconds))
         except (SystemUnreachable, NotUnderstood) as problem:
-            await standings.problem(standing, str(problem)[:500], _AFTER_PROBLEM)
+            await standings.problem(standing, str(problem)[:_LONGEST_PROBLEM], _AFTER_PROBLEM)
         except TimeoutError:
             await standings.problem(standing, "it did not answer in time", _AFTER_PROBLEM)
         except Exception as mistake:  # noqa: BLE001 - the other connections are asked
@@ -158,13 +167,36 @@ class Reconciliation:
         else:
             arrivals = [Arrival(one, each.received, each.raw, asked=True) for each in page.found]
             news = sum(await Inbox.of(tenant).keep(arrivals)) if arrivals else 0
-            await standings.page(standing, page.cursor, news)
+            pause = timedelta(seconds=one.system.pause_between_questions(one.account))
+            await standings.page(standing, page, news, pause)
             if news:
                 self._inbox_filled()
             if page.done:
                 await standings.done(standing, timedelta(seconds=one.system.asks_every_seconds))
 
+    async def _next_page(self, tenant: Tenant, standing: AskedSoFar, one: Connected) -> FetchedPage:
+        http = self._outgoing.of(tenant, one)
+        if one.system.asks_numbers:
+            return await self._by_number(tenant, standing.cursor, one, http)
+        return await one.system.changed_since(http, one.account, standing.cursor)
 
-def asks(system: System) -> bool:
-    """Whether a system can be asked for what has changed."""
-    return type(system).changed_since is not System.changed_since
+    async def _by_number(self, tenant: Tenant, cursor: str, one: Connected, http: Http) -> FetchedPage:
+        """Asks for some numbers that nothing was heard of; the cursor is the last of them, until all were asked for."""
+        silent = await self._silent(tenant, cursor)
+        covered = [each for each in silent if one.system.covers(each.carrier, one.account)]
+        numbers = covered[: one.system.asks_numbers]
+        are_all = len(numbers) == len(covered)
+        page = await one.system.asked(http, one.account, numbers) if numbers else FetchedPage((), "")
+        if are_all and len(silent) < _LOOKED_AT:
+            return FetchedPage(page.found, "", done=True, problem=page.problem)
+        last = silent[-1] if are_all else numbers[-1]
+        return FetchedPage(page.found, f"{last.number} {last.carrier}", problem=page.problem)
+
+    async def _silent(self, tenant: Tenant, cursor: str) -> list[Tracked]:
+        now = datetime.now(UTC)
+        number, _, carrier = cursor.partition(" ")
+        async with self._tenants.pool.connection() as connection:
+            found = await silent_parcels(
+                connection, tenant.schema, now - _GIVEN_UP, now - SILENT, (number, carrier), _LOOKED_AT
+            )
+        return [Tracked(carrier, number, country) for number, carrier, country in found]

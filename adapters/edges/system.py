@@ -8,7 +8,7 @@ Foreign names stop here: nothing else imports an adapter.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -201,6 +201,8 @@ class Understood(msgspec.Struct, frozen=True):
     """What it has to wait for, if it came too early, such as the order that it is about. It is asked again later."""
     asks: str = ""
     """Where it only says that something has changed: what the system is to be asked for, by the ledger's name of it."""
+    unknown_words: tuple[str, ...] = ()
+    """Words of the system that its adapter has no meaning for: they were kept as they came, and are counted."""
 
 
 class NotUnderstood(Exception):
@@ -208,6 +210,22 @@ class NotUnderstood(Exception):
 
 
 # --- what is asked for ----------------------------------------------------------------------------
+
+
+class Tracked(msgspec.Struct, frozen=True):
+    """A number of a parcel that is followed."""
+
+    carrier: str
+    """Our name of it."""
+    number: str
+    country: str = ""
+    """Of the destination, if it is known."""
+    phone_end: str = ""
+    """The last digits of the receiver's phone, which SF asks for; empty where they may not be told."""
+
+    @property
+    def object_id(self) -> str:
+        return f"{self.carrier}/{self.number}"
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -233,6 +251,8 @@ class FetchedPage(msgspec.Struct, frozen=True):
     """Where to go on after this page, also after a restart."""
     done: bool = False
     """Whether there is nothing newer now."""
+    problem: str = ""
+    """What of the page could not be read, if something could not."""
 
 
 # --- what it is told ------------------------------------------------------------------------------
@@ -314,6 +334,8 @@ class System(ABC):
     calls_at_once: ClassVar[int] = 10
     limits: ClassVar[Mapping[str, Limit]] = {}
     """Of requests that the system counts apart from the others, by the name that they are made under."""
+    asks_numbers: ClassVar[int] = 0
+    """How many tracking numbers one question is about; 0 where it is asked for what has changed, or not at all."""
     effects: ClassVar[frozenset[EffectKind]] = frozenset()
     """What it can be told. A connection with the setting ``told`` is told what that names of these."""
 
@@ -389,6 +411,25 @@ class System(ABC):
         Raises TryLater and SystemUnreachable, after which it comes again, and NotDone.
         """
         raise NotImplementedError
+
+    def is_asked(self, account: Account) -> bool:
+        """Whether this connection can be asked at all, for what has changed or by number."""
+        return type(self).changed_since is not System.changed_since
+
+    def covers(self, carrier: str, account: Account) -> bool:
+        """Whether this connection follows the numbers of a carrier, by our name of it."""
+        return False
+
+    async def asked(self, http: Http, account: Account, numbers: Sequence[Tracked]) -> FetchedPage:
+        """What a system that is asked by number knows of these now. The page's cursor is not used.
+
+        Raises TryLater, SystemUnreachable, and NotUnderstood where no number is answered, such as without a key.
+        """
+        raise NotImplementedError
+
+    def pause_between_questions(self, account: Account) -> float:
+        """Seconds, for a system that answers so many questions a day and no more."""
+        return 0.0
 
 
 USUAL_ANSWERS: Mapping[AtTheDoor, DoorAnswer] = {

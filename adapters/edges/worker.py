@@ -31,9 +31,11 @@ from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import own_command
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import orders, parcels, receptions
+from ledger.nouns import cases, orders, parcels, receptions
+from ledger.nouns.orders import supplier_orders
+from ledger.nouns.orders.after_sales import UnknownCharge
 from ledger.nouns.receptions import ReceptionFailed
-from ledger.refusals import Exhausted, Malformed, NotFound, Refusal, RequestReused, Unavailable
+from ledger.refusals import Exhausted, Malformed, Refusal, RequestReused, Unavailable
 from ledger.terms.carriers import carrier_name
 from ledger.terms.order_numbers import order_number
 from ledger.view import View
@@ -51,6 +53,16 @@ _PAUSES = (*(timedelta(seconds=each) for each in (2, 10, 30, 120, 600)), timedel
 """After which something that came too early is tried again; the last again and again."""
 _PATIENCE = timedelta(days=3)
 """How long something waits for what it is about: the longest time over which shops repeat a delivery, and a weekend."""
+_COMES_LATER = frozenset(
+    each.reason
+    for each in (
+        *(orders.UnknownOrder, orders.UnknownHold, UnknownCharge),
+        *(supplier_orders.UnknownSupplierOrder, supplier_orders.UnknownLine),
+        *(parcels.UnknownParcel, cases.UnknownCase),
+    )
+)
+"""What other news brings, and may only be late. Whatever else is not found, such as a supplier or a warehouse, somebody
+has to enter: waiting for it would only hide it."""
 _TRY_AGAIN = timedelta(seconds=5)
 _EXPIRE_EVERY = timedelta(hours=1)
 _ASK_SECONDS = 30.0
@@ -111,6 +123,10 @@ class Worker:
             return await self._worked(work)
         except NotUnderstood as why:
             return WorkedOn(InboxState.FAILED, f"not understood: {why}")
+        except Malformed as bad:
+            # Without what is wrong with them, which may quote somebody.
+            fields = ", ".join(field for field, _ in bad.faults)
+            return WorkedOn(InboxState.FAILED, f"not understood: what would be recorded is malformed: {fields}")
         except (Exhausted, Unavailable) as later:
             return _later(later.reason, _TRY_AGAIN)
         except Exception as mistake:
@@ -137,10 +153,14 @@ class Worker:
             return await self._asked(work, raw, meant.asks)
         if not meant.wanted:
             return WorkedOn(InboxState.IGNORED, meant.ignored)
+        if len(meant.wanted) > 1:
+            for wanted in meant.wanted:  # before any of it is recorded
+                self._commands.require_well_formed(work.tenant, wanted.request, self._call(work, wanted))
         for wanted in meant.wanted:
             if (ended := await self._executed(work, wanted)) is not None:
                 return ended
-        return WorkedOn(InboxState.DONE, about=sorted({*_about(meant.wanted)}))
+        about = sorted({*_about(meant.wanted)})
+        return WorkedOn(InboxState.DONE, about=about, unknown_words=meant.unknown_words)
 
     async def _asked(self, work: _Now, raw: bytes, about: str) -> WorkedOn:
         """The system is asked for what it only hinted at; the answer goes into the inbox as if it had been told."""
@@ -183,33 +203,33 @@ class Worker:
 
     async def _executed(self, work: _Now, wanted: WantedCommand) -> WorkedOn | None:
         """Executes one command; what comes of the whole if that could not be done."""
-        connected, row, request = work.connected, work.row, wanted.request
-        caller = Caller(ACTOR, connected.system.role, frozenset((work.tenant.name,)))
-        name = f"{connected.system.name}/{row.connection}"
-        context: Any = getattr(request, "context")  # noqa: B009 - every command has one
-        context.request_id, context.actor = request_id(name, wanted, row.attempts), name
+        row, request = work.row, wanted.request
+        call = self._call(work, wanted)
         try:
-            caller.require(rpc_of(request))
-            await self._commands.execute(request, Call(rpc_of(request), caller, work.tenant.name, None))
+            call.caller.require(rpc_of(request))
+            await self._commands.execute(request, call)
         except RequestReused:
             # Another content under the same version: with the id of the next attempt it is decided anew.
             return WorkedOn(
                 InboxState.WAITING, "the same version was told with another content", next_at=datetime.now(UTC)
             )
-        except NotFound as missing:
-            if missing.reason in wanted.fine:
-                return None
-            return _early(row, f"{missing.reason}: {missing.message}")
-        except (Exhausted, Unavailable):
+        except (Exhausted, Unavailable, Malformed):
             raise
-        except Malformed as bad:
-            fields = ", ".join(field for field, _ in bad.faults)
-            return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: MALFORMED: {fields}")
         except Refusal as refused:
             if refused.reason in wanted.fine:
                 return None
+            if refused.reason in _COMES_LATER:
+                return _early(row, f"{refused.reason}: {refused.message}")
             return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: {refused.reason}: {refused.message}")
         return None
+
+    def _call(self, work: _Now, wanted: WantedCommand) -> Call:
+        """As who it is asked for; its request gets the id that derives from what is told."""
+        system, request = work.connected.system, wanted.request
+        name = f"{system.name}/{work.row.connection}"
+        context: Any = getattr(request, "context")  # noqa: B009 - every command has one
+        context.request_id, context.actor = request_id(name, wanted, work.row.attempts), name
+        return Call(rpc_of(request), Caller(ACTOR, system.role, frozenset((work.tenant.name,))), work.tenant.name, None)
 
     async def _tell(self, work: _Now, reason: str) -> None:
         """Somebody has to look."""

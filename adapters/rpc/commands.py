@@ -129,6 +129,11 @@ class Commands:
         receipt = own.told(await tenant.ledger.execute(read), call)
         return to_receipt(receipt, made_id.of(receipt), await self.result(tenant, receipt, call))
 
+    def require_well_formed(self, tenant: Tenant, request: Any, call: Call) -> None:
+        """Raises Malformed as executing it would; of what has to look something up first that shows only then."""
+        if not self._readers[type(request)].ahead:
+            self.read(tenant, request, call)
+
     def make_id(self, request: Any, client: str) -> MadeId:
         """Gives what the request makes an id, if it left that to the ledger: the same for the client's request id."""
         field = self._readers[type(request)].makes

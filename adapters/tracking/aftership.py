@@ -21,6 +21,7 @@ from adapters.edges.system import (
     KnownNow,
     MalformedDelivery,
     Received,
+    Tracked,
     Understood,
 )
 from adapters.tracking import carriers
@@ -28,9 +29,9 @@ from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
 from adapters.tracking.tracker import (
+    API,
     CARRIERS,
     Registration,
-    Tracked,
     Tracker,
     TrackerCall,
     answer_of,
@@ -65,7 +66,6 @@ from adapters.tracking.words import (
     meaning,
 )
 
-_URL = "https://api.aftership.com/tracking/2025-01"
 _ALREADY_THERE = 4003
 _PAGE = 100
 _OVERLAP = timedelta(minutes=10)
@@ -181,12 +181,15 @@ class _Seen(msgspec.Struct):
 class AfterShip(Tracker):
     name = "aftership"
     what = "AfterShip: tracking of more than a thousand carriers"
-    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS}
+    api = "https://api.aftership.com/tracking/2025-01"
+    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS, "api": API}
     secrets: ClassVar[Mapping[str, Field]] = {
         "webhook_secret": Field("the webhook secret, of Settings, Webhooks", required=True),
         "api_key": Field("the API key, to register numbers and to ask for them"),
     }
     calls_per_second = 10.0
+    asks_numbers = 0  # it is asked for all that changed
+    asks_every_seconds = 300.0
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         expected = (base64_mac(secret, delivery.raw) for secret in account.every("webhook_secret"))
@@ -203,10 +206,10 @@ class AfterShip(Tracker):
     def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
         return understood([_parcel(decoded(raw, _Event).msg)], known)
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         return [
             post_json(
-                f"{_URL}/trackings",
+                self.at(account, "/trackings"),
                 {
                     "tracking_number": each.number,
                     "slug": found.slug if (found := carriers.known(each.carrier)) else each.carrier,
@@ -227,20 +230,16 @@ class AfterShip(Tracker):
 
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         numbers = ((each, {"tracking_numbers": each.number, "limit": "5"}) for each in tracked)
-        return [get(f"{_URL}/trackings", query, _headers(account), [each]) for each, query in numbers]
+        return [get(self.at(account, "/trackings"), query, _headers(account), [each]) for each, query in numbers]
 
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:
         return _fetched(_page(reply))
 
     def checking(self, account: Account) -> TrackerCall | None:
-        if not account.secret("api_key"):
-            return None
-        return get(f"{_URL}/trackings", {"limit": "1"}, _headers(account))
+        return get(self.at(account, "/trackings"), {"limit": "1"}, _headers(account))
 
     async def changed_since(self, http: Http, account: Account, cursor: str) -> FetchedPage:
-        return (
-            await _changed(http, account, cursor) if account.secret("api_key") else FetchedPage((), cursor, done=True)
-        )
+        return await _changed(http, account, self.at(account, "/trackings"), cursor)
 
 
 def _parcel(tracking: _Tracking) -> ToldParcel:
@@ -333,7 +332,7 @@ def _as_event(raw: bytes) -> Fetched:
     return Fetched(received, event)
 
 
-async def _changed(http: Http, account: Account, cursor: str) -> FetchedPage:
+async def _changed(http: Http, account: Account, url: str, cursor: str) -> FetchedPage:
     """The cursor: since when, the next page's, and the newest time of the pages before."""
     since, token, newest = [*cursor.split(" "), "", "", ""][:3]
     query = (
@@ -341,7 +340,7 @@ async def _changed(http: Http, account: Account, cursor: str) -> FetchedPage:
         + (f"&updated_at_min={quote(since)}" if since else "")
         + (f"&cursor={quote(token)}" if token else "")
     )
-    page = _page(await send(http, TrackerCall("GET", f"{_URL}/trackings?{query}", _headers(account))))
+    page = _page(await send(http, TrackerCall("GET", f"{url}?{query}", _headers(account))))
     found = _fetched(page)
     times = [each.received.happened_at for each in found if each.received.happened_at is not None]
     newest = max([newest or since, *((at - _OVERLAP).isoformat() for at in times)])

@@ -17,12 +17,22 @@ import msgspec
 from adapters.edges.http import Reply
 from adapters.edges.reading import decoded, door_decoded
 from adapters.edges.signatures import require_standard_webhook
-from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, NotUnderstood, Received, Understood
+from adapters.edges.system import (
+    Account,
+    Delivery,
+    Fetched,
+    Field,
+    KnownNow,
+    NotUnderstood,
+    Received,
+    Tracked,
+    Understood,
+)
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
-from adapters.tracking.tracker import Tracked, Tracker, TrackerCall
-from adapters.tracking.words import HELD, HELD_FOR_PAPERS, HELD_FOR_PAYMENT, OTHER, PROHIBITED, REACHED, Meaning
+from adapters.tracking.tracker import Tracker, TrackerCall
+from adapters.tracking.words import HELD, HELD_FOR_PAPERS, HELD_FOR_PAYMENT, PROHIBITED, REACHED, Meaning, meaning
 from fulfilment.v1 import parcels_pb2 as pb
 
 _STATUS = "PARCEL_STATUS_"
@@ -96,6 +106,8 @@ class AnyCarrier(Tracker):
     secrets: ClassVar[Mapping[str, Field]] = {
         "secret": Field("the secret that its deliveries are signed with, such as whsec_...", required=True)
     }
+    asks_numbers = 0  # it tells, and neither is told nor asked
+    effects = frozenset()
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         message_id = require_standard_webhook(delivery, account.every("secret"), now)
@@ -150,13 +162,13 @@ def _scan(each: _Scan) -> Scan:
     if at is None:
         raise NotUnderstood("at: no time in ISO 8601, or of a year that no parcel is of")
     status, asks = each.status.strip().lower(), each.customs_asks.strip().lower()
-    means = WORDS.get(f"{status}/{asks}" if asks else status, OTHER)
+    means = meaning(WORDS, f"{status}/{asks}" if asks else status)
     if each.reached_customer and means.status == pb.PARCEL_STATUS_DELIVERED:
         means = REACHED
     return Scan(
         at,
         means,
-        each.code or (each.status if means is OTHER else ""),
+        each.code or ("" if means.known else each.status),
         each.text,
         Place(each.city, country(each.country), each.region),
         customs_answer_by=instant_or_none(each.customs_answer_by),

@@ -11,11 +11,21 @@ import msgspec
 from adapters.edges.http import Reply
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import require_token
-from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, MalformedDelivery, Received, Understood
+from adapters.edges.system import (
+    Account,
+    Delivery,
+    Fetched,
+    Field,
+    KnownNow,
+    MalformedDelivery,
+    Received,
+    Tracked,
+    Understood,
+)
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
-from adapters.tracking.tracker import Tracked, Tracker, TrackerCall, get, required_answer
+from adapters.tracking.tracker import API, CARRIERS, Tracker, TrackerCall, get, required_answer
 from adapters.tracking.words import (
     ATTEMPT_FAILED,
     DAMAGED,
@@ -29,7 +39,9 @@ from adapters.tracking.words import (
     meaning,
 )
 
-_URL = "https://api-eu.dhl.com/track/shipments"
+_CALLS_A_DAY = 250
+"""What DHL grants to begin with."""
+_MOST_CALLS_A_DAY = 1_000_000
 
 WORDS: Mapping[str, Meaning] = {
     "pre-transit": REGISTERED,
@@ -118,16 +130,20 @@ class _Seen(msgspec.Struct):
 class Dhl(Tracker):
     name = "dhl"
     what = "DHL: its unified tracking, of Express, Parcel and eCommerce"
+    api = "https://api-eu.dhl.com"
     settings: ClassVar[Mapping[str, Field]] = {
-        "service": Field("the service to ask for, such as express or parcel-de; all if not said")
+        "carriers": CARRIERS,
+        "api": API,
+        "service": Field("the service to ask for, such as express or parcel-de; all if not said"),
+        "calls_a_day": Field(f"how many questions a day DHL answers; {_CALLS_A_DAY} if not said"),
     }
     secrets: ClassVar[Mapping[str, Field]] = {
         "api_key": Field("the API key (DHL-API-Key)", required=True),
         "token": Field("a random text that the address for pushes ends with, as ?token=..."),
     }
+    effects = frozenset()  # it follows all of its numbers
     calls_per_second = 0.2
     calls_at_once = 1
-    asks_every_seconds = 21_600.0
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         require_token(delivery, account.every("token"))
@@ -142,10 +158,25 @@ class Dhl(Tracker):
     def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
         return understood(map(_parcel, decoded(raw, _Answer).shipments), known)
 
+    def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
+        a_day = settings.get("calls_a_day", "1")
+        if not (a_day.isascii() and a_day.isdecimal() and 0 < int(a_day) <= _MOST_CALLS_A_DAY):
+            raise ValueError(f"calls_a_day is not a number from 1 to {_MOST_CALLS_A_DAY}")
+        return settings
+
+    def pause_between_questions(self, account: Account) -> float:
+        return 86_400 / int(account.settings.get("calls_a_day") or _CALLS_A_DAY)
+
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         service = account.settings.get("service", "")
         return [
-            get(_URL, _query(each, service), {"dhl-api-key": account.secret("api_key")}, [each]) for each in tracked
+            get(
+                self.at(account, "/track/shipments"),
+                _query(each, service),
+                {"dhl-api-key": account.secret("api_key")},
+                [each],
+            )
+            for each in tracked
         ]
 
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:

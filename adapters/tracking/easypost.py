@@ -13,15 +13,15 @@ import msgspec
 from adapters.edges.http import Reply
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import hex_mac, require_any
-from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, Received, Understood
+from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, Received, Tracked, Understood
 from adapters.tracking import carriers
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
 from adapters.tracking.tracker import (
+    API,
     CARRIERS,
     Registration,
-    Tracked,
     Tracker,
     TrackerCall,
     answered,
@@ -47,7 +47,6 @@ from adapters.tracking.words import (
     meaning,
 )
 
-_URL = "https://api.easypost.com/v2"
 _SIGN = "hmac-sha256-hex="
 
 WORDS: Mapping[str, Meaning] = {
@@ -125,7 +124,8 @@ class _Seen(msgspec.Struct):
 class EasyPost(Tracker):
     name = "easypost"
     what = "EasyPost: trackers of carriers, most of them of North America"
-    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS}
+    api = "https://api.easypost.com/v2"
+    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS, "api": API}
     secrets: ClassVar[Mapping[str, Field]] = {
         "webhook_secret": Field("the secret that its webhook was made with", required=True),
         "api_key": Field("the API key, to register numbers and to ask for them"),
@@ -157,23 +157,24 @@ class EasyPost(Tracker):
             return Understood(ignored="it is of EasyPost's test mode")
         return understood([_parcel(decoded(bytes(event.result), _Tracker))], known)
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         # The same again answers the tracker that is there.
         return [
-            post_json(f"{_URL}/trackers", {"tracker": _tracker(each)}, _headers(account), [each]) for each in tracked
+            post_json(self.at(account, "/trackers"), {"tracker": _tracker(each)}, _headers(account), [each])
+            for each in tracked
         ]
 
     def registered(self, call: TrackerCall, reply: Reply) -> list[Registration]:
         return [Registration(each) for each in call.about] if answered(reply) else refused(call, reply)
 
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
-        return [get(f"{_URL}/trackers", _tracker(each), _headers(account), [each]) for each in tracked]
+        return [get(self.at(account, "/trackers"), _tracker(each), _headers(account), [each]) for each in tracked]
 
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:
         return [_fetched(bytes(each)) for each in required_answer(reply, _Listing).trackers]
 
     def checking(self, account: Account) -> TrackerCall | None:
-        return get(f"{_URL}/trackers", {"page_size": "1"}, _headers(account)) if account.secret("api_key") else None
+        return get(self.at(account, "/trackers"), {"page_size": "1"}, _headers(account))
 
 
 def _parcel(tracker: _Tracker) -> ToldParcel:

@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
-from adapters.edges.http import Reply
+from adapters.edges.http import Http, Reply
 from adapters.edges.reading import decoded, door_decoded
 from adapters.edges.signatures import require_any
 from adapters.edges.system import (
     Account,
     AtTheDoor,
     BadSignature,
+    Check,
     Delivery,
     DoorAnswer,
     Fetched,
@@ -25,15 +26,16 @@ from adapters.edges.system import (
     MalformedDelivery,
     NotUnderstood,
     Received,
+    Tracked,
     Understood,
 )
 from adapters.tracking import carriers
 from adapters.tracking.moments import BEIJING, Place, ToldTime, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
 from adapters.tracking.tracker import (
+    API,
     CARRIERS,
     Registration,
-    Tracked,
     Tracker,
     TrackerCall,
     UnexpectedAnswer,
@@ -60,9 +62,8 @@ from adapters.tracking.words import (
     Meaning,
     meaning,
 )
+from ledger.terms.effects import EffectKind
 
-_POLL = "https://poll.kuaidi100.com/poll"
-_QUERY = "https://poll.kuaidi100.com/poll/query.do"
 _ALREADY_SUBSCRIBED = "501"
 _RESULT = "4"
 """Its "resultv2" that gives each scan a word and a code of its own."""
@@ -150,15 +151,20 @@ class _Push(msgspec.Struct):
 class Kuaidi100(Tracker):
     name = "kuaidi100"
     what = "kuaidi100 (快递100): tracking of the Chinese carriers"
+    api = "https://poll.kuaidi100.com"
     settings: ClassVar[Mapping[str, Field]] = {
         "carriers": CARRIERS,
+        "api": API,
         "customer": Field("the customer's code (customer), to ask for numbers"),
+        "callback": Field("this connection's address as kuaidi100 reaches it, https://.../in/TENANT/NAME"),
     }
     secrets: ClassVar[Mapping[str, Field]] = {
         "salt": Field("a random text that pushes are signed with; it is told with each number", required=True),
         "key": Field("the authorisation key, to subscribe to numbers and to ask for them"),
     }
     calls_per_second = 10.0
+    asks_every_seconds = 86_400.0  # each question is paid for
+    key = "key"
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         param, sign = _form(delivery.raw)
@@ -195,8 +201,8 @@ class Kuaidi100(Tracker):
             return Understood(ignored="kuaidi100 follows the number no more: it has found nothing")
         return understood([_parcel(results, first_guesses=[push.comNew or "", push.comOld or ""])], known)
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
-        return [_subscribing(each, account, callback_url) for each in tracked]
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
+        return [_subscribing(self.at(account, "/poll"), each, account) for each in tracked]
 
     def registered(self, call: TrackerCall, reply: Reply) -> list[Registration]:
         answer = answer_of(reply, _Subscribed)
@@ -207,8 +213,19 @@ class Kuaidi100(Tracker):
         problem = f"kuaidi100 does not take the number ({answer.returnCode})"
         return [Registration(each, problem, later=answer.returnCode in _LATER) for each in call.about]
 
+    def is_asked(self, account: Account) -> bool:
+        return super().is_asked(account) and bool(account.settings.get("customer"))
+
+    def is_told(self, kind: EffectKind, account: Account) -> bool:
+        return super().is_told(kind, account) and bool(account.settings.get("callback"))
+
+    async def check(self, http: Http, account: Account) -> list[Check]:
+        callback = account.settings.get("callback")
+        problem = "" if callback else "there is no callback, so no number is subscribed to; add the connection with it"
+        return [*await super().check(http, account), Check("numbers are subscribed to", problem)]
+
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
-        return [_query(each, account) for each in tracked]
+        return [_query(self.at(account, "/poll/query.do"), each, account) for each in tracked]
 
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:
         answer = required_answer(reply, _Answer)
@@ -302,23 +319,23 @@ def _code(each: Tracked) -> str:
     return found.kuaidi100 if found and found.kuaidi100 else each.carrier
 
 
-def _subscribing(each: Tracked, account: Account, callback_url: str) -> TrackerCall:
+def _subscribing(url: str, each: Tracked, account: Account) -> TrackerCall:
     parameters = {
-        "callbackurl": callback_url,
+        "callbackurl": account.settings.get("callback", ""),
         "salt": account.secret("salt"),
         "resultv2": _RESULT,
         "interCom": "1",
         "phone": each.phone_end,
     }
     param = {"company": _code(each), "number": each.number, "key": account.secret("key"), "parameters": parameters}
-    return _post(_POLL, {"schema": "json", "param": msgspec.json.encode(param).decode()}, each)
+    return _post(url, {"schema": "json", "param": msgspec.json.encode(param).decode()}, each)
 
 
-def _query(each: Tracked, account: Account) -> TrackerCall:
+def _query(url: str, each: Tracked, account: Account) -> TrackerCall:
     param = {"com": _code(each), "num": each.number, "phone": each.phone_end, "resultv2": _RESULT}
     text, customer = msgspec.json.encode(param).decode(), account.settings.get("customer", "")
     sign = _md5(text + account.secret("key") + customer)
-    return _post(_QUERY, {"customer": customer, "sign": sign, "param": text}, each)
+    return _post(url, {"customer": customer, "sign": sign, "param": text}, each)
 
 
 def _post(url: str, form: Mapping[str, str], each: Tracked) -> TrackerCall:

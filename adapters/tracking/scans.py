@@ -64,8 +64,10 @@ def understood(parcels: Iterable[ToldParcel], known: KnownNow) -> Understood:
     """
     wanted: list[WantedCommand] = []
     unknown: list[tuple[ToldParcel, str, str]] = []
+    words: set[str] = set()
     told_nothing = ""
     for parcel in parcels:
+        words |= {shortened(each.code) for each in parcel.scans if not each.means.known}
         number = tracking_number(parcel.number)
         names = list(dict.fromkeys(map(_carrier, filter(None, parcel.carriers))))
         if not names:
@@ -82,7 +84,12 @@ def understood(parcels: Iterable[ToldParcel], known: KnownNow) -> Understood:
         )
     for parcel, name, number in unknown:
         wanted += _commands(parcel, name, number, parcels_pb2.Parcel(carrier=name, tracking_number=number))
-    return Understood(tuple(wanted), ignored="" if wanted else told_nothing or "it tells of no parcel")
+    news = {scan.code for each in wanted for scan in getattr(each.request, "checkpoints", ())}
+    return Understood(
+        tuple(wanted),
+        ignored="" if wanted else told_nothing or "it tells of no parcel",
+        unknown_words=tuple(sorted(words & news)),
+    )
 
 
 def tracking_number(text: str) -> str:

@@ -12,15 +12,15 @@ import msgspec
 from adapters.edges.http import Reply
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import require_any
-from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, Received, Understood
+from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, Received, Tracked, Understood
 from adapters.tracking import carriers
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, ToldTime, latest, told, told_in_zone
 from adapters.tracking.scans import Scan, ToldParcel, understood
 from adapters.tracking.tracker import (
+    API,
     CARRIERS,
     Registration,
-    Tracked,
     Tracker,
     TrackerCall,
     UnexpectedAnswer,
@@ -53,7 +53,6 @@ from adapters.tracking.words import (
     meaning,
 )
 
-_URL = "https://api.17track.net/track/v2.4"
 _ALREADY_REGISTERED = -18019901
 _OF_QUOTA = (-18019907, -18019908)
 _TAG = "carrier:"
@@ -210,13 +209,14 @@ class _Seen(msgspec.Struct):
 class SeventeenTrack(Tracker):
     name = "17track"
     what = "17TRACK: tracking of about three thousand carriers, in two legs"
-    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS}
+    api = "https://api.17track.net/track/v2.4"
+    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS, "api": API}
     secrets: ClassVar[Mapping[str, Field]] = {
         "api_key": Field("the security key, of Settings, Security", required=True)
     }
     calls_per_second = 3.0
     calls_at_once = 3
-    at_once = 40
+    asks_numbers = 40
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         keys = account.every("api_key")
@@ -234,10 +234,10 @@ class SeventeenTrack(Tracker):
             return Understood(ignored="17TRACK follows the number no more")
         return understood([_parcel(delivery.data)], known)
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         return [
-            post_json(f"{_URL}/register", [_registration(each) for each in part], _headers(account), part)
-            for part in parts(tracked, self.at_once)
+            post_json(self.at(account, "/register"), [_registration(each) for each in part], _headers(account), part)
+            for part in parts(tracked, self.asks_numbers)
         ]
 
     def registered(self, call: TrackerCall, reply: Reply) -> list[Registration]:
@@ -249,8 +249,13 @@ class SeventeenTrack(Tracker):
 
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         return [
-            post_json(f"{_URL}/gettrackinfo", [{"number": each.number} for each in part], _headers(account), part)
-            for part in parts(tracked, self.at_once)
+            post_json(
+                self.at(account, "/gettrackinfo"),
+                [{"number": each.number} for each in part],
+                _headers(account),
+                part,
+            )
+            for part in parts(tracked, self.asks_numbers)
         ]
 
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:
@@ -260,7 +265,7 @@ class SeventeenTrack(Tracker):
         return [_fetched(bytes(each)) for each in answer.data.accepted]
 
     def checking(self, account: Account) -> TrackerCall | None:
-        return post_json(f"{_URL}/getquota", [], _headers(account))
+        return post_json(self.at(account, "/getquota"), [], _headers(account))
 
 
 def _parcel(item: _Item) -> ToldParcel:

@@ -19,6 +19,7 @@ from adapters.edges.system import (
     Field,
     KnownNow,
     Received,
+    Tracked,
     Understood,
 )
 from adapters.tracking import carriers
@@ -26,9 +27,9 @@ from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood
 from adapters.tracking.tracker import (
+    API,
     CARRIERS,
     Registration,
-    Tracked,
     Tracker,
     TrackerCall,
     UnexpectedAnswer,
@@ -55,8 +56,6 @@ from adapters.tracking.words import (
     Meaning,
     meaning,
 )
-
-_URL = "https://api.goshippo.com"
 
 WORDS: Mapping[str, Meaning] = {
     "PRE_TRANSIT": REGISTERED,
@@ -135,7 +134,8 @@ class _Seen(msgspec.Struct):
 class Shippo(Tracker):
     name = "shippo"
     what = "Shippo: tracking of the carriers that it sells labels of"
-    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS}
+    api = "https://api.goshippo.com"
+    settings: ClassVar[Mapping[str, Field]] = {"carriers": CARRIERS, "api": API}
     secrets: ClassVar[Mapping[str, Field]] = {
         "token": Field("a random text that the webhook's address ends with, as ?token=...; or else hmac_secret"),
         "hmac_secret": Field("the secret of Shippo's signatures, if its support has set one up"),
@@ -167,10 +167,10 @@ class Shippo(Tracker):
             return Understood(ignored="it tells of no parcel")
         return understood([_parcel(hook.data)], known)
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         return [
             post_json(
-                f"{_URL}/tracks/",
+                self.at(account, "/tracks/"),
                 {"carrier": _token(each), "tracking_number": each.number, "metadata": _CARRIER + each.carrier},
                 _headers(account),
                 [each],
@@ -184,7 +184,7 @@ class Shippo(Tracker):
     def asking(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         return [
             get(
-                f"{_URL}/tracks/{quote(_token(each), safe='')}/{quote(each.number, safe='')}",
+                self.at(account, f"/tracks/{quote(_token(each), safe='')}/{quote(each.number, safe='')}"),
                 {},
                 _headers(account),
                 [each],
@@ -200,9 +200,7 @@ class Shippo(Tracker):
         return [Fetched(received, b'{"event":"track_asked","data":' + reply.body + b"}")]
 
     def checking(self, account: Account) -> TrackerCall | None:
-        if not account.secret("api_key"):
-            return None
-        return get(f"{_URL}/carrier_accounts/", {"results": "1"}, _headers(account))
+        return get(self.at(account, "/carrier_accounts/"), {"results": "1"}, _headers(account))
 
 
 _CARRIER = "carrier:"

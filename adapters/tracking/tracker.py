@@ -12,31 +12,32 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from adapters.edges.http import Http, Reply
+from adapters.edges.http import Http, Reply, SystemUnreachable
 from adapters.edges.reading import decoded
-from adapters.edges.system import Account, Check, Fetched, Field, NotUnderstood, System
+from adapters.edges.system import (
+    Account,
+    Check,
+    Fetched,
+    FetchedPage,
+    Field,
+    NotDone,
+    NotUnderstood,
+    System,
+    Telling,
+    ToldNow,
+    Tracked,
+)
 from adapters.tracking import carriers
 from ledger.terms.carriers import carrier_name
+from ledger.terms.effects import EffectKind, FollowNumber
 
 T = TypeVar("T")
 
+_NO_KEY = (401, 402, 403)
+"""It takes no question of this account, whatever it is about."""
+
+API = Field("another address of its API, such as of a proxy or of a sandbox; its own if not said")
 CARRIERS = Field("the carriers whose numbers it is told, with commas between them; all that it knows if not said")
-
-
-class Tracked(msgspec.Struct, frozen=True):
-    """A number that is to be followed."""
-
-    carrier: str
-    """Our name of it."""
-    number: str
-    country: str = ""
-    """Of the destination, if it is known."""
-    phone_end: str = ""
-    """The last digits of the receiver's phone, which SF asks for; empty where they may not be told."""
-
-    @property
-    def object_id(self) -> str:
-        return f"{self.carrier}/{self.number}"
 
 
 class TrackerCall(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ class Registration(msgspec.Struct, frozen=True):
     """Whether the same may work later, such as when a limit ends."""
 
 
-class UnexpectedAnswer(Exception):
+class UnexpectedAnswer(NotUnderstood):
     """The system answered what it should not; the text says what is wrong, without the answer's content."""
 
 
@@ -67,8 +68,20 @@ class Tracker(System):
     """A system that follows numbers."""
 
     role: ClassVar[str] = "carrier"
-    at_once: ClassVar[int] = 1
-    """How many numbers go into one request."""
+    asks_numbers: ClassVar[int] = 1
+    asks_every_seconds: ClassVar[float] = 21_600.0
+    effects: ClassVar[frozenset[EffectKind]] = frozenset({EffectKind.FOLLOW})
+    api: ClassVar[str] = ""
+    """Where its API is."""
+    key: ClassVar[str] = "api_key"
+    """The secret that requests need."""
+
+    def at(self, account: Account, path: str) -> str:
+        """The address of something of its API."""
+        return (account.settings.get("api", "").rstrip("/") or self.api) + path
+
+    def is_asked(self, account: Account) -> bool:
+        return bool(account.secret(self.key)) and (self.asks_numbers > 0 or super().is_asked(account))
 
     def covers(self, carrier: str, account: Account) -> bool:
         """Whether numbers of this carrier are registered here."""
@@ -81,7 +94,7 @@ class Tracker(System):
         """Whether the system can follow the carrier's numbers."""
         return carriers.known(carrier) is not None
 
-    def registering(self, tracked: Sequence[Tracked], account: Account, callback_url: str) -> list[TrackerCall]:
+    def registering(self, tracked: Sequence[Tracked], account: Account) -> list[TrackerCall]:
         """Requests that make the system follow numbers; none where it needs no telling."""
         return []
 
@@ -97,11 +110,44 @@ class Tracker(System):
     def told(self, call: TrackerCall, reply: Reply) -> list[Fetched]:
         """What an answer tells, as if it had been delivered. Raises UnexpectedAnswer."""
 
+    def is_told(self, kind: EffectKind, account: Account) -> bool:
+        return super().is_told(kind, account) and bool(account.secret(self.key))
+
+    async def carry_out(self, http: Http, account: Account, telling: Telling) -> ToldNow:
+        """Makes the system follow a number; that it follows it already is success."""
+        effect = telling.effect
+        if not isinstance(effect, FollowNumber):
+            raise NotDone(f"{self.name} can be told of numbers alone")
+        tracked = Tracked(effect.carrier, effect.tracking_number, effect.country, telling.phone_end)
+        for call in self.registering([tracked], account):
+            for became in self.registered(call, await send(http, call)):
+                if became.later:
+                    raise SystemUnreachable(became.problem)
+                if became.problem:
+                    raise NotDone(became.problem)
+        return ToldNow()
+
+    async def asked(self, http: Http, account: Account, numbers: Sequence[Tracked]) -> FetchedPage:
+        """A number that the system does not know, or answers oddly, keeps nobody from the others."""
+        found: list[Fetched] = []
+        problem = ""
+        for call in self.asking(numbers, account):
+            reply = await send(http, call)
+            if reply.status in _NO_KEY or reply.status >= 500:
+                raise UnexpectedAnswer(_problem_of(reply.status))
+            try:
+                found += self.told(call, reply)
+            except UnexpectedAnswer as odd:
+                problem = f"of {', '.join(each.object_id for each in call.about[:3])}: {odd}"
+        return FetchedPage(tuple(found), "", problem=problem)
+
     def checking(self, account: Account) -> TrackerCall | None:
         """A request that costs nothing and needs the account; None if there is none."""
         return None
 
     async def check(self, http: Http, account: Account) -> list[Check]:
+        if not self.is_asked(account) and self.asks_numbers:
+            return [Check("numbers can be asked for", f"there is no {self.key}: what is not told is not noticed")]
         call = self.checking(account)
         if call is None:
             return []
@@ -132,7 +178,7 @@ def answered(reply: Reply) -> bool:
 
 def refused(call: TrackerCall, reply: Reply) -> list[Registration]:
     """All numbers of a request that was answered with no success."""
-    later = reply.status >= 500 or reply.status in (401, 402, 403, 408, 429)
+    later = reply.status >= 500 or reply.status in (*_NO_KEY, 408, 429)
     return [Registration(each, _problem_of(reply.status), later) for each in call.about]
 
 

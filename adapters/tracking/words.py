@@ -16,9 +16,12 @@ class Meaning(NamedTuple):
     """What customs wants; only where it holds the parcel."""
     reached_customer: bool = False
     """Whether it is said to have reached the customer, or somebody there; only of a delivery."""
+    known: bool = True
+    """Whether the word is in the table of its system; one that is not stays under OTHER, and is counted."""
 
 
 OTHER = Meaning(pb.PARCEL_STATUS_OTHER)
+UNKNOWN = Meaning(pb.PARCEL_STATUS_OTHER, known=False)
 REGISTERED = Meaning(pb.PARCEL_STATUS_REGISTERED)
 IN_TRANSIT = Meaning(pb.PARCEL_STATUS_IN_TRANSIT)
 AT_CUSTOMS = Meaning(pb.PARCEL_STATUS_CUSTOMS_PROCESSING)
@@ -48,5 +51,5 @@ def ends_a_journey(status: int) -> bool:
 
 
 def meaning(words: Mapping[str, Meaning], *codes: str) -> Meaning:
-    """That of the first code that is known, the finest named first; one that nobody knows stays under OTHER."""
-    return next((words[code] for code in codes if code in words), OTHER)
+    """That of the first code that is known, the finest named first; where none says anything, OTHER."""
+    return next((words[code] for code in codes if code in words), UNKNOWN if any(codes) else OTHER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient
-from adapters.edges.inbox import Inbox
+from adapters.edges.inbox import Inbox, InboxState
 from adapters.edges.listening import Listening
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Reconciliation
@@ -116,12 +117,13 @@ async def _metrics(tenants: Tenants, counts: DoorCounts) -> str:
     lines += ["# TYPE fulfilment_edge_commits_total counter", f"fulfilment_edge_commits_total {counts.kept_at_once}"]
     async with tenants.pool.connection() as connection:
         names = [row[0] for row in await (await connection.execute(_TENANTS)).fetchall()]
-    states = {"waiting": 0, "early": 0, "failed": 0}
+    states = Counter({state.value: 0 for state in (InboxState.WAITING, InboxState.EARLY, InboxState.FAILED)})
+    unknown_words = 0
     for name in names:
-        for each in (await Inbox.of(await tenants.find(name)).counts()).values():
-            states["waiting"] += each.waiting
-            states["early"] += each.early
-            states["failed"] += each.failed
+        inbox = Inbox.of(await tenants.find(name))
+        states.update(await inbox.open_counts())
+        unknown_words += sum(count for words in (await inbox.unknown_words()).values() for _, count in words)
     lines.append("# TYPE fulfilment_edge_inbox gauge")
     lines += [f'fulfilment_edge_inbox{{state="{state}"}} {count}' for state, count in states.items()]
+    lines += ["# TYPE fulfilment_edge_unknown_words gauge", f"fulfilment_edge_unknown_words {unknown_words}"]
     return "\n".join([*lines, ""])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
 
 from ledger.nouns.orders import HoldReason, UnknownOrder
-from projections.machine.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
+from ledger.nouns.parcels import NOT_AWAITED, ParcelStatus
+from projections.machine.reads import FIRST, Answer, PageOf, Snapshot, Where, rows_now, snapshot
 from projections.tracking.projection import TRACKING
 from projections.tracking.rows import OrderHold, TrackedOrder, TrackedParcel
 
@@ -23,6 +27,13 @@ _PARCELS_NAMED = """
         WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
     ) AS found JOIN {tracking_parcels} AS p USING (number, carrier, epoch)
     ORDER BY p.carrier, p.epoch DESC, p.number
+"""
+# Those without a scan count from when they were told.
+_SILENT = """
+    SELECT DISTINCT ON (number, carrier) number, carrier, country FROM {tracking_parcels}
+    WHERE (number, carrier) > (%(number)s, %(carrier)s) AND delivered_at IS NULL AND status <> ALL(%(over)s)
+        AND coalesce(scan_at, registered_at) BETWEEN %(since)s AND %(until)s
+    ORDER BY number, carrier, epoch DESC LIMIT %(limit)s
 """
 _HOLDS = """
     SELECT * FROM {tracking_holds}
@@ -56,6 +67,22 @@ async def find_parcels(where: Where, number: str, carrier: str = "") -> Answer[T
         parameters = {"number": number, "carrier": carrier}
         found = await at.each(_PARCELS_NAMED, parameters, TrackedParcel)
         return Answer(found, at.position)
+
+
+async def silent_parcels(
+    connection: AsyncConnection[Any], schema: str, since: datetime, until: datetime, after: tuple[str, str], limit: int
+) -> list[tuple[str, str, str]]:
+    """Parcels under way whose newest scan is of that time: number, carrier and destination, by the first two."""
+    number, carrier = after
+    parameters = {
+        "number": number,
+        "carrier": carrier,
+        "over": [each.value for each in NOT_AWAITED - {ParcelStatus.RETURNING}],
+        "since": since,
+        "until": until,
+        "limit": limit,
+    }
+    return await rows_now(connection, schema, _SILENT, parameters, TRACKING)
 
 
 async def list_holds(

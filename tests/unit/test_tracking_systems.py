@@ -24,10 +24,11 @@ from adapters.edges.system import (
     MalformedDelivery,
     NotUnderstood,
     Stale,
+    Tracked,
 )
 from adapters.edges.systems import SYSTEMS
 from adapters.tracking import aftership, carriers, easypost, kuaidi100, seventeentrack, shippo
-from adapters.tracking.tracker import Registration, Tracked, UnexpectedAnswer
+from adapters.tracking.tracker import Registration, UnexpectedAnswer
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.terms.carriers import carrier_name
 from tests.support.tracking_payloads import VENDORS, account, account_with, in_short, scans, status, tracker, understood
@@ -395,15 +396,17 @@ NUMBERS = [Tracked("yanwen", "UG123456789YP", "DE"), Tracked("sf-express", "SF1"
 
 
 def test_numbers_are_registered_in_the_words_of_the_system():
-    (call,) = tracker("17track").registering(NUMBERS, account(api_key="k"), "https://e.example.com")
+    (call,) = tracker("17track").registering(NUMBERS, account(api_key="k"))
     assert call.headers["17token"] == "k"
     assert json.loads(call.content) == [
         {"number": "UG123456789YP", "tag": "carrier:yanwen", "carrier": 190012},
         {"number": "SF1", "tag": "carrier:sf-express", "auto_detection": True},
     ]
-    first, _ = tracker("aftership").registering(NUMBERS, account(api_key="k"), "")
+    first, _ = tracker("aftership").registering(NUMBERS, account(api_key="k"))
     assert json.loads(first.content)["custom_fields"] == {"carrier": "yanwen"}
-    _, second = tracker("kuaidi100").registering(NUMBERS, account(salt="s", key="k"), "https://e.example.com/in")
+    _, second = tracker("kuaidi100").registering(
+        NUMBERS, Account("main", {"callback": "https://e.example.com/in"}, ({"salt": "s", "key": "k"},))
+    )
     param = json.loads(parse_qs(second.content.decode())["param"][0])
     assert (param["company"], param["number"], param["parameters"]["salt"]) == ("shunfeng", "SF1", "s")
     assert (param["parameters"]["phone"], param["parameters"]["callbackurl"]) == ("1234", "https://e.example.com/in")
@@ -411,29 +414,27 @@ def test_numbers_are_registered_in_the_words_of_the_system():
 
 def test_many_numbers_are_several_requests_of_as_many_as_the_system_takes():
     numbers = [Tracked("yanwen", f"UG{n:09}YP") for n in range(95)]
-    calls = tracker("17track").registering(numbers, account(api_key="k"), "")
+    calls = tracker("17track").registering(numbers, account(api_key="k"))
     assert [len(call.about) for call in calls] == [40, 40, 15]
     assert [len(call.about) for call in tracker("17track").asking(numbers, account())] == [40, 40, 15]
 
 
 def test_a_number_that_is_registered_already_is_registered():
-    (call,) = tracker("17track").registering(NUMBERS, account(), "")
+    (call,) = tracker("17track").registering(NUMBERS, account())
     rejected = [{"number": "SF1", "error": {"code": -18019901, "message": "registered"}}]
     answer = json.dumps({"code": 0, "data": {"accepted": [{"number": "UG123456789YP"}], "rejected": rejected}}).encode()
     assert tracker("17track").registered(call, Reply(200, {}, answer)) == [Registration(each) for each in NUMBERS]
-    (first, _) = tracker("aftership").registering(NUMBERS, account(), "")
+    (first, _) = tracker("aftership").registering(NUMBERS, account())
     there = b'{"meta":{"code":4003,"message":"Tracking already exists."},"data":{}}'
     assert tracker("aftership").registered(first, Reply(400, {}, there)) == [Registration(NUMBERS[0])]
-    (_, second) = tracker("kuaidi100").registering(NUMBERS, account(), "")
+    (_, second) = tracker("kuaidi100").registering(NUMBERS, account())
     twice = '{"result":false,"returnCode":"501","message":"重复订阅"}'.encode()
     assert tracker("kuaidi100").registered(second, Reply(200, {}, twice)) == [Registration(NUMBERS[1])]
 
 
 @needs_data
 def test_a_number_that_is_not_taken_says_why():
-    (call,) = tracker("17track").registering(
-        [Tracked("ups", "1234"), Tracked("yanwen", "AA123456789BR")], account(), ""
-    )
+    (call,) = tracker("17track").registering([Tracked("ups", "1234"), Tracked("yanwen", "AA123456789BR")], account())
     body = (VENDORS / "seventeentrack/v2.4/register_mixed.json").read_bytes()
     problem, fine = tracker("17track").registered(call, Reply(200, {}, body))
     assert problem.problem == "17TRACK does not take the number (-18010012)"
@@ -442,7 +443,7 @@ def test_a_number_that_is_not_taken_says_why():
 
 @pytest.mark.parametrize("name", ["aftership", "17track", "kuaidi100", "easypost", "shippo"])
 def test_a_request_that_failed_is_tried_again_or_says_what_to_do(name: str):
-    calls = tracker(name).registering(NUMBERS, account(), "")
+    calls = tracker(name).registering(NUMBERS, account())
     outcomes = [each for call in calls for each in tracker(name).registered(call, Reply(503, {}, b"<html>"))]
     assert [(each.tracked, each.later) for each in outcomes] == [(each, True) for each in NUMBERS]
     (outcome, *_) = tracker(name).registered(calls[0], Reply(401, {}, b""))

@@ -7,6 +7,7 @@ from adapters.edges.http import HttpClient, SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
+from adapters.edges.system import NotUnderstood
 from adapters.personal_reads import note_subjects
 from adapters.rpc.calls import Call
 from adapters.rpc.edges.asks import connection_name, reception_id
@@ -24,6 +25,7 @@ from ledger.nouns.connections import Connection, UnknownConnection
 from ledger.nouns.receptions import UnknownReception
 
 _LONGEST_BODY_BYTES = 3 << 20
+_MOST_WORDS = 50
 _state_number = number_of(pb.ReceptionState)
 _read_state = enum(pb.ReceptionState, InboxState)
 
@@ -49,6 +51,10 @@ class EdgeQueries(Queries):
         counts = await Inbox.of(tenant).counts()
         standings = {each.name: each for each in await Asking(tenant, self.tenants.pool).listed([n for n, _ in shown])}
         answer = [_connection(tenant.name, name, one, counts.get(name), standings.get(name)) for name, one in shown]
+        words = await Inbox.of(tenant).unknown_words()
+        for each in answer:
+            found_words = words.get(each.name, ())[:_MOST_WORDS]
+            each.unknown_words.extend(pb.UnknownWord(word=word, deliveries=count) for word, count in found_words)
         return pb.ListConnectionsResponse(connections=answer, next_page_token=more)
 
     async def TestConnection(self, request: pb.TestConnectionRequest, call: Call) -> pb.TestConnectionResponse:
@@ -62,7 +68,7 @@ class EdgeQueries(Queries):
             try:
                 checks = await found.system.check(http, found.account)
                 answer = [pb.ConnectionCheck(what=each.what, problem=each.problem) for each in checks]
-            except (SystemUnreachable, TryLater) as problem:
+            except (SystemUnreachable, TryLater, NotUnderstood) as problem:
                 answer = [pb.ConnectionCheck(what="it answers", problem=str(problem))]
         return pb.TestConnectionResponse(checks=answer)
 

@@ -387,6 +387,7 @@ class Connection(_message.Message):
     FOUND_BY_ASKING_FIELD_NUMBER: _builtins.int
     FOUND_LAST_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     system: _builtins.str
@@ -435,6 +436,12 @@ class Connection(_message.Message):
     def asked_at(self) -> _timestamp_pb2.Timestamp:
         """When the system was last asked for what has changed; absent if it was not, or cannot be asked."""
 
+    @_builtins.property
+    def unknown_words(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownWord]:
+        """Words of the system that its adapter has no meaning for, in what came within 30 days, the most frequent first; at
+        most 50. They were kept as they came, and count as "other".
+        """
+
     def __init__(
         self,
         *,
@@ -456,14 +463,41 @@ class Connection(_message.Message):
         found_by_asking: _builtins.int = ...,
         found_last: _builtins.int = ...,
         problem: _builtins.str = ...,
+        unknown_words: _abc.Iterable[Global___UnknownWord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "asked_at", b"asked_at", "changed_at", b"changed_at", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "unknown_words", b"unknown_words", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Connection: _TypeAlias = Connection  # noqa: Y015
+
+@_typing.final
+class UnknownWord(_message.Message):
+    """A word of a system that its adapter has no meaning for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORD_FIELD_NUMBER: _builtins.int
+    DELIVERIES_FIELD_NUMBER: _builtins.int
+    word: _builtins.str
+    """As the system writes it."""
+    deliveries: _builtins.int
+    """In how many deliveries it was news."""
+    def __init__(
+        self,
+        *,
+        word: _builtins.str = ...,
+        deliveries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deliveries", b"deliveries", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnknownWord: _TypeAlias = UnknownWord  # noqa: Y015
 
 @_typing.final
 class TestConnectionRequest(_message.Message):
