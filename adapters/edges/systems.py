@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.edges.system import System
+from adapters.shops.amazon.system import Amazon
+from adapters.shops.amazon.vendor import AmazonVendor
 from adapters.shops.site.system import OwnSite
 from adapters.shops.woocommerce.system import WooCommerce
 from adapters.tracking.aftership import AfterShip
@@ -16,7 +18,10 @@ from adapters.tracking.seventeentrack import SeventeenTrack
 from adapters.tracking.shippo import Shippo
 
 _ALL: tuple[System, ...] = (
-    *(WooCommerce(), OwnSite()),
+    WooCommerce(),
+    Amazon(),
+    AmazonVendor(),
+    OwnSite(),
     *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
 )
 

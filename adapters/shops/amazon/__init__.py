@@ -1,0 +1,1 @@
+"""Amazon: the Selling Partner API, of sellers who send themselves and of vendors who send for Amazon."""
