@@ -40,8 +40,9 @@ def known(order: dict[str, Any], **wanted: int) -> pb.Order:
     """The order as the ledger shows it after it was placed."""
     request = placed(order)
     lines = [
-        pb.OrderLineState(line=line, wanted=wanted.get(line.sku, line.quantity), wanted_minor=line.total_minor)
+        pb.OrderLineState(line=line, wanted=units, wanted_minor=line.total_minor, units=pb.Buckets(open=units))
         for line in request.lines
+        for units in [wanted.get(line.sku, line.quantity)]
     ]
     return pb.Order(
         order_id=f"main/{ORDER}",
@@ -225,6 +226,46 @@ def test_what_the_ledger_has_told_amazon_comes_back_and_changes_nothing():
     first = amazon_order(ORDER)
     sent = [{**first["orderItems"][0], "fulfillment": {"quantityFulfilled": 2, "quantityUnfulfilled": 0}}]
     assert understood(with_status({**first, "orderItems": sent}, "SHIPPED"), known(first), first).ignored
+
+
+def test_a_wish_comes_too_late_for_what_has_left_and_only_the_rest_is_asked_for():
+    first = amazon_order(
+        ORDER, orderItems=[amazon_item("i-1", "cup", 2, "19.80"), amazon_item("i-2", "tea", 3, "9.00")]
+    )
+    wished = {**first, "orderItems": [{**each, "cancellation": WISH} for each in first["orderItems"]]}
+    there = known(first)
+    there.lines[0].units.CopyFrom(pb.Buckets(shipped=2))
+    there.lines[1].units.CopyFrom(pb.Buckets(shipped=1, assigned=2))
+    request = one(understood(wished, there, first))
+    assert [(each.line_no, each.units) for each in request.lines] == [(2, 2)]
+
+
+def test_a_bundle_is_cancelled_by_all_of_its_parts():
+    first = amazon_order(
+        ORDER, orderItems=[amazon_item("i-1", "set", 2, "19.80"), amazon_item("i-2", "tea", 3, "9.00")]
+    )
+    there = known(first)
+    part = there.lines[0]
+    for number, sku, units in ((101, "cup", 4), (102, "saucer", 2)):
+        line = pb.OrderLine(line_no=number, sku=sku, quantity=2 * units, channel_line_id="i-1")
+        made = pb.OrderLineState(line=line, wanted=2 * units, units=pb.Buckets(open=2 * units))
+        made.part_of.units = units
+        there.lines.append(made)
+    there.lines.remove(part)
+    fewer = [{**first["orderItems"][0], "quantityOrdered": 1}, first["orderItems"][1]]
+    request = one(understood({**first, "orderItems": fewer}, there, first))
+    assert [(each.line_no, each.units) for each in request.lines] == [(101, 4), (102, 2)]
+
+
+def test_what_amazon_shows_no_more_after_it_was_sent_changes_no_address():
+    first = amazon_order(ORDER)
+    bare = {**first, "recipient": {"deliveryAddress": {"city": "Berlin", "countryCode": "DE"}}}
+    assert understood(bare, known(first), first).ignored
+    without_phone = {**first["recipient"]["deliveryAddress"], "phone": ""}
+    assert understood({**first, "recipient": {"deliveryAddress": without_phone}}, known(first), first).ignored
+    moved = {**without_phone, "addressLine1": "2 Oak Street"}
+    request = one(understood({**first, "recipient": {"deliveryAddress": moved}}, known(first), first))
+    assert (list(request.ship_to.lines), request.customer.phone) == (["2 Oak Street"], "+49 30 123456")
 
 
 def test_an_address_that_comes_later_is_put_in():

@@ -87,7 +87,8 @@ class SellingPartner(System):
             reply = await _send(self.api(account) + path, method, http, token, limit, params, body)
             if reply.status not in (401, 403) or is_again:
                 break
-            http.tokens.clear()
+            for each in ("access", f"restricted {restricted}"):
+                http.tokens.pop(_name(account, each), None)
         if reply.status >= 500:
             raise SystemUnreachable(f"Amazon answers {reply.status}")
         return reply

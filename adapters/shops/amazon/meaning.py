@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
@@ -70,14 +71,17 @@ def _new(order: AmazonOrder, status: str, channel: str, updated: datetime) -> Un
     if all(item.still <= item.sent for item in order.order_items):
         return Understood(ignored="nothing of it is still to be sent")
     placed = _wanted(_placed(order, channel), order, "", updated)
-    wish = [each for each in order.order_items if each.is_to_be_cancelled]
-    if not wish:
-        return Understood((placed,))
+    asked = {each.order_item_id for each in order.order_items if each.is_to_be_cancelled}
     lines = list(_lines(order, _currency(order)))
-    units = {each.channel_line_id: (each.line_no, each.quantity) for each in lines}
-    named = [units[each.order_item_id] for each in wish if each.order_item_id in units]
-    order_id = f"{channel}/{order.order_id}"
-    return Understood((placed, _wished(order, order_id, named, len(named) == len(lines), updated)))
+    named = [
+        common_pb2.LineUnits(line_no=each.line_no, units=each.quantity)
+        for each in lines
+        if each.channel_line_id in asked
+    ]
+    if not named:
+        return Understood((placed,))
+    whole = len(named) == len(lines)
+    return Understood((placed, _wished(order, f"{channel}/{order.order_id}", named, updated, whole=whole)))
 
 
 def _wanted(request: object, order: AmazonOrder, aspect: str, updated: datetime, *fine: str) -> WantedCommand:
@@ -313,17 +317,40 @@ def _cancelled(order: AmazonOrder, there: orders_pb2.Order, updated: datetime) -
 
 
 def _wished(
-    order: AmazonOrder, order_id: str, lines: list[tuple[int, int]], whole: bool, updated: datetime
+    order: AmazonOrder, order_id: str, named: list[common_pb2.LineUnits], updated: datetime, *, whole: bool
 ) -> WantedCommand:
     """The buyer wants no more of it. Whether that still goes is decided here, and Amazon is told."""
     request = orders_pb2.CancelOrderRequest(
         order_id=order_id,
-        lines=[] if whole else [common_pb2.LineUnits(line_no=number, units=units) for number, units in lines],
+        lines=[] if whole else named,
         by=common_pb2.PARTY_CUSTOMER,
         reason="buyer_asked",
         at=reading.stamp(updated),
     )
-    return _wanted(request, order, "/wish", updated, *_CLOSED)
+    return _wanted(request, order, "/wish", updated, *_CLOSED, "CANNOT_CANCEL")
+
+
+class _Line(NamedTuple):
+    """What the ledger has of an item: a bundle has a line for each of its parts."""
+
+    parts: list[orders_pb2.OrderLineState]
+
+    @property
+    def wanted(self) -> int:
+        return min(each.wanted // _per_unit(each) for each in self.parts)
+
+    @property
+    def unsent(self) -> int:
+        """Units that are not with a carrier yet."""
+        kept = [each.units.open + each.units.backordered + each.units.assigned for each in self.parts]
+        return min(units // _per_unit(each) for units, each in zip(kept, self.parts, strict=True))
+
+    def named(self, units: int) -> list[common_pb2.LineUnits]:
+        return [common_pb2.LineUnits(line_no=each.line.line_no, units=units * _per_unit(each)) for each in self.parts]
+
+
+def _per_unit(line: orders_pb2.OrderLineState) -> int:
+    return line.part_of.units or 1
 
 
 class _Change:
@@ -336,7 +363,9 @@ class _Change:
         self._before = before
         self._there = there
         self._updated = updated
-        self._wanted = {line.line.channel_line_id: line for line in there.lines if line.wanted}
+        self._lines: dict[str, _Line] = {}
+        for line in there.lines:
+            self._lines.setdefault(line.line.channel_line_id, _Line([])).parts.append(line)
 
     def commands(self) -> Iterator[WantedCommand]:
         yield from self._address()
@@ -344,14 +373,19 @@ class _Change:
         yield from self._wishes()
 
     def _address(self) -> Iterator[WantedCommand]:
-        """Where it goes, if that was not told before or differs from it."""
+        """Where it goes, if that was not told before or differs from it. Amazon shows less of it after it was sent."""
         order, before = self._order, self._before
-        now = (_customer(order), _address(order.address))
-        if order.address is None or (before is not None and (_customer(before), _address(before.address)) == now):
+        if order.address is None or not order.address.address_line1:
             return
-        if before is None and self._there.ship_to.country == now[1].country:
+        customer, ship_to = _customer(order), _address(order.address)
+        if before is None and self._there.ship_to.country == ship_to.country:
             return  # what the ledger shows of it is the same
-        request = orders_pb2.ChangeAddressRequest(order_id=self._there.order_id, customer=now[0], ship_to=now[1])
+        if before is not None:
+            known = _customer(before)
+            customer.email, customer.phone = customer.email or known.email, customer.phone or known.phone
+            if (known, _address(before.address)) == (customer, ship_to):
+                return
+        request = orders_pb2.ChangeAddressRequest(order_id=self._there.order_id, customer=customer, ship_to=ship_to)
         request.at.CopyFrom(reading.stamp(self._updated))
         yield _wanted(request, order, "/address", self._updated)
 
@@ -359,9 +393,9 @@ class _Change:
         """Units that Amazon, its buyer or somebody in its pages has cancelled."""
         fewer, parties = [], set()
         for item in self._order.order_items:
-            line = self._wanted.get(item.order_item_id)
+            line = self._lines.get(item.order_item_id)
             if line is not None and item.still < line.wanted:
-                fewer.append(common_pb2.LineUnits(line_no=line.line.line_no, units=line.wanted - item.still))
+                fewer += line.named(line.wanted - item.still)
                 parties.add(item.cancelled_by)
         if fewer:
             request = orders_pb2.CancelOrderRequest(
@@ -375,16 +409,15 @@ class _Change:
 
     def _wishes(self) -> Iterator[WantedCommand]:
         """What the buyer asked for since the state of before; it is not asked again because something else changed."""
-        known = (
-            {each.order_item_id for each in self._before.order_items if each.is_to_be_cancelled} if self._before else ()
-        )
-        named = [
-            (line.line.line_no, line.wanted - item.sent)
-            for item in self._order.order_items
-            if item.is_to_be_cancelled
-            and item.order_item_id not in known
-            and (line := self._wanted.get(item.order_item_id)) is not None
-            and line.wanted > item.sent
-        ]
+        before = self._before.order_items if self._before else []
+        known = {each.order_item_id for each in before if each.is_to_be_cancelled}
+        named, whole = [], True
+        for item in self._order.order_items:
+            line = self._lines.get(item.order_item_id)
+            units = min(item.still - item.sent, line.wanted, line.unsent) if line is not None else 0
+            if line is not None and units > 0 and item.is_to_be_cancelled and item.order_item_id not in known:
+                named += line.named(units)
+            elif line is not None and line.wanted:
+                whole = False
         if named:
-            yield _wished(self._order, self._there.order_id, named, len(named) == len(self._wanted), self._updated)
+            yield _wished(self._order, self._there.order_id, named, self._updated, whole=whole)
