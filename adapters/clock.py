@@ -14,6 +14,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from adapters.every_tenant import EveryTenant
+from adapters.retention import Expiring
+from adapters.senders import FileSender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import (
     stock_watch,
@@ -36,7 +38,7 @@ log = logging.getLogger("fulfilment.clock")
 ACTOR = "clock"
 TICK_SECONDS = 1.0
 WATCH_SECONDS = 60.0
-"""How often all rates are looked at: they move slowly, and looking takes a moment."""
+"""How often is looked at rates, and for what was kept for long enough: both move slowly, and looking takes a moment."""
 MOST_AT_ONCE = 500
 _ASK_AGAIN_SECONDS = 60.0
 """After a decision that noticed nothing although the up-to-date read model lists it as due."""
@@ -54,13 +56,18 @@ class _Asked(NamedTuple):
 class Clocks:
     """The clocks of all tenants."""
 
-    def __init__(self, tenants: Tenants) -> None:
+    def __init__(self, tenants: Tenants, files: FileSender | None = None) -> None:
         self._tenants = tenants
+        self._expiring = Expiring(files)
         self._asked: dict[str, dict[Timer, _Asked]] = {}
 
     async def run(self) -> None:
-        """Ticks and watches until it is cancelled."""
-        await asyncio.gather(self._repeat(self.tick, TICK_SECONDS), self._repeat(self.watch, WATCH_SECONDS))
+        """Ticks, watches and erases until it is cancelled."""
+        await asyncio.gather(
+            self._repeat(self.tick, TICK_SECONDS),
+            self._repeat(self.watch, WATCH_SECONDS),
+            self._repeat(self.expire, WATCH_SECONDS),
+        )
 
     async def _repeat(self, work: Callable[[Tenant, datetime], Awaitable[int]], seconds: float) -> None:
         async def once(name: str) -> bool:
@@ -94,6 +101,10 @@ class Clocks:
                 kept[due] = _Asked(attempt, 0, clock + _ASK_AGAIN_SECONDS)
         self._asked[tenant.name] = kept
         return len(wanted)
+
+    async def expire(self, tenant: Tenant, now: datetime) -> int:
+        """Erases what has been kept for as long as the policy says; returns of how many orders and suppliers."""
+        return await self._expiring.tick(tenant, now)
 
     async def watch(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice the rates that crossed their targets; returns of how many suppliers."""

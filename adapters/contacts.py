@@ -124,7 +124,8 @@ _FACTS = """
     ORDER BY notification_id LIMIT %(limit)s
 """
 _REMEMBER = """
-    UPDATE {schema}.ledger_keys AS k SET email = found.email, phone = found.phone, bound_to = found.bound_to
+    UPDATE {schema}.ledger_keys AS k SET email = found.email, phone = found.phone, bound_to = found.bound_to,
+        purpose = 'customer'
     FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[])
         AS found (key_id, wrapped, email, phone, bound_to)
     WHERE k.key_id = found.key_id AND k.wrapped = found.wrapped

@@ -16,14 +16,15 @@ from ledger.engine.sealing import StoredKey, TenantSealer, Unreadable
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.nouns.cases import Case
+from ledger.terms.retention import EVIDENCE_KEYS
 
 _IS_KEPT = """
     SELECT 1 FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)
     WHERE e.sha256 = %s AND e.subject = %s AND k.wrapped IS NOT NULL
 """
 _KEEP_KEY = """
-    INSERT INTO {schema}.ledger_keys (key_id, subject, wrapped, email, phone, bound_to, epoch)
-    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    INSERT INTO {schema}.ledger_keys (key_id, subject, wrapped, email, phone, bound_to, epoch, purpose)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 # What is there already was kept a moment ago by another call, or under a key that was destroyed since.
 _KEEP = """
@@ -64,7 +65,7 @@ async def keep(log: Log, sealer: TenantSealer, kept: Kept, data: bytes) -> None:
         if await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone():
             return
         sealed, key = sealer.seal_bytes(data, kept.subject, kept.bound_to)
-        await connection.execute(_in(log, _KEEP_KEY), key.row())
+        await connection.execute(_in(log, _KEEP_KEY), key.row()._replace(purpose=EVIDENCE_KEYS))
         await connection.execute(_in(log, _KEEP), (*kept, sealed.key_id, sealed.box))
 
 

@@ -241,6 +241,14 @@ TENANT_MIGRATIONS = (
     CREATE INDEX ledger_inbox_unknown_words_idx ON {schema}.ledger_inbox (connection) WHERE unknown_words <> '{{}}';
     CREATE INDEX ledger_inbox_failed_idx ON {schema}.ledger_inbox (connection) WHERE state = 'failed';
     """,
+    # What a key was sealed for, so that a kind of data can be erased alone. Of old keys two kinds tell it; the others
+    # end with all that is kept of their order.
+    """
+    ALTER TABLE {schema}.ledger_keys ADD purpose text COLLATE "C";
+    UPDATE {schema}.ledger_keys SET purpose = 'customer' WHERE bound_to IS NOT NULL;
+    UPDATE {schema}.ledger_keys AS key SET purpose = 'evidence'
+        FROM {schema}.ledger_evidence AS kept WHERE kept.key_id = key.key_id;
+    """,
 )
 
 

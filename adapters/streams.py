@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ledger.engine.log import Log, Recorded
 from ledger.engine.registry import Registry
 from ledger.nouns import NOUNS
-from ledger.view import Entry, Folded, View
+from ledger.view import Entry, Folded, Miss, View
 
 _REGISTRY = Registry(NOUNS)
+
+R = TypeVar("R")
 
 
 async def read(log: Log, streams: Sequence[str]) -> tuple[View, int]:
     """These streams and no others, and the head of the log. One that cannot be read fails who asks for it."""
     head, rows = await log.read_streams(streams)
     return Folded(_REGISTRY.fold_rows(streams, rows)), head
+
+
+async def reading(log: Log, ask: Callable[[View], R]) -> R:
+    """What is asked of the streams that it needs, as they are now."""
+    streams: list[str] = []
+    while True:
+        view, _ = await read(log, streams)
+        try:
+            return ask(view)
+        except Miss as miss:
+            streams += miss.streams
 
 
 def fold(stream: str, facts: Sequence[Recorded]) -> Entry:

@@ -69,8 +69,10 @@ from ledger.nouns import (
     inquiries,
     orders,
     parcels,
+    policies,
     recoveries,
     stock,
+    suppliers,
     templates,
 )
 from ledger.nouns.cases import (
@@ -120,6 +122,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
+from ledger.terms.retention import Retention
 from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
@@ -416,6 +419,20 @@ def _parcels() -> Iterator[Command]:
     yield Command("clock: first_scan", shipped.later(days=5), timer_runs_out("first_scan", "dhl/P1/1"), 1)
     yield Command("clock: loss", shipped.later(days=50), timer_runs_out("loss", "dhl", "P1", "1"), 1)
     yield Command("clock: return_window", _all_delivered().later(days=50), timer_runs_out("return_window", ORDER), 1)
+    over = _all_delivered().later(days=50).after(timer_runs_out("return_window", ORDER), _keeps_a_month).later(days=31)
+    yield Command("clock: retention", over, timer_runs_out("retention", ORDER), 1)
+    retired = over.after(_retires).later(days=31)
+    yield Command("clock: supplier_contact", retired, timer_runs_out("supplier_contact", "gone"), 1)
+
+
+def _keeps_a_month(view: View, now: datetime) -> Sequence[Change]:
+    policy = policies.Policy(retention=(Retention(customer_days=30, texts_days=30),), supplier_days=30)
+    return changes_of(policies.stream(), policies.agree(policies.find(view), policy, now, now))
+
+
+def _retires(view: View, now: datetime) -> Sequence[Change]:
+    facts = [suppliers.SupplierRegistered("gone", "Gone Ltd", now), suppliers.SupplierRetired("gone", "", now)]
+    return changes_of(suppliers.stream("gone"), facts)
 
 
 def _proves(view: View, now: datetime) -> Sequence[Change]:

@@ -217,6 +217,17 @@ _CALENDARS = {
 """By whose calendar a term goes that is in working time."""
 
 
+_RETENTION = """\
+## retention
+
+How long personal data stays is a clock as well, which obliges nobody: once a minute the ledger looks for orders that
+have been over for as long as the policy says, and records that a kind of data was erased; its keys end with that fact.
+An open order, case, question or recovery stops it, and so does a legal hold; the time begins again with whatever
+happens later, and with what is written later. `fulfilment person retention` shows what goes when, and
+[records-of-processing.md](records-of-processing.md#how-long) has the kinds with the terms of the policy.
+"""
+
+
 def clocks_page() -> str:
     """All clocks in one table, and what starts, ends and stops each."""
     parts = [_CLOCKS, "| clock | obliges | within | agreed in | calendar |", "|---|---|---|---|---|"]
@@ -228,7 +239,7 @@ def clocks_page() -> str:
     for clock, told in CLOCKS.items():
         lines = [f"- what: {told.what}", f"- starts: {told.starts}", f"- ends also if: {told.ends}"]
         parts += ["", f"## {clock.replace('_', ' ')}\n", *lines, f"- stops: {told.stops}"]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", _RETENTION])
 
 
 # --- roles --------------------------------------------------------------------------------------

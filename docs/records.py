@@ -43,7 +43,38 @@ a test fails while one does not; this page is made from that.
 Facts are kept for good; what is sealed in them is readable as long as its data key is there. `ErasePerson` destroys the
 keys of a person, and the keyed hashes by which the person is found ([operating.md](operating.md#keys)), but for orders
 that are not over or have a legal hold. What is kept in plain stays: it is what accounts need.
+
+Without a request the clock destroys the keys of each kind of data by itself, once the periods that the retailer set
+have passed since an order was over ([operating.md](operating.md#retention)). **None is set from the start**: which laws
+hold, the service cannot know. The last column is where to begin, and no legal advice.
 """
+
+_USUAL = {
+    "customer": "30 days after the shipment where a marketplace asks for that (Amazon's rule for sellers' systems: "
+    "`from_shipment`); else as long as the customer may come back with a defect, 2 years in the EU, or with a claim, 3 "
+    "years from the end of the year in Germany",
+    "evidence": "as long as somebody may claim for it: 1 year from a carrier, 3 years from a supplier or a customer",
+    "texts": "as evidence",
+    "letters": "90 days, if the mail server or another archive keeps what the law wants kept of business letters "
+    "(6 years in Germany)",
+    "invoice": "what tax law wants, from the end of the year: 8 years in Germany, 10 in France and for the one-stop "
+    "shop",
+    "delivery": "1 year, in which a delivery can be disputed",
+}
+
+
+def _periods() -> list[str]:
+    """How long each kind of data stays, by which term of the policy, and what is usual."""
+    rows = ["| kind | what | term of the policy | usual |", "|---|---|---|---|"]
+    for kind, usual in _USUAL.items():
+        what = documented.comments()[f"fulfilment.v1.PERSONAL_KIND_{kind.upper()}"]
+        rows.append(f"| {kind} | {what.removesuffix('.')} | `retention.{kind}_days` | {usual} |")
+    supplier = documented.comments()["fulfilment.v1.PERSONAL_KIND_SUPPLIER"].removesuffix(".")
+    rows.append(f"| supplier | {supplier} | `supplier_days`, after it was retired | 3 years |")
+    rows.append("| inbox | What shops and tracking services sent, sealed | none | 30 days, always |")
+    rows.append("| reads | Who saw whose data: no personal data of customers | none | for good: it is the proof |")
+    return rows
+
 
 _PERSONAL = {
     "CONTACT": "Found by it, and sealed",
@@ -66,7 +97,7 @@ Uses = defaultdict[str, dict[str, None]]
 def records_page() -> str:
     """Every text of the contract by how it is kept, with the RPCs that it comes in with and is answered by."""
     asked, answered, fields = _uses()
-    parts = [_RECORDS]
+    parts = [_RECORDS, *_periods(), ""]
     for kind, title in _PERSONAL.items():
         parts += [
             f"## {title}\n",

@@ -9,6 +9,7 @@ from projections.obligations import SLA
 from projections.order_money import ORDER_MONEY
 from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
+from projections.retention import RETENTION
 from projections.statements import STATEMENTS
 from projections.stock_levels import STOCK_LEVELS
 from projections.stock_ups import STOCK_UPS
@@ -35,5 +36,6 @@ PROJECTIONS: tuple[Projection, ...] = (
     TRADE,
     ORDER_MONEY,
     CLEARING,
+    RETENTION,
 )
 """Every question there is; a new one is added here and nowhere else."""

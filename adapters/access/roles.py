@@ -29,8 +29,8 @@ _EVERYBODY = _rpcs("ListTenants")
 _LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts")
 """The facts themselves, in which personal data is sealed."""
 
-_AUDIT = _rpcs("ListReads")
-"""Who read personal data."""
+_AUDIT = _rpcs("ListReads GetRetention")
+"""Who read personal data, and how long it is kept."""
 
 _ORDERS = _rpcs(
     "GetOrder GetSupplierOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices"

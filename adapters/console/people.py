@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import retention, words
 from adapters.console.client import Trouble
 from adapters.console.person_file import PersonFile
 from adapters.console.session import Nouns, Session, Words, option_request_id
@@ -159,3 +159,6 @@ def hold(session: Session, order_id: str, because: str, until: Any, request_id: 
         session.out.json({"receipt": words.as_json(receipt)})
     else:
         session.out.say(f"What is held of the customer of {order_id} stays until {minute(request, 'until')}.")
+
+
+person.add_command(retention.retention)

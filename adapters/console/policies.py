@@ -89,6 +89,7 @@ _GROUPS = {
         "brands",
         "staff_mail",
     ),
+    "people": ("retention", "supplier_days"),
 }
 """The terms in the order in which they are shown; others come last."""
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "CompleteDetails": "order complete",
     "CreateTenant": "tenant add",
     "DisputeDelivery": "parcel dispute",
+    "GetRetention": "person retention",
     "GetStatus": "status",
     "HoldPersonalData": "person hold",
     "ListMessages": "message list",

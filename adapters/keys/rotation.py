@@ -40,7 +40,7 @@ _ADD_GUARD = "ALTER TABLE {keys} ADD CONSTRAINT {guard} CHECK (wrapped IS NULL O
 _DROP_GUARD = "ALTER TABLE {keys} DROP CONSTRAINT {guard}"
 _PROVE = "ALTER TABLE {keys} VALIDATE CONSTRAINT {guard}"
 _SOME = """
-    SELECT key_id, subject, wrapped, email, phone, bound_to, epoch FROM {keys}
+    SELECT key_id, subject, wrapped, email, phone, bound_to, epoch, purpose FROM {keys}
     WHERE key_id > %s AND epoch < %s AND wrapped IS NOT NULL ORDER BY key_id LIMIT %s
 """
 # A key that was destroyed meanwhile stays destroyed.

@@ -18,7 +18,7 @@ from adapters.rpc.personal import holds_personal
 from adapters.rpc.queries import where
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
-from ledger.decisions import stock_watch
+from ledger.decisions import retention, stock_watch
 from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Log
 from ledger.engine.request_ids import Former, stored_id
@@ -189,7 +189,7 @@ class Commands:
         fingerprint, earlier = self._fingerprint(request, content, sealer)
         edge = Edge(sealer, now, actor, as_digest(fingerprint) if earlier else "", [], seen)
         ask = self._readers[type(request)].read(request, edge)
-        decide = own.decided(stock_watch.watching(ask.decide, now), rpc_of(request), request, call)
+        decide = own.decided(stock_watch.watching(_noting(ask, now), now), rpc_of(request), request, call)
         client = call.caller.name
         command = Command(
             stored_id(client, request_id),
@@ -226,6 +226,14 @@ class Commands:
             streams = tuple(each.replace(made_id, formerly) for each in streams)
         fingerprint, earlier = self._fingerprint(request, content, sealer)
         return Former(request.context.request_id, fingerprint, streams, earlier)
+
+
+def _noting(ask: Ask, now: datetime) -> Decide:
+    """The decision; what it seals about an order that is over is kept for a time again."""
+    if not ask.keys:
+        return ask.decide
+    subject = ask.keys[0].subject
+    return retention.noting(ask.decide, [key.purpose for key in ask.keys], ask.owner or (lambda _: subject), now)
 
 
 def _content(request: Any) -> bytes:

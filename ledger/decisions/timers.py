@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from msgspec import convert
 from msgspec.structs import astuple
 
-from ledger.decisions import after_sales, dispatch, intake, listings, rerouting
+from ledger.decisions import after_sales, dispatch, intake, listings, rerouting, retention
 from ledger.facts import Change, Fact, Value, changes_of, order_of
 from ledger.nouns import (
     cases,
@@ -325,6 +325,29 @@ class WaitingDue(_OfOrder, frozen=True):
 
     def notice(self, view: View, now: datetime) -> list[Change]:
         return intake.serve_waiting(view, self.order_id, now)
+
+
+class RetentionDue(_OfOrder, frozen=True):
+    """Something of the customer has been kept for as long as the policy says."""
+
+    name = "retention"
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return retention.expire(view, self.order_id, now)
+
+
+class SupplierContactDue(Timer, frozen=True):
+    """The contact of a retired supplier has been kept for as long as the policy says."""
+
+    name = "supplier_contact"
+    supplier_id: str
+
+    @property
+    def stream(self) -> str:
+        return suppliers.stream(self.supplier_id)
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return retention.expire_contact(view, self.supplier_id, now)
 
 
 class DraftDue(_OfSupplierOrder, frozen=True):

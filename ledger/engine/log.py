@@ -55,19 +55,19 @@ _APPEND = """
             json_array_elements($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
-        INSERT INTO {keys} (key_id, subject, wrapped, email, phone, bound_to, epoch)
-        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone, bound_to, epoch::int
+        INSERT INTO {keys} (key_id, subject, wrapped, email, phone, bound_to, epoch, purpose)
+        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone, bound_to, epoch::int, purpose
         FROM ROWS FROM (
             json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9),
             json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12),
-            json_array_elements_text($13)
-        ) AS key (key_id, subject, wrapped, email, phone, bound_to, epoch)
+            json_array_elements_text($13), json_array_elements_text($14)
+        ) AS key (key_id, subject, wrapped, email, phone, bound_to, epoch, purpose)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
     FROM ROWS FROM (
-        json_array_elements_text($14), json_array_elements_text($15), json_array_elements_text($16),
-        json_array_elements_text($17), json_array_elements_text($18), json_array_elements_text($19)
+        json_array_elements_text($15), json_array_elements_text($16), json_array_elements_text($17),
+        json_array_elements_text($18), json_array_elements_text($19), json_array_elements_text($20)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _WARN = """
@@ -133,8 +133,9 @@ _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PA
 _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, subject, wrapped, epoch FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
-    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
-    WHERE wrapped IS NOT NULL AND subject = ANY(ARRAY(SELECT json_array_elements_text($1)))
+    UPDATE {keys} AS key SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
+    FROM ROWS FROM (json_array_elements_text($1), json_array_elements_text($2)) AS ended (subject, purpose)
+    WHERE wrapped IS NOT NULL AND key.subject = ended.subject AND ended.purpose IN ('', key.purpose)
 """
 _FORGET = """
     UPDATE {commands} SET fingerprint = '' WHERE request_id IN (
@@ -205,6 +206,11 @@ class Ended(NamedTuple):
     """Whose keys are destroyed."""
     streams: Sequence[str] = ()
     """Whose commands are not recognised by their content any more."""
+    purposes: Sequence[str] = ()
+    """What the keys were for that alone are destroyed; none means all of them."""
+
+    def ends(self, key: KeyRow) -> bool:
+        return key.subject in self.subjects and (not self.purposes or key.purpose in self.purposes)
 
 
 @dataclass(slots=True)
@@ -220,8 +226,8 @@ class Appending:
     keys: list[KeyRow] = field(default_factory=list)
     warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """The request ids of the few commands that have warnings, and these."""
-    destroyed: list[str] = field(default_factory=list)
-    """The subjects whose keys are destroyed before any of these rows is inserted."""
+    destroyed: list[tuple[str, str]] = field(default_factory=list)
+    """Whose keys are destroyed before any of these rows is inserted, and what these were for; "" is for all."""
     forgotten: list[str] = field(default_factory=list)
     """The streams whose commands, up to now, are not to be recognised by their content any more."""
 
@@ -234,9 +240,9 @@ class Appending:
 
     def destroy(self, ended: Ended) -> None:
         """Ends keys: those that are stored, and those of commands before this one."""
-        self.destroyed.extend(ended.subjects)
+        self.destroyed.extend((subject, purpose) for subject in ended.subjects for purpose in ended.purposes or ("",))
         self.forgotten.extend(ended.streams)
-        self.keys = [key for key in self.keys if key.subject not in ended.subjects]
+        self.keys = [key for key in self.keys if not ended.ends(key)]
         forgotten = {name for name, stream in zip(self.commands, self.streams, strict=True) if stream in ended.streams}
         self.outcomes = [
             each._replace(fingerprint=b"") if each.request_id in forgotten else each for each in self.outcomes
@@ -346,7 +352,8 @@ class Log:
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
         statements = []
         if rows.destroyed or rows.forgotten:
-            statements.append(SqlStatement(self._destroy, (_json(rows.destroyed),)))
+            destroyed = _columns(rows.destroyed) or [[], []]
+            statements.append(SqlStatement(self._destroy, tuple(map(_json, destroyed))))
             statements.append(SqlStatement(self._forget, (_json(rows.forgotten),)))
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:

@@ -65,6 +65,8 @@ class KeyRow(NamedTuple):
     bound_to: str | None
     """Where what is sealed under it belongs; only with a contact, which finds it."""
     epoch: int
+    purpose: str | None
+    """What it was sealed for, by which a kind of data can be erased alone; None of keys from before it was kept."""
 
 
 class PersonKey(msgspec.Struct, frozen=True):
@@ -75,6 +77,7 @@ class PersonKey(msgspec.Struct, frozen=True):
     subject: str
     """Under which it stands; empty where only the streams tell."""
     secret: bytes
+    purpose: str = ""
     email: bytes | None = None
     phone: bytes | None = None
     bound_to: str | None = None
@@ -82,7 +85,7 @@ class PersonKey(msgspec.Struct, frozen=True):
     def found_by(self, email: str, phone: str, bound_to: str) -> PersonKey:
         """The key with the contacts that find the person."""
         hashes = self.sealer.hashes(email, phone)
-        return PersonKey(self.sealer, self.key_id, self.subject, self.secret, *hashes, bound_to)
+        return PersonKey(self.sealer, self.key_id, self.subject, self.secret, self.purpose, *hashes, bound_to)
 
     def row(self, subject: str = "") -> KeyRow:
         """As it is stored, by default under its own subject."""
@@ -171,7 +174,7 @@ class TenantSealer:
         random = os.urandom(16 + 32 + _NONCE_BYTES)
         key_id, secret, nonce = _BOUND_BOX + random[:16].hex(), random[16:48], random[48:]
         box = nonce + AESGCM(secret).encrypt(nonce, data, self._place(key_id, bound_to))
-        return Sealed(key_id, box), PersonKey(self, key_id, subject, secret)
+        return Sealed(key_id, box), PersonKey(self, key_id, subject, secret, bound_to.partition(_FOR)[2])
 
     def row(self, key: PersonKey, subject: str) -> KeyRow:
         """The key as it is stored, wrapped under the epoch in which this ledger seals now."""
@@ -179,7 +182,7 @@ class TenantSealer:
         epoch = self._sealer.epochs[number]
         wrapped = self._wrapped(epoch, key.key_id, subject, key.secret)
         email, phone = epoch.hidden(key.email), epoch.hidden(key.phone)
-        return KeyRow(key.key_id, subject, wrapped, email, phone, key.bound_to, number)
+        return KeyRow(key.key_id, subject, wrapped, email, phone, key.bound_to, number, key.purpose)
 
     def _wrapped(self, epoch: _EpochKeys, key_id: str, subject: str, secret: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)

@@ -15,6 +15,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.rates import TRADE_TARGETS, TRADE_WEIGHTS, Targets, Weights
+from ledger.terms.retention import Retention
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
 from ledger.terms.time_zones import zone
 from ledger.view import View, noun
@@ -265,6 +266,17 @@ class Policy(Value, frozen=True):
     """How long a message that is not urgent waits for further steps of the same, to go in one mail with them."""
     staff_mail: tuple[tuple[str, str], ...] = ()
     """Role and e-mail address of the retailer's people; ANY_ROLE is for those without an entry."""
+
+    retention: tuple[Retention, ...] = ()
+    """How long what is kept of customers stays once their orders are over, by channel; for good where none says."""
+
+    supplier_days: int = 0
+    """How many days the contact of a retired supplier stays; 0 is until it is erased."""
+
+    def retention_of(self, channel: str) -> Retention | None:
+        """How long what is kept of customers of a channel stays; None where nobody said."""
+        by_channel = {each.channel: each for each in self.retention}
+        return by_channel.get(channel, by_channel.get(""))
 
     def staff_address(self, role: str) -> str:
         """Where staff of this role reads mails; empty if that is not known."""

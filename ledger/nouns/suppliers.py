@@ -327,6 +327,7 @@ class Supplier(Value, frozen=True):
     """Where it does not ship to."""
     contact_erased_at: datetime | None = None
     """When the person whom it names as its contact was last erased."""
+    retired_at: datetime | None = None
 
     @property
     def supplier_id(self) -> str:
@@ -392,8 +393,8 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             return replace(supplier, standing=Standing.APPROVED)
         case SupplierSuspended():
             return replace(supplier, standing=Standing.SUSPENDED, reviews=supplier.reviews.suspended())
-        case SupplierRetired():
-            return replace(supplier, standing=Standing.RETIRED)
+        case SupplierRetired(at=at):
+            return replace(supplier, standing=Standing.RETIRED, retired_at=at)
         case SupplierReviewed(score_basis_points=score):
             return replace(supplier, score_basis_points=score, reviews=reviews.evolve(supplier.reviews, fact))
         case SuspensionProposed() | RateRecovered() | SuspensionDismissed():
@@ -461,6 +462,15 @@ class SupplierNotApproved(Forbidden, reason="SUPPLIER_NOT_APPROVED"):
 
 _IN_USE = frozenset({Standing.APPROVED, Standing.SUSPENDED})
 """Suppliers that have, or recently had, something to send."""
+
+
+def contact_kept_since(supplier: Supplier) -> datetime | None:
+    """Since when the contact of a retired supplier is kept; None while it is in use, and once it was erased."""
+    if supplier.retired_at is None:
+        return None
+    changed_at = supplier.updates.as_of.values() if supplier.updates is not None else ()
+    since, erased_at = max((supplier.retired_at, *changed_at)), supplier.contact_erased_at
+    return since if erased_at is None or erased_at < since else None
 
 
 def known(supplier: Supplier | None, supplier_id: str) -> Supplier:

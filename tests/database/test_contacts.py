@@ -82,7 +82,7 @@ def sealed(personal: dict[str, str], subject: str, order_id: str, keys: list[Key
     box = nonce + AESGCM(secret).encrypt(nonce, msgspec.json.encode(personal), order_id.encode())
     wrapper = AESGCM(RING.epochs[1].derive("wrap data keys"))
     wrapped = nonce + wrapper.encrypt(nonce, secret, key_id.encode())
-    keys.append(KeyRow(key_id, subject, wrapped, None, None, None, 1))
+    keys.append(KeyRow(key_id, subject, wrapped, None, None, None, 1, None))
     return {"customer": Sealed(key_id, box), "subject": subject}
 
 
@@ -103,7 +103,9 @@ def before(tenant: EmptyTenant) -> None:
     scenario.place(line(1, "tea", 1), order_id="shop/2", **sealed(bob, "person-bob", "shop/2", keys))
     _moved(scenario, "shop/2", keys)
     with connect(tenant) as connection:
-        connection.execute(f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone, DROP bound_to, DROP epoch")
+        connection.execute(
+            f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone, DROP bound_to, DROP epoch, DROP purpose"
+        )
         for table in ("ledger_inbox", "ledger_connections", "ledger_reads"):
             connection.execute(f"DROP TABLE {tenant.schema}.{table}")
         connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")

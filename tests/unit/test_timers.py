@@ -23,9 +23,11 @@ from ledger.decisions.timers import (
     ReservationDue,
     ReshipDue,
     ResolutionDue,
+    RetentionDue,
     ReturnWindowDue,
     SendDue,
     StockUpAnswerDue,
+    SupplierContactDue,
     Timer,
     WaitingDue,
     timer,
@@ -58,6 +60,8 @@ IDS = [
     (WaitingDue(ORDER, "7-1", due=NOON), "waiting:shopify/1/7-1", "order-shopify/1"),
     (RerouteDue(FIRST, Clock.DISPATCH, due=NOON), "reroute:shopify/1/shopify/1/1/dispatch", "order-shopify/1"),
     (ReshipDue("c1", due=NOON), "reship:c1", "case-c1"),
+    (RetentionDue(ORDER, due=NOON), "retention:shopify/1", "order-shopify/1"),
+    (SupplierContactDue("acme", due=NOON), "supplier_contact:acme", "supplier-acme"),
 ]
 """Processes of other versions run beside this one: an id that changes is a thing that is noticed twice."""
 

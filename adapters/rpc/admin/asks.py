@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from adapters.mail_addresses import addresses_in
 from adapters.rpc import calendars, shapes
 from adapters.rpc.admin.brands import brands
+from adapters.rpc.admin.retention import MOST_DAYS, read_retention
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
@@ -67,6 +68,7 @@ _FIGURES = {
     "invoice_charges_basis_points": (0, 10_000),
     "send_within_hours": (1, 1000),
     "refund_within_hours": (1, 1000),
+    "supplier_days": (0, MOST_DAYS),
 }
 """The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
 
@@ -106,6 +108,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         peaks=calendars.peaks(given.peaks, "policy.peaks"),
         sending=_sending(given.sending),
         brands=brands(given.brands),
+        retention=read_retention(given.retention),
         staff_mail=tuple(_staff_mailbox(role, address) for role, address in sorted(given.staff_mail.items())),
     )
     since = instant(request, "effective_from") or edge.now

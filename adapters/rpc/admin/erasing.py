@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
 
@@ -12,23 +12,20 @@ from adapters.contacts import Held, Spelling
 from adapters.mail_addresses import addresses_in
 from adapters.rpc import shapes
 from adapters.spellings import mailbox, phone_spellings, untagged
-from adapters.streams import read
+from adapters.streams import read, reading
 from adapters.tenants import Tenant
 from fulfilment.v1 import admin_pb2 as pb
 from ledger.decisions import erasing
 from ledger.decisions.erasing import Belongings, Parts
-from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer, TenantSealer, Unreadable, placed
 from ledger.nouns import orders, suppliers
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Malformed
-from ledger.view import Miss, View
+from ledger.view import View
 
 _MOST_CHARACTERS = 1000
 _LEAST_DIGITS = 7
 """Of a telephone number that is looked for among the words of a supplier's contact."""
-
-R = TypeVar("R")
 
 
 class KnownBy(NamedTuple):
@@ -163,17 +160,6 @@ def _names(contact: str, known: KnownBy) -> bool:
     # One without a code may be of any country: only as it stands.
     spellings = spellings if len(spellings) < 4 else spellings[:1]
     return any(len(each) >= _LEAST_DIGITS and each in digits for each in spellings)
-
-
-async def reading(log: Log, ask: Callable[[View], R]) -> R:
-    """What is asked of the streams that it needs, as they are now."""
-    streams: list[str] = []
-    while True:
-        view, _ = await read(log, streams)
-        try:
-            return ask(view)
-        except Miss as miss:
-            streams += miss.streams
 
 
 def _state(view: View, stream: str) -> Any:

@@ -15,11 +15,13 @@ from adapters.letters import Letters
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
 from adapters.rpc.admin.reads import AdminQueries
+from adapters.rpc.admin.retention import RetentionQueries
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers, to_receipt
 from adapters.rpc.faults import require
 from adapters.rpc.shows import number_of, stamp
 from adapters.senders import FileSender
+from adapters.streams import reading
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import people_pb2
@@ -50,7 +52,7 @@ def hold_personal_data(request: people_pb2.HoldPersonalDataRequest, edge: Edge) 
 READERS: Readers = {people_pb2.HoldPersonalDataRequest: Reader(hold_personal_data)}
 
 
-class PeopleQueries(AdminQueries):
+class PeopleQueries(RetentionQueries, AdminQueries):
     """AdminService with its erasures."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, files: FileSender | None) -> None:
@@ -80,7 +82,7 @@ class PeopleQueries(AdminQueries):
     async def _counts(self, tenant: Tenant, found: Belongings, even_if_open: bool, now: datetime) -> dict[str, int]:
         """How much goes. Files of letters, and what was received of shops, go here: who asks again after a crash finds
         them no more."""
-        erased = await erasing.reading(tenant.log, lambda view: decisions.parts(view, found, even_if_open, now))
+        erased = await reading(tenant.log, lambda view: decisions.parts(view, found, even_if_open, now))
         counts, order_ids = await erasing.counts(tenant, erased), [each.order_id for each in erased.orders]
         if not counts["keys"]:
             return counts

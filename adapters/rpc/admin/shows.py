@@ -9,9 +9,10 @@ from adapters.rpc.admin.brands import show_brands
 from adapters.rpc.calendars import show_peaks, show_working_terms
 from adapters.rpc.shows import money, number_of, stamp
 from fulfilment.v1 import admin_pb2 as pb
-from fulfilment.v1 import common_pb2, recoveries_pb2, shipping_pb2
+from fulfilment.v1 import common_pb2, people_pb2, recoveries_pb2, shipping_pb2
 from ledger.nouns.policies import ClaimTerms, Policy, RerouteAfter, Seller
 from ledger.terms.rates import Targets, Weights
+from ledger.terms.retention import Retention
 from ledger.terms.shipping import ShippingService
 
 _incoterm = number_of(shipping_pb2.Incoterm)
@@ -55,7 +56,12 @@ def policy(terms: Policy) -> pb.Policy:
         working=show_working_terms(terms.working),
         peaks=show_peaks(terms.peaks),
         brands=show_brands(terms.brands),
+        retention=map(retention, terms.retention),
     )
+
+
+def retention(terms: Retention) -> people_pb2.Retention:
+    return people_pb2.Retention(**{name: getattr(terms, name) for name in terms.__struct_fields__})
 
 
 def _figures(terms: Targets | Weights | RerouteAfter) -> dict[str, int | None]:

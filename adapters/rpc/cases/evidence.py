@@ -12,13 +12,14 @@ from adapters.rpc.shapes import enum, happened, plain_id
 from adapters.streams import read
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2
-from ledger.decisions import after_sales
+from ledger.decisions import after_sales, retention
 from ledger.engine.log import Log
 from ledger.facts import Change
 from ledger.nouns import cases
 from ledger.nouns.cases import Case, LabelFile
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
+from ledger.terms.retention import EVIDENCE_KEYS
 from ledger.view import View
 
 MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
@@ -62,7 +63,11 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
         stored.require(view)
         return changes
 
-    return Ask(decide, (cases.stream(case_id),), before=stored.keep)
+    def whose(view: View) -> str:
+        return evidence.subject_of(cases.known(cases.find(view, case_id), case_id))
+
+    noted = retention.noting(decide, [EVIDENCE_KEYS], whose, edge.now)
+    return Ask(noted, (cases.stream(case_id),), before=stored.keep)
 
 
 def label_file(data: bytes) -> LabelFile | None:

@@ -18,6 +18,7 @@ from ledger.engine.sealing import placed
 from ledger.nouns import cases, orders
 from ledger.nouns.cases import Case
 from ledger.refusals import EvidenceErased
+from ledger.terms.retention import PersonalKind
 from projections import cases as case_lists
 
 _read_status = shapes.enum(pb.CaseStatus, cases.CaseStatus)
@@ -35,7 +36,7 @@ class CaseQueries(PersonalQueries):
         order, _ = await self.entry(tenant, orders.stream(case.order_id))
         notes = await self._notes(tenant, case, call) if request.with_personal_data else {}
         known = orders.known(order.state, case.order_id)
-        message = shows.case(case, entry.version, known.currency, notes, known.erased_at)
+        message = shows.case(case, entry.version, known.currency, notes, known.expired.get(PersonalKind.TEXTS))
         return pb.GetCaseResponse(case=message, position=position)
 
     async def _notes(self, tenant: Tenant, case: Case, call: Call) -> dict[str, str]:

@@ -14,6 +14,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.engine.sealing import placed
 from ledger.nouns import inquiries, orders
+from ledger.terms.retention import PersonalKind
 from ledger.view import Folded
 from projections import inquiries as waiting
 
@@ -39,7 +40,7 @@ class InquiryQueries(PersonalQueries):
 
     async def _erased_at(self, tenant: Tenant, order_id: str) -> datetime | None:
         order = (await self.entry(tenant, orders.stream(order_id)))[0].state if order_id else None
-        return order.erased_at if order is not None else None
+        return order.expired.get(PersonalKind.TEXTS) if order is not None else None
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry, call: Call) -> dict[str, str]:
         """The texts, by the id of their keys; without erased ones."""

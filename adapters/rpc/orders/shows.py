@@ -12,7 +12,7 @@ from adapters.rpc.orders.money import collected
 from adapters.rpc.orders.money import shown as shown_money
 from adapters.rpc.shows import carrier_number, choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
+from fulfilment.v1 import people_pb2, remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
 from ledger.facts import LineNo, plus, supplier_order_of
 from ledger.nouns import orders
@@ -32,6 +32,7 @@ _oddity = number_of(supplier_orders_pb2.Oddity)
 _clock = number_of(supplier_orders_pb2.SupplierOrderClock)
 _incoterm = number_of(shipping_pb2.Incoterm)
 _border = number_of(shipping_pb2.Border)
+_personal_kind = number_of(people_pb2.PersonalKind)
 
 
 def order(
@@ -72,6 +73,7 @@ def order(
         gift=state.placed.gift,
         language=state.placed.language,
         erased_at=stamp(state.erased_at),
+        expired=[people_pb2.ExpiredData(kind=_personal_kind(kind), at=stamp(at)) for kind, at in state.expired.items()],
         kept_addresses=_kept(state, said),
         tags=state.remarks.tags,
         notes=[_note(each, said) for each in state.remarks.notes],

@@ -18,6 +18,7 @@ from ledger.nouns.orders.facts import *
 from ledger.nouns.orders.holds import *
 from ledger.nouns.orders.invoices import *
 from ledger.nouns.orders.invoicing import *
+from ledger.nouns.orders.keeping import *
 from ledger.nouns.orders.loading import *
 from ledger.nouns.orders.money import *
 from ledger.nouns.orders.payments import *

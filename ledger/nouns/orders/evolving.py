@@ -36,8 +36,8 @@ from ledger.nouns.orders.facts import (
     PaymentChanged,
     PaymentRecorded,
     PaymentState,
+    PersonalDataAdded,
     PersonalDataHeld,
-    PersonalKind,
     PersonErased,
     ReceiptConfirmed,
     ReroutingSought,
@@ -70,6 +70,7 @@ from ledger.nouns.orders.supplier_orders import (
 )
 from ledger.nouns.orders.tracking_links import TrackingLinkRenewed, TrackingLinkWithdrawn, linked
 from ledger.terms.clocks import Clock
+from ledger.terms.retention import PersonalKind
 from ledger.view import noun
 
 
@@ -157,10 +158,12 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case ReroutingSought():
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
         case PersonErased(kinds=()):
-            return replace(order, erased_at=fact.at, expired={})
+            return replace(order, erased_at=fact.at, expired=dict.fromkeys(PersonalKind, fact.at))
         case PersonErased():
             erased_at = fact.at if PersonalKind.CUSTOMER in fact.kinds else order.erased_at
             return replace(order, erased_at=erased_at, expired={**order.expired, **dict.fromkeys(fact.kinds, fact.at)})
+        case PersonalDataAdded(at=at):
+            return replace(order, written_at=max(at, order.written_at or at))
         case PersonalDataHeld(until=until):
             return replace(order, personal_data_held_until=until)
         case NoteAdded() | TagsChanged():

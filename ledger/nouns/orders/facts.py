@@ -34,6 +34,7 @@ from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, share
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
+from ledger.terms.retention import PersonalKind
 from ledger.terms.shipping import Incoterm, Priority
 
 LEDGER = "ledger"
@@ -584,18 +585,6 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     """A newer ruling was known already: this one is recorded and changes nothing."""
 
 
-class PersonalKind(StrEnum):
-    """What is kept of an order's customer, as far as each is kept for a time of its own."""
-
-    CUSTOMER = "customer"
-    """Name, contact and address."""
-    EVIDENCE = "evidence"
-    TEXTS = "texts"
-    """What people wrote: notes, cases, questions and answers, comments."""
-    LETTERS = "letters"
-    """Mails in the outbox folder."""
-
-
 class PersonErased(Fact, frozen=True, tag="order.person_erased"):
     """The keys of all that was sealed of the order's customer until then are destroyed."""
 
@@ -606,6 +595,13 @@ class PersonErased(Fact, frozen=True, tag="order.person_erased"):
     """How many were destroyed at once, of this order and of all others of the person."""
     kinds: tuple[PersonalKind, ...] = ()
     """What alone was erased because it had been kept for as long as the policy says; none means everything."""
+
+
+class PersonalDataAdded(Fact, frozen=True, tag="order.personal_data_added"):
+    """Something about the customer was written, or handed in, of an order that was over: it is kept anew."""
+
+    order_id: str
+    at: datetime
 
 
 class PersonalDataHeld(Fact, frozen=True, tag="order.personal_data_held"):
@@ -664,6 +660,7 @@ OrderFact = (
     | DelayRuled
     | ReroutingSought
     | PersonErased
+    | PersonalDataAdded
     | PersonalDataHeld
     | SupplierOrderDrafted
     | ShippingChosen

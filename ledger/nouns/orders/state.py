@@ -26,7 +26,6 @@ from ledger.nouns.orders.facts import (
     OrderPlaced,
     OrderReviewed,
     PaymentState,
-    PersonalKind,
     ReroutingSought,
 )
 from ledger.nouns.orders.invoices import Invoicing
@@ -42,6 +41,7 @@ from ledger.nouns.orders.supplier_orders import (
 from ledger.nouns.orders.tracking_links import TrackingLink
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
+from ledger.terms.retention import PersonalKind
 from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
@@ -261,7 +261,9 @@ class Order(Value, frozen=True):
     erased_at: datetime | None = None
     """When its customer was last erased."""
     expired: Mapping[PersonalKind, datetime] = {}
-    """What alone was erased since, by kind, because it had been kept for as long as the policy says."""
+    """What is gone, by kind, and since when; all of it once the customer was erased."""
+    written_at: datetime | None = None
+    """When something about the customer was last written, or handed in, since the order was over."""
     personal_data_held_until: datetime | None = None
     """Until when a legal hold keeps what is kept of its customer; the last one counts."""
     tracking_link: TrackingLink = TrackingLink()

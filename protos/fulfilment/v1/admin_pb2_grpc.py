@@ -99,6 +99,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.GetRetention = channel.unary_unary(
+                '/fulfilment.v1.AdminService/GetRetention',
+                request_serializer=fulfilment_dot_v1_dot_people__pb2.GetRetentionRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_people__pb2.GetRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -208,6 +213,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRetention(self, request, context):
+        """How long each kind of personal data is kept by the policy in force, what the clock erases now and within some days,
+        what holds keep, and what went lately. Names orders and suppliers and shows nothing of people.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -265,6 +278,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.HoldPersonalData,
                     request_deserializer=fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'GetRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRetention,
+                    request_deserializer=fulfilment_dot_v1_dot_people__pb2.GetRetentionRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_people__pb2.GetRetentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -570,6 +588,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/HoldPersonalData',
             fulfilment_dot_v1_dot_people__pb2.HoldPersonalDataRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/GetRetention',
+            fulfilment_dot_v1_dot_people__pb2.GetRetentionRequest.SerializeToString,
+            fulfilment_dot_v1_dot_people__pb2.GetRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

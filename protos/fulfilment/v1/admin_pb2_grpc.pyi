@@ -94,6 +94,10 @@ class AdminServiceStub:
     lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
+    GetRetention: _grpc.UnaryUnaryMultiCallable[_people_pb2.GetRetentionRequest, _people_pb2.GetRetentionResponse]
+    """How long each kind of personal data is kept by the policy in force, what the clock erases now and within some days,
+    what holds keep, and what went lately. Names orders and suppliers and shows nothing of people.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -156,6 +160,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
     lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
+    """
+    GetRetention: _aio.UnaryUnaryMultiCallable[_people_pb2.GetRetentionRequest, _people_pb2.GetRetentionResponse]  # type: ignore[assignment]
+    """How long each kind of personal data is kept by the policy in force, what the clock erases now and within some days,
+    what holds keep, and what went lately. Names orders and suppliers and shows nothing of people.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -282,6 +290,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps what is held of the customer of an order until a day, whoever wants it erased: a legal hold, such as for a
         lawsuit. The last one counts, so that one until now ends it. The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRetention(
+        self,
+        request: _people_pb2.GetRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_people_pb2.GetRetentionResponse, _abc.Awaitable[_people_pb2.GetRetentionResponse]]:
+        """How long each kind of personal data is kept by the policy in force, what the clock erases now and within some days,
+        what holds keep, and what went lately. Names orders and suppliers and shows nothing of people.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1345,7 +1345,7 @@ class Case(_message.Message):
 
     @_builtins.property
     def erased_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was erased, if so; what was written since can be read."""
+        """When its texts were erased, if so; what was written since can be read."""
 
     def __init__(
         self,

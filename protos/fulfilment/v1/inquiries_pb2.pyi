@@ -371,7 +371,7 @@ class Inquiry(_message.Message):
 
     @_builtins.property
     def erased_at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer of its order was erased, if so; only in GetInquiry. What was written since can be read."""
+        """When its texts were erased, if so; only in GetInquiry. What was written since can be read."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import customer_invoices_pb2 as _customer_invoices_pb2
 from fulfilment.v1 import order_money_pb2 as _order_money_pb2
+from fulfilment.v1 import people_pb2 as _people_pb2
 from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
@@ -1232,6 +1233,7 @@ class Order(_message.Message):
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ERASED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1340,6 +1342,10 @@ class Order(_message.Message):
     def erased_at(self) -> _timestamp_pb2.Timestamp:
         """When its customer was erased, if so; what was recorded since can be read."""
 
+    @_builtins.property
+    def expired(self) -> _containers.RepeatedCompositeFieldContainer[_people_pb2.ExpiredData]:
+        """What of it cannot be read any more, and since when: all of it once the person was erased."""
+
     def __init__(
         self,
         *,
@@ -1378,10 +1384,11 @@ class Order(_message.Message):
         source_version: _builtins.int = ...,
         language: _builtins.str = ...,
         erased_at: _timestamp_pb2.Timestamp | None = ...,
+        expired: _abc.Iterable[_people_pb2.ExpiredData] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "erased_at", b"erased_at", "expected_by", b"expected_by", "money", b"money", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "erased_at", b"erased_at", "expected_by", b"expected_by", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charges", b"charges", "confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "erased_at", b"erased_at", "expected_by", b"expected_by", "expired", b"expired", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "language", b"language", "lines", b"lines", "money", b"money", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "payments", b"payments", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "source_version", b"source_version", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -239,8 +239,7 @@ class OrderServiceServicer:
 
     def ReleaseHold(self, request, context):
         """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
-        for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
-        nobody has.
+        for the suppliers that lack once more, and "out_of_stock" of a confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
         / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
         TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -262,8 +261,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendSupplierOrder(self, request, context):
-        """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
-        force start. Sending twice records nothing.
+        """Records that the instruction went out to the supplier; the agreed clocks start. Sending twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
         NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
         BEFORE_PLACING if the time is before the order was placed.
@@ -348,8 +346,7 @@ class OrderServiceServicer:
         Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
         Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
-        placed.
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if that is before the placing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,8 +83,7 @@ class OrderServiceStub:
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
     """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
-    for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
-    nobody has.
+    for the suppliers that lack once more, and "out_of_stock" of a confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
     / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
     TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -98,8 +97,7 @@ class OrderServiceStub:
     NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
     SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
-    """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
-    force start. Sending twice records nothing.
+    """Records that the instruction went out to the supplier; the agreed clocks start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
     NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
     BEFORE_PLACING if the time is before the order was placed.
@@ -156,8 +154,7 @@ class OrderServiceStub:
     Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
     Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
-    placed.
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if that is before the placing.
     """
     ChangeAddress: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]
     """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
@@ -273,8 +270,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
-    for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
-    nobody has.
+    for the suppliers that lack once more, and "out_of_stock" of a confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
     / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
     TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -288,8 +284,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before the order was placed.
     """
     SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
-    force start. Sending twice records nothing.
+    """Records that the instruction went out to the supplier; the agreed clocks start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
     NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
     BEFORE_PLACING if the time is before the order was placed.
@@ -346,8 +341,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
     Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
-    placed.
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if that is before the placing.
     """
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
@@ -490,8 +484,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Ends a hold; others stay. A paid order without holds is confirmed. The holds "incomplete" and "out_of_stock" look
-        for the suppliers that lack once more, and the hold "out_of_stock" of a confirmed order reroutes the units that
-        nobody has.
+        for the suppliers that lack once more, and "out_of_stock" of a confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION
         / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED, NOT_OFFERED_NOW, DESTINATION_NOT_SERVED, BELOW_MINIMUM,
         TOTAL_TOO_LARGE or NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -517,8 +510,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _supplier_orders_pb2.SendSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
-        force start. Sending twice records nothing.
+        """Records that the instruction went out to the supplier; the agreed clocks start. Sending twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
         NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
         BEFORE_PLACING if the time is before the order was placed.
@@ -617,8 +609,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
         Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
-        placed.
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if that is before the placing.
         """
 
     @_abc_1.abstractmethod

@@ -3,10 +3,12 @@
 isort:skip_file
 What is kept of people: erasing it, keeping it for a time, giving it to them."""
 
+from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -46,6 +48,50 @@ KEPT_BECAUSE_LEGAL_HOLD: KeptBecause.ValueType  # 2
 KEPT_BECAUSE_SUPPLIER_IN_USE: KeptBecause.ValueType  # 3
 """It is the contact of a supplier that is approved or suspended."""
 Global___KeptBecause: _TypeAlias = KeptBecause  # noqa: Y015
+
+class _PersonalKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PersonalKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PersonalKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PERSONAL_KIND_UNSPECIFIED: _PersonalKind.ValueType  # 0
+    """Not said."""
+    PERSONAL_KIND_CUSTOMER: _PersonalKind.ValueType  # 1
+    """Name, contact and address, with the note that came with the order."""
+    PERSONAL_KIND_EVIDENCE: _PersonalKind.ValueType  # 2
+    """Files of evidence."""
+    PERSONAL_KIND_TEXTS: _PersonalKind.ValueType  # 3
+    """What people wrote: notes, cases, questions and answers, comments, reasons."""
+    PERSONAL_KIND_LETTERS: _PersonalKind.ValueType  # 4
+    """Files of letters in the outbox folder."""
+    PERSONAL_KIND_INVOICE: _PersonalKind.ValueType  # 5
+    """Whom an invoice is made out to; once one was drawn up, the customer is kept as long as that."""
+    PERSONAL_KIND_DELIVERY: _PersonalKind.ValueType  # 6
+    """What carriers told: towns and texts of scans, who signed."""
+    PERSONAL_KIND_SUPPLIER: _PersonalKind.ValueType  # 7
+    """The contact and the return address of a supplier, and what was written about it."""
+
+class PersonalKind(_PersonalKind, metaclass=_PersonalKindEnumTypeWrapper):
+    """A kind of personal data, as far as each is kept for a time of its own."""
+
+PERSONAL_KIND_UNSPECIFIED: PersonalKind.ValueType  # 0
+"""Not said."""
+PERSONAL_KIND_CUSTOMER: PersonalKind.ValueType  # 1
+"""Name, contact and address, with the note that came with the order."""
+PERSONAL_KIND_EVIDENCE: PersonalKind.ValueType  # 2
+"""Files of evidence."""
+PERSONAL_KIND_TEXTS: PersonalKind.ValueType  # 3
+"""What people wrote: notes, cases, questions and answers, comments, reasons."""
+PERSONAL_KIND_LETTERS: PersonalKind.ValueType  # 4
+"""Files of letters in the outbox folder."""
+PERSONAL_KIND_INVOICE: PersonalKind.ValueType  # 5
+"""Whom an invoice is made out to; once one was drawn up, the customer is kept as long as that."""
+PERSONAL_KIND_DELIVERY: PersonalKind.ValueType  # 6
+"""What carriers told: towns and texts of scans, who signed."""
+PERSONAL_KIND_SUPPLIER: PersonalKind.ValueType  # 7
+"""The contact and the return address of a supplier, and what was written about it."""
+Global___PersonalKind: _TypeAlias = PersonalKind  # noqa: Y015
 
 @_typing.final
 class ErasedCounts(_message.Message):
@@ -136,6 +182,244 @@ class KeptData(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeptData: _TypeAlias = KeptData  # noqa: Y015
+
+@_typing.final
+class ExpiredData(_message.Message):
+    """A kind of data that cannot be read any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    kind: Global___PersonalKind.ValueType
+    """Which."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___PersonalKind.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpiredData: _TypeAlias = ExpiredData  # noqa: Y015
+
+@_typing.final
+class Retention(_message.Message):
+    """How long what is kept of customers stays once their orders are over, in days, each 0 to 36500; 0, the default, is until
+    the person is erased. What an open order, case, question or recovery needs, and what has a legal hold, stays longer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CUSTOMER_DAYS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_DAYS_FIELD_NUMBER: _builtins.int
+    TEXTS_DAYS_FIELD_NUMBER: _builtins.int
+    LETTERS_DAYS_FIELD_NUMBER: _builtins.int
+    INVOICE_DAYS_FIELD_NUMBER: _builtins.int
+    DELIVERY_DAYS_FIELD_NUMBER: _builtins.int
+    FROM_SHIPMENT_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """The channel: 1 to 100 letters, digits and ._:#+-; empty for every channel that has no entry of its own."""
+    customer_days: _builtins.int
+    """Name, contact and address."""
+    evidence_days: _builtins.int
+    """Files of evidence."""
+    texts_days: _builtins.int
+    """What people wrote."""
+    letters_days: _builtins.int
+    """Files of letters in the outbox folder."""
+    invoice_days: _builtins.int
+    """Whom an invoice is made out to. The customer of an order with an invoice stays at least as long."""
+    delivery_days: _builtins.int
+    """What carriers told."""
+    from_shipment: _builtins.bool
+    """Whether the days count from when the last goods left, not from when all was over."""
+    def __init__(
+        self,
+        *,
+        channel: _builtins.str = ...,
+        customer_days: _builtins.int = ...,
+        evidence_days: _builtins.int = ...,
+        texts_days: _builtins.int = ...,
+        letters_days: _builtins.int = ...,
+        invoice_days: _builtins.int = ...,
+        delivery_days: _builtins.int = ...,
+        from_shipment: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer_days", b"customer_days", "delivery_days", b"delivery_days", "evidence_days", b"evidence_days", "from_shipment", b"from_shipment", "invoice_days", b"invoice_days", "letters_days", b"letters_days", "texts_days", b"texts_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retention: _TypeAlias = Retention  # noqa: Y015
+
+@_typing.final
+class GetRetentionRequest(_message.Message):
+    """Asks what is kept for how long, and what goes when. It changes nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHIN_DAYS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    within_days: _builtins.int
+    """Also what goes within so many days if nothing happens before, 0 to 36500."""
+    at_least: _builtins.int
+    """A position that the answer must have reached; 0 is any."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page of what goes."""
+
+    def __init__(
+        self,
+        *,
+        within_days: _builtins.int = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "within_days", b"within_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRetentionRequest: _TypeAlias = GetRetentionRequest  # noqa: Y015
+
+@_typing.final
+class GetRetentionResponse(_message.Message):
+    """What is kept for how long, and what goes when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETENTION_FIELD_NUMBER: _builtins.int
+    SUPPLIER_DAYS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    supplier_days: _builtins.int
+    """How many days the contact of a retired supplier stays; 0 is until it is erased."""
+    next_page_token: _builtins.str
+    """For the next page of what goes; empty on the last one."""
+    position: _builtins.int
+    """How far in the log this is."""
+    @_builtins.property
+    def retention(self) -> _containers.RepeatedCompositeFieldContainer[Global___Retention]:
+        """The periods in force, as in Policy."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionCount]:
+        """How much goes, by kind."""
+
+    @_builtins.property
+    def due(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueData]:
+        """A page of what goes, the longest overdue first."""
+
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueData]:
+        """What would go if no legal hold kept it; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        retention: _abc.Iterable[Global___Retention] | None = ...,
+        supplier_days: _builtins.int = ...,
+        counts: _abc.Iterable[Global___RetentionCount] | None = ...,
+        due: _abc.Iterable[Global___DueData] | None = ...,
+        held: _abc.Iterable[Global___DueData] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "due", b"due", "held", b"held", "next_page_token", b"next_page_token", "position", b"position", "retention", b"retention", "supplier_days", b"supplier_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRetentionResponse: _TypeAlias = GetRetentionResponse  # noqa: Y015
+
+@_typing.final
+class RetentionCount(_message.Message):
+    """How much of a kind goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DUE_NOW_FIELD_NUMBER: _builtins.int
+    DUE_WITHIN_FIELD_NUMBER: _builtins.int
+    GONE_LATELY_FIELD_NUMBER: _builtins.int
+    kind: Global___PersonalKind.ValueType
+    """Which."""
+    due_now: _builtins.int
+    """Orders or suppliers of which it goes with the next round of the clock."""
+    due_within: _builtins.int
+    """The same within the days that were asked for, with those of due_now."""
+    gone_lately: _builtins.int
+    """Orders of which it went in the last 30 days."""
+    def __init__(
+        self,
+        *,
+        kind: Global___PersonalKind.ValueType = ...,
+        due_now: _builtins.int = ...,
+        due_within: _builtins.int = ...,
+        gone_lately: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_now", b"due_now", "due_within", b"due_within", "gone_lately", b"gone_lately", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetentionCount: _TypeAlias = RetentionCount  # noqa: Y015
+
+@_typing.final
+class DueData(_message.Message):
+    """Something that goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    HELD_UNTIL_FIELD_NUMBER: _builtins.int
+    object_id: _builtins.str
+    """The order or, of a supplier's contact, the supplier."""
+    kind: Global___PersonalKind.ValueType
+    """What of it."""
+    @_builtins.property
+    def due(self) -> _timestamp_pb2.Timestamp:
+        """When it has been kept for long enough."""
+
+    @_builtins.property
+    def held_until(self) -> _timestamp_pb2.Timestamp:
+        """When its legal hold ends; absent if it has none."""
+
+    def __init__(
+        self,
+        *,
+        object_id: _builtins.str = ...,
+        kind: Global___PersonalKind.ValueType = ...,
+        due: _timestamp_pb2.Timestamp | None = ...,
+        held_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "held_until", b"held_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "held_until", b"held_until", "kind", b"kind", "object_id", b"object_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueData: _TypeAlias = DueData  # noqa: Y015
 
 @_typing.final
 class HoldPersonalDataRequest(_message.Message):
