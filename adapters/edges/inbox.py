@@ -159,6 +159,10 @@ class WorkedOn(NamedTuple):
     """Whether what follows is a further attempt, whose requests have other ids."""
     unknown_words: Sequence[str] = ()
     """Words of the system that its adapter has no meaning for."""
+    look: str = ""
+    """Why somebody has to look at it, though it is done."""
+    due: datetime | None = None
+    """By when somebody has to."""
 
 
 class InboxCount(NamedTuple):

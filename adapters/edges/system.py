@@ -203,6 +203,10 @@ class Understood(msgspec.Struct, frozen=True):
     """Where it only says that something has changed: what the system is to be asked for, by the ledger's name of it."""
     unknown_words: tuple[str, ...] = ()
     """Words of the system that its adapter has no meaning for: they were kept as they came, and are counted."""
+    look: str = ""
+    """Why somebody has to look, once the commands are executed: what the ledger cannot do by itself."""
+    due: datetime | None = None
+    """By when, if that is said."""
 
 
 class NotUnderstood(Exception):
@@ -324,6 +328,8 @@ class System(ABC):
     """What it is, for a list to choose from."""
     role: ClassVar[str]
     """The role whose commands it may ask for: ``shop`` or ``carrier``."""
+    beside: ClassVar[frozenset[str]] = frozenset()
+    """Commands that it may ask for beside those of the role. A client that has the role may not."""
     settings: ClassVar[Mapping[str, Field]] = {}
     secrets: ClassVar[Mapping[str, Field]] = {}
     """The first is the one that a file with a single line holds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands, rpc_of
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
+from fulfilment.v1 import admin_pb2, people_pb2
 from ledger.engine.executor import own_command
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
@@ -69,6 +70,9 @@ _ASK_SECONDS = 30.0
 _ASKING_SECONDS = 60.0
 """How long systems are asked in one piece of work: shorter than a lease, with what is asked last."""
 
+Erase = Callable[[admin_pb2.ErasePersonRequest, Call], Awaitable[admin_pb2.ErasePersonResponse]]
+"""AdminService's, which is no command of the ledger alone: files and bodies go as well."""
+
 
 class _Now(NamedTuple):
     """What is worked on."""
@@ -84,11 +88,14 @@ class _Now(NamedTuple):
 class Worker:
     """Works on the inboxes of all tenants."""
 
-    def __init__(self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, commands: Commands) -> None:
+    def __init__(
+        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, commands: Commands, erase: Erase
+    ) -> None:
         self._tenants = tenants
         self._accounts = accounts
         self._outgoing = outgoing
         self._commands = commands
+        self._erase = erase
         self._expired: dict[str, datetime] = {}
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
 
@@ -113,8 +120,8 @@ class Worker:
         async with slots:
             for work in works:
                 ended = await self._ended(work)
-                if ended.state is InboxState.FAILED:
-                    await self._tell(work, ended.reason)
+                if ended.state is InboxState.FAILED or ended.look:
+                    await self._tell(work, ended.look or ended.reason, ended.due)
                 await work.inbox.end(work.row, ended)
 
     async def _ended(self, work: _Now) -> WorkedOn:
@@ -151,16 +158,22 @@ class Worker:
             return _early(work.row, meant.early)
         if meant.asks:
             return await self._asked(work, raw, meant.asks)
-        if not meant.wanted:
+        if not meant.wanted and not meant.look:
             return WorkedOn(InboxState.IGNORED, meant.ignored)
-        if len(meant.wanted) > 1:
-            for wanted in meant.wanted:  # before any of it is recorded
-                self._commands.require_well_formed(work.tenant, wanted.request, self._call(work, wanted))
+        self._require_well_formed(work, meant.wanted)
+        looks = [meant.look] if meant.look else []
         for wanted in meant.wanted:
-            if (ended := await self._executed(work, wanted)) is not None:
+            ended = await self._executed(work, wanted)
+            if ended is not None and ended.state is not InboxState.DONE:
                 return ended
+            looks += [ended.look] if ended is not None else []
         about = sorted({*_about(meant.wanted)})
-        return WorkedOn(InboxState.DONE, about=about, unknown_words=meant.unknown_words)
+        done = WorkedOn(InboxState.DONE, about=about, unknown_words=meant.unknown_words)
+        if not looks:
+            return done
+        # A whole state that was worked on stays what the next one is compared with.
+        state = InboxState.DONE if work.row.whole else InboxState.FAILED
+        return done._replace(state=state, reason=looks[0], look="; ".join(looks), due=meant.due)
 
     async def _asked(self, work: _Now, raw: bytes, about: str) -> WorkedOn:
         """The system is asked for what it only hinted at; the answer goes into the inbox as if it had been told."""
@@ -206,7 +219,10 @@ class Worker:
         row, request = work.row, wanted.request
         call = self._call(work, wanted)
         try:
-            call.caller.require(rpc_of(request))
+            if call.rpc not in work.connected.system.beside:
+                call.caller.require(call.rpc)
+            if isinstance(request, admin_pb2.ErasePersonRequest):
+                return _kept((await self._erase(request, call)).kept)
             await self._commands.execute(request, call)
         except RequestReused:
             # Another content under the same version: with the id of the next attempt it is decided anew.
@@ -223,18 +239,24 @@ class Worker:
             return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: {refused.reason}: {refused.message}")
         return None
 
+    def _require_well_formed(self, work: _Now, wanted: Sequence[WantedCommand]) -> None:
+        """Of several commands all are looked at before any of them is recorded."""
+        commands = [each for each in wanted if not isinstance(each.request, admin_pb2.ErasePersonRequest)]
+        for each in commands if len(commands) > 1 else ():
+            self._commands.require_well_formed(work.tenant, each.request, self._call(work, each))
+
     def _call(self, work: _Now, wanted: WantedCommand) -> Call:
         """As who it is asked for; its request gets the id that derives from what is told."""
         system, request = work.connected.system, wanted.request
         name = f"{system.name}/{work.row.connection}"
-        context: Any = getattr(request, "context")  # noqa: B009 - every command has one
+        context: Any = getattr(request, "asked_by" if isinstance(request, admin_pb2.ErasePersonRequest) else "context")
         context.request_id, context.actor = request_id(name, wanted, work.row.attempts), name
         return Call(rpc_of(request), Caller(ACTOR, system.role, frozenset((work.tenant.name,))), work.tenant.name, None)
 
-    async def _tell(self, work: _Now, reason: str) -> None:
+    async def _tell(self, work: _Now, reason: str, due: datetime | None) -> None:
         """Somebody has to look."""
         row, now = work.row, datetime.now(UTC)
-        failed = ReceptionFailed(row.reception_id, row.connection, row.topic, row.object_id, reason[:500], now)
+        failed = ReceptionFailed(row.reception_id, row.connection, row.topic, row.object_id, reason[:500], now, due)
         stream = receptions.stream(row.reception_id)
 
         def decide(view: View) -> Any:
@@ -263,6 +285,14 @@ def request_id(name: str, wanted: WantedCommand, attempts: int) -> str:
     if len(whole) <= _MOST_REQUEST_ID and whole.isascii() and whole.isprintable() and " " not in whole:
         return whole
     return f"{name}/{blake2b(thing.encode(), digest_size=16).hexdigest()}{attempt}"
+
+
+def _kept(kept: Sequence[people_pb2.KeptData]) -> WorkedOn | None:
+    """What could not be erased is a person's work, who tries it again once its order is over."""
+    if not kept:
+        return None
+    named = ", ".join(each.order_id or each.supplier_id for each in kept[:5])
+    return WorkedOn(InboxState.DONE, look=f"not all of a person could be erased: {named}; try it again later")
 
 
 def _by_object(works: Iterable[_Now]) -> Iterable[list[_Now]]:

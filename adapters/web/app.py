@@ -31,6 +31,7 @@ from adapters.rpc.services import READERS, services
 from adapters.shops.site import schemas
 from adapters.tenants import Tenants
 from adapters.web.door import Door, DoorCounts
+from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
 
 _PING_SECONDS = 2.0
@@ -55,7 +56,8 @@ async def edges(
         served = services(tenants, sealer, Letters(sealer), commands, private_too=private_too)
         contract = routes(gate, served, commands, message_bytes, schemas.openapi())
         outgoing = Outgoing(client)
-        worker = Worker(tenants, accounts, outgoing, commands)
+        people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]
+        worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
         listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
         beside = [

@@ -28,7 +28,7 @@ def find(view: View, reception_id: str) -> Reception | None:
 
 
 class ReceptionFailed(Fact, frozen=True, tag="reception.failed"):
-    """It could not be understood, was refused, or waited too long."""
+    """It could not be understood, was refused, or waited too long; or it asks for what a person has to do."""
 
     reception_id: str
     connection: str
@@ -38,6 +38,8 @@ class ReceptionFailed(Fact, frozen=True, tag="reception.failed"):
     why: str
     """Which field or refusal; nothing of what it holds."""
     at: datetime
+    due: datetime | None = None
+    """By when somebody has to deal with it; at once if not said."""
 
 
 class Ending(StrEnum):

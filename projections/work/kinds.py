@@ -189,8 +189,8 @@ KINDS: Mapping[WorkKind, Kind] = {
         (Step.RETRY_MESSAGE, Step.CHANGE_ADDRESS, Step.UPDATE_SUPPLIER, Step.AGREE_POLICY),
     ),
     WorkKind.RECEPTION: Kind(
-        "what a shop or a tracking service told could not be made into commands",
-        _AT_ONCE,
+        "what a shop or a tracking service told could not be made into commands, or asks for a person",
+        "when it is to be dealt with, where that is said; else at once",
         "it is replayed, which raises it anew where it fails again, or dropped",
         (Step.REPLAY_RECEPTION,),
     ),

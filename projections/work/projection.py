@@ -493,12 +493,12 @@ def _of_reception(reception: Reception) -> list[Item]:
     subject = f"{failed.reception_id}/{reception.failures}"
     because = f"{failed.topic} of {failed.connection}: {failed.why}"
     following = Next(Step.REPLAY_RECEPTION, {"reception_id": failed.reception_id})
-    return [item(WorkKind.RECEPTION, subject, Owner.OPERATIONS, failed.at, because, following)]
+    return [item(WorkKind.RECEPTION, subject, Owner.OPERATIONS, failed.at, because, following, due=failed.due)]
 
 
 WORK = projection(
     "work",
-    22,
+    23,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
