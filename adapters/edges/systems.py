@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from adapters.edges.system import System
 from adapters.shops.amazon.system import Amazon
 from adapters.shops.amazon.vendor import AmazonVendor
+from adapters.shops.shopify.system import Shopify
 from adapters.shops.site.system import OwnSite
 from adapters.shops.woocommerce.system import WooCommerce
 from adapters.tracking.aftership import AfterShip
@@ -18,6 +19,7 @@ from adapters.tracking.seventeentrack import SeventeenTrack
 from adapters.tracking.shippo import Shippo
 
 _ALL: tuple[System, ...] = (
+    Shopify(),
     WooCommerce(),
     Amazon(),
     AmazonVendor(),

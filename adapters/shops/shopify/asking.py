@@ -1,0 +1,423 @@
+"""What Shopify is asked for: orders that have changed, and what is on hold.
+
+An answer is written as a webhook would tell it before it goes into the inbox, so that the same state is the same. The
+lists within an order are bounded, because a query costs by what it may answer; the rest of long ones is asked for
+one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from adapters.edges import reading
+from adapters.edges.system import Fetched, FetchedPage, MalformedDelivery, NotUnderstood, Received
+from adapters.shops.shopify.graphql import NotGranted, Shop, gid, number_of
+from adapters.shops.shopify.payloads import ShopifyOrder, at, state_of
+
+ORDER_TOPIC = "orders/updated"
+HOLD_TOPIC = "fulfillment_orders/asked"
+"""Our own word: the webhooks about fulfilment orders do not name their order, an answer does."""
+_FIRST = timedelta(days=30)
+"""How far back the first question goes; beyond 60 days an app needs a right of its own."""
+_OVERLAP = timedelta(minutes=10)
+_ORDERS, _LINES, _MORE_LINES, _HOLDS = 10, 50, 100, 50
+_MOST_MORE = 10
+"""Pages of lines of one order: 1,000 lines is the most that an order of the ledger has."""
+
+_MONEY = "{ shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }"
+_PLACE = "{ firstName lastName name company address1 address2 city zip province provinceCode countryCodeV2 phone }"
+_LINE = f"""{{
+  id sku title variantTitle quantity currentQuantity requiresShipping isGiftCard
+  originalUnitPriceSet {_MONEY}
+  taxLines(first: 5) {{ priceSet {_MONEY} }}
+  discountAllocations {{ allocatedAmountSet {_MONEY} }}
+}}"""
+_ORDER_FIELDS = f"""
+  id name test createdAt processedAt updatedAt cancelledAt cancelReason displayFinancialStatus displayFulfillmentStatus
+  sourceName taxesIncluded dutiesIncluded currencyCode presentmentCurrencyCode email phone note customerLocale
+  paymentGatewayNames
+  totalPriceSet {_MONEY} currentTotalPriceSet {_MONEY} totalOutstandingSet {_MONEY}
+  originalTotalDutiesSet {_MONEY} currentTotalDutiesSet {_MONEY} currentTotalAdditionalFeesSet {_MONEY}
+  customer {{ firstName lastName defaultEmailAddress {{ emailAddress }} defaultPhoneNumber {{ phoneNumber }} }}
+  billingAddress {_PLACE}
+  shippingAddress {_PLACE}
+  lineItems(first: {_LINES}) {{ nodes {_LINE} pageInfo {{ hasNextPage endCursor }} }}
+  shippingLines(first: 5, includeRemovals: true) {{ nodes {{
+    id title isRemoved originalPriceSet {_MONEY} discountedPriceSet {_MONEY} taxLines {{ priceSet {_MONEY} }}
+  }} }}
+  fulfillments(first: 20) {{
+    id status createdAt updatedAt trackingInfo(first: 5) {{ company number }}
+    fulfillmentLineItems(first: {_LINES}) {{ nodes {{ quantity lineItem {{ id }} }} }}
+  }}
+  refunds(first: 20) {{
+    id createdAt note
+    refundLineItems(first: {_LINES}) {{ nodes {{ quantity restockType lineItem {{ id }} }} }}
+    transactions(first: 5) {{ nodes {{ id kind status processedAt amountSet {_MONEY} }} }}
+  }}
+"""
+ORDERS = f"""query ChangedOrders($first: Int!, $after: String, $query: String!) {{
+  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
+    nodes {{ {_ORDER_FIELDS} }} pageInfo {{ hasNextPage endCursor }}
+  }}
+}}"""
+MORE_LINES = f"""query MoreLines($id: ID!, $first: Int!, $after: String) {{
+  order(id: $id) {{ lineItems(first: $first, after: $after) {{
+    nodes {_LINE} pageInfo {{ hasNextPage endCursor }}
+  }} }}
+}}"""
+_WORK_FIELDS = "id status requestStatus updatedAt orderId fulfillmentHolds { reason reasonNotes }"
+HOLDS = f"""query ChangedFulfillmentOrders($first: Int!, $after: String, $query: String!) {{
+  fulfillmentOrders(first: $first, after: $after, query: $query, includeClosed: true, sortKey: UPDATED_AT) {{
+    nodes {{ {_WORK_FIELDS} }} pageInfo {{ hasNextPage endCursor }}
+  }}
+}}"""
+
+ONE_ORDER = f"""query OneOrder($id: ID!) {{ order(id: $id) {{ {_ORDER_FIELDS} }} }}"""
+ONE_WORK = f"""query OneFulfillmentOrder($id: ID!) {{ fulfillmentOrder(id: $id) {{ {_WORK_FIELDS} }} }}"""
+
+
+class Cursor(NamedTuple):
+    """How far the shop was asked: its orders first, then its fulfilment orders, each by their time of change."""
+
+    orders: str
+    holds: str
+    at: str = "orders"
+    newest: str = ""
+    after: str = ""
+    """Shopify's own place in the list; it may forget it, then the list is begun anew."""
+
+    @classmethod
+    def read(cls, text: str) -> Cursor:
+        if not text:
+            start = _text(datetime.now(UTC) - _FIRST)
+            return cls(start, start)
+        return cls(*msgspec.json.decode(text, type=list[str]))
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(list(self)).decode()
+
+
+async def changed_since(shop: Shop, text: str) -> FetchedPage:
+    """The next page: of orders, and when there are no more of fulfilment orders."""
+    cursor = Cursor.read(text)
+    try:
+        if cursor.at == "orders":
+            return await _orders(shop, cursor)
+        return await _fulfilment_orders(shop, cursor)
+    except NotGranted:
+        raise
+    except NotUnderstood:
+        if not cursor.after:
+            raise
+        return FetchedPage((), str(cursor._replace(after="")))
+
+
+async def _orders(shop: Shop, cursor: Cursor) -> FetchedPage:
+    answer = await shop.call(ORDERS, _variables(cursor.orders, cursor.after, _ORDERS))
+    page = _page(answer, "orders")
+    found = []
+    for node in page.nodes:
+        raw = msgspec.json.encode(rest_order(await _whole(shop, node)))
+        found.append(Fetched(order_received(ORDER_TOPIC, raw), raw))
+    newest = page.newest or cursor.newest
+    if page.after:
+        return FetchedPage(tuple(found), str(cursor._replace(after=page.after, newest=newest)))
+    following = cursor._replace(orders=_overlapping(newest, cursor.orders), at="holds", newest="", after="")
+    return FetchedPage(tuple(found), str(following))
+
+
+async def one_order(shop: Shop, order_id: str) -> tuple[Fetched, ...]:
+    """An order as it is now, that was only hinted at; nothing if there is no such order."""
+    node = (await shop.call(ONE_ORDER, {"id": gid("Order", order_id)})).get("order")
+    if not node:
+        return ()
+    raw = msgspec.json.encode(rest_order(await _whole(shop, node)))
+    return (Fetched(order_received(ORDER_TOPIC, raw), raw),)
+
+
+async def fulfilment_orders(shop: Shop, named: Iterable[str]) -> tuple[Fetched, ...]:
+    """Fulfilment orders as they are now, with their orders."""
+    found = []
+    for each in named:
+        try:
+            node = (await shop.call(ONE_WORK, {"id": gid("FulfillmentOrder", each)})).get("fulfillmentOrder")
+        except NotGranted:
+            break  # as below
+        found += [_fetched_hold(node)] if node else []
+    return tuple(found)
+
+
+async def _fulfilment_orders(shop: Shop, cursor: Cursor) -> FetchedPage:
+    done = cursor._replace(at="orders", newest="", after="")
+    try:
+        answer = await shop.call(HOLDS, _variables(cursor.holds, cursor.after, _HOLDS))
+    except NotGranted:
+        return FetchedPage((), str(done), done=True)  # a right that the app may do without; the check says so
+    page = _page(answer, "fulfillmentOrders")
+    found = tuple(_fetched_hold(node) for node in page.nodes)
+    newest = page.newest or cursor.newest
+    if page.after:
+        return FetchedPage(found, str(cursor._replace(after=page.after, newest=newest)))
+    return FetchedPage(found, str(done._replace(holds=_overlapping(newest, cursor.holds))), done=True)
+
+
+def _variables(since: str, after: str, first: int) -> Mapping[str, Any]:
+    return {"first": first, "after": after or None, "query": f"updated_at:>='{since}'"}
+
+
+class _Page(NamedTuple):
+    nodes: list[dict[str, Any]]
+    newest: str
+    after: str
+
+
+def _page(answer: Mapping[str, Any], name: str) -> _Page:
+    """Its nodes, the newest time of change, and where it goes on; empty at the end."""
+    try:
+        nodes, info = answer[name]["nodes"], answer[name]["pageInfo"]
+        after = str(info["endCursor"]) if info["hasNextPage"] else ""
+        newest = max((str(node["updatedAt"]) for node in nodes), default="")
+    except (KeyError, TypeError) as error:
+        raise NotUnderstood(f"{name}: is not answered as it was asked") from error
+    return _Page(nodes, newest, after)
+
+
+def _overlapping(newest: str, before: str) -> str:
+    """From where the next round asks: a little back, because what is written later may bear an earlier time."""
+    if not newest:
+        return before
+    return max(before, _text(reading.instant(newest, "updatedAt") - _OVERLAP))
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _whole(shop: Shop, node: dict[str, Any]) -> dict[str, Any]:
+    """An order with all of its lines."""
+    lines, info = list(node["lineItems"]["nodes"]), node["lineItems"]["pageInfo"]
+    for _ in range(_MOST_MORE):
+        if not info["hasNextPage"]:
+            break
+        more = await shop.call(MORE_LINES, {"id": node["id"], "first": _MORE_LINES, "after": info["endCursor"]})
+        if not more.get("order"):
+            break  # it was deleted meanwhile
+        lines += more["order"]["lineItems"]["nodes"]
+        info = more["order"]["lineItems"]["pageInfo"]
+    return {**node, "lineItems": {"nodes": lines, "pageInfo": info}}
+
+
+# --- as a webhook would tell it -------------------------------------------------------------------
+
+
+def rest_order(node: Mapping[str, Any]) -> dict[str, Any]:
+    """An order of GraphQL as the REST API writes it. Raises NotUnderstood where it is not answered as it was asked."""
+    try:
+        return _rest_order(node)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NotUnderstood(f"orders: is not answered as it was asked ({error})") from error
+
+
+def _rest_order(node: Mapping[str, Any]) -> dict[str, Any]:
+    customer = node["customer"]
+    return {
+        "id": number_of(node["id"]),
+        "name": node["name"],
+        "test": node["test"],
+        "created_at": node["createdAt"],
+        "processed_at": node["processedAt"],
+        "updated_at": node["updatedAt"],
+        "cancelled_at": node["cancelledAt"],
+        "cancel_reason": _word(node["cancelReason"]),
+        "financial_status": _word(node["displayFinancialStatus"]),
+        "fulfillment_status": _word(node["displayFulfillmentStatus"]),
+        "source_name": node["sourceName"],
+        "taxes_included": node["taxesIncluded"],
+        "duties_included": node["dutiesIncluded"],
+        "currency": node["currencyCode"],
+        "presentment_currency": node["presentmentCurrencyCode"],
+        "email": node["email"],
+        "phone": node["phone"],
+        "note": node["note"],
+        "customer_locale": node["customerLocale"],
+        "payment_gateway_names": node["paymentGatewayNames"],
+        "total_price": _shop_amount(node["totalPriceSet"]),
+        "total_price_set": _money(node["totalPriceSet"]),
+        "current_total_price": _shop_amount(node["currentTotalPriceSet"]),
+        "current_total_price_set": _money(node["currentTotalPriceSet"]),
+        "total_outstanding": _shop_amount(node["totalOutstandingSet"]),
+        "original_total_duties_set": _money(node["originalTotalDutiesSet"]),
+        "current_total_duties_set": _money(node["currentTotalDutiesSet"]),
+        "current_total_additional_fees_set": _money(node["currentTotalAdditionalFeesSet"]),
+        "customer": customer and _rest_customer(customer),
+        "billing_address": _rest_place(node["billingAddress"]),
+        "shipping_address": _rest_place(node["shippingAddress"]),
+        "line_items": [_rest_line(each) for each in node["lineItems"]["nodes"]],
+        "shipping_lines": [_rest_carriage(each) for each in node["shippingLines"]["nodes"]],
+        "fulfillments": [_rest_parcel(each, number_of(node["id"])) for each in node["fulfillments"]],
+        "refunds": [_rest_refund(each, number_of(node["id"])) for each in node["refunds"]],
+    }
+
+
+def _word(text: str | None) -> str | None:
+    return text.lower() if text else None
+
+
+def _money(money: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if money is None:
+        return None
+    shop, customer = money["shopMoney"], money["presentmentMoney"]
+    return {
+        "shop_money": {"amount": shop["amount"], "currency_code": shop["currencyCode"]},
+        "presentment_money": {"amount": customer["amount"], "currency_code": customer["currencyCode"]},
+    }
+
+
+def _shop_amount(money: Mapping[str, Any] | None) -> str | None:
+    return money["shopMoney"]["amount"] if money is not None else None
+
+
+def _rest_customer(customer: Mapping[str, Any]) -> dict[str, Any]:
+    email, phone = customer["defaultEmailAddress"], customer["defaultPhoneNumber"]
+    return {
+        "first_name": customer["firstName"],
+        "last_name": customer["lastName"],
+        "email": email and email["emailAddress"],
+        "phone": phone and phone["phoneNumber"],
+    }
+
+
+def _rest_place(place: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    same = ("name", "company", "address1", "address2", "city", "zip", "province", "phone")
+    return {
+        **{name: place[name] for name in same},
+        "first_name": place["firstName"],
+        "last_name": place["lastName"],
+        "province_code": place["provinceCode"],
+        "country_code": place["countryCodeV2"],
+    }
+
+
+def _rest_taxes(taxes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"price_set": _money(each["priceSet"])} for each in taxes]
+
+
+def _rest_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": number_of(line["id"]),
+        "sku": line["sku"],
+        "title": line["title"],
+        "variant_title": line["variantTitle"],
+        "quantity": line["quantity"],
+        "current_quantity": line["currentQuantity"],
+        "requires_shipping": line["requiresShipping"],
+        "gift_card": line["isGiftCard"],
+        "price_set": _money(line["originalUnitPriceSet"]),
+        "tax_lines": _rest_taxes(line["taxLines"]),
+        "discount_allocations": [
+            {"amount_set": _money(each["allocatedAmountSet"])} for each in line["discountAllocations"]
+        ],
+    }
+
+
+def _rest_carriage(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": number_of(line["id"]) if line["id"] else None,
+        "title": line["title"],
+        "is_removed": line["isRemoved"],
+        "price_set": _money(line["originalPriceSet"]),
+        "discounted_price_set": _money(line["discountedPriceSet"]),
+        "tax_lines": _rest_taxes(line["taxLines"]),
+    }
+
+
+def _rest_parcel(parcel: Mapping[str, Any], order_id: int) -> dict[str, Any]:
+    tracking = parcel["trackingInfo"]
+    return {
+        "id": number_of(parcel["id"]),
+        "order_id": order_id,
+        "status": _word(parcel["status"]),
+        "created_at": parcel["createdAt"],
+        "updated_at": parcel["updatedAt"],
+        "tracking_company": tracking[0]["company"] if tracking else None,
+        "tracking_numbers": [each["number"] for each in tracking],
+        "line_items": [
+            {"id": number_of(each["lineItem"]["id"]), "quantity": each["quantity"]}
+            for each in parcel["fulfillmentLineItems"]["nodes"]
+        ],
+    }
+
+
+def _rest_refund(refund: Mapping[str, Any], order_id: int) -> dict[str, Any]:
+    return {
+        "id": number_of(refund["id"]),
+        "order_id": order_id,
+        "created_at": refund["createdAt"],
+        "note": refund["note"],
+        "refund_line_items": [
+            {
+                "line_item_id": number_of(each["lineItem"]["id"]),
+                "quantity": each["quantity"],
+                "restock_type": _word(each["restockType"]),
+            }
+            for each in refund["refundLineItems"]["nodes"]
+        ],
+        "transactions": [
+            {
+                "id": number_of(each["id"]),
+                "kind": _word(each["kind"]),
+                "status": _word(each["status"]),
+                "processed_at": each["processedAt"],
+                "amount": each["amountSet"]["shopMoney"]["amount"],
+                "currency": each["amountSet"]["shopMoney"]["currencyCode"],
+            }
+            for each in refund["transactions"]["nodes"]
+        ],
+    }
+
+
+def _fetched_hold(node: Mapping[str, Any]) -> Fetched:
+    body = {
+        "id": number_of(node["id"]),
+        "order_id": number_of(node["orderId"]) if node["orderId"] else None,
+        "status": _word(node["status"]),
+        "request_status": _word(node["requestStatus"]),
+        "updated_at": node["updatedAt"],
+        "fulfillment_holds": [
+            {"reason": _word(each["reason"]), "reason_notes": each["reasonNotes"]} for each in node["fulfillmentHolds"]
+        ],
+    }
+    raw = msgspec.json.encode(body)
+    changed = reading.instant(node["updatedAt"], "updatedAt")
+    return Fetched(Received(HOLD_TOPIC, str(body["order_id"] or body["id"]), happened_at=changed), raw)
+
+
+def order_received(topic: str, raw: bytes, source_id: str = "") -> Received:
+    """What the door reads of an order. The same state is the same, whether a webhook tells it or the shop answers it.
+
+    An order that cannot be read whole is kept as it came, for a person.
+    """
+    try:
+        order = reading.decoded(raw, ShopifyOrder)
+        changed_at, content = at(order.updated_at, "updated_at"), state_of(order)
+    except NotUnderstood:
+        return _unreadable(topic, raw, source_id)
+    return Received(topic, str(order.id), source_id, changed_at, content, whole=changed_at is not None)
+
+
+class _OrderHead(msgspec.Struct):
+    id: int
+
+
+def _unreadable(topic: str, raw: bytes, source_id: str) -> Received:
+    """Who sends what is no order at all is told so."""
+    try:
+        return Received(topic, str(reading.decoded(raw, _OrderHead).id), source_id)
+    except NotUnderstood as error:
+        raise MalformedDelivery(str(error)) from None
