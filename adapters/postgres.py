@@ -249,6 +249,14 @@ TENANT_MIGRATIONS = (
     UPDATE {schema}.ledger_keys AS key SET purpose = 'evidence'
         FROM {schema}.ledger_evidence AS kept WHERE kept.key_id = key.key_id;
     """,
+    # Fingerprints of what recorded nothing are marked (ledger/engine/fingerprints.py), and found when somebody is
+    # erased.
+    """
+    UPDATE {schema}.ledger_commands SET fingerprint = fingerprint || '\\x00'
+        WHERE refusal IS NOT NULL AND octet_length(fingerprint) = 36;
+    CREATE INDEX ledger_commands_marked_idx ON {schema}.ledger_commands (request_id)
+        WHERE octet_length(fingerprint) = 37;
+    """,
 )
 
 

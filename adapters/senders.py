@@ -67,16 +67,16 @@ class FileSender:
             draft.replace(path)
         return path.name
 
-    async def remove(self, tenant: str, message_ids: Iterable[str]) -> int:
-        """Deletes the letters of these messages; returns how many files there were."""
+    async def remove(self, tenant: str, message_ids: Iterable[str]) -> set[str]:
+        """Deletes the letters of these messages; returns the names of the files that there were."""
         return await asyncio.to_thread(self._remove, tenant, list(message_ids))
 
-    def _remove(self, tenant: str, message_ids: Sequence[str]) -> int:
+    def _remove(self, tenant: str, message_ids: Sequence[str]) -> set[str]:
         names, folder = {_file_name(each) for each in message_ids}, self._folder / tenant
         files = [path for path in folder.glob("*.eml") if path.stem[: -_SHORT_ID - 1] in names] if names else []
         for path in files:
             path.unlink(missing_ok=True)
-        return len(files)
+        return {path.name for path in files}
 
 
 def _file_name(message_id: str) -> str:

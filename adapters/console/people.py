@@ -130,8 +130,15 @@ def _print(session: Session, answer: admin_pb2.ErasePersonResponse) -> None:
         return
     keys = answer.keys_destroyed
     session.out.say(f"Erased: {keys} {'key' if keys == 1 else 'keys'} destroyed.")
-    counts = {field.name: value for field, value in answer.counts.ListFields() if field.name != "keys"}
+    counts = {
+        field.name: value
+        for field, value in answer.counts.ListFields()
+        if field.name not in ("keys", "letters_elsewhere")
+    }
     session.out.say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()), style="dim")
+    for warning in answer.receipt.warnings:
+        if not warning.startswith("something was kept"):  # the table says what
+            session.out.warn(warning)
     if answer.kept:
         session.out.blank()
         kept = [

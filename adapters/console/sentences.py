@@ -34,13 +34,16 @@ COMMANDS = {
 }
 """The command behind each RPC that a refusal names; a test fails while one is missing."""
 
+_OPTIONS = re.compile(r"\b(even_if_open|with_tags)\b")
+"""Fields that a refusal tells to set, which are options here."""
 _RPC = re.compile(rf"\b(?:\w+Service\.)?({'|'.join(COMMANDS)})\b")
 _PATH = re.compile(r"\b(\w+)\[(\d+)\]((?:\.\w+)*)")
 
 
 def translated(sentence: str, request: Any = None) -> str:
     """A refusal for people; the request has the numbers of its lines."""
-    return paths(_RPC.sub(lambda found: f"fulfilment {COMMANDS[found[1]]}", sentence), request)
+    typed = _OPTIONS.sub(lambda found: f"--{found[1].replace('_', '-')}", sentence)
+    return paths(_RPC.sub(lambda found: f"fulfilment {COMMANDS[found[1]]}", typed), request)
 
 
 def paths(text: str, message: Any = None, line_numbers: Sequence[int] = ()) -> str:

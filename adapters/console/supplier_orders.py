@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
+from adapters.console.client import RequestRefused
 from adapters.console.importing import Bar, Result
 from adapters.console.importing import send as send_groups
 from adapters.console.listings import SUPPLIER, rows_of
 from adapters.console.session import Session, Words, recording
 from adapters.console.show import LINE, order_of, read_order, record
 from adapters.console.words import minute
-from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, parcels_pb2, supplier_orders_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, parcels_pb2, supplier_orders_pb2, supplier_portal_pb2
 
 
 @click.command(cls=Words)
@@ -128,10 +129,22 @@ def ack(
 
 def _unanswered(session: Session, supplier_order_id: str) -> dict[int, int]:
     """Units that the supplier has not answered yet; if there are none, those it accepted, which repeats its answer."""
-    order = read_order(session, order_of(supplier_order_id))
-    shares = [s for each in order.supplier_orders if each.supplier_order_id == supplier_order_id for s in each.shares]
+    shares = _shares(session, supplier_order_id)
     pending = {share.line_no: share.pending for share in shares if share.pending}
     return pending or {share.line_no: share.accepted for share in shares if share.accepted}
+
+
+def _shares(session: Session, supplier_order_id: str) -> list[supplier_orders_pb2.Share]:
+    try:
+        order = read_order(session, order_of(supplier_order_id))
+    except RequestRefused as refused:
+        if refused.reason != "NOT_ALLOWED":
+            raise
+        # The supplier itself sees no whole order, but its own part.
+        request = supplier_portal_pb2.GetSupplierOrderRequest(supplier_order_id=supplier_order_id)
+        own = session.client.call(session.client.supplier_portal.GetSupplierOrder, request).supplier_order
+        return [line.units for line in own.lines]
+    return [s for each in order.supplier_orders if each.supplier_order_id == supplier_order_id for s in each.shares]
 
 
 @click.command(cls=Words)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from ledger.engine.book import Book
-from ledger.engine.fingerprints import is_same, is_surely_same
+from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import (
     Appending,
     Ended,
@@ -584,7 +584,7 @@ class _Run:
                 warnings += fact.warnings
         rows.keys.extend(keys)
         warnings = tuple(map(_storable, warnings))
-        outcome = self._outcome(command, None, warnings)
+        outcome = self._outcome(command, None, warnings, recorded=bool(changes))
         receipt = Receipt(outcome.position, outcome.version, False, warnings, self._subject(command))
         self._answers.append((waiting, receipt))
 
@@ -604,10 +604,12 @@ class _Run:
             self._outcome(waiting.command, msgspec.json.encode(stored).decode())
         self._answers.append((waiting, without_frames(refusal)))
 
-    def _outcome(self, command: Command, refusal: str | None, warnings: tuple[str, ...] = ()) -> Outcome:
+    def _outcome(
+        self, command: Command, refusal: str | None, warnings: tuple[str, ...] = (), *, recorded: bool = False
+    ) -> Outcome:
         subject = self.draft.find(command.streams[0]) if command.streams else None
         version = subject.version if subject else 0
-        who = (command.request_id, command.fingerprint, command.actor)
+        who = (command.request_id, command.fingerprint if recorded else marked(command.fingerprint), command.actor)
         outcome = Outcome(*who, self.draft.position, version, refusal, warnings)
         self._rows.outcomes.append(outcome)
         if warnings:

@@ -23,6 +23,7 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.engine.fingerprints import is_marked
 from ledger.engine.sealing import KeyRow, StoredKey
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.engine.wire import SqlStatement, pipeline
@@ -142,6 +143,7 @@ _FORGET = """
         SELECT command FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
     )
 """
+_FORGET_MARKED = "UPDATE {commands} SET fingerprint = '' WHERE octet_length(fingerprint) = 37"
 _json = msgspec.json.Encoder().encode
 NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
 
@@ -245,7 +247,8 @@ class Appending:
         self.keys = [key for key in self.keys if not ended.ends(key)]
         forgotten = {name for name, stream in zip(self.commands, self.streams, strict=True) if stream in ended.streams}
         self.outcomes = [
-            each._replace(fingerprint=b"") if each.request_id in forgotten else each for each in self.outcomes
+            each._replace(fingerprint=b"") if each.request_id in forgotten or is_marked(each.fingerprint) else each
+            for each in self.outcomes
         ]
 
 
@@ -281,7 +284,7 @@ class Log:
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
-        self._forget = render(_FORGET)
+        self._forget, self._forget_marked = render(_FORGET), render(_FORGET_MARKED)
 
     # --- a batch; the caller holds the connection from open to append or abandon ------------------
 
@@ -355,6 +358,7 @@ class Log:
             destroyed = _columns(rows.destroyed) or [[], []]
             statements.append(SqlStatement(self._destroy, tuple(map(_json, destroyed))))
             statements.append(SqlStatement(self._forget, (_json(rows.forgotten),)))
+            statements.append(SqlStatement(self._forget_marked))
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))

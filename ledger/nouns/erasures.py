@@ -49,6 +49,14 @@ class StillKept(Value, frozen=True):
         return f"order {self.order_id} has a legal hold until {self.until:%Y-%m-%d}"
 
 
+LETTERS_ELSEWHERE = "letters_elsewhere"
+"""Letters about the person that were handed over, and are no file of this server's outbox folder."""
+_OUT_OF_REACH = (
+    "letters that cannot be taken back: {}; a mail server took them, or their files are in the outbox folder of "
+    "another server, where they have to be deleted"
+)
+
+
 class ErasureRecorded(Fact, frozen=True, tag="erasure.recorded"):
     """A person was erased on request."""
 
@@ -61,7 +69,9 @@ class ErasureRecorded(Fact, frozen=True, tag="erasure.recorded"):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(f"something was kept: {each.why}" for each in self.kept)
+        kept = tuple(f"something was kept: {each.why}" for each in self.kept)
+        elsewhere = self.counts.get(LETTERS_ELSEWHERE, 0)
+        return (*kept, _OUT_OF_REACH.format(elsewhere)) if elsewhere else kept
 
 
 ErasureFact = ErasureRecorded

@@ -400,7 +400,7 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
         case SuspensionProposed() | RateRecovered() | SuspensionDismissed():
             return replace(supplier, reviews=reviews.evolve(supplier.reviews, fact))
         case ContactErased(at=at):
-            return replace(supplier, contact_erased_at=at)
+            return replace(supplier, contact_erased_at=at, updates=_erased(supplier))
         case _:
             assert_never(fact)
 
@@ -414,6 +414,16 @@ def _updated(supplier: Supplier, fact: SupplierUpdated) -> Updates:
     digests = {**before.master.digests, **{name: fact.digests[name] for name in fact.digests if name in news}}
     master = replace(before.master, **news, digests=digests)
     return Updates(master, {**before.as_of, **dict.fromkeys(news, fact.at)})
+
+
+_ERASED = "erased"
+"""The digest of what was erased: like no other, so that a right guess is news as a wrong one is."""
+
+
+def _erased(supplier: Supplier) -> Updates:
+    before = supplier.updates or Updates(supplier.registered)
+    digests = {name: _ERASED for name in _SEALED if getattr(before.master, name) is not None}
+    return replace(before, master=replace(before.master, digests={**before.master.digests, **digests}))
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -485,15 +495,16 @@ def register(supplier: Supplier | None, registration: SupplierRegistered) -> Seq
         return [registration]
     present = supplier.registered
     sealed = {name: getattr(present, name) for name in ("contact", "return_address", "intake", "digests", "at")}
-    if replace(registration, **sealed) != present or not _of_the_same_people(registration, present):
+    erased = supplier.contact_erased_at is not None
+    if replace(registration, **sealed) != present or not _of_the_same_people(registration, present, erased):
         raise SupplierRegisteredDifferently(registration.supplier_id)
     return []
 
 
-def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> bool:
+def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered, erased: bool) -> bool:
     """A registration without a hash, as older versions recorded it, only shows whether there were any."""
     if one.intake and other.intake:
-        return may_be_same(one.intake, other.intake)
+        return may_be_same(one.intake, other.intake, erased)
     return [each is None for each in (one.contact, one.return_address)] == [
         each is None for each in (other.contact, other.return_address)
     ]

@@ -5,7 +5,7 @@ asked for. The rows tell the sender's task what to do; sending is recorded as fa
 nothing.
 """
 
-from projections.outbox.lists import get_message, list_messages, messages_of
+from projections.outbox.lists import get_message, letters_of, list_messages, messages_of
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
 from projections.outbox.sending import (
     Backlog,
@@ -27,6 +27,7 @@ __all__ = [
     "backlog",
     "due_by_time",
     "get_message",
+    "letters_of",
     "list_messages",
     "mailed",
     "messages_of",

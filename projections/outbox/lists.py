@@ -44,6 +44,10 @@ _IN_STATES = """
 
 
 _OF_ORDERS = "SELECT message_id FROM {outbox_messages} WHERE order_id = ANY(%(order_ids)s)"
+_LETTERS = """
+    SELECT DISTINCT channel, reference FROM {outbox_messages}
+    WHERE order_id = ANY(%(order_ids)s) AND sent_at IS NOT NULL
+"""
 
 
 def _with_columns(query: str) -> str:
@@ -54,6 +58,11 @@ async def messages_of(connection: AsyncConnection[Any], schema: str, order_ids: 
     """The ids of all messages about some orders, as far as is known now."""
     found = await rows_now(connection, schema, _OF_ORDERS, {"order_ids": list(order_ids)}, OUTBOX)
     return [row[0] for row in found]
+
+
+async def letters_of(connection: AsyncConnection[Any], schema: str, order_ids: Iterable[str]) -> list[tuple[str, str]]:
+    """By which channel each letter about some orders went, and what it is known by there."""
+    return await rows_now(connection, schema, _LETTERS, {"order_ids": list(order_ids)}, OUTBOX)
 
 
 async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[OutboxMessage]:

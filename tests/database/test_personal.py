@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.engine.fingerprints import is_same
+from ledger.engine.fingerprints import is_same, marked
 from ledger.engine.keyring import (
     KeyFileDamaged,
     KeyFileExposed,
@@ -143,6 +143,9 @@ def test_a_request_is_the_same_as_long_as_that_can_be_known(sealer: Sealer, own:
     assert not same(own.fingerprint(b"request"), own.fingerprint(b"other"), b"other")
     assert same(own.fingerprint(b"request"), later.fingerprint(b"other"), b"other"), "of another epoch"
     assert same(b"", own.fingerprint(b"other"), b"other"), "of an erased person"
+    assert same(marked(own.fingerprint(b"request")), own.fingerprint(b"request")), "of what recorded nothing"
+    assert not same(marked(own.fingerprint(b"request")), own.fingerprint(b"other"), b"other")
+    assert same(marked(own.fingerprint(b"request")), later.fingerprint(b"other"), b"other")
     assert same(sealer.fingerprint(b"request"), own.fingerprint(b"request")), "of before epochs"
     assert not same(sealer.fingerprint(b"request"), own.fingerprint(b"other"), b"other")
     assert not is_same(sealer.fingerprint(b"request"), sealer.fingerprint(b"other"), None)

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import psycopg
 import pytest
 
@@ -15,13 +16,16 @@ from fulfilment.v1 import (
     cases_pb2,
     common_pb2,
     finding_pb2,
+    messages_pb2,
     orders_pb2,
     people_pb2,
     remarks_pb2,
     suppliers_pb2,
 )
 from tests.support.case_client import Work
-from tests.support.service import Client, Service, context, reason_of, refused, stamp
+from tests.support.service import Client, Service, context, order, reason_of, refused, stamp
+from tests.support.terminal import Console
+from tests.support.waiting import wait_for
 
 
 def customer(name: str, **more: str) -> dict[str, Any]:
@@ -147,7 +151,39 @@ def test_an_erasure_says_how_much_went_and_answers_the_same_again(client: Client
     assert (fact.name, fact.actor, '"by":"mia"' in fact.json) == ("order.person_erased", "mia", True)
 
 
-def test_an_order_that_is_not_over_is_named_and_kept_unless_that_is_said(client: Client):
+def test_what_was_refused_or_recorded_nothing_tells_no_guess_once_somebody_is_erased(client: Client):
+    hal = customer("Hal", email="hal@example.org")
+    client.place("hal", **hal, request_id="hal-1")
+    client.place("hal", **hal, request_id="hal-again")
+    refused(client.orders.PlaceOrder, order("hal", **customer("Hal O.", email="o@example.org"), request_id="hal-2"))
+
+    def answered(request_id: str, email: str) -> str:
+        asked = order("hal", **customer("Hal", email=email), request_id=request_id)
+        try:
+            return str(client.orders.PlaceOrder(asked).outcome)
+        except grpc.RpcError as error:
+            return reason_of(error)
+
+    assert [answered(each, "wrong@example.org") for each in ("hal-again", "hal-2")] == ["REQUEST_REUSED"] * 2
+    erase(client, email="hal@example.org")
+    for each in ("hal-1", "hal-again", "hal-2"):
+        right, wrong = (answered(each, f"{email}@example.org") for email in ("hal", "wrong"))
+        assert right == wrong != "REQUEST_REUSED"
+
+
+def test_letters_that_were_handed_over_or_lie_elsewhere_are_counted_and_said(client: Client, service: Service):
+    client.place("ivo", **customer("Ivo", email="ivo@example.org"))
+    asked = messages_pb2.ListMessagesRequest(order_id="shop/ivo", states=[messages_pb2.MESSAGE_STATE_SENT])
+    (sent, *_) = wait_for(lambda: client.messages.ListMessages(asked).messages)
+    (service.data / "outbox" / "default" / sent.reference).unlink()
+    request = asks(email="ivo@example.org", asked_by=asked_by("erase-ivo"))
+    first, again = client.admin.ErasePerson(request), client.admin.ErasePerson(request)
+    assert first.counts.letters_elsewhere == again.counts.letters_elsewhere >= 1
+    assert any("cannot be taken back" in each for each in first.receipt.warnings)
+    assert list(first.receipt.warnings) == list(again.receipt.warnings)
+
+
+def test_an_order_that_is_not_over_is_named_and_kept_unless_that_is_said(client: Client, service: Service):
     bea = customer("Bea", email="bea@example.org")
     done, running = over(client, "bea-1", **bea), "shop/bea-2"
     client.place("bea-2", **bea)
@@ -158,6 +194,8 @@ def test_an_order_that_is_not_over_is_named_and_kept_unless_that_is_said(client:
     refusal = refused(client.admin.ErasePerson, asks(False, email="bea@example.org"))
     assert reason_of(refusal) == "PERSON_KEPT"
     assert "ask for it with even_if_open" in str(refusal.details())
+    told = Console(service.address)("person", "erase", "--email", "bea@example.org", "--yes")
+    assert "ask for it with --even-if-open" in told.err
     assert erase(client, email="bea@example.org") == 1
 
 

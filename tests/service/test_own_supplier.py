@@ -294,6 +294,10 @@ def test_a_supplier_reads_its_orders_at_the_console(world: World):
     console = Console(world.service.address, tenant="")
     console.environment["FULFILMENT_TOKEN"] = world.tokens["ling"]
     assert f"{order_id}/1" in console("supplier", "orders").out
+    acknowledged = console("order", "ack", f"{order_id}/1")
+    assert (acknowledged.code, acknowledged.out) == (0, "Recorded.\n"), acknowledged.err
+    (line,) = world.ask("ling", "GetSupplierOrder", supplier_order_id=f"{order_id}/1").supplier_order.lines
+    assert (line.units.pending, line.units.accepted) == (0, 2)
     shown = console("supplier", "instruction", f"{order_id}/1", "--personal").out
     assert MARKER in shown
     assert EMAIL not in shown

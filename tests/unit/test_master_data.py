@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.facts import Sealed
 from ledger.nouns import suppliers
 from ledger.nouns.suppliers import Standing, Supplier, SupplierRegistered, SupplierUpdated, Warehouse
@@ -44,6 +46,21 @@ def test_the_same_again_records_nothing_however_its_personal_data_is_sealed():
     assert suppliers.update(after(), said(digests={"return_address": ""})) == [], "there was none"
     assert suppliers.update(after(), said(contact=LIN, digests={"contact": "hash of Wei"})) == [], "as registered"
     assert suppliers.register(known, ACME) == [], "the first registration is repeated"
+
+
+def test_once_a_contact_is_erased_a_right_guess_of_it_is_answered_as_a_wrong_one_is():
+    def guess(of: str, **more: str) -> SupplierUpdated:
+        return said(NOON + DAY, contact=LIN, digests={"contact": of, **more})
+
+    registered = replace(ACME, intake="1.right")
+    erased = suppliers.evolve(suppliers.evolve(None, registered), suppliers.ContactErased("acme", "mia", NOON))
+    right, wrong = suppliers.update(erased, guess("hash of Wei")), suppliers.update(erased, guess("hash of Lin"))
+    assert [len(right), len(wrong)] == [1, 1]
+    assert len(suppliers.update(erased, said(digests={"contact": ""}))) == 1, "nor whether there is any still"
+    for intake in ("1.right", "1.wrong"):
+        assert suppliers.register(erased, replace(registered, intake=intake)) == []
+    known = suppliers.evolve(erased, wrong[0])
+    assert suppliers.update(known, guess("hash of Lin")) == [], "what is written later is known as ever"
 
 
 def test_older_news_of_a_field_that_comes_later_moves_nothing_and_says_so():

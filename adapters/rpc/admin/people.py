@@ -33,7 +33,7 @@ from ledger.engine.request_ids import OWN, stored_id
 from ledger.engine.sealing import Sealer
 from ledger.facts import Change
 from ledger.nouns import erasures, orders
-from ledger.nouns.erasures import Erasure, StillKept
+from ledger.nouns.erasures import LETTERS_ELSEWHERE, Erasure, StillKept
 from ledger.nouns.orders import PersonalDataHeld
 from ledger.view import View
 from projections import inquiries, outbox
@@ -88,10 +88,13 @@ class PeopleQueries(RetentionQueries, AdminQueries):
             return counts
         async with tenant.log.pool.connection() as connection:
             sent = await outbox.messages_of(connection, tenant.schema, order_ids)
+            letters = await outbox.letters_of(connection, tenant.schema, order_ids)
             asked = await inquiries.count_about(connection, tenant.schema, order_ids)
-        files = await self._files.remove(tenant.name, sent) if self._files is not None else 0
+        files = await self._files.remove(tenant.name, sent) if self._files is not None else set()
+        elsewhere = [letter for channel, letter in letters if channel != FileSender.channel or letter not in files]
         await Inbox.of(tenant).forget(order_ids)
-        return {**counts, "messages": len(sent), "inquiries": asked, "outbox_files": files}
+        about = {"messages": len(sent), "inquiries": asked, "outbox_files": len(files)}
+        return {**counts, **about, LETTERS_ELSEWHERE: len(elsewhere)}
 
 
 def _nothing(view: View) -> list[Change]:
