@@ -1,4 +1,4 @@
-"""``python server.py client ...``: clients are made beside the service, so that there is no first password.
+"""``python server.py client ...``: clients are made and changed beside the service, so that there is no first password.
 
 It needs the database and not the service: with ``--data`` it works while the service runs on that folder, and while it
 does not. Running servers know within seconds what was changed.
@@ -29,6 +29,7 @@ from adapters.access.clients import (
 from adapters.access.roles import ROLES
 from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name, migrate
 
+_LIMITS = ("calls_per_second", "calls_at_once", "bytes_at_once")
 _ELSE = ("certificate", "oidc")
 """How a client may prove itself without a token of ours."""
 
@@ -138,6 +139,45 @@ async def show(connection: Connection, chosen: argparse.Namespace) -> str:
     return ""
 
 
+_CHANGEABLE = (
+    "role",
+    "tenants",
+    "supplier",
+    "personal",
+    "expires_at",
+    "calls_per_second",
+    "calls_at_once",
+    "bytes_at_once",
+)
+
+
+async def change(connection: Connection, chosen: argparse.Namespace) -> str:
+    """Changes what a client may do; its name and what it proves itself by stay."""
+    client = await _find(connection, chosen.name)
+    _require(client.revoked_at is None, f"{client.name} was revoked {_minute(client.revoked_at)}; add a client anew")
+    said = {name: value for name, value in vars(chosen).items() if name in _CHANGEABLE}
+    if vars(chosen).get("all_tenants"):
+        said["tenants"] = [ALL_TENANTS]
+    expires = said.get("expires_at")
+    _require(expires is None or expires > datetime.now(UTC), f"--expires {expires} has passed already; revoke it")
+    _require(bool(said), "say what is to change, such as --role or --expires; client change --help lists all")
+    if said.get("role", "supplier") != "supplier":
+        said.setdefault("supplier", None)  # it was for that role alone
+    changed = client._replace(**{**said, "tenants": sorted(set(said.get("tenants", client.tenants)))})
+    is_supplier = changed.role == "supplier"
+    _require(
+        not is_supplier or changed.supplier, "a client of the role supplier needs --supplier, whose orders it sees"
+    )
+    _require(is_supplier or not changed.supplier, f"--supplier is for the role supplier, not for {changed.role}")
+    assignments = ", ".join(f"{name} = %({name})s" for name in _CHANGEABLE)
+    update = f"UPDATE fulfilment.clients SET {assignments} WHERE name = %(name)s"  # noqa: S608 - of constants
+    await connection.execute(update, changed._asdict())
+    await _note_missing(connection, [each for each in changed.tenants if each != ALL_TENANTS])
+    _tell(f"Client {client.name} was: {_in_full(client)}.")
+    _tell(f"It is now: {_in_full(changed)}. Running servers know within seconds.")
+    return ""
+
+
 async def rotate(connection: Connection, chosen: argparse.Namespace) -> str:
     """Gives a client a second token; the first stays valid until it is retired."""
     client = await _find(connection, chosen.name)
@@ -224,6 +264,13 @@ def _grants(client: RegisteredClient) -> str:
     return f"role {client.role}, {tenants}, {personal}"
 
 
+def _in_full(client: RegisteredClient) -> str:
+    limits = (f"{getattr(client, name)} {name.replace('_', ' ')}" for name in _LIMITS if getattr(client, name))
+    more = (f"supplier {client.supplier}" if client.supplier else "", *limits)
+    expires = f"expires {_minute(client.expires_at)}" if client.expires_at else ""
+    return ", ".join(filter(None, (_grants(client), *more, expires)))
+
+
 def _state(client: RegisteredClient) -> str:
     if client.revoked_at:
         return f"revoked {_minute(client.revoked_at)}"
@@ -246,6 +293,9 @@ def _parser() -> argparse.ArgumentParser:
     adding = command("add", add, "registers a client and prints its token, once")
     adding.add_argument("name", type=_name, help="small letters, digits and -, such as shop-web")
     _add_grants(adding)
+    changing = command("change", change, "changes what a client may do, from now on")
+    changing.add_argument("name")
+    _change_grants(changing)
     command("list", show, "lists all clients")
     rotating = command("rotate", rotate, "gives a client a second token; the first stays valid until it is retired")
     rotating.add_argument("name")
@@ -268,6 +318,35 @@ def _add_grants(adding: argparse.ArgumentParser) -> None:
     option("--calls-per-second", type=_positive, metavar="N")
     option("--calls-at-once", type=_positive, metavar="N")
     option("--bytes-at-once", type=_positive, metavar="N", help="of requests that are under way")
+
+
+def _change_grants(changing: argparse.ArgumentParser) -> None:
+    """Only what is said stands among what was chosen."""
+    option, unsaid = changing.add_argument, argparse.SUPPRESS
+    option("--role", type=_role, default=unsaid, metavar="ROLE", help=f"one of {', '.join(ROLES)}")
+    option(
+        "--tenant",
+        dest="tenants",
+        action="append",
+        type=_tenant,
+        default=unsaid,
+        metavar="T",
+        help="whose ledger instead; may be repeated",
+    )
+    option("--all-tenants", action="store_true", default=unsaid, help="every tenant, also those to come")
+    option("--supplier", default=unsaid, metavar="S", help="for the role supplier: whose orders it sees")
+    option("--personal", action=argparse.BooleanOptionalAction, default=unsaid, help="it may see personal data, or not")
+    option("--expires", dest="expires_at", type=_expiry, default=unsaid, metavar="WHEN", help='a day, or "never"')
+    for name in _LIMITS:
+        option(f"--{name.replace('_', '-')}", type=_limit, default=unsaid, metavar="N", help='or "none" of its own')
+
+
+def _expiry(text: str) -> datetime | None:
+    return None if text == "never" else _instant(text)
+
+
+def _limit(text: str) -> int | None:
+    return None if text == "none" else _positive(text)
 
 
 def _name(text: str) -> str:

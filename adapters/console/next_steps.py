@@ -169,9 +169,13 @@ def _elsewhere(session: Session) -> str:
     usual = Session()
     names = ("server", "tenant", "token_file", "ca", "cert", "key")
     asked = {name: getattr(session, name) for name in names}
-    encrypted = " --tls" if session.tls and not os.environ.get("FULFILMENT_TLS") else ""
-    return encrypted + "".join(
+    flags = [f" --{name}" for name in ("tls", "plain") if getattr(session, name) and not _in_environment(name)]
+    return "".join(flags) + "".join(
         f" --{name.replace('_', '-')} {shlex.quote(value)}"
         for name, value in asked.items()
         if value != os.environ.get(f"FULFILMENT_{name.upper()}", getattr(usual, name))
     )
+
+
+def _in_environment(name: str) -> bool:
+    return bool(os.environ.get(f"FULFILMENT_{name.upper()}"))

@@ -21,6 +21,7 @@ from adapters.console import words
 from adapters.console.client import ConsoleClient, Token
 from adapters.console.encryption import credentials
 from adapters.console.tokens import read_token
+from fulfilment.tls import is_here
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
 
@@ -48,6 +49,7 @@ class Session:
     actor: str = ""
     token_file: str = ""
     tls: bool = False
+    plain: bool = False
     ca: str = ""
     cert: str = ""
     key: str = ""
@@ -59,6 +61,11 @@ class Session:
     @functools.cached_property
     def client(self) -> ConsoleClient:
         tls = credentials(self.ca, self.cert, self.key) if self.tls or self.ca or self.cert or self.key else None
+        if self.token.text and tls is None and not is_here(self.server):
+            said = f"your token {'goes' if self.plain else 'would go'} to {self.server} without encryption"
+            if not self.plain:
+                raise click.UsageError(f"{said}; say --tls or --ca FILE, or --plain on a network that is yours alone")
+            self.out.warn(f"{said}, for everybody in between to take")
         return ConsoleClient(self.server, self.tenant, self.timeout, self._says, self.token, tls, self.out.warn)
 
     @functools.cached_property
@@ -304,6 +311,14 @@ def _options(hidden: bool) -> list[click.Option]:
             envvar="FULFILMENT_TLS",
             show_envvar=True,
             help="Encrypt; the three below imply it.",
+        ),
+        option(
+            "--plain",
+            is_flag=True,
+            default=defaults.plain,
+            envvar="FULFILMENT_PLAIN",
+            show_envvar=True,
+            help="Send the token without TLS also to another machine.",
         ),
         option(
             "--ca",

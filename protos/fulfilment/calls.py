@@ -18,6 +18,8 @@ REPEATED = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 )
 """Codes that are tried again. The ledger answers a request id once, so that a retry is harmless."""
+LONGEST_PAUSE_SECONDS = 60.0
+"""A service that wants to be asked still later is not waited for: whoever called decides."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,25 @@ class Manner:
         """How long an attempt of a call may take that is over at ``until``."""
         return self.timeout_seconds if until is None else until - time.monotonic()
 
-    def may_pass(self, failed: CallFailed) -> bool:
-        """Whether to ask again; what is too long for gRPC itself stays so."""
+    def pause(self, failed: CallFailed, usual_seconds: float | None, until: float | None) -> float | None:
+        """How long to wait before asking again, by what the service says, else as usual; None where that is no use.
+
+        What is too long for gRPC itself stays so.
+        """
         too_long = failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not failed.from_service
-        return failed.code() in self.repeated and not too_long
+        if usual_seconds is None or failed.code() not in self.repeated or too_long:
+            return None
+        pause = usual_seconds if failed.retry_seconds is None else failed.retry_seconds
+        return None if is_over(until, pause) or pause > max(usual_seconds, LONGEST_PAUSE_SECONDS) else pause
 
     def repeat(self, attempt: Callable[[], T], until: float | None = None) -> T:
         """What an attempt returns in the end; it must be harmless to make it twice, and begins before ``until``."""
-        for pause in self.pauses_seconds:
+        for usual_seconds in self.pauses_seconds:
             try:
                 return attempt()
             except CallFailed as failed:
-                if not self.may_pass(failed) or is_over(until, pause):
+                pause = self.pause(failed, usual_seconds, until)
+                if pause is None:
                     raise
             time.sleep(pause)
         return attempt()
@@ -124,14 +133,15 @@ class AsyncCalls(grpc.aio.UnaryUnaryClientInterceptor):
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         until = deadline(client_call_details.timeout)
-        for pause in (*self._manner.pauses_seconds, None):
+        for usual_seconds in (*self._manner.pauses_seconds, None):
             details = self._manner.applied(client_call_details, self._manner.attempt_seconds(until))
             call = await continuation(details, request)
             try:
                 await call
             except grpc.RpcError as error:
                 failed = failure(error)
-                if pause is None or not self._manner.may_pass(failed) or is_over(until, pause):
+                pause = self._manner.pause(failed, usual_seconds, until)
+                if pause is None:
                     raise failed from None
                 await asyncio.sleep(pause)
             else:

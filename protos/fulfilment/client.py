@@ -32,6 +32,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Self, TypeVar
@@ -40,7 +41,7 @@ import grpc
 
 from fulfilment.calls import REPEATED, AsyncCalls, AsyncStreams, Calls, Manner
 from fulfilment.failures import CallFailed, Refused, Unavailable
-from fulfilment.tls import tls
+from fulfilment.tls import is_here, tls
 from fulfilment.v1.admin_pb2_grpc import AdminServiceStub
 from fulfilment.v1.audit_pb2 import StoredFact, StreamFactsRequest
 from fulfilment.v1.audit_pb2_grpc import AuditServiceStub
@@ -96,9 +97,12 @@ class _Settings:
     """For each attempt of a call that names no timeout of its own; one that a call names is for all its attempts
     together. A stream has none."""
     pauses_seconds: Sequence[float] = (0.2, 0.5, 1.0)
-    """Between the attempts of a call, which are one more; () to ask only once."""
+    """Between the attempts of a call, which are one more; () to ask only once. Where the service says after how long to
+    ask again, as it does of a limit, that counts instead."""
     repeated: frozenset[grpc.StatusCode] = REPEATED
     """The codes on which a call is attempted again."""
+    insecure: bool = False
+    """Whether the token may go to another machine without TLS, where whoever is in between can take it."""
     interceptors: Sequence[Any] = ()
     """More interceptors of gRPC, between this client and the connection; they see each attempt."""
 
@@ -110,6 +114,15 @@ class _Settings:
         """
         actor = self.actor or ("" if self.token else "client")
         return CommandContext(request_id=request_id or str(uuid.uuid4()), actor=actor)
+
+    def _require_encryption(self) -> None:
+        """Refuses to send a token in plain to another machine, unless that was said; then it warns."""
+        if not self.token or self.credentials is not None or is_here(self.address):
+            return
+        told = f"the token would go to {self.address} without encryption, for everybody in between to take"
+        if not self.insecure:
+            raise ValueError(f"{told}; give credentials=tls(...), or insecure=True on a network that is yours alone")
+        warnings.warn(told.replace("would go", "goes"), stacklevel=4)
 
     def _manner(self) -> Manner:
         said = {"tenant": self.tenant, "authorization": f"Bearer {self.token}" if self.token else ""}
@@ -127,6 +140,7 @@ class Client(_Settings):
     """The ledger for programs with threads; all of them may share one client."""
 
     def __post_init__(self) -> None:
+        self._require_encryption()
         self._channel = (
             grpc.insecure_channel(self.address, _OPTIONS)
             if self.credentials is None
@@ -195,6 +209,7 @@ class AsyncClient(_Settings):
     """The ledger for asyncio; made and used in one event loop."""
 
     def __post_init__(self) -> None:
+        self._require_encryption()
         manner = self._manner()
         interceptors = [AsyncCalls(manner), AsyncStreams(manner), *self.interceptors]
         self._channel = channel = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -23,6 +24,8 @@ class CallFailed(grpc.RpcError):
     """What is wrong with a malformed request: the path of each field, such as "lines[0].sku", and what it lacks."""
     from_service: bool
     """Whether the service answered with a reason of its own, or gRPC failed."""
+    retry_seconds: float | None
+    """After how long the service wants to be asked again; None if it does not say."""
 
     def __init__(self, error: grpc.RpcError) -> None:
         call: Any = error  # which every RpcError of a channel is as well
@@ -30,6 +33,7 @@ class CallFailed(grpc.RpcError):
         self._trailers = tuple(call.trailing_metadata() or ())
         self.message = call.details() or ""
         self.reason, self.metadata, self.fields, self.from_service = self._code.name, {}, [], False
+        self.retry_seconds = None
         for name, value in self._trailers:
             if name == "grpc-status-details-bin":
                 self._read(value)
@@ -45,12 +49,14 @@ class CallFailed(grpc.RpcError):
         return self._trailers
 
     def _read(self, status: bytes) -> None:
-        """Takes what it needs of a google.rpc.Status, whose ErrorInfo and BadRequest are no part of protobuf."""
+        """Takes what it needs of a google.rpc.Status, whose ErrorInfo and its like are no part of protobuf."""
         for detail in _all(status, 3):
             kind, value = _text(detail, 1), _one(detail, 2)
             if kind.endswith("/google.rpc.ErrorInfo"):
                 self.reason, self.from_service = _text(value, 1), True
                 self.metadata = {_text(entry, 1): _text(entry, 2) for entry in _all(value, 3)}
+            elif kind.endswith("/google.rpc.RetryInfo"):
+                self.retry_seconds = Duration.FromString(_one(value, 1)).ToTimedelta().total_seconds()
             elif kind.endswith("/google.rpc.BadRequest"):
                 self.fields = [(_text(violation, 1), _text(violation, 2)) for violation in _all(value, 1)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,18 @@ def tls(ca: File | None = None, certificate: File | None = None, key: File | Non
     if (certificate is None) != (key is None):
         raise ValueError("a certificate and its key go together")
     return grpc.ssl_channel_credentials(*map(_content, (ca, key, certificate)))
+
+
+def is_here(address: str) -> bool:
+    """Whether an address of gRPC is this machine: a socket, or loopback."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    plain = address.rpartition("/")[2].removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
+    host = (plain.rpartition(":")[0] or plain).strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _content(file: File | None) -> bytes | None:

@@ -29,6 +29,21 @@ def test_what_the_environment_says_counts(shell: Shell, monkeypatch: pytest.Monk
     assert "/no/file cannot be read" in shell("tenant", "list").err
 
 
+def test_a_token_goes_to_another_machine_without_tls_only_if_that_is_said(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("FULFILMENT_TOKEN", "flk_mia_secret")
+    there = ("tenant", "list", "--server", "192.0.2.1:1", "--timeout", "0.1")
+    result = shell(*there)
+    assert result.code == 2
+    assert "your token would go to 192.0.2.1:1 without encryption" in result.err
+    said = shell(*there, "--plain")
+    assert said.code == 3
+    assert said.err.count("your token goes to 192.0.2.1:1 without encryption") == 1
+    assert "secret" not in result.err + said.err
+    assert "UserWarning" not in said.err
+
+
 def test_next_steps_name_the_files_that_the_line_was_typed_with(tmp_path: Path):
     from adapters.console.next_steps import _elsewhere
     from adapters.console.session import Session

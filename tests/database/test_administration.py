@@ -74,6 +74,43 @@ def test_what_does_not_fit_together_changes_nothing(
     assert name not in client("list").out
 
 
+def test_what_a_client_may_do_changes_and_its_token_stays(conninfo: str, client: Any, name: str):
+    token = client("add", name, "--role", "shop", "--tenant", "default", "--personal", "--calls-at-once", "8").token
+    limits = ("--calls-at-once", "none", "--calls-per-second", "50")
+    words = ("--role", "supplier", "--supplier", "acme", "--no-personal", "--expires", "2099-12-31", *limits)
+    told = client("change", name, *words)
+    assert f"Client {name} was: role shop, tenant default, with personal data, 8 calls at once." in told.told
+    assert "role supplier, tenant default, without personal data, supplier acme, 50 calls per second" in told.told
+    assert told.out == ""
+    row = row_of(conninfo, name)
+    assert (row["role"], row["supplier"], row["personal"]) == ("supplier", "acme", False)
+    assert (row["calls_at_once"], row["calls_per_second"], row["tokens"]) == (None, 50, [digest(token)])
+    client("change", name, "--role", "auditor", "--expires", "never", "--tenant", "default", "--tenant", "default")
+    row = row_of(conninfo, name)
+    assert (row["role"], row["supplier"], row["expires_at"], row["tenants"]) == ("auditor", None, None, ["default"])
+    client("change", name, "--all-tenants")
+    assert (row_of(conninfo, name)["tenants"], row_of(conninfo, name)["role"]) == (["*"], "auditor")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "say what is to change"),
+        (("--role", "supplier"), "needs --supplier"),
+        (("--supplier", "acme"), "--supplier is for the role supplier"),
+        (("--expires", "2020-01-01"), "has passed already"),
+    ],
+)
+def test_a_change_that_does_not_fit_changes_nothing(
+    conninfo: str, client: Any, name: str, words: tuple[str, ...], said: str
+):
+    client("add", name, "--role", "shop", "--tenant", "default")
+    before = row_of(conninfo, name)
+    with pytest.raises(AdministrationFailed, match=said):
+        client("change", name, *words)
+    assert row_of(conninfo, name) == before
+
+
 def test_a_name_is_used_once(client: Any, name: str):
     client("add", name, "--role", "shop", "--all-tenants")
     with pytest.raises(AdministrationFailed, match=f"there is a client {name}, which has the role shop"):
@@ -104,6 +141,8 @@ def test_a_revoked_client_is_listed_and_has_no_token_any_more(conninfo: str, cli
     (line,) = [line for line in client("list").out.splitlines() if line.startswith(name)]
     assert "shop  default" in " ".join(line.split()).replace(" ", "  ")
     assert "revoked" in line
+    with pytest.raises(AdministrationFailed, match="was revoked"):
+        client("change", name, "--personal")
     for command in ("rotate", "revoke"):
         with pytest.raises(AdministrationFailed, match="was revoked"):
             client(command, name)

@@ -189,6 +189,17 @@ def test_a_token_is_rotated_without_a_pause_and_a_revoked_client_stays_out(guard
         assert ended.value.reason == "CREDENTIALS"
 
 
+def test_a_client_that_is_changed_may_do_something_else_at_once_with_the_same_token(guarded: Guarded):
+    token, data = guarded.add("changing", "--role", "auditor", "--tenant", "default"), ("--data", guarded.data)
+    address = guarded.service.address
+    until(lambda: knows(address, token), "the client is known")
+    with grpc.insecure_channel(address) as channel:
+        assert reason_for(channel, "PlaceOrder", bearer(token)) == "NOT_ALLOWED"
+        administer("change", "changing", "--role", "shop", *data)
+        until(lambda: reason_for(channel, "PlaceOrder", bearer(token)) == "MALFORMED", "it has another role")
+        assert reason_for(channel, "GetHistory", bearer(token)) == "NOT_ALLOWED"
+
+
 def test_only_the_health_of_the_service_itself_is_open(guarded: Guarded):
     healthy: Any = health_pb2_grpc.HealthStub(guarded.channel)
     assert healthy.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING

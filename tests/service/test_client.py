@@ -15,9 +15,9 @@ import pytest
 
 import fulfilment.client
 from adapters.rpc.statuses import status_of
-from fulfilment.client import AsyncClient, CallFailed, Client, Refused, Unavailable
+from fulfilment.client import AsyncClient, CallFailed, Client, Refused, Unavailable, tls
 from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2
-from ledger.refusals import Malformed, NotFound, QueueFull, Refusal
+from ledger.refusals import Malformed, NotFound, QueueFull, RateLimited, Refusal
 from tests.support.service import Service, order
 
 QUICKLY = (0.01, 0.01)
@@ -132,6 +132,24 @@ def test_an_error_that_stays_is_raised_after_the_last_attempt(troubled: Troubled
     assert len(troubled.asked) == 3
 
 
+def limited(milliseconds: int) -> Callable[[Any], None]:
+    return refuses(RateLimited("calls at once", 8, milliseconds))
+
+
+@both
+def test_what_the_service_says_of_when_to_ask_again_counts_instead_of_the_usual_pause(troubled: Troubled, place: Any):
+    troubled.troubles = [limited(20)]
+    assert place(troubled, timeout=30.0, pauses_seconds=(20.0,)).position == 7
+    troubled.troubles = [limited(20_000)]
+    with pytest.raises(Unavailable) as failed:
+        place(troubled, timeout=5.0, pauses_seconds=(0.01,))
+    assert (failed.value.reason, failed.value.retry_seconds) == ("RATE_LIMITED", 20.0)
+    troubled.troubles = [limited(3_600_000)]
+    with pytest.raises(Unavailable, match="RATE_LIMITED"):
+        place(troubled, pauses_seconds=(0.01,))
+    assert len(troubled.asked) == 4
+
+
 @both
 def test_a_timeout_that_a_call_names_is_for_all_its_attempts(troubled: Troubled, place: Any):
     """None is made once a pause would take what is left of it."""
@@ -187,6 +205,20 @@ def test_every_call_names_its_tenant_and_carries_its_token(troubled: Troubled, p
     place(troubled, tenant="shop", token="secret")
     assert troubled.metadata[0]["tenant"] == "shop"
     assert troubled.metadata[0]["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+async def test_a_token_goes_in_plain_to_no_other_machine_unless_that_is_said(kind: Any):
+    for here in ("127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/run/ledger", "dns:///localhost:1", "ipv4:127.0.0.1:1"):
+        kind(here, token="secret")
+    for address in ("ledger.example:1", "10.0.0.7:1", "dns:///ledger.example:1", "127.0.0.1.example:1", "[2001::1]:1"):
+        with pytest.raises(ValueError, match="without encryption") as refused:
+            kind(address, token="secret")
+        assert "secret" not in str(refused.value)
+        kind(address)
+        kind(address, token="secret", credentials=tls())
+        with pytest.warns(UserWarning, match="without encryption"):
+            kind(address, token="secret", insecure=True)
 
 
 def test_the_token_of_a_client_stands_in_no_log_of_it():
