@@ -248,7 +248,7 @@ def project(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def serve_edges(conninfo: str, key_file: Path, web: Web) -> AsyncIterator[int]:
+async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSender | None = None) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
@@ -267,7 +267,12 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web) -> AsyncIterator[
         try:
             async with (
                 edges(
-                    tenants, keys.sealer, gate, private_too=web.private_too, message_bytes=web.message_bytes
+                    tenants,
+                    keys.sealer,
+                    gate,
+                    letters,
+                    private_too=web.private_too,
+                    message_bytes=web.message_bytes,
                 ) as running,
                 serving(running.app, web.address, web.files) as port,
             ):
@@ -286,7 +291,8 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
     conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
-    async with serve_edges(conninfo, chosen.key_file, web) as port:
+    letters = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
+    async with serve_edges(conninfo, chosen.key_file, web, letters) as port:
         log.info("the edges listen on %s:%d", web.address.rpartition(":")[0], port)
         while not stop.is_set() and os.getppid() == parent:
             with suppress(TimeoutError):
@@ -302,7 +308,7 @@ async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> N
     pause = 1.0
     options = {name: getattr(chosen, name) for name in ("key_file", "web", "web_private", "behind_proxy")}
     if role == "edge":
-        options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key", "message_mib")}
+        options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key", "message_mib", "data", "outbox")}
         options |= {f"oidc_{name}": getattr(chosen, f"oidc_{name}") for name in ("issuer", "audience", "jwks", "claim")}
     while True:
         environment = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from google.protobuf.message import Message
 from google.rpc import code_pb2
@@ -21,11 +23,17 @@ _RESULT_BYTES = 3 << 20
 """How much the results that were asked for may hold together: clients take answers of 4 MiB."""
 
 
+Prepare = Callable[[Tenant, Any, Call], Awaitable[Command]]
+"""Makes a command of a request that has to be looked into before."""
+
+
 class BatchCommands:
     """BatchService: many commands, an outcome each."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Commands, prepared: Mapping[type[Message], Prepare]) -> None:
+        """Prepared are the requests that say themselves who asks, in a field of their own."""
         self._commands = commands
+        self._prepared = prepared
 
     async def ExecuteBatch(self, request: pb.ExecuteBatchRequest, call: Call) -> pb.ExecuteBatchResponse:
         size = len(request.commands)
@@ -50,7 +58,9 @@ class BatchCommands:
 
     def _make_id(self, each: pb.BatchCommand, client: str) -> MadeId:
         which = each.WhichOneof("command")
-        return self._commands.make_id(getattr(each, which), client) if which is not None else NOT_MADE
+        if which is None or type(getattr(each, which)) in self._prepared:
+            return NOT_MADE
+        return self._commands.make_id(getattr(each, which), client)
 
     async def _read(self, tenant: Tenant, each: pb.BatchCommand, index: int, call: Call) -> Command | Refusal | None:
         """The command, or why it is none; None for a mistake of ours."""
@@ -60,6 +70,8 @@ class BatchCommands:
         try:
             command = getattr(each, which)
             call.caller.require(rpc_of(command))
+            if (prepare := self._prepared.get(type(command))) is not None:
+                return await prepare(tenant, command, call)
             return await self._commands.read_ahead(tenant, command, call)
         except Malformed as refusal:
             return refusal.within(f"commands[{index}].{which}")

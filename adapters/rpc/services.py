@@ -8,7 +8,7 @@ from adapters.letters import Letters
 from adapters.rpc import messages, stock, templates, tracking_links
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.people import READERS as PEOPLE
-from adapters.rpc.admin.people import PeopleQueries
+from adapters.rpc.admin.people import Erasures, PeopleQueries
 from adapters.rpc.audit import AuditQueries
 from adapters.rpc.batch import BatchCommands
 from adapters.rpc.cases.asks import READERS as CASES
@@ -104,6 +104,7 @@ def services(
     private_too: bool = False,
 ) -> dict[ServiceDescriptor, object]:
     """Every service, with what has its methods but for the commands."""
+    erasures = Erasures(tenants, sealer, files)
     return {
         orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
         stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
@@ -123,8 +124,10 @@ def services(
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer, letters),
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(tenants, sealer, letters, files),
-        batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(tenants, sealer, letters, erasures),
+        batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(
+            commands, {admin_pb2.ErasePersonRequest: erasures.command}
+        ),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),

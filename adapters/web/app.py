@@ -28,6 +28,7 @@ from adapters.letters import Letters
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
+from adapters.senders import FileSender
 from adapters.shops.site import schemas
 from adapters.tenants import Tenants
 from adapters.web.door import Door, DoorCounts
@@ -47,13 +48,13 @@ class Edges(NamedTuple):
 
 @asynccontextmanager
 async def edges(
-    tenants: Tenants, sealer: Sealer, gate: Gate, *, private_too: bool, message_bytes: int
+    tenants: Tenants, sealer: Sealer, gate: Gate, files: FileSender | None, *, private_too: bool, message_bytes: int
 ) -> AsyncIterator[Edges]:
-    """The application, and beside it the worker and the reconciliation, until the end."""
+    """The application, which erases letters among these files, and beside it the worker and the reconciliation, until the end."""
     accounts, counts = Accounts(sealer), DoorCounts()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
-        served = services(tenants, sealer, Letters(sealer), commands, private_too=private_too)
+        served = services(tenants, sealer, Letters(sealer), commands, files, private_too=private_too)
         contract = routes(gate, served, commands, message_bytes, schemas.openapi())
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]

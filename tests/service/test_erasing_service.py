@@ -13,6 +13,7 @@ import pytest
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
+    batch_pb2,
     cases_pb2,
     common_pb2,
     finding_pb2,
@@ -169,6 +170,20 @@ def test_what_was_refused_or_recorded_nothing_tells_no_guess_once_somebody_is_er
     for each in ("hal-1", "hal-again", "hal-2"):
         right, wrong = (answered(each, f"{email}@example.org") for email in ("hal", "wrong"))
         assert right == wrong != "REQUEST_REUSED"
+
+
+def test_people_are_erased_in_a_batch_and_each_request_is_answered_once(client: Client):
+    for number in ("joy", "kim"):
+        client.place(number, **customer(number.title(), email=f"{number}@example.org"))
+    asked = [asks(email=f"{name}@example.org", asked_by=asked_by(f"erase-{name}")) for name in ("joy", "kim", "nobody")]
+    commands = [batch_pb2.BatchCommand(erase_person=each) for each in asked]
+    commands.append(batch_pb2.BatchCommand(erase_person=admin_pb2.ErasePersonRequest()))
+    first, again = (client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=commands)).outcomes for _ in "12")
+    assert [shown(client, f"shop/{number}")[0] for number in ("joy", "kim")] == ["", ""]
+    assert [each.refusal.reason for each in first] == ["", "", "UNKNOWN_PERSON", "MALFORMED"]
+    assert [each.receipt.outcome for each in again][:2] == [common_pb2.Receipt.OUTCOME_REPLAYED] * 2
+    assert [each.refusal.reason for each in again][2:] == ["UNKNOWN_PERSON", "MALFORMED"]
+    assert client.admin.ErasePerson(asked[0]).counts.orders == 1, "the same request alone answers how much it was"
 
 
 def test_letters_that_were_handed_over_or_lie_elsewhere_are_counted_and_said(client: Client, service: Service):

@@ -52,32 +52,27 @@ def hold_personal_data(request: people_pb2.HoldPersonalDataRequest, edge: Edge) 
 READERS: Readers = {people_pb2.HoldPersonalDataRequest: Reader(hold_personal_data)}
 
 
-class PeopleQueries(RetentionQueries, AdminQueries):
-    """AdminService with its erasures."""
+class Erasures:
+    """Makes commands of requests to erase somebody."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, files: FileSender | None) -> None:
-        super().__init__(tenants, sealer, letters)
+    def __init__(self, tenants: Tenants, sealer: Sealer, files: FileSender | None) -> None:
+        self._tenants = tenants
+        self._sealer = sealer
         self._files = files
 
-    async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
-        tenant, known = await self.tenant(call), erasing.known_by(request)
-        now, own = datetime.now(UTC), self._sealer.of(tenant.schema)
+    async def command(self, tenant: Tenant, request: pb.ErasePersonRequest, call: Call) -> Command:
+        """Of what is held now; with it the files of letters go."""
+        known, now, own = erasing.known_by(request), datetime.now(UTC), self._sealer.of(tenant.schema)
         request_id = f"{OWN}erase {uuid.uuid4()}"
         if request.HasField("asked_by"):
             request_id = stored_id(call.caller.name, shapes.request_id(request.asked_by.request_id))
         actor = call.caller.actor(shapes.actor(request.asked_by.actor))
-        await OldContacts(self.tenants, self._sealer).finish(tenant.name)
+        await OldContacts(self._tenants, self._sealer).finish(tenant.name)
         found = await erasing.find(tenant, self._sealer, known)
         counts = await self._counts(tenant, found, request.even_if_open, now)
         asked = Asked(_erasure_id(request_id), actor, request.even_if_open, counts)
         fingerprint = own.fingerprint(request.SerializeToString(deterministic=True))
-        command = _command(Command(request_id, actor, fingerprint, _nothing, deadline=call.deadline), found, asked, now)
-        receipt = await tenant.ledger.execute(command)
-        erasure: Erasure | None = receipt.subject.state if receipt.subject is not None else None
-        answer = erasing.counted(erasure.counts if erasure is not None else {})
-        answer.receipt.CopyFrom(to_receipt(receipt))
-        answer.kept.extend(map(_kept, erasure.kept if erasure is not None else ()))
-        return answer
+        return _command(Command(request_id, actor, fingerprint, _nothing, deadline=call.deadline), found, asked, now)
 
     async def _counts(self, tenant: Tenant, found: Belongings, even_if_open: bool, now: datetime) -> dict[str, int]:
         """How much goes. Files of letters, and what was received of shops, go here: who asks again after a crash finds
@@ -95,6 +90,23 @@ class PeopleQueries(RetentionQueries, AdminQueries):
         await Inbox.of(tenant).forget(order_ids)
         about = {"messages": len(sent), "inquiries": asked, "outbox_files": len(files)}
         return {**counts, **about, LETTERS_ELSEWHERE: len(elsewhere)}
+
+
+class PeopleQueries(RetentionQueries, AdminQueries):
+    """AdminService with its erasures."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, erasures: Erasures) -> None:
+        super().__init__(tenants, sealer, letters)
+        self._erasures = erasures
+
+    async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
+        tenant = await self.tenant(call)
+        receipt = await tenant.ledger.execute(await self._erasures.command(tenant, request, call))
+        erasure: Erasure | None = receipt.subject.state if receipt.subject is not None else None
+        answer = erasing.counted(erasure.counts if erasure is not None else {})
+        answer.receipt.CopyFrom(to_receipt(receipt))
+        answer.kept.extend(map(_kept, erasure.kept if erasure is not None else ()))
+        return answer
 
 
 def _nothing(view: View) -> list[Change]:
