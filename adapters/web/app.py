@@ -50,7 +50,7 @@ class Edges(NamedTuple):
 async def edges(
     tenants: Tenants, sealer: Sealer, gate: Gate, files: FileSender | None, *, private_too: bool, message_bytes: int
 ) -> AsyncIterator[Edges]:
-    """The application, which erases letters among these files, and beside it the worker and the reconciliation, until the end."""
+    """The application, and beside it the worker and the reconciliation, until the end. Erasing removes letters here."""
     accounts, counts = Accounts(sealer), DoorCounts()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
