@@ -81,7 +81,8 @@ class AdminServiceStub:
     ErasePerson: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]
     """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
     evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
-    asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+    asked and how much went. Letters that a mail server took, or that are in the outbox folder of another server, are out
+    of reach: letters_elsewhere counts them, and a warning of the receipt says so. All that is sealed about an order goes at once, also what is about somebody else whom the
     order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
     keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
     otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
@@ -148,7 +149,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ErasePerson: _aio.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]  # type: ignore[assignment]
     """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
     evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
-    asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+    asked and how much went. Letters that a mail server took, or that are in the outbox folder of another server, are out
+    of reach: letters_elsewhere counts them, and a warning of the receipt says so. All that is sealed about an order goes at once, also what is about somebody else whom the
     order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
     keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
     otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be
@@ -272,7 +274,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.ErasePersonResponse, _abc.Awaitable[_admin_pb2.ErasePersonResponse]]:
         """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
         evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
-        asked and how much went. All that is sealed about an order goes at once, also what is about somebody else whom the
+        asked and how much went. Letters that a mail server took, or that are in the outbox folder of another server, are out
+        of reach: letters_elsewhere counts them, and a warning of the receipt says so. All that is sealed about an order goes at once, also what is about somebody else whom the
         order went to. From then on nothing of it can be read or found here; dumps and backups of before can be read until the
         keys are rotated. An order that is not over, and the contact of a supplier in use, stay unless even_if_open says
         otherwise, and what has a legal hold stays whatever is said; the answer and the receipt's warnings name them. What is written about an erased order later can be

@@ -27,7 +27,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/people.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x0c\x45rasedCounts\x12\x0e\n\x06orders\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61ses\x18\x02 \x01(\x05\x12\x11\n\tinquiries\x18\x03 \x01(\x05\x12\x10\n\x08messages\x18\x04 \x01(\x05\x12\x10\n\x08\x65vidence\x18\x05 \x01(\x05\x12\r\n\x05notes\x18\x06 \x01(\x05\x12\x19\n\x11supplier_contacts\x18\x07 \x01(\x05\x12\x14\n\x0coutbox_files\x18\x08 \x01(\x05\x12\x0c\n\x04keys\x18\t \x01(\x05\"\x95\x01\n\x08KeptData\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.KeptBecause\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\"`\n\x0b\x45xpiredData\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x01\n\tRetention\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\rcustomer_days\x18\x02 \x01(\x05\x12\x15\n\revidence_days\x18\x03 \x01(\x05\x12\x12\n\ntexts_days\x18\x04 \x01(\x05\x12\x14\n\x0cletters_days\x18\x05 \x01(\x05\x12\x14\n\x0cinvoice_days\x18\x06 \x01(\x05\x12\x15\n\rdelivery_days\x18\x07 \x01(\x05\x12\x15\n\rfrom_shipment\x18\x08 \x01(\x08\"f\n\x13GetRetentionRequest\x12\x13\n\x0bwithin_days\x18\x01 \x01(\x05\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\x85\x02\n\x14GetRetentionResponse\x12+\n\tretention\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.Retention\x12\x15\n\rsupplier_days\x18\x02 \x01(\x05\x12-\n\x06\x63ounts\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.RetentionCount\x12#\n\x03\x64ue\x18\x04 \x03(\x0b\x32\x16.fulfilment.v1.DueData\x12$\n\x04held\x18\x05 \x03(\x0b\x32\x16.fulfilment.v1.DueData\x12\x1d\n\x0fnext_page_token\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x07 \x01(\x03\"u\n\x0eRetentionCount\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12\x0f\n\x07\x64ue_now\x18\x02 \x01(\x03\x12\x12\n\ndue_within\x18\x03 \x01(\x03\x12\x13\n\x0bgone_lately\x18\x04 \x01(\x03\"\xa6\x01\n\x07\x44ueData\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nheld_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x17HoldPersonalDataRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x05\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x87\x01\n\x0bKeptBecause\x12\x1c\n\x18KEPT_BECAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17KEPT_BECAUSE_OPEN_ORDER\x10\x01\x12\x1b\n\x17KEPT_BECAUSE_LEGAL_HOLD\x10\x02\x12 \n\x1cKEPT_BECAUSE_SUPPLIER_IN_USE\x10\x03*\xec\x01\n\x0cPersonalKind\x12\x1d\n\x19PERSONAL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERSONAL_KIND_CUSTOMER\x10\x01\x12\x1a\n\x16PERSONAL_KIND_EVIDENCE\x10\x02\x12\x17\n\x13PERSONAL_KIND_TEXTS\x10\x03\x12\x19\n\x15PERSONAL_KIND_LETTERS\x10\x04\x12\x19\n\x15PERSONAL_KIND_INVOICE\x10\x05\x12\x1a\n\x16PERSONAL_KIND_DELIVERY\x10\x06\x12\x1a\n\x16PERSONAL_KIND_SUPPLIER\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/people.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x01\n\x0c\x45rasedCounts\x12\x0e\n\x06orders\x18\x01 \x01(\x05\x12\r\n\x05\x63\x61ses\x18\x02 \x01(\x05\x12\x11\n\tinquiries\x18\x03 \x01(\x05\x12\x10\n\x08messages\x18\x04 \x01(\x05\x12\x10\n\x08\x65vidence\x18\x05 \x01(\x05\x12\r\n\x05notes\x18\x06 \x01(\x05\x12\x19\n\x11supplier_contacts\x18\x07 \x01(\x05\x12\x14\n\x0coutbox_files\x18\x08 \x01(\x05\x12\x0c\n\x04keys\x18\t \x01(\x05\x12\x19\n\x11letters_elsewhere\x18\n \x01(\x05\"\x95\x01\n\x08KeptData\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.KeptBecause\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\"`\n\x0b\x45xpiredData\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x01\n\tRetention\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\rcustomer_days\x18\x02 \x01(\x05\x12\x15\n\revidence_days\x18\x03 \x01(\x05\x12\x12\n\ntexts_days\x18\x04 \x01(\x05\x12\x14\n\x0cletters_days\x18\x05 \x01(\x05\x12\x14\n\x0cinvoice_days\x18\x06 \x01(\x05\x12\x15\n\rdelivery_days\x18\x07 \x01(\x05\x12\x15\n\rfrom_shipment\x18\x08 \x01(\x08\"f\n\x13GetRetentionRequest\x12\x13\n\x0bwithin_days\x18\x01 \x01(\x05\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\x85\x02\n\x14GetRetentionResponse\x12+\n\tretention\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.Retention\x12\x15\n\rsupplier_days\x18\x02 \x01(\x05\x12-\n\x06\x63ounts\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.RetentionCount\x12#\n\x03\x64ue\x18\x04 \x03(\x0b\x32\x16.fulfilment.v1.DueData\x12$\n\x04held\x18\x05 \x03(\x0b\x32\x16.fulfilment.v1.DueData\x12\x1d\n\x0fnext_page_token\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x07 \x01(\x03\"u\n\x0eRetentionCount\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12\x0f\n\x07\x64ue_now\x18\x02 \x01(\x03\x12\x12\n\ndue_within\x18\x03 \x01(\x03\x12\x13\n\x0bgone_lately\x18\x04 \x01(\x03\"\xa6\x01\n\x07\x44ueData\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.PersonalKind\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nheld_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x17HoldPersonalDataRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x15\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x05\x12)\n\x05until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x87\x01\n\x0bKeptBecause\x12\x1c\n\x18KEPT_BECAUSE_UNSPECIFIED\x10\x00\x12\x1b\n\x17KEPT_BECAUSE_OPEN_ORDER\x10\x01\x12\x1b\n\x17KEPT_BECAUSE_LEGAL_HOLD\x10\x02\x12 \n\x1cKEPT_BECAUSE_SUPPLIER_IN_USE\x10\x03*\xec\x01\n\x0cPersonalKind\x12\x1d\n\x19PERSONAL_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERSONAL_KIND_CUSTOMER\x10\x01\x12\x1a\n\x16PERSONAL_KIND_EVIDENCE\x10\x02\x12\x17\n\x13PERSONAL_KIND_TEXTS\x10\x03\x12\x19\n\x15PERSONAL_KIND_LETTERS\x10\x04\x12\x19\n\x15PERSONAL_KIND_INVOICE\x10\x05\x12\x1a\n\x16PERSONAL_KIND_DELIVERY\x10\x06\x12\x1a\n\x16PERSONAL_KIND_SUPPLIER\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,26 +48,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLDPERSONALDATAREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
   _globals['_HOLDPERSONALDATAREQUEST'].fields_by_name['because']._loaded_options = None
   _globals['_HOLDPERSONALDATAREQUEST'].fields_by_name['because']._serialized_options = b'\310\275\030\005'
-  _globals['_KEPTBECAUSE']._serialized_start=1582
-  _globals['_KEPTBECAUSE']._serialized_end=1717
-  _globals['_PERSONALKIND']._serialized_start=1720
-  _globals['_PERSONALKIND']._serialized_end=1956
+  _globals['_KEPTBECAUSE']._serialized_start=1609
+  _globals['_KEPTBECAUSE']._serialized_end=1744
+  _globals['_PERSONALKIND']._serialized_start=1747
+  _globals['_PERSONALKIND']._serialized_end=1983
   _globals['_ERASEDCOUNTS']._serialized_start=136
-  _globals['_ERASEDCOUNTS']._serialized_end=314
-  _globals['_KEPTDATA']._serialized_start=317
-  _globals['_KEPTDATA']._serialized_end=466
-  _globals['_EXPIREDDATA']._serialized_start=468
-  _globals['_EXPIREDDATA']._serialized_end=564
-  _globals['_RETENTION']._serialized_start=567
-  _globals['_RETENTION']._serialized_end=757
-  _globals['_GETRETENTIONREQUEST']._serialized_start=759
-  _globals['_GETRETENTIONREQUEST']._serialized_end=861
-  _globals['_GETRETENTIONRESPONSE']._serialized_start=864
-  _globals['_GETRETENTIONRESPONSE']._serialized_end=1125
-  _globals['_RETENTIONCOUNT']._serialized_start=1127
-  _globals['_RETENTIONCOUNT']._serialized_end=1244
-  _globals['_DUEDATA']._serialized_start=1247
-  _globals['_DUEDATA']._serialized_end=1413
-  _globals['_HOLDPERSONALDATAREQUEST']._serialized_start=1416
-  _globals['_HOLDPERSONALDATAREQUEST']._serialized_end=1579
+  _globals['_ERASEDCOUNTS']._serialized_end=341
+  _globals['_KEPTDATA']._serialized_start=344
+  _globals['_KEPTDATA']._serialized_end=493
+  _globals['_EXPIREDDATA']._serialized_start=495
+  _globals['_EXPIREDDATA']._serialized_end=591
+  _globals['_RETENTION']._serialized_start=594
+  _globals['_RETENTION']._serialized_end=784
+  _globals['_GETRETENTIONREQUEST']._serialized_start=786
+  _globals['_GETRETENTIONREQUEST']._serialized_end=888
+  _globals['_GETRETENTIONRESPONSE']._serialized_start=891
+  _globals['_GETRETENTIONRESPONSE']._serialized_end=1152
+  _globals['_RETENTIONCOUNT']._serialized_start=1154
+  _globals['_RETENTIONCOUNT']._serialized_end=1271
+  _globals['_DUEDATA']._serialized_start=1274
+  _globals['_DUEDATA']._serialized_end=1440
+  _globals['_HOLDPERSONALDATAREQUEST']._serialized_start=1443
+  _globals['_HOLDPERSONALDATAREQUEST']._serialized_end=1606
 # @@protoc_insertion_point(module_scope)

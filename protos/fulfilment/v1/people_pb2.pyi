@@ -108,6 +108,7 @@ class ErasedCounts(_message.Message):
     SUPPLIER_CONTACTS_FIELD_NUMBER: _builtins.int
     OUTBOX_FILES_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    LETTERS_ELSEWHERE_FIELD_NUMBER: _builtins.int
     orders: _builtins.int
     """Orders whose customer was erased."""
     cases: _builtins.int
@@ -126,6 +127,10 @@ class ErasedCounts(_message.Message):
     """Files of letters that were removed from the outbox folder."""
     keys: _builtins.int
     """Keys that were destroyed."""
+    letters_elsewhere: _builtins.int
+    """Letters about the person that are out of reach: a mail server took them, or their files are not in the outbox folder
+    of this server.
+    """
     def __init__(
         self,
         *,
@@ -138,10 +143,11 @@ class ErasedCounts(_message.Message):
         supplier_contacts: _builtins.int = ...,
         outbox_files: _builtins.int = ...,
         keys: _builtins.int = ...,
+        letters_elsewhere: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "evidence", b"evidence", "inquiries", b"inquiries", "keys", b"keys", "messages", b"messages", "notes", b"notes", "orders", b"orders", "outbox_files", b"outbox_files", "supplier_contacts", b"supplier_contacts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "evidence", b"evidence", "inquiries", b"inquiries", "keys", b"keys", "letters_elsewhere", b"letters_elsewhere", "messages", b"messages", "notes", b"notes", "orders", b"orders", "outbox_files", b"outbox_files", "supplier_contacts", b"supplier_contacts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
