@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from adapters.every_tenant import EveryTenant
+from psycopg import AsyncConnection
+
+from adapters.every_tenant import EveryTenant, soonest
 from adapters.retention import Expiring
 from adapters.senders import FileSender
 from adapters.tenants import Tenant, Tenants
@@ -40,6 +41,8 @@ TICK_SECONDS = 1.0
 WATCH_SECONDS = 60.0
 """How often is looked at rates, and for what was kept for long enough: both move slowly, and looking takes a moment."""
 MOST_AT_ONCE = 500
+_WATCH_AT_REST = timedelta(hours=1)
+"""How long that can wait which time alone moves, as orders leave the windows of rates and days go by."""
 _ASK_AGAIN_SECONDS = 60.0
 """After a decision that noticed nothing although the up-to-date read model lists it as due."""
 
@@ -63,18 +66,29 @@ class Clocks:
 
     async def run(self) -> None:
         """Ticks, watches and erases until it is cancelled."""
+        control = self._tenants.control
         await asyncio.gather(
-            self._repeat(self.tick, TICK_SECONDS),
-            self._repeat(self.watch, WATCH_SECONDS),
-            self._repeat(self.expire, WATCH_SECONDS),
+            EveryTenant(control, log, self._tick, TICK_SECONDS).run(),
+            EveryTenant(control, log, self._watch, WATCH_SECONDS).run(),
+            EveryTenant(control, log, self._expire, WATCH_SECONDS).run(),
         )
 
-    async def _repeat(self, work: Callable[[Tenant, datetime], Awaitable[int]], seconds: float) -> None:
-        async def once(name: str) -> bool:
-            await work(await self._tenants.find(name), datetime.now(UTC))
-            return False
+    async def _tick(self, name: str) -> timedelta:
+        tenant, now = await self._tenants.find(name), datetime.now(UTC)
+        await self.tick(tenant, now)
+        if asked := self._asked.get(name):
+            soon = min(each.again_at for each in asked.values()) - asyncio.get_running_loop().time()
+            return timedelta(seconds=max(soon, TICK_SECONDS))
+        async with self._tenants.pool.connection() as connection:
+            return await soonest(lambda later: _due(connection, tenant, later, 1), now)
 
-        await EveryTenant(self._tenants.control, log, once, seconds).run()
+    async def _watch(self, name: str) -> timedelta:
+        await self.watch(await self._tenants.find(name), datetime.now(UTC))
+        return _WATCH_AT_REST
+
+    async def _expire(self, name: str) -> timedelta:
+        await self.expire(await self._tenants.find(name), datetime.now(UTC))
+        return _WATCH_AT_REST
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns how many things were noticed."""
@@ -82,8 +96,7 @@ class Clocks:
         positions = {each.name: each.position for each in standing}
         position = min(positions["sla"], positions["stock_levels"])
         async with self._tenants.pool.connection() as connection:
-            found = await obligations.due(connection, tenant.schema, now, MOST_AT_ONCE)
-            found += await stock_levels.due(connection, tenant.schema, now, MOST_AT_ONCE)
+            found = await _due(connection, tenant, now, MOST_AT_ONCE)
         before = self._asked.get(tenant.name, {})
         kept = {due: before[due] for due in found if due in before}
         clock = asyncio.get_running_loop().time()
@@ -115,6 +128,11 @@ class Clocks:
         crossed = found.rows[:MOST_AT_ONCE]
         await tenant.ledger.execute_many([_notice(each, found.position, now) for each in crossed])
         return len(crossed)
+
+
+async def _due(connection: AsyncConnection[Any], tenant: Tenant, now: datetime, most: int) -> list[Timer]:
+    found = await obligations.due(connection, tenant.schema, now, most)
+    return found + await stock_levels.due(connection, tenant.schema, now, most)
 
 
 def _notice(crossing: Crossing, position: int, now: datetime) -> Command:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
 
-from adapters.every_tenant import EveryTenant
+from adapters.every_tenant import AT_ONCE, REST, EveryTenant
 from adapters.spellings import international, mailbox, of_any_tag, phone_spellings, untagged
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
@@ -111,7 +112,7 @@ def _in(log: Log, template: str) -> Any:
 
 # --- old keys ---------------------------------------------------------------------------------
 
-_LOOK_SECONDS = 600.0
+_LOOK_SECONDS = REST.total_seconds()
 _FACTS_AT_ONCE = 500
 _WITH_PEOPLE = tuple(fact.fact_name() for fact in (OrderPlaced, DetailsCompleted, AddressChanged))
 _REGISTRY = Registry(NOUNS)
@@ -148,25 +149,25 @@ class OldContacts:
 
     async def finish(self, name: str) -> None:
         """All of a tenant's keys, so that whoever is known by them alone is found."""
-        while await self.tick(name):
+        while not await self.tick(name):
             pass
 
-    async def tick(self, name: str) -> bool:
-        """Some more of a tenant's keys; whether there are others left."""
+    async def tick(self, name: str) -> timedelta:
+        """Some more of a tenant's keys; how long there is nothing to do."""
         tenant = await self._tenants.find(name)
         async with tenant.log.pool.connection() as connection:
             left = await (await connection.execute(_in(tenant.log, _LEFT))).fetchone()
             if left is None:
-                return False
+                return REST
             where = {"after": self._after.get(name, 0), "until": left[0], "topics": list(_WITH_PEOPLE)}
             cursor = await connection.execute(_in(tenant.log, _FACTS), {**where, "limit": _FACTS_AT_ONCE})
             rows = await cursor.fetchall()
             if not rows:
                 await connection.execute(_in(tenant.log, _DONE))
-                return False
+                return REST
         await self._remember(tenant, [_REGISTRY.decode(topic, state) for _, topic, state in rows])
         self._after[name] = rows[-1][0]
-        return True
+        return AT_ONCE
 
     async def _remember(self, tenant: Tenant, facts: Iterable[Any]) -> None:
         sealed = [

@@ -20,7 +20,8 @@ from adapters.embedded import StartFailed
 from adapters.postgres import CONTROL_SCHEMA, Control, open_pool
 
 RIGHTS = {
-    "tenants": "",
+    "tenants": "UPDATE (awake_until)",
+    "projectors": "INSERT, UPDATE, DELETE",
     "clients": "",
     "keyring": "INSERT",
     "key_holders": "INSERT, UPDATE, DELETE",

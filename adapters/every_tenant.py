@@ -1,12 +1,17 @@
-"""Work that is repeated for every tenant; a tenant with errors does not stop the others."""
+"""Work that is repeated for every tenant while it is awake; a tenant with errors does not stop the others.
+
+A tenant at rest costs nothing: one question finds those that are awake, and the work itself says when it wants to look
+at another one again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg_pool import PoolTimeout
@@ -16,19 +21,38 @@ from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Exhausted, Unavailable
 
 _LOOK_SECONDS = 1.0
-"""How often new tenants are looked for."""
+"""How often it is asked at most which tenants are awake."""
+REST = timedelta(seconds=600)
+"""After which any tenant is looked at, and looked for."""
 _AT_ONCE = 5
 """How many tenants are worked for at the same time: each may hold a connection of those that readers need, too."""
 _LIST = "the list of tenants"
 _LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_AGAIN_SECONDS = 1.0
 
-Work = Callable[[str], Awaitable[bool]]
-"""The work for the tenant of a name; returns whether there is more to do at once."""
+_RESTS = (REST, timedelta(seconds=60), timedelta(seconds=5))
+AT_ONCE = timedelta()
+"""Where there is more to do."""
+
+Work = Callable[[str], Awaitable[timedelta]]
+"""The work for the tenant of a name; returns how long nothing is to be done if nothing is written."""
+
+
+class _Turns:
+    """When a tenant has its next turn, in the time of the event loop."""
+
+    __slots__ = ("again_at", "at", "failures", "task")
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.again_at = 0.0
+        """If it is awake."""
+        self.failures = 0
+        self.task: asyncio.Task[None] | None = None
 
 
 class EveryTenant:
-    """One kind of work: each tenant has a task of its own, and one that fails is tried less and less often."""
+    """One kind of work, done every so many seconds for a tenant that is awake; one that fails is tried less often."""
 
     def __init__(self, control: Control, log: logging.Logger, work: Work, seconds: float) -> None:
         self._control = control
@@ -36,43 +60,55 @@ class EveryTenant:
         self._work = work
         self._seconds = seconds
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._turns: defaultdict[str, _Turns] = defaultdict(_Turns)
+        self._list_at = 0.0
         self._trouble: defaultdict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> None:
         """Works until it is cancelled."""
-        tasks: dict[str, asyncio.Task[None]] = {}
+        clock = asyncio.get_running_loop().time
         try:
             while True:
-                for name in await self._names():
-                    if name not in tasks:
-                        tasks[name] = asyncio.create_task(self._repeat(name), name=f"{self._log.name} of {name}")
-                await asyncio.sleep(_LOOK_SECONDS)
+                await self._look(clock())
+                for name, turns in self._turns.items():
+                    if turns.task is None and turns.at <= clock():
+                        turns.task = asyncio.create_task(self._turn(name, turns), name=f"{self._log.name} of {name}")
+                await asyncio.sleep(min(self._seconds, _LOOK_SECONDS))
         finally:
-            await end(tasks.values())
+            await end(turns.task for turns in self._turns.values() if turns.task is not None)
 
-    async def _names(self) -> list[str]:
+    async def _look(self, now: float) -> None:
+        """Gives those their turn that are awake, and now and then finds all that there are."""
         try:
-            names = [each.name for each in await self._control.list_tenants()]
+            if now >= self._list_at:
+                for each in await self._control.list_tenants():
+                    self._turns[each.name]
+                self._list_at = now + REST.total_seconds()
+            for name in await self._control.awake():
+                turns = self._turns[name]
+                turns.at = min(turns.at, turns.again_at)
         except Exception as error:  # noqa: BLE001 - it is tried again in a moment
             self._fail(_LIST, error)
-            return []
-        self._goes_on(_LIST)
-        return names
+        else:
+            self._goes_on(_LIST)
 
-    async def _repeat(self, name: str) -> None:
-        failures = 0
-        while True:
-            more = False
+    async def _turn(self, name: str, turns: _Turns) -> None:
+        clock, rest = asyncio.get_running_loop().time, AT_ONCE
+        while not rest:
             try:
                 async with self._slots:
-                    more = await self._work(name)
-                failures = 0
-                self._goes_on(name)
+                    rest = await self._work(name)
             except Exception as error:  # noqa: BLE001 - any error is logged and tried again
-                failures += 1
+                turns.failures += 1
                 self._fail(name, error)
-            pause = min(self._seconds * 2.0**failures, max(self._seconds, _LONGEST_PAUSE_SECONDS))
-            await asyncio.sleep(0 if more else pause)
+                turns.again_at = turns.at = clock() + min(self._seconds * 2.0**turns.failures, _longest(self._seconds))
+                break
+            turns.failures = 0
+            self._goes_on(name)
+            turns.again_at = clock() + self._seconds
+            turns.at = clock() + rest.total_seconds()
+            await asyncio.sleep(0)
+        turns.task = None
 
     def _fail(self, name: str, error: Exception) -> None:
         """Logs each kind of error once until all is over: a database that is down causes several in turn."""
@@ -88,6 +124,18 @@ class EveryTenant:
     def _goes_on(self, name: str) -> None:
         if self._trouble.pop(name, None):
             self._log.info("%s goes on", name)
+
+
+async def soonest(due: Callable[[datetime], Awaitable[Sequence[object]]], now: datetime) -> timedelta:
+    """How long nothing will be due, as far as that is worth to know; what is due stays so as time goes on."""
+    for rest in _RESTS:
+        if not await due(now + rest):
+            return rest
+    return AT_ONCE + timedelta(seconds=_LOOK_SECONDS)
+
+
+def _longest(seconds: float) -> float:
+    return max(seconds, _LONGEST_PAUSE_SECONDS)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

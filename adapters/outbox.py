@@ -12,13 +12,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
-from adapters.every_tenant import EveryTenant
+from adapters.every_tenant import AT_ONCE, REST, EveryTenant, soonest
 from adapters.letters import Letters
 from adapters.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased, together
@@ -130,7 +130,7 @@ class Outbox:
         """Ticks for every tenant until it is cancelled."""
         await EveryTenant(self._tenants.control, log, self._turn, TICK_SECONDS).run()
 
-    async def _turn(self, name: str) -> bool:
+    async def _turn(self, name: str) -> timedelta:
         tenant = await self._tenants.find(name)
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -138,7 +138,23 @@ class Outbox:
         if more and tenant.ledger.waiting:
             # The ledger's commands, for which customers wait, get the same time.
             await asyncio.sleep(clock() - began)
-        return more
+        return AT_ONCE if more else await self._rest(tenant)
+
+    async def _rest(self, tenant: Tenant) -> timedelta:
+        """How long nothing will be due."""
+        handled, now = self._handled.get(tenant.name, {}), datetime.now(UTC)
+        policies = await self._letters.policies(tenant.log)
+        async with self._tenants.pool.connection() as connection:
+
+            async def due(later: datetime) -> list[Notice]:
+                policy = policy_at(policies, later)
+                return [
+                    *await outbox.unasked(connection, tenant.schema, policy, later, list(handled), 1),
+                    *await outbox.due_by_time(connection, tenant.schema, policy, later, list(handled), 1),
+                    *await outbox.open_threads(connection, tenant.schema, later, list(handled), (), 1),
+                ]
+
+            return min(await soonest(due, now), *(_until(each.again_at) for each in handled.values()), REST)
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Does what is due by now, if no other process does; returns for how many messages it did something."""
@@ -373,6 +389,11 @@ class Outbox:
                 log.info("request %s was refused: %s", command.request_id, refusal.reason)
                 return refusal
         raise AssertionError("the last attempt answers or raises")
+
+
+def _until(again_at: float) -> timedelta:
+    """How long until then, in the time of the event loop."""
+    return timedelta(seconds=max(again_at - asyncio.get_running_loop().time(), TICK_SECONDS))
 
 
 _UNWRITABLE = "cannot_be_written"

@@ -20,6 +20,7 @@ from adapters import embedded_age
 from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import EmbeddedServer
 from ledger.refusals import TooManyTenants
+from projections.machine.awake import AWAKE
 
 log = logging.getLogger("fulfilment.postgres")
 
@@ -89,6 +90,14 @@ CONTROL_MIGRATIONS = (
         PRIMARY KEY (tenant, what)
     );
     CREATE INDEX wakeups_due_at_idx ON {schema}.wakeups (what, due_at);
+    """,
+    # Until when somebody may write to a tenant (adapters/awake.py), and which projectors live.
+    """
+    ALTER TABLE {schema}.tenants ADD awake_until timestamptz DEFAULT now() + interval '120 seconds';
+    CREATE TABLE {schema}.projectors (
+        name text COLLATE "C" PRIMARY KEY,
+        seen_at timestamptz NOT NULL
+    );
     """,
 )
 
@@ -424,6 +433,11 @@ class Control:
     async def list_tenants(self) -> list[TenantSchema]:
         async with self._pool.connection() as connection:
             return await self._list(connection)
+
+    async def awake(self) -> list[str]:
+        """The names of the tenants that somebody may write to."""
+        async with self._pool.connection() as connection:
+            return [name for name, _ in await (await connection.execute(AWAKE)).fetchall()]
 
     async def schema_of(self, name: str) -> str | None:
         """Where a tenant's ledger lives; None if there is no such tenant; raises BadTenantName if there cannot be."""

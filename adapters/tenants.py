@@ -15,6 +15,7 @@ from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.nouns import NOUNS
 from ledger.refusals import Malformed, NotTheOwner, UnknownTenant
+from projections.machine.awake import StayingAwake
 
 
 class Tenant(NamedTuple):
@@ -66,7 +67,7 @@ class Tenants:
         if schema is None:
             raise UnknownTenant(name)
         log = Log(schema, self.pool, self._writers)
-        tenant = Tenant(name, schema, log, Ledger(log, NOUNS))
+        tenant = Tenant(name, schema, log, Ledger(log, NOUNS, stay_awake=StayingAwake(log.writers, schema)))
         await tenant.ledger.start()
         served = self._serving.setdefault(name, tenant)
         if served is not tenant:

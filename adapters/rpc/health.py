@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -13,13 +14,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters import clock, outbox
 from adapters.access.gate import Gate
-from adapters.every_tenant import EveryTenant
+from adapters.every_tenant import REST, EveryTenant
 from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from adapters.tenants import Tenants
 from ledger.refusals import Refusal
 from projections import PROJECTIONS
-from projections.machine.status import statuses
+from projections.machine.status import has_projector, statuses
 
 SECONDS = 1.0
 """How often it is looked."""
@@ -85,6 +86,10 @@ class Health:
         self._published: dict[str, bool] = {}
         self._down: defaultdict[str, set[str]] = defaultdict(set)
         """The tenants in which a read model does not serve, by its name."""
+        self._seen: set[str] = set()
+        """The tenants that were looked at."""
+        self._projected = True
+        """Whether a projector lives."""
 
     async def run(self) -> None:
         """Looks until it is cancelled."""
@@ -102,11 +107,24 @@ class Health:
                 await self._publish("", serves=False)
             else:
                 await self._publish("", serves=True)
+                await self._look_for_a_projector()
             for actor in (clock.ACTOR, outbox.ACTOR):
                 await self._publish(actor, serves=actor not in self._tenants.taken())
             await asyncio.sleep(SECONDS)
 
-    async def _look_at(self, tenant: str) -> bool:
+    async def _look_for_a_projector(self) -> None:
+        """Tenants at rest are not looked at: their read models serve as long as a projector lives."""
+        try:
+            async with self._tenants.pool.connection() as connection:
+                projected = await has_projector(connection, _ALIVE_SECONDS)
+        except _UNREACHABLE:
+            return
+        if projected is not self._projected:
+            self._projected = projected
+            for tenant in sorted(self._seen):
+                await self._publish_models(tenant)
+
+    async def _look_at(self, tenant: str) -> timedelta:
         serves = dict.fromkeys((each.name for each in PROJECTIONS), False)
         try:
             if schema := await self._tenants.control.schema_of(tenant):
@@ -118,10 +136,16 @@ class Health:
             self._down[name].discard(tenant)
             if not does:
                 self._down[name].add(tenant)
-            await self._publish(f"projection.{name}.{tenant}", serves=does)
-            await self._publish(f"projection.{name}", serves=not self._down[name])
-        await self._publish("projection", serves=not any(self._down.values()))
-        return False
+        self._seen.add(tenant)
+        await self._publish_models(tenant)
+        return REST if all(serves.values()) else timedelta(seconds=SECONDS)
+
+    async def _publish_models(self, tenant: str) -> None:
+        lives = self._projected
+        for name, down in self._down.items():
+            await self._publish(f"projection.{name}.{tenant}", serves=lives and tenant not in down)
+            await self._publish(f"projection.{name}", serves=lives and not down)
+        await self._publish("projection", serves=lives and not any(self._down.values()))
 
     async def _publish(self, name: str, *, serves: bool) -> None:
         if self._published.get(name) is not serves:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any
@@ -249,8 +249,11 @@ class Ledger:
         tail_limit: int = 5_000,
         streams_kept: int = 50_000,
         patience_seconds: float = 10.0,
+        stay_awake: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``stay_awake`` is called before each transaction, so that those who follow the log look at what it writes."""
         self.log = log
+        self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept)
         self._queue: deque[_QueuedRequest | _QueuedCommand] = deque()
         self._queue_limit = queue_limit
@@ -421,6 +424,8 @@ class Ledger:
 
     async def _attempt(self, batch: list[_QueuedCommand]) -> None:
         """One transaction: open, decide, append, commit; then answer."""
+        if self._stay_awake is not None:
+            await self._stay_awake()
         async with self.log.writers.connection() as connection:
             run = None
             try:

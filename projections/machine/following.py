@@ -125,6 +125,12 @@ class Follower:
         """When to look for more, in the time of time.monotonic."""
         self.ask_at = 0.0
         """When to look for what was asked of the projector."""
+        self.is_awake = True
+        """Whether somebody may write to the tenant."""
+        self.has_more = True
+        """Whether there may be something to do though it is at rest."""
+        self.is_asked = True
+        """Whether something may be asked of the projector though it is at rest."""
         self._writer = writer
         self._registry = registry
         self._page_facts = page_facts
@@ -146,6 +152,10 @@ class Follower:
         self._folds = [fold for fold in self._folds if fold.position in standing]
         return max(moved, default=0)
 
+    def take_over(self) -> None:
+        """Called when another projector has ended: looks for what it may have left."""
+        self.has_more, self._beat_at = True, 0.0
+
     def rest(self) -> None:
         """Called when there is nothing to do: waits for writes and frees memory."""
         for each in self._progress:
@@ -166,6 +176,11 @@ class Follower:
         """The errors that stop projections."""
         return [each.error for each in self._progress if each.error is not None]
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether a projection that this one leads did not go on as it should."""
+        return any(each.leads and (each.failures or each.position is None) for each in self._progress)
+
     def note_error(self, error: Exception) -> None:
         """Notes an error of the whole tenant; each projection that goes on clears it."""
         for each in self._progress:
@@ -176,6 +191,10 @@ class Follower:
         now = time.monotonic()
         if now < self._beat_at:
             return
+        if now > self._beat_at + LEASE_SECONDS:  # others may have led meanwhile
+            for each in self._progress:
+                if self._finish_writing(each):
+                    each.position = None
         names = [each.projection.name for each in self._progress]
         shapes = [each.projection.shape for each in self._progress]
         parameters = {"leader": self._writer.name, "names": names, "shapes": shapes, "lease": LEASE_SECONDS}

@@ -20,8 +20,9 @@ from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections.machine import rebuilding
+from projections.machine.awake import AWAKE
 from projections.machine.database import BUILDER_IS_ALIVE, in_schema, make_tables, open_connection
-from projections.machine.following import PAGE_FACTS, Follower, at_full_speed
+from projections.machine.following import LEASE_SECONDS, PAGE_FACTS, Follower, at_full_speed
 from projections.machine.projection import Projection, named
 from projections.machine.rebuilding import AlreadyBuilding, Lost, Stopped
 from projections.machine.streams import Streams
@@ -42,12 +43,20 @@ _LONGEST_REBUILD_PAUSE = 300.0
 _PREPARED_SECONDS = 0.1
 """How often is looked whether new tenants have their tables."""
 _ASK_SECONDS = 2.0
+_LIST_SECONDS = 600.0
+"""How often all tenants are listed; a new one is awake at first, and is found by that."""
 _MOST_BUILDERS = 8
 """Of which one builds, and the others wait for the moment at which they can swap."""
 _OF_ONE_TENANT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
 """Trouble of the database that is one tenant's own: somebody holds what it needs."""
 
 _TENANTS = "SELECT schema FROM fulfilment.tenants ORDER BY schema"
+_LIVES = """
+    INSERT INTO fulfilment.projectors (name, seen_at) VALUES (%s, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
+"""
+_LIVING = "SELECT name FROM fulfilment.projectors WHERE seen_at > now() - make_interval(secs => %s)"
+_ENDS = "DELETE FROM fulfilment.projectors WHERE name = %s OR seen_at < now() - interval '1 day'"
 _REQUESTS = f"""
     SELECT wanted.name, CASE WHEN p.shape < wanted.shape THEN 'rebuild' ELSE p.requested END
     FROM {{schema}}.ledger_projections AS p
@@ -122,6 +131,11 @@ class _Projector:
         self._registry = Registry(NOUNS)
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
+        self._list_at = 0.0
+        self._listed: set[str] = set()
+        self._live_at = 0.0
+        self._living: set[str] = set()
+        """The names of all projectors that live."""
         self._preparing: dict[str, Future[None]] = {}
         self._building: dict[tuple[str, str], _Build] = {}
         self._to_build: set[str] = set()
@@ -148,9 +162,11 @@ class _Projector:
             if kind is None:
                 for follower in self._followers.values():
                     follower.resign(self._connection)
+                self._connection.execute(_ENDS, (self._name,))
 
     def run(self) -> None:
         while not self._stop.is_set():
+            self._live()
             self._discover()
             self._build_on()
             began = time.monotonic()
@@ -163,19 +179,37 @@ class _Projector:
                 self._stop.wait(min(_BREATH * (time.monotonic() - began), _LONGEST_BREATH))
 
     def _discover(self) -> None:
-        """Finds new tenants and requested rebuilds."""
-        if time.monotonic() < self._discover_at:
+        """Finds the tenants that are awake, new ones and requested rebuilds among them."""
+        now = time.monotonic()
+        if now < self._discover_at:
             return
-        listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
-        self._followers = {schema: each for schema, each in self._followers.items() if schema in listed}
-        for schema in sorted(listed - self._followers.keys()):
+        awake = {schema for _, schema in self._connection.execute(AWAKE).fetchall()}
+        if now >= self._list_at:
+            self._list_at = now + _LIST_SECONDS
+            self._listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
+            self._followers = {schema: each for schema, each in self._followers.items() if schema in self._listed}
+        self._listed |= awake
+        for schema in sorted(self._listed - self._followers.keys()):
             self._admit(schema)
         for schema, follower in self._followers.items():
-            if time.monotonic() >= follower.ask_at:
-                follower.ask_at = time.monotonic() + _ASK_SECONDS
+            follower.is_awake = schema in awake
+            if now >= follower.ask_at and (follower.is_awake or follower.is_asked):
+                follower.ask_at = now + _ASK_SECONDS
                 with self._only_of(schema):
                     self._start_building(schema)
-        self._discover_at = time.monotonic() + (_PREPARED_SECONDS if self._preparing else POLL_SECONDS)
+        self._discover_at = now + (_PREPARED_SECONDS if self._preparing else POLL_SECONDS)
+
+    def _live(self) -> None:
+        """Shows a sign of life; where another projector shows none any more, all is looked at that it may have left."""
+        if time.monotonic() < self._live_at:
+            return
+        self._live_at = time.monotonic() + POLL_SECONDS
+        self._connection.execute(_LIVES, (self._name,))
+        living = {name for (name,) in self._connection.execute(_LIVING, (2 * LEASE_SECONDS,)).fetchall()}
+        if not self._living <= living:
+            for follower in self._followers.values():
+                follower.take_over()
+        self._living = living
 
     def _admit(self, schema: str) -> None:
         """Follows a tenant once its tables are made; the others go on meanwhile."""
@@ -220,7 +254,9 @@ class _Projector:
             "lease": rebuilding.BUILDER_LEASE_SECONDS,
         }
         self._to_build.discard(schema)
-        for name, requested in self._connection.execute(in_schema(_REQUESTS, schema), parameters).fetchall():
+        requests = self._connection.execute(in_schema(_REQUESTS, schema), parameters).fetchall()
+        self._followers[schema].is_asked = bool(requests)
+        for name, requested in requests:
             may_build = self._may_build()
             if (schema, name) in self._building or not self._failed_rebuilds.may_try(_rebuilds(schema, name)):
                 continue
@@ -244,16 +280,23 @@ class _Projector:
         """One page for every tenant that may have one; returns the size of the longest."""
         most = 0
         for schema, follower in self._followers.items():
-            if follower.look_at > time.monotonic() or not self._trouble.may_try(_read_models(schema)):
+            if not self._has_turn(schema, follower):
                 continue
+            self._live()
             follower.look_at = time.monotonic() + POLL_SECONDS
             with self._only_of(schema):
                 if facts := follower.step(self._connection):
                     most, follower.look_at = max(most, facts), 0.0
                 else:
                     follower.rest()
+                follower.has_more = bool(facts) or follower.is_held_up
                 follower.report_errors(self._connection)
         return most
+
+    def _has_turn(self, schema: str, follower: Follower) -> bool:
+        """Whether it is to be looked at now; one at rest is not, once it has nothing to do."""
+        due = follower.look_at <= time.monotonic() and (follower.is_awake or follower.has_more)
+        return due and self._trouble.may_try(_read_models(schema))
 
     @contextmanager
     def _only_of(self, schema: str) -> Iterator[None]:
@@ -281,7 +324,7 @@ class _Projector:
         for hint in self._listener.notifies(timeout=timeout, stop_after=1):
             follower = self._followers.get(hint.payload)
             if follower is not None:
-                follower.look_at = 0.0
+                follower.look_at, follower.has_more = 0.0, True
 
 
 def _read_models(schema: str) -> str:

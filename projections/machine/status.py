@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import kwargs_row
 from psycopg_pool import AsyncConnectionPool
 
+from projections.machine.awake import wake
 from projections.machine.database import BUILDER_IS_ALIVE, in_schema
 from projections.machine.projection import Projection
 
@@ -23,7 +24,7 @@ class ProjectionStatus(NamedTuple):
     lag: int
     error: str | None
     seen_at: datetime | None
-    """When a projector last worked on it or found nothing to do."""
+    """When a projector last worked on it; or where it has nothing to do, when one last showed a sign of life."""
     asked_at: datetime
     rebuild: str
     """What was last asked of it and what came of it, in words; empty if nothing."""
@@ -33,6 +34,12 @@ class ProjectionStatus(NamedTuple):
         return (
             self.error is None and self.seen_at is not None and (self.asked_at - self.seen_at).total_seconds() < seconds
         )
+
+    def at_rest(self, projector_seen_at: datetime | None) -> ProjectionStatus:
+        """As it is where a projector that lives is all there is to see, for there is nothing to do."""
+        if self.lag or self.error or self.seen_at is None or projector_seen_at is None:
+            return self
+        return self._replace(seen_at=max(self.seen_at, projector_seen_at))
 
 
 _STATUSES = f"""
@@ -66,6 +73,22 @@ _ASK = """
 """
 
 
+_LIVING = "SELECT max(seen_at) FROM fulfilment.projectors"
+_LIVES = "SELECT bool_or(seen_at > now() - make_interval(secs => %s)) FROM fulfilment.projectors"
+
+
+async def projector_seen_at(connection: AsyncConnection[Any]) -> datetime | None:
+    """When any projector last showed a sign of life."""
+    row = await (await connection.execute(_LIVING)).fetchone()
+    return row[0] if row else None
+
+
+async def has_projector(connection: AsyncConnection[Any], seconds: float) -> bool:
+    """Whether any projector has shown a sign of life for so long."""
+    row = await (await connection.execute(_LIVES, (seconds,))).fetchone()
+    return row is not None and bool(row[0])
+
+
 async def statuses(
     pool: AsyncConnectionPool[Any], schema: str, projections: Sequence[Projection]
 ) -> list[ProjectionStatus]:
@@ -75,7 +98,8 @@ async def statuses(
         shapes = {each.name: each.shape for each in projections}
         await cursor.execute(query, {"names": list(shapes), "shapes": list(shapes.values())})
         found: list[ProjectionStatus] = await cursor.fetchall()
-    return found
+        seen_at = await projector_seen_at(connection)
+    return [each.at_rest(seen_at) for each in found]
 
 
 async def ask_for_rebuild(
@@ -86,3 +110,4 @@ async def ask_for_rebuild(
     connection: AsyncConnection[Any]
     async with pool.connection() as connection:
         await connection.execute(query, {"name": projection.name, "what": "verify" if verify_only else "rebuild"})
+        await wake(connection, schema)

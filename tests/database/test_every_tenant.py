@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,8 +15,9 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters import every_tenant
-from adapters.every_tenant import EveryTenant, end
+from adapters.every_tenant import REST, EveryTenant, end, soonest
 from adapters.postgres import Control, TenantSchema, open_pool
+from tests.support.waiting import wait_for
 
 _LOG = logging.getLogger("fulfilment.work")
 _DOWN = (psycopg.OperationalError("gone"), PoolTimeout("no connection"))
@@ -28,14 +31,14 @@ async def test_each_kind_of_alternating_errors_is_logged_once_until_all_is_over(
     outcomes = iter([*_DOWN, *_DOWN, None, _DOWN[0]])
     tried = asyncio.Event()
 
-    async def work(name: str) -> bool:
+    async def work(name: str) -> timedelta:
         if name == tenant_name:
             outcome = next(outcomes, "over")
             if isinstance(outcome, Exception):
                 raise outcome
             if outcome == "over":
                 tried.set()
-        return False
+        return REST
 
     async with open_pool(conninfo) as pool:
         control = Control(pool)
@@ -56,7 +59,7 @@ async def test_each_kind_of_alternating_errors_is_logged_once_until_all_is_over(
 
 
 class _Faltering(Control):
-    """Its list of tenants fails every other time."""
+    """The question who is awake fails every other time."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         super().__init__(pool)
@@ -64,6 +67,9 @@ class _Faltering(Control):
         self.enough = asyncio.Event()
 
     async def list_tenants(self) -> list[TenantSchema]:
+        return []
+
+    async def awake(self) -> list[str]:
         self.seen += 1
         if self.seen > 4:
             self.enough.set()
@@ -72,13 +78,42 @@ class _Faltering(Control):
         return []
 
 
+async def test_a_tenant_at_rest_has_a_turn_when_its_work_wants_one_or_when_it_is_awake():
+    class Listed(Control):
+        def __init__(self) -> None:
+            self.is_awake: list[str] = []
+
+        async def list_tenants(self) -> list[TenantSchema]:
+            return [TenantSchema(name, f"tenant_{name}", datetime.now(UTC)) for name in ("apples", "pears")]
+
+        async def awake(self) -> list[str]:
+            return self.is_awake
+
+    control, turns = Listed(), Counter[str]()
+
+    async def work(name: str) -> timedelta:
+        turns[name] += 1
+        return timedelta(milliseconds=1) if name == "pears" else REST
+
+    running = asyncio.create_task(EveryTenant(control, _LOG, work, 0.01).run())
+    try:
+        await asyncio.to_thread(wait_for, lambda: turns["pears"] >= 5, pause=0.001)
+        assert turns["apples"] == 1
+        control.is_awake.append("apples")
+        await asyncio.to_thread(wait_for, lambda: turns["apples"] >= 5, pause=0.001)
+        control.is_awake.append("plums")  # made since they were listed
+        await asyncio.to_thread(wait_for, lambda: turns["plums"], pause=0.001)
+    finally:
+        await end([running])
+
+
 async def test_a_list_of_tenants_that_fails_again_after_a_success_is_logged_again(
     conninfo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
 
-    async def work(name: str) -> bool:
-        return False
+    async def work(name: str) -> timedelta:
+        return REST
 
     async with open_pool(conninfo) as pool:
         control = _Faltering(pool)
@@ -97,3 +132,13 @@ async def _until(over: asyncio.Event, every: EveryTenant, caplog: pytest.LogCapt
 
 def _logged_about(what: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.name == _LOG.name and what in each.getMessage()]
+
+
+@pytest.mark.parametrize(("due_in", "rest"), [(700, 600), (100, 60), (30, 5), (3, 1), (0, 1)])
+async def test_work_rests_no_longer_than_nothing_is_due(due_in: int, rest: int):
+    now = datetime.now(UTC)
+
+    async def due(later: datetime) -> list[str]:
+        return ["it"] if later >= now + timedelta(seconds=due_in) else []
+
+    assert await soonest(due, now) == timedelta(seconds=rest)

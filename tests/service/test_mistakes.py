@@ -126,17 +126,16 @@ async def _all(stream: Any) -> None:
 
 
 class _Troubled:
-    """Tenants that are listed once and of which none can be had."""
+    """Tenants of which none can be had."""
 
     def __init__(self) -> None:
         self.control = self
-        self.listed = False
 
     async def list_tenants(self) -> list[Any]:
-        if self.listed:
-            raise Picky(SECRET, SECRET)
-        self.listed = True
         return [SimpleNamespace(name="shop")]
+
+    async def awake(self) -> list[str]:
+        raise Picky(SECRET, SECRET)
 
     async def find(self, name: str) -> Any:
         raise Picky(SECRET, SECRET)
@@ -157,7 +156,7 @@ async def test_a_mistake_in_a_loop_is_logged_without_its_message(
     assert not running.done()
     running.cancel()
     assert "in find" in written.getvalue()
-    assert "in list_tenants" in written.getvalue()
+    assert "in awake" in written.getvalue()
     assert SECRET not in written.getvalue()
 
 

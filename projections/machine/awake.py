@@ -1,0 +1,49 @@
+"""Which tenants are awake: whoever may write to one says so before, and those who follow it let all others rest.
+
+A tenant is awake for a while after each time that somebody said so, and he says it again long before that ends. So what
+is written is seen by asking one question for all tenants, also where no notification of it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+AWAKE_SECONDS = 120.0
+_AGAIN_SECONDS = 60.0
+"""What is left of it when somebody who writes says it again: longer than any transaction of his."""
+
+# What is written afterwards is on the disk no sooner than this, so that nobody has to wait for it. A tenant that
+# another process has just woken stays as it is.
+_WAKE = """
+    UPDATE fulfilment.tenants SET awake_until = now() + make_interval(secs => %(awake)s)
+    WHERE schema = %(schema)s AND (awake_until < now() + make_interval(secs => %(awake)s - 1)) IS NOT FALSE
+        AND set_config('synchronous_commit', 'off', true) = 'off'
+"""
+AWAKE = "SELECT name, schema FROM fulfilment.tenants WHERE awake_until > now()"
+"""The tenants that somebody may write to."""
+
+
+async def wake(connection: AsyncConnection[Any], schema: str) -> None:
+    """There is, or will be, something to see of a tenant."""
+    await connection.execute(_WAKE, {"schema": schema, "awake": AWAKE_SECONDS})
+
+
+class StayingAwake:
+    """Called before each transaction that may write to a tenant: it is awake until long after that."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], schema: str) -> None:
+        self._pool = pool
+        self._schema = schema
+        self._until = 0.0
+        """In the time of the event loop."""
+
+    async def __call__(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._until - now < _AGAIN_SECONDS:
+            async with self._pool.connection() as connection:
+                await wake(connection, self._schema)
+            self._until = now + AWAKE_SECONDS
