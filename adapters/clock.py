@@ -76,7 +76,11 @@ class Clocks:
     async def _tick(self, name: str) -> timedelta:
         tenant, now = await self._tenants.find(name), datetime.now(UTC)
         await self.tick(tenant, now)
-        if asked := self._asked.get(name):
+        return await self.rest(tenant, now)
+
+    async def rest(self, tenant: Tenant, now: datetime) -> timedelta:
+        """How long nothing will run out if nothing is written."""
+        if asked := self._asked.get(tenant.name):
             soon = min(each.again_at for each in asked.values()) - asyncio.get_running_loop().time()
             return timedelta(seconds=max(soon, TICK_SECONDS))
         async with self._tenants.pool.connection() as connection:

@@ -138,11 +138,11 @@ class Outbox:
         if more and tenant.ledger.waiting:
             # The ledger's commands, for which customers wait, get the same time.
             await asyncio.sleep(clock() - began)
-        return AT_ONCE if more else await self._rest(tenant)
+        return AT_ONCE if more else await self.rest(tenant, datetime.now(UTC))
 
-    async def _rest(self, tenant: Tenant) -> timedelta:
-        """How long nothing will be due."""
-        handled, now = self._handled.get(tenant.name, {}), datetime.now(UTC)
+    async def rest(self, tenant: Tenant, now: datetime) -> timedelta:
+        """How long nothing will be due if nothing is written."""
+        handled = self._handled.get(tenant.name, {})
         policies = await self._letters.policies(tenant.log)
         async with self._tenants.pool.connection() as connection:
 
@@ -151,7 +151,7 @@ class Outbox:
                 return [
                     *await outbox.unasked(connection, tenant.schema, policy, later, list(handled), 1),
                     *await outbox.due_by_time(connection, tenant.schema, policy, later, list(handled), 1),
-                    *await outbox.open_threads(connection, tenant.schema, later, list(handled), (), 1),
+                    *await outbox.open_threads(connection, tenant.schema, later, list(handled), [], 1),
                 ]
 
             return min(await soonest(due, now), *(_until(each.again_at) for each in handled.values()), REST)

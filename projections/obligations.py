@@ -281,6 +281,10 @@ class _Holds:
         elif (hold := self._whole[key]) is not None:
             self._whole[key] = (hold[0] - units, hold[1]) if hold[0] > units else None
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self._taken or self._extended or self._whole)
+
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
         table = Identifier(schema, HOLDS.name + suffix)
         parts = dict.fromkeys((*self._taken, *self._extended))

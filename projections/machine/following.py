@@ -191,10 +191,10 @@ class Follower:
         now = time.monotonic()
         if now < self._beat_at:
             return
-        if now > self._beat_at + LEASE_SECONDS:  # others may have led meanwhile
-            for each in self._progress:
-                if self._finish_writing(each):
-                    each.position = None
+        for each in self._progress:
+            # Those that move on together lock the same rows, in another order.
+            if self._finish_writing(each) and now > self._beat_at + LEASE_SECONDS:
+                each.position = None  # others may have led meanwhile
         names = [each.projection.name for each in self._progress]
         shapes = [each.projection.shape for each in self._progress]
         parameters = {"leader": self._writer.name, "names": names, "shapes": shapes, "lease": LEASE_SECONDS}
@@ -228,25 +228,36 @@ class Follower:
                 if self._finish_writing(each):
                     self._fail(each, error)
             return 0
+        idle: list[tuple[_Progress, Batch]] = []
         for each in group:
-            if page is not None:
-                self._apply(each, page)
-            elif self._finish_writing(each):
-                self._recovered(each)
+            if page is None:
+                if self._finish_writing(each):
+                    self._recovered(each)
+            elif (batch := self._changed(each, page)) is not None and batch.is_empty and batch.after:
+                idle.append((each, batch))
+            elif batch is not None:
+                self._written(each, batch, self._writer.submit(batch))
+        if idle:
+            futures = self._writer.move_on([batch for _, batch in idle])
+            for (each, batch), future in zip(idle, futures, strict=True):
+                self._written(each, batch, future)
         return page.position - page.after if page is not None else 0
 
-    def _apply(self, each: _Progress, page: Page) -> None:
-        """Writes what the page changes of the projection, after the page before it."""
+    def _changed(self, each: _Progress, page: Page) -> Batch | None:
+        """What the page changes of the projection, once the page before it is written; None if either fails."""
         try:
             written = each.projection.changes(page)
         except Exception as error:  # noqa: BLE001 - the other projections go on
             if self._finish_writing(each):
                 self._cannot_take(each, page.after, page.position, error)
-            return
-        if self._finish_writing(each):
-            batch = Batch(self.schema, each.projection, page.after, page.position, written)
-            each.writing = _Writing(self._writer.submit(batch), page.after, page.position)
-            each.position = page.position
+            return None
+        if not self._finish_writing(each):
+            return None
+        return Batch(self.schema, each.projection, page.after, page.position, written)
+
+    def _written(self, each: _Progress, batch: Batch, future: Future[None]) -> None:
+        each.writing = _Writing(future, batch.after, batch.position)
+        each.position = batch.position
 
     def _finish_writing(self, each: _Progress) -> bool:
         """Waits for the projection's last write; returns whether it may go on from there."""

@@ -61,6 +61,10 @@ def _sql(template: str) -> SQL:
 class Written(Protocol):
     """What a page changes of one table."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
         """Makes the changes, in a few statements however many rows there are."""
 
@@ -90,6 +94,10 @@ class Rows(Generic[R]):
                 self.changed.append(row)
         self.gone += old
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.new or self.changed or self.gone)
+
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
         statements = _statements(self.table, schema, suffix)
         if self.gone:
@@ -114,6 +122,10 @@ class AddedRows(Generic[R]):
         for row in rows:
             first.setdefault(row[: table.key], row)
         self.rows = list(first.values())
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows
 
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
         if self.rows:

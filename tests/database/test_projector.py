@@ -17,11 +17,11 @@ from ledger.nouns.parcels import ParcelStatus
 from projections import PROJECTIONS
 from projections.machine import following, runner
 from projections.machine.database import open_connection
-from projections.machine.projection import Projection
+from projections.machine.projection import Projection, named
 from projections.machine.rows import Column
 from projections.machine.streams import BadFact, Streams
 from projections.machine.tables import Table
-from projections.machine.writing import Batch, Superseded, Writer
+from projections.machine.writing import Batch, Busy, Superseded, Writer
 from projections.tracking import TRACKING
 from tests.support.projecting import (
     NAMES,
@@ -186,6 +186,31 @@ def test_the_status_shows_position_lag_and_whether_a_projector_is_alive(shop: Em
         assert all(status.is_alive(30) for status in first.values())
         # Also a projector without anything to do shows that it lives.
         until(lambda: all(status.seen_at > first["sla"].seen_at for status in statuses(shop).values()))  # type: ignore[operator]
+
+
+def test_projections_without_anything_to_write_are_moved_on_together_but_for_those_that_are_held(shop: EmptyTenant):
+    scenario = sent()
+    write_down(shop, scenario.log)
+    catch_up(shop)
+    scenario.suspend("bolt")
+    head = write_down(shop, scenario.log[-1:])
+    cases, clearing, stock = (named(PROJECTIONS, name) for name in ("cases", "clearing", "stock_ups"))
+    writer = Writer(shop.conninfo, PROJECTIONS)
+    with connect(shop) as connection, connect(shop) as other:
+        schema = Identifier(shop.schema)
+        connection.execute(SQL("UPDATE {}.ledger_projections SET leader = %s").format(schema), (writer.name,))
+        connection.execute(SQL("UPDATE {}.ledger_projections SET leader = 'b' WHERE name = 'clearing'").format(schema))
+        other.execute("BEGIN")
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (f"{shop.schema}/stock_ups", LOCK_SEED))
+        batches = [Batch(shop.schema, each, head - 1, head, []) for each in (cases, clearing, stock)]
+        moved = [type(each.exception()) for each in writer.move_on(batches)]
+        assert moved == [type(None), Superseded, Busy]
+        found = statuses(shop)
+        assert [found[each.name].lag for each in (cases, clearing, stock)] == [0, 1, 1]
+        # What has gone on already is not moved again.
+        other.execute("ROLLBACK")
+        assert [type(each.exception()) for each in writer.move_on(batches)] == [Superseded, Superseded, type(None)]
+    writer.close()
 
 
 # --- what cannot be read --------------------------------------------------------------------------

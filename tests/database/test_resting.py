@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,17 +13,22 @@ from msgspec import structs
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from adapters.clock import Clocks
+from adapters.every_tenant import REST
 from adapters.postgres import open_pool
-from adapters.tenants import Tenants
-from ledger.engine.executor import Command
+from adapters.tenants import Tenant, Tenants
+from ledger.engine.executor import Command, Ledger
+from ledger.engine.log import Log
 from ledger.facts import Change
+from ledger.nouns import NOUNS
 from ledger.view import View
 from projections.machine import awake, following, runner
 from projections.machine.awake import wake
 from projections.machine.status import ask_for_rebuild
 from projections.obligations import SLA
-from tests.support.projecting import caught_up, connect, projector, statuses, until, write_down
-from tests.support.scenario import sent
+from tests.support.office import Postbox, an_office
+from tests.support.projecting import catch_up, caught_up, connect, projector, statuses, until, write_down
+from tests.support.scenario import confirmed, sent
 from tests.support.stalls import EmptyTenant
 
 
@@ -151,6 +157,29 @@ def test_what_a_projector_leaves_at_its_end_another_takes_over_though_the_tenant
     rests(shop)
     with projector(shop.conninfo):
         until(lambda: caught_up(shop))
+
+
+async def test_a_clock_rests_until_shortly_before_the_next_deadline(tenant: EmptyTenant):
+    scenario = sent()
+    due = scenario.later(hours=24)
+    await asyncio.to_thread(catch_up, tenant, scenario.log)
+    async with open_pool(tenant.conninfo) as pool:
+        log = Log(tenant.schema, pool)
+        serving = Tenant("test", tenant.schema, log, Ledger(log, NOUNS))
+        clocks = Clocks(Tenants(pool))
+        before = [timedelta(hours=2), timedelta(seconds=100), timedelta(seconds=30), timedelta(seconds=2), timedelta()]
+        assert [(await clocks.rest(serving, due - each)).total_seconds() for each in before] == [600, 60, 5, 1, 1]
+
+
+async def test_an_outbox_rests_until_shortly_before_the_next_attempt(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox(fails=1)) as office:
+        office.use(confirmed(**office.customer()))
+        assert (await office.tick(), await office.states()) == (1, {"order_confirmed": "failed"})
+        now = office.scenario.now
+        assert await office.outbox.rest(office.tenant, now) < REST, "a retry is due before that"
+        assert await office.tick(now + timedelta(hours=1)) == 1
+        await office.tick(now + timedelta(hours=1))
+        assert await office.outbox.rest(office.tenant, now + timedelta(hours=1)) == REST
 
 
 def test_a_rebuild_is_asked_for_of_a_tenant_at_rest(shop: EmptyTenant):
