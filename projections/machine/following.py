@@ -177,6 +177,11 @@ class Follower:
         return [each.error for each in self._progress if each.error is not None]
 
     @property
+    def may_have_more(self) -> bool:
+        """Whether it is worth a look."""
+        return self.is_awake or self.has_more
+
+    @property
     def is_held_up(self) -> bool:
         """Whether a projection that this one leads did not go on as it should."""
         return any(each.leads and (each.failures or each.position is None) for each in self._progress)

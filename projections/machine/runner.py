@@ -295,7 +295,7 @@ class _Projector:
 
     def _has_turn(self, schema: str, follower: Follower) -> bool:
         """Whether it is to be looked at now; one at rest is not, once it has nothing to do."""
-        due = follower.look_at <= time.monotonic() and (follower.is_awake or follower.has_more)
+        due = follower.may_have_more and follower.look_at <= time.monotonic()
         return due and self._trouble.may_try(_read_models(schema))
 
     @contextmanager
@@ -316,8 +316,8 @@ class _Projector:
 
     def _wait(self) -> None:
         """Waits until a hint of new facts or until the next look; hints may come late or never."""
-        followers = self._followers.values()
-        look_at = min((each.look_at for each in followers), default=self._discover_at)
+        turns = [each.look_at for each in self._followers.values() if each.may_have_more]
+        look_at = min(turns, default=self._discover_at)
         # Never for long, so that it notices the stop soon.
         longest = _BUILDING_WAIT if self._builds() else _LONGEST_WAIT
         timeout = min(max(0.01, min(look_at, self._discover_at) - time.monotonic()), longest)
