@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import access, batch, catch_up, commands, decision, machine, olist, reading, scorecards, turns
+from benchmarks import access, batch, catch_up, commands, decision, files, machine, olist, reading, scorecards, turns
 from benchmarks.report import Table, number, tables
 from benchmarks.stage import QUICK, Size, Skipped, stage
 
@@ -23,6 +23,7 @@ MEASUREMENTS = {
     "reading": reading.measure,
     "catch-up": catch_up.measure,
     "import": olist.measure,
+    "files": files.measure,
     "decision": decision.measure,
     "scorecards": scorecards.measure,
 }

@@ -88,6 +88,7 @@ TARGETS = (
     Target("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
     Target("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
     Target("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
+    Target("importing a CSV file of 100,000 rows, rows/s", "files.new.rows_per_second", None, 3000, True),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -106,6 +107,9 @@ OTHERS = {
     "reading.second.median_ms": "reading it in a second API process meanwhile, median ms",
     "reading.second.p95_ms": "reading it in a second API process meanwhile, p95 ms",
     **{f"import.{role}.seconds": f"importing the Olist half, {subject}, seconds" for role, subject in ROLES.items()},
+    "files.new.rows_per_second": "importing a CSV file of new orders, two rows each, rows/s",
+    "files.again.rows_per_second": "importing it once more, rows/s",
+    "files.most_mib": "memory of that import, MiB at most",
     "scorecards.fold.supplier_orders_per_second": "folding supplier orders into scorecards, supplier orders/s",
     "scorecards.all_suppliers.median_ms": "scorecards of all suppliers, ranked by one rate, median ms",
     "scorecards.all_together.median_ms": "the scorecard of all suppliers together, median ms",

@@ -58,6 +58,7 @@ class Size:
     suppliers: int = 10_000
     supplier_orders: int = 1_000_000
     answers: int = 11
+    file_rows: int = 100_000
     """How often each question about scorecards is asked."""
 
     @property
@@ -66,7 +67,15 @@ class Size:
 
 
 QUICK = Size(
-    calls=300, batches=4, batch_size=100, lives=100, decisions=5, suppliers=100, supplier_orders=2_000, answers=3
+    calls=300,
+    batches=4,
+    batch_size=100,
+    lives=100,
+    decisions=5,
+    suppliers=100,
+    supplier_orders=2_000,
+    answers=3,
+    file_rows=1_000,
 )
 
 

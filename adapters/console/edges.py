@@ -49,7 +49,7 @@ def add(
     request_id: str | None,
 ) -> None:
     """Connect a SYSTEM such as woocommerce, and say where it is to send what it tells."""
-    given = dict(_pair(each, "--set") for each in settings)
+    given = dict(pair(each, "--set") for each in settings)
     if shop:
         given["shop"] = shop
     request = pb.AddConnectionRequest(
@@ -60,7 +60,7 @@ def add(
         secrets=_secrets(secret_file),
     )
     receipt = session.client.call(session.client.edges.AddConnection, request)
-    found = _find(session, name)
+    found = find_connection(session, name)
     if found is not None:
         _result(session, receipt, found, [f"Let it send to {found.path} of the edges' address (--web)."])
 
@@ -181,7 +181,7 @@ def remove(session: Session, name: str, yes: bool, request_id: str | None) -> No
         session.out.title(f"Connection {name}", "removed")
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
+def pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
@@ -207,13 +207,13 @@ def _connections(session: Session) -> Iterator[pb.Connection]:
     return (each for page in pages for each in page.connections)
 
 
-def _find(session: Session, name: str) -> pb.Connection | None:
+def find_connection(session: Session, name: str) -> pb.Connection | None:
     found = _connections(session)
     return next((each for each in found if each.name == name), None)
 
 
 def _known(session: Session, name: str) -> pb.Connection:
-    found = _find(session, name)
+    found = find_connection(session, name)
     if found is None:
         raise click.BadParameter(f"there is no connection {name}", param_hint="NAME")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,36 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
         sys.stdout.write(text.getvalue())
     else:
         write(path, lambda path: path.write_text(text.getvalue(), encoding="utf-8", newline=""))
+
+
+@contextmanager
+def writing_csv(path: str | None, columns: Sequence[str]) -> Iterator[Callable[[Sequence[object]], None]]:
+    """The same row by row, for whoever calls what this gives; nothing is written without a path.
+
+    Nobody else may read the file: its rows can be about persons.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    try:
+        with open(path, "w", encoding="utf-8", newline="", opener=_for_the_owner) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            yield lambda row: writer.writerow([cell(each) for each in row])
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def path(name: str) -> Path:
+    """A file that is read piece by piece."""
+    found = Path(name)
+    if not found.is_file():
+        raise Trouble(f"{name} cannot be read: there is no such file", "UNREADABLE")
+    return found
 
 
 def write(path: str | Path, put: Callable[[Path], object]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from adapters.edges.system import System
 from adapters.shops.amazon.system import Amazon
 from adapters.shops.amazon.vendor import AmazonVendor
+from adapters.shops.order_files import OrderFiles
 from adapters.shops.shopify.system import Shopify
 from adapters.shops.site.system import OwnSite
 from adapters.shops.woocommerce.system import WooCommerce
@@ -24,6 +25,7 @@ _ALL: tuple[System, ...] = (
     Amazon(),
     AmazonVendor(),
     OwnSite(),
+    OrderFiles(),
     *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
 )
 

@@ -34,7 +34,7 @@ from ledger.nouns.receptions import Ending, ReceptionSettled
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _RECEPTION_ID = re.compile(r"[0-9a-f]{26}")
-_MOST_SETTINGS, _LONGEST_SETTING = 20, 500
+_MOST_SETTINGS, _LONGEST_SETTING = 60, 500
 _MOST_SECRETS, _LONGEST_SECRET = 10, 10_000
 _BOX_KEY_BYTES = 32
 _SOON = timedelta(seconds=1)
@@ -76,7 +76,8 @@ def _settings(given: Mapping[str, str], system: System) -> dict[str, str]:
 
 def _secrets(told: Mapping[str, str], system: System) -> dict[str, str]:
     """One without a name is the system's first."""
-    given = {name or next(iter(system.secrets)): value for name, value in told.items()}
+    first = next(iter(system.secrets), "")
+    given = {name or first: value for name, value in told.items()}
     _named(given, system.secrets, "secrets", _MOST_SECRETS, _LONGEST_SECRET)
     return {name: value.strip() for name, value in sorted(given.items()) if value.strip()}
 

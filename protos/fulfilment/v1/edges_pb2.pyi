@@ -124,7 +124,7 @@ class AddConnectionRequest(_message.Message):
 
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the system wants to know, such as "shop"; at most 20 of 500 characters."""
+        """What the system wants to know, such as "shop"; at most 60 of 500 characters."""
 
     @_builtins.property
     def secrets(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
