@@ -273,6 +273,7 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSend
                     letters,
                     private_too=web.private_too,
                     message_bytes=web.message_bytes,
+                    behind_proxy=web.behind_proxy,
                 ) as running,
                 serving(running.app, web.address, web.files) as port,
             ):

@@ -31,6 +31,7 @@ from adapters.rpc.services import READERS, services
 from adapters.senders import FileSender
 from adapters.shops.site import schemas
 from adapters.tenants import Tenants
+from adapters.tracking_page.answers import TrackingPages
 from adapters.web.door import Door, DoorCounts
 from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
@@ -48,7 +49,14 @@ class Edges(NamedTuple):
 
 @asynccontextmanager
 async def edges(
-    tenants: Tenants, sealer: Sealer, gate: Gate, files: FileSender | None, *, private_too: bool, message_bytes: int
+    tenants: Tenants,
+    sealer: Sealer,
+    gate: Gate,
+    files: FileSender | None,
+    *,
+    private_too: bool,
+    message_bytes: int,
+    behind_proxy: bool,
 ) -> AsyncIterator[Edges]:
     """The application, and beside it the worker and the reconciliation, until the end. Erasing removes letters here."""
     accounts, counts = Accounts(sealer), DoorCounts()
@@ -68,12 +76,13 @@ async def edges(
         ]
         try:
             door = Door(tenants, accounts, counts, worker.leases.wake)
-            yield Edges(application(tenants, door, counts, contract), counts)
+            pages = TrackingPages(tenants, sealer, commands, behind_proxy=behind_proxy).routes()
+            yield Edges(application(tenants, door, counts, [*pages, *contract]), counts)
         finally:
             await end(beside)
 
 
-def application(tenants: Tenants, door: Door, counts: DoorCounts, contract: Sequence[BaseRoute]) -> Starlette:
+def application(tenants: Tenants, door: Door, counts: DoorCounts, more: Sequence[BaseRoute]) -> Starlette:
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
@@ -86,7 +95,7 @@ def application(tenants: Tenants, door: Door, counts: DoorCounts, contract: Sequ
             Route("/healthz", health, methods=["GET"]),
             Route("/metrics", metrics, methods=["GET"]),
             Route("/schemas/{name}", _schema, methods=["GET"]),
-            *contract,
+            *more,
         ]
     )
 

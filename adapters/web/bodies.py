@@ -31,24 +31,25 @@ async def body_of(request: Request) -> bytes:
     packing = request.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "gzip"):
         raise BadPacking(packing)
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LONGEST_BYTES:
-        raise TooLarge
-    try:
-        async with asyncio.timeout(SECONDS):
-            raw = await _read(request)
-    except TimeoutError:
-        raise TooSlow from None
+    raw = await read_body(request, LONGEST_BYTES, SECONDS)
     return unpacked(raw) if packing == "gzip" else raw
 
 
-async def _read(request: Request) -> bytes:
+async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
+    """The body as it comes. Raises TooLarge, TooSlow, and starlette's ClientDisconnect."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most_bytes:
+        raise TooLarge
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LONGEST_BYTES:
-            raise TooLarge
-        parts.append(part)
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                size += len(part)
+                if size > most_bytes:
+                    raise TooLarge
+                parts.append(part)
+    except TimeoutError:
+        raise TooSlow from None
     return b"".join(parts)
 
 

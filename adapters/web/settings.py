@@ -24,6 +24,8 @@ class Web(NamedTuple):
     """The certificate and its key, if TLS ends here."""
     private_too: bool
     """Whether systems may stand in the own network."""
+    behind_proxy: bool = False
+    """Whether a proxy says who calls."""
 
 
 def add_options(parser: argparse.ArgumentParser, address: Callable[[str], str]) -> list[argparse.Action]:
@@ -52,4 +54,5 @@ def web_of(chosen: argparse.Namespace) -> Web:
         chosen.message_mib << 20,
         Files(chosen.tls_cert, chosen.tls_key) if tls else None,
         chosen.web_private == "yes",
+        chosen.behind_proxy == "yes",
     )

@@ -11,7 +11,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from ledger.decisions import case_costs, delivery, intake
+from ledger.decisions import case_costs, complaints, delivery, intake
 from ledger.decisions.docket import Docket, after_facts, newly_owed, order_in
 from ledger.decisions.order_stock import need_for
 from ledger.decisions.refund_amounts import amounts_of, charge_amounts, share_of, take_off
@@ -24,7 +24,6 @@ from ledger.facts import (
     Units,
     changes_of,
     minus,
-    plus,
 )
 from ledger.nouns import (
     cases,
@@ -168,9 +167,9 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
         opened,
         first_answer_by=policy.first_answer_by(opened.at),
         suppliers=senders_of(order, opened.by_line),
-        delivered_at=_arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
+        delivered_at=complaints.arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
     )
-    _require_reason(order, whole)
+    complaints.require_reason(order, whole)
     approval = _approval(policy, order, whole)
     if approval is None:
         return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
@@ -196,31 +195,9 @@ def _approval(policy: Policy, order: Order, opened: CaseOpened) -> CaseApproval 
 
 def _take(order: Order, case_id: str, reason: Reason, by_line: Units, at: datetime) -> list[after_sales.TakenIntoCase]:
     """The units of a case, if they are where its reason says and in no other case."""
-    present: Units = {}
-    for bucket in reason.buckets:
-        present = plus(present, order.in_bucket(bucket))
-    arrived = reason.about_arrived_units
+    present, arrived = complaints.present(order, reason), reason.about_arrived_units
     taken = after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived, reason)
     return after_sales.take(order.after_sales, taken, present, order.sent)
-
-
-def _arrived_at(order: Order, by_line: Units) -> datetime | None:
-    """When the last delivered parcel with such units arrived."""
-    arrived = [
-        shipment.delivered_at
-        for shipment in order.shipments
-        if shipment.delivered_at is not None and any(line_no in shipment.by_line for line_no in by_line)
-    ]
-    return max(arrived, default=None)
-
-
-def _require_reason(order: Order, opened: CaseOpened) -> None:
-    if opened.reason is Reason.LATE and (order.promised_by is None or opened.at <= order.promised_by):
-        raise cases.NotLate(order.order_id, order.promised_by, order.promised_day)
-    if opened.reason.is_the_customers and opened.delivered_at is not None:
-        closed_at = opened.delivered_at + timedelta(days=order.placed.return_window_days)
-        if opened.at > closed_at:
-            raise cases.OutsideReturnWindow(order.order_id, closed_at)
 
 
 # --- steps of the case alone ----------------------------------------------------------------------

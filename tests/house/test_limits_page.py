@@ -9,6 +9,9 @@ from adapters.access import limits
 from adapters.rpc import methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
+from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
+from adapters.tracking_page.limits import FINDING_FROM, FINDING_WHAT
+from adapters.tracking_page.reporting import MOST_FILES
 from ledger.engine.executor import MOST_AT_ONCE
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS
@@ -22,6 +25,10 @@ FIGURES = {
     "a command": f"{LONGEST_COMMAND_BYTES / MIB} MiB",
     "a piece of evidence; a file of a return label": f"{MOST_EVIDENCE_BYTES // MIB} MiB; {MOST_LABEL_BYTES // MIB} MiB",
     "evidence of one case": f"{MOST_EVIDENCE} pieces",
+    "a customer's report on the tracking page": f"{MOST_FILES} files, {LONGEST_REPORT_BYTES // MIB} MiB",
+    "searches by number and postal code on the tracking page": (
+        f"{FINDING_FROM.most} in {FINDING_FROM.seconds // 60} minutes of an address, {FINDING_WHAT.most} in an hour"
+    ),
     "a batch": f"{MOST_AT_ONCE:,} commands",
     "tags of an order": f"{MOST_TAGS}",
     "an amount": f"10^{len(str(MOST_MINOR)) - 1} minor units",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from adapters import evidence
 from adapters.rpc.commands import Ask, Edge
@@ -31,6 +32,7 @@ CONTENT_TYPES: dict[int, str] = {
     pb.EVIDENCE_TYPE_WEBP: "image/webp",
     pb.EVIDENCE_TYPE_PDF: "application/pdf",
     pb.EVIDENCE_TYPE_MP4: "video/mp4",
+    pb.EVIDENCE_TYPE_HEIC: "image/heic",
 }
 """What evidence can be."""
 _BEGINS: dict[str, re.Pattern[bytes]] = {
@@ -39,8 +41,11 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
     "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "application/pdf": re.compile(rb"%PDF-\d"),
     "video/mp4": re.compile(rb"....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  )", re.DOTALL),
+    "image/heic": re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL),
 }
 """How files of each type begin."""
+_PHOTOGRAPHED = ("image/jpeg", "image/png", "image/heic", "image/webp", "application/pdf")
+"""What customers send of themselves."""
 _PRINTED = ("application/pdf", "image/png")
 """What a label can be."""
 
@@ -68,6 +73,12 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
 
     noted = retention.noting(decide, [EVIDENCE_KEYS], whose, edge.now)
     return Ask(noted, (cases.stream(case_id),), before=stored.keep)
+
+
+def type_of(data: bytes) -> Any:
+    """What a customer's file is, by how it begins and not by its name; None for what is not taken."""
+    kinds = {name: number for number, name in CONTENT_TYPES.items() if name in _PHOTOGRAPHED}
+    return next((number for name, number in kinds.items() if _BEGINS[name].match(data)), None)
 
 
 def label_file(data: bytes) -> LabelFile | None:

@@ -401,17 +401,22 @@ def take(after_sales: AfterSales, taken: TakenIntoCase, present: Units, sent: Un
     """
     where = "delivered" if taken.arrived else "not delivered"
     for line_no, units in taken.by_line.items():
-        same_kind = present.get(line_no, 0) - after_sales.kept(line_no, taken.reason, taken.arrived)
-        free = max(min(same_kind, sent.get(line_no, 0) - after_sales.kept(line_no, taken.reason)), 0)
-        if units > free:
-            raise UnitsNotFree(line_no, units, free, where)
+        left = free(after_sales, line_no, taken.reason, taken.arrived, present, sent)
+        if units > left:
+            raise UnitsNotFree(line_no, units, left, where)
     share = after_sales.cases.get(taken.case_id)
     for line_no, units in share.by_line.items() if share is not None else ():
         # What stayed with the case may be in another one by now.
-        free = sent.get(line_no, 0) - after_sales.kept(line_no, taken.reason, but=taken.case_id)
-        if units > free:
-            raise UnitsNotFree(line_no, units, max(free, 0), where)
+        left = sent.get(line_no, 0) - after_sales.kept(line_no, taken.reason, but=taken.case_id)
+        if units > left:
+            raise UnitsNotFree(line_no, units, max(left, 0), where)
     return [taken]
+
+
+def free(after_sales: AfterSales, line_no: LineNo, reason: str, arrived: bool, present: Units, sent: Units) -> int:
+    """Units that a case can have for a reason; present counts those that it is about, sent all that ever left."""
+    same_kind = present.get(line_no, 0) - after_sales.kept(line_no, reason, arrived)
+    return max(min(same_kind, sent.get(line_no, 0) - after_sales.kept(line_no, reason)), 0)
 
 
 def inspect_returned(

@@ -260,6 +260,8 @@ class _EvidenceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence
     """application/pdf."""
     EVIDENCE_TYPE_MP4: _EvidenceType.ValueType  # 5
     """video/mp4."""
+    EVIDENCE_TYPE_HEIC: _EvidenceType.ValueType  # 6
+    """image/heic, as phones take them."""
 
 class EvidenceType(_EvidenceType, metaclass=_EvidenceTypeEnumTypeWrapper):
     """What evidence can be; the bytes must begin as such a file does."""
@@ -276,6 +278,8 @@ EVIDENCE_TYPE_PDF: EvidenceType.ValueType  # 4
 """application/pdf."""
 EVIDENCE_TYPE_MP4: EvidenceType.ValueType  # 5
 """video/mp4."""
+EVIDENCE_TYPE_HEIC: EvidenceType.ValueType  # 6
+"""image/heic, as phones take them."""
 Global___EvidenceType: _TypeAlias = EvidenceType  # noqa: Y015
 
 @_typing.final

@@ -30,10 +30,9 @@ if _version_not_supported:
 class CaseServiceStub:
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
@@ -154,10 +153,9 @@ class CaseServiceStub:
 class CaseServiceServicer:
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
@@ -168,14 +166,13 @@ class CaseServiceServicer:
     """
 
     def OpenCase(self, request, context):
-        """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
-        not as described, quality and changed mind are about delivered units, lost and refused about units under
-        way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
-        had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
-        another case for another reason once its case is over. The same case again records nothing.
+        """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing, not as
+        described, quality and changed mind are about delivered units, lost and refused about units under way, lost or
+        returned undelivered, late about units under way after the promise. A unit is in one open case only; one that had
+        its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have another
+        case for another reason once its case is over. The same case again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
-        FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
-        not want any more.
+        FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what is just not wanted any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -482,10 +479,9 @@ def add_CaseServiceServicer_to_server(servicer, server):
 class CaseService:
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 

@@ -31,10 +31,9 @@ GRPC_VERSION: str
 class CaseServiceStub:
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
@@ -49,14 +48,13 @@ class CaseServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CaseServiceAsyncStub: ...
     OpenCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.OpenCaseRequest, _common_pb2.Receipt]
-    """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
-    not as described, quality and changed mind are about delivered units, lost and refused about units under
-    way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
-    had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
-    another case for another reason once its case is over. The same case again records nothing.
+    """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing, not as
+    described, quality and changed mind are about delivered units, lost and refused about units under way, lost or
+    returned undelivered, late about units under way after the promise. A unit is in one open case only; one that had
+    its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have another
+    case for another reason once its case is over. The same case again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
-    FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
-    not want any more.
+    FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what is just not wanted any more.
     """
     AnswerCustomer: _grpc.UnaryUnaryMultiCallable[_cases_pb2.AnswerCustomerRequest, _common_pb2.Receipt]
     """Records that the customer was told that its case is looked at. Asking for evidence, approving and denying
@@ -174,10 +172,9 @@ class CaseServiceStub:
 class CaseServiceAsyncStub(CaseServiceStub):
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
@@ -189,14 +186,13 @@ class CaseServiceAsyncStub(CaseServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.OpenCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
-    not as described, quality and changed mind are about delivered units, lost and refused about units under
-    way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
-    had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
-    another case for another reason once its case is over. The same case again records nothing.
+    """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing, not as
+    described, quality and changed mind are about delivered units, lost and refused about units under way, lost or
+    returned undelivered, late about units under way after the promise. A unit is in one open case only; one that had
+    its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have another
+    case for another reason once its case is over. The same case again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
-    FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
-    not want any more.
+    FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what is just not wanted any more.
     """
     AnswerCustomer: _aio.UnaryUnaryMultiCallable[_cases_pb2.AnswerCustomerRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the customer was told that its case is looked at. Asking for evidence, approving and denying
@@ -313,10 +309,9 @@ class CaseServiceAsyncStub(CaseServiceStub):
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """After-sales: what went wrong for a customer, who is liable, and how it is made good.
 
-    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy ->
-    resolved; cancelled before goods are received; reopened on new evidence. A case is resolved by itself
-    when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
-    and when nothing is left to come back or to be inspected.
+    opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
+    cancelled before goods are received; reopened on new evidence. A case is resolved by itself when every unit of its
+    remedy was dealt with: sent once more and delivered, refunded and paid, or denied, and nothing is to come back.
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
@@ -332,14 +327,13 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.OpenCaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing,
-        not as described, quality and changed mind are about delivered units, lost and refused about units under
-        way, lost or returned undelivered, late about units under way after the promise. A unit is in one open case only; one that
-        had its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have
-        another case for another reason once its case is over. The same case again records nothing.
+        """Opens a case for units of an order, and starts the clock of the first answer. Damaged, wrong, missing, not as
+        described, quality and changed mind are about delivered units, lost and refused about units under way, lost or
+        returned undelivered, late about units under way after the promise. A unit is in one open case only; one that had
+        its remedy stays with its case, which can be reopened. A unit that got a part of its price at most can have another
+        case for another reason once its case is over. The same case again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, ALREADY_EXISTS / CASE_OPENED_DIFFERENTLY,
-        FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what the customer just does
-        not want any more.
+        FAILED_PRECONDITION / UNITS_NOT_FREE, NOT_LATE, or OUTSIDE_RETURN_WINDOW for what is just not wanted any more.
         """
 
     @_abc_1.abstractmethod
