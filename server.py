@@ -205,7 +205,7 @@ async def serve(
         beside = [
             asyncio.create_task(clients.run(), name="clients"),
             *(asyncio.create_task(each.run(), name="access") for each in access.renewed),
-            asyncio.create_task(Clocks(tenants, files).run(), name="clocks"),
+            asyncio.create_task(Clocks(tenants, files, sealer).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
             asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
             asyncio.create_task(keys.run(), name="keys"),

@@ -24,6 +24,7 @@ from ledger.decisions import (
 )
 from ledger.decisions.timers import Timer
 from ledger.engine.executor import Command, Receipt, own_command
+from ledger.engine.sealing import Sealer
 from ledger.facts import Change
 from ledger.nouns import policies, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
@@ -59,9 +60,9 @@ class _Asked(NamedTuple):
 class Clocks:
     """The clocks of all tenants."""
 
-    def __init__(self, tenants: Tenants, files: FileSender | None = None) -> None:
+    def __init__(self, tenants: Tenants, files: FileSender | None = None, sealer: Sealer | None = None) -> None:
         self._tenants = tenants
-        self._expiring = Expiring(files)
+        self._expiring = Expiring(files, sealer)
         self._asked: dict[str, dict[Timer, _Asked]] = {}
 
     async def run(self) -> None:

@@ -71,7 +71,7 @@ def _periods() -> list[str]:
         rows.append(f"| {kind} | {what.removesuffix('.')} | `retention.{kind}_days` | {usual} |")
     supplier = documented.comments()["fulfilment.v1.PERSONAL_KIND_SUPPLIER"].removesuffix(".")
     rows.append(f"| supplier | {supplier} | `supplier_days`, after it was retired | 3 years |")
-    rows.append("| inbox | What shops and tracking services sent, sealed | none | 30 days, always |")
+    rows.append("| inbox | What shops and tracking services sent, sealed | none | 30 days, or as the customer |")
     rows.append("| reads | Who saw whose data: no personal data of customers | none | for good: it is the proof |")
     return rows
 

@@ -25,7 +25,7 @@ from projections.machine.streams import Page
 from projections.machine.tables import Rows, Written, columns, table
 
 ON_INVOICE = "customer_on_invoice"
-"""What is kept of a customer for whom an invoice was drawn up: for as long as the invoice."""
+"""A customer whom an invoice shows: of that, name and address stay longer."""
 SUPPLIER = "supplier"
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -91,12 +91,10 @@ def _of_order(history: OrderHistory) -> list[KeptData]:
         sent_at=orders.counted_from(order, over, from_shipment=True),
         held_until=order.personal_data_held_until,
     )
-    on_invoice = orders.is_on_invoice(order)
-    return [row._replace(stays_as=_stays_as(kind, on_invoice)) for kind in orders.kept_since(order, over)]
-
-
-def _stays_as(kind: PersonalKind, on_invoice: bool) -> str:
-    return ON_INVOICE if on_invoice and kind is PersonalKind.CUSTOMER else kind.value
+    kinds = [kind.value for kind in orders.kept_since(order, over)]
+    if order.invoicing.uncopied:
+        kinds = [ON_INVOICE if kind == PersonalKind.CUSTOMER else kind for kind in kinds]
+    return [row._replace(stays_as=kind) for kind in kinds]
 
 
 def _once_more(history: OrderHistory) -> list[Beside]:
@@ -172,10 +170,9 @@ def _periods(policy: Policy, channels: Iterable[str]) -> list[Period]:
     for channel in channels:
         retention = policy.retention_of(channel) or Retention()
         for kind in PersonalKind:
-            for on_invoice in (False, True) if kind is PersonalKind.CUSTOMER else (False,):
-                days = retention.days(kind, on_invoice)
-                stays_as = _stays_as(kind, on_invoice)
-                found += [Period(channel, stays_as, timedelta(days=days), retention.from_shipment)] if days else []
+            days = timedelta(days=retention.days(kind))
+            for stays_as in (kind.value, ON_INVOICE) if kind is PersonalKind.CUSTOMER else (kind.value,):
+                found += [Period(channel, stays_as, days, retention.from_shipment)] if days else []
     return found
 
 

@@ -41,6 +41,8 @@ class Ask(msgspec.Struct, frozen=True):
     keys: Sequence[PersonKey] = ()
     owner: Callable[[View], str] | None = None
     """The person whose keys they are, if only the streams show it; empty if there is none."""
+    of_new: bool = False
+    """Whether it makes what the keys are of, so that none of that can have been over before."""
     before: Before | None = None
     """What must be stored before the decision, such as evidence; the Reader has before set."""
 
@@ -230,7 +232,7 @@ class Commands:
 
 def _noting(ask: Ask, now: datetime) -> Decide:
     """The decision; what it seals about an order that is over is kept for a time again."""
-    if not ask.keys:
+    if not ask.keys or ask.of_new:
         return ask.decide
     subject = ask.keys[0].subject
     return retention.noting(ask.decide, [key.purpose for key in ask.keys], ask.owner or (lambda _: subject), now)

@@ -10,7 +10,8 @@ from ledger.decisions.docket import order_changes
 from ledger.decisions.erasing import together
 from ledger.facts import Change, changes_of
 from ledger.nouns import cases, orders, policies, suppliers
-from ledger.nouns.orders import Order, PersonErased
+from ledger.nouns.orders import InvoiceCustomerCopied, Order, PersonErased
+from ledger.nouns.orders.supplier_orders import ShipTo
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import ContactErased, Supplier
 from ledger.terms.retention import PURPOSES, PersonalKind, Retention
@@ -27,6 +28,17 @@ class Expiry(NamedTuple):
     streams: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
     """None means all that are left."""
+
+
+class Copies(NamedTuple):
+    """What was sealed once more for invoices, of the customers on them that were looked at; not all can be read."""
+
+    facts: tuple[InvoiceCustomerCopied, ...] = ()
+    looked_at: frozenset[str] = frozenset()
+    """By the ids of their keys."""
+
+
+NO_COPIES = Copies()
 
 
 def due_kinds(view: View, order_id: str, now: datetime) -> list[PersonalKind]:
@@ -57,16 +69,34 @@ def _family(view: View, order_id: str) -> list[Order]:
     return [order for each in order_ids if (order := orders.find(view, each)) is not None]
 
 
-def expire(view: View, order_id: str, now: datetime) -> list[Change]:
+def to_copy(order: Order, kinds: Collection[PersonalKind]) -> dict[str, ShipTo]:
+    """Whom invoices show that outlast the customer, by key id."""
+    goes = PersonalKind.CUSTOMER in kinds and PersonalKind.INVOICE not in kinds
+    return order.invoicing.uncopied if goes else {}
+
+
+def _expiring(view: View, order_id: str, now: datetime, copies: Copies) -> tuple[Order | None, list[PersonalKind]]:
+    """The order, and what of it can go. The customer cannot before it was copied for its invoices."""
+    order, kinds = orders.find(view, order_id), due_kinds(view, order_id, now)
+    if order is not None and not to_copy(order, kinds).keys() <= copies.looked_at:
+        kinds = [kind for kind in kinds if kind is not PersonalKind.CUSTOMER]
+    return order, kinds
+
+
+def expire(view: View, order_id: str, now: datetime, copies: Copies = NO_COPIES) -> list[Change]:
     """Says what is erased; nothing where nothing is due."""
-    kinds = due_kinds(view, order_id, now)
-    return order_changes(order_id, [PersonErased(order_id, CLOCK, now, kinds=tuple(kinds))] if kinds else [])
+    order, kinds = _expiring(view, order_id, now, copies)
+    if order is None or not kinds:
+        return []
+    wanted = to_copy(order, kinds)
+    copied = [fact for fact in copies.facts if fact.copied in wanted]
+    return order_changes(order_id, [*copied, PersonErased(order_id, CLOCK, now, kinds=tuple(kinds))])
 
 
-def ending(view: View, order_id: str, now: datetime) -> Expiry:
+def ending(view: View, order_id: str, now: datetime, copies: Copies = NO_COPIES) -> Expiry:
     """What ends with that: the keys of these kinds, and all that are left once no kind is."""
-    kinds, order = due_kinds(view, order_id, now), orders.find(view, order_id)
-    if not kinds or order is None:
+    order, kinds = _expiring(view, order_id, now, copies)
+    if order is None or not kinds:
         return Expiry()
     over = orders.over_since(order)
     last = over is not None and set(orders.kept_since(order, over)) <= set(kinds)

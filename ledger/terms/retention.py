@@ -20,19 +20,20 @@ class PersonalKind(StrEnum):
     LETTERS = "letters"
     """Mails in the outbox folder."""
     INVOICE = "invoice"
-    """Whom an invoice for the customer is made out to, and, once one was drawn up, the customer on it."""
+    """Whom an invoice for the customer is made out to, and name and address of the customer that stand on it."""
     DELIVERY = "delivery"
     """What carriers told: towns and texts of scans, who signed."""
 
 
 EVIDENCE_KEYS = "evidence"
+INVOICE_KEYS = "buyer"
 
 PURPOSES: Mapping[PersonalKind, tuple[str, ...]] = {
     PersonalKind.CUSTOMER: ("customer", "tag"),
     PersonalKind.EVIDENCE: (EVIDENCE_KEYS,),
     PersonalKind.TEXTS: ("note", "text"),
     PersonalKind.LETTERS: (),
-    PersonalKind.INVOICE: ("buyer",),
+    PersonalKind.INVOICE: (INVOICE_KEYS,),
     PersonalKind.DELIVERY: ("message", "signed_by"),
 }
 """What the keys of each kind were made for. Letters are files and have none."""
@@ -53,14 +54,11 @@ class Retention(Value, frozen=True):
     """Whether the days count from when the last goods left instead of from when all was over. What an open order needs
     stays in any case."""
 
-    def days(self, kind: PersonalKind, on_invoice: bool = False) -> int:
-        """What an invoice was drawn up from stays as long as that."""
+    def days(self, kind: PersonalKind) -> int:
         days: int = getattr(self, f"{kind.value}_days")
-        if not on_invoice or kind is not PersonalKind.CUSTOMER:
-            return days
-        return max(days, self.invoice_days) if days and self.invoice_days else 0
+        return days
 
-    def ends_at(self, since: datetime, kind: PersonalKind, on_invoice: bool = False) -> datetime | None:
+    def ends_at(self, since: datetime, kind: PersonalKind) -> datetime | None:
         """Until when it stays; None if no time is set."""
-        days = self.days(kind, on_invoice)
+        days = self.days(kind)
         return since + timedelta(days=days) if days else None

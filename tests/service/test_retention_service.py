@@ -20,6 +20,7 @@ from fulfilment.v1 import (
     admin_pb2,
     cases_pb2,
     common_pb2,
+    customer_invoices_pb2,
     finding_pb2,
     inquiries_pb2,
     messages_pb2,
@@ -28,6 +29,8 @@ from fulfilment.v1 import (
     remarks_pb2,
     suppliers_pb2,
 )
+from ledger.engine.keyring import load
+from ledger.engine.sealing import Sealer
 from tests.support.case_client import PNG, Work
 from tests.support.service import Client, Service, context, fields_of, refused, stamp
 from tests.support.terminal import Console
@@ -59,7 +62,9 @@ class Shop:
         async def run() -> int:
             async with open_pool(self.service.dsn, max_size=3) as pool:
                 tenants = Tenants(pool)
-                clocks = Clocks(tenants, FileSender(folder) if folder else None)
+                ring = load(self.service.data / "master.key")
+                assert ring is not None
+                clocks = Clocks(tenants, FileSender(folder) if folder else None, Sealer(ring))
                 found = await clocks.expire(await tenants.find(self.tenant), now)
                 await tenants.drain()
                 return found
@@ -154,13 +159,46 @@ def history(shop: Shop, order_id: str) -> list[str]:
         return [topic for (topic,) in connection.execute(query, (f"order-{order_id}",))]
 
 
-def test_after_its_time_no_repetition_tells_who_it_was(shop: Shop):
+def test_after_its_time_no_repetition_tells_who_it_was_and_what_its_shop_sent_is_gone(shop: Shop):
     shop.agree(periods(customer_days=30))
     order_id = shop.cancelled("guess")
-    shop.runs(NOW + 31 * DAY)
+    with psycopg.connect(shop.service.dsn, autocommit=True) as connection:
+        inbox = f"tenant_{shop.tenant}.ledger_inbox"
+        told = f"""
+            INSERT INTO {inbox} (
+                reception_id, connection, content, topic, object_id, whole, asked, box, received_at, about
+            ) VALUES ('r-1', 'shop', '', 'order', '1', true, false, 'sealed', now(), ARRAY['{order_id}'])
+        """
+        connection.execute(told)
+        shop.runs(NOW + 29 * DAY)
+        assert connection.execute(f"SELECT box IS NULL FROM {inbox}").fetchone() == (False,)
+        shop.runs(NOW + 31 * DAY)
+        assert connection.execute(f"SELECT box IS NULL FROM {inbox}").fetchone() == (True,)
     guesses = [shop.client.place("guess", customer=orders_pb2.Customer(name=name)) for name in ("Ann", "Eve")]
     assert guesses[0].version == guesses[1].version
     assert shop.shown(order_id)[0] == ""
+
+
+def test_the_customer_goes_before_its_invoice_which_still_shows_name_and_address(shop: Shop):
+    seller = admin_pb2.Seller(name="Brook & Sons", country="DE", tax_id="DE 811 128 135")
+    shop.agree(periods(customer_days=30, invoice_days=3650), seller=seller)
+    order_id = Work(shop.client, "billed", customer=ANN, invoice=customer_invoices_pb2.InvoiceWish()).order_id
+    wait_for(lambda: shop.client.get(order_id).status == orders_pb2.ORDER_STATUS_COMPLETED)
+
+    def buyer() -> tuple[str, list[str]]:
+        number = f"DE811128135-{NOW:%Y}-000001"
+        request = customer_invoices_pb2.GetCustomerInvoiceRequest(order_id=order_id, number=number)
+        found = shop.client.customer_invoices.GetCustomerInvoice(request).invoice.buyer
+        return found.name, list(found.address)
+
+    shown = ("Ann", ["1 Elm Street", "10115 Berlin", "BE"])
+    assert buyer() == shown
+    assert shop.runs(NOW + 31 * DAY) == 1
+    assert shop.keys(order_id) == {"customer": {False}, "tag": {False}, "buyer": {True}}
+    assert (shop.shown(order_id)[0], buyer()) == ("", shown)
+    assert shop.runs(NOW + 3651 * DAY) == 1
+    assert shop.keys(order_id) == {"customer": {False}, "tag": {False}, "buyer": {False}}
+    assert buyer() == ("", ["BE"])
 
 
 def test_holds_open_questions_and_other_channels_keep_it_and_the_forecast_says_so(shop: Shop, service: Service):

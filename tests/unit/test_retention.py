@@ -8,16 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.decisions import erasing, retention
-from ledger.decisions.retention import Expiry
+from ledger.decisions.retention import Copies, Expiry
 from ledger.facts import Change, Fact, Sealed
 from ledger.nouns import orders, suppliers
 from ledger.nouns.cases import Remedy
-from ledger.nouns.orders import NoteAdded, PersonalDataAdded, PersonalDataHeld, PersonErased
+from ledger.nouns.orders import (
+    InvoiceCustomerCopied,
+    InvoiceWish,
+    NoteAdded,
+    PersonalDataAdded,
+    PersonalDataHeld,
+    PersonErased,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Seller
 from ledger.nouns.suppliers import ContactErased
 from ledger.terms.retention import PURPOSES, PersonalKind, Retention
 from ledger.view import View
 from tests.support.casework import CASE, RESHIP, Desk, approved
-from tests.support.scenario import DAY, NOON, ORDER, Scenario, delivered
+from tests.support.scenario import DAY, NOON, ORDER, Scenario, delivered, line
 
 CUSTOMER, EVIDENCE, TEXTS, LETTERS, INVOICE, DELIVERY = PersonalKind
 EVERY = Retention(customer_days=30, evidence_days=30, texts_days=30, letters_days=30, invoice_days=30, delivery_days=30)
@@ -31,10 +40,9 @@ def over(*periods: Retention) -> Scenario:
     return complete(scenario)
 
 
-def complete(scenario: Scenario) -> Scenario:
-    scenario.record(
-        (orders.stream(ORDER), fact) for fact in orders.complete(orders.find(scenario.book, ORDER), scenario.now)
-    )
+def complete(scenario: Scenario, order_id: str = ORDER) -> Scenario:
+    facts = orders.complete(orders.find(scenario.book, order_id), scenario.now)
+    scenario.record((orders.stream(order_id), fact) for fact in facts)
     return scenario
 
 
@@ -111,13 +119,6 @@ def test_a_changed_policy_is_for_old_orders_too():
     assert due(scenario) == {CUSTOMER}
 
 
-def test_the_customer_stays_as_long_as_an_invoice_that_names_it():
-    periods = Retention(customer_days=30, invoice_days=3650)
-    assert (periods.days(CUSTOMER), periods.days(CUSTOMER, on_invoice=True)) == (30, 3650)
-    assert Retention(customer_days=30).days(CUSTOMER, on_invoice=True) == 0, "invoices stay until somebody erases them"
-    assert Retention(customer_days=30, invoice_days=10).days(CUSTOMER, on_invoice=True) == 30
-
-
 # --- what stays -----------------------------------------------------------------------------------
 
 
@@ -150,6 +151,20 @@ def test_an_order_stays_as_long_as_the_one_that_sends_its_goods_once_more():
     scenario.agree(retention=(EVERY,))
     scenario.later(days=400)
     assert (due(scenario), due(scenario, RESHIP)) == (set(), set())
+    scenario.send(f"{RESHIP}/1")
+    scenario.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    scenario.scan(ParcelStatus.DELIVERED, number="P9")
+    Desk(scenario).looks_at_the_reship()
+    scenario.later(days=14)
+    complete(scenario)
+    assert CUSTOMER not in due(scenario), "the other one can still come back"
+    complete(scenario, RESHIP)
+    scenario.later(days=29)
+    scenario.record([(orders.stream(RESHIP), PersonalDataAdded(RESHIP, scenario.now))])
+    scenario.later(days=29)
+    assert (due(scenario), due(scenario, RESHIP)) == (set(), set())
+    scenario.later(days=1)
+    assert CUSTOMER in due(scenario) & due(scenario, RESHIP)
 
 
 def test_what_is_written_later_postpones_all_and_is_erased_in_its_turn():
@@ -212,6 +227,59 @@ def test_letters_are_files_and_end_no_keys():
     scenario = over(Retention(letters_days=30))
     scenario.later(days=30)
     assert (due(scenario), retention.ending(scenario.book, ORDER, scenario.now)) == ({LETTERS}, Expiry())
+
+
+# --- invoices -------------------------------------------------------------------------------------
+
+COPY = Sealed("key-copy", b"name and address")
+
+
+def invoiced() -> Scenario:
+    """An order with an invoice that shows its customer."""
+    scenario = Scenario()
+    scenario.approve()
+    scenario.feed(9)
+    periods = Retention(customer_days=30, invoice_days=3650)
+    scenario.agree(seller=Seller("Brook", (), "DE", "DE811128135"), retention=(periods,))
+    scenario.place(line(1, "tea", 2), invoice=InvoiceWish(), customer=Sealed("key-1", b"box"))
+    scenario.confirm()
+    scenario.send()
+    scenario.ship()
+    scenario.scan(ParcelStatus.DELIVERED)
+    scenario.later(days=14)
+    return complete(scenario)
+
+
+def test_the_customer_goes_once_name_and_address_were_sealed_for_its_invoices_and_those_stay():
+    scenario = invoiced()
+    scenario.later(days=30)
+    assert due(scenario) == {CUSTOMER}
+    assert expire(scenario) == [], "nobody has sealed them yet"
+    assert retention.ending(scenario.book, ORDER, scenario.now) == Expiry()
+    copied = InvoiceCustomerCopied(ORDER, "key-1", COPY, scenario.now)
+    copies = Copies((copied,), frozenset({"key-1"}))
+    assert retention.ending(scenario.book, ORDER, scenario.now, copies).purposes == PURPOSES[CUSTOMER]
+    facts = scenario.record(retention.expire(scenario.book, ORDER, scenario.now, copies))
+    assert facts == [copied, PersonErased(ORDER, "clock", scenario.now, kinds=(CUSTOMER,))]
+    (invoice,) = scenario.order().invoicing.invoices.values()
+    assert (invoice.issued.ship_to.customer, invoice.issued.ship_to.sealed_for) == (COPY, ORDER)
+    assert scenario.order().invoicing.uncopied == {}
+    scenario.later(days=3650)
+    assert due(scenario) == {INVOICE}
+
+
+def test_a_customer_that_nobody_can_read_any_more_is_not_waited_for():
+    scenario = invoiced()
+    scenario.later(days=30)
+    copies = Copies((), frozenset({"key-1"}))
+    facts = scenario.record(retention.expire(scenario.book, ORDER, scenario.now, copies))
+    assert facts == [PersonErased(ORDER, "clock", scenario.now, kinds=(CUSTOMER,))]
+
+
+def test_what_goes_with_its_invoices_is_not_copied():
+    scenario = invoiced()
+    scenario.later(days=3650)
+    assert expire(scenario) == [PersonErased(ORDER, "clock", scenario.now, kinds=(CUSTOMER, INVOICE))]
 
 
 # --- suppliers ------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         *(stock.stream(*item) for item in items),
         *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
     )
-    return Ask(lambda view: intake.place(view, order, all_or_nothing, cart_id, edge.now), streams, keys)
+    return Ask(lambda view: intake.place(view, order, all_or_nothing, cart_id, edge.now), streams, keys, of_new=True)
 
 
 def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:

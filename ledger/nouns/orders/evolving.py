@@ -49,7 +49,14 @@ from ledger.nouns.orders.facts import (
     UnitsReserved,
     UnitsReturned,
 )
-from ledger.nouns.orders.invoices import InvoiceCredited, InvoiceIssued, InvoiceNotIssued, InvoiceRequested, Invoicing
+from ledger.nouns.orders.invoices import (
+    InvoiceCredited,
+    InvoiceCustomerCopied,
+    InvoiceIssued,
+    InvoiceNotIssued,
+    InvoiceRequested,
+    Invoicing,
+)
 from ledger.nouns.orders.payments import PaymentKind
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
@@ -170,7 +177,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, remarks=remarks.remarked(order.remarks, fact))
         case TrackingLinkWithdrawn() | TrackingLinkRenewed():
             return replace(order, tracking_link=linked(order.tracking_link, fact))
-        case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited():
+        case InvoiceRequested() | InvoiceIssued() | InvoiceNotIssued() | InvoiceCredited() | InvoiceCustomerCopied():
             return replace(order, invoicing=invoices.invoiced(order.invoicing, fact))
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.

@@ -110,7 +110,17 @@ class InvoiceCredited(Fact, frozen=True, tag="order.invoice_credited"):
     at: datetime
 
 
-CustomerInvoiceFact = InvoiceRequested | InvoiceIssued | InvoiceNotIssued | InvoiceCredited
+class InvoiceCustomerCopied(Fact, frozen=True, tag="order.invoice_customer_copied"):
+    """Name and address were sealed once more for the invoices that show them: they stay when the customer goes."""
+
+    order_id: str
+    copied: str
+    """The key id of what they were copied from."""
+    customer: Sealed
+    at: datetime
+
+
+CustomerInvoiceFact = InvoiceRequested | InvoiceIssued | InvoiceNotIssued | InvoiceCredited | InvoiceCustomerCopied
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -132,6 +142,16 @@ class Invoicing(Value, frozen=True):
     not_issued: bool = False
     """Whether goods have left, last, without the invoice that was asked for."""
 
+    copies: frozenset[str] = frozenset()
+    """The key ids of customers that were sealed for invoices alone."""
+
+    @property
+    def uncopied(self) -> dict[str, ShipTo]:
+        """Customers on invoices that were sealed for the order, by key id."""
+        places = [each.issued.ship_to for each in self.invoices.values()]
+        keys = {each.customer.key_id: each for each in places if each.customer is not None}
+        return {key_id: each for key_id, each in keys.items() if key_id not in self.copies}
+
     @property
     def standing(self) -> Iterable[InvoiceIssued]:
         """Those that no credit note cancelled."""
@@ -150,8 +170,24 @@ def invoiced(invoicing: Invoicing, fact: CustomerInvoiceFact) -> Invoicing:
         case InvoiceCredited(invoice=number):
             cancelled = replace(invoicing.invoices[number], credited=fact)
             return replace(invoicing, invoices={**invoicing.invoices, number: cancelled})
+        case InvoiceCustomerCopied():
+            return _copied(invoicing, fact)
         case _:
             assert_never(fact)
+
+
+def _copied(invoicing: Invoicing, fact: InvoiceCustomerCopied) -> Invoicing:
+    found = {
+        number: replace(each, issued=replace(each.issued, ship_to=_ship_to(each.issued.ship_to, fact)))
+        for number, each in invoicing.invoices.items()
+        if each.issued.ship_to.customer is not None and each.issued.ship_to.customer.key_id == fact.copied
+    }
+    copies = invoicing.copies | {fact.customer.key_id}
+    return replace(invoicing, invoices={**invoicing.invoices, **found}, copies=copies)
+
+
+def _ship_to(ship_to: ShipTo, fact: InvoiceCustomerCopied) -> ShipTo:
+    return replace(ship_to, customer=fact.customer, sealed_for=fact.order_id)
 
 
 def renumbered(invoicing: Invoicing, parcel: tuple[str, str, int], right: tuple[str, str, int]) -> Invoicing:

@@ -46,19 +46,13 @@ def kept_since(order: Order, over: datetime) -> list[PersonalKind]:
     return [kind for kind in there if kind not in order.expired or order.expired[kind] < over]
 
 
-def is_on_invoice(order: Order) -> bool:
-    """Whether an invoice was drawn up that names its customer."""
-    return bool(order.invoicing.invoices)
-
-
 def due_kinds(order: Order, retention: Retention, since: datetime, now: datetime) -> list[PersonalKind]:
     """What has been kept for long enough, of an order that is over, whose periods began then."""
     over = over_since(order)
-    on_invoice = is_on_invoice(order)
     return [
         kind
         for kind in (kept_since(order, over) if over is not None and over <= now else ())
-        if (end := retention.ends_at(since, kind, on_invoice)) is not None and end <= now
+        if (end := retention.ends_at(since, kind)) is not None and end <= now
     ]
 
 

@@ -66,7 +66,7 @@ class _PersonalKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Personal
     PERSONAL_KIND_LETTERS: _PersonalKind.ValueType  # 4
     """Files of letters in the outbox folder."""
     PERSONAL_KIND_INVOICE: _PersonalKind.ValueType  # 5
-    """Whom an invoice is made out to; once one was drawn up, the customer is kept as long as that."""
+    """Whom an invoice is made out to, and the name and address of the customer that stand on it."""
     PERSONAL_KIND_DELIVERY: _PersonalKind.ValueType  # 6
     """What carriers told: towns and texts of scans, who signed."""
     PERSONAL_KIND_SUPPLIER: _PersonalKind.ValueType  # 7
@@ -86,7 +86,7 @@ PERSONAL_KIND_TEXTS: PersonalKind.ValueType  # 3
 PERSONAL_KIND_LETTERS: PersonalKind.ValueType  # 4
 """Files of letters in the outbox folder."""
 PERSONAL_KIND_INVOICE: PersonalKind.ValueType  # 5
-"""Whom an invoice is made out to; once one was drawn up, the customer is kept as long as that."""
+"""Whom an invoice is made out to, and the name and address of the customer that stand on it."""
 PERSONAL_KIND_DELIVERY: PersonalKind.ValueType  # 6
 """What carriers told: towns and texts of scans, who signed."""
 PERSONAL_KIND_SUPPLIER: PersonalKind.ValueType  # 7
@@ -244,7 +244,7 @@ class Retention(_message.Message):
     letters_days: _builtins.int
     """Files of letters in the outbox folder."""
     invoice_days: _builtins.int
-    """Whom an invoice is made out to. The customer of an order with an invoice stays at least as long."""
+    """Whom invoices show. Name and address of a customer on an invoice stay as long, and the rest goes before."""
     delivery_days: _builtins.int
     """What carriers told."""
     from_shipment: _builtins.bool
