@@ -63,7 +63,8 @@ def export(
         with PersonFile(path, evidence) as file:
             file.write(session.client.stream(session.client.audit.ExportPerson, request, _EXPORT_SECONDS), _progress)
     except OSError as error:
-        raise Trouble(f"{error.filename or path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+        place = evidence if evidence is not None and str(error.filename).startswith(str(evidence)) else path
+        raise Trouble(f"{place} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
     if file.counts is None:
         return
     if session.json:

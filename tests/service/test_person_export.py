@@ -35,6 +35,9 @@ _KEY_ID = r'"key_id":"([^"]+)"'
 _FACTS = "SELECT originator_id, topic, convert_from(state, 'UTF8') FROM tenant_default.ledger_events"
 
 
+LARGE = PNG + bytes(range(256)) * 10_000
+
+
 def customer(name: str, **more: str) -> dict[str, Any]:
     return {"customer": orders_pb2.Customer(name=name, **more)}
 
@@ -113,6 +116,7 @@ def test_all_that_is_kept_of_a_person_is_exported_and_nothing_of_others(client: 
     assert (file.case_id, file.data, file.erased) == (ann.case_id, PNG, False)
     letters = [each for each in of_kind(parts, "message") if each.HasField("letter")]
     assert letters
+    assert not any(each.letter.html for each in letters)
     assert {each.letter.email.lower() for each in letters} <= {"ann.x@example.org", "ann <ann.x@example.org>"}
     written = texts(parts)
     assert "1 Elm Street" in written["lines"], "the address of before"
@@ -198,6 +202,8 @@ def test_nobody_and_who_is_of_another_tenant_is_unknown(client: Client, service:
     with Client(service.address, tenant="elsewhere") as other:
         assert reason_of(refused(lambda request: list(other.audit.ExportPerson(request)), asked)) == "UNKNOWN_PERSON"
     path = tmp_path / "nobody.json"
+    told = Console(service.address)("person", "export", "--email", "ann.x@example.org", "--to", "/nowhere/ann.json")
+    assert (told.code, "/nowhere/ann.json cannot be written" in told.err) == (1, True)
     told = Console(service.address)("person", "export", "--email", "nobody@example.org", "--to", str(path))
     assert (told.code, [*tmp_path.iterdir()]) == (1, [])
     assert "nothing" in told.err
@@ -206,9 +212,12 @@ def test_nobody_and_who_is_of_another_tenant_is_unknown(client: Client, service:
 def test_once_erased_the_export_of_the_order_says_so_and_holds_nothing(client: Client):
     work = Work(client, "fay", **customer("Fay Gone", email="fay@example.org"))
     work.opens()
-    work.rules(cases_pb2.REMEDY_REFUND)
-    before = export(client, email="fay@example.org")
-    assert "Fay Gone" in str(before)
+    work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=LARGE)
+    before = export(client, email="fay@example.org", with_evidence=True)
+    assert "Fay Gone" in str(before[:20])
+    pieces = [each.data for each in of_kind(before, "file")]
+    assert (len(pieces), max(map(len, pieces)), b"".join(pieces)) == (3, 1 << 20, LARGE)
+    assert before[-1].counts.files == 1
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="fay@example.org", even_if_open=True))
     asked = audit_pb2.ExportPersonRequest(email="fay@example.org")
     assert reason_of(refused(lambda request: list(client.audit.ExportPerson(request)), asked)) == "UNKNOWN_PERSON"

@@ -164,6 +164,8 @@ class PersonExport(PersonalQueries):
             if found.audience is Audience.CUSTOMER:
                 try:
                     letter = await self._messages.letter(export.tenant, found, export.call)
+                    if letter is not None:
+                        letter.ClearField("html")  # it says the same
                     part = pb.ExportedMessage(message=part.message, letter=letter, no_letter="" if letter else _UNASKED)
                 except Erased:
                     part.no_letter = _ERASED

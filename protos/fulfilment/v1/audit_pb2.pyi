@@ -604,7 +604,7 @@ class ExportedMessage(_message.Message):
 
     @_builtins.property
     def letter(self) -> _messages_pb2.Letter:
-        """How it reads today, from its template and from what is known now; only of messages to the person."""
+        """How it reads today as text, from its template and from what is known now; only of messages to the person."""
 
     def __init__(
         self,
