@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
@@ -159,11 +160,12 @@ class _Import:
         with files.writing_csv(errors, (*_ABOUT_ROWS, *_not_about_rows(self._table.columns))) as write:
             result = _FileResult(self._table, write)
             if dry_run:
-                for each in self._orders:
-                    result.read(each)
+                deque(self._read(result), maxlen=0)
             else:
                 self._send(result)
         self._report(result, errors, dry_run=dry_run)
+        if result.broken:
+            raise Trouble(result.broken, "UNREADABLE")
         return 1 if result.failed else 0
 
     def _send(self, result: _FileResult) -> None:
@@ -175,9 +177,17 @@ class _Import:
             trouble.message += "; run the same command again to go on where it stopped"
             raise
 
+    def _read(self, result: _FileResult) -> Iterator[FileOrder]:
+        """The orders up to the end, or to where the file is broken."""
+        try:
+            for each in self._orders:
+                result.read(each)
+                yield each
+        except BadTable as bad:
+            result.broken = f"{self._source}: {bad}"
+
     def _groups(self, result: _FileResult) -> Iterator[Group]:
-        for each in self._orders:
-            result.read(each)
+        for each in self._read(result):
             if each.request is not None:
                 request = each.request
                 known_as = reading.request_id(request)
@@ -213,6 +223,8 @@ class _FileResult(Result):
         self.sent: dict[str, FileOrder] = {}
         self.rows = self.orders = self.failed = self.settled_rows = 0
         self.shown: list[tuple[int, str, str]] = []
+        self.broken = ""
+        """Why the rest of the file was not read, if it was not."""
 
     def read(self, order: FileOrder) -> None:
         self.orders += 1

@@ -107,15 +107,12 @@ def orders(rows: Iterable[FileRow], places: Places, channel: str, options: Mappi
 def _groups(rows: Iterable[FileRow], places: Places) -> Iterator[tuple[str, list[FileRow]]]:
     number, group = "", list[FileRow]()
     for row in rows:
-        if not row.fault and not any(each != "" for each in row.cells):
+        if not any(each != "" for each in row.cells):
             continue
-        named = "" if row.fault else values.text(places.cell(row, "order"))
-        if group and (row.fault or (named and named != number)):
+        named = values.text(places.cell(row, "order"))
+        if group and named and named != number:
             yield number, group
             group = []
-        if row.fault:
-            yield "", [row]
-            continue
         number = named or number if group else named
         group.append(row)
     if group:
@@ -131,10 +128,10 @@ class _Order:
         self._places = places
         self._dates, self._decimal = options.get("dates", ""), options.get("decimal", "")
         self._zone = options.get("zone", "")
-        self.faults: list[str] = [each.fault for each in rows if each.fault]
+        self.faults: list[str] = []
 
     def request(self, channel: str) -> orders_pb2.PlaceOrderRequest | None:
-        if not self._number and not self.faults:
+        if not self._number:
             self.faults.append(f"{self._places.heading('order')}: is empty")
         if len(self._rows) > _MOST_LINES:
             self.faults.append(f"{len(self._rows):,} rows, {_MOST_LINES:,} at most")

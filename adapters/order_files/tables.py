@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -50,8 +50,6 @@ class FileRow(NamedTuple):
 
     number: int
     cells: Sequence[Cell]
-    fault: str = ""
-    """Why it cannot be read, if it cannot."""
 
 
 class FileTable(NamedTuple):
@@ -96,11 +94,11 @@ def _csv(path: Path, encoding: str, delimiter: str) -> Iterator[FileTable]:
     with path.open(encoding=encoding, newline="") as file:
         separator = delimiter or _delimiter(file, name)
         file.seek(0)
-        records = csv.reader(_lines(file, name), delimiter=separator)
-        rows = _records(records, name)
+        records = csv.reader(_lines(file, name), delimiter=separator, strict=True)
+        rows = _records(records)
         head = next((row for row in rows if any(row.cells) and not str(row.cells[0]).startswith("sep=")), None)
-        if head is None or head.fault:
-            raise BadTable(head.fault if head is not None else "it is empty")
+        if head is None:
+            raise BadTable("it is empty")
         shown = {"\t": "tabs"}.get(separator, separator)
         columns = _named([str(each) for each in head.cells])
         yield FileTable(columns, rows, f"CSV in {name}, with {shown} between cells", max(0, lines - 1))
@@ -191,18 +189,19 @@ def _lines(file: IO[str], encoding: str) -> Iterator[str]:
         yield line
 
 
-def _records(records: Iterator[list[str]], encoding: str) -> Iterator[FileRow]:
-    for number in range(1, 1 << 62):
+def _records(records: Iterator[list[str]]) -> Iterator[FileRow]:
+    """Row by row. What follows one that is broken is not read: a quotation mark that lacks has swallowed some of it."""
+    for number in count(1):
         try:
-            cells = next(records)
-        except StopIteration:
-            return
+            cells = next(records, None)
         except csv.Error as error:
-            too_long = "field larger" in str(error)
-            why = "a cell is too long; is a quotation mark missing?" if too_long else f"it is no CSV: {error}"
-            yield FileRow(number, (), why)
-        else:
-            yield FileRow(number, cells)
+            why = "a cell that is too long" if "field larger" in str(error) else f"no CSV ({error})"
+            raise BadTable(
+                f"row {number:,} has {why}; mend its quotation marks, from there on nothing was read"
+            ) from None
+        if cells is None:
+            return
+        yield FileRow(number, cells)
 
 
 def _named(cells: Sequence[str]) -> Sequence[str]:

@@ -145,6 +145,14 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(ff: Console, tmp_pa
     assert "0 recorded, 12 known" in ff("order", "import", source, "--connection", "five").out
 
 
+def test_a_file_that_is_broken_is_imported_up_to_there(ff: Console, tmp_path: Path):
+    source = written(tmp_path / "a.csv", f"8001,TEA,1,9.90,{PERSON}", f"8002,TEA,1,9.90,{PERSON}", '8003,"TEA,1,9.90')
+    result = imported(ff, source, "eight", "--map", "currency==EUR")
+    assert result.code == 1
+    assert "1 rows, 1 orders: 1 recorded" in result.out  # the second may go on behind it
+    assert "row 4 has no CSV" in result.err
+
+
 def test_a_template_is_written_and_taken_back(ff: Console, tmp_path: Path):
     new = tmp_path / "new.csv"
     assert ff("order", "import", "--template", str(new)).code == 0
