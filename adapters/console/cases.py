@@ -19,6 +19,8 @@ _TYPES = {
     ".jpeg": cases_pb2.EVIDENCE_TYPE_JPEG,
     ".png": cases_pb2.EVIDENCE_TYPE_PNG,
     ".webp": cases_pb2.EVIDENCE_TYPE_WEBP,
+    ".heic": cases_pb2.EVIDENCE_TYPE_HEIC,
+    ".heif": cases_pb2.EVIDENCE_TYPE_HEIC,
     ".pdf": cases_pb2.EVIDENCE_TYPE_PDF,
     ".mp4": cases_pb2.EVIDENCE_TYPE_MP4,
 }
@@ -126,7 +128,7 @@ def evidence() -> None:
 def add(
     session: Session, case_id: str, file: Path, given_by: str, at: Timestamp | None, request_id: str | None
 ) -> None:
-    """Keep a photo, film or letter (jpg, png, webp, mp4, pdf) of at most 8 MiB, sealed."""
+    """Keep a photo, film or letter (jpg, png, webp, heic, mp4, pdf) of at most 8 MiB, sealed."""
     kind = _TYPES.get(file.suffix.lower())
     if kind is None:
         raise click.UsageError(f"{file.name} is none of {', '.join(_TYPES)}")

@@ -19,6 +19,7 @@ _SUFFIXES: Mapping[int, str] = {
     cases_pb2.EVIDENCE_TYPE_JPEG: ".jpg",
     cases_pb2.EVIDENCE_TYPE_PNG: ".png",
     cases_pb2.EVIDENCE_TYPE_WEBP: ".webp",
+    cases_pb2.EVIDENCE_TYPE_HEIC: ".heic",
     cases_pb2.EVIDENCE_TYPE_PDF: ".pdf",
     cases_pb2.EVIDENCE_TYPE_MP4: ".mp4",
 }

@@ -349,7 +349,7 @@ class TrackingPages:
         tenant, brand = await self._shop(visit)
         form = await _form(visit.request, _LONGEST_FORM_BYTES, _FORM_SECONDS)
         number, code = form.text("order")[:200], _plain(form.text("code")[:40])
-        what = f"{tenant.name} {visit.request.path_params['channel']} {number}"
+        what = f"{tenant.name} {visit.request.path_params['channel']} {order_number(number)}"
         error, status, path = "not_found", 422, ""
         if not number or not code:
             error = "missing"
@@ -359,7 +359,7 @@ class TrackingPages:
             error, status = "too_many", 429
         else:
             path = await self._matching(tenant, visit.request.path_params["channel"], number, code)
-        await asyncio.sleep(max(0.0, started + FINDING_SECONDS - monotonic()))
+        await _until(started + FINDING_SECONDS)
         if path:
             return RedirectResponse(
                 path + visit.query, 303, {"cache-control": NOT_KEPT, "referrer-policy": "no-referrer"}
@@ -380,6 +380,10 @@ class TrackingPages:
         if order is None or not kept or not hmac.compare_digest(kept.encode(), code.encode()):
             return ""
         return self._links.path_of(tenant.name, order.order_id, order.tracking_link.number)
+
+
+async def _until(time: float) -> None:
+    await asyncio.sleep(max(0.0, time - monotonic()))
 
 
 def _plain(code: str) -> str:

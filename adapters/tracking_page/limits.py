@@ -48,7 +48,7 @@ def visitor_of(request: Request, *, behind_proxy: bool) -> str:
     host = request.client.host if request.client is not None else ""
     if behind_proxy:
         # The last one was added by the proxy itself; those before it are what the visitor says.
-        host = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or host
+        host = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or host
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -250,10 +250,14 @@ def _header(order: Order, shown: Sequence[ShownParcel]) -> str:
     sent = [each for each in shown if each.status not in _ASTRAY]
     if header in (Header.DISPATCHED, Header.PARTLY_DISPATCHED) and shown and not sent:
         return "not_on_its_way"
-    if not header.is_over and any(each.customs is not None for each in shown):
-        return "customs_held"
-    return header.value
+    if header.is_over:
+        return header.value
+    # What the customer has to look after comes first.
+    now = {each.status for each in shown}
+    return next((f"one_{each}" for each in _TO_DO if each in now), header.value)
 
+
+_TO_DO = (ParcelStatus.CUSTOMS_HELD, ParcelStatus.AVAILABLE_FOR_PICKUP, ParcelStatus.OUT_FOR_DELIVERY)
 
 _ASTRAY = frozenset(
     {ParcelStatus.RETURNED, ParcelStatus.RETURNING, ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.REFUSED}
@@ -325,6 +329,8 @@ def _steps(known: StoryOf, shipment: Shipment, parcel: Parcel | None) -> Iterabl
 
 def _due_of_parcel(order: Order, shipment: Shipment, parcel: Parcel | None, now: datetime) -> Due | None:
     if shipment.bucket != "shipped" or (parcel is not None and not parcel.is_awaited):
+        return None
+    if parcel is not None and parcel.status is ParcelStatus.AVAILABLE_FOR_PICKUP:
         return None
     estimate = parcel.estimated_by if parcel is not None else None
     if estimate is not None:

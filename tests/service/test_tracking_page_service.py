@@ -10,11 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from adapters.tracking_page import answers, limits
+from adapters import streams
+from adapters.tracking_page import answers, limits, reading
 from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, parcels_pb2, tracking_links_pb2
 from tests.support.edge import edging
 from tests.support.service import Client, Service, context
-from tests.support.tracked import BRAND, DHL, HOSTILE, TrackedShop
+from tests.support.tracked import BRAND, DHL, HOSTILE, YUN, TrackedShop
 from tests.support.trading import PNG
 
 JPEG, HEIC, PDF = b"\xff\xd8\xff\xe0 a photo with GPS", b"\0\0\0\x18ftypheic more", b"%PDF-1.7 more"
@@ -205,6 +206,22 @@ def test_what_has_not_changed_is_not_sent_again(shop: TrackedShop, edge: str):
     assert get(edge, path, **{"if-none-match": first.headers["etag"]}).status_code == 200
 
 
+def test_a_look_reads_the_order_s_own_streams_and_no_others(
+    shop: TrackedShop, edge: str, monkeypatch: pytest.MonkeyPatch
+):
+    path, asked = shop.path(shop.on_its_way("frugal")), list[str]()
+    read = streams.read
+
+    async def noted(log: Any, streams: Any) -> Any:
+        asked.extend(streams)
+        return await read(log, streams)
+
+    monkeypatch.setattr(reading, "read", noted)
+    get(edge, path)
+    parcels = [f"parcel-dhl/FRUGAL{DHL}", f"parcel-yunexpress/FRUGAL{YUN}"]
+    assert asked == ["order-shop/frugal", "policy-retailer", *parcels]
+
+
 # --- the link -------------------------------------------------------------------------------------
 
 
@@ -391,17 +408,27 @@ def test_an_order_is_found_by_its_number_and_its_postal_code(shop: TrackedShop, 
         assert (answer.status_code, answer.headers["location"]) == (303, path)
 
 
-def test_wrong_numbers_and_wrong_codes_are_answered_alike(shop: TrackedShop, edge: str, client: Client):
+def test_wrong_numbers_and_wrong_codes_are_answered_alike(
+    shop: TrackedShop, edge: str, client: Client, monkeypatch: pytest.MonkeyPatch
+):
     shop.placed("guessed")
     shop.placed("nowhere", ship_to=orders_pb2.Address(lines=["1 Main St"], city="Hong Kong", country="HK"))
     erased = orders_pb2.Customer(name="Ed Erased", email="ed@example.org")
     shop.placed("gone", customer=erased)
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="ed@example.org", even_if_open=True))
     guesses = [("guessed", "10116"), ("unknown", "10115"), ("nowhere", "0"), ("gone", "10115"), ("a b\0c", "1")]
-    answers = [find(edge, *guess) for guess in guesses]
-    assert {each.status_code for each in answers} == {422}
-    assert len({each.text for each in answers}) == 1
-    assert "guessed" not in answers[0].text
+    waited: list[float] = []
+
+    async def until(time: float) -> None:
+        waited.append(time)
+
+    monkeypatch.setattr(answers, "_until", until)
+    found = [find(edge, *guess) for guess in guesses]
+    assert {each.status_code for each in found} == {422}
+    assert len({each.text for each in found}) == 1
+    assert find(edge, "guessed", "10115").status_code == 303
+    assert len(waited) == len(guesses) + 1, "all are answered after the same time"
+    assert "guessed" not in found[0].text
     assert find(edge, "", "10115").status_code == 422
 
 
