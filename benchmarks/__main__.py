@@ -11,7 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import access, batch, catch_up, commands, decision, files, machine, olist, reading, scorecards, turns
+from benchmarks import (
+    access,
+    batch,
+    catch_up,
+    commands,
+    decision,
+    files,
+    machine,
+    olist,
+    reading,
+    scorecards,
+    turns,
+    webhooks,
+)
 from benchmarks.report import Table, number, tables
 from benchmarks.stage import QUICK, Size, Skipped, stage
 
@@ -26,6 +39,7 @@ MEASUREMENTS = {
     "files": files.measure,
     "decision": decision.measure,
     "scorecards": scorecards.measure,
+    "webhooks": webhooks.measure,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"

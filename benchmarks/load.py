@@ -154,7 +154,7 @@ async def _closed_loop(send: Callable[[Any], Awaitable[object]], requests: Seque
             await send(request)
             each.append(perf_counter() - began)
 
-    with _without_collector():
+    with without_collector():
         began = perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(callers):
@@ -171,7 +171,7 @@ async def _all_applied(ledger: AsyncClient, request: batch_pb2.ExecuteBatchReque
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Thousands of requests are waiting: collecting garbage among them must not be measured."""
     gc.collect()
     gc.disable()

@@ -89,6 +89,8 @@ TARGETS = (
     Target("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
     Target("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
     Target("importing a CSV file of 100,000 rows, rows/s", "files.new.rows_per_second", None, 3000, True),
+    Target("webhooks kept while 64 callers write, webhooks/s", "webhooks.kept.per_second", None, 500, True),
+    Target("a webhook of 500 a second while 64 callers write, median ms", "webhooks.paced.median_ms", None, 20, False),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -119,6 +121,16 @@ OTHERS = {
     "scorecards.the_smallest.median_ms": "the scorecard of the smallest supplier, median ms",
     "scorecards.a_page.median_ms": "a page of 1,000 scorecards, median ms",
     "scorecards.a_trend.median_ms": "a rate of all together by week over 60 days, median ms",
+    "webhooks.kept.per_second": "webhooks through one edge process, kept while 64 callers write, webhooks/s",
+    "webhooks.kept.median_ms": "one of them, median ms",
+    "webhooks.kept.p99_ms": "one of them, p99 ms",
+    "webhooks.empty.per_second": "the same to an endpoint that does nothing, webhooks/s",
+    "webhooks.empty.median_ms": "one of them, median ms",
+    "webhooks.empty.p99_ms": "one of them, p99 ms",
+    "webhooks.kept_to_empty": "webhooks kept / answered by an endpoint that does nothing",
+    "webhooks.drained.seconds": "until the last of them is an order, seconds after the last was kept",
+    "webhooks.paced.median_ms": "webhooks at 500 a second while 64 callers write, median ms",
+    "webhooks.paced.p99_ms": "one of them, p99 ms",
     "slowest_decision.median_ms": "the slowest decision on an order of 50 lines in memory, median ms",
     "scorecards.crossings.median_ms": "finding the rates that crossed their targets, median ms",
 }
