@@ -99,6 +99,12 @@ CONTROL_MIGRATIONS = (
         seen_at timestamptz NOT NULL
     );
     """,
+    # Who wakes a tenant while somebody works for it does not end that lease.
+    """
+    ALTER TABLE {schema}.wakeups ADD leased_until timestamptz;
+    DROP INDEX {schema}.wakeups_due_at_idx;
+    CREATE INDEX wakeups_open_idx ON {schema}.wakeups (what, (coalesce(leased_until, due_at)));
+    """,
 )
 
 # ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -38,13 +39,22 @@ class Accounts:
         self._sealer = sealer
         self._systems = systems
         self._kept: dict[str, tuple[float, Mapping[str, Connected]]] = {}
+        self._reading: dict[str, asyncio.Task[Mapping[str, Connected]]] = {}
 
     async def of(self, tenant: Tenant) -> Mapping[str, Connected]:
         """By name; without those of systems that this service does not know."""
         at, found = self._kept.get(tenant.name, (0.0, {}))
-        if not at or time.monotonic() - at > _FRESH_SECONDS:
-            found = await self.read(tenant)
-            self._kept[tenant.name] = time.monotonic(), found
+        if at and time.monotonic() - at <= _FRESH_SECONDS:
+            return found
+        reading = self._reading.get(tenant.name)
+        if reading is None:  # else all that come at this moment would read the same
+            reading = self._reading[tenant.name] = asyncio.create_task(self._renew(tenant), name="connections")
+            reading.add_done_callback(lambda _: self._reading.pop(tenant.name))
+        return await asyncio.shield(reading)
+
+    async def _renew(self, tenant: Tenant) -> Mapping[str, Connected]:
+        found = await self.read(tenant)
+        self._kept[tenant.name] = time.monotonic(), found
         return found
 
     async def names(self, tenant: Tenant) -> list[str]:

@@ -43,8 +43,8 @@ _DUE = """
     ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
 """
 _NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND connection = ANY(%(connections)s)"
-_IS_OUTDATED = """
-    SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
+_NEWER = """
+    SELECT about FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
         AND state = 'done' AND happened_at > %(happened_at)s LIMIT 1
 """
 _LAST_DONE = """
@@ -239,13 +239,14 @@ class Inbox:
             cursor = await connection.execute(self._sql(_NEXT), {"connections": list(connections)})
             return cast("datetime | None", (await cursor.fetchall())[0][0])
 
-    async def is_outdated(self, row: InboxRow) -> bool:
-        """Whether a newer state of the same object was worked on already."""
+    async def about_of_newer(self, row: InboxRow) -> Sequence[str] | None:
+        """What a newer state of the same object was about, if one was worked on already."""
         if not row.whole or row.happened_at is None:
-            return False
+            return None
         values = {"connection": row.connection, "object_id": row.object_id, "happened_at": row.happened_at}
         async with self._pool.connection() as connection:
-            return await (await connection.execute(self._sql(_IS_OUTDATED), values)).fetchone() is not None
+            newer = await (await connection.execute(self._sql(_NEWER), values)).fetchone()
+            return newer[0] if newer is not None else None
 
     async def last_done(self, row: InboxRow) -> InboxRow | None:
         """The newest whole state of the same object that was worked on."""

@@ -38,7 +38,7 @@ _GIVEN_UP = timedelta(days=90)
 _LOOKED_AT = 500
 """How many silent parcels are looked at for some that a connection covers."""
 _PAGE_SECONDS = 100.0
-"""Shorter than a lease: however slow a system is, no other process begins beside this one."""
+"""However slow a system is, the others of the tenant get their turn."""
 
 _KNOW = """
     INSERT INTO {table} (name, added_at) VALUES (%(name)s, %(added_at)s)

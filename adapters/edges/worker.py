@@ -83,6 +83,8 @@ class _Now(NamedTuple):
     row: InboxRow
     until: float
     """By the clock of the event loop: what is to be asked for later than this waits for the next piece of work."""
+    about: set[str]
+    """The orders and parcels that were looked up for it, by which a person's are found whatever became of it."""
 
 
 class Worker:
@@ -108,7 +110,7 @@ class Worker:
         connected = {name: one for name, one in (await self._accounts.of(tenant)).items() if not one.paused}
         due = await inbox.due(connected, _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
-        works = (_Now(tenant, inbox, connected[row.connection], row, until) for row in due)
+        works = (_Now(tenant, inbox, connected[row.connection], row, until, set()) for row in due)
         working = [self._object(slots, each) for each in _by_object(works)]
         for ended in await asyncio.gather(*working, return_exceptions=True):
             if isinstance(ended, BaseException):
@@ -120,6 +122,7 @@ class Worker:
         async with slots:
             for work in works:
                 ended = await self._ended(work)
+                ended = ended._replace(about=sorted({*ended.about, *work.about}))
                 if ended.state is InboxState.FAILED or ended.look:
                     await self._tell(work, ended.look or ended.reason, ended.due)
                 await work.inbox.end(work.row, ended)
@@ -148,8 +151,9 @@ class Worker:
             return WorkedOn(InboxState.FAILED, f"a mistake of the service: {type(mistake).__name__}")
 
     async def _worked(self, work: _Now) -> WorkedOn:
-        if await work.inbox.is_outdated(work.row):
-            return WorkedOn(InboxState.IGNORED, "a newer state was worked on already")
+        newer = await work.inbox.about_of_newer(work.row)
+        if newer is not None:
+            return WorkedOn(InboxState.IGNORED, "a newer state was worked on already", newer)
         raw = work.inbox.opened(work.row, work.connected.box_key)
         if raw is None:
             return WorkedOn(InboxState.IGNORED, "its body was erased")
@@ -205,6 +209,8 @@ class Worker:
             try:
                 return system.understand(work.row.received, raw, account, KnownNow(found))
             except Unlooked as missing:
+                if missing.kind != "before":
+                    work.about.add(_name_of(missing))
                 found[str(missing)] = await (
                     self._before(work) if missing.kind == "before" else look(work.tenant, missing)
                 )
@@ -266,12 +272,17 @@ class Worker:
         await work.tenant.ledger.execute(own_command(occasion, ACTOR, decide, (stream,)))
 
 
+def _name_of(missing: Unlooked) -> str:
+    carrier, _, number = missing.object_id.partition("/")
+    return f"{carrier_name(carrier)}/{number}" if missing.kind == "parcel" else missing.object_id
+
+
 async def look(tenant: Tenant, missing: Unlooked) -> Message | None:
     """What the ledger knows of something, as a message of the contract without personal data."""
     stream = orders.stream(missing.object_id)
     if missing.kind == "parcel":
-        carrier, _, number = missing.object_id.partition("/")
-        stream = parcels.stream(carrier_name(carrier), number)
+        carrier, _, number = _name_of(missing).partition("/")
+        stream = parcels.stream(carrier, number)
     view, _ = await read(tenant.log, [stream])
     entry = view.entry(stream)
     return await results.show(tenant, entry) if entry.state is not None else None

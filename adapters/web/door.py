@@ -27,6 +27,9 @@ from ledger.refusals import Malformed, UnknownTenant
 
 log = logging.getLogger("fulfilment.web")
 
+ANSWER_SECONDS = 4.0
+"""How long the database may take for a delivery that has come: Shopify waits for five seconds in all. It may be kept
+nevertheless, and is recognised when it is repeated."""
 _MOST_WAITING = 2000
 """So many deliveries of a tenant may wait for the database; then systems are told to come again."""
 _MOST_AT_ONCE = 200
@@ -105,8 +108,9 @@ class Door:
         connected: Connected | None = None
         own: DoorAnswer | None = None
         try:
-            tenant = await self._tenants.find(request.path_params["tenant"])
-            connected = (await self._accounts.of(tenant)).get(request.path_params["connection"])
+            async with asyncio.timeout(ANSWER_SECONDS):
+                tenant = await self._tenants.find(request.path_params["tenant"])
+                connected = (await self._accounts.of(tenant)).get(request.path_params["connection"])
             outcome = AtTheDoor.GONE if connected is None else await self._taken(request, tenant, connected)
         except (UnknownTenant, Malformed):
             outcome = AtTheDoor.GONE
@@ -135,7 +139,9 @@ class Door:
         keeper = self._keepers.get(tenant.name)
         if keeper is None:
             keeper = self._keepers[tenant.name] = Keeper(tenant, self._counts, self._filled)
-        if not await keeper.keep(Arrival(connected, received, delivery.raw)):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            is_new = await keeper.keep(Arrival(connected, received, delivery.raw))
+        if not is_new:
             self._counts.repeated += 1
         return AtTheDoor.KEPT
 

@@ -5,7 +5,6 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from adapters.edges import worker
@@ -13,7 +12,7 @@ from adapters.edges.system import AtTheDoor
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import batch_pb2, edges_pb2, parcels_pb2
 from tests.support.aggregator import aggregator
-from tests.support.edge import edging
+from tests.support.edge import HTTP, edging
 from tests.support.hosting import hosting
 from tests.support.service import context, stamp
 from tests.support.terminal import Console
@@ -115,7 +114,7 @@ def connection(client, name):
 
 def send(to, sent):
     url = f"{to}?{sent.query}" if sent.query else to
-    return httpx2.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
+    return HTTP.post(url, content=sent.body, headers=dict(sent.headers))
 
 
 def of_file(path, *steps):
@@ -210,7 +209,7 @@ def test_a_word_that_nobody_knows_is_kept_as_it_came_and_counted(edge, trackers,
     (word,) = connection(client, "easypost").unknown_words
     assert (word.word, word.deliveries) == ("beamed_up", 2)
     assert "beamed_up (2)" in Console(service.address)("connection", "show", "easypost").out
-    figures = dict(line.rsplit(" ", 1) for line in httpx2.get(f"{edge}/metrics").text.splitlines())
+    figures = dict(line.rsplit(" ", 1) for line in HTTP.get(f"{edge}/metrics").text.splitlines())
     assert int(figures["fulfilment_edge_unknown_words"]) >= 2
 
 

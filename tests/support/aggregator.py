@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx2
 
+from tests.support.edge import HTTP
 from tests.support.tracker_formats import (
     KEY,
     SECRET,
@@ -71,7 +72,7 @@ class Aggregator:
         body = as_told(system, WRITTEN[system](each), event_id or f"{number}-{len(each.scans)}")
         sent = signed_as(system, body)
         url = f"{to}?{sent.query}" if sent.query else to
-        return httpx2.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
+        return HTTP.post(url, content=sent.body, headers=dict(sent.headers))
 
     # --- what it answers ---
 

@@ -1,6 +1,7 @@
 """Requests to foreign systems: within limits, and not into the own network."""
 
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -64,6 +65,43 @@ def test_a_request_says_the_name_of_the_host_and_asks_for_nothing_packed():
 def test_addresses_of_the_own_machine_and_network_are_not_asked(host):
     with pytest.raises(SystemUnreachable, match="one of this machine or network"):
         asyncio.run(ask(f"http://{host}/", private_too=False))
+
+
+def test_a_name_that_means_another_address_the_second_time_is_called_at_the_one_that_was_looked_at(monkeypatch):
+    asked = []
+
+    async def scenario():
+        async with Vendor(answer()) as vendor:
+            loop, port = asyncio.get_running_loop(), int(vendor.url.rstrip("/").rpartition(":")[2])
+            real = loop.getaddrinfo
+
+            async def changing(host, *more, **options):
+                if host != "shop.example.org":
+                    return await real(host, *more, **options)
+                asked.append(host)
+                return await real("127.0.0.1" if len(asked) == 1 else "127.0.0.9", *more, **options)
+
+            monkeypatch.setattr(loop, "getaddrinfo", changing)
+            return await ask(f"http://shop.example.org:{port}/"), vendor.asked
+
+    reply, seen = asyncio.run(scenario())
+    assert (reply.status, asked) == (200, ["shop.example.org"])
+    assert b"host: shop.example.org:" in seen[0].lower()
+
+
+def test_of_the_addresses_of_a_name_only_one_that_is_public_is_called(monkeypatch):
+    async def scenario(*numbers):
+        loop = asyncio.get_running_loop()
+
+        async def found(host, port, **options):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (number, port)) for number in numbers]
+
+        monkeypatch.setattr(loop, "getaddrinfo", found)
+        return await http._Outside(private_too=False)._number_of("shop.example.org", 443)
+
+    assert asyncio.run(scenario("10.0.0.1", "93.184.216.34")) == "93.184.216.34"
+    with pytest.raises(SystemUnreachable, match="one of this machine or network"):
+        asyncio.run(scenario("10.0.0.1", "fe80::1"))
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed():
