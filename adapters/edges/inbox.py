@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 
@@ -20,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Connected
 from adapters.edges.system import Received
-from adapters.edges.wakeups import EdgeWork, wake
+from adapters.edges.wakeups import WAKE_FOR_THOSE_KEPT, EdgeWork, wake
 from adapters.tenants import Tenant
 
 KEPT_FOR = timedelta(days=30)
@@ -31,39 +32,48 @@ _COLUMNS = (
     "reception_id, connection, topic, object_id, happened_at, whole, asked, received_at, state, attempts, next_at, "
     "reason, about"
 )
+# One statement, so one way to the database and back: of the deliveries that wait for it, most wait for the way.
 _KEEP = """
-    INSERT INTO {inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole, asked, box,
-        received_at, next_at)
-    SELECT a.*, now(), now() FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::boolean[], %s::boolean[], %s::bytea[]) AS a
-    ON CONFLICT DO NOTHING RETURNING reception_id
+    WITH kept AS (
+        INSERT INTO {inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole, asked,
+            box, received_at, next_at)
+        SELECT a.*, now(), now() FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)s::bytea[],
+            %(c4)s::text[], %(c5)s::text[], %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[],
+            %(c9)s::bytea[]) AS a
+        ON CONFLICT DO NOTHING RETURNING reception_id
+    ), woken AS ({wake})
+    SELECT reception_id FROM kept
 """
 _DUE = """
-    SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND connection = ANY(%(connections)s)
-    ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
+    SELECT due.*, (
+        SELECT newer.about FROM {inbox} AS newer WHERE newer.connection = due.connection
+            AND newer.object_id = due.object_id AND newer.whole AND due.whole AND newer.state = 'done'
+            AND newer.happened_at > due.happened_at LIMIT 1
+    ) FROM (
+        SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND connection = ANY(%(connections)s)
+        ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
+    ) AS due ORDER BY coalesce(happened_at, received_at), received_at, reception_id
 """
 _NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND connection = ANY(%(connections)s)"
-_NEWER = """
-    SELECT about FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
-        AND state = 'done' AND happened_at > %(happened_at)s LIMIT 1
-"""
 _LAST_DONE = """
     SELECT {columns}, box FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
         AND state = 'done' AND reception_id <> %(reception_id)s ORDER BY happened_at DESC, received_at DESC LIMIT 1
 """
+# What waited for an object of which something is done is asked again at once.
 _END = """
-    UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
-        about = %(about)s, unknown_words = %(unknown_words)s
-    WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
+    WITH ended AS (
+        UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
+            about = %(about)s, unknown_words = %(unknown_words)s
+        WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
+        RETURNING connection, object_id, state
+    )
+    UPDATE {inbox} AS early SET next_at = now() FROM ended
+    WHERE ended.state = 'done' AND early.connection = ended.connection AND early.object_id = ended.object_id
+        AND early.state = 'early' AND early.next_at IS NOT NULL AND early.reception_id <> %(reception_id)s
 """
 _WAS_ASKED_SINCE = """
     SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
         AND received_at > %(received_at)s LIMIT 1
-"""
-# What waited for this object is asked again at once.
-_ARM = """
-    UPDATE {inbox} SET next_at = now() WHERE connection = %(connection)s AND object_id = %(object_id)s
-        AND state = 'early' AND next_at IS NOT NULL
 """
 _REPLAY = """
     UPDATE {inbox} SET state = 'waiting', next_at = now(), attempts = attempts + 1
@@ -141,6 +151,8 @@ class InboxRow(NamedTuple):
     reason: str
     about: Sequence[str]
     box: bytes | None
+    newer: Sequence[str] | None = None
+    """What a newer state of the same object was about, if one was worked on before this was due."""
 
     @property
     def received(self) -> Received:
@@ -192,11 +204,10 @@ class Inbox:
     async def keep(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Which of these are new. All are kept for good when this returns."""
         rows = [self._row(each) for each in arrivals]
-        async with self._pool.connection() as connection, connection.transaction():
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            kept = {row[0] for row in await (await connection.execute(self._sql(_KEEP), columns)).fetchall()}
-            if kept:
-                await wake(connection, self._tenant, EdgeWork.INBOX)
+        columns = {f"c{number}": list(column) for number, column in enumerate(zip(*rows, strict=True))}
+        values = {**columns, "tenant": self._tenant, "what": EdgeWork.INBOX}
+        async with self._pool.connection() as connection:
+            kept = {row[0] for row in await (await connection.execute(self._sql(_KEEP), values)).fetchall()}
         return [row[0] in kept for row in rows]
 
     def _row(self, arrival: Arrival) -> tuple[Any, ...]:
@@ -239,15 +250,6 @@ class Inbox:
             cursor = await connection.execute(self._sql(_NEXT), {"connections": list(connections)})
             return cast("datetime | None", (await cursor.fetchall())[0][0])
 
-    async def about_of_newer(self, row: InboxRow) -> Sequence[str] | None:
-        """What a newer state of the same object was about, if one was worked on already."""
-        if not row.whole or row.happened_at is None:
-            return None
-        values = {"connection": row.connection, "object_id": row.object_id, "happened_at": row.happened_at}
-        async with self._pool.connection() as connection:
-            newer = await (await connection.execute(self._sql(_NEWER), values)).fetchone()
-            return newer[0] if newer is not None else None
-
     async def last_done(self, row: InboxRow) -> InboxRow | None:
         """The newest whole state of the same object that was worked on."""
         values = {"connection": row.connection, "object_id": row.object_id, "reception_id": row.reception_id}
@@ -271,11 +273,8 @@ class Inbox:
             "unknown_words": list(ended.unknown_words),
             "next_at": ended.next_at,
         }
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._pool.connection() as connection:
             await connection.execute(self._sql(_END), values)
-            if ended.state is InboxState.DONE:
-                armed = {"connection": row.connection, "object_id": row.object_id}
-                await connection.execute(self._sql(_ARM), armed)
 
     async def expire(self, connections: Iterable[str]) -> None:
         """Deletes what was kept long enough, and gives up what waits of other connections than there are."""
@@ -340,10 +339,17 @@ class Inbox:
 
     async def _rows(self, template: str, **values: Any) -> list[InboxRow]:
         async with self._pool.connection() as connection:
-            return [
-                InboxRow._make(row) for row in await (await connection.execute(self._sql(template), values)).fetchall()
-            ]
+            return [InboxRow(*row) for row in await (await connection.execute(self._sql(template), values)).fetchall()]
 
-    def _sql(self, template: str) -> Any:
-        names = {"inbox": Identifier(self._schema, "ledger_inbox"), "columns": SQL(cast("Any", _COLUMNS))}
-        return SQL(cast("Any", template)).format(**names)
+    def _sql(self, template: str) -> bytes:
+        return _statement(self._schema, template)
+
+
+@lru_cache(10_000)
+def _statement(schema: str, template: str) -> bytes:
+    names = {
+        "inbox": Identifier(schema, "ledger_inbox"),
+        "columns": SQL(cast("Any", _COLUMNS)),
+        "wake": SQL(cast("Any", WAKE_FOR_THOSE_KEPT)),
+    }
+    return SQL(cast("Any", template)).format(**names).as_bytes()

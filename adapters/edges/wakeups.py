@@ -26,6 +26,11 @@ _WAKE = """
     INSERT INTO fulfilment.wakeups (tenant, what, due_at) VALUES (%(tenant)s, %(what)s, now() + %(in)s)
     ON CONFLICT (tenant, what) DO UPDATE SET due_at = excluded.due_at WHERE wakeups.due_at > excluded.due_at
 """
+WAKE_FOR_THOSE_KEPT = """
+    INSERT INTO fulfilment.wakeups (tenant, what, due_at) SELECT %(tenant)s, %(what)s, now() FROM kept LIMIT 1
+    ON CONFLICT (tenant, what) DO UPDATE SET due_at = excluded.due_at WHERE wakeups.due_at > excluded.due_at
+"""
+"""The same in the statement that makes the work, and only if there is some."""
 _TAKE = """
     UPDATE fulfilment.wakeups SET due_at = 'infinity', leased_until = now() + %(lease)s WHERE (tenant, what) IN (
         SELECT tenant, what FROM fulfilment.wakeups

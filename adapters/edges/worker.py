@@ -151,9 +151,8 @@ class Worker:
             return WorkedOn(InboxState.FAILED, f"a mistake of the service: {type(mistake).__name__}")
 
     async def _worked(self, work: _Now) -> WorkedOn:
-        newer = await work.inbox.about_of_newer(work.row)
-        if newer is not None:
-            return WorkedOn(InboxState.IGNORED, "a newer state was worked on already", newer)
+        if work.row.newer is not None:
+            return WorkedOn(InboxState.IGNORED, "a newer state was worked on already", work.row.newer)
         raw = work.inbox.opened(work.row, work.connected.box_key)
         if raw is None:
             return WorkedOn(InboxState.IGNORED, "its body was erased")
