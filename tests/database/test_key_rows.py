@@ -11,6 +11,7 @@ from ledger.engine.executor import Ledger, Receipt
 from ledger.engine.log import Ended
 from ledger.engine.sealing import PersonKey
 from ledger.view import View
+from tests.support.projecting import connect
 from tests.support.stalls import EmptyTenant, a_key, a_ledger, coins_of, command, destroy, give, take, there
 
 
@@ -67,3 +68,19 @@ async def test_a_command_destroys_what_was_sealed_before_it_and_nothing_that_com
         await ledger.execute_many([take("r1", "pears", keys=ann_s("just before")), forget, after, forget])
         found = await there(ledger.log, "earlier", "just before", "after")
         assert found == {"earlier": False, "after": True}, "a repetition destroys nothing"
+
+
+async def test_keys_of_one_purpose_end_alone_and_what_tells_no_purpose_with_all_of_them(tenant: EmptyTenant) -> None:
+    async with a_ledger(tenant) as ledger:
+        purposes = {"note": "note", "photo": "evidence", "old": ""}
+        keys = [structs.replace(a_key(key_id, "ann"), purpose=purpose) for key_id, purpose in purposes.items()]
+        await ledger.execute(take("r1", "pears", keys=[*keys, a_key("bob's", "bob")]))
+        with connect(tenant) as connection:
+            connection.execute(f"UPDATE {tenant.schema}.ledger_keys SET purpose = NULL WHERE key_id = 'old'")
+        note = structs.replace(a_key("just before", "ann"), purpose="note")
+        ends = structs.replace(take("r3", "figs"), destroys=lambda view: Ended(["ann"], purposes=("note", "text")))
+        await ledger.execute_many([take("r2", "pears", keys=[note]), ends])
+        found = await there(ledger.log, *purposes, "just before")
+        assert found == {"note": False, "photo": True, "old": True}
+        await ledger.execute(structs.replace(take("r4", "figs"), destroys=lambda view: Ended(["ann"])))
+        assert await there(ledger.log, *purposes, "bob's") == {**dict.fromkeys(purposes, False), "bob's": True}
