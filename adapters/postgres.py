@@ -272,6 +272,8 @@ TENANT_MIGRATIONS = (
     CREATE INDEX ledger_commands_marked_idx ON {schema}.ledger_commands (request_id)
         WHERE octet_length(fingerprint) = 37;
     """,
+    # Up to which position of the log a connection was told what happened.
+    "ALTER TABLE {schema}.ledger_connections ADD told_to bigint DEFAULT 0",
 )
 
 

@@ -3,6 +3,7 @@
 from projections.cases import CASES
 from projections.clearing import CLEARING
 from projections.customer_invoices import CUSTOMER_INVOICES
+from projections.effects import EFFECTS
 from projections.inquiries import WAITING_INQUIRIES
 from projections.machine.projection import Projection
 from projections.obligations import SLA
@@ -37,5 +38,6 @@ PROJECTIONS: tuple[Projection, ...] = (
     ORDER_MONEY,
     CLEARING,
     RETENTION,
+    EFFECTS,
 )
 """Every question there is; a new one is added here and nowhere else."""

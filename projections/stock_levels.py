@@ -24,6 +24,7 @@ from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.skus import Sku
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
+from ledger.terms.effects import StockLevel
 from projections.machine.histories import Movement, OrderHistory, StockHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.machine.reads import Answer, PageOf, Where, rows_now, snapshot
@@ -460,6 +461,36 @@ _LISTINGS = """
     HAVING %(listed)s::bool IS NULL OR bool_or(sells AND available > 0) = %(listed)s
     ORDER BY sku LIMIT %(limit)s
 """
+
+
+_FIGURES = """
+    SELECT l.sku, coalesce(sum(greatest(l.available, 0)) FILTER (WHERE s.approved AND (e.ends_at IS NULL OR e.ends_at >
+        %(now)s)), 0)::int8, NOT coalesce(bool_or(g.delisted), false)
+    FROM {stock_levels} AS l LEFT JOIN {stock_sellers} AS s USING (supplier_id)
+        LEFT JOIN {stock_offer_ends} AS e USING (supplier_id, sku) LEFT JOIN {stock_listings} AS g USING (sku)
+    WHERE l.tracked AND l.sku = ANY(%(skus)s) GROUP BY l.sku
+"""
+_OF_SUPPLIERS = "SELECT DISTINCT sku FROM {stock_levels} WHERE supplier_id = ANY(%(supplier_ids)s)"
+_SKUS = "SELECT DISTINCT sku FROM {stock_levels} WHERE tracked AND sku > %(after)s ORDER BY sku LIMIT %(limit)s"
+
+
+async def figures(where: Where, now: datetime, skus: Sequence[str]) -> dict[str, StockLevel]:
+    """What can be sold of these SKUs over all suppliers; without those whose stock nobody tells."""
+    async with snapshot(where, STOCK_LEVELS) as at:
+        rows = await at.rows(_FIGURES, {"now": now, "skus": list(skus)})
+        return {sku: StockLevel(sku, available, listed) for sku, available, listed in rows}
+
+
+async def skus_of(where: Where, supplier_ids: Sequence[str]) -> list[str]:
+    """The SKUs whose stock these suppliers tell."""
+    async with snapshot(where, STOCK_LEVELS) as at:
+        return [row[0] for row in await at.rows(_OF_SUPPLIERS, {"supplier_ids": list(supplier_ids)})]
+
+
+async def all_skus(where: Where, after: str, limit: int) -> list[str]:
+    """The SKUs whose stock anybody tells, by name."""
+    async with snapshot(where, STOCK_LEVELS) as at:
+        return [row[0] for row in await at.rows(_SKUS, {"after": after, "limit": limit})]
 
 
 async def list_levels(

@@ -115,12 +115,17 @@ _PAYABLES = _rpcs(
 _EDGES = _rpcs(
     """
     AddConnection RotateConnectionSecret PauseConnection ResumeConnection RemoveConnection ListConnections
-    TestConnection
+    TestConnection TellStock
     """
 )
 """To which shops and tracking services the retailer is connected, and with which secrets."""
-_INBOX = _rpcs("ListConnections ListReceptions GetReception ReplayReception DropReception")
-"""What they told."""
+_INBOX = _rpcs(
+    """
+    ListConnections ListReceptions GetReception ReplayReception DropReception
+    TellStock ListEffects GetEffect ReplayEffect DropEffect
+    """
+)
+"""What they told, and what they are told."""
 
 
 # --- the table --------------------------------------------------------------------------------------

@@ -71,12 +71,12 @@ def add(
 def list_connections(session: Session, limit: int | None) -> None:
     """List the connections, with what waits, is early and failed."""
     found = _connections(session)
-    columns = ["name", "system", "state", ">waiting", ">early", ">failed", "received", "asked", "problem"]
+    columns = ["name", "system", "state", ">waiting", ">early", ">failed", ">to tell", "received", "asked", "problem"]
     print_rows(session, found, limit, columns, _row, "No connections.")
 
 
 def _row(each: pb.Connection) -> list[Any]:
-    counts = [each.waiting or "", each.early or "", each.failed or ""]
+    counts = [each.waiting or "", each.early or "", each.failed or "", each.to_tell + each.untold or ""]
     return [
         each.name,
         each.system,
@@ -107,6 +107,7 @@ def show(session: Session, name: str) -> None:
             ("changed", f"{minute(each, 'changed_at')} by {each.changed_by}" if each.changed_by else ""),
             ("received", minute(each, "received_at")),
             ("waiting", f"{each.waiting}, {each.early} early, {each.failed} failed"),
+            ("to tell", f"{each.to_tell}, {each.untold} failed" if each.to_tell or each.untold else ""),
             ("asked", minute(each, "asked_at")),
             ("found by asking", f"{each.found_by_asking}, {each.found_last} of them the last time"),
             ("problem", each.problem),
@@ -179,6 +180,16 @@ def remove(session: Session, name: str, yes: bool, request_id: str | None) -> No
         session.show(receipt)
     else:
         session.out.title(f"Connection {name}", "removed")
+
+
+@connection.command("tell-stock")
+@_NAME
+@option_request_id()
+@click.pass_obj
+def tell_stock(session: Session, name: str, request_id: str | None) -> None:
+    """Tell a shop all stock levels as they are now, also those that it knows."""
+    request = pb.TellStockRequest(context=session.client.context(request_id), name=name)
+    _done(session, name, session.client.call(session.client.edges.TellStock, request))
 
 
 def pair(text: str, option: str) -> tuple[str, str]:

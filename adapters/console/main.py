@@ -18,6 +18,7 @@ from adapters.console.client import Trouble
 from adapters.console.clocks import clock
 from adapters.console.customer_invoices import invoice
 from adapters.console.edges import connection, inbox
+from adapters.console.effects import effect
 from adapters.console.finding import find
 from adapters.console.history import history
 from adapters.console.importing import imports
@@ -84,7 +85,7 @@ def root() -> None:
 for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(connection, inbox),
+    *(connection, inbox, effect),
     *(policy, clock, status, rebuild, tenant, audit, person, erase),
 ):
     root.add_command(command)

@@ -57,6 +57,7 @@ COMMANDS: Mapping[str, str] = {
     "RecordReturnLabelRequest": "case label {case_id}",
     "RecordSupplierCreditNoteRequest": "supplier invoice credit {supplier_id} {number} CREDIT_NOTE AMOUNT",
     "ReleaseHoldRequest": "order release {order_id} {reason} [--owner {owner}] [--supplier-order {supplier_order_id}]",
+    "ReplayEffectRequest": "effect replay {effect_id}",
     "ReplayReceptionRequest": "inbox replay {reception_id}",
     "RerouteUnitsRequest": "order reroute {supplier_order_id|order_id} --by {by} [--reason {reason}]",
     "RetryMessageRequest": "message retry {message_id}",

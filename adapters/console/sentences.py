@@ -16,6 +16,7 @@ COMMANDS = {
     "GetRetention": "person retention",
     "GetStatus": "status",
     "HoldPersonalData": "person hold",
+    "ListEffects": "effect list",
     "ListMessages": "message list",
     "ListReceptions": "inbox list",
     "OpenRecovery": "recovery open",

@@ -61,6 +61,10 @@ class Accounts:
         """Of all connections that there are now."""
         return list(await _there(tenant))
 
+    async def ages(self, tenant: Tenant) -> dict[str, datetime]:
+        """When each of them was added, by name."""
+        return {name: one.added.at for name, one in (await _there(tenant)).items()}
+
     async def read(self, tenant: Tenant) -> Mapping[str, Connected]:
         """As they are now."""
         there = await _there(tenant)

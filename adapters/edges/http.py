@@ -62,9 +62,24 @@ class Bucket:
         self._most = float(limit.calls_at_once)
         self._left = self._most
         self._at = 0.0
+        self._rests_until = 0.0
+
+    def rest(self, seconds: float) -> None:
+        """Takes no request for so long, because the system said so."""
+        self._rests_until = max(self._rests_until, asyncio.get_running_loop().time() + seconds)
+
+    @property
+    def rests_for(self) -> float:
+        """For how many seconds it takes no request."""
+        return max(0.0, self._rests_until - asyncio.get_running_loop().time())
 
     async def take(self) -> None:
-        """Waits for its turn; those that wait are served in their order. Raises TryLater where that takes too long."""
+        """Waits for its turn; those that wait are served in their order.
+
+        Raises TryLater while it rests, and where that takes too long.
+        """
+        if rests := self.rests_for:
+            raise TryLater(rests)
         now = asyncio.get_running_loop().time()
         self._left = min(self._most, self._left + (now - self._at) * self.calls_per_second) - 1.0
         self._at = now
@@ -112,10 +127,13 @@ class Http:
 
         Where the system counts some requests apart, ``limit`` is which.
         """
-        await (self._others[limit] if limit else self._bucket).take()
+        bucket = self._others[limit] if limit else self._bucket
+        await bucket.take()
         reply = await self._client.request(method, url, headers=headers or {}, params=params or {}, content=content)
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
-            raise TryLater(_seconds(reply.headers.get("retry-after", "")), reply.headers)
+            seconds = _seconds(reply.headers.get("retry-after", ""))
+            bucket.rest(seconds)
+            raise TryLater(seconds, reply.headers)
         return reply
 
 

@@ -43,13 +43,15 @@ _PAGE_SECONDS = 100.0
 _KNOW = """
     INSERT INTO {table} (name, added_at) VALUES (%(name)s, %(added_at)s)
     ON CONFLICT (name) DO UPDATE SET added_at = excluded.added_at, cursor = '', next_at = now(), asked_at = NULL,
-        found = 0, found_now = 0, found_last = 0, problem = '' WHERE {table}.added_at <> excluded.added_at
+        found = 0, found_now = 0, found_last = 0, problem = '', told_to = 0 WHERE {table}.added_at <> excluded.added_at
 """
 _FORGET = "DELETE FROM {table} WHERE NOT name = ANY(%(names)s)"
 _STANDING = (
     "SELECT name, added_at, cursor, next_at, asked_at, found, found_now, found_last, problem FROM {table} "
     "WHERE name = ANY(%(names)s)"
 )
+_TOLD_TO = "SELECT name, told_to FROM {table} WHERE name = ANY(%(names)s)"
+_SET_TOLD_TO = "UPDATE {table} SET told_to = %(position)s WHERE name = ANY(%(names)s) AND told_to < %(position)s"
 _PAGE = """
     UPDATE {table} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s,
         problem = %(problem)s, next_at = now() + %(pause)s
@@ -98,6 +100,16 @@ class Asking:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(self._sql(_STANDING), {"names": names})
             return [AskedSoFar._make(row) for row in await cursor.fetchall()]
+
+    async def told_to(self, connected: Mapping[str, Connected]) -> dict[str, int]:
+        """Up to which position of the log these connections were told; 0 of one that was not looked at."""
+        await self.of(connected)
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(self._sql(_TOLD_TO), {"names": list(connected)})
+            return dict(await cursor.fetchall())
+
+    async def set_told_to(self, names: list[str], position: int) -> None:
+        await self._write(_SET_TOLD_TO, names=names, position=position)
 
     async def forget_others(self, names: list[str]) -> None:
         await self._write(_FORGET, names=names)

@@ -54,6 +54,7 @@ class EdgeWork(StrEnum):
     INBOX = "inbox"
     ASKING = "asking"
     LISTENING = "listening"
+    TELLING = "telling"
 
 
 async def wake(connection: AsyncConnection[Any], tenant: str, what: EdgeWork, pause: timedelta = timedelta()) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from psycopg_pool import AsyncConnectionPool
@@ -16,11 +17,13 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
+from adapters.edges.hearing import hear
 from adapters.edges.http import HttpClient
 from adapters.edges.inbox import Inbox, InboxState
 from adapters.edges.listening import Listening
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Reconciliation
+from adapters.edges.telling import Teller
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
 from adapters.http_api.routes import routes
@@ -30,14 +33,15 @@ from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
 from adapters.senders import FileSender
 from adapters.shops.site import schemas
-from adapters.tenants import Tenants
+from adapters.tenants import Tenant, Tenants
 from adapters.tracking_page.answers import TrackingPages
 from adapters.web.door import Door, DoorCounts
 from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
+from projections import effects as told_effects
 
 _PING_SECONDS = 2.0
-_TENANTS = "SELECT tenant FROM fulfilment.wakeups WHERE what = 'inbox' ORDER BY tenant LIMIT 1000"
+_TENANTS = "SELECT DISTINCT tenant FROM fulfilment.wakeups WHERE what = ANY(%s) ORDER BY tenant LIMIT 1000"
 
 
 class Edges(NamedTuple):
@@ -69,10 +73,13 @@ async def edges(
         worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
         listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
+        teller = Teller(tenants, accounts, outgoing)
         beside = [
             asyncio.create_task(worker.leases.run(), name="inbox"),
             asyncio.create_task(asking.leases.run(), name="reconciliation"),
             asyncio.create_task(listening.leases.run(), name="listening"),
+            asyncio.create_task(teller.leases.run(), name="telling"),
+            asyncio.create_task(hear(tenants.pool, teller.leases.wake), name="hearing"),
         ]
         try:
             door = Door(tenants, accounts, counts, worker.leases.wake)
@@ -128,14 +135,32 @@ async def _metrics(tenants: Tenants, counts: DoorCounts) -> str:
     lines += ["# TYPE fulfilment_edge_repeated_total counter", f"fulfilment_edge_repeated_total {counts.repeated}"]
     lines += ["# TYPE fulfilment_edge_commits_total counter", f"fulfilment_edge_commits_total {counts.kept_at_once}"]
     async with tenants.pool.connection() as connection:
-        names = [row[0] for row in await (await connection.execute(_TENANTS)).fetchall()]
+        names = [row[0] for row in await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()]
     states = Counter({state.value: 0 for state in (InboxState.WAITING, InboxState.EARLY, InboxState.FAILED)})
     unknown_words = 0
+    effects, lag = {"waiting": 0, "failed": 0}, 0.0
     for name in names:
-        inbox = Inbox.of(await tenants.find(name))
+        tenant = await tenants.find(name)
+        lag = await _count_effects(tenants, tenant, effects, lag)
+        inbox = Inbox.of(tenant)
         states.update(await inbox.open_counts())
         unknown_words += sum(count for words in (await inbox.unknown_words()).values() for _, count in words)
+    lines.append("# TYPE fulfilment_edge_effects gauge")
+    lines += [f'fulfilment_edge_effects{{state="{state}"}} {count}' for state, count in effects.items()]
+    lines += ["# TYPE fulfilment_edge_effects_lag_seconds gauge", f"fulfilment_edge_effects_lag_seconds {lag:.3f}"]
     lines.append("# TYPE fulfilment_edge_inbox gauge")
     lines += [f'fulfilment_edge_inbox{{state="{state}"}} {count}' for state, count in states.items()]
     lines += ["# TYPE fulfilment_edge_unknown_words gauge", f"fulfilment_edge_unknown_words {unknown_words}"]
     return "\n".join([*lines, ""])
+
+
+async def _count_effects(tenants: Tenants, tenant: Tenant, effects: dict[str, int], lag: float) -> float:
+    """Adds what a tenant's connections are still to be told; the longest that any of it waits."""
+    async with tenants.pool.connection() as connection:
+        found = await told_effects.counts(connection, tenant.schema)
+    for each in found.values():
+        effects["waiting"] += each.waiting
+        effects["failed"] += each.failed
+        if each.oldest_at is not None:
+            lag = max(lag, (datetime.now(UTC) - each.oldest_at).total_seconds())
+    return lag

@@ -3,6 +3,7 @@
 from ledger.nouns import (
     cases,
     connections,
+    effects,
     erasures,
     inquiries,
     invoice_series,
@@ -40,5 +41,6 @@ NOUNS = (
     erasures.NOUN,
     connections.NOUN,
     receptions.NOUN,
+    effects.NOUN,
 )
 """Every noun; the engine is given them to keep their streams."""

@@ -90,7 +90,17 @@ class ConnectionRemoved(Fact, frozen=True, tag="connection.removed"):
     at: datetime
 
 
-ConnectionFact = ConnectionAdded | SecretRotated | ConnectionPaused | ConnectionResumed | ConnectionRemoved
+class StockToBeTold(Fact, frozen=True, tag="connection.stock_to_be_told"):
+    """It is told all stock levels as they are now, not only those that change."""
+
+    name: str
+    by: str
+    at: datetime
+
+
+ConnectionFact = (
+    ConnectionAdded | SecretRotated | ConnectionPaused | ConnectionResumed | ConnectionRemoved | StockToBeTold
+)
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -122,6 +132,8 @@ def evolve(connections: Connections | None, fact: ConnectionFact) -> Connections
             known[fact.name] = Connection(fact, (fact.secret,), fact.digest)
         case ConnectionRemoved():
             known.pop(fact.name, None)
+        case StockToBeTold():
+            pass
         case _:
             known[fact.name] = replace(_changed(known[fact.name], fact), changed_by=fact.by, changed_at=fact.at)
     return Connections(known)
@@ -204,3 +216,9 @@ def remove(connections: Connections | None, removed: ConnectionRemoved) -> Seque
     """One that there is not any more records nothing."""
     there = connections.by_name if connections is not None else {}
     return [removed] if removed.name in there else []
+
+
+def tell_stock(connections: Connections | None, wanted: StockToBeTold) -> Sequence[ConnectionFact]:
+    """Each time it is asked, they are told again."""
+    known(connections, wanted.name)
+    return [wanted]

@@ -34,6 +34,7 @@ class WorkKind(StrEnum):
     INVOICE = "invoice"
     LISTING = "listing"
     RECEPTION = "reception"
+    EFFECT = "effect"
 
 
 class Step(StrEnum):
@@ -74,6 +75,7 @@ class Step(StrEnum):
     RECORD_REFUND_PAID = "record_refund_paid"
     RECORD_SCAN = "record_checkpoints"
     RELEASE_HOLD = "release_hold"
+    REPLAY_EFFECT = "replay_effect"
     REPLAY_RECEPTION = "replay_reception"
     REROUTE = "reroute_units"
     RETRY_MESSAGE = "retry_message"
@@ -193,6 +195,12 @@ KINDS: Mapping[WorkKind, Kind] = {
         "when it is to be dealt with, where that is said; else at once",
         "it is replayed, which raises it anew where it fails again, or dropped",
         (Step.REPLAY_RECEPTION,),
+    ),
+    WorkKind.EFFECT: Kind(
+        "what a shop or a tracking service is to be told could not be told",
+        _AT_ONCE,
+        "it is replayed, which raises it anew where it fails again, or dropped; or its connection is removed",
+        (Step.REPLAY_EFFECT,),
     ),
     WorkKind.ODDITY: Kind(
         "something happened that should not have",

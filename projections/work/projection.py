@@ -10,6 +10,7 @@ from typing import Any
 from ledger.facts import in_plain, plus
 from ledger.nouns import (
     cases,
+    effects,
     inquiries,
     messages,
     orders,
@@ -24,6 +25,7 @@ from ledger.nouns import (
 )
 from ledger.nouns.cases import Case, CaseDeadlineMissed, Denial, Reason, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
+from ledger.nouns.effects import ToldSubject
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
@@ -496,6 +498,16 @@ def _of_reception(reception: Reception) -> list[Item]:
     return [item(WorkKind.RECEPTION, subject, Owner.OPERATIONS, failed.at, because, following, due=failed.due)]
 
 
+def _of_effect(told: ToldSubject) -> list[Item]:
+    if not told.stuck or told.failed_at is None:
+        return []
+    asked = told.asked
+    subject = f"{asked.effect_id}/{told.times_stuck}"
+    because = f"{asked.subject} {asked.object_id} at {asked.connection}: {told.why}"
+    following = Next(Step.REPLAY_EFFECT, {"effect_id": asked.effect_id})
+    return [item(WorkKind.EFFECT, subject, Owner.OPERATIONS, told.failed_at, because, following)]
+
+
 WORK = projection(
     "work",
     23,
@@ -503,6 +515,7 @@ WORK = projection(
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
     From(receptions.NOUN, ITEMS, _of_reception),
+    From(effects.NOUN, ITEMS, _of_effect),
     From(recoveries.NOUN, ITEMS, _of_recovery),
     From(supplier_invoices.NOUN, ITEMS, _of_invoice),
     From(stock_ups.NOUN, ITEMS, _of_stock_up),

@@ -15,7 +15,7 @@ from adapters.rpc.work.shows import next_step
 from ledger.decisions import stocking_up
 from ledger.decisions.timers import ListingDue, StockUpAnswerDue
 from ledger.facts import LineNo
-from ledger.nouns import receptions, reviews, stock, suppliers
+from ledger.nouns import reviews, stock, suppliers
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.orders import CustomsLine, HoldReason, PaymentState
 from ledger.nouns.parcels import Checkpoint, CustomsAsk, ParcelStatus
@@ -29,7 +29,7 @@ from ledger.terms.shipping import Incoterm
 from projections import work
 from projections.machine.reads import PageOf
 from projections.work import KINDS, Step, Work, WorkKind
-from tests.support import message_stories
+from tests.support import edge_stories, message_stories
 from tests.support.casework import PHOTO, Desk
 from tests.support.invoicing import Invoicing, billed
 from tests.support.projecting import asking, catch_up
@@ -408,16 +408,8 @@ def a_supplier_is_suspended() -> Story:
     scenario.suspend()
 
 
-@ends(WorkKind.RECEPTION, Step.REPLAY_RECEPTION)
-def what_a_shop_told_is_tried_again() -> Story:
-    scenario = a_shop()
-    stream = receptions.stream("0a")
-    failed = receptions.ReceptionFailed("0a", "main", "order.updated", "1001", "currency: no ISO 4217 code", NOON)
-    scenario.record([(stream, failed)])
-    yield scenario
-    scenario.record([(stream, receptions.ReceptionSettled("0a", receptions.Ending.REPLAYED, "mia", NOON))])
-
-
+ends(WorkKind.RECEPTION, Step.REPLAY_RECEPTION)(edge_stories.what_a_shop_told_is_tried_again)
+ends(WorkKind.EFFECT, Step.REPLAY_EFFECT)(edge_stories.what_could_not_be_told_is_tried_again)
 for step, tell in message_stories.STORIES:
     ends(WorkKind.MESSAGE, step)(tell)
 

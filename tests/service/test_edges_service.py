@@ -11,11 +11,12 @@ import pytest
 from adapters.edges import accounts
 from adapters.web import bodies, serving
 from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, work_pb2
-from tests.support.edge import HTTP, SECRET, WooShop, edging, signed, woo_order, woo_shop
+from tests.support.edge import edging
 from tests.support.hosting import hosting
 from tests.support.service import context, refused
 from tests.support.terminal import Console
 from tests.support.waiting import wait_for
+from tests.support.woo_shop import HTTP, SECRET, Fault, WooShop, signed, woo_order, woo_shop
 
 DONE, IGNORED, EARLY, FAILED = (
     edges_pb2.RECEPTION_STATE_DONE,
@@ -305,7 +306,7 @@ def test_a_shop_is_asked_for_what_it_did_not_tell(edge, client, service, tmp_pat
     with woo_shop(edge, "asked") as shop:
         for number in range(1, 121):
             shop.change(3000 + number, f"2026-11-27T10:{number // 60:02}:{number % 60:02}")
-        shop.answers = [429]
+        shop.faults = [Fault(429, headers={"retry-after": "1"})]
         added = console(
             "connection", "add", "woocommerce", "--name", "asked", "--shop", shop.url, "--secret-file", str(file)
         )

@@ -7,11 +7,14 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from ledger.decisions import stocking_up
+from ledger.nouns import effects
+from ledger.nouns.effects import EffectAsked, EffectSubject, EffectTold
 from ledger.nouns.orders import InvoiceWish, PaymentKind
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Seller
 from ledger.nouns.stock_ups import StockUpAsked
 from ledger.terms.clocks import Clock
+from ledger.terms.effects import StockLevel
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.shipping import Incoterm, Priority
@@ -71,4 +74,7 @@ def long_scenario() -> Scenario:
     scenario.send("shopify/5/1")
     scenario.ship(supplier_order_id="shopify/5/1", number="P5")
     scenario.scan(ParcelStatus.CUSTOMS_HELD, number="P5")
+    to_tell = EffectAsked("0b", "main", NOON, EffectSubject.SKU, "tea", NOON)
+    told = EffectTold("0b", "level", StockLevel("tea", 3), NOON, "/products/7")
+    scenario.record([(effects.stream("0b"), to_tell), (effects.stream("0b"), told)])
     return scenario

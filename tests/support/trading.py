@@ -136,6 +136,7 @@ _RESERVATION: Fields = {"reservation_id": "nobody", "items": [item("nothing")]}
 _CONNECTION: Fields = {"name": "nobody"}
 _SECRETS: Fields = {"system": "woocommerce", "secrets": {"webhook": "s3cret"}}
 _RECEPTION: Fields = {"reception_id": "0" * 26}
+_EFFECT: Fields = {"effect_id": "0123456789abcdef"}
 _PERIOD: Fields = {"since": stamp(NOW - DAY), "until": stamp(NOW)}
 
 _OF_AN_ORDER = """
@@ -320,11 +321,9 @@ WELL_FORMED: Mapping[str, Fields] = {
     "RotateConnectionSecret": {**_CONNECTION, **_SECRETS},
     "PauseConnection": _CONNECTION,
     "ResumeConnection": _CONNECTION,
-    "RemoveConnection": _CONNECTION,
-    "TestConnection": _CONNECTION,
-    "GetReception": _RECEPTION,
-    "ReplayReception": _RECEPTION,
-    "DropReception": _RECEPTION,
+    **dict.fromkeys(("RemoveConnection", "TestConnection", "TellStock"), _CONNECTION),
+    **dict.fromkeys(("GetReception", "ReplayReception", "DropReception"), _RECEPTION),
+    **dict.fromkeys(("GetEffect", "ReplayEffect", "DropEffect"), _EFFECT),
     "ListStockMovements": {**_SUPPLIER, "sku": "nothing"},
 }
 """By RPC what a request needs to be understood; RPCs that need nothing are left out."""

@@ -16,10 +16,10 @@ from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 from ledger.refusals import Malformed
 from tests.support import hostile
-from tests.support.edge import signed, woo_order
 from tests.support.hostile import HOSTILE, NASTY, broken, places, plain, put, swapped
 from tests.support.shop_payloads import bodies
 from tests.support.tracking_payloads import VENDORS
+from tests.support.woo_shop import signed, woo_order
 
 MAIN = Account("main", {"shop": "https://shop.example.org"}, ({"webhook": "the secret"},))
 EDITED = woo_order(

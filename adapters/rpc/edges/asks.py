@@ -20,7 +20,7 @@ from fulfilment.v1 import edges_pb2 as pb
 from ledger.engine.log import Log
 from ledger.engine.sealing import PersonKey
 from ledger.facts import changes_of
-from ledger.nouns import connections, receptions
+from ledger.nouns import connections, effects, receptions
 from ledger.nouns.connections import (
     ConnectionAdded,
     ConnectionFact,
@@ -29,11 +29,14 @@ from ledger.nouns.connections import (
     ConnectionResumed,
     Connections,
     SecretRotated,
+    StockToBeTold,
 )
+from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectReplayed, ToldSubject
 from ledger.nouns.receptions import Ending, ReceptionSettled
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _RECEPTION_ID = re.compile(r"[0-9a-f]{26}")
+_EFFECT_ID = re.compile(r"[0-9a-f]{16}")
 _MOST_SETTINGS, _LONGEST_SETTING = 60, 500
 _MOST_SECRETS, _LONGEST_SECRET = 10, 10_000
 _BOX_KEY_BYTES = 32
@@ -49,6 +52,11 @@ def connection_name(value: str, field: str = "name") -> str:
 
 def reception_id(value: str) -> str:
     require(bool(_RECEPTION_ID.fullmatch(value)), "reception_id", "is not an id that ListReceptions names")
+    return value
+
+
+def effect_id(value: str) -> str:
+    require(bool(_EFFECT_ID.fullmatch(value)), "effect_id", "is not an id that ListEffects names")
     return value
 
 
@@ -126,7 +134,27 @@ def resume_connection(request: pb.ResumeConnectionRequest, edge: Edge) -> Ask:
 
 def remove_connection(request: pb.RemoveConnectionRequest, edge: Edge) -> Ask:
     removed = ConnectionRemoved(connection_name(request.name), edge.actor, edge.now)
-    return _of_connections(lambda known: connections.remove(known, removed))
+    return _of_connections(lambda known: connections.remove(known, removed), before=_look_soon)
+
+
+def tell_stock(request: pb.TellStockRequest, edge: Edge) -> Ask:
+    wanted = StockToBeTold(connection_name(request.name), edge.actor, edge.now)
+    return _of_connections(lambda known: connections.tell_stock(known, wanted))
+
+
+def replay_effect(request: pb.ReplayEffectRequest, edge: Edge) -> Ask:
+    replayed = EffectReplayed(effect_id(request.effect_id), edge.actor, edge.now)
+    return _of_effect(replayed.effect_id, lambda told: effects.replay(told, replayed))
+
+
+def drop_effect(request: pb.DropEffectRequest, edge: Edge) -> Ask:
+    ended = EffectEnded(effect_id(request.effect_id), EffectEnding.DROPPED, edge.now, edge.actor)
+    return _of_effect(ended.effect_id, lambda told: effects.end(told, ended))
+
+
+def _of_effect(known_as: str, decide: Callable[[ToldSubject | None], Sequence[EffectFact]]) -> Ask:
+    stream = effects.stream(known_as)
+    return Ask(lambda view: changes_of(stream, decide(effects.find(view, known_as))), (stream,))
 
 
 def replay(request: pb.ReplayReceptionRequest, edge: Edge) -> Ask:
@@ -174,7 +202,10 @@ READERS: Readers = {
     pb.RotateConnectionSecretRequest: Reader(rotate_secret),
     pb.PauseConnectionRequest: Reader(pause_connection),
     pb.ResumeConnectionRequest: Reader(resume_connection, before=True),
-    pb.RemoveConnectionRequest: Reader(remove_connection),
+    pb.RemoveConnectionRequest: Reader(remove_connection, before=True),
     pb.ReplayReceptionRequest: Reader(replay, before=True),
     pb.DropReceptionRequest: Reader(drop, before=True),
+    pb.TellStockRequest: Reader(tell_stock),
+    pb.ReplayEffectRequest: Reader(replay_effect),
+    pb.DropEffectRequest: Reader(drop_effect),
 }

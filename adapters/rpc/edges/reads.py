@@ -9,8 +9,10 @@ from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
 from adapters.edges.system import NotUnderstood
 from adapters.personal_reads import note_subjects
+from adapters.rpc import shapes
 from adapters.rpc.calls import Call
-from adapters.rpc.edges.asks import connection_name, reception_id
+from adapters.rpc.edges.asks import connection_name, effect_id, reception_id
+from adapters.rpc.edges.shows import effect
 from adapters.rpc.faults import require
 from adapters.rpc.listing import page
 from adapters.rpc.queries import Queries
@@ -23,11 +25,14 @@ from ledger.engine.sealing import Sealer
 from ledger.nouns import connections, orders, receptions
 from ledger.nouns.connections import Connection, UnknownConnection
 from ledger.nouns.receptions import UnknownReception
+from projections import effects as told_effects
+from projections.effects import EffectState
 
 _LONGEST_BODY_BYTES = 3 << 20
 _MOST_WORDS = 50
 _state_number = number_of(pb.ReceptionState)
 _read_state = enum(pb.ReceptionState, InboxState)
+_read_effect_state = enum(pb.EffectState, EffectState)
 
 
 class EdgeQueries(Queries):
@@ -50,11 +55,15 @@ class EdgeQueries(Queries):
         shown, more = wanted.cut(found, [name for name, _ in found])
         counts = await Inbox.of(tenant).counts()
         standings = {each.name: each for each in await Asking(tenant, self.tenants.pool).listed([n for n, _ in shown])}
+        async with self.tenants.pool.connection() as connection:
+            to_tell = await told_effects.counts(connection, tenant.schema)
         answer = [_connection(tenant.name, name, one, counts.get(name), standings.get(name)) for name, one in shown]
         words = await Inbox.of(tenant).unknown_words()
         for each in answer:
             found_words = words.get(each.name, ())[:_MOST_WORDS]
             each.unknown_words.extend(pb.UnknownWord(word=word, deliveries=count) for word, count in found_words)
+            if (count := to_tell.get(each.name)) is not None:
+                each.to_tell, each.untold = count.waiting, count.failed
         return pb.ListConnectionsResponse(connections=answer, next_page_token=more)
 
     async def TestConnection(self, request: pb.TestConnectionRequest, call: Call) -> pb.TestConnectionResponse:
@@ -102,6 +111,23 @@ class EdgeQueries(Queries):
             await note_subjects(tenant.log, viewer, about or [connections.owner_of_keys(row.connection)])
             answer.body = (inbox.opened(row, connected.box_key) or b"")[:_LONGEST_BODY_BYTES]
         return answer
+
+    async def ListEffects(self, request: pb.ListEffectsRequest, call: Call) -> pb.ListEffectsResponse:
+        if request.connection:
+            connection_name(request.connection, "connection")
+        states = [_read_effect_state(each, f"states[{index}]") for index, each in enumerate(request.states)]
+        require(len(states) <= len(EffectState), "states", f"{len(states)} states, {len(EffectState)} at most")
+        object_id = shapes.taken(request.object_id, "object_id")
+        found = await told_effects.list_effects(
+            await self.where(request, call), page(request), states, request.connection, object_id
+        )
+        return pb.ListEffectsResponse(
+            effects=map(effect, found.rows), next_page_token=found.next_page_token, position=found.position
+        )
+
+    async def GetEffect(self, request: pb.GetEffectRequest, call: Call) -> pb.GetEffectResponse:
+        found = await told_effects.get_effect(await self.where(request, call), effect_id(request.effect_id))
+        return pb.GetEffectResponse(effect=effect(found.rows[0]), position=found.position)
 
 
 def _connection(

@@ -105,6 +105,7 @@ def _lines(order: WooOrder, currency: str, numbers: dict[int, int]) -> Iterator[
             quantity=quantity,
             unit_price_minor=max(0, total) // quantity,
             total_minor=max(0, total),
+            channel_line_id=str(line.id),
         )
 
 

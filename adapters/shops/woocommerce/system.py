@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -29,12 +29,15 @@ from adapters.edges.system import (
     NotUnderstood,
     Received,
     System,
+    Telling,
+    ToldNow,
     Understood,
 )
 from adapters.shops.woocommerce import meaning
 from adapters.shops.woocommerce.payloads import OrderHead, WooOrder, at
+from adapters.shops.woocommerce.telling import API, DRAFT, WooWriter, call
+from ledger.terms.effects import EffectKind
 
-_API = "/wp-json/wc/v3"
 _PING = re.compile(rb"webhook_id=\d{1,20}")
 _TOPIC = re.compile(r"[a-z_.]{1,60}")
 _DELETED = "order.deleted"
@@ -55,18 +58,25 @@ class WooCommerce(System):
     settings: ClassVar[Mapping[str, Field]] = {
         "shop": Field("the address of the shop, such as https://shop.example.org", required=True),
         "channel": CHANNEL,
+        "delisted": Field(f"{DRAFT} if products that nobody can send are taken out of the shop, not shown as sold out"),
     }
     secrets: ClassVar[Mapping[str, Field]] = {
         "webhook": Field("the secret of its webhooks", required=True),
-        "key": Field("a consumer key of its REST API that may read (ck_...)"),
+        "key": Field("a consumer key of its REST API that may read and write (ck_...)"),
         "secret": Field("the secret of that key (cs_...)"),
     }
+
+    effects: ClassVar[frozenset[EffectKind]] = frozenset(
+        {EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND, EffectKind.STOCK}
+    )
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
         shop = settings.get("shop", "")
         parts = urlsplit(shop if "://" in shop else f"https://{shop}")
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query:
             raise ValueError("shop is not the address of a shop, such as https://shop.example.org")
+        if settings.get("delisted", DRAFT) != DRAFT:
+            raise ValueError(f"delisted is {DRAFT}, or left out")
         return {**settings, "shop": f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"}
 
     # --- in ---
@@ -113,6 +123,12 @@ class WooCommerce(System):
             problem = "" if status == "active" else f"it is {status}; make it active in the shop"
             checks.append(Check(f"a webhook for {topic}", problem))
         return checks
+
+    def is_told(self, kind: EffectKind, account: Account) -> bool:
+        return bool(account.secret("key")) and super().is_told(kind, account)
+
+    async def carry_out(self, http: Http, account: Account, telling: Telling) -> ToldNow:
+        return await WooWriter(http, account).tell(telling)
 
     async def changed_since(self, http: Http, account: Account, cursor: str) -> FetchedPage:
         """Orders by their time of change; the cursor is that time, and a page where one second fills several."""
@@ -178,6 +194,4 @@ def _state(raw: bytes) -> bytes:
 
 
 async def _get(http: Http, account: Account, path: str, **params: str) -> Reply:
-    login = b64encode(f"{account.secret('key')}:{account.secret('secret')}".encode()).decode()
-    url = f"{account.settings['shop']}{_API}{path}"
-    return await http.request("GET", url, headers={"authorization": f"Basic {login}"}, params=params)
+    return await call(http, account, "GET", f"{API}{path}", **params)

@@ -61,6 +61,66 @@ RECEPTION_STATE_DROPPED: ReceptionState.ValueType  # 6
 """Somebody gave it up."""
 Global___ReceptionState: _TypeAlias = ReceptionState  # noqa: Y015
 
+class _EffectSubject:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EffectSubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EffectSubject.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EFFECT_SUBJECT_UNSPECIFIED: _EffectSubject.ValueType  # 0
+    """Never sent."""
+    EFFECT_SUBJECT_ORDER: _EffectSubject.ValueType  # 1
+    """An order."""
+    EFFECT_SUBJECT_SKU: _EffectSubject.ValueType  # 2
+    """The stock of a SKU."""
+    EFFECT_SUBJECT_NUMBER: _EffectSubject.ValueType  # 3
+    """A number that a tracking service is to follow."""
+
+class EffectSubject(_EffectSubject, metaclass=_EffectSubjectEnumTypeWrapper):
+    """What an effect is about."""
+
+EFFECT_SUBJECT_UNSPECIFIED: EffectSubject.ValueType  # 0
+"""Never sent."""
+EFFECT_SUBJECT_ORDER: EffectSubject.ValueType  # 1
+"""An order."""
+EFFECT_SUBJECT_SKU: EffectSubject.ValueType  # 2
+"""The stock of a SKU."""
+EFFECT_SUBJECT_NUMBER: EffectSubject.ValueType  # 3
+"""A number that a tracking service is to follow."""
+Global___EffectSubject: _TypeAlias = EffectSubject  # noqa: Y015
+
+class _EffectState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EffectStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EffectState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EFFECT_STATE_UNSPECIFIED: _EffectState.ValueType  # 0
+    """Never sent."""
+    EFFECT_STATE_WAITING: _EffectState.ValueType  # 1
+    """It is to be told, or tried again."""
+    EFFECT_STATE_FAILED: _EffectState.ValueType  # 2
+    """It cannot be told: somebody has to look."""
+    EFFECT_STATE_TOLD: _EffectState.ValueType  # 3
+    """The system knows it."""
+    EFFECT_STATE_DROPPED: _EffectState.ValueType  # 4
+    """Somebody gave it up, or its connection was removed."""
+
+class EffectState(_EffectState, metaclass=_EffectStateEnumTypeWrapper):
+    """How far telling is."""
+
+EFFECT_STATE_UNSPECIFIED: EffectState.ValueType  # 0
+"""Never sent."""
+EFFECT_STATE_WAITING: EffectState.ValueType  # 1
+"""It is to be told, or tried again."""
+EFFECT_STATE_FAILED: EffectState.ValueType  # 2
+"""It cannot be told: somebody has to look."""
+EFFECT_STATE_TOLD: EffectState.ValueType  # 3
+"""The system knows it."""
+EFFECT_STATE_DROPPED: EffectState.ValueType  # 4
+"""Somebody gave it up, or its connection was removed."""
+Global___EffectState: _TypeAlias = EffectState  # noqa: Y015
+
 @_typing.final
 class AddConnectionRequest(_message.Message):
     """Asks to connect a system."""
@@ -388,6 +448,8 @@ class Connection(_message.Message):
     FOUND_LAST_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
+    TO_TELL_FIELD_NUMBER: _builtins.int
+    UNTOLD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     system: _builtins.str
@@ -416,6 +478,10 @@ class Connection(_message.Message):
     """The same, of the last time that it was asked."""
     problem: _builtins.str
     """Why asking failed the last time; empty if it did not."""
+    to_tell: _builtins.int
+    """How many orders, SKUs and numbers it is still to be told of."""
+    untold: _builtins.int
+    """How many of which it cannot be told, and are somebody's work."""
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the system wants to know."""
@@ -464,10 +530,12 @@ class Connection(_message.Message):
         found_last: _builtins.int = ...,
         problem: _builtins.str = ...,
         unknown_words: _abc.Iterable[Global___UnknownWord] | None = ...,
+        to_tell: _builtins.int = ...,
+        untold: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "asked_at", b"asked_at", "changed_at", b"changed_at", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "unknown_words", b"unknown_words", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "to_tell", b"to_tell", "unknown_words", b"unknown_words", "untold", b"untold", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,3 +884,293 @@ class DropReceptionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropReceptionRequest: _TypeAlias = DropReceptionRequest  # noqa: Y015
+
+@_typing.final
+class TellStockRequest(_message.Message):
+    """Asks to tell all stock levels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The connection. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TellStockRequest: _TypeAlias = TellStockRequest  # noqa: Y015
+
+@_typing.final
+class ListEffectsRequest(_message.Message):
+    """Asks what connections are told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    connection: _builtins.str
+    """Only of this connection."""
+    object_id: _builtins.str
+    """Only about this order, SKU or "carrier/number"."""
+    at_least: _builtins.int
+    """The position that the answer must not be older than."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___EffectState.ValueType]:
+        """Only in these states."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        connection: _builtins.str = ...,
+        states: _abc.Iterable[Global___EffectState.ValueType] | None = ...,
+        object_id: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "connection", b"connection", "object_id", b"object_id", "page", b"page", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEffectsRequest: _TypeAlias = ListEffectsRequest  # noqa: Y015
+
+@_typing.final
+class ListEffectsResponse(_message.Message):
+    """What connections are told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Effect]:
+        """What was asked for last first."""
+
+    def __init__(
+        self,
+        *,
+        effects: _abc.Iterable[Global___Effect] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEffectsResponse: _TypeAlias = ListEffectsResponse  # noqa: Y015
+
+@_typing.final
+class Effect(_message.Message):
+    """What a connection is told of one thing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: _builtins.int
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ASKED_AT_FIELD_NUMBER: _builtins.int
+    AGAIN_AT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TOLD_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    TOLD_AT_FIELD_NUMBER: _builtins.int
+    effect_id: _builtins.str
+    """Its id."""
+    connection: _builtins.str
+    """Who is told."""
+    subject: Global___EffectSubject.ValueType
+    """What it is about."""
+    object_id: _builtins.str
+    """Which order, SKU or "carrier/number"."""
+    state: Global___EffectState.ValueType
+    """How far it is."""
+    attempts: _builtins.int
+    """How often it was tried in vain."""
+    reason: _builtins.str
+    """Why it could not be told the last time."""
+    reference: _builtins.str
+    """What the system calls what it was told last."""
+    note: _builtins.str
+    """What the system answered that somebody may want to know."""
+    @_builtins.property
+    def asked_at(self) -> _timestamp_pb2.Timestamp:
+        """When something was last to be told."""
+
+    @_builtins.property
+    def again_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is tried again, if it failed."""
+
+    @_builtins.property
+    def told(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the system knows of it, in short, such as "parcel 1: dhl 4711, 2 of tea"."""
+
+    @_builtins.property
+    def told_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last told."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: _builtins.str = ...,
+        connection: _builtins.str = ...,
+        subject: Global___EffectSubject.ValueType = ...,
+        object_id: _builtins.str = ...,
+        state: Global___EffectState.ValueType = ...,
+        asked_at: _timestamp_pb2.Timestamp | None = ...,
+        again_at: _timestamp_pb2.Timestamp | None = ...,
+        attempts: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        told: _abc.Iterable[_builtins.str] | None = ...,
+        reference: _builtins.str = ...,
+        note: _builtins.str = ...,
+        told_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["again_at", b"again_at", "asked_at", b"asked_at", "told_at", b"told_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again_at", b"again_at", "asked_at", b"asked_at", "attempts", b"attempts", "connection", b"connection", "effect_id", b"effect_id", "note", b"note", "object_id", b"object_id", "reason", b"reason", "reference", b"reference", "state", b"state", "subject", b"subject", "told", b"told", "told_at", b"told_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Effect: _TypeAlias = Effect  # noqa: Y015
+
+@_typing.final
+class GetEffectRequest(_message.Message):
+    """Asks for one of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    effect_id: _builtins.str
+    """Its id. Required."""
+    at_least: _builtins.int
+    """The position that the answer must not be older than."""
+    def __init__(
+        self,
+        *,
+        effect_id: _builtins.str = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "effect_id", b"effect_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEffectRequest: _TypeAlias = GetEffectRequest  # noqa: Y015
+
+@_typing.final
+class GetEffectResponse(_message.Message):
+    """It."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def effect(self) -> Global___Effect:
+        """What is known of it."""
+
+    def __init__(
+        self,
+        *,
+        effect: Global___Effect | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEffectResponse: _TypeAlias = GetEffectResponse  # noqa: Y015
+
+@_typing.final
+class ReplayEffectRequest(_message.Message):
+    """Asks to try again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    EFFECT_ID_FIELD_NUMBER: _builtins.int
+    effect_id: _builtins.str
+    """What could not be told. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        effect_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "effect_id", b"effect_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayEffectRequest: _TypeAlias = ReplayEffectRequest  # noqa: Y015
+
+@_typing.final
+class DropEffectRequest(_message.Message):
+    """Asks to give up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    EFFECT_ID_FIELD_NUMBER: _builtins.int
+    effect_id: _builtins.str
+    """What is not to be told. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        effect_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "effect_id", b"effect_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropEffectRequest: _TypeAlias = DropEffectRequest  # noqa: Y015

@@ -99,6 +99,31 @@ class EdgeServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_edges__pb2.DropReceptionRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.TellStock = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/TellStock',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.ListEffects = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/ListEffects',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.ListEffectsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_edges__pb2.ListEffectsResponse.FromString,
+                _registered_method=True)
+        self.GetEffect = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/GetEffect',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.GetEffectRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_edges__pb2.GetEffectResponse.FromString,
+                _registered_method=True)
+        self.ReplayEffect = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/ReplayEffect',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.ReplayEffectRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.DropEffect = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/DropEffect',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
 
 
 class EdgeServiceServicer:
@@ -202,6 +227,48 @@ class EdgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TellStock(self, request, context):
+        """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
+        changes since it was connected.
+        Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEffects(self, request, context):
+        """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
+        services the numbers to follow. What was asked for last comes first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEffect(self, request, context):
+        """Reads one of them.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayEffect(self, request, context):
+        """Tries at once what could not be told. What was not tried in vain records nothing.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropEffect(self, request, context):
+        """Gives up what is to be told, until something new happens to the same order, SKU or number. What waits for nothing
+        records nothing.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EdgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -258,6 +325,31 @@ def add_EdgeServiceServicer_to_server(servicer, server):
             'DropReception': grpc.unary_unary_rpc_method_handler(
                     servicer.DropReception,
                     request_deserializer=fulfilment_dot_v1_dot_edges__pb2.DropReceptionRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'TellStock': grpc.unary_unary_rpc_method_handler(
+                    servicer.TellStock,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ListEffects': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEffects,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.ListEffectsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_edges__pb2.ListEffectsResponse.SerializeToString,
+            ),
+            'GetEffect': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEffect,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.GetEffectRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_edges__pb2.GetEffectResponse.SerializeToString,
+            ),
+            'ReplayEffect': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayEffect,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.ReplayEffectRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'DropEffect': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropEffect,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
     }
@@ -566,6 +658,141 @@ class EdgeService:
             target,
             '/fulfilment.v1.EdgeService/DropReception',
             fulfilment_dot_v1_dot_edges__pb2.DropReceptionRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TellStock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/TellStock',
+            fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEffects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/ListEffects',
+            fulfilment_dot_v1_dot_edges__pb2.ListEffectsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_edges__pb2.ListEffectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEffect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/GetEffect',
+            fulfilment_dot_v1_dot_edges__pb2.GetEffectRequest.SerializeToString,
+            fulfilment_dot_v1_dot_edges__pb2.GetEffectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayEffect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/ReplayEffect',
+            fulfilment_dot_v1_dot_edges__pb2.ReplayEffectRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropEffect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/DropEffect',
+            fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

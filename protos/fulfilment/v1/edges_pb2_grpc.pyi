@@ -86,6 +86,28 @@ class EdgeServiceStub:
     """Gives up what failed. What somebody has dealt with records nothing.
     Fails with NOT_FOUND / UNKNOWN_RECEPTION.
     """
+    TellStock: _grpc.UnaryUnaryMultiCallable[_edges_pb2.TellStockRequest, _common_pb2.Receipt]
+    """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
+    changes since it was connected.
+    Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+    """
+    ListEffects: _grpc.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]
+    """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
+    services the numbers to follow. What was asked for last comes first.
+    """
+    GetEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]
+    """Reads one of them.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    """
+    ReplayEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.ReplayEffectRequest, _common_pb2.Receipt]
+    """Tries at once what could not be told. What was not tried in vain records nothing.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    """
+    DropEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.DropEffectRequest, _common_pb2.Receipt]
+    """Gives up what is to be told, until something new happens to the same order, SKU or number. What waits for nothing
+    records nothing.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    """
 
 @_typing.type_check_only
 class EdgeServiceAsyncStub(EdgeServiceStub):
@@ -143,6 +165,28 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     DropReception: _aio.UnaryUnaryMultiCallable[_edges_pb2.DropReceptionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives up what failed. What somebody has dealt with records nothing.
     Fails with NOT_FOUND / UNKNOWN_RECEPTION.
+    """
+    TellStock: _aio.UnaryUnaryMultiCallable[_edges_pb2.TellStockRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
+    changes since it was connected.
+    Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+    """
+    ListEffects: _aio.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]  # type: ignore[assignment]
+    """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
+    services the numbers to follow. What was asked for last comes first.
+    """
+    GetEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]  # type: ignore[assignment]
+    """Reads one of them.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    """
+    ReplayEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.ReplayEffectRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Tries at once what could not be told. What was not tried in vain records nothing.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    """
+    DropEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.DropEffectRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Gives up what is to be told, until something new happens to the same order, SKU or number. What waits for nothing
+    records nothing.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT.
     """
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -264,6 +308,58 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Gives up what failed. What somebody has dealt with records nothing.
         Fails with NOT_FOUND / UNKNOWN_RECEPTION.
+        """
+
+    @_abc_1.abstractmethod
+    def TellStock(
+        self,
+        request: _edges_pb2.TellStockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
+        changes since it was connected.
+        Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+        """
+
+    @_abc_1.abstractmethod
+    def ListEffects(
+        self,
+        request: _edges_pb2.ListEffectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edges_pb2.ListEffectsResponse, _abc.Awaitable[_edges_pb2.ListEffectsResponse]]:
+        """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
+        services the numbers to follow. What was asked for last comes first.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEffect(
+        self,
+        request: _edges_pb2.GetEffectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edges_pb2.GetEffectResponse, _abc.Awaitable[_edges_pb2.GetEffectResponse]]:
+        """Reads one of them.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayEffect(
+        self,
+        request: _edges_pb2.ReplayEffectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Tries at once what could not be told. What was not tried in vain records nothing.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        """
+
+    @_abc_1.abstractmethod
+    def DropEffect(
+        self,
+        request: _edges_pb2.DropEffectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Gives up what is to be told, until something new happens to the same order, SKU or number. What waits for nothing
+        records nothing.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT.
         """
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -90,6 +90,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
     WORK_KIND_RECEPTION: _WorkKind.ValueType  # 16
     """What a shop or a tracking service told could not be made into commands."""
+    WORK_KIND_EFFECT: _WorkKind.ValueType  # 17
+    """What a shop or a tracking service is to be told could not be told."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -128,6 +130,8 @@ WORK_KIND_LISTING: WorkKind.ValueType  # 15
 """A SKU is to be taken off sale in every shop: no qualified supplier can promise a unit of it."""
 WORK_KIND_RECEPTION: WorkKind.ValueType  # 16
 """What a shop or a tracking service told could not be made into commands."""
+WORK_KIND_EFFECT: WorkKind.ValueType  # 17
+"""What a shop or a tracking service is to be told could not be told."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final

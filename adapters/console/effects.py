@@ -1,0 +1,97 @@
+"""``fulfilment effect``: what shops and tracking services are told, and what could not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.listings import LIMIT, print_rows
+from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.words import minute, word
+from fulfilment.v1 import common_pb2
+from fulfilment.v1 import edges_pb2 as pb
+
+_ID = click.argument("effect_id", metavar="ID")
+
+
+@click.group(cls=Nouns)
+def effect() -> None:
+    """What shops and tracking services are told, and what could not be told."""
+
+
+@effect.command("list")
+@click.option("--connection", "by", metavar="NAME", default="", help="Only of this connection.")
+@click.option("--state", "states", type=words.choice(pb.EffectState), multiple=True, help="Only in this state.")
+@click.option("--about", metavar="ID", default="", help="Only about this order, SKU or CARRIER/NUMBER.")
+@LIMIT
+@click.pass_obj
+def list_effects(session: Session, by: str, states: Sequence[str], about: str, limit: int | None) -> None:
+    """List what connections are told, what was asked for last first."""
+    wanted = [words.number(pb.EffectState, each) for each in states]
+    request = pb.ListEffectsRequest(connection=by, states=wanted, object_id=about)
+    pages = session.client.pages(session.client.edges.ListEffects, request)
+    found = (each for page in pages for each in page.effects)
+    columns = ["id", "connection", "about", "asked", "state", ">tried", "told", "reason"]
+    print_rows(session, found, limit, columns, _row, "Nothing was to be told.")
+
+
+def _row(each: pb.Effect) -> list[Any]:
+    about = f"{word(pb.EffectSubject, each.subject)} {each.object_id}"
+    named = [each.effect_id, each.connection, about, minute(each, "asked_at"), word(pb.EffectState, each.state)]
+    return [*named, each.attempts or "", minute(each, "told_at"), each.reason or each.note]
+
+
+@effect.command("show")
+@_ID
+@click.pass_obj
+def show_effect(session: Session, effect_id: str) -> None:
+    """Show what a connection was told of one order, SKU or number."""
+    found = session.client.call(session.client.edges.GetEffect, pb.GetEffectRequest(effect_id=effect_id))
+    if session.json:
+        session.show(found)
+        return
+    each = found.effect
+    subject = word(pb.EffectSubject, each.subject)
+    session.out.title(f"{subject} {each.object_id} at {each.connection}", word(pb.EffectState, each.state))
+    session.out.facts(
+        [
+            ("asked", minute(each, "asked_at")),
+            *(("told", told) for told in each.told),
+            ("when", minute(each, "told_at")),
+            ("called", each.reference),
+            ("note", each.note),
+            ("reason", each.reason),
+            ("tried", str(each.attempts or "")),
+            ("again", minute(each, "again_at")),
+        ]
+    )
+
+
+@effect.command("replay")
+@_ID
+@option_request_id()
+@click.pass_obj
+def replay_effect(session: Session, effect_id: str, request_id: str | None) -> None:
+    """Try at once what could not be told, such as after its cause was mended."""
+    request = pb.ReplayEffectRequest(context=session.client.context(request_id), effect_id=effect_id)
+    _settled(session, session.client.call(session.client.edges.ReplayEffect, request), "is tried again")
+
+
+@effect.command("drop")
+@_ID
+@option_request_id()
+@click.pass_obj
+def drop_effect(session: Session, effect_id: str, request_id: str | None) -> None:
+    """Give up what is to be told, until something new happens to the same."""
+    request = pb.DropEffectRequest(context=session.client.context(request_id), effect_id=effect_id)
+    _settled(session, session.client.call(session.client.edges.DropEffect, request), "is given up")
+
+
+def _settled(session: Session, receipt: common_pb2.Receipt, sentence: str) -> None:
+    if session.json:
+        session.show(receipt)
+    else:
+        session.out.say(f"It {sentence}.")

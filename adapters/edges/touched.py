@@ -1,0 +1,116 @@
+"""What the log says that foreign systems may have to be told: which orders, SKUs and numbers something happened to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from psycopg.sql import SQL, Identifier
+
+from adapters.tenants import Tenant
+from ledger.engine.log import EVENTS_TABLE
+from ledger.engine.registry import Registry
+from ledger.facts import Fact
+from ledger.nouns import NOUNS, connections, stock
+from ledger.nouns.connections import ConnectionAdded, StockToBeTold
+from ledger.nouns.offers import OfferWithdrawn, SkuOffered
+from ledger.nouns.orders import UnitsCancelled
+from ledger.nouns.orders.after_sales import RefundBooked
+from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
+    CancelRequested,
+    ShipmentVoided,
+    SupplierOrderShipped,
+    TrackingCorrected,
+)
+from ledger.nouns.parcels import ParcelLinked, ParcelRegistered
+from ledger.nouns.skus import SkuDelisted, SkuRelisted
+from ledger.nouns.suppliers import SupplierApproved, SupplierReinstated, SupplierRetired, SupplierSuspended
+
+MOST_FACTS = 5_000
+"""Of the log at once."""
+
+_FACTS: tuple[type[Fact], ...] = (
+    *(SupplierOrderShipped, ShipmentVoided, TrackingCorrected),
+    *(UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
+    *(SkuDelisted, SkuRelisted, SkuOffered, OfferWithdrawn),
+    *(SupplierApproved, SupplierSuspended, SupplierReinstated, SupplierRetired),
+    *(ParcelRegistered, ParcelLinked, StockToBeTold),
+    *stock.NOUN.facts,
+)
+_TOPICS = [each.fact_name() for each in _FACTS]
+_REGISTRY = Registry(NOUNS)
+
+_PAGE = """
+    SELECT e.notification_id, e.originator_id, e.topic, e.state, coalesce(c.actor, '')
+    FROM {events} AS e LEFT JOIN {commands} AS c ON c.request_id = e.command
+    WHERE e.notification_id > %b AND e.notification_id <= %b AND e.topic = ANY(%b::text[]) ORDER BY e.notification_id
+"""
+
+
+@dataclass
+class Touched:
+    """What happened in a stretch of the log."""
+
+    until: int
+    """Its last position."""
+    head: int
+    """Of the log, when it was read."""
+    orders: dict[str, list[tuple[Fact, str]]] = field(default_factory=dict)
+    """What happened to each, and whose command it was."""
+    skus: set[str] = field(default_factory=set)
+    suppliers: set[str] = field(default_factory=set)
+    """Whose SKUs all may be sold differently now."""
+    numbers: set[tuple[str, str]] = field(default_factory=set)
+    """Carrier and number."""
+    all_stock: set[str] = field(default_factory=set)
+    """The connections that are to be told all levels."""
+
+    def note(self, stream: str, fact: Fact, actor: str) -> None:
+        match fact:
+            case ParcelRegistered() | ParcelLinked():
+                self.numbers.add((fact.carrier, fact.number))
+            case StockToBeTold():
+                self.all_stock.add(fact.name)
+            case SkuDelisted() | SkuRelisted() | SkuOffered() | OfferWithdrawn():
+                self.skus.add(fact.offer.sku if isinstance(fact, SkuOffered) else fact.sku)
+            case SupplierApproved() | SupplierSuspended() | SupplierReinstated() | SupplierRetired():
+                self.suppliers.add(fact.supplier_id)
+            case _:
+                self.orders.setdefault(stream.removeprefix("order-"), []).append((fact, actor))
+
+
+async def touched(tenant: Tenant, after: int, until: int) -> Touched:
+    """What happened after a position and until another, in so many facts at most."""
+    head = await tenant.log.head()
+    found = Touched(min(head, until, after + MOST_FACTS), head)
+    if found.until <= after:
+        return found
+    for _, stream, topic, state, actor in await _rows(tenant, after, found.until):
+        if stream.startswith("stock-"):  # hot, and its name says all
+            found.skus.add(stream.partition("/")[2])
+        else:
+            found.note(stream, _REGISTRY.decode(topic, bytes(state)), actor)
+    return found
+
+
+async def _rows(tenant: Tenant, after: int, until: int) -> list[tuple[Any, ...]]:
+    names = {
+        "events": Identifier(tenant.schema, EVENTS_TABLE),
+        "commands": Identifier(tenant.schema, "ledger_commands"),
+    }
+    query = SQL(cast("Any", _PAGE)).format(**names)
+    async with tenant.log.pool.connection() as connection:
+        cursor = await connection.execute(query, (after, until, _TOPICS), binary=True)
+        return cast("list[tuple[Any, ...]]", await cursor.fetchall())
+
+
+async def added_at(tenant: Tenant, name: str, at: datetime) -> int:
+    """The position of the log at which a connection was added."""
+    for past in await tenant.log.history([connections.stream()], limit=100_000):
+        if past.topic == ConnectionAdded.fact_name():
+            added = _REGISTRY.decode(past.topic, bytes(past.state))
+            if isinstance(added, ConnectionAdded) and (added.name, added.at) == (name, at):
+                return past.position
+    return 0

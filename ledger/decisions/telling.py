@@ -1,0 +1,329 @@
+"""What a shop is to be told of an order: the difference between how it is and what the shop knows.
+
+Numbers that are corrected, parcels that turn out not to have left, further parcels and units that are cancelled all
+follow from that one comparison, whatever came first and however often it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ledger.facts import Fact, LineNo, Units, plus
+from ledger.nouns import effects
+from ledger.nouns.effects import EffectAsked, EffectEnded, EffectEnding, EffectFact, EffectTold, ToldPart, ToldSubject
+from ledger.nouns.orders import Header, Line, Order, UnitsCancelled
+from ledger.nouns.orders.supplier_orders import CancelRequested, SupplierOrderShipped, TrackingCorrected
+from ledger.nouns.parcels import Parcel
+from ledger.terms.effects import (
+    Cancellation,
+    Effect,
+    EffectKind,
+    FollowNumber,
+    Fulfilment,
+    RefundAsked,
+    ShopLine,
+    StockLevel,
+    kind_of,
+)
+
+Kinds = Collection[EffectKind]
+Parts = Mapping[str, ToldPart]
+
+CANCELLATION = "cancellation"
+LEVEL = "level"
+FOLLOWED = "followed"
+
+
+class Untold(NamedTuple):
+    """A part that a system is to be told."""
+
+    part: str
+    effect: Effect
+    before: ToldPart | None
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def of_order(order: Order, told: Parts, kinds: Kinds) -> list[Untold]:
+    """What is to be told, in its order: parcels that did not leave, corrected and further ones, cancels, refunds.
+
+    An old order that was recorded for its figures, and one that sends units once more, which no shop knows, are told
+    nothing of.
+    """
+    if order.placed.historical or order.placed.reship_of:
+        return []
+    found = [*_parcels(order, told), *_cancelled(order, told), *_refunds(order, told)]
+    return [each for each in found if kind_of(each.effect) in kinds]
+
+
+def _parcels(order: Order, told: Parts) -> list[Untold]:
+    present = _contents(order)
+    known = {part: each for part, each in told.items() if isinstance(each.said, Fulfilment) and not each.said.withdrawn}
+    left = order.units("open") + order.units("backordered") + order.units("assigned")
+    paired = _paired(present, known)
+    gone = [_withdrawn(part, known[part]) for part in known if part not in paired.values()]
+    number = sum(part.startswith("parcel/") for part in told)
+    changed = []
+    for index, fulfilment in enumerate(present):
+        part = paired.get(index)
+        if part is None:
+            number += 1
+        parcel_no = number if part is None else int(part.partition("/")[2])
+        before = known.get(f"parcel/{parcel_no}")
+        completed = before is not None and isinstance(before.said, Fulfilment) and before.said.completes
+        completes = not left and (completed or index == len(present) - 1)
+        now = replace(fulfilment, parcel_no=parcel_no, completes=completes)
+        if before is None or _differs(now, before.said):
+            changed.append(Untold(f"parcel/{parcel_no}", now, before))
+    return [*gone, *changed]
+
+
+def _differs(now: Fulfilment, said: Effect) -> bool:
+    """That an order was complete once is enough: what is to be sent then is told with its own parcel."""
+    assert isinstance(said, Fulfilment), "a parcel's part"
+    return replace(now, completes=now.completes or said.completes) != said
+
+
+def _withdrawn(part: str, before: ToldPart) -> Untold:
+    assert isinstance(before.said, Fulfilment), "a parcel's part"
+    return Untold(part, replace(before.said, withdrawn=True, completes=False), before)
+
+
+def _paired(present: Sequence[Fulfilment], known: Parts) -> dict[int, str]:
+    """Which parcel is which part: by its number; else the same goods go under another number now."""
+    free = dict(known)
+    paired: dict[int, str] = {}
+    for by_number in (True, False):
+        for index, now in enumerate(present):
+            if index not in paired and (part := _same(now, free, by_number=by_number)) is not None:
+                paired[index] = part
+                del free[part]
+    return paired
+
+
+def _same(now: Fulfilment, free: Parts, *, by_number: bool) -> str | None:
+    for part, each in free.items():
+        said = each.said
+        assert isinstance(said, Fulfilment), "a parcel's part"
+        numbers = ((now.carrier, now.tracking_number), (said.carrier, said.tracking_number))
+        if numbers[0] == numbers[1] if by_number else now.lines == said.lines:
+            return part
+    return None
+
+
+def _contents(order: Order) -> list[Fulfilment]:
+    """The parcels that hold something of the order, the first reported first."""
+    found: dict[tuple[str, str, int], Units] = {}
+    for each in order.shipments:
+        if each.by_line or not order.lines:
+            found[each.parcel] = plus(found.get(each.parcel, {}), each.by_line)
+    shipped_at = {each.parcel: each.shipped_at for each in reversed(order.shipments)}
+    before: Units = {}
+    fulfilments: list[Fulfilment] = []
+    for parcel, units in found.items():
+        carrier, number, _ = parcel
+        sold = _sold(order, before := plus(before, units))
+        lines = tuple(_less(sold, [line for each in fulfilments for line in each.lines]))
+        fulfilments.append(Fulfilment(order.placed.channel_order_id, 0, lines, carrier, number, shipped_at[parcel]))
+    return fulfilments
+
+
+def _less(sold: Iterable[ShopLine], before: Sequence[ShopLine]) -> Iterator[ShopLine]:
+    for line in sold:
+        units = line.units - sum(each.units for each in before if each.line_no == line.line_no)
+        if units > 0:
+            yield replace(line, units=units)
+
+
+def _sold(order: Order, units: Units) -> list[ShopLine]:
+    """Units by the lines that the shop sold: as many of a bundle as all of its parts make."""
+    bundles: dict[LineNo, list[Line]] = {}
+    for line in order.lines.values():
+        bundles.setdefault(line.part_of.line_no if line.part_of else line.line_no, []).append(line)
+    lines = []
+    for line_no, parts in bundles.items():
+        whole = parts[0].part_of
+        count = min(units.get(each.line_no, 0) // (each.part_of.units if each.part_of else 1) for each in parts)
+        if count:
+            lines.append(ShopLine(line_no, whole.sku if whole else parts[0].sku, count, parts[0].channel_line_id))
+    return lines
+
+
+def _cancelled(order: Order, told: Parts) -> list[Untold]:
+    """All units that will not be sent, unless the shop knows of each of them."""
+    before = told.get(CANCELLATION)
+    known = before.said.lines if before is not None and isinstance(before.said, Cancellation) else ()
+    whole = order.header is Header.CANCELLED
+    lines = _sold(order, order.in_bucket("cancelled"))
+    if not (any(_less(lines, known)) or (before is None and whole)):
+        return []
+    lines = _most(lines, known)
+    return [Untold(CANCELLATION, Cancellation(order.placed.channel_order_id, tuple(lines), whole), before)]
+
+
+def _most(lines: Sequence[ShopLine], others: Sequence[ShopLine]) -> list[ShopLine]:
+    by_line = {each.line_no: each for each in others}
+    for each in lines:
+        known = by_line.get(each.line_no)
+        by_line[each.line_no] = each if known is None or known.units < each.units else known
+    return [by_line[line_no] for line_no in sorted(by_line)]
+
+
+def _refunds(order: Order, told: Parts) -> list[Untold]:
+    found = []
+    for refund_id, refund in order.after_sales.refunds.items():
+        part = f"refund/{refund_id}"
+        if part not in told and not refund.paid and refund.amount_minor > 0:
+            asked = RefundAsked(
+                order.placed.channel_order_id,
+                refund_id,
+                refund.amount_minor,
+                order.currency,
+                lines=tuple(_sold(order, refund.by_line)),
+            )
+            found.append(Untold(part, asked, None))
+    return found
+
+
+# --- what the shop told itself --------------------------------------------------------------------
+
+
+def known_by(order: Order, told: Parts, facts: Sequence[Fact]) -> dict[str, Effect]:
+    """What the shop knows of an order by having told it: these facts are recorded from what it told."""
+    numbers = {_number_of(fact) for fact in facts}
+    found: dict[str, Effect] = {
+        part: effect for part, effect, _ in _parcels(order, told) if _number_in(effect) in numbers
+    }
+    if any(isinstance(fact, UnitsCancelled | CancelRequested) for fact in facts):
+        before = told.get(CANCELLATION)
+        known = before.said.lines if before is not None and isinstance(before.said, Cancellation) else ()
+        lines = _most(_sold(order, plus(order.in_bucket("cancelled"), _asked(order))), known)
+        whole = not any(_less(_sold(order, {n: each.total for n, each in order.buckets.items()}), lines))
+        found[CANCELLATION] = Cancellation(order.placed.channel_order_id, tuple(lines), whole)
+    return found
+
+
+def _asked(order: Order) -> Units:
+    """Units that suppliers were asked not to send, but for those that go to another one."""
+    asked: Units = {}
+    for each in order.supplier_orders.values():
+        asked = plus(asked, {n: max(units - each.reroute_asked.get(n, 0), 0) for n, units in each.cancel_asked.items()})
+    return asked
+
+
+def _number_in(effect: Effect) -> tuple[str, str]:
+    assert isinstance(effect, Fulfilment), "a parcel's part"
+    return (effect.carrier, effect.tracking_number)
+
+
+def _number_of(fact: Fact) -> tuple[str, str] | None:
+    match fact:
+        case SupplierOrderShipped():
+            return (fact.carrier, fact.number)
+        case TrackingCorrected():
+            return (fact.right[0], fact.right[1])
+        case _:
+            return None
+
+
+# --- SKUs and numbers -----------------------------------------------------------------------------
+
+
+def of_level(level: StockLevel | None, told: Parts, *, anew: bool = False) -> list[Untold]:
+    """A stock level, unless that is what the system knows; None where nobody tells of the SKU's stock."""
+    before = told.get(LEVEL)
+    if level is None or (before is not None and before.said == level and not anew):
+        return []
+    return [Untold(LEVEL, level, before)]
+
+
+def _not_before(level: StockLevel, told: ToldSubject | None) -> datetime | None:
+    """When a level may be told that was told lately; at once where it ran out or came back."""
+    before = told.parts.get(LEVEL) if told is not None else None
+    if before is None or not isinstance(before.said, StockLevel):
+        return None
+    if not (level.available and before.said.available) or level.listed != before.said.listed:
+        return None
+    return before.at + effects.STOCK_PAUSE
+
+
+def of_number(parcel: Parcel | None, told: Parts) -> list[Untold]:
+    """A number to follow, once, while anybody waits for what travels under it."""
+    if parcel is None or FOLLOWED in told or parcel.historical or parcel.voided or not parcel.is_awaited:
+        return []
+    return [Untold(FOLLOWED, FollowNumber(parcel.carrier, parcel.number, parcel.country), None)]
+
+
+# --- what is recorded -----------------------------------------------------------------------------
+
+
+def ask_of_order(
+    order: Order,
+    told: ToldSubject | None,
+    asked: EffectAsked,
+    kinds: Kinds,
+    before: Order | None = None,
+    own: Sequence[Fact] = (),
+) -> list[EffectFact]:
+    """That an order is to be told of, with what the shop knows already.
+
+    That is what it told itself, ``own``, and, when it is first told of the order, how that was ``before``: when the
+    shop was connected.
+    """
+    parts = told.parts if told is not None else {}
+    known: dict[str, Effect] = {}
+    if told is None and before is not None:
+        known = {each.part: each.effect for each in of_order(before, {}, kinds)}
+    if own:
+        known |= known_by(order, _with(parts, known, asked.at), own)
+    known = {part: said for part, said in known.items() if part not in parts or parts[part].said != said}
+    return ask(told, asked, of_order(order, _with(parts, known, asked.at), kinds), known)
+
+
+def _with(parts: Parts, known: Mapping[str, Effect], at: datetime) -> Parts:
+    return {**parts, **{part: replace(parts.get(part, ToldPart(said, at)), said=said) for part, said in known.items()}}
+
+
+def ask(
+    told: ToldSubject | None,
+    asked: EffectAsked,
+    differences: Sequence[Untold],
+    known: Mapping[str, Effect] | None = None,
+) -> list[EffectFact]:
+    """That it is to be told, with what turned out to be known. Nothing where there is no difference."""
+    known = known or {}
+    facts: list[EffectFact] = []
+    if differences or (known and told is None):
+        facts += effects.ask(told, asked)
+    more = bool(differences) or (told is not None and told.waiting)
+    present = told.parts if told is not None else {}
+    for part, said in known.items():
+        reference = present[part].reference if part in present else ""
+        facts.append(EffectTold(asked.effect_id, part, said, asked.at, reference, known=True, more=more))
+    return facts
+
+
+def ask_of_level(
+    told: ToldSubject | None, asked: EffectAsked, level: StockLevel, *, anew: bool = False
+) -> list[EffectFact]:
+    """That a stock level is to be told; ``anew`` also where the system knows it."""
+    asked = replace(asked, again_at=None if anew else _not_before(level, told), anew=anew)
+    return ask(told, asked, of_level(level, told.parts if told is not None else {}, anew=anew))
+
+
+def told_now(
+    told: ToldSubject, difference: Untold, at: datetime, reference: str, note: str, *, more: bool
+) -> list[EffectFact]:
+    """That the system knows a part now. Where somebody gave it up meanwhile, nothing more is told."""
+    effect_id, more = told.asked.effect_id, more and told.waiting
+    return [EffectTold(effect_id, difference.part, difference.effect, at, reference, note[:500], more=more)]
+
+
+def nothing_to_tell(told: ToldSubject, at: datetime) -> Sequence[EffectEnded]:
+    """What was asked for is known by now, or is not so any more."""
+    return effects.end(told, EffectEnded(told.asked.effect_id, EffectEnding.NOTHING, at))

@@ -1,0 +1,316 @@
+"""What a shop is told over real sockets, once, in its order, whatever goes wrong."""
+
+import tempfile
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from adapters.edges.telling import Teller
+from adapters.shops.woocommerce.system import WooCommerce
+from fulfilment.v1 import edges_pb2, orders_pb2, work_pb2
+from ledger.nouns import effects
+from tests.support.edge import edging
+from tests.support.hosting import hosting
+from tests.support.service import context, order
+from tests.support.terminal import Console
+from tests.support.trading import Trade
+from tests.support.waiting import wait_for
+from tests.support.woo_shop import Fault, woo_shop
+
+WAITING, FAILED, TOLD, DROPPED = (
+    edges_pb2.EFFECT_STATE_WAITING,
+    edges_pb2.EFFECT_STATE_FAILED,
+    edges_pb2.EFFECT_STATE_TOLD,
+    edges_pb2.EFFECT_STATE_DROPPED,
+)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Pauses and limits of real shops would take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WooCommerce, "calls_per_second", 500.0)
+        patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
+        patch.setattr(effects, "STOCK_PAUSE", timedelta(seconds=0.3))
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(embedded, quick):
+    """One that also calls shops on this machine."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
+        hosting(embedded, Path(folder, "data"), "--web-private") as service,
+    ):
+        yield service
+
+
+@pytest.fixture(scope="module")
+def edge(service):
+    with edging(service) as address:
+        yield address
+
+
+@contextmanager
+def connected(client, edge, name, **settings):
+    """A shop that is connected under a name, and whose REST API may be written."""
+    with woo_shop(edge, name) as shop:
+        client.edges.AddConnection(
+            edges_pb2.AddConnectionRequest(
+                context=context(),
+                name=name,
+                system="woocommerce",
+                settings={"shop": shop.url, **settings},
+                secrets={"webhook": "hook", "key": "ck_1", "secret": "cs_1"},
+            )
+        )
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def shop(edge, client):
+    with connected(client, edge, "main") as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def trade(client):
+    return Trade(client)
+
+
+def sold(trade, shop, number, units=2, sku="tea", channel="main"):
+    """An order that its supplier was given, and that the shop knows."""
+    shop.change(number)
+    lines = [
+        orders_pb2.OrderLine(
+            sku=sku, quantity=units, unit_price_minor=990, supplier_id="acme", channel_line_id=f"{number}1"
+        )
+    ]
+    trade.client.orders.PlaceOrder(order(str(number), channel=channel, lines=lines))
+    trade.send("SendSupplierOrder", supplier_order_id=f"{channel}/{number}/1")
+
+
+def ship(trade, number, tracking_number, units=0, channel="main"):
+    lines = [{"line_no": 1, "units": units}] if units else []
+    trade.send(
+        "ShipSupplierOrder",
+        supplier_order_id=f"{channel}/{number}/1",
+        carrier="dhl",
+        tracking_number=tracking_number,
+        lines=lines,
+    )
+
+
+def listed(client, **wanted):
+    return client.edges.ListEffects(edges_pb2.ListEffectsRequest(**wanted)).effects
+
+
+def effect_of(client, object_id, state, connection="main"):
+    """The effect about something, once it is in a state."""
+
+    def found():
+        rows = listed(client, connection=connection, object_id=object_id)
+        return next((each for each in rows if each.state == state), None)
+
+    return wait_for(found)
+
+
+def test_a_shop_learns_numbers_their_corrections_and_what_did_not_leave(shop, client, trade):
+    sold(trade, shop, 1001)
+    ship(trade, 1001, "A1", units=1)
+    wait_for(lambda: shop.numbers(1001) == ["A1"])
+    (tracking,) = shop.trackings[1001]
+    assert tracking["custom_tracking_provider"] == "DHL Express"
+    assert "A1" in tracking["custom_tracking_link"]
+    assert shop.orders[1001]["status"] == "processing"
+    ship(trade, 1001, "A2")
+    wait_for(lambda: shop.orders[1001]["status"] == "completed")
+    assert shop.numbers(1001) == ["A1", "A2"]
+    trade.send(
+        "CorrectTracking",
+        supplier_order_id="main/1001/1",
+        carrier="dhl",
+        tracking_number="A2",
+        right_carrier="dhl",
+        right_tracking_number="A9",
+        reason="typo",
+    )
+    wait_for(lambda: shop.numbers(1001) == ["A1", "A9"])
+    trade.send("VoidParcel", carrier="dhl", tracking_number="A9", reason="not_handed_over")
+    wait_for(lambda: shop.numbers(1001) == ["A1"])
+    assert wait_for(lambda: shop.orders[1001]["status"] == "processing")
+    told = effect_of(client, "main/1001", TOLD)
+    assert list(told.told) == ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A9, 1 of tea did not leave"]
+
+
+def test_a_shop_without_a_place_for_numbers_gets_a_note(client, edge, trade):
+    with connected(client, edge, "plain") as shop:
+        shop.tracks = False
+        sold(trade, shop, 1002, channel="plain")
+        ship(trade, 1002, "B1", channel="plain")
+        wait_for(lambda: shop.orders[1002]["status"] == "completed")
+        (note,) = shop.notes[1002]
+        assert note["note"].startswith("Parcel 1: DHL Express B1 (2 x tea). https://")
+        assert not note["customer_note"]
+
+
+def test_a_cancelled_order_is_cancelled_in_the_shop(shop, trade):
+    sold(trade, shop, 1003)
+    trade.send("CancelOrder", order_id="main/1003", reason="out_of_stock")
+    trade.send("AnswerCancelRequest", supplier_order_id="main/1003/1", agreed=True)
+    wait_for(lambda: shop.orders[1003]["status"] == "cancelled")
+
+
+def test_stock_is_told_as_it_is_and_a_product_that_there_is_not_is_no_failure(shop, client, trade):
+    shop.products = {7: {"id": 7, "sku": "cup", "stock_quantity": None, "parent_id": 0}}
+    shop.products[8] = {"id": 8, "sku": "can", "stock_quantity": None, "parent_id": 7}
+    for number, sku in ((1010, "cup"), (1011, "can"), (1012, "hat")):
+        sold(trade, shop, number, units=1, sku=sku)
+    for version, sku in enumerate(("cup", "can", "hat", "never sold here"), 1):
+        client.feed(40, sku=sku, version=version)
+    wait_for(lambda: (shop.products[7]["stock_quantity"], shop.products[8]["stock_quantity"]) == (39, 39))
+    assert ("PUT", "/wc/v3/products/7/variations/8") in [(method, path) for method, path, _ in shop.told]
+    assert effect_of(client, "hat", TOLD).note == "the shop has no product of this SKU"
+    assert not listed(client, object_id="never sold here")
+    calls = len(shop.told)
+    for version in range(11, 31):
+        client.feed(50 + version, sku="cup", version=version)
+    wait_for(lambda: shop.products[7]["stock_quantity"] == 79)
+    assert len(shop.told) - calls < 20, "only the newest counts"
+    client.feed(0, sku="cup", version=40)
+    wait_for(lambda: shop.products[7]["stock_quantity"] == 0)
+
+
+def test_outages_limits_and_lost_answers_are_overcome_without_telling_twice(shop, client, trade):
+    for number in range(1020, 1024):
+        sold(trade, shop, number)
+    shop.faults = [
+        Fault(500, "GET", "/1020/shipment-trackings", times=2),
+        Fault(429, "POST", "/1021/shipment-trackings", headers={"retry-after": "1"}),
+        Fault(0, "POST", "/1022/shipment-trackings", after=True),
+        Fault(0, "PUT", "/orders/1023", after=True),
+    ]
+    for number in range(1020, 1024):
+        ship(trade, number, f"C{number}")
+    for number in range(1020, 1024):
+        wait_for(lambda: shop.orders[number]["status"] == "completed")  # noqa: B023
+        assert shop.numbers(number) == [f"C{number}"]
+        assert effect_of(client, f"main/{number}", TOLD).attempts == 0
+    assert not shop.faults
+
+
+def test_what_the_shop_refuses_is_work_until_it_is_replayed_or_dropped(shop, client, trade, service):
+    for number in (1030, 1031):
+        sold(trade, shop, number)
+        del shop.orders[number]
+        ship(trade, number, f"D{number}")
+    failed = [effect_of(client, f"main/{number}", FAILED) for number in (1030, 1031)]
+    assert failed[0].reason == "the shop does not have it (404 woocommerce_rest_order_invalid_id)"
+    kinds = work_pb2.ListWorkRequest(kinds=[work_pb2.WORK_KIND_EFFECT])
+    wait_for(lambda: len(client.work.ListWork(kinds).work) == 2)
+    console = Console(service.address)
+    assert failed[0].effect_id in console("effect", "list", "--state", "failed").out
+    assert "does not have it" in console("effect", "show", failed[0].effect_id).out
+    assert "2 failed" in console("connection", "show", "main").out
+    shop.change(1030)
+    assert console("effect", "replay", failed[0].effect_id).code == 0
+    wait_for(lambda: shop.numbers(1030) == ["D1030"])
+    assert console("effect", "drop", failed[1].effect_id).code == 0
+    effect_of(client, "main/1031", DROPPED)
+    wait_for(lambda: not client.work.ListWork(kinds).work)
+
+
+def test_a_process_that_is_lost_after_it_told_tells_nothing_twice(shop, client, trade, monkeypatch):
+    told = Teller._told
+    lost: list[object] = []
+
+    async def dies(self, tenant, due, *more, **named):
+        if not lost:
+            lost.append(due)
+            raise RuntimeError("killed")
+        await told(self, tenant, due, *more, **named)
+
+    monkeypatch.setattr(Teller, "_told", dies)
+    sold(trade, shop, 1040)
+    ship(trade, 1040, "E1")
+    wait_for(lambda: lost)
+    sold(trade, shop, 1041)  # is heard, so that nobody waits for the lease
+    effect_of(client, "main/1040", TOLD)
+    assert shop.numbers(1040) == ["E1"]
+
+
+def test_several_processes_tell_each_thing_once_and_within_limits(shop, client, trade, service):
+    with edging(service):
+        numbers = range(1050, 1070)
+        for number in numbers:
+            sold(trade, shop, number, units=1)
+        for number in numbers:
+            ship(trade, number, f"F{number}")
+        for number in numbers:
+            wait_for(lambda: shop.orders[number]["status"] == "completed")  # noqa: B023
+    posted = [path for method, path, _ in shop.told if method == "POST" and path.endswith("/shipment-trackings")]
+    assert all(posted.count(f"/wc-shipment-tracking/v3/orders/{number}/shipment-trackings") == 1 for number in numbers)
+
+
+def test_a_paused_connection_is_told_later_and_a_removed_one_nothing(client, edge, trade, service):
+    console = Console(service.address)
+    with connected(client, edge, "resting") as shop:
+        console("connection", "pause", "resting")
+        sold(trade, shop, 1080, channel="resting")
+        ship(trade, 1080, "G1", channel="resting")
+        effect_of(client, "resting/1080", WAITING, "resting")
+        assert not shop.told
+        console("connection", "resume", "resting")
+        wait_for(lambda: shop.numbers(1080) == ["G1"])
+        console("connection", "pause", "resting")
+        sold(trade, shop, 1081, channel="resting")
+        ship(trade, 1081, "G2", channel="resting")
+        effect_of(client, "resting/1081", WAITING, "resting")
+        console("connection", "remove", "resting", "--yes")
+        effect_of(client, "resting/1081", DROPPED, "resting")
+        assert not shop.numbers(1081)
+
+
+def test_a_new_connection_is_told_what_happens_from_then_on_and_all_stock_if_that_is_wanted(
+    client, edge, trade, service
+):
+    late = orders_pb2.OrderLine(sku="late tea", quantity=1, unit_price_minor=990, supplier_id="acme")
+    more = orders_pb2.OrderLine(sku="late tea", quantity=1, unit_price_minor=990, supplier_id="acme")
+    client.orders.PlaceOrder(order("1090", channel="late", lines=[late, more]))
+    trade.send("SendSupplierOrder", supplier_order_id="late/1090/1")
+    ship(trade, 1090, "H1", units=1, channel="late")
+    client.feed(30, sku="late tea")
+    with connected(client, edge, "late") as shop:
+        shop.change(1090)
+        shop.products = {9: {"id": 9, "sku": "late tea", "stock_quantity": 1, "parent_id": 0}}
+        trade.send(
+            "ShipSupplierOrder",
+            supplier_order_id="late/1090/1",
+            carrier="dhl",
+            tracking_number="H2",
+            lines=[{"line_no": 2, "units": 1}],
+        )
+        wait_for(lambda: shop.numbers(1090) == ["H2"])
+        assert shop.products[9]["stock_quantity"] in (1, 30)
+        assert Console(service.address)("connection", "tell-stock", "late").code == 0
+        wait_for(lambda: shop.products[9]["stock_quantity"] == 30)
+
+
+def test_figures_say_what_waits_and_for_how_long(shop, edge):
+    figures = httpx2.get(f"{edge}/metrics").text
+    assert 'fulfilment_edge_effects{state="waiting"}' in figures
+    assert "fulfilment_edge_effects_lag_seconds" in figures
+
+
+def test_settings_that_name_what_cannot_be_told_are_refused(client, edge, service):
+    console = Console(service.address)
+    with woo_shop(edge, "wrong") as shop, tempfile.NamedTemporaryFile("w", suffix=".secret") as file:
+        file.write("hook\n")
+        file.flush()
+        add = ("connection", "add", "woocommerce", "--name", "wrong", "--shop", shop.url, "--secret-file", file.name)
+        answer = console(*add, "--set", "told=parcels")
+    assert answer.code != 0
+    assert "settings[told]" in answer.out + answer.err
