@@ -208,7 +208,8 @@ def story_of(known: StoryOf, now: datetime) -> Story:
     found = [case for case_id in order.after_sales.cases if (case := cases.find(view, case_id)) is not None]
     again = [each for order_id in order.after_sales.reships if (each := orders.find(view, order_id)) is not None]
     backordered = order.in_bucket("backordered")
-    reportable = complaints.reportable(order, now) if not order.is_erased else {}
+    is_erased = order.erased_at is not None  # what alone was kept too long may be gone before
+    reportable = complaints.reportable(order, now) if not is_erased else {}
     return Story(
         order_id=order.order_id,
         number=order.placed.channel_order_id,
@@ -224,10 +225,10 @@ def story_of(known: StoryOf, now: datetime) -> Story:
         refunds=tuple(_refunds(order)),
         replacements=tuple((each.order_id, each.tracking_link.number) for each in again if _has_link(each)),
         receipt_at=order.receipt_confirmed_at if not _unconfirmed(order) else None,
-        can_confirm=_unconfirmed(order) and not order.is_erased,
+        can_confirm=_unconfirmed(order) and not is_erased,
         reportable=reportable,
         names={line_no: line.title or line.sku for line_no, line in order.lines.items()},
-        is_erased=order.is_erased,
+        is_erased=is_erased,
         zone=_zone(order),
         language=order.placed.language,
         brand=known.brand,

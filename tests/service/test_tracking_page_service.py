@@ -12,9 +12,19 @@ import pytest
 
 from adapters import streams
 from adapters.tracking_page import answers, limits, reading
-from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, parcels_pb2, tracking_links_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    cases_pb2,
+    messages_pb2,
+    orders_pb2,
+    parcels_pb2,
+    templates_pb2,
+    tracking_links_pb2,
+)
 from tests.support.edge import edging
 from tests.support.service import Client, Service, context
+from tests.support.terminal import Console
 from tests.support.tracked import BRAND, DHL, HOSTILE, YUN, TrackedShop
 from tests.support.trading import PNG
 
@@ -74,6 +84,28 @@ def cases_of(client: Client, order_id: str) -> list[Any]:
     order = client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order
     request = [cases_pb2.GetCaseRequest(case_id=each, with_personal_data=True) for each in order.open_cases]
     return [client.cases.GetCase(each).case for each in request]
+
+
+def link(client: Client, number: str) -> tracking_links_pb2.GetTrackingLinkResponse:
+    request = tracking_links_pb2.GetTrackingLinkRequest(order_id=f"shop/{number}")
+    return client.tracking_links.GetTrackingLink(request)
+
+
+def withdraw(client: Client, number: str) -> Any:
+    request = tracking_links_pb2.WithdrawTrackingLinkRequest(context=context(actor="mia"), order_id=f"shop/{number}")
+    return client.tracking_links.WithdrawTrackingLink(request)
+
+
+def renew(client: Client, number: str) -> Any:
+    request = tracking_links_pb2.RenewTrackingLinkRequest(context=context(actor="mia"), order_id=f"shop/{number}")
+    return client.tracking_links.RenewTrackingLink(request)
+
+
+def mail(client: Client, number: str, language: str = "en") -> messages_pb2.Letter:
+    request = templates_pb2.PreviewMessageRequest(
+        kind=messages_pb2.MESSAGE_KIND_ORDER_CONFIRMED, order_id=f"shop/{number}", language=language
+    )
+    return client.templates.PreviewMessage(request).letter
 
 
 def history(client: Client, order_id: str) -> list[str]:
@@ -228,18 +260,14 @@ def test_a_look_reads_the_order_s_own_streams_and_no_others(
 def test_a_withdrawn_link_says_so_and_a_newer_one_takes_its_place(shop: TrackedShop, edge: str, client: Client):
     order_id = shop.placed("withdrawn")
     path = shop.path(order_id)
-    client.tracking_links.WithdrawTrackingLink(
-        tracking_links_pb2.WithdrawTrackingLinkRequest(context=context(), order_id=order_id)
-    )
+    withdraw(client, "withdrawn")
     gone = get(edge, path)
     assert gone.status_code == 410
     assert "This link is not valid any more" in gone.text
     assert "Brook &amp; Sons" in gone.text
     assert "withdrawn" not in text_of(gone).replace("It was withdrawn", "")
     assert WEB.post(f"{edge}{path}/received", data={"all": "yes"}).status_code == 410
-    client.tracking_links.RenewTrackingLink(
-        tracking_links_pb2.RenewTrackingLinkRequest(context=context(), order_id=order_id)
-    )
+    renew(client, "withdrawn")
     assert get(edge, path).status_code == 410
     assert get(edge, shop.path(order_id)).status_code == 200
 
@@ -268,6 +296,52 @@ def test_who_was_erased_leaves_nothing_personal_and_nothing_to_fill_in(shop: Tra
     late = send(edge, f"{path}/problem", {"form": form, "kind": "damaged", "units-1": "1"})
     assert late.status_code == 422
     assert cases_of(client, order_id) == []
+
+
+def test_an_order_has_a_link_that_is_withdrawn_and_renewed(shop: TrackedShop, client: Client):
+    client.place("linked")
+    first = link(client, "linked")
+    assert first.url == BRAND.tracking_site + first.path
+    assert (first.withdrawn, first.changed_by) == (False, "")
+    receipt = withdraw(client, "linked")
+    assert withdraw(client, "linked").position >= receipt.position
+    gone = link(client, "linked")
+    assert (gone.withdrawn, gone.url, gone.path, gone.changed_by) == (True, "", "", "mia")
+    renew(client, "linked")
+    second = link(client, "linked")
+    assert second.url.startswith(BRAND.tracking_site)
+    assert (second.withdrawn, second.url == first.url) == (False, False)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_mails_to_the_customer_have_the_link_while_it_is_not_withdrawn(
+    shop: TrackedShop, client: Client, language: str
+):
+    number = f"mailed-{language}"
+    client.place(number)
+    url = link(client, number).url
+    written = mail(client, number, language)
+    assert url in written.text
+    assert f'href="{url}"' in written.html
+    withdraw(client, number)
+    assert BRAND.tracking_site not in mail(client, number, language).html
+
+
+def test_at_the_console(shop: TrackedShop, client: Client, service: Service):
+    client.place("typed")
+    console = Console(service.address)
+    assert console("order", "link", "shop/typed").out.strip() == link(client, "typed").url
+    assert "withdrawn by" in console("order", "link", "shop/typed", "--withdraw").out
+    renewed = console("order", "link", "shop/typed", "--renew").out.strip()
+    assert renewed == link(client, "typed").url
+
+
+@pytest.mark.parametrize(
+    "site", ["http://track.brook.example", "https://track.brook.example/orders", "https://a b", "https://x.example'"]
+)
+def test_a_site_is_an_https_address_without_a_path(shop: TrackedShop, site: str):
+    with pytest.raises(Exception, match="tracking_site"):
+        shop.agree(admin_pb2.Brand(channel="shop", tracking_site=site))
 
 
 # --- receipt --------------------------------------------------------------------------------------
