@@ -32,7 +32,7 @@ from projections.machine.reads import Where, state_now
 
 T = TypeVar("T")
 
-_ORDER_KINDS = frozenset((EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND))
+_ORDER_KINDS = frozenset((EffectKind.ORDER, EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND))
 _AT_ONCE = 100
 _MOST_SKUS = 500
 ALL = "all"
@@ -89,7 +89,8 @@ class Notices:
         # Those that were told of later facts are looked at again once the others are there too.
         due = [self._readers[name] for name, position in reached.items() if position == after]
         further = min((position for position in reached.values() if position > after), default=2**62)
-        found = await touched(self._tenant, after, further)
+        standing = any(EffectKind.ORDER in each.kinds for each in due)
+        found = await touched(self._tenant, after, further, all_of_orders=standing)
         if found.until <= after:
             return [], False
         now = datetime.now(UTC)

@@ -292,6 +292,10 @@ class NotDone(Exception):
     """
 
 
+class WantsNoMore(NotDone):
+    """The system wants to be told nothing any more: its connection is paused until somebody has looked."""
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that ``fulfilment connection test`` looked at."""
 
@@ -414,7 +418,7 @@ class System(ABC):
         """Tells the system one of its effects. It may be the second time: an answer may have been lost.
 
         What is as it is to be already is success. What is about one order, SKU or number comes one after the other.
-        Raises TryLater and SystemUnreachable, after which it comes again, and NotDone.
+        Raises TryLater and SystemUnreachable, after which it comes again, and NotDone or WantsNoMore.
         """
         raise NotImplementedError
 

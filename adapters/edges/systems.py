@@ -10,6 +10,7 @@ from adapters.shops.amazon.vendor import AmazonVendor
 from adapters.shops.order_files import OrderFiles
 from adapters.shops.shopify.system import Shopify
 from adapters.shops.site.system import OwnSite
+from adapters.shops.site.webhook import Webhook
 from adapters.shops.woocommerce.system import WooCommerce
 from adapters.tracking.aftership import AfterShip
 from adapters.tracking.carrier import AnyCarrier
@@ -25,6 +26,7 @@ _ALL: tuple[System, ...] = (
     Amazon(),
     AmazonVendor(),
     OwnSite(),
+    Webhook(),
     OrderFiles(),
     *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from adapters.edges.leases import Leases
 from adapters.edges.noticing import Informed, Notices, kinds_of
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Asking
-from adapters.edges.system import NotDone, NotUnderstood, Telling, ToldNow
+from adapters.edges.system import NotDone, NotUnderstood, Telling, ToldNow, WantsNoMore
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
 from adapters.edges.worker import ACTOR
@@ -37,9 +37,10 @@ from ledger.engine.executor import own_command
 from ledger.engine.log import LOCK_SEED
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import effects, orders, parcels
+from ledger.nouns import connections, effects, orders, parcels
+from ledger.nouns.connections import ConnectionPaused
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectSubject, ToldSubject
-from ledger.refusals import ProjectionBehind
+from ledger.refusals import ProjectionBehind, Refusal
 from ledger.terms.effects import Effect, Fulfilment
 from ledger.view import View
 from projections import effects as told_effects
@@ -213,6 +214,10 @@ class Teller:
                 raise _Rests from trouble
             except NotUnderstood as unclear:
                 return await self._fail(tenant, due, f"its answer is not understood: {unclear}", lasting=False)
+            except WantsNoMore as gone:
+                await self._pause(tenant, due)
+                await self._fail(tenant, due, f"{gone}; its connection was paused", lasting=True)
+                raise _Rests from gone
             except NotDone as why:
                 return await self._fail(tenant, due, str(why), lasting=True)
             except Exception as mistake:
@@ -265,6 +270,16 @@ class Teller:
 
     async def _fail(self, tenant: Tenant, due: _Due, why: str, *, lasting: bool) -> None:
         await self._record(tenant, due, "failed", lambda told, at: effects.fail(told, why, at, lasting=lasting))
+
+    async def _pause(self, tenant: Tenant, due: _Due) -> None:
+        stream, reader = connections.stream(), due.reader
+        paused = ConnectionPaused(reader.name, reader.is_actor, datetime.now(UTC))
+
+        def decide(view: View) -> Any:
+            return changes_of(stream, connections.pause(connections.find(view), paused))
+
+        with suppress(Refusal):  # it was removed meanwhile
+            await tenant.ledger.execute(own_command(f"gone:{due.effect_id}:{due.version}", ACTOR, decide, (stream,)))
 
     async def _record(self, tenant: Tenant, due: _Due, what: str, decide: Any) -> None:
         stream, now = effects.stream(due.effect_id), datetime.now(UTC)

@@ -12,7 +12,7 @@ from adapters.tenants import Tenant
 from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.facts import Fact
-from ledger.nouns import NOUNS, connections, stock
+from ledger.nouns import NOUNS, connections, orders, stock
 from ledger.nouns.connections import ConnectionAdded, StockToBeTold
 from ledger.nouns.offers import OfferWithdrawn, SkuOffered
 from ledger.nouns.orders import UnitsCancelled
@@ -40,6 +40,7 @@ _FACTS: tuple[type[Fact], ...] = (
     *stock.NOUN.facts,
 )
 _TOPICS = [each.fact_name() for each in _FACTS]
+_WITH_ALL_OF_ORDERS = [*{*_TOPICS, *(each.fact_name() for each in orders.NOUN.facts)}]
 _REGISTRY = Registry(NOUNS)
 
 _PAGE = """
@@ -81,13 +82,18 @@ class Touched:
                 self.orders.setdefault(stream.removeprefix("order-"), []).append((fact, actor))
 
 
-async def touched(tenant: Tenant, after: int, until: int) -> Touched:
-    """What happened after a position and until another, in so many facts at most."""
+async def touched(tenant: Tenant, after: int, until: int, *, all_of_orders: bool = False) -> Touched:
+    """What happened after a position and until another, in so many facts at most.
+
+    ``all_of_orders`` where somebody is told how orders stand, which nearly all that happens to them may change.
+    """
     head = await tenant.log.head()
     found = Touched(min(head, until, after + MOST_FACTS), head)
     if found.until <= after:
         return found
-    for _, stream, topic, state, actor in await _rows(tenant, after, found.until):
+    for _, stream, topic, state, actor in await _rows(
+        tenant, after, found.until, _WITH_ALL_OF_ORDERS if all_of_orders else _TOPICS
+    ):
         if stream.startswith("stock-"):  # hot, and its name says all
             found.skus.add(stream.partition("/")[2])
         else:
@@ -95,14 +101,14 @@ async def touched(tenant: Tenant, after: int, until: int) -> Touched:
     return found
 
 
-async def _rows(tenant: Tenant, after: int, until: int) -> list[tuple[Any, ...]]:
+async def _rows(tenant: Tenant, after: int, until: int, topics: list[str]) -> list[tuple[Any, ...]]:
     names = {
         "events": Identifier(tenant.schema, EVENTS_TABLE),
         "commands": Identifier(tenant.schema, "ledger_commands"),
     }
     query = SQL(cast("Any", _PAGE)).format(**names)
     async with tenant.log.pool.connection() as connection:
-        cursor = await connection.execute(query, (after, until, _TOPICS), binary=True)
+        cursor = await connection.execute(query, (after, until, topics), binary=True)
         return cast("list[tuple[Any, ...]]", await cursor.fetchall())
 
 

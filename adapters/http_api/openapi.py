@@ -73,6 +73,7 @@ def document(services: Iterable[ServiceDescriptor], beside: Schema) -> Schema:
         "security": [{"bearer": []}, {}],
         "tags": [{"name": each.name, "description": comments()[each.full_name]} for each in services] + beside["tags"],
         "paths": {path_of(each): {"post": _operation(each)} for each in methods} | beside["paths"],
+        "webhooks": beside["webhooks"],
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "parameters": {

@@ -24,6 +24,7 @@ from ledger.terms.effects import (
     EffectKind,
     FollowNumber,
     Fulfilment,
+    OrderStanding,
     RefundAsked,
     ShopLine,
     StockLevel,
@@ -33,6 +34,7 @@ from ledger.terms.effects import (
 Kinds = Collection[EffectKind]
 Parts = Mapping[str, ToldPart]
 
+STANDING = "order"
 CANCELLATION = "cancellation"
 LEVEL = "level"
 FOLLOWED = "followed"
@@ -50,15 +52,22 @@ class Untold(NamedTuple):
 
 
 def of_order(order: Order, told: Parts, kinds: Kinds) -> list[Untold]:
-    """What is to be told, in its order: parcels that did not leave, corrected and further ones, cancels, refunds.
+    """What is to be told, in its order: how it stands, parcels that did not leave, corrected and further ones, cancels,
+    refunds.
 
     An old order that was recorded for its figures, and one that sends units once more, which no shop knows, are told
     nothing of.
     """
     if order.placed.historical or order.placed.reship_of:
         return []
-    found = [*_parcels(order, told), *_cancelled(order, told), *_refunds(order, told)]
+    found = [*_standing(order, told), *_parcels(order, told), *_cancelled(order, told), *_refunds(order, told)]
     return [each for each in found if kind_of(each.effect) in kinds]
+
+
+def _standing(order: Order, told: Parts) -> list[Untold]:
+    holds = tuple(sorted({str(each.reason) for each in order.holds}))
+    now, before = OrderStanding(order.placed.channel_order_id, str(order.header), holds), told.get(STANDING)
+    return [Untold(STANDING, now, before)] if before is None or before.said != now else []
 
 
 def _parcels(order: Order, told: Parts) -> list[Untold]:

@@ -23,6 +23,16 @@ class ShopLine(Value, frozen=True):
     """The shop's own id of the line; empty where it did not say."""
 
 
+class OrderStanding(Value, frozen=True, tag="order"):
+    """How an order stands."""
+
+    channel_order_id: str
+    status: str
+    """Such as ``confirmed``."""
+    holds: tuple[str, ...] = ()
+    """Why nothing of it is sent, such as ``incomplete``."""
+
+
 class Fulfilment(Value, frozen=True, tag="fulfilment"):
     """A parcel of an order: what is in it, and under which number it travels."""
 
@@ -88,12 +98,13 @@ class FollowNumber(Value, frozen=True, tag="follow"):
     """Of the destination, ISO 3166-1 alpha-2, where it is known."""
 
 
-Effect = Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber
+Effect = OrderStanding | Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber
 
 
 class EffectKind(StrEnum):
     """What can be told."""
 
+    ORDER = "order"
     FULFILMENT = "fulfilment"
     CANCELLATION = "cancellation"
     REFUND = "refund"

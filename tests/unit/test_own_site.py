@@ -30,7 +30,7 @@ from adapters.edges.system import (
 from adapters.edges.systems import SYSTEMS
 from adapters.rpc.commands import Edge
 from adapters.rpc.orders.asks import READERS
-from adapters.shops.site import schemas
+from adapters.shops.site import events, schemas
 from adapters.shops.site.checking import UnfitDocument
 from fulfilment.v1 import orders_pb2
 from ledger.engine.keyring import KeyRing
@@ -230,13 +230,17 @@ def test_what_is_no_json_is_a_bad_request(body: bytes):
 
 def test_the_schemas_are_whole_and_name_what_is_required():
     files = {name: json.loads(body) for name, body in schemas.schema_files().items()}
-    assert files.keys() == {"order.json", "payment.json", "cancellation.json", "refund.json"}
-    for name, schema in files.items():
-        whole = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    sent = {"order.json", "payment.json", "cancellation.json", "refund.json"}
+    assert files.keys() == sent | {f"{kind}.json" for kind in events.TYPES}
+    for name in sent:
+        whole = files[name]["$defs"][files[name]["$ref"].rpartition("/")[2]]
         assert set(whole["required"]) == {"type", "timestamp", "data"}
-        for each in schema["$defs"].values():
+        for each in files[name]["$defs"].values():
             assert each["additionalProperties"] is False, name
     assert files["order.json"]["$defs"]["SiteOrder"]["required"] == ["order_id", "currency", "lines"]
+    # What is told may have more names later, and none less.
+    told_of = files["fulfilment.shipment.json"]["$defs"]["ShipmentEvent"]
+    assert told_of["required"] == list(told_of["properties"])
 
 
 # --- what it means --------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ from ledger.nouns.effects import (
 )
 from ledger.nouns.orders import PartOf
 from ledger.nouns.parcels import ParcelStatus
-from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, ShopLine, StockLevel
+from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, OrderStanding, ShopLine, StockLevel
 from tests.support.casework import approved
 from tests.support.scenario import NOON, ORDER, line, sent, shipped
 
-ALL = frozenset(EffectKind)
+ALL = frozenset(EffectKind) - {EffectKind.ORDER}
 ASKED = EffectAsked("0a", "main", NOON, EffectSubject.ORDER, ORDER, NOON)
 
 
@@ -282,3 +282,13 @@ def test_a_part_that_is_told_after_it_was_dropped_is_known_and_no_more_is_told()
 def test_another_connection_of_the_same_name_is_told_for_itself():
     ids = {effects.effect_id("main", NOON + timedelta(days=n), EffectSubject.ORDER, ORDER) for n in range(2)}
     assert len(ids) == 2
+
+
+def test_whoever_wants_to_know_how_orders_stand_is_told_each_change_once():
+    desk = shipped(line(1, "tea", 2))
+    site = Shop(desk, kinds={EffectKind.ORDER})
+    (standing,) = site.is_told()
+    assert standing == OrderStanding(desk.order().placed.channel_order_id, "dispatched")
+    assert site.is_told() == []
+    assert Shop(desk).is_told() != []
+    assert all(not isinstance(each, OrderStanding) for each in Shop(desk).is_told())

@@ -11,6 +11,7 @@ from ledger.terms.effects import (
     Effect,
     FollowNumber,
     Fulfilment,
+    OrderStanding,
     RefundAsked,
     ShopLine,
     StockLevel,
@@ -42,6 +43,8 @@ def effect(row: ListedEffect) -> pb.Effect:
 
 def in_short(said: Effect) -> str:
     match said:
+        case OrderStanding():
+            return " ".join((said.status, *(f"({each})" for each in said.holds)))
         case Fulfilment():
             gone = " did not leave" if said.withdrawn else ""
             return f"parcel {said.parcel_no}: {said.carrier} {said.tracking_number}{_lines(said.lines)}{gone}"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from adapters.shops.site.documents import KINDS
+from adapters.shops.site.events import SPECVERSION, TYPES
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ANSWERS = {
@@ -33,19 +34,21 @@ def file_name(kind: str) -> str:
 
 @cache
 def schema_files() -> dict[str, bytes]:
-    """The schema of each kind by its file name, whole in itself."""
+    """The schema of each kind of document, and of the data of each type of event, by its file name: whole in itself."""
+    kinds: dict[str, type] = {file_name(kind): document for kind, document in KINDS.items()}
+    kinds |= {f"{kind}.json": data for kind, data in TYPES.items()}
     return {
-        file_name(kind): msgspec.json.encode(
-            {"$schema": _DIALECT, "$id": f"/schemas/{file_name(kind)}", **msgspec.json.schema(document)}
-        )
-        for kind, document in KINDS.items()
+        name: msgspec.json.encode({"$schema": _DIALECT, "$id": f"/schemas/{name}", **msgspec.json.schema(kind)})
+        for name, kind in kinds.items()
     }
 
 
 def openapi() -> dict[str, Any]:
     """What the OpenAPI document says of it, beside the contract."""
-    documents, schemas = msgspec.json.schema_components(KINDS.values(), ref_template="#/components/schemas/{name}")
-    body = {"oneOf": list(documents)}
+    parts, schemas = msgspec.json.schema_components(
+        [*KINDS.values(), *TYPES.values()], ref_template="#/components/schemas/{name}"
+    )
+    body = {"oneOf": list(parts[: len(KINDS)])}
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in ("tenant", "connection")
@@ -66,5 +69,35 @@ def openapi() -> dict[str, Any]:
     return {
         "tags": [{"name": "Own site", "description": "Orders of an own site, signed by Standard Webhooks."}],
         "paths": {"/in/{tenant}/{connection}": {"post": post}},
+        "webhooks": {kind: {"post": _told(kind, data)} for kind, data in zip(TYPES, parts[len(KINDS) :], strict=True)},
         "components": {"schemas": schemas},
+    }
+
+
+def _told(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """What an address of the retailer's is told, as a webhook of the OpenAPI document."""
+    attributes = {
+        "specversion": {"const": SPECVERSION},
+        "id": {"type": "string", "description": "The same in repetitions, and as webhook-id."},
+        "source": {"type": "string", "format": "uri-reference"},
+        "type": {"const": kind},
+        "subject": {"type": "string", "description": "The order or SKU that it is about."},
+        "datacontenttype": {"const": "application/json"},
+        "dataschema": {"const": f"/schemas/{kind}.json"},
+        "data": data,
+    }
+    required = [name for name in attributes if name != "subject"]
+    event = {"type": "object", "properties": attributes, "required": required}
+    return {
+        "tags": ["Own site"],
+        "description": str(TYPES[kind].__doc__),
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}} for name in _HEADERS
+        ],
+        "requestBody": {"required": True, "content": {"application/cloudevents+json": {"schema": event}}},
+        "responses": {
+            "2XX": {"description": "It was taken, or was before."},
+            "410": {"description": "Nothing is to be told any more: the connection is paused."},
+            "default": {"description": "It was not taken, and is sent again later, with the same webhook-id."},
+        },
     }
