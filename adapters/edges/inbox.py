@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, cast
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.sql import SQL, Identifier
@@ -62,14 +63,16 @@ _LAST_DONE = """
 # What waited for an object of which something is done is asked again at once.
 _END = """
     WITH ended AS (
-        UPDATE {inbox} SET state = %(state)s, reason = %(reason)s, attempts = %(attempts)s, next_at = %(next_at)s,
-            about = %(about)s, unknown_words = %(unknown_words)s
-        WHERE reception_id = %(reception_id)s AND attempts = %(seen)s AND next_at IS NOT NULL
-        RETURNING connection, object_id, state
+        UPDATE {inbox} AS i SET state = a.state, reason = a.reason, attempts = a.attempts, next_at = a.next_at,
+            about = a.about, unknown_words = a.unknown_words
+        FROM jsonb_to_recordset(%(ended)s::jsonb) AS a (reception_id text, seen int, attempts int, state text,
+            reason text, next_at timestamptz, about text[], unknown_words text[])
+        WHERE i.reception_id = a.reception_id AND i.attempts = a.seen AND i.next_at IS NOT NULL
+        RETURNING i.connection, i.object_id, i.state
     )
     UPDATE {inbox} AS early SET next_at = now() FROM ended
     WHERE ended.state = 'done' AND early.connection = ended.connection AND early.object_id = ended.object_id
-        AND early.state = 'early' AND early.next_at IS NOT NULL AND early.reception_id <> %(reception_id)s
+        AND early.state = 'early' AND early.next_at IS NOT NULL AND early.reception_id <> ALL(%(ids)s)
 """
 _WAS_ASKED_SINCE = """
     SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
@@ -261,20 +264,25 @@ class Inbox:
         async with self._pool.connection() as connection:
             return await (await connection.execute(self._sql(_WAS_ASKED_SINCE), values)).fetchone() is not None
 
-    async def end(self, row: InboxRow, ended: WorkedOn) -> None:
-        """Writes down what came of it, unless somebody else did."""
-        values = {
-            "reception_id": row.reception_id,
-            "seen": row.attempts,
-            "attempts": row.attempts + (1 if ended.is_attempt else 0),
-            "state": ended.state,
-            "reason": ended.reason[:500],
-            "about": list(ended.about),
-            "unknown_words": list(ended.unknown_words),
-            "next_at": ended.next_at,
-        }
+    async def end(self, all_ended: Sequence[tuple[InboxRow, WorkedOn]]) -> Sequence[None]:
+        """Writes down what came of each, unless somebody else did."""
+        values = [
+            {
+                "reception_id": row.reception_id,
+                "seen": row.attempts,
+                "attempts": row.attempts + (1 if ended.is_attempt else 0),
+                "state": ended.state,
+                "reason": ended.reason[:500].replace("\0", ""),
+                "about": list(ended.about),
+                "unknown_words": list(ended.unknown_words),
+                "next_at": ended.next_at,
+            }
+            for row, ended in all_ended
+        ]
+        ids = [row.reception_id for row, _ in all_ended]
         async with self._pool.connection() as connection:
-            await connection.execute(self._sql(_END), values)
+            await connection.execute(self._sql(_END), {"ended": msgspec.json.encode(values).decode(), "ids": ids})
+        return [None] * len(ids)
 
     async def expire(self, connections: Iterable[str]) -> None:
         """Deletes what was kept long enough, and gives up what waits of other connections than there are."""

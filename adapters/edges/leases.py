@@ -38,11 +38,13 @@ class Leases:
         self._what = what
         self._work = work
         self._woken = asyncio.Event()
+        self._working: set[str] = set()
         self._troubled = False
 
-    def wake(self) -> None:
-        """There is something to do now."""
-        self._woken.set()
+    def wake(self, tenant: str = "") -> None:
+        """There is something to do now, for any tenant if none is named. What is done here for it looks at its end."""
+        if tenant not in self._working:
+            self._woken.set()
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -71,11 +73,11 @@ class Leases:
 
     async def _whole(self, name: str, lease: Lease) -> None:
         """Works for a tenant until nothing is due any more, and gives it back."""
+        self._working.add(name)
         try:
             async with lease:
                 next_at = await self._worked(name)
             await lease.end(next_at)
-            self._woken.set()  # there may have come something meanwhile
         except asyncio.CancelledError:
             with suppress(Exception):
                 await lease.end(datetime.now(UTC))  # another process goes on at once
@@ -83,6 +85,9 @@ class Leases:
         except Exception as error:  # noqa: BLE001 - it is tried again
             self._fail(name, error)
             await self._give_back(lease, timedelta() if _is_trouble(error) else _AFTER_MISTAKE)
+        finally:
+            self._working.discard(name)
+            self._woken.set()  # there may have come something meanwhile
 
     async def _worked(self, name: str) -> datetime | None:
         try:
@@ -100,7 +105,6 @@ class Leases:
             await asyncio.sleep(_AFTER_TROUBLE_SECONDS)
             with suppress(Exception):
                 await lease.end(datetime.now(UTC) + pause)
-                self._woken.set()
                 return
 
     def _fail(self, name: str, error: Exception) -> None:

@@ -32,9 +32,9 @@ class Listening:
     """Empties the queues of all tenants."""
 
     def __init__(
-        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, inbox_filled: Callable[[], None]
+        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, inbox_filled: Callable[[str], None]
     ) -> None:
-        """``inbox_filled`` is called when there is something new in an inbox."""
+        """``inbox_filled`` is called with the tenant in whose inbox there is something new."""
         self._accounts = accounts
         self._outgoing = outgoing
         self._inbox_filled = inbox_filled
@@ -67,6 +67,6 @@ class Listening:
         if queued.found:
             arrivals = [Arrival(one, each.received, each.raw) for each in queued.found]
             if any(await Inbox.of(tenant).keep(arrivals)):
-                self._inbox_filled()
+                self._inbox_filled(tenant.name)
         if queued.taken:
             await one.system.took(http, one.account, queued)

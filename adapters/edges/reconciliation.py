@@ -138,9 +138,9 @@ class Reconciliation:
     """Asks the systems of all tenants."""
 
     def __init__(
-        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, inbox_filled: Callable[[], None]
+        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, inbox_filled: Callable[[str], None]
     ) -> None:
-        """``inbox_filled`` is called when there is something new in an inbox."""
+        """``inbox_filled`` is called with the tenant in whose inbox there is something new."""
         self._tenants = tenants
         self._accounts = accounts
         self._outgoing = outgoing
@@ -182,7 +182,7 @@ class Reconciliation:
             pause = timedelta(seconds=one.system.pause_between_questions(one.account))
             await standings.page(standing, page, news, pause)
             if news:
-                self._inbox_filled()
+                self._inbox_filled(tenant.name)
             if page.done:
                 await standings.done(standing, timedelta(seconds=one.system.asks_every_seconds))
 

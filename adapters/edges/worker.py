@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from adapters.access.callers import Caller
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.grouping import Grouped
 from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, WorkedOn
 from adapters.edges.leases import Leases
@@ -47,7 +48,9 @@ ACTOR = "edge"
 """The name that commands of the edges are recorded under; no client can have it."""
 
 _MOST_AT_ONCE = 100
-_OBJECTS_AT_ONCE = 10
+_OBJECTS_AT_ONCE = 40
+_LOOKS_AT_ONCE = 5
+"""The others leave the database's connections to what comes in."""
 _MOST_LOOKS = 20
 _MOST_REQUEST_ID = 100
 _PAUSES = (*(timedelta(seconds=each) for each in (2, 10, 30, 120, 600)), timedelta(hours=1))
@@ -68,7 +71,7 @@ _TRY_AGAIN = timedelta(seconds=5)
 _EXPIRE_EVERY = timedelta(hours=1)
 _ASK_SECONDS = 30.0
 _ASKING_SECONDS = 60.0
-"""How long systems are asked in one piece of work: shorter than a lease, with what is asked last."""
+"""How long systems are asked in one piece of work."""
 
 Erase = Callable[[admin_pb2.ErasePersonRequest, Call], Awaitable[admin_pb2.ErasePersonResponse]]
 """AdminService's, which is no command of the ledger alone: files and bodies go as well."""
@@ -79,6 +82,7 @@ class _Now(NamedTuple):
 
     tenant: Tenant
     inbox: Inbox
+    end: Grouped[tuple[InboxRow, WorkedOn], None]
     connected: Connected
     row: InboxRow
     until: float
@@ -99,6 +103,7 @@ class Worker:
         self._commands = commands
         self._erase = erase
         self._expired: dict[str, datetime] = {}
+        self._looking = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
 
     async def work(self, tenant: Tenant) -> datetime | None:
@@ -110,7 +115,8 @@ class Worker:
         connected = {name: one for name, one in (await self._accounts.of(tenant)).items() if not one.paused}
         due = await inbox.due(connected, _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
-        works = (_Now(tenant, inbox, connected[row.connection], row, until, set()) for row in due)
+        end = Grouped(inbox.end, _MOST_AT_ONCE)
+        works = (_Now(tenant, inbox, end, connected[row.connection], row, until, set()) for row in due)
         working = [self._object(slots, each) for each in _by_object(works)]
         for ended in await asyncio.gather(*working, return_exceptions=True):
             if isinstance(ended, BaseException):
@@ -125,7 +131,7 @@ class Worker:
                 ended = ended._replace(about=sorted({*ended.about, *work.about}))
                 if ended.state is InboxState.FAILED or ended.look:
                     await self._tell(work, ended.look or ended.reason, ended.due)
-                await work.inbox.end(work.row, ended)
+                await work.end((work.row, ended))
 
     async def _ended(self, work: _Now) -> WorkedOn:
         """What comes of it. No mistake in an adapter stops the others."""
@@ -210,9 +216,10 @@ class Worker:
             except Unlooked as missing:
                 if missing.kind != "before":
                     work.about.add(_name_of(missing))
-                found[str(missing)] = await (
-                    self._before(work) if missing.kind == "before" else look(work.tenant, missing)
-                )
+                async with self._looking:
+                    found[str(missing)] = await (
+                        self._before(work) if missing.kind == "before" else look(work.tenant, missing)
+                    )
         raise NotUnderstood("it asks for more and more of what the ledger knows")
 
     async def _before(self, work: _Now) -> bytes | None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from psycopg_pool import PoolTimeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.grouping import Grouped
 from adapters.edges.inbox import Arrival, Inbox
 from adapters.edges.system import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Refused
 from adapters.tenants import Tenant, Tenants
@@ -49,59 +49,30 @@ class DoorCounts:
         self.by_outcome[system, outcome] += 1
 
 
-class _Waiting(NamedTuple):
-    arrival: Arrival
-    kept: asyncio.Future[bool]
+def keeping(tenant: Tenant, counts: DoorCounts, filled: Callable[[str], None]) -> Grouped[Arrival, bool]:
+    """Keeps what came for one tenant, and says of each whether it is new; it is kept for good then."""
+    inbox = Inbox.of(tenant)
 
+    async def keep(arrivals: Sequence[Arrival]) -> Sequence[bool]:
+        news = await inbox.keep(arrivals)
+        counts.kept_at_once += 1
+        if any(news):
+            filled(tenant.name)
+        return news
 
-class Keeper:
-    """Keeps what came for one tenant, as much at once as has come while the last was written."""
-
-    def __init__(self, tenant: Tenant, counts: DoorCounts, filled: Callable[[], None]) -> None:
-        self._inbox = Inbox.of(tenant)
-        self._counts = counts
-        self._filled = filled
-        self._waiting: list[_Waiting] = []
-        self._writing: asyncio.Task[None] | None = None
-
-    async def keep(self, arrival: Arrival) -> bool:
-        """Whether it is new; it is kept for good when this returns. Raises the database's trouble."""
-        if len(self._waiting) >= _MOST_WAITING:
-            raise TimeoutError
-        kept = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(arrival, kept))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write(), name="inbox")
-        # A sender that goes away takes its delivery not away from the others.
-        return await asyncio.shield(kept)
-
-    async def _write(self) -> None:
-        while self._waiting:
-            now, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-            try:
-                news = await self._inbox.keep([each.arrival for each in now])
-            except Exception as error:  # noqa: BLE001 - each of those that wait gets it
-                for each in now:
-                    each.kept.set_exception(error)
-                    each.kept.exception()  # its sender may be gone
-                continue
-            self._counts.kept_at_once += 1
-            for each, is_new in zip(now, news, strict=True):
-                each.kept.set_result(is_new)
-            if any(news):
-                self._filled()
+    return Grouped(keep, _MOST_AT_ONCE, _MOST_WAITING)
 
 
 class Door:
     """Takes deliveries in for all tenants."""
 
-    def __init__(self, tenants: Tenants, accounts: Accounts, counts: DoorCounts, filled: Callable[[], None]) -> None:
-        """``filled`` is called when there is something new in an inbox."""
+    def __init__(self, tenants: Tenants, accounts: Accounts, counts: DoorCounts, filled: Callable[[str], None]) -> None:
+        """``filled`` is called with the tenant in whose inbox there is something new."""
         self._tenants = tenants
         self._accounts = accounts
         self._counts = counts
         self._filled = filled
-        self._keepers: dict[str, Keeper] = {}
+        self._keepers: dict[str, Grouped[Arrival, bool]] = {}
 
     async def deliver(self, request: Request) -> Response:
         """Answers one delivery, to ``/in/TENANT/CONNECTION``."""
@@ -138,9 +109,9 @@ class Door:
             return AtTheDoor.NOTHING
         keeper = self._keepers.get(tenant.name)
         if keeper is None:
-            keeper = self._keepers[tenant.name] = Keeper(tenant, self._counts, self._filled)
+            keeper = self._keepers[tenant.name] = keeping(tenant, self._counts, self._filled)
         async with asyncio.timeout(ANSWER_SECONDS):
-            is_new = await keeper.keep(Arrival(connected, received, delivery.raw))
+            is_new = await keeper(Arrival(connected, received, delivery.raw))
         if not is_new:
             self._counts.repeated += 1
         return AtTheDoor.KEPT
