@@ -21,6 +21,7 @@ from benchmarks import (
     machine,
     olist,
     reading,
+    resting,
     scorecards,
     turns,
     webhooks,
@@ -40,6 +41,7 @@ MEASUREMENTS = {
     "decision": decision.measure,
     "scorecards": scorecards.measure,
     "webhooks": webhooks.measure,
+    "resting": resting.measure,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"

@@ -91,6 +91,7 @@ TARGETS = (
     Target("importing a CSV file of 100,000 rows, rows/s", "files.new.rows_per_second", None, 3000, True),
     Target("webhooks kept while 64 callers write, webhooks/s", "webhooks.kept.per_second", None, 500, True),
     Target("a webhook of 500 a second while 64 callers write, median ms", "webhooks.paced.median_ms", None, 20, False),
+    Target("301 tenants at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -99,6 +100,8 @@ OTHERS = {
     **{f"turns.{a}_to_{b}": f"64 callers in short turns, {IN_TURNS[a]} / {IN_TURNS[b]}" for a, b in RATIOS},
     **{f"access.{name}.per_second": f"64 callers in short turns, {title}, calls/s" for name, title in ACCESS.items()},
     **{f"access.{a}_to_{b}": f"64 callers in short turns, {ACCESS[a]} / {ACCESS[b]}" for a, b in OF_ACCESS},
+    "resting.1.cores": "one tenant at rest, cores of all processes",
+    "resting.many.cores": "301 tenants at rest, cores of all processes",
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",

@@ -58,8 +58,11 @@ class Size:
     suppliers: int = 10_000
     supplier_orders: int = 1_000_000
     answers: int = 11
-    file_rows: int = 100_000
     """How often each question about scorecards is asked."""
+    file_rows: int = 100_000
+    tenants: int = 301
+    """At rest."""
+    rest_seconds: float = 60.0
 
     @property
     def warm_up(self) -> int:
@@ -76,6 +79,8 @@ QUICK = Size(
     supplier_orders=2_000,
     answers=3,
     file_rows=1_000,
+    tenants=3,
+    rest_seconds=1.0,
 )
 
 

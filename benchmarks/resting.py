@@ -1,0 +1,87 @@
+"""What tenants without work cost: processor time of all processes, in cores, of one tenant and of many.
+
+Everything is looked at once after a start, and again every half hour: that share of the first looks is added. All other
+figures here are ratios; this one is a sum of the processor's own counts, which hardly depends on who else is at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import psycopg
+
+from adapters.every_tenant import REST
+from adapters.postgres import Control, open_pool
+from benchmarks.stage import Figure, Skipped, Stage
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SETTLE_SECONDS = 10.0
+"""Nobody uses the processor more than at rest for so long: the first looks are over."""
+
+
+def measure(stage: Stage, run: int) -> Iterator[Figure]:
+    if not sys.platform.startswith("linux"):
+        raise Skipped("reads what the processes used from /proc, which Linux has")
+    for number in (1, stage.size.tenants):
+        with stage.database() as conninfo, ExitStack() as opened:
+            asyncio.run(_make(conninfo, number))
+            before = _seconds(conninfo)
+            opened.enter_context(stage.ledger_on(conninfo, "all"))
+            first = _settled(conninfo) - before
+            began, used = time.monotonic(), _seconds(conninfo)
+            time.sleep(stage.size.rest_seconds)
+            steady = (_seconds(conninfo) - used) / (time.monotonic() - began)
+            yield Figure(f"resting.{number if number == 1 else 'many'}.cores", steady + first / REST.total_seconds())
+
+
+async def _make(conninfo: str, number: int) -> None:
+    """So many tenants, all at rest."""
+    async with open_pool(conninfo) as pool:
+        control = Control(pool)
+        await control.prepare()
+        for each in range(number - 1):
+            await control.create_tenant(f"shop_{each}")
+        async with pool.connection() as connection:
+            await connection.execute("UPDATE fulfilment.tenants SET awake_until = now()")
+
+
+def _settled(conninfo: str) -> float:
+    """What was used once hardly anything is used any more."""
+    used = _seconds(conninfo)
+    while True:
+        time.sleep(_SETTLE_SECONDS)
+        before, used = used, _seconds(conninfo)
+        if used - before < _SETTLE_SECONDS * 0.1:
+            return used
+
+
+def _seconds(conninfo: str) -> float:
+    """Processor time that the children of this process and PostgreSQL have used."""
+    found = dict(_processes())
+    with psycopg.connect(conninfo) as connection:
+        server = _use_of(connection.info.backend_pid)[0]
+    roots, used = {os.getpid(), server}, found[server][1]
+    while roots:
+        children = {pid for pid, (parent, _) in found.items() if parent in roots}
+        used += sum(found[pid][1] for pid in children)
+        roots = children
+    return used
+
+
+def _processes() -> Iterator[tuple[int, tuple[int, float]]]:
+    """Each process: its parent, and the processor time it has used, also by children that have ended."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                yield int(name), _use_of(int(name))
+
+
+def _use_of(pid: int) -> tuple[int, float]:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
