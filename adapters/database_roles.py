@@ -34,6 +34,7 @@ RIGHTS = {
     "ledger_evidence": "INSERT, UPDATE",
     "ledger_reads": "INSERT",
     "ledger_tracking": "INSERT, UPDATE, DELETE",
+    "ledger_snapshots": "INSERT, UPDATE, DELETE",
     "ledger_projections": "INSERT, UPDATE, DELETE",
     # What is received is no fact: it is worked on, and deleted after a time.
     "ledger_inbox": "INSERT, UPDATE, DELETE",

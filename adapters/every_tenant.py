@@ -22,7 +22,7 @@ from ledger.refusals import Exhausted, Unavailable
 
 _LOOK_SECONDS = 1.0
 """How often it is asked at most which tenants are awake."""
-REST = timedelta(seconds=600)
+REST = timedelta(minutes=30)
 """After which any tenant is looked at, and looked for."""
 _AT_ONCE = 5
 """How many tenants are worked for at the same time: each may hold a connection of those that readers need, too."""

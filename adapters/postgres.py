@@ -274,6 +274,18 @@ TENANT_MIGRATIONS = (
     """,
     # Up to which position of the log a connection was told what happened.
     "ALTER TABLE {schema}.ledger_connections ADD told_to bigint DEFAULT 0",
+    # What long streams amounted to, as one version of the code folds them: ledger/engine/snapshots.py.
+    """
+    CREATE TABLE {schema}.ledger_snapshots (
+        originator_id text COLLATE "C" NOT NULL,
+        shape text COLLATE "C" NOT NULL,
+        version bigint NOT NULL,
+        position bigint NOT NULL,
+        state bytea NOT NULL,
+        taken_at timestamptz NOT NULL,
+        PRIMARY KEY (originator_id, shape)
+    );
+    """,
 )
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ledger.engine.log import Log, Recorded
 from ledger.engine.registry import Registry
+from ledger.engine.snapshots import Snapshots
 from ledger.nouns import NOUNS
 from ledger.view import Entry, Folded, Miss, View
 
@@ -17,8 +18,8 @@ R = TypeVar("R")
 
 async def read(log: Log, streams: Sequence[str]) -> tuple[View, int]:
     """These streams and no others, and the head of the log. One that cannot be read fails who asks for it."""
-    head, rows = await log.read_streams(streams)
-    return Folded(_REGISTRY.fold_rows(streams, rows)), head
+    head, entries = await Snapshots(log, _REGISTRY).fold_all(streams)
+    return Folded(entries), head
 
 
 async def reading(log: Log, ask: Callable[[View], R]) -> R:

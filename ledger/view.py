@@ -23,11 +23,16 @@ class Noun(NamedTuple):
     """A stream is named ``prefix-id``."""
     facts: tuple[type[Fact], ...]
     evolve: Callable[[Any, Any], Any]
+    state: type | None = None
+    """What they fold to, where streams become so long that it is kept now and then (engine/snapshots.py)."""
 
 
-def noun(prefix: str, facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
-    """A noun from a union of fact classes, such as ``OrderFact``; a single class is a union of one."""
-    return Noun(prefix, cast("tuple[type[Fact], ...]", get_args(facts) or (facts,)), evolve)
+def noun(prefix: str, facts: object, evolve: Callable[[Any, Any], Any], *, kept_as: type | None = None) -> Noun:
+    """A noun from a union of fact classes, such as ``OrderFact``; a single class is a union of one.
+
+    Streams without an end, such as the stock of a SKU, name what they fold to as ``kept_as``.
+    """
+    return Noun(prefix, cast("tuple[type[Fact], ...]", get_args(facts) or (facts,)), evolve, kept_as)
 
 
 class Entry(NamedTuple):

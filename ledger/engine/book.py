@@ -14,6 +14,9 @@ from ledger.engine.registry import Registry
 from ledger.facts import Change, Fact
 from ledger.view import EMPTY, Broken, Entry, Miss, Noun, View
 
+LONG_FACTS = 1_000
+"""Streams with fewer facts are read whole."""
+
 
 class Book(View):
     """The committed streams used recently, folded up to ``position`` of the log."""
@@ -24,6 +27,8 @@ class Book(View):
         self._streams_kept = streams_kept
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._complete = False
+        self.grown: set[str] = set()
+        """The long streams that were added to; whoever takes their snapshots empties it."""
 
     @classmethod
     def of(cls, nouns: Iterable[Noun], changes: Iterable[Change] = ()) -> Book:
@@ -63,9 +68,13 @@ class Book(View):
         Streams that are not in the book stay out of it.
         """
         for position, stream, version, topic, state in rows:
-            if (entry := self._entries.get(stream)) is not None:
+            if (entry := self._entries.get(stream)) is not None and version > entry.version:
                 self._entries[stream] = self.registry.advance(stream, entry, version, topic, state)
             self.position = position
+
+    def hold(self, stream: str, entry: Entry) -> None:
+        """Takes over a stream that was folded beside the book, maybe beyond its position."""
+        self._entries[stream] = entry
 
     def forget(self, streams: Iterable[str]) -> None:
         for stream in streams:
@@ -87,6 +96,7 @@ class Book(View):
     def merge(self, entries: Mapping[str, Entry], position: int) -> None:
         self._entries.update(entries)
         self.position = position
+        self.grown.update([stream for stream, entry in entries.items() if entry.version >= LONG_FACTS])
 
 
 class Draft(View):

@@ -23,6 +23,7 @@ from psycopg import AsyncConnection
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import (
+    EVERYTHING,
     Appending,
     Ended,
     Log,
@@ -31,6 +32,7 @@ from ledger.engine.log import (
 )
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
+from ledger.engine.snapshots import Snapshots, TooMuch
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.facts import Change, Fact
 from ledger.refusals import (
@@ -255,6 +257,7 @@ class Ledger:
         self.log = log
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept)
+        self._snapshots = Snapshots(log, self.book.registry)
         self._queue: deque[_QueuedRequest | _QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
@@ -292,6 +295,7 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
+        await self._snapshots.settled()
         for waiting in (*self._in_progress, *self._queue):
             waiting.answer(ShuttingDown())
         self._queue.clear()
@@ -390,46 +394,53 @@ class Ledger:
 
     async def _settle(self, batch: list[_QueuedCommand]) -> None:
         """Answers every command of the batch, and tries again while the database is in trouble."""
-        give_up_at = asyncio.get_running_loop().time() + self._patience_seconds
-        pause = 0.02
-        while batch := self._still_open(batch):
+        clock = asyncio.get_running_loop().time
+        give_up_at, pause, ahead = clock() + self._patience_seconds, 0.02, None
+        while batch := [waiting for waiting in batch if not waiting.is_over(clock())]:
             try:
-                return await self._attempt(batch)
+                if ahead is not None:
+                    await self._snapshots.read_ahead(self.book, ahead)
+                # Once: what is still too much then are many short streams.
+                return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING)
+            except TooMuch as much:
+                ahead = much.streams
+                continue
             except _FoldFailed as failure:
-                _answer_failed(failure.waiting, failure.cause)
+                failure.waiting.answer(_failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-                if not is_trouble(error):
+                if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
-            if asyncio.get_running_loop().time() + pause > give_up_at:
-                return _refuse_all(batch, self.trouble)
+            if clock() + pause > give_up_at:
+                for waiting in batch:
+                    waiting.answer(StorageUnavailable(self.trouble or "unknown"))
+                return None
             log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
             await self.log.drop_dead_connections(self.log.writers)
 
-    def _still_open(self, batch: list[_QueuedCommand]) -> list[_QueuedCommand]:
-        now = asyncio.get_running_loop().time()
-        return [waiting for waiting in batch if not waiting.is_over(now)]
-
     async def _isolate(self, batch: list[_QueuedCommand], error: Exception) -> None:
         """The database refused something in the batch: halves it until the command at fault is alone."""
         self.book.forget_all(self.book.position)
         if len(batch) == 1:
-            return _answer_failed(batch[0], error)
+            return batch[0].answer(_failed(batch[0].request_id, error))
         middle = len(batch) // 2
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[_QueuedCommand]) -> None:
-        """One transaction: open, decide, append, commit; then answer."""
+    async def _attempt(self, batch: list[_QueuedCommand], most: int) -> None:
+        """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first."""
+        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
+        await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:
             await self._stay_awake()
         async with self.log.writers.connection() as connection:
             run = None
             try:
-                run = _Run(self.book, self.log, connection, await self._open(connection, batch), self.taken)
+                opening = await self._open(connection, batch, named, most)
+                run = _Run(self.book, self.log, connection, opening, self.taken)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = False
@@ -447,27 +458,25 @@ class Ledger:
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()
+        self._snapshots.take(self.book)
 
-    async def _open(self, connection: AsyncConnection[Any], batch: list[_QueuedCommand]) -> Opening:
+    async def _open(
+        self, connection: AsyncConnection[Any], batch: list[_QueuedCommand], named: Iterable[str], most: int
+    ) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
         book = self.book
-        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
         wanted = book.missing(named)
         request_ids = [waiting.command.request_id for waiting in batch]
         formers = [waiting.command.formerly for waiting in batch if waiting.command.formerly]
         opening = await self.log.open(
-            connection, request_ids, bool(formers), after=book.position, limit=self._tail_limit + 1, streams=wanted
+            connection, request_ids, bool(formers), after=book.position, streams=wanted, most=most
         )
+        if len(opening.tail) > most or len(opening.streams) > most:
+            raise TooMuch(named)
         if opening.has_former:
             opening.outcomes.extend(await self.log.outcomes(connection, [each().request_id for each in formers]))
-        if len(opening.tail) <= self._tail_limit:
-            book.follow(opening.tail)
-            book.load(wanted, opening.streams)
-        else:
-            # Others wrote a lot: reading it all would hold the lock longer than loading the streams again.
-            head, rows = await self.log.load_with_head(connection, list(named))
-            book.forget_all(head)
-            book.load(named, rows)
+        book.follow(opening.tail)
+        book.load(wanted, opening.streams)
         return opening
 
 
@@ -484,6 +493,7 @@ class _Run:
         self._taken = taken
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._has_former = opening.has_former
+        self._most = opening.most
         self._first = book.position
         self._rows = Appending()
         self._answers: list[tuple[_QueuedCommand, Answer]] = []
@@ -630,7 +640,10 @@ class _Run:
             if self._outcome_of(command) is None and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
         names = list(missing)
-        self.book.load(names, await self._log.load(self._connection, names))
+        rows = await self._log.load(self._connection, names, self._most)
+        if len(rows) > self._most:
+            raise TooMuch(names)
+        self.book.load(names, rows)
 
     def _probe(self, command: Command) -> Sequence[str]:
         """What a decision would miss now. Its result is dropped: the facts before it are not applied yet."""
@@ -683,12 +696,3 @@ def _replay(known: Outcome, command: Command, subject: Entry | None) -> Answer:
 def _failed(request_id: str, error: Exception) -> DecisionFailed:
     log.error("request %s could not be decided", request_id, exc_info=error)
     return DecisionFailed(request_id, without_frames(error))
-
-
-def _answer_failed(waiting: _QueuedCommand, error: Exception) -> None:
-    waiting.answer(_failed(waiting.command.request_id, error))
-
-
-def _refuse_all(batch: list[_QueuedCommand], why: str | None) -> None:
-    for waiting in batch:
-        waiting.answer(StorageUnavailable(why or "unknown"))

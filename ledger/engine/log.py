@@ -76,6 +76,9 @@ _WARN = """
     FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS given (request_id, warnings)
     WHERE command.request_id = given.request_id
 """
+EVERYTHING = 2**62
+"""No limit."""
+
 _OPENING = """
     SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text,
         warnings::text
@@ -83,9 +86,10 @@ _OPENING = """
     UNION ALL (
         SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL, NULL
         FROM {events} WHERE notification_id > $2::bigint ORDER BY notification_id LIMIT $3::bigint
-    ) UNION ALL
+    ) UNION ALL (
         SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL, NULL
-        FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4)))
+        FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4))) LIMIT $5::bigint
+    )
 """
 # Ids of before clients had names begin with a printable character (request_ids). Whether there are any is one step into
 # the index, and most tenants have none: only then it is worth to ask for them.
@@ -100,13 +104,29 @@ _OUTCOMES = """
 """
 _STREAMS = """
     SELECT originator_id, originator_version, topic, state
-    FROM {events} WHERE originator_id = ANY(%b::text[]) ORDER BY originator_id, originator_version
+    FROM {events} WHERE originator_id = ANY(%b::text[]) ORDER BY originator_id, originator_version LIMIT %b::bigint
 """
+_TAIL = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+    FROM {events} WHERE notification_id > %b::bigint ORDER BY notification_id LIMIT %b::bigint
+"""
+# A snapshot comes as a row without a topic, before the facts after it.
 _STREAMS_NOW = """
-    SELECT head.position, event.originator_id, event.originator_version, event.topic, event.state
-    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head
-        LEFT JOIN {events} AS event ON event.originator_id = ANY(%b::text[])
-    ORDER BY event.originator_id, event.originator_version
+    SELECT head.position, found.stream, found.version, found.topic, found.state
+    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head LEFT JOIN (
+        SELECT wanted.stream, facts.version, facts.topic, facts.state
+        FROM unnest(%b::text[]) AS wanted (stream)
+            LEFT JOIN {snapshots} AS kept ON kept.originator_id = wanted.stream AND kept.shape = %b
+            CROSS JOIN LATERAL (
+                SELECT kept.version AS version, '' AS topic, kept.state AS state WHERE kept.version IS NOT NULL
+                UNION ALL (
+                    SELECT originator_version, topic, state FROM {events}
+                    WHERE originator_id = wanted.stream AND originator_version > coalesce(kept.version, 0)
+                    ORDER BY originator_version LIMIT %b::bigint
+                )
+            ) AS facts
+    ) AS found ON true
+    ORDER BY found.stream, found.version
 """
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
 _STREAM = """
@@ -199,6 +219,8 @@ class Opening(NamedTuple):
     streams: list[tuple[str, int, str, bytes]]
     has_former: bool = False
     """Whether there are commands of before clients had names."""
+    most: int = EVERYTHING
+    """How many facts may be read at once while it is open."""
 
 
 class Ended(NamedTuple):
@@ -267,6 +289,7 @@ class Log:
             "events": Identifier(schema, EVENTS_TABLE),
             "commands": Identifier(schema, "ledger_commands"),
             "keys": Identifier(schema, "ledger_keys"),
+            "snapshots": Identifier(schema, "ledger_snapshots"),
             "lock_name": Literal(schema),
             "seed": Literal(LOCK_SEED),
             "channel": Literal(CHANNEL),
@@ -282,6 +305,7 @@ class Log:
         self._opening_with_former, self._outcomes = render(_OPENING + _FORMER), render(_OUTCOMES)
         self._append, self._warn = render(_APPEND), render(_WARN)
         self._head, self._stream = render(_HEAD), render(_STREAM)
+        self._tail = render(_TAIL)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
         self._forget, self._forget_marked = render(_FORGET), render(_FORGET_MARKED)
@@ -295,14 +319,18 @@ class Log:
         look_for_former: bool,
         *,
         after: int,
-        limit: int,
         streams: list[str],
+        most: int,
     ) -> Opening:
-        """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
-        parameters = [_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams)]
+        """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip.
+
+        Where others recorded more facts after the position, or the streams have more, it stops one beyond ``most``.
+        """
+        limit = b"%d" % (most + 1)
+        parameters = [_json(request_ids), b"%d" % after, limit, _json(streams), limit]
         ask = self._opening_with_former if look_for_former else self._opening
         *_, found = await pipeline(connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(ask, parameters))
-        opening = Opening([], [], [])
+        opening = Opening([], [], [], most=most)
         for row in range(found.ntuples):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
             what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
@@ -329,19 +357,12 @@ class Log:
         found = map(Outcome._make, await cursor.fetchall())
         return [each._replace(warnings=_warnings(each.warnings)) for each in found]
 
-    async def load(self, connection: AsyncConnection[Any], streams: list[str]) -> list[tuple[str, int, str, bytes]]:
-        """Every fact of the streams, in order of version."""
-        cursor = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+    async def load(
+        self, connection: AsyncConnection[Any], streams: list[str], most: int
+    ) -> list[tuple[str, int, str, bytes]]:
+        """Every fact of the streams, in order of version; where there are more, one more than ``most``."""
+        cursor = await connection.execute(self._streams, (streams, most + 1), prepare=True, binary=True)
         return await cursor.fetchall()
-
-    async def load_with_head(
-        self, connection: AsyncConnection[Any], streams: list[str]
-    ) -> tuple[int, list[tuple[str, int, str, bytes]]]:
-        """The position of the last fact, and every fact of the streams."""
-        async with connection.pipeline():
-            head = await connection.execute(self._head, prepare=True, binary=True)
-            rows = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
-        return (await head.fetchall())[0][0], await rows.fetchall()
 
     async def append(self, connection: AsyncConnection[Any], after: int, rows: Appending) -> None:
         """Inserts all rows and commits, in one round trip.
@@ -373,7 +394,7 @@ class Log:
 
     # --- reads ------------------------------------------------------------------------------------
 
-    async def _rows(self, query: bytes, parameters: Sequence[Any] = ()) -> list[TupleRow]:
+    async def rows(self, query: bytes, parameters: Sequence[Any] = ()) -> list[TupleRow]:
         """The rows of a read; tried once more on another connection, which is harmless for a read."""
         for may_try_again in (True, False):
             try:
@@ -393,23 +414,31 @@ class Log:
         with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(pool.check(), 2.0)
 
+    async def tail(self, after: int, limit: int) -> list[tuple[int, str, int, str, bytes]]:
+        """The facts after a position, in order: position, stream, version, topic, state."""
+        return cast("list[tuple[int, str, int, str, bytes]]", await self.rows(self._tail, (after, limit)))
+
     async def head(self) -> int:
         """The position of the last fact, 0 while there is none."""
-        return int((await self._rows(self._head))[0][0])
+        return int((await self.rows(self._head))[0][0])
 
     async def read_stream(
         self, stream: str, up_to_position: int | None = None, up_to_recorded_at: datetime | None = None
     ) -> list[Recorded]:
         """A stream's facts in order; up to a position or an instant of the log, for the state as it was."""
         bounds = (up_to_position, up_to_position, up_to_recorded_at, up_to_recorded_at)
-        return [Recorded._make(row) for row in await self._rows(self._stream, (stream, *bounds))]
+        return [Recorded._make(row) for row in await self.rows(self._stream, (stream, *bounds))]
 
-    async def read_streams(self, streams: Sequence[str]) -> tuple[int, list[tuple[str, int, str, bytes]]]:
-        """The head, and every fact of the streams up to it, in order of version.
+    async def read_streams(
+        self, streams: Sequence[str], shape: str, most: int
+    ) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+        """The head, and the facts of the streams up to it, in order of version, at most so many of each.
+
+        Where there is a snapshot of the shape, it comes first, without a topic, and only facts after it follow.
 
         One statement: each wait for the database is a turn of an event loop that may be busy with writers.
         """
-        rows = await self._rows(self._streams_now, (list(streams),))
+        rows = await self.rows(self._streams_now, (list(streams), shape, most))
         return int(rows[0][0]), [(row[1], row[2], row[3], row[4]) for row in rows if row[1] is not None]
 
     async def history(
@@ -417,17 +446,17 @@ class Log:
     ) -> list[Past]:
         """The facts of streams after a position, in the log's order, with who caused each; the last may
         cross the limit of bytes."""
-        return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit, most_bytes))]
+        return [Past._make(row) for row in await self.rows(self._history, (list(streams), after, limit, most_bytes))]
 
     async def read_past(self, after: int, limit: int, most_bytes: int = MOST_BYTES) -> list[Past]:
         """As history, of all streams."""
-        return [Past._make(row) for row in await self._rows(self._past_page, (after, limit, most_bytes))]
+        return [Past._make(row) for row in await self.rows(self._past_page, (after, limit, most_bytes))]
 
     # --- keys of people ---------------------------------------------------------------------------
 
     async def keys_of(self, key_ids: Iterable[str]) -> dict[str, StoredKey | None]:
         """The keys by id; None for a destroyed one, no entry for an unknown one."""
-        rows = await self._rows(self._keys_of, (list(key_ids),))
+        rows = await self.rows(self._keys_of, (list(key_ids),))
         return {row[0]: None if row[2] is None else StoredKey(row[1], row[2], row[3]) for row in rows}
 
 

@@ -39,8 +39,12 @@ class Registry:
         self._prefixes: dict[type[Fact], str] = {}
         self.evolve: dict[str, Callable[[Any, Any], Any]] = {}
         """How the streams of each prefix fold."""
+        self._states: dict[str, Callable[[bytes], Any]] = {}
+        """How states are read again, of the prefixes whose streams become long."""
         for noun in nouns:
             self.evolve[noun.prefix] = noun.evolve
+            if noun.state is not None:
+                self._states[noun.prefix] = msgspec.json.Decoder(noun.state).decode
             for fact_class in noun.facts:
                 self._add(noun.prefix, fact_class)
 
@@ -78,13 +82,32 @@ class Registry:
         return entries
 
     def advance(self, stream: str, entry: Entry, version: int, topic: str, state: bytes) -> Entry:
-        """The stream after one more stored fact; Broken if that cannot be read, which fails only those who need it."""
+        """The stream after one more stored fact, or as a snapshot, which has no topic.
+
+        Broken if that cannot be read, which fails only those who need it.
+        """
         if type(entry.state) is Broken:
             return entry
         try:
+            if not topic:
+                return Entry(version, self.restore(stream, state))
             return Entry(version, self.fold(stream, entry.state, self.decode(topic, state)))
         except Exception as error:  # noqa: BLE001
             return Entry(version, Broken(error))
+
+    # --- states ---
+
+    def is_restorable(self, stream: str) -> bool:
+        """Whether states of such a stream can be kept."""
+        return stream.partition("-")[0] in self._states
+
+    def keep(self, state: Any) -> bytes:
+        """A state as it is kept: JSON, as instants keep their offset in it."""
+        return _encoder.encode(state)
+
+    def restore(self, stream: str, kept: bytes) -> Any:
+        """The state of a stream that was kept."""
+        return self._states[stream.partition("-")[0]](kept)
 
     def check(self, stream: str, fact: Fact) -> None:
         """Raises Misplaced unless the fact belongs on the stream."""

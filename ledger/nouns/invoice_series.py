@@ -63,7 +63,7 @@ def evolve(series: InvoiceSeries | None, fact: InvoiceSeriesFact) -> InvoiceSeri
     return InvoiceSeries(fact.number)
 
 
-NOUN = noun("invoice_series", InvoiceSeriesFact, evolve)
+NOUN = noun("invoice_series", InvoiceSeriesFact, evolve, kept_as=InvoiceSeries)
 
 # --- decisions ------------------------------------------------------------------------------------
 

@@ -183,7 +183,7 @@ def _crossed(sku: Sku, fact: SkuDelisted | SkuRelisted, against: dict[str, str] 
     return Listing(fact.sku, against is not None, fact.at, crossings + 1, against or {})
 
 
-NOUN = noun("sku", SkuFact, evolve)
+NOUN = noun("sku", SkuFact, evolve, kept_as=Sku)
 
 
 # --- decisions ------------------------------------------------------------------------------------

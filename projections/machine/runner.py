@@ -43,7 +43,7 @@ _LONGEST_REBUILD_PAUSE = 300.0
 _PREPARED_SECONDS = 0.1
 """How often is looked whether new tenants have their tables."""
 _ASK_SECONDS = 2.0
-_LIST_SECONDS = 600.0
+_LIST_SECONDS = 1800.0
 """How often all tenants are listed; a new one is awake at first, and is found by that."""
 _MOST_BUILDERS = 8
 """Of which one builds, and the others wait for the moment at which they can swap."""

@@ -106,7 +106,7 @@ def before(tenant: EmptyTenant) -> None:
         connection.execute(
             f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone, DROP bound_to, DROP epoch, DROP purpose"
         )
-        for table in ("ledger_inbox", "ledger_connections", "ledger_reads"):
+        for table in ("ledger_inbox", "ledger_connections", "ledger_reads", "ledger_snapshots"):
             connection.execute(f"DROP TABLE {tenant.schema}.{table}")
         connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")
     kept(tenant, keys)

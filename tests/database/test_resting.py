@@ -168,7 +168,7 @@ async def test_a_clock_rests_until_shortly_before_the_next_deadline(tenant: Empt
         serving = Tenant("test", tenant.schema, log, Ledger(log, NOUNS))
         clocks = Clocks(Tenants(pool))
         before = [timedelta(hours=2), timedelta(seconds=100), timedelta(seconds=30), timedelta(seconds=2), timedelta()]
-        assert [(await clocks.rest(serving, due - each)).total_seconds() for each in before] == [600, 60, 5, 1, 1]
+        assert [(await clocks.rest(serving, due - each)).total_seconds() for each in before] == [1800, 60, 5, 1, 1]
 
 
 async def test_an_outbox_rests_until_shortly_before_the_next_attempt(tenant: EmptyTenant):

@@ -66,7 +66,7 @@ def evolve(state: Stall | None, fact: StallFact) -> Stall:
     return stall
 
 
-NOUNS = [noun("stall", StallFact, evolve)]
+NOUNS = [noun("stall", StallFact, evolve, kept_as=Stall)]
 
 
 def coins_of(view: View, stall: str) -> int:

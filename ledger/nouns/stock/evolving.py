@@ -59,7 +59,7 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     return stock
 
 
-NOUN = noun("stock", StockFact, evolve)
+NOUN = noun("stock", StockFact, evolve, kept_as=Stock)
 
 _COUNT_ANEW = frozenset({FeedRecorded, StockCorrected})
 """Facts that need every reservation to be counted again."""

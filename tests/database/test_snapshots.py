@@ -1,0 +1,161 @@
+"""Snapshots of long streams: they save time, and nothing depends on them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import open_pool
+from ledger.engine import book, snapshots
+from ledger.engine.book import Book
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.engine.snapshots import Snapshots
+from ledger.nouns import NOUNS
+from ledger.view import Entry
+from tests.support import stalls
+from tests.support.long_scenario import long_scenario
+from tests.support.projecting import connect
+from tests.support.stalls import EmptyTenant, Stall, a_ledger, give, lock_held, take
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty facts make a long stream here."""
+    for module, name in ((book, "LONG_FACTS"), (snapshots, "LONG_FACTS"), (snapshots, "STEP_FACTS")):
+        monkeypatch.setattr(module, name, 20)
+
+
+@pytest.fixture
+def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The versions of the facts that were folded."""
+    versions: list[int] = []
+    advance = Registry.advance
+
+    def counted(self: Registry, stream: str, entry: Entry, version: int, topic: str, state: bytes) -> Entry:
+        if topic:
+            versions.append(version)
+        return advance(self, stream, entry, version, topic, state)
+
+    monkeypatch.setattr(Registry, "advance", counted)
+    return versions
+
+
+def kept(tenant: EmptyTenant) -> list[tuple[str, int]]:
+    with connect(tenant) as connection:
+        query = SQL("SELECT originator_id, version FROM {}.ledger_snapshots ORDER BY 1, 2")
+        return connection.execute(query.format(Identifier(tenant.schema))).fetchall()
+
+
+async def fill(tenant: EmptyTenant, facts: int, stall: str = "pears") -> None:
+    async with a_ledger(tenant) as ledger:
+        for number in range(facts):
+            await ledger.execute(take(f"{stall}-{number}", stall))
+
+
+def test_every_state_that_is_kept_is_the_same_again():
+    registry = Registry(NOUNS)
+    whole = Book.of(NOUNS, long_scenario().log)
+    streams = [stream for stream in whole._entries if registry.is_restorable(stream)]
+    assert {stream.partition("-")[0] for stream in streams} == {"stock", "sku", "invoice_series"}
+    for stream in streams:
+        state = whole.state(stream)
+        again = registry.restore(stream, registry.keep(state))
+        assert (again, repr(again)) == (state, repr(state))
+
+
+async def test_a_stream_that_grows_is_kept_now_and_then(tenant: EmptyTenant):
+    await fill(tenant, 10)
+    assert kept(tenant) == []
+    await fill(tenant, 70, "plums")
+    assert kept(tenant) == [("stall-plums", 60)], "the newest, after every twenty facts"
+
+
+async def test_after_a_restart_only_what_is_newer_is_folded(tenant: EmptyTenant, folded: list[int]):
+    await fill(tenant, 65)
+    del folded[:]
+    async with a_ledger(tenant, tail_limit=15) as ledger:
+        await ledger.execute(give("one", "pears", 65))
+        assert folded == [61, 62, 63, 64, 65]
+
+
+async def test_what_another_writer_added_is_read_before_the_lock_is_taken(tenant: EmptyTenant, folded: list[int]):
+    async with a_ledger(tenant, tail_limit=15) as ledger:
+        await ledger.execute(take("first", "pears"))
+        await fill(tenant, 50)
+        del folded[:]
+        await ledger.execute(give("all", "pears", 51))
+        assert folded == list(range(2, 52))
+
+
+async def test_who_folds_a_long_stream_keeps_nobody_waiting(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    await fill(tenant, 65)
+    drop(tenant)
+    folding, may_go_on = asyncio.Event(), asyncio.Event()
+    fold = Snapshots.fold
+
+    async def slow(self: Snapshots, stream: str, head: int) -> Entry:
+        folding.set()
+        await may_go_on.wait()
+        return await fold(self, stream, head)
+
+    monkeypatch.setattr(Snapshots, "fold", slow)
+    async with a_ledger(tenant, tail_limit=15) as one, a_ledger(tenant) as other:
+        waits = asyncio.create_task(one.execute(give("one", "pears", 65)))
+        await folding.wait()
+        await other.execute(take("two", "plums"))
+        async with asyncio.timeout(10), lock_held(tenant):
+            pass
+        may_go_on.set()
+        assert (await waits).version == 66
+
+
+def drop(tenant: EmptyTenant) -> None:
+    with connect(tenant) as connection:
+        connection.execute(SQL("DELETE FROM {}.ledger_snapshots").format(Identifier(tenant.schema)))
+
+
+def spoil(tenant: EmptyTenant, change: str) -> None:
+    with connect(tenant) as connection:
+        connection.execute(f"UPDATE {tenant.schema}.ledger_snapshots SET {change}".encode())
+
+
+@pytest.mark.parametrize("change", ["shape = 'of before'", "state = '{'", 'state = \'{"coins":"many"}\''])
+async def test_a_snapshot_of_other_code_or_one_that_cannot_be_read_is_not_used(tenant: EmptyTenant, change: str):
+    await fill(tenant, 65)
+    spoil(tenant, change)
+    async with a_ledger(tenant, tail_limit=15) as ledger:
+        await ledger.execute(give("one", "pears", 65))
+    async with open_pool(tenant.conninfo) as pool:
+        _, entries = await Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS)).fold_all(["stall-pears"])
+        assert entries["stall-pears"] == Entry(66, Stall(0))
+
+
+async def test_queries_see_the_newest_of_long_and_short_streams(tenant: EmptyTenant, folded: list[int]):
+    await fill(tenant, 65)
+    await fill(tenant, 10, "plums")
+    async with open_pool(tenant.conninfo) as pool:
+        reader = Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS))
+        del folded[:]
+        head, entries = await reader.fold_all(["stall-pears", "stall-none", "stall-plums"])
+        assert (head, [entry.version for entry in entries.values()]) == (75, [65, 0, 10])
+        assert len(folded) == 15
+        drop(tenant)
+        assert await reader.fold_all(["stall-pears", "stall-none", "stall-plums"]) == (head, entries)
+
+
+async def test_a_snapshot_taken_after_a_position_is_not_used_for_it(tenant: EmptyTenant):
+    await fill(tenant, 65)
+    async with open_pool(tenant.conninfo) as pool:
+        reader = Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS))
+        assert (await reader.fold("stall-pears", 33)) == Entry(33, Stall(33))
+
+
+async def test_where_snapshots_cannot_be_stored_commands_go_on(tenant: EmptyTenant, caplog: pytest.LogCaptureFixture):
+    with connect(tenant) as connection:
+        no = SQL("ALTER TABLE {}.ledger_snapshots ADD CONSTRAINT no CHECK (false)")
+        connection.execute(no.format(Identifier(tenant.schema)))
+    await fill(tenant, 30)
+    assert "1 snapshots of" in caplog.text
