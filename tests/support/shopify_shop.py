@@ -63,6 +63,8 @@ class ShopifyShop:
     """The names of the operations."""
     answers: list[int] = field(default_factory=list)
     """Statuses that it answers first; 429 as 200 with too few points."""
+    policy: str = "DENY"
+    """Whether what has no stock is sold nevertheless: then CONTINUE."""
     sells_meanwhile: int = 0
     """How many units are sold between being asked for the stock and being told it, the next time."""
     tells: bool = False
@@ -202,7 +204,7 @@ class ShopifyShop:
                 "id": f"gid://shopify/InventoryItem/{place}",
                 "sku": sku,
                 "tracked": True,
-                "variant": {"id": f"gid://shopify/ProductVariant/{place}", "inventoryPolicy": "DENY"},
+                "variants": Nodes([{"id": f"gid://shopify/ProductVariant/{place}", "inventoryPolicy": self.policy}]),
                 "inventoryLevel": lambda _, sku=sku: {
                     "quantities": [{"name": "available", "quantity": self.stock[sku]}]
                 },

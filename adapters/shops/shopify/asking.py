@@ -199,16 +199,24 @@ def _text(moment: datetime) -> str:
 
 async def _whole(shop: Shop, node: dict[str, Any]) -> dict[str, Any]:
     """An order with all of its lines."""
-    lines, info = list(node["lineItems"]["nodes"]), node["lineItems"]["pageInfo"]
+    lines, info = list(_nodes(node)["nodes"]), _nodes(node)["pageInfo"]
     for _ in range(_MOST_MORE):
         if not info["hasNextPage"]:
             break
         more = await shop.call(MORE_LINES, {"id": node["id"], "first": _MORE_LINES, "after": info["endCursor"]})
         if not more.get("order"):
             break  # it was deleted meanwhile
-        lines += more["order"]["lineItems"]["nodes"]
-        info = more["order"]["lineItems"]["pageInfo"]
+        lines += _nodes(more["order"])["nodes"]
+        info = _nodes(more["order"])["pageInfo"]
     return {**node, "lineItems": {"nodes": lines, "pageInfo": info}}
+
+
+def _nodes(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        lines: Mapping[str, Any] = order["lineItems"]
+        return {"nodes": lines["nodes"], "pageInfo": dict(lines["pageInfo"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotUnderstood("lineItems: are not answered as they were asked for") from error
 
 
 # --- as a webhook would tell it -------------------------------------------------------------------

@@ -48,7 +48,7 @@ REFUND = """mutation PayBack($input: RefundInput!, $key: String!) {
 }"""
 ITEMS = """query ItemsOfSku($query: String!, $location: ID!) {
   inventoryItems(first: 10, query: $query) { nodes {
-    id sku tracked variant { id inventoryPolicy }
+    id sku tracked variants(first: 5) { nodes { id inventoryPolicy } }
     inventoryLevel(locationId: $location) { quantities(names: ["available"]) { name quantity } }
   } }
 }"""
@@ -231,8 +231,8 @@ async def tell_stock(shop: Shop, effect: StockLevel, location: str, key: str) ->
     notes = []
     for number, item in enumerate(items):
         notes.append(await _set_one(shop, item, max(0, effect.available), place, f"{key}-{number}"))
-        variant = item["variant"]
-        if not effect.listed and variant and variant["inventoryPolicy"] == "CONTINUE":
+        policies = {each["inventoryPolicy"] for each in item["variants"]["nodes"]}
+        if not effect.listed and "CONTINUE" in policies:
             notes.append("it goes on selling without stock: change that at its variant")
     return ToldNow(str(items[0]["id"]), "; ".join(dict.fromkeys(filter(None, notes))))
 
