@@ -78,6 +78,8 @@ class RefundAsked(Value, frozen=True, tag="refund"):
     """A code such as ``damaged``."""
     lines: tuple[ShopLine, ...] = ()
     """What it is for, where that is known."""
+    case_id: str = ""
+    """The case that it was granted in."""
 
 
 class StockLevel(Value, frozen=True, tag="stock"):

@@ -313,9 +313,10 @@ def test_units_that_will_not_be_sent_are_edited_away_once():
 
 def test_money_is_paid_back_once_by_the_way_it_came():
     shop, http, account = sold()
-    effect = RefundAsked("1", "R-1", 500, "EUR")
+    effect = RefundAsked("1", "R-1", 500, "EUR", case_id="C-1")
     first = told(http, account, effect)
     assert [each["transactions"][0]["amount"] for each in shop.orders[1]["refunds"]] == ["5.00"]
+    assert [each["note"] for each in shop.orders[1]["refunds"]] == ["Refund C-1/R-1 of the fulfilment ledger"]
     assert told(http, account, effect).reference == first.reference
     assert len(shop.orders[1]["refunds"]) == 1
     with pytest.raises(NotDone, match="less is left"):

@@ -223,6 +223,18 @@ def test_a_refund_that_is_not_through_yet_is_no_money():
     assert found == "paid: refund-30=990"
 
 
+def test_a_refund_that_was_granted_here_and_paid_in_the_shop_is_that_of_its_case():
+    body = {**refund(3, 7, "9.90"), "note": "Refund C-1/R-2 of the fulfilment ledger"}
+    (paid,) = requests(became("refunds/create", body, knowing(known(ORDER), ORDER)))
+    assert (paid.case_id, paid.refund_id, paid.reference) == ("C-1", "R-2", "3")
+    assert changed(refunds=[body], financial_status="partially_refunded") == "RecordRefundPaid"
+    told = {**ORDER, "refunds": [body]}
+    again = in_short("orders/updated", at_minute(ORDER, 6, refunds=[body]), knowing(known(ORDER), told))
+    assert again == "ignored: nothing that the ledger keeps has changed"
+    waits = {**body, "transactions": [{**body["transactions"][0], "status": "pending"}]}
+    assert in_short("refunds/create", waits, knowing(known(ORDER), ORDER)).startswith("ignored")
+
+
 def test_what_is_paid_later_and_what_fails_is_told():
     pending = shopify_order(7, financial_status="pending", total_outstanding="24.70")
     there = knowing(known(pending), pending)

@@ -17,7 +17,7 @@ from adapters.shops.shopify.payloads import (
     ShopifyRefund,
     required_at,
 )
-from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2, shipping_pb2
+from fulfilment.v1 import cases_pb2, common_pb2, order_money_pb2, orders_pb2, shipping_pb2
 
 OVER = frozenset({orders_pb2.ORDER_STATUS_CANCELLED, orders_pb2.ORDER_STATUS_COMPLETED, orders_pb2.ORDER_STATUS_CLOSED})
 _CANCELLED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL", "CANNOT_CANCEL"})
@@ -89,6 +89,8 @@ def of_refund(refund: ShopifyRefund, channel: str, known: KnownNow) -> Understoo
         return Understood(ignored="the ledger has no such order; should it come, it tells its refunds")
     before = known.before()
     order = reading.decoded(before, ShopifyOrder) if before else ShopifyOrder(id=refund.order_id or 0)
+    if (granted := _granted_paid(refund, there)) is not None:
+        return Understood((granted,))
     known_payments = {(each.kind, each.payment_id) for each in there.payments}
     found = [selling.refund_payment(each, order, there.currency) for each in refund.transactions]
     moved = [each for each in found if each is not None and (each.kind, each.payment_id) not in known_payments]
@@ -96,6 +98,21 @@ def of_refund(refund: ShopifyRefund, channel: str, known: KnownNow) -> Understoo
         return Understood(ignored="no money went back by it that is not known")
     request = orders_pb2.RecordPaymentRequest(order_id=there.order_id, payments=moved)
     return Understood((WantedCommand(request, f"{refund.order_id}/refund/{refund.id}", _numbers(moved)),))
+
+
+def _granted_paid(refund: ShopifyRefund, there: orders_pb2.Order) -> WantedCommand | None:
+    """That a refund of a case is paid, once it is through."""
+    granted = selling.granted_here(refund)
+    if granted is None or not _is_through(refund):
+        return None
+    case_id, refund_id = granted
+    request = cases_pb2.RecordRefundPaidRequest(case_id=case_id, refund_id=refund_id, reference=str(refund.id))
+    return WantedCommand(request, f"{there.order_id}/refund/{refund.id}/paid", refund_id)
+
+
+def _is_through(refund: ShopifyRefund) -> bool:
+    states = [each.status for each in refund.transactions if each.kind == "refund"]
+    return bool(states) and all(each == "success" for each in states)
 
 
 def _numbers(moved: list[order_money_pb2.Payment]) -> str:
@@ -226,6 +243,9 @@ class _Change:
         if moved or request.payment:
             request.at.CopyFrom(reading.stamp(self._modified))
             yield _wanted(request, order, "/payment", self._modified)
+        told = {each.id for each in self._before.refunds if _is_through(each)} if self._before is not None else set()
+        paid = (_granted_paid(each, there) for each in order.refunds if each.id not in told)
+        yield from (each for each in paid if each is not None)
 
     def _amendment(self) -> Iterator[WantedCommand]:
         """Lines and charges as they are to be now, where the shop has changed them."""

@@ -6,6 +6,7 @@ units that have left takes nothing away but money, which is told as such.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,6 +16,7 @@ from adapters.edges.system import NotUnderstood
 from adapters.shops.shopify.payloads import (
     ShopifyLine,
     ShopifyOrder,
+    ShopifyRefund,
     ShopifyTax,
     ShopifyTransaction,
     at,
@@ -35,6 +37,7 @@ _OTHER, _SHIPPING, _TAX, _DUTY, _DISCOUNT = (
     order_money_pb2.CHARGE_KIND_DUTY,
     order_money_pb2.CHARGE_KIND_DISCOUNT,
 )
+_GRANTED = re.compile(r"Refund ([\w.:#+-]{1,100})/([\w.:#+-]{1,100}) of the fulfilment ledger", re.ASCII)
 _PAID_BACK = frozenset({"partially_refunded", "refunded"})
 
 
@@ -173,10 +176,13 @@ def payments(order: ShopifyOrder, currency: str, known: Mapping[tuple[int, str],
 
     Shopify tells in an order how much came in in all. So what came in is known by the sum that it made up.
     """
-    moved = refunds(order, currency)
-    paid_back = sum(each.amount.amount_minor for each in moved)
-    came_in, captured = _came_in(order, currency, paid_back), order_money_pb2.PAYMENT_KIND_CAPTURED
+    by_refund = [(refund, _went_back(refund, order, currency)) for refund in order.refunds]
+    paid_back = sum(each.amount.amount_minor for _, payments in by_refund for each in payments)
+    # What was granted here and paid in the shop is the refund of a case, and not told as another one.
+    moved = [each for refund, payments in by_refund if granted_here(refund) is None for each in payments]
+    captured = order_money_pb2.PAYMENT_KIND_CAPTURED
     before = sum(amount for (kind, _), amount in known.items() if kind == captured)
+    came_in = _came_in(order, currency, paid_back, before)
     if came_in > before:
         payment = _payment(f"received-{came_in}", captured, came_in - before, currency, order.processed_at)
         payment.method = " ".join(reading.first(*order.payment_gateway_names).split()).lower()[:50]
@@ -184,23 +190,38 @@ def payments(order: ShopifyOrder, currency: str, known: Mapping[tuple[int, str],
     return [each for each in moved if (each.kind, each.payment_id) not in known]
 
 
-def _came_in(order: ShopifyOrder, currency: str, paid_back: int) -> int:
-    """In all, by the shop's word and figures; a word alone says that all of it came."""
+def _came_in(order: ShopifyOrder, currency: str, paid_back: int, before: int) -> int:
+    """In all, by the shop's word and figures; a word alone says that all of it came.
+
+    Money that went back for nothing in particular may leave the total as it was: so it is not more than what the order
+    cost before anything went back, unless more is known.
+    """
     total = _total(order, currency)
+    whole = whole_minor(in_shop(order.total_price_set, order.total_price), currency, "total_price")
     if order.financial_status == "paid":
-        return total + paid_back
+        return max(total, min(total + paid_back, max(whole, before)))
     if order.financial_status not in ("partially_paid", *_PAID_BACK):
         return 0
     if order.total_outstanding is None:
-        whole = whole_minor(in_shop(order.total_price_set, order.total_price), currency, "total_price")
         return whole if order.financial_status in _PAID_BACK else 0
-    return max(paid_back, total - whole_minor(order.total_outstanding, currency, "total_outstanding") + paid_back)
+    told = total - whole_minor(order.total_outstanding, currency, "total_outstanding") + paid_back
+    return max(paid_back, min(told, max(whole, before)))
 
 
-def refunds(order: ShopifyOrder, currency: str) -> list[order_money_pb2.Payment]:
-    """Money that went back, and has arrived there; an order's own refunds."""
-    every = (each for refund in order.refunds for each in refund.transactions)
-    return [payment for each in every if (payment := refund_payment(each, order, currency)) is not None]
+def _went_back(refund: ShopifyRefund, order: ShopifyOrder, currency: str) -> list[order_money_pb2.Payment]:
+    found = (refund_payment(each, order, currency) for each in refund.transactions)
+    return [each for each in found if each is not None]
+
+
+def note_of(case_id: str, refund_id: str) -> str:
+    """What is written beside a refund in the shop that was granted here."""
+    return f"Refund {case_id}/{refund_id} of the fulfilment ledger"
+
+
+def granted_here(refund: ShopifyRefund) -> tuple[str, str] | None:
+    """The case and the refund of it, if the ledger asked the shop to pay it and it is paid."""
+    found = _GRANTED.fullmatch(refund.note or "")
+    return (found[1], found[2]) if found is not None else None
 
 
 def refund_payment(each: ShopifyTransaction, order: ShopifyOrder, currency: str) -> order_money_pb2.Payment | None:

@@ -10,6 +10,7 @@ from typing import Any
 from adapters.edges.http import TryLater
 from adapters.edges.system import NotDone, ToldNow
 from adapters.shops.shopify.graphql import Shop, gid, number_of
+from adapters.shops.shopify.selling import note_of
 from adapters.shops.shopify.shipping import problem_of
 from ledger.terms.effects import Cancellation, RefundAsked, StockLevel
 from ledger.terms.money import minor_digits
@@ -70,8 +71,6 @@ _REASONS = {
     "fraud_review": "FRAUD",
     "declined": "DECLINED",
 }
-_NOTE = "Refund {} of the fulfilment ledger"
-"""By which a refund is recognised that was paid, though its answer was lost."""
 
 
 async def tell_cancellation(shop: Shop, effect: Cancellation) -> ToldNow:
@@ -150,7 +149,7 @@ async def tell_refund(shop: Shop, effect: RefundAsked, key: str) -> ToldNow:
     order = (await shop.call(PAYMENTS, {"id": gid("Order", effect.channel_order_id)}))["order"]
     if order is None:
         raise NotDone("the shop has no such order")
-    note = _NOTE.format(effect.refund_id)
+    note = note_of(effect.case_id, effect.refund_id)  # it is recognised by it when it is told, or asked for again
     if there := [each["id"] for each in order["refunds"] if each["note"] == note]:
         return ToldNow(there[0], "it was paid already")
     variables = {
