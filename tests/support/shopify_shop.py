@@ -23,7 +23,7 @@ import httpx2
 
 from adapters.edges.http import Http, KeptToken, Reply
 from adapters.edges.system import Account
-from adapters.shops.shopify.checking import WANTED_TOPICS
+from adapters.shops.shopify.checking import WANTED_TOPICS, named
 from adapters.shops.shopify.graphql import VERSION
 from tests.support.edge import signed
 from tests.support.graphql_of_shopify import Asked, Nodes, NotAnswered, parsed, selected
@@ -57,7 +57,9 @@ class ShopifyShop:
     held: set[int] = field(default_factory=set)
     """Orders whose fulfilment is on hold."""
     scopes: list[str] = field(default_factory=lambda: list(_SCOPES))
-    webhooks: dict[str, str] = field(default_factory=lambda: dict.fromkeys(WANTED_TOPICS[1:], "https://old/in/x/main"))
+    webhooks: dict[str, str] = field(
+        default_factory=lambda: dict.fromkeys(map(named, WANTED_TOPICS[1:]), "https://old/in/x/main")
+    )
     """Addresses by topic."""
     called: list[str] = field(default_factory=list)
     """The names of the operations."""
