@@ -255,15 +255,14 @@ class _Change:
         numbers = self._numbers(known)
         charges = selling.charges(self._order, self._currency, count)
         lines = {line.line_no: line for line in selling.lines(self._order, self._currency, count, numbers)}
-        if self._before is None:
-            if self._is_as_known(lines, charges, known):
-                return
-        else:
+        if self._before is not None:
             counted = selling.wanted(self._before, gone)
             were = {line.line_no: line for line in selling.lines(self._before, self._currency, counted, numbers)}
             if were == lines and selling.charges(self._before, self._currency, counted) == charges:
                 return
             self._keep_others(lines, were, known)
+        if self._is_as_known(lines, charges, known):
+            return
         request = orders_pb2.AmendOrderRequest(
             order_id=self._there.order_id,
             lines=[lines[number] for number in sorted(lines)],
@@ -294,7 +293,7 @@ class _Change:
         charges: list[order_money_pb2.Charge],
         known: list[KnownLine],
     ) -> bool:
-        """Of an order whose state of before is not kept any more."""
+        """Whether the ledger has it so already, such as because it told the shop."""
         there = {each.line_no: (each.wanted, each.wanted_minor) for each in known if each.wanted}
         paid = {each.charge_id: each.amount_minor for each in self._there.charges}
         return there == {no: (line.quantity, line.total_minor) for no, line in lines.items()} and paid == {
