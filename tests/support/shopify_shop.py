@@ -69,6 +69,8 @@ class ShopifyShop:
     """Whether what has no stock is sold nevertheless: then CONTINUE."""
     sells_meanwhile: int = 0
     """How many units are sold between being asked for the stock and being told it, the next time."""
+    most_few: int = 20
+    """How much may be asked for at once, in one respect that is enough to have others ask for less."""
     tells: bool = False
     """Whether each change is told by a webhook at once."""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -122,6 +124,9 @@ class ShopifyShop:
     def answer(self, query: str, variables: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         if self.answers and (status := self.answers.pop(0)):
             return (200, _throttled()) if status == 429 else (status, {})
+        if variables.get("few", 0) > self.most_few:
+            error = {"message": "Query cost is too high", "extensions": {"code": "MAX_COST_EXCEEDED"}}
+            return 200, {"errors": [error]}
         operation = parsed(query, variables)
         with self._lock:
             self.called.append(operation.name)

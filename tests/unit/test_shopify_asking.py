@@ -73,10 +73,28 @@ def test_pages_are_asked_by_time_of_change_with_an_overlap_and_long_orders_line_
     long = next(each for each in found if each.received.object_id == "5")
     assert len(json.loads(long.raw)["line_items"]) == 180
     assert shop.called.count("ChangedOrders") == 3
-    assert shop.called.count("MoreLines") == 2
+    assert shop.called.count("MoreLines") == 4
     assert asking.Cursor.read(cursor).orders == "2026-11-27T10:49:00Z"
     again, _ = asked(http, account, cursor)
     assert [each.received.object_id for each in again] == ["5"]
+
+
+def test_a_shop_that_finds_a_question_too_costly_is_asked_for_less_and_full_orders_alone():
+    shop, http, account = played()
+    for number in range(1, 6):
+        shop.sell(number)
+        shop.change(number, at=f"2026-11-27T10:{number:02}:00+00:00")
+    shop.change(3, at="2026-11-27T10:59:00Z", refunds=[refund(each, 3, "0.10") for each in range(100, 107)])
+    shop.most_few = 3
+    found, cursor = asked(http, account)
+    assert (asking.Cursor.read(cursor).size, shop.called.count("ChangedOrders")) == (1, 2)
+    assert len(json.loads(found[-1].raw)["refunds"]) == 3  # alone it is too costly, too
+    shop.most_few = 20
+    (again,), _ = asked(http, account, cursor)
+    assert len(json.loads(again.raw)["refunds"]) == 7
+    shop.most_few = 1
+    with pytest.raises(NotUnderstood, match="Query cost is too high"):
+        asked(http, account)
 
 
 def test_a_hold_is_found_by_asking_and_a_right_that_lacks_stops_nothing_else():

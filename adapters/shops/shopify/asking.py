@@ -1,8 +1,8 @@
 """What Shopify is asked for: orders that have changed, and what is on hold.
 
 An answer is written as a webhook would tell it before it goes into the inbox, so that the same state is the same. The
-lists within an order are bounded, because a query costs by what it may answer; the rest of long ones is asked for
-one by one.
+lists within an order are bounded, because a query costs by what it may answer. Where that is too much for a shop, less
+is asked for at once; an order that fills its bounds is asked for alone, and its further lines page by page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from adapters.edges import reading
 from adapters.edges.system import Fetched, FetchedPage, MalformedDelivery, NotUnderstood, Received
-from adapters.shops.shopify.graphql import NotGranted, Shop, gid, number_of
+from adapters.shops.shopify.graphql import NotGranted, Shop, TooCostly, gid, number_of
 from adapters.shops.shopify.payloads import ShopifyOrder, at, state_of
 
 ORDER_TOPIC = "orders/updated"
@@ -24,11 +24,27 @@ HOLD_TOPIC = "fulfillment_orders/asked"
 _FIRST = timedelta(days=30)
 """How far back the first question goes; beyond 60 days an app needs a right of its own."""
 _OVERLAP = timedelta(minutes=10)
-_ORDERS, _LINES, _MORE_LINES, _HOLDS = 10, 50, 100, 50
-_MOST_MORE = 10
+_MORE_LINES, _HOLDS = 50, 50
+_MOST_MORE = 20
 """Pages of lines of one order: 1,000 lines is the most that an order of the ledger has."""
 
-_MONEY = "{ shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }"
+
+class _Bounds(NamedTuple):
+    """How much is asked for at once."""
+
+    orders: int
+    lines: int
+    few: int
+    """Parcels, and refunds."""
+
+
+_SIZES = (_Bounds(10, 20, 5), _Bounds(4, 10, 3), _Bounds(1, 10, 3), _Bounds(1, 5, 2))
+"""The first that a shop takes; its place is kept in the cursor."""
+_ALONE = _Bounds(1, 50, 20)
+"""For an order that fills the others."""
+
+_MONEY = "{ shopMoney { amount currencyCode } }"
+_BOTH = "{ shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }"
 _PLACE = "{ firstName lastName name company address1 address2 city zip province provinceCode countryCodeV2 phone }"
 _LINE = f"""{{
   id sku title variantTitle quantity currentQuantity requiresShipping isGiftCard
@@ -40,26 +56,26 @@ _ORDER_FIELDS = f"""
   id name test createdAt processedAt updatedAt cancelledAt cancelReason displayFinancialStatus displayFulfillmentStatus
   sourceName taxesIncluded dutiesIncluded currencyCode presentmentCurrencyCode email phone note customerLocale
   paymentGatewayNames
-  totalPriceSet {_MONEY} currentTotalPriceSet {_MONEY} totalOutstandingSet {_MONEY}
+  totalPriceSet {_BOTH} currentTotalPriceSet {_MONEY} totalOutstandingSet {_MONEY}
   originalTotalDutiesSet {_MONEY} currentTotalDutiesSet {_MONEY} currentTotalAdditionalFeesSet {_MONEY}
   customer {{ firstName lastName defaultEmailAddress {{ emailAddress }} defaultPhoneNumber {{ phoneNumber }} }}
   billingAddress {_PLACE}
   shippingAddress {_PLACE}
-  lineItems(first: {_LINES}) {{ nodes {_LINE} pageInfo {{ hasNextPage endCursor }} }}
+  lineItems(first: $lines) {{ nodes {_LINE} pageInfo {{ hasNextPage endCursor }} }}
   shippingLines(first: 5, includeRemovals: true) {{ nodes {{
     id title isRemoved originalPriceSet {_MONEY} discountedPriceSet {_MONEY} taxLines {{ priceSet {_MONEY} }}
   }} }}
-  fulfillments(first: 20) {{
+  fulfillments(first: $few) {{
     id status createdAt updatedAt trackingInfo(first: 5) {{ company number }}
-    fulfillmentLineItems(first: {_LINES}) {{ nodes {{ quantity lineItem {{ id }} }} }}
+    fulfillmentLineItems(first: $lines) {{ nodes {{ quantity lineItem {{ id }} }} }}
   }}
-  refunds(first: 20) {{
+  refunds(first: $few) {{
     id createdAt note
-    refundLineItems(first: {_LINES}) {{ nodes {{ quantity restockType lineItem {{ id }} }} }}
+    refundLineItems(first: $lines) {{ nodes {{ quantity restockType lineItem {{ id }} }} }}
     transactions(first: 5) {{ nodes {{ id kind status processedAt amountSet {_MONEY} }} }}
   }}
 """
-ORDERS = f"""query ChangedOrders($first: Int!, $after: String, $query: String!) {{
+ORDERS = f"""query ChangedOrders($first: Int!, $after: String, $query: String!, $lines: Int!, $few: Int!) {{
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
     nodes {{ {_ORDER_FIELDS} }} pageInfo {{ hasNextPage endCursor }}
   }}
@@ -76,7 +92,7 @@ HOLDS = f"""query ChangedFulfillmentOrders($first: Int!, $after: String, $query:
   }}
 }}"""
 
-ONE_ORDER = f"""query OneOrder($id: ID!) {{ order(id: $id) {{ {_ORDER_FIELDS} }} }}"""
+ONE_ORDER = f"""query OneOrder($id: ID!, $lines: Int!, $few: Int!) {{ order(id: $id) {{ {_ORDER_FIELDS} }} }}"""
 ONE_WORK = f"""query OneFulfillmentOrder($id: ID!) {{ fulfillmentOrder(id: $id) {{ {_WORK_FIELDS} }} }}"""
 
 
@@ -89,13 +105,15 @@ class Cursor(NamedTuple):
     newest: str = ""
     after: str = ""
     """Shopify's own place in the list; it may forget it, then the list is begun anew."""
+    size: int = 0
+    """Which of the sizes the shop takes."""
 
     @classmethod
     def read(cls, text: str) -> Cursor:
         if not text:
             start = _text(datetime.now(UTC) - _FIRST)
             return cls(start, start)
-        return cls(*msgspec.json.decode(text, type=list[str]))
+        return cls(*msgspec.json.decode(text, type=tuple[str, str, str, str, str, int]))
 
     def __str__(self) -> str:
         return msgspec.json.encode(list(self)).decode()
@@ -108,6 +126,10 @@ async def changed_since(shop: Shop, text: str) -> FetchedPage:
         if cursor.at == "orders":
             return await _orders(shop, cursor)
         return await _fulfilment_orders(shop, cursor)
+    except TooCostly:
+        if cursor.size + 1 >= len(_SIZES):
+            raise
+        return FetchedPage((), str(cursor._replace(size=cursor.size + 1)))
     except NotGranted:
         raise
     except NotUnderstood:
@@ -117,11 +139,14 @@ async def changed_since(shop: Shop, text: str) -> FetchedPage:
 
 
 async def _orders(shop: Shop, cursor: Cursor) -> FetchedPage:
-    answer = await shop.call(ORDERS, _variables(cursor.orders, cursor.after, _ORDERS))
+    size = _SIZES[cursor.size]
+    inner = {"lines": size.lines, "few": size.few}
+    answer = await shop.call(ORDERS, {**_variables(cursor.orders, cursor.after, size.orders), **inner})
     page = _page(answer, "orders")
     found = []
     for node in page.nodes:
-        raw = msgspec.json.encode(rest_order(await _whole(shop, node)))
+        whole = await _alone(shop, node) if _fills(node, size) else node
+        raw = msgspec.json.encode(rest_order(await _whole(shop, whole)))
         found.append(Fetched(order_received(ORDER_TOPIC, raw), raw))
     newest = page.newest or cursor.newest
     if page.after:
@@ -130,11 +155,33 @@ async def _orders(shop: Shop, cursor: Cursor) -> FetchedPage:
     return FetchedPage(tuple(found), str(following))
 
 
+def _fills(node: Mapping[str, Any], size: _Bounds) -> bool:
+    """Whether there may be more of an order than was asked for, beside its lines."""
+    try:
+        parcels, refunds = node["fulfillments"], node["refunds"]
+        inner = [each["fulfillmentLineItems"]["nodes"] for each in parcels]
+        inner += [each["refundLineItems"]["nodes"] for each in refunds]
+    except (KeyError, TypeError) as error:
+        raise NotUnderstood("orders: are not answered as they were asked for") from error
+    return max(len(parcels), len(refunds)) >= size.few or any(len(each) >= size.lines for each in inner)
+
+
+async def _alone(shop: Shop, node: dict[str, Any]) -> dict[str, Any]:
+    """The same order with more of it; as it is where the shop finds that too costly, for webhooks tell the rest."""
+    try:
+        answer = await shop.call(ONE_ORDER, {"id": node["id"], "lines": _ALONE.lines, "few": _ALONE.few})
+    except TooCostly:
+        return node
+    return answer.get("order") or node
+
+
 async def one_order(shop: Shop, order_id: str) -> tuple[Fetched, ...]:
     """An order as it is now, that was only hinted at; nothing if there is no such order."""
-    node = (await shop.call(ONE_ORDER, {"id": gid("Order", order_id)})).get("order")
+    variables = {"id": gid("Order", order_id), "lines": _SIZES[-1].lines, "few": _SIZES[-1].few}
+    node = (await shop.call(ONE_ORDER, variables)).get("order")
     if not node:
         return ()
+    node = await _alone(shop, node) if _fills(node, _SIZES[-1]) else node
     raw = msgspec.json.encode(rest_order(await _whole(shop, node)))
     return (Fetched(order_received(ORDER_TOPIC, raw), raw),)
 
@@ -278,11 +325,9 @@ def _word(text: str | None) -> str | None:
 def _money(money: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if money is None:
         return None
-    shop, customer = money["shopMoney"], money["presentmentMoney"]
-    return {
-        "shop_money": {"amount": shop["amount"], "currency_code": shop["currencyCode"]},
-        "presentment_money": {"amount": customer["amount"], "currency_code": customer["currencyCode"]},
-    }
+    names = {"shop_money": "shopMoney", "presentment_money": "presentmentMoney"}
+    there = {name: money[field] for name, field in names.items() if field in money}
+    return {name: {"amount": each["amount"], "currency_code": each["currencyCode"]} for name, each in there.items()}
 
 
 def _shop_amount(money: Mapping[str, Any] | None) -> str | None:

@@ -68,6 +68,10 @@ class NotGranted(NotUnderstood):
     """The app may not do this; its rights are to be looked at."""
 
 
+class TooCostly(NotUnderstood):
+    """The question might cost more points than a single one may: less is to be asked for at once."""
+
+
 async def _token(http: Http, account: Account) -> str:
     """That of the connection, or one that is granted to the app for a day by its credentials."""
     if token := account.secret("token"):
@@ -148,6 +152,8 @@ def _refuse(answer: GraphQLAnswer) -> None:
     if codes & {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
         raise SystemUnreachable("the shop has a problem of its own")
     text = "; ".join(said(each.message) for each in errors[:3])
+    if "MAX_COST_EXCEEDED" in codes:
+        raise TooCostly(f"the shop does not take the question: {text}")
     if "ACCESS_DENIED" in codes:
         raise NotGranted(f"the app may not do this: {text}")
     raise NotUnderstood(f"the shop does not take the question: {text}")
