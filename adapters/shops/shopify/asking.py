@@ -8,6 +8,7 @@ is asked for at once; an order that fills its bounds is asked for alone, and its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -110,10 +111,11 @@ class Cursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Cursor:
-        if not text:
-            start = _text(datetime.now(UTC) - _FIRST)
-            return cls(start, start)
-        return cls(*msgspec.json.decode(text, type=tuple[str, str, str, str, str, int]))
+        """One that cannot be read, as of another version, begins anew: what is known already is recognised."""
+        with suppress(msgspec.DecodeError):
+            return cls(*msgspec.json.decode(text, type=tuple[str, str, str, str, str, int]))
+        start = _text(datetime.now(UTC) - _FIRST)
+        return cls(start, start)
 
     def __str__(self) -> str:
         return msgspec.json.encode(list(self)).decode()
