@@ -194,6 +194,7 @@ def _refunds(order: Order, told: Parts) -> list[Untold]:
                 refund.amount_minor,
                 order.currency,
                 lines=tuple(_sold(order, refund.by_line)),
+                case_id=refund.case_id,
             )
             found.append(Untold(part, asked, None))
     return found
