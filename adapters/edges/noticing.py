@@ -125,18 +125,21 @@ class Notices:
                 for each in shops
                 if order_id.startswith(f"{each.one.account.channel}/")
             ]
-            wanted = [await self._of_order(reader, order_id, found.orders[order_id], now) for reader, order_id in pairs]
-            streams = {stream for one in wanted for stream in one.streams}
+            asks = [(reader, reader.asked(EffectSubject.ORDER, order_id, now)) for reader, order_id in pairs]
+            streams = {effects.stream(asked.effect_id) for _, asked in asks} | {*map(orders.stream, order_ids)}
             view, _ = await read(self._tenant.log, list(streams))
+            wanted = []
+            for reader, ask in asks:
+                first = effects.find(view, ask.effect_id) is None
+                before = await self._before(reader, ask.object_id) if first else None
+                wanted.append(self._of_order(reader, ask, found.orders[ask.object_id], before))
             asked += await self._record((one for one in wanted if one.decide(view)), found)
         return asked
 
-    async def _of_order(
-        self, reader: Informed, order_id: str, happened: Sequence[tuple[Fact, str]], now: datetime
+    def _of_order(
+        self, reader: Informed, asked: EffectAsked, happened: Sequence[tuple[Fact, str]], before: Order | None
     ) -> ToAsk:
-        asked = reader.asked(EffectSubject.ORDER, order_id, now)
-        own = [fact for fact, actor in happened if actor == reader.is_actor]
-        before = await self._before(reader, order_id)
+        own, order_id = [fact for fact, actor in happened if actor == reader.is_actor], asked.object_id
 
         def decide(view: View) -> Sequence[Change]:
             order = view.state(orders.stream(order_id))

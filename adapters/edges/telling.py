@@ -35,13 +35,14 @@ from ledger.decisions import telling
 from ledger.decisions.telling import Untold
 from ledger.engine.executor import own_command
 from ledger.engine.log import LOCK_SEED
+from ledger.engine.sealing import Sealer, placed
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
 from ledger.nouns import connections, effects, orders, parcels
 from ledger.nouns.connections import ConnectionPaused
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectSubject, ToldSubject
 from ledger.refusals import ProjectionBehind, Refusal
-from ledger.terms.effects import Effect, Fulfilment
+from ledger.terms.effects import Effect, FollowNumber, Fulfilment
 from ledger.view import View
 from projections import effects as told_effects
 from projections import stock_levels
@@ -60,6 +61,8 @@ _LONGEST_REST_SECONDS = 60.0
 """Of a system that does not answer: what it fails at is tried less and less often, and the rest in between."""
 _MOST_AT_ONCE = 100
 _OBJECTS_AT_ONCE = 5
+_SHOWN_BY_PHONE = frozenset({"sf-express"})
+_PHONE_DIGITS = 4
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 
 
@@ -80,8 +83,9 @@ class _Rests(Exception):
 class Teller:
     """Tells for all tenants."""
 
-    def __init__(self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing) -> None:
+    def __init__(self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, sealer: Sealer) -> None:
         self._tenants = tenants
+        self._sealer = sealer
         self._accounts = accounts
         self._outgoing = outgoing
         self._rests: dict[tuple[str, str], float] = {}
@@ -255,8 +259,26 @@ class Teller:
             _key(due.effect_id, difference),
             _with_page(before.said) if before is not None else None,
             before.reference if before is not None else "",
+            await self._phone_end(tenant, effect),
         )
         return await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+
+    async def _phone_end(self, tenant: Tenant, effect: Effect) -> str:
+        """The end of the receiver's phone, opened for carriers that show nothing without; empty if nobody knows it."""
+        if not isinstance(effect, FollowNumber) or effect.carrier not in _SHOWN_BY_PHONE:
+            return ""
+        view, _ = await read(tenant.log, [parcels.stream(effect.carrier, effect.tracking_number)])
+        parcel = parcels.find(view, effect.carrier, effect.tracking_number)
+        if parcel is None or not parcel.order_id:
+            return ""
+        view, _ = await read(tenant.log, [orders.stream(parcel.order_id)])
+        order = view.state(orders.stream(parcel.order_id))
+        key = (await tenant.log.keys_of([order.customer.key_id])).get(order.customer.key_id) if order.customer else None
+        if key is None:
+            return ""
+        sealer = self._sealer.of(tenant.schema)
+        phone = sealer.unseal(order.customer, key, placed(order.sealed_for, "customer")).get("phone", "")
+        return "".join(filter(str.isdigit, str(phone)))[-_PHONE_DIGITS:]
 
     # --- what came of it ---
 

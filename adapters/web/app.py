@@ -73,7 +73,7 @@ async def edges(
         worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
         listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
-        teller = Teller(tenants, accounts, outgoing)
+        teller = Teller(tenants, accounts, outgoing, sealer)
         beside = [
             asyncio.create_task(worker.leases.run(), name="inbox"),
             asyncio.create_task(asking.leases.run(), name="reconciliation"),

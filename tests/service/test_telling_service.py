@@ -12,13 +12,15 @@ from adapters.edges.telling import Teller
 from adapters.shops.woocommerce.system import WooCommerce
 from fulfilment.v1 import edges_pb2, orders_pb2, work_pb2
 from ledger.nouns import effects
+from tests.support.aggregator import aggregator
 from tests.support.edge import edging
 from tests.support.hosting import hosting
 from tests.support.service import context, order
 from tests.support.terminal import Console
+from tests.support.tracker_formats import SECRETS as TRACKERS
 from tests.support.trading import Trade
 from tests.support.waiting import wait_for
-from tests.support.woo_shop import Fault, woo_shop
+from tests.support.woo_shop import SECRET, Fault, woo_shop
 
 WAITING, FAILED, TOLD, DROPPED = (
     edges_pb2.EFFECT_STATE_WAITING,
@@ -64,7 +66,7 @@ def connected(client, edge, name, **settings):
                 name=name,
                 system="woocommerce",
                 settings={"shop": shop.url, **settings},
-                secrets={"webhook": "hook", "key": "ck_1", "secret": "cs_1"},
+                secrets={"webhook": SECRET, "key": "ck_1", "secret": "cs_1"},
             )
         )
         yield shop
@@ -164,6 +166,15 @@ def test_a_cancelled_order_is_cancelled_in_the_shop(shop, trade):
     wait_for(lambda: shop.orders[1003]["status"] == "cancelled")
 
 
+def test_what_the_shop_told_itself_is_not_told_back(shop, client):
+    bought = shop.change(1005, date_modified_gmt="2026-01-05T09:00:00")
+    shop.send(bought, "order.created")
+    shop.send(shop.change(1005, status="cancelled", date_modified_gmt="2026-01-05T09:30:00"))
+    known = effect_of(client, "main/1005", TOLD)
+    assert list(known.told) == ["cancelled"]
+    assert not [path for method, path, _ in shop.told if "/1005" in path]
+
+
 def test_stock_is_told_as_it_is_and_a_product_that_there_is_not_is_no_failure(shop, client, trade):
     shop.products = {7: {"id": 7, "sku": "cup", "stock_quantity": None, "parent_id": 0}}
     shop.products[8] = {"id": 8, "sku": "can", "stock_quantity": None, "parent_id": 7}
@@ -242,19 +253,6 @@ def test_a_process_that_is_lost_after_it_told_tells_nothing_twice(shop, client, 
     assert shop.numbers(1040) == ["E1"]
 
 
-def test_several_processes_tell_each_thing_once_and_within_limits(shop, client, trade, service):
-    with edging(service):
-        numbers = range(1050, 1070)
-        for number in numbers:
-            sold(trade, shop, number, units=1)
-        for number in numbers:
-            ship(trade, number, f"F{number}")
-        for number in numbers:
-            wait_for(lambda: shop.orders[number]["status"] == "completed")  # noqa: B023
-    posted = [path for method, path, _ in shop.told if method == "POST" and path.endswith("/shipment-trackings")]
-    assert all(posted.count(f"/wc-shipment-tracking/v3/orders/{number}/shipment-trackings") == 1 for number in numbers)
-
-
 def test_a_paused_connection_is_told_later_and_a_removed_one_nothing(client, edge, trade, service):
     console = Console(service.address)
     with connected(client, edge, "resting") as shop:
@@ -299,6 +297,38 @@ def test_a_new_connection_is_told_what_happens_from_then_on_and_all_stock_if_tha
         wait_for(lambda: shop.products[9]["stock_quantity"] == 30)
 
 
+def follows(client, played, system, name):
+    client.edges.AddConnection(
+        edges_pb2.AddConnectionRequest(
+            context=context(),
+            name=name,
+            system=system,
+            settings={"carriers": "sf-express", **played.settings(system)},
+            secrets=TRACKERS[system],
+        )
+    )
+
+
+def test_each_new_number_is_followed_by_the_first_connection_that_covers_its_carrier(client, edge, trade, service):
+    with aggregator() as played:
+        trade.send("RegisterParcel", carrier="sf-express", tracking_number="SF1234567890001")
+        for name, system in (("first", "kuaidi100"), ("second", "aftership")):
+            follows(client, played, system, name)
+        client.orders.PlaceOrder(order("1100", channel="by-phone"))
+        trade.send("SendSupplierOrder", supplier_order_id="by-phone/1100/1")
+        sf = {"supplier_order_id": "by-phone/1100/1", "carrier": "sf-express", "tracking_number": "SF1234567890002"}
+        trade.send("ShipSupplierOrder", **sf)
+        effect_of(client, "sf-express/SF1234567890002", TOLD, "first")
+        assert played.registered == [("kuaidi100", "SF1234567890002")], "once, there alone, and no number of before"
+        assert played.phones == {"SF1234567890002": "4567"}
+        played.refused.add("SF1234567890003")
+        Console(service.address)("connection", "pause", "first")
+        trade.send("RegisterParcel", carrier="sf-express", tracking_number="SF1234567890003")
+        effect_of(client, "sf-express/SF1234567890003", FAILED, "second")
+        for name in ("first", "second"):
+            Console(service.address)("connection", "remove", name, "--yes")
+
+
 def test_figures_say_what_waits_and_for_how_long(shop, edge):
     figures = httpx2.get(f"{edge}/metrics").text
     assert 'fulfilment_edge_effects{state="waiting"}' in figures
@@ -314,3 +344,16 @@ def test_settings_that_name_what_cannot_be_told_are_refused(client, edge, servic
         answer = console(*add, "--set", "told=parcels")
     assert answer.code != 0
     assert "settings[told]" in answer.out + answer.err
+
+
+def test_several_processes_tell_each_thing_once_and_within_limits(shop, client, trade, service):
+    with edging(service):
+        numbers = range(1050, 1070)
+        for number in numbers:
+            sold(trade, shop, number, units=1)
+        for number in numbers:
+            ship(trade, number, f"F{number}")
+        for number in numbers:
+            wait_for(lambda: shop.orders[number]["status"] == "completed")  # noqa: B023
+    posted = [path for method, path, _ in shop.told if method == "POST" and path.endswith("/shipment-trackings")]
+    assert all(posted.count(f"/wc-shipment-tracking/v3/orders/{number}/shipment-trackings") == 1 for number in numbers)

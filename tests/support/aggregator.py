@@ -46,6 +46,8 @@ class Aggregator:
     """Which numbers were asked for, in their order."""
     registered: list[tuple[str, str]] = field(default_factory=list)
     """Which were given to be followed, again and again too."""
+    phones: dict[str, str] = field(default_factory=dict)
+    """By number the digits of the receiver's phone that it was given."""
     refused: set[str] = field(default_factory=set)
     """Numbers that nobody takes."""
     answers: list[int] = field(default_factory=list)
@@ -150,6 +152,8 @@ class Aggregator:
             if param["key"] != KEY or param["parameters"]["salt"] != SECRET:
                 return 200, {"result": False, "returnCode": "600"}
             new = self._take("kuaidi100", param["number"], param["company"], param["parameters"]["callbackurl"])
+            if param["parameters"].get("phone"):
+                self.phones[param["number"]] = param["parameters"]["phone"]
             code = {True: "200", False: "501", None: "701"}[new]
             return 200, {"result": bool(new), "returnCode": code, "message": ""}
         if form["sign"] != hashlib.md5((form["param"] + KEY + CUSTOMER).encode()).hexdigest().upper():

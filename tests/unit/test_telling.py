@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.decisions import telling
@@ -205,6 +207,38 @@ def test_a_granted_refund_is_told_once_and_not_once_it_is_paid():
     shop.knows = before
     desk.pays()
     assert shop.is_told() == []
+
+
+STEPS = st.sampled_from(("ship one", "ship all", "void", "correct", "cancel", "tell", "tell"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEPS, max_size=12))
+def test_whatever_happens_when_the_shop_knows_each_parcel_as_it_is_and_was_told_nothing_twice(steps):
+    scenario = sent(line(1, "tea", 6))
+    shop, told = Shop(scenario), []
+    for number, step in enumerate((*steps, "tell")):
+        left = scenario.buckets().get("assigned", 0)
+        shipments = scenario.order().shipments
+        if step == "ship one" and left:
+            scenario.ship({1: 1}, number=f"P{number}")
+        elif step == "ship all" and left:
+            scenario.ship(number=f"P{number}")
+        elif step == "void" and shipments:
+            scenario.void(shipments[number % len(shipments)].number)
+        elif step == "correct" and shipments:
+            scenario.correct_number(shipments[number % len(shipments)].number, f"C{number}")
+        elif step == "cancel" and left:
+            scenario.cancel({1: 1})
+            scenario.answer_cancel(agreed=True)
+        elif step == "tell":
+            told += shop.is_told()
+    known = [each.said for part, each in (shop.knows.parts.items() if shop.knows else ()) if part.startswith("parcel/")]
+    present = {(each.tracking_number, each.lines[0].units) for each in known if not each.withdrawn}
+    assert present == {(each.number, each.by_line[LineNo(1)]) for each in scenario.order().shipments}
+    assert len(told) == len(set(told)), "nothing is told twice"
+    done = any(each.completes and not each.withdrawn for each in known)
+    assert done == bool(present and not scenario.buckets().get("assigned", 0))
 
 
 # --- SKUs -----------------------------------------------------------------------------------------
