@@ -131,7 +131,9 @@ class Http:
         await bucket.take()
         reply = await self._client.request(method, url, headers=headers or {}, params=params or {}, content=content)
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
-            seconds = _seconds(reply.headers.get("retry-after", ""))
+            # Of what is counted apart it is known how soon one more is taken.
+            usual = 1 / bucket.calls_per_second if limit else _USUAL_WAIT_SECONDS
+            seconds = _seconds(reply.headers.get("retry-after", ""), usual)
             bucket.rest(seconds)
             raise TryLater(seconds, reply.headers)
         return reply
@@ -187,12 +189,13 @@ async def _body(answer: httpx2.Response) -> bytes:
     return b"".join(parts)
 
 
-def _seconds(retry_after: str) -> float:
+def _seconds(retry_after: str, usual: float) -> float:
     """How long a system wants to be left alone; a date counts as the usual time."""
     try:
-        return min(_LONGEST_WAIT_SECONDS, max(1.0, float(retry_after)))
+        wanted = float(retry_after)
     except ValueError:
-        return _USUAL_WAIT_SECONDS
+        wanted = usual
+    return min(_LONGEST_WAIT_SECONDS, max(1.0, wanted))
 
 
 class _Outside(httpx2.AsyncBaseTransport):

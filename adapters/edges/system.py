@@ -189,6 +189,8 @@ class WantedCommand(msgspec.Struct, frozen=True):
     """Which state of that, such as its time of change: with it the request's id is SYSTEM/CONNECTION/object/version."""
     fine: frozenset[str] = frozenset()
     """Reasons of refusals that are as good as done, such as that it is cancelled already."""
+    is_wish: bool = False
+    """Whether it is not done at the system, which is to be told what becomes of it, such as of a buyer's wish."""
 
 
 class Understood(msgspec.Struct, frozen=True):
@@ -283,6 +285,10 @@ class ToldNow(msgspec.Struct, frozen=True):
     """What it calls it, such as the id of its shipment: it is given back with what is told later of the same."""
     note: str = ""
     """What a person may want to know of it, such as that the shop has no such product; nothing that is personal."""
+
+
+class NotYet(Exception):
+    """The system has taken it and works on it, or takes no more of its kind for now: it comes again in its turn."""
 
 
 class NotDone(Exception):

@@ -24,7 +24,7 @@ from adapters.edges.leases import Leases
 from adapters.edges.noticing import Informed, Notices, kinds_of
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Asking
-from adapters.edges.system import NotDone, NotUnderstood, Telling, ToldNow, WantsNoMore
+from adapters.edges.system import NotDone, NotUnderstood, NotYet, Telling, ToldNow, WantsNoMore
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
 from adapters.edges.worker import ACTOR
@@ -216,6 +216,8 @@ class Teller:
                 await self._fail(tenant, due, str(trouble) or "it did not answer in time", lasting=False)
                 self._rest(tenant, due.reader, min(_pause_of(due.told), _LONGEST_REST_SECONDS))
                 raise _Rests from trouble
+            except NotYet as why:
+                return await self._fail(tenant, due, str(why), lasting=False)
             except NotUnderstood as unclear:
                 return await self._fail(tenant, due, f"its answer is not understood: {unclear}", lasting=False)
             except WantsNoMore as gone:

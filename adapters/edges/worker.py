@@ -262,7 +262,9 @@ class Worker:
         system, request = work.connected.system, wanted.request
         name = f"{system.name}/{work.row.connection}"
         context: Any = getattr(request, "asked_by" if isinstance(request, admin_pb2.ErasePersonRequest) else "context")
-        context.request_id, context.actor = request_id(name, wanted, work.row.attempts), name
+        # What the system has not done itself is recorded as another's, so that it is told what becomes of it.
+        actor = f"{name}/wish" if wanted.is_wish else name
+        context.request_id, context.actor = request_id(name, wanted, work.row.attempts), actor
         return Call(rpc_of(request), Caller(ACTOR, system.role, frozenset((work.tenant.name,))), work.tenant.name, None)
 
     async def _tell(self, work: _Now, reason: str, due: datetime | None) -> None:

@@ -2,18 +2,20 @@
 
 import json
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from fulfilment.v1 import edges_pb2, orders_pb2
+from ledger.nouns import effects
 from tests.support.amazon import PUSH, playing_amazon, seller_secrets, seller_settings, vendor_settings
 from tests.support.amazon_orders import amazon_order, notification, purchase_order, text
 from tests.support.edge import edging
 from tests.support.hosting import hosting
 from tests.support.service import context
+from tests.support.trading import Trade
 from tests.support.waiting import wait_for
 
 DONE, IGNORED, FAILED = (
@@ -24,7 +26,16 @@ DONE, IGNORED, FAILED = (
 
 
 @pytest.fixture(scope="module")
-def service(embedded):
+def quick():
+    """What is told and failed waits long elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
+        patch.setattr(effects, "STOCK_PAUSE", timedelta(seconds=0.3))
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(embedded, quick):
     """One that also calls systems on this machine."""
     with (
         tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
@@ -40,7 +51,17 @@ def edge(service):
 
 
 @pytest.fixture(scope="module")
-def amazon(edge, client):
+def trade(client):
+    """Cups are there, and a supplier who sends them."""
+    trade = Trade(client)
+    client.approve("acme")
+    trade.send("OfferSku", supplier_id="acme")
+    client.feed(50, sku="cup")
+    return trade
+
+
+@pytest.fixture(scope="module")
+def amazon(edge, client, trade):
     """It sells as "main", and a vendor sends for it as "vendor"."""
     with playing_amazon() as amazon:
         secrets = seller_secrets()
@@ -155,4 +176,59 @@ def test_a_vendors_purchase_order_is_found_and_placed_once(amazon, client):
     assert found.topic == "purchase_order"
     placed = order(client, "vendor/PO1")
     assert (placed.lines[0].line.sku, placed.lines[0].line.unit_price_minor) == ("cup", 500)
-    assert amazon.asked["createRestrictedDataToken"] == 1
+
+
+# --- what Amazon is told --------------------------------------------------------------------------
+
+
+def sent(amazon, client, trade, order_id):
+    """An order that Amazon notifies of, and that its supplier has been given."""
+    amazon.put(amazon_order(order_id))
+    amazon.tell(notification(order_id, f"n-{order_id}", "2026-01-05T09:30:01Z"))
+    became(client, order_id, DONE, DONE)
+    assert order(client, f"main/{order_id}").status == orders_pb2.ORDER_STATUS_CONFIRMED
+    trade.send("SendSupplierOrder", supplier_order_id=f"main/{order_id}/1")
+    return f"main/{order_id}/1"
+
+
+def test_amazon_learns_of_a_parcel_and_of_the_stock_that_is_left(amazon, client, trade):
+    amazon.stock = {"cup": 1}
+    supplier_order_id = sent(amazon, client, trade, "302-7")
+    trade.send(
+        "ShipSupplierOrder", supplier_order_id=supplier_order_id, carrier="ups", tracking_number="1Z999AA10123456784"
+    )
+    (parcel,) = wait_for(lambda: amazon.orders["302-7"].get("packages"))
+    assert (parcel["packageReferenceId"], parcel["carrier"]) == ("1", "UPS")
+    assert parcel["packageItems"] == [{"orderItemId": "i-1", "quantity": 2}]
+    wait_for(lambda: amazon.stock["cup"] > 1)
+    # What comes back of it changes nothing.
+    amazon.tell(notification("302-7", "n-back", text(datetime.now(UTC))))
+    *_, state = became(client, "302-7", DONE, DONE, DONE, IGNORED)
+    assert "nothing that the ledger keeps" in state.reason
+    assert amazon.asked["confirmShipment"] == 1
+
+
+def test_a_wish_that_is_granted_is_told_to_amazon_as_a_cancel(amazon, client, trade):
+    amazon.slow = 0
+    sent(amazon, client, trade, "302-8")
+    wish = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Changed mind"}}
+    wished = amazon_order("302-8", lastUpdatedTime="2026-01-05T10:00:00Z")
+    wished["orderItems"][0]["cancellation"] = wish
+    amazon.put(wished)
+    amazon.tell(notification("302-8", "n-wish", "2026-01-05T10:00:00Z"))
+    became(client, "302-8", DONE, DONE, DONE, DONE)
+    assert amazon.orders["302-8"]["fulfillment"]["fulfillmentStatus"] == "UNSHIPPED"  # the supplier is asked first
+    trade.send("AnswerCancelRequest", supplier_order_id="main/302-8/1", agreed=True)
+    wait_for(lambda: amazon.orders["302-8"]["fulfillment"]["fulfillmentStatus"] == "CANCELLED")
+
+
+def test_a_vendor_accepts_what_is_confirmed_and_confirms_what_it_sends(amazon, client, trade):
+    amazon.slow = 0
+    assert wait_for(lambda: amazon.purchase_orders["PO1"]["orderDetails"]["orderStatus"] == "ACCEPTED")
+    trade.send("SendSupplierOrder", supplier_order_id="vendor/PO1/1")
+    trade.send(
+        "ShipSupplierOrder", supplier_order_id="vendor/PO1/1", carrier="ups", tracking_number="1Z999AA10123456785"
+    )
+    assert wait_for(lambda: amazon.purchase_orders["PO1"]["orderDetails"]["orderStatus"] == "SHIPPED")
+    codes = [each["acknowledgementStatus"]["code"] for each in amazon.confirmed if "acknowledgementStatus" in each]
+    assert codes == ["00"]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.edges.http import Http, HttpClient, Limit, SystemUnreachable, TryLater
-from adapters.edges.system import Account, Fetched, NotDone, NotUnderstood, Received, Telling, ToldNow
+from adapters.edges.system import Account, Fetched, NotDone, NotUnderstood, NotYet, Received, Telling, ToldNow
 from adapters.edges.systems import SYSTEMS
 from adapters.shops.amazon import queues, vendor_telling
-from ledger.terms.effects import Cancellation, Fulfilment, ShopLine, StockLevel
+from ledger.terms.effects import Cancellation, Fulfilment, OrderStanding, ShopLine, StockLevel
 from tests.support.amazon import (
     CLIENT,
     PlayedAmazon,
@@ -122,6 +122,11 @@ def test_limits_are_kept_as_amazon_tells_them(amazon, seller):
         seller("fetch", Received("ORDER_CHANGE", ORDER), b"")
     assert seller.http._others["getOrder"].calls_per_second == 0.01
     assert seller.http._others["searchOrders"].calls_per_second == 0.0056
+    amazon.limits = {"searchOrders": (0.25, 0)}
+    with pytest.raises(TryLater) as later:
+        seller("changed_since", "")
+    assert later.value.seconds == pytest.approx(1 / 0.0056)
+    assert seller.http._others["searchOrders"].calls_per_second == 0.25
 
 
 def test_orders_are_found_page_by_page_by_their_time_of_change(amazon, seller):
@@ -257,8 +262,8 @@ def test_a_number_that_is_corrected_replaces_the_one_of_before(amazon, seller):
 
 def test_a_time_that_amazon_does_not_take_is_moved_into_its_range(amazon, seller):
     order = amazon.put(amazon_order(ORDER))
-    seller.tell(parcel(shipped_at=datetime(2099, 1, 1, tzinfo=UTC)))
-    seller.tell(parcel(shipped_at=datetime(2026, 1, 4, tzinfo=UTC)))
+    seller.tell(parcel(units=1, shipped_at=datetime(2099, 1, 1, tzinfo=UTC)))
+    seller.tell(parcel("Z2", units=1, parcel_no=2, shipped_at=datetime(2026, 1, 4, tzinfo=UTC)))
     assert order["fulfillment"]["fulfillmentStatus"] == "SHIPPED"
 
 
@@ -311,7 +316,7 @@ def cancellation(*, whole: bool = True, reason: str = "out_of_stock") -> Cancell
 
 def test_an_order_is_cancelled_by_a_feed_that_is_handed_over_once_and_asked_for(amazon, seller):
     order = amazon.put(amazon_order(ORDER))
-    with pytest.raises(TryLater):
+    with pytest.raises(NotYet):
         seller.tell(cancellation())
     assert seller.tell(cancellation()).reference.startswith("feed-")
     assert amazon.asked["createFeed"] == 1
@@ -324,10 +329,23 @@ def test_an_order_is_cancelled_by_a_feed_that_is_handed_over_once_and_asked_for(
     assert amazon.asked["createFeed"] == 1
 
 
+def test_feeds_that_amazon_takes_no_more_of_hold_up_nothing_else(amazon, seller):
+    amazon.put(amazon_order(ORDER))
+    amazon.limits = {"createFeed": (0.0083, 0)}
+    with pytest.raises(NotYet):
+        seller.tell(cancellation())
+    seller.tell(parcel())
+
+
 def test_what_amazon_lets_nobody_cancel_is_somebodys_work(amazon, seller):
     amazon.put(amazon_order(ORDER))
     with pytest.raises(NotDone, match="whole orders"):
         seller.tell(cancellation(whole=False))
+    part = amazon_item("i-1", "cup", 2, "19.80", fulfillment={"quantityFulfilled": 1})
+    amazon.put(amazon_order(ORDER, orderItems=[part]))
+    with pytest.raises(NotDone, match="nothing was sent"):
+        seller.tell(cancellation())
+    amazon.put(amazon_order(ORDER))
     amazon.slow, amazon.refuses = 0, "It was shipped"
     with pytest.raises(NotDone, match="It was shipped"):
         seller.tell(cancellation(reason="buyer_asked"))
@@ -367,9 +385,20 @@ def test_a_vendors_shipment_is_acknowledged_confirmed_and_waited_for(amazon, ven
     assert confirmed["containers"][0]["trackingNumber"] == "Z1"
 
 
+def test_a_vendor_acknowledges_what_will_be_sent_once(amazon, vendor):
+    amazon.purchase_orders["PO1"] = purchase_order("PO1")
+    assert "that is received" in vendor.tell(OrderStanding("PO1", "received")).note
+    assert "confirmed" in vendor.tell(OrderStanding("PO1", "confirmed", ("customs_data",))).note
+    assert amazon.confirmed == []
+    assert vendor.tell(OrderStanding("PO1", "confirmed")).reference.startswith("t-")
+    assert vendor.tell(OrderStanding("PO1", "confirmed")).note == "Amazon knew of it already"
+    vendor.tell(shipped(), "k-2")
+    assert [min(told) for told in amazon.confirmed] == ["acknowledgementDate", "containers"]
+
+
 def test_a_transaction_that_takes_long_is_handed_over_once_and_a_failed_one_is_somebodys_work(amazon, vendor):
     amazon.slow = 5
-    with pytest.raises(TryLater):
+    with pytest.raises(NotYet):
         vendor.tell(StockLevel("cup", 4))
     assert vendor.tell(StockLevel("cup", 4)).reference
     assert (amazon.asked["inventory"], amazon.vendor_stock) == (1, {"cup": 4})

@@ -325,7 +325,7 @@ def test_a_purchase_order_is_placed_with_net_prices_and_its_deadline():
     assert (line.sku, line.quantity, line.unit_price_minor, line.channel_line_id) == ("cup", 2, 500, "00001")
     assert line.dispatch_by.ToJsonString() == "2026-02-21T00:00:00Z"
     assert (request.ship_to.country, request.customer.phone) == ("US", "+1 408 555 0100")
-    assert request.payment == pb.PAYMENT_STATE_AUTHORISED
+    assert request.payment == pb.PAYMENT_STATE_PAID
     assert request.note == "Amazon's ship method: UPS_2ND"
 
 

@@ -12,7 +12,7 @@ class Shop(WooCommerce):
 
 
 def told(setting):
-    account = Account("main", {"told": setting} if setting else {}, ())
+    account = Account("main", {"told": setting} if setting else {}, ({"key": "ck_1"},))
     return {kind for kind in EffectKind if Shop().is_told(kind, account)}
 
 

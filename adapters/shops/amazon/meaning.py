@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.marketplaces import marketplace
@@ -327,7 +329,8 @@ def _wished(
         reason="buyer_asked",
         at=reading.stamp(updated),
     )
-    return _wanted(request, order, "/wish", updated, *_CLOSED, "CANNOT_CANCEL")
+    wanted = _wanted(request, order, "/wish", updated, *_CLOSED, "CANNOT_CANCEL")
+    return replace(wanted, is_wish=True)
 
 
 class _Line(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 
 from adapters.edges import reading
 from adapters.edges.http import Http, KeptToken, Limit, Reply, SystemUnreachable, TryLater
-from adapters.edges.system import Account, NotDone, NotUnderstood, ToldNow
+from adapters.edges.system import Account, NotDone, NotUnderstood, NotYet, ToldNow
 from adapters.shops.amazon.calls import SellingPartner, problem
 from adapters.shops.amazon.payloads import AmazonOrder, AmazonPayload
 from adapters.shops.amazon.words import carrier_code, carrier_title
@@ -33,7 +33,6 @@ LIMITS: Mapping[str, Limit] = {
 _FEEDS = "/feeds/2021-06-30"
 _ACKNOWLEDGEMENT = "POST_ORDER_ACKNOWLEDGEMENT_DATA"
 _METHOD = "Standard"
-_AFTER_FEED_SECONDS = 60.0
 _LONGEST_REPORT = 1 << 20
 _FAILED = re.compile(rb"<MessagesWithError>\s*[1-9]\d*\s*</MessagesWithError>")
 _WHY = re.compile(rb"<ResultDescription>([^<]{1,300})</ResultDescription>")
@@ -145,6 +144,12 @@ class AmazonSeller:
 
     async def cancel(self, cancelled: Cancellation, key: str) -> ToldNow:
         """A whole order of which nothing was sent; less than that Amazon lets nobody cancel but by hand."""
+        try:
+            return await self._cancel(cancelled, key)
+        except TryLater as later:  # feeds are counted apart: what else is to be told goes on
+            raise NotYet(str(later)) from None
+
+    async def _cancel(self, cancelled: Cancellation, key: str) -> ToldNow:
         if not (feed := self._http.tokens.get(key)):
             order = await self._order(cancelled.channel_order_id)
             if _is_cancelled(order, cancelled):
@@ -178,10 +183,10 @@ class AmazonSeller:
         return required(reply, 202, _Feed).feed_id
 
     async def _fed(self, feed_id: str) -> None:
-        """Returns once Amazon has taken it; raises TryLater as long as it works on it."""
+        """Returns once Amazon has taken it; raises NotYet as long as it works on it."""
         feed = required(await self._call("GET", f"{_FEEDS}/feeds/{in_path(feed_id)}", "getFeed"), 200, _Feed)
         if feed.processing_status in ("IN_QUEUE", "IN_PROGRESS"):
-            raise TryLater(_AFTER_FEED_SECONDS)
+            raise NotYet("Amazon works on the feed that cancels it")
         report = await self._report(feed.result_feed_document_id) if feed.result_feed_document_id else b""
         if feed.processing_status != "DONE" or _FAILED.search(report):
             why = _WHY.search(report)

@@ -61,7 +61,7 @@ class AmazonVendor(SellingPartner):
     secrets: ClassVar[Mapping[str, Field]] = API_SECRETS
     limits: ClassVar[Mapping[str, Limit]] = {_LIMIT: Limit(10.0, 10), **LOGIN_LIMITS}
     effects: ClassVar[frozenset[EffectKind]] = frozenset(
-        {EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.STOCK}
+        {EffectKind.ORDER, EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.STOCK}
     )
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:

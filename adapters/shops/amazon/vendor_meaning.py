@@ -57,8 +57,8 @@ def _placed(order: VendorOrder, channel: str, contact: str) -> orders_pb2.PlaceO
         lines=list(_lines(details, currency)),
         customer=_customer(details.ship_to_party, contact),
         ship_to=_address(details.ship_to_party),
-        # Amazon pays by the vendor's invoice, whose terms are agreed: nothing is waited for.
-        payment=orders_pb2.PAYMENT_STATE_AUTHORISED,
+        # Amazon pays by the vendor's invoice, whose terms are agreed: no payment is waited for.
+        payment=orders_pb2.PAYMENT_STATE_PAID,
         priority=orders_pb2.PRIORITY_EXPRESS if shipment.is_priority_shipment else orders_pb2.PRIORITY_STANDARD,
         gift=bool(shipment.is_gift),
         packing=["gift_wrap"] if any(each.gift_wrap_id for each in gifts) else [],

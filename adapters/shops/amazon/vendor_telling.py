@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from adapters.edges.http import Http, KeptToken, Reply, SystemUnreachable, TryLater
-from adapters.edges.system import Account, NotDone, NotUnderstood, Telling, ToldNow
+from adapters.edges.http import Http, KeptToken, Reply, SystemUnreachable
+from adapters.edges.system import Account, NotDone, NotUnderstood, NotYet, Telling, ToldNow
 from adapters.shops.amazon.calls import SellingPartner, problem
 from adapters.shops.amazon.payloads import AmazonPayload
 from adapters.shops.amazon.telling import in_path, required
 from adapters.shops.amazon.vendor_payloads import VendorItem, VendorOrder
 from adapters.shops.amazon.words import carrier_title
-from ledger.terms.effects import Cancellation, Fulfilment, ShopLine, StockLevel
+from ledger.nouns.orders import Header
+from ledger.terms.effects import Cancellation, Fulfilment, OrderStanding, ShopLine, StockLevel
 
 _ACKNOWLEDGE = "/vendor/directFulfillment/orders/2021-12-28/acknowledgements"
 _CONFIRM = "/vendor/directFulfillment/shipping/2021-12-28/shipmentConfirmations"
@@ -24,7 +25,6 @@ _WILL_SEND = ("00", "Shipping 100 percent of ordered product")
 _OUT_OF_STOCK = ("03", "Canceled out of stock")
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
 """After which a transaction is asked for again; then what is told waits for its next turn."""
-_LATER_SECONDS = 60.0
 
 OrderOf = Callable[[str], Awaitable[VendorOrder | None]]
 
@@ -44,6 +44,8 @@ class Vendor:
         effect = told.effect
         if isinstance(effect, StockLevel):
             return await self._done(told.key, self._stock_path(), self._stock(effect))
+        if isinstance(effect, OrderStanding):
+            return await self._accepted(effect, told.key)
         if isinstance(effect, Fulfilment):
             return await self._sent(effect, told.key)
         if isinstance(effect, Cancellation):
@@ -57,6 +59,15 @@ class Vendor:
         return found
 
     # --- orders ---
+
+    async def _accepted(self, standing: OrderStanding, key: str) -> ToldNow:
+        """Amazon wants to know what will be sent before it is: that is what is confirmed here, and nothing holds up."""
+        if standing.status != Header.CONFIRMED or standing.holds:
+            return ToldNow(note=f"Amazon wants no word of an order that is {standing.status}")
+        order = await self._order(standing.channel_order_id)
+        if order.order_details.order_status != "NEW":
+            return ToldNow(note="Amazon knew of it already")
+        return await self._acknowledge(order, key, *_WILL_SEND)
 
     async def _sent(self, parcel: Fulfilment, key: str) -> ToldNow:
         if parcel.withdrawn:
@@ -140,7 +151,7 @@ class Vendor:
     # --- transactions ---
 
     async def _done(self, key: str, path: str, body: object) -> ToldNow:
-        """Hands it over, once, and waits for what becomes of it. Raises TryLater as long as Amazon works on it."""
+        """Hands it over, once, and waits for what becomes of it. Raises NotYet as long as Amazon works on it."""
         known = self._http.tokens.get(key)
         if known is None:
             reply = await self._call("POST", path, body)
@@ -157,7 +168,7 @@ class Vendor:
                 raise NotDone(f"Amazon did not take it: {found.why}")
             if pause is not None:
                 await asyncio.sleep(pause)
-        raise TryLater(_LATER_SECONDS)
+        raise NotYet("Amazon works on it")
 
     async def _call(self, method: str, path: str, body: object = None) -> Reply:
         try:
