@@ -27,9 +27,10 @@ _LONGEST_LINE = 1 << 20
 _MOST_COLUMNS = 1000
 _DELIMITERS = ",;\t|"
 _DELIMITER_LINES = 20
-_ENCODINGS = ["shift_jis", "cp1252", "cp1251", "cp1253", "cp1254", "cp1250"]
-"""What spreadsheets write where they write neither Unicode nor Chinese; of equals the first."""
-_EASTERN = re.compile(r"[a-z][\u00b9\u00b3\u00a3\u00bf\u00bc\u00be]|\u00a3[a-z]", re.IGNORECASE)
+_NOT_LATIN = ["shift_jis", "cp1251", "cp1253"]
+"""What spreadsheets write of words that are not Latin, where it is neither Unicode nor Chinese; of equals the first."""
+_WORDS_NOT_LATIN = re.compile(rb"[\x80-\xff]{4}")
+_CENTRAL_EUROPE = re.compile(r"[a-z][\u00b9\u00b3\u00a3\u00bf\u00bc\u00be]|\u00a3[a-z]|\ufffd", re.IGNORECASE)
 """Letters of Central Europe that read as Western signs, such as the \u0142 that is a small three."""
 _HAN = re.compile(r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]")
 
@@ -141,13 +142,21 @@ def _of_bytes(odd: bytes) -> str:
         strange = [each for each in text if not each.isascii()]
         if strange and "\ufffd" not in text[:-1] and _is_usual(strange, encoding):
             return encoding
+    if not _WORDS_NOT_LATIN.search(odd):
+        return _latin(odd.decode("cp1252", "replace").lower())
     found = [
-        each for each in charset_normalizer.from_bytes(odd, cp_isolation=_ENCODINGS) if each.encoding in _ENCODINGS
+        each for each in charset_normalizer.from_bytes(odd, cp_isolation=_NOT_LATIN) if each.encoding in _NOT_LATIN
     ]
-    least = min(found, key=lambda each: (each.chaos, -each.coherence, _ENCODINGS.index(each.encoding)), default=None)
-    if least is None or (least.encoding == "cp1252" and _EASTERN.search(odd.decode("cp1252", "replace"))):
-        return "cp1252" if least is None else "cp1250"
-    return least.encoding
+    least = min(found, key=lambda each: (each.chaos, -each.coherence, _NOT_LATIN.index(each.encoding)), default=None)
+    return least.encoding if least is not None else "cp1252"
+
+
+def _latin(western: str) -> str:
+    """Of a text that was read as Western: letters that no language there has together are those of another."""
+    acute = any(each in western for each in "áí")
+    if _CENTRAL_EUROPE.search(western) or (acute and any(each in western for each in "øìù")):
+        return "cp1250"
+    return "cp1254" if not acute and any(each in western for each in "þðý") else "cp1252"
 
 
 def _is_usual(strange: Sequence[str], encoding: str) -> bool:

@@ -53,7 +53,12 @@ def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
         ("shift_jis", "注文番号,お客様,数量\n1,山田さくら,2\n"),
         ("cp1252", "Bestellnummer;Empfänger;Größe\n1;Müller;3 €\n"),
         ("cp1252", "Pedido;Ciudad\n1;A Coruña\n2;São Paulo\n"),
+        ("cp1252", "Pedido;Nombre\n1;María Muñoz Núñez\n2;João Conceição\n"),
+        ("cp1252", "Commande;Nom\n1;François Lefèvre\n2;Chloé Où\n"),
+        ("cp1252", "Ordre;Navn\n1;Åse Sørensen\n2;Ærø\n"),
         ("cp1250", "Zamówienie;Miasto\n1;Łódź\n2;Białystok\n"),
+        ("cp1250", "Objednávka;Jméno\n1;Jiří Dvořák\n"),
+        ("cp1254", "Sipariş;Şehir\n1;Çağrı Yıldız\n"),
         ("cp1251", "Заказ;Город\n1;Москва\n"),
     ],
 )
