@@ -61,6 +61,8 @@ def log_to_stderr(level: str, form: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It logs every lost connection at length; the service itself logs it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # Addresses that systems are called at may hold tracking numbers and keys.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_cancelled_call)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,6 +16,9 @@ from ledger.terms.money import CURRENCIES, MOST_MINOR, minor_digits
 
 T = TypeVar("T")
 
+_MOST_UNITS = 1_000_000
+Count = Annotated[int, msgspec.Meta(ge=-_MOST_UNITS, le=_MOST_UNITS)]
+"""How many units of something a payload tells: no more than an order can have."""
 _QUOTED = re.compile(r"'[^']*'")
 """What of a payload msgspec would put into its sentence."""
 

@@ -81,7 +81,10 @@ class Door:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 tenant = await self._tenants.find(request.path_params["tenant"])
-                connected = (await self._accounts.of(tenant)).get(request.path_params["connection"])
+                name = request.path_params["connection"]
+                connected = (await self._accounts.of(tenant)).get(name)
+                if connected is None:  # it may have been added a moment ago, and "gone" would be for good
+                    connected = (await self._accounts.anew(tenant)).get(name)
             outcome = AtTheDoor.GONE if connected is None else await self._taken(request, tenant, connected)
         except (UnknownTenant, Malformed):
             outcome = AtTheDoor.GONE

@@ -13,7 +13,7 @@ from tests.support.hosting import a_database
 from tests.support.service import Client, ServiceProcess, context, names_of, serving
 from tests.support.waiting import wait_for
 
-ORDERS = 120
+ORDERS = 80
 DONE, IGNORED = edges_pb2.RECEPTION_STATE_DONE, edges_pb2.RECEPTION_STATE_IGNORED
 ALL = edges_pb2.ListReceptionsRequest(page=common_pb2.PageRequest(page_size=1000))
 

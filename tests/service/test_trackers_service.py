@@ -11,6 +11,7 @@ from adapters.edges import worker
 from adapters.edges.system import AtTheDoor
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import batch_pb2, edges_pb2, parcels_pb2
+from ledger.nouns import effects
 from tests.support.aggregator import aggregator
 from tests.support.edge import HTTP, edging
 from tests.support.hosting import hosting
@@ -24,6 +25,7 @@ needs_data = pytest.mark.skipif(not VENDORS.exists(), reason=f"{VENDORS} is not 
 
 DONE, EARLY = edges_pb2.RECEPTION_STATE_DONE, edges_pb2.RECEPTION_STATE_EARLY
 OTHER, DELIVERED = parcels_pb2.PARCEL_STATUS_OTHER, parcels_pb2.PARCEL_STATUS_DELIVERED
+IN_TRANSIT = parcels_pb2.PARCEL_STATUS_IN_TRANSIT
 LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
@@ -246,3 +248,35 @@ def test_numbers_that_nothing_was_heard_of_are_asked_for_once_a_round(edge, clie
         assert sorted(asked) == numbers[system]
         assert connection(client, f"ask-{system}").found_by_asking == len(numbers[system])
         assert not connection(client, f"ask-{system}").problem
+
+
+FOLLOWED = {
+    "aftership": "royal-mail",
+    "17track": "landmark-global",
+    "kuaidi100": "yto",
+    "easypost": "ontrac",
+    "shippo": "australia-post",
+}
+
+
+def test_every_new_number_is_given_once_to_the_tracker_of_its_carrier_and_its_scans_come_back(
+    edge, client, played, monkeypatch
+):
+    monkeypatch.setattr(effects, "_PAUSES", (timedelta(milliseconds=100),))
+    now = datetime.now(UTC)
+    for system, carrier in FOLLOWED.items():
+        connect(client, f"follow-{system}", system, carriers=carrier, **played.settings(system))
+    played.answers = [503, 502]  # whoever comes first comes again
+    for _ in range(2):
+        for system, carrier in FOLLOWED.items():
+            register(client, carrier, f"NEW{system}".upper(), at=now - timedelta(hours=1))
+    for system, carrier in FOLLOWED.items():
+        number = f"NEW{system}".upper()
+        wait_for(lambda: (system, number) in played.followed)  # noqa: B023
+        played.scan(system, number, PlayedScan(now, "in_transit", "Departed"))
+        assert played.tell(system, number, f"{edge}/in/default/follow-{system}").status_code == 200
+        wait_for(lambda: parcel(client, carrier, number).checkpoints)  # noqa: B023
+        assert [each.status for each in parcel(client, carrier, number).checkpoints] == [IN_TRANSIT]
+    assert sorted(played.registered) == sorted((system, f"NEW{system}".upper()) for system in FOLLOWED)
+    told = client.edges.ListEffects(edges_pb2.ListEffectsRequest(states=[edges_pb2.EFFECT_STATE_TOLD])).effects
+    assert {each.connection for each in told} == {f"follow-{system}" for system in FOLLOWED}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 import server
 from adapters.access.tls import Files
+from adapters.edges import accounts
 from adapters.web.settings import web_of
 from tests.support.in_a_thread import running
 from tests.support.service import Service
@@ -22,5 +25,7 @@ from tests.support.woo_shop import woo_shop as woo_shop
 def edging(service: Service, files: Files | None = None) -> Iterator[str]:
     """The address of the edges beside a service."""
     web = web_of(server.options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
-    with running(server.serve_edges(service.dsn, service.data / "master.key", web), "the edges") as port:
+    edges = server.serve_edges(service.dsn, service.data / "master.key", web)
+    with pytest.MonkeyPatch.context() as patched, running(edges, "the edges") as port:
+        patched.setattr(accounts, "_ANEW_SECONDS", 0.0)  # a connection is known as soon as it is added
         yield f"{'https' if files else 'http'}://127.0.0.1:{port}"

@@ -1,12 +1,14 @@
 """Requests to foreign systems: within limits, and not into the own network."""
 
 import asyncio
+import logging
 import socket
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 
+from adapters import logs
 from adapters.edges import http, reading
 from adapters.edges.http import Bucket, Http, HttpClient, Limit, SystemUnreachable, TryLater
 from adapters.edges.system import AtTheDoor, NotUnderstood
@@ -102,6 +104,24 @@ def test_of_the_addresses_of_a_name_only_one_that_is_public_is_called(monkeypatc
     assert asyncio.run(scenario("10.0.0.1", "93.184.216.34")) == "93.184.216.34"
     with pytest.raises(SystemUnreachable, match="one of this machine or network"):
         asyncio.run(scenario("10.0.0.1", "fe80::1"))
+
+
+def test_addresses_that_are_called_are_not_logged(monkeypatch, capsys):
+    root = logging.getLogger()
+    for logger in (root, logging.getLogger("httpx2")):
+        monkeypatch.setattr(logger, "level", logger.level)
+        monkeypatch.setattr(logger, "handlers", [])
+    logs.log_to_stderr("info", "text")
+    logging.getLogger("fulfilment").info("it is heard")
+
+    async def scenario():
+        async with Vendor(answer()) as vendor:
+            await ask(vendor.url, params={"key": "hush"})
+
+    asyncio.run(scenario())
+    written = capsys.readouterr().err
+    assert "it is heard" in written
+    assert "hush" not in written
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed():

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.reading import Count
 from adapters.edges.system import NotUnderstood
 
 
@@ -94,7 +95,7 @@ class _ItemShipping(AmazonPayload):
 
 
 class _ItemFulfillment(AmazonPayload):
-    quantity_fulfilled: int | None = None
+    quantity_fulfilled: Count | None = None
     packing: _Packing | None = None
     shipping: _ItemShipping | None = None
 
@@ -103,7 +104,7 @@ class AmazonItem(AmazonPayload):
     """A line: so many of one product."""
 
     order_item_id: str
-    quantity_ordered: int
+    quantity_ordered: Count
     product: _Product
     proceeds: _ItemProceeds | None = None
     cancellation: _Cancellation | None = None
@@ -203,7 +204,7 @@ class _OrderFulfillment(AmazonPayload):
 
 class _PackageItem(AmazonPayload):
     order_item_id: str
-    quantity: int
+    quantity: Count
 
 
 class AmazonPackage(AmazonPayload):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from adapters.edges.reading import Count
 from adapters.shops.amazon.payloads import AmazonPayload
 
 
@@ -42,7 +43,7 @@ class VendorAddress(AmazonPayload):
 
 
 class _Quantity(AmazonPayload):
-    amount: int | None = None
+    amount: Count | None = None
 
 
 class _Gift(AmazonPayload):
