@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
@@ -66,8 +67,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    doubled, names = _Doubled(found), [name for name, _ in pairs]
-    doubled.names = tuple(name for name in found if names.count(name) > 1)
+    doubled = _Doubled(found)
+    doubled.names = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     return doubled
 
 
