@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import NamedTuple
 
@@ -59,6 +61,15 @@ class Meter:
     def leave(self, size: int) -> None:
         self._calls -= 1
         self._bytes -= size
+
+    @contextmanager
+    def reading(self, size: int) -> Iterator[None]:
+        """Counts a call as under way while the request of a stream is read; raises RateLimited."""
+        self.enter(size)
+        try:
+            yield
+        finally:
+            self.leave(size)
 
     def open_stream(self) -> None:
         """Counts a stream until it is closed; raises RateLimited."""

@@ -89,12 +89,13 @@ class _Contract:
         method = self._method(request)
         call = admit(self._gate, method.name, request)
         _require_json(request)
+        size = self._size(request)
         if method.descriptor.server_streaming:
-            body = await self._body(request)
-            asked = await _aside(len(body), partial(from_json, method.request, body))
+            with call.caller.meter.reading(size):
+                body = await self._body(request)
+                asked = await _aside(len(body), partial(from_json, method.request, body))
             admitted = partial(admit, self._gate, method.name, request)
             return _Lines(method.behaviour(asked, call), call, admitted)
-        size = self._size(request)
         call.caller.meter.enter(size)
         try:
             return await self._unary(method, call, await self._body(request), request)
@@ -248,7 +249,7 @@ class _Lines:
         meter.open_stream()
         try:
             while (message := await self._next(out)) is not None:
-                self._admitted()  # a stream may outlive its caller's token
+                self._call.go_on(self._admitted())  # a stream may outlive its caller's token and grants
                 await out.write(await _aside(message.ByteSize(), partial(to_json, message)))
         finally:
             meter.close_stream()

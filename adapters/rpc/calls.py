@@ -6,6 +6,7 @@ import msgspec
 
 from adapters.access.callers import Caller
 from adapters.personal_reads import Viewer
+from ledger.refusals import UnknownTenant
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -24,6 +25,11 @@ class Call(msgspec.Struct, frozen=True):
     def tenant(self) -> str:
         """Whose ledger it is for; raises UnknownTenant where the caller has no such tenant."""
         return self.caller.tenant(self.named)
+
+    def go_on(self, now: Call) -> None:
+        """Lets a stream go on that is admitted again now; raises UnknownTenant where its tenant was taken away."""
+        if not now.caller.may_use(self.tenant):
+            raise UnknownTenant(self.tenant)
 
     def viewer(self, about: str) -> Viewer:
         """Who reads personal data, and about what; raises NotAllowed where the caller has no right to it."""

@@ -83,13 +83,16 @@ def _streaming(
     async def stream(sent: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
             call = admitted(context)
-            call.caller.meter.open_stream()
+            meter = call.caller.meter
+            with meter.reading(len(sent)):
+                request = _read(kind, sent)
+            meter.open_stream()
             try:
-                async for message in behaviour(_read(kind, sent), call):
-                    admitted(context)  # a stream may outlive its caller's token
+                async for message in behaviour(request, call):
+                    call.go_on(admitted(context))  # a stream may outlive its caller's token and grants
                     yield message.SerializeToString()
             finally:
-                call.caller.meter.close_stream()
+                meter.close_stream()
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
             refuse(context, error)
 

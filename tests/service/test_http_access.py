@@ -121,6 +121,32 @@ def test_a_stream_ends_when_its_token_is_revoked(guarded: Guarded):
     assert '"problem":{"type":"/problems/CREDENTIALS"' in last
 
 
+def test_a_stream_ends_when_its_tenant_is_taken_away(guarded: Guarded):
+    where = ("--dsn", guarded.dsn)
+    token = administer("add", "moved", "--role", "owner", "--tenant", "default", *where).token
+    http = Http(guarded.url, authorization=f"Bearer {token}")
+    until(lambda: http.client.post("/v1/AdminService/GetStatus").status_code == 200, "the client is known")
+    guarded.of("shop").call("PlaceOrder", order(fresh()))
+    with http.client.stream(
+        "POST",
+        "/v1/AuditService/StreamFacts",
+        content=as_body({"follow": True}),
+        headers={"content-type": "application/json"},
+    ) as answer:
+        lines = answer.iter_lines()
+        assert "facts" in next(lines)
+        administer("change", "moved", "--tenant", "elsewhere", *where)
+        until(lambda: http.client.post("/v1/AdminService/GetStatus").status_code == 404, "it may use another tenant")
+        guarded.of("shop").call("PlaceOrder", order(fresh()))
+        last = next(line for line in lines if line)
+    assert '"problem":{"type":"/problems/UNKNOWN_TENANT"' in last
+
+
+def test_streams_count_as_calls_of_a_second(guarded: Guarded):
+    http = guarded.of("slow")
+    assert 429 in [http.post("StreamFacts").status_code for _ in range(20)]
+
+
 def test_once_clients_are_asked_who_they_are_the_service_answers_to_any_name(guarded: Guarded):
     answer = guarded.of("admin").client.post("/v1/AdminService/GetStatus", headers={"host": "ledger.example"})
     assert answer.status_code == 200

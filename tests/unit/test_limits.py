@@ -87,6 +87,14 @@ def test_streams_are_counted_until_they_are_closed():
     meter.open_stream()
 
 
+def test_the_request_of_a_stream_counts_as_any_other_while_it_is_read():
+    meter = Meter(Limits(calls_per_second=1, bytes_at_once=100))
+    with meter.reading(5000), pytest.raises(RateLimited, match="100 bytes under way at once"):
+        meter.enter(1)
+    with pytest.raises(RateLimited, match="1 calls a second"), meter.reading(1):
+        pass
+
+
 def test_changed_limits_hold_for_what_is_under_way():
     meter = Meter()
     meter.enter(1)
