@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.sql import SQL, Identifier
 
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant
-from adapters.spellings import international, mailbox, of_any_tag, phone_spellings, untagged
+from adapters.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
@@ -54,7 +54,11 @@ def known_as(sealer: TenantSealer, email: str, phone: str, country: str = "", *,
         address = mailbox(email)
         spellings = [address, of_any_tag(address), untagged(address)] if tags and address else [address]
         return [sealer.contacts(each, "") for each in dict.fromkeys(spellings) if each]
-    return [sealer.contacts("", each) for each in phone_spellings(phone, country)]
+    spelled = phone_spellings(phone, country)
+    hidden = [sealer.contacts("", each) for each in spelled]
+    if hidden and (kept := formerly(spelled[0])):
+        hidden[0] += sealer.contacts("", kept)
+    return hidden
 
 
 def every_epoch(spellings: Iterable[Spelling]) -> list[Contacts]:

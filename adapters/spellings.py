@@ -97,8 +97,26 @@ def _digits(phone: str) -> tuple[str, bool]:
     text = phone if phone.isascii() else normalize("NFKC", phone).encode("ascii", "ignore").decode()
     digits = text.translate(_NOT_ASCII_DIGITS)
     if text.lstrip(" (").startswith("+"):
-        return digits, True
-    return (digits[2:], True) if digits.startswith("00") else (digits, False)
+        return _without_trunk(digits), True
+    return (_without_trunk(digits[2:]), True) if digits.startswith("00") else (digits, False)
+
+
+def _without_trunk(whole: str) -> str:
+    """Without what only counts within the country and stands behind the code all the same: ``+49 (0)30``.
+
+    No number begins with a zero there; those of Russia may begin with its 8.
+    """
+    code = _code_of(whole)
+    trunk = _TRUNK_OF.get(code, "")
+    found = trunk.startswith("0") and whole.startswith(trunk, len(code))
+    return code + whole[len(code) + len(trunk) :] if found else whole
+
+
+def formerly(whole: str) -> str:
+    """As versions kept a number that left that zero where it was; empty where there is none."""
+    code = _code_of(whole)
+    trunk = _TRUNK_OF.get(code, "")
+    return code + trunk + whole[len(code) :] if trunk.startswith("0") else ""
 
 
 def _within(code: str, digits: str) -> str:
@@ -106,10 +124,16 @@ def _within(code: str, digits: str) -> str:
     trunk = _TRUNK_OF[code]
     if trunk and digits.startswith(trunk):
         return code + digits[len(trunk) :]
-    return digits if digits.startswith(code) and len(digits) >= len(code) + _WHOLE_DIGITS else code + digits
+    is_whole = digits.startswith(code) and len(digits) >= len(code) + _WHOLE_DIGITS
+    return _without_trunk(digits) if is_whole else code + digits
 
 
 def _dialled(whole: str) -> list[str]:
     """As it is dialled within its country."""
-    code = next((whole[:size] for size in (1, 2, 3) if whole[:size] in _TRUNK_OF), "")
+    code = _code_of(whole)
     return [_TRUNK_OF[code] + whole[len(code) :]] if code else []
+
+
+def _code_of(whole: str) -> str:
+    """The calling code that it begins with; empty if none is known."""
+    return next((whole[:size] for size in (1, 2, 3) if whole[:size] in _TRUNK_OF), "")

@@ -247,6 +247,9 @@ def test_a_number_is_found_however_it_was_written_and_not_in_another_country(cli
     assert erase(client, phone="+49 170 5550001") == 1
     assert (shown(client, "shop/dan")[0], shown(client, "shop/dom")[0]) == ("", "Dom")
     assert erase(client, phone="0170-5550001", country="FR") == 1
+    for number, phone in (("dag", "+49 (0)170 5550001"), ("dov", "0170 5550001")):
+        client.place(number, **{**berlin, **customer("Dag", phone=phone)})
+    assert erase(client, phone="+49 170 5550001") == 2
 
 
 def test_a_tag_makes_another_address_unless_all_tags_are_meant(client: Client):

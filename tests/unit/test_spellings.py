@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.spellings import international, mailbox, of_any_tag, phone_spellings, untagged
+from adapters.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_a_tag_makes_another_address_that_is_known_by_what_all_tags_share():
         ("8 912 345-67-89", "RU", "79123456789"),
         ("０１７０ 1234567", "DE", "491701234567"),
         ("0170 1234567", "", "01701234567"),
+        ("+49 (0)170 1234567", "", "491701234567"),
+        ("0049 0170 1234567", "", "491701234567"),
+        ("49 (0)170 1234567", "DE", "491701234567"),
+        ("+36 (06) 1 234 5678", "", "3612345678"),
+        ("+39 06 1234 5678", "", "390612345678"),
+        ("+7 800 555 3535", "", "78005553535"),
         ("by pigeon", "DE", ""),
     ],
 )
@@ -54,6 +60,11 @@ def test_a_number_is_kept_from_its_calling_code_on(phone: str, country: str, who
 def test_a_number_with_its_code_is_also_found_as_it_is_dialled_within_its_country():
     assert phone_spellings("+49 170 1234567") == ["491701234567", "01701234567"]
     assert phone_spellings("0170 1234567", "DE") == ["491701234567", "01701234567"]
+
+
+def test_a_number_that_was_kept_with_a_zero_behind_its_code_is_found_by_it():
+    assert formerly("491701234567") == "4901701234567"
+    assert formerly("390612345678") == formerly("78005553535") == formerly("999") == ""
 
 
 def test_a_number_without_a_code_may_be_of_any_country():
