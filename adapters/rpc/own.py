@@ -18,7 +18,7 @@ from ledger.engine.executor import Answer, Receipt
 from ledger.facts import Change, order_of
 from ledger.nouns import inquiries, orders, parcels, stock_ups
 from ledger.nouns.inquiries import UnknownInquiry
-from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
+from ledger.nouns.orders.supplier_orders import SupplierOrder, UnknownLine, UnknownSupplierOrder
 from ledger.nouns.parcels import Parcel, UnknownParcel, UnknownShipment
 from ledger.nouns.stock_ups import UnknownStockUp
 from ledger.nouns.suppliers import UnknownSupplier
@@ -45,14 +45,32 @@ class Own(NamedTuple):
 
 def _supplier_order(request: Any, supplier_id: str) -> Check:
     supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
-    return lambda view: _require_supplier_order(view, supplier_order_id, supplier_id)
+
+    def check(view: View) -> None:
+        _require_supplier_order(view, supplier_order_id, supplier_id)
+
+    return check
 
 
-def _require_supplier_order(view: View, supplier_order_id: str, supplier_id: str) -> None:
+def _require_supplier_order(view: View, supplier_order_id: str, supplier_id: str) -> SupplierOrder:
     order = orders.find(view, order_of(supplier_order_id))
     found = order.supplier_orders.get(supplier_order_id) if order is not None else None
     if found is None or found.supplier_id != supplier_id:
         raise UnknownSupplierOrder(supplier_order_id)
+    return found
+
+
+def _shipped(request: Any, supplier_id: str) -> Check:
+    """Lines that it was never given are others': what left beside its own it names by SKU."""
+    supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
+
+    def check(view: View) -> None:
+        found = _require_supplier_order(view, supplier_order_id, supplier_id)
+        for line in request.lines:
+            if line.line_no not in found.shares:
+                raise UnknownLine(f"supplier order {supplier_order_id}", line.line_no)
+
+    return check
 
 
 def _parcel(request: Any, supplier_id: str) -> Check:
@@ -127,7 +145,7 @@ OWN: Mapping[str, Own] = {
     "GetSupplierOrder": _OF_SUPPLIER_ORDER,
     "AcknowledgeSupplierOrder": _OF_SUPPLIER_ORDER,
     "PackSupplierOrder": _OF_SUPPLIER_ORDER,
-    "ShipSupplierOrder": _OF_SUPPLIER_ORDER,
+    "ShipSupplierOrder": Own("`supplier_order_id`, and its `lines`", _shipped),
     "AnswerCancelRequest": _OF_SUPPLIER_ORDER,
     "CorrectTracking": Own("`carrier` and `tracking_number`, and `supplier_order_id` if it is given", _parcel),
     "RecordFeed": Own("`item.supplier_id`", _item),

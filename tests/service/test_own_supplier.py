@@ -16,7 +16,7 @@ from tests.support import documented
 from tests.support.access import UNREADABLE, administer, answer_to, bearer, knows, until
 from tests.support.service import Client, Service, stamp
 from tests.support.terminal import Console
-from tests.support.trading import DAY, NOW, Fields, Trade, answer, bought, first_of, fresh, number_of, parcel_of
+from tests.support.trading import DAY, NOW, Fields, Trade, answer, bought, first_of, fresh, line, number_of, parcel_of
 
 RPCS = documented.rpcs()
 MARKER = "Zzyzx"
@@ -166,6 +166,19 @@ def _batch(world: World, rpc: str, *named: Fields) -> Iterator[batch_pb2.BatchCo
         command = batch_pb2.BatchCommand()
         getattr(command, kinds[f"{rpc}Request"]).CopyFrom(request)
         yield command
+
+
+def test_the_lines_that_others_have_of_its_order_are_as_unknown_as_lines_that_are_not_there(world: World):
+    both = world.of("ling", lines=[bought(fresh(), 1, world.suppliers[name]) for name in ("ling", "otto")])
+    said = []
+    for line_no in (2, 7):
+        failed = world.ask("ling", "ShipSupplierOrder", **first_of(both), **parcel_of(both), lines=[line(line_no)])
+        assert isinstance(failed, CallFailed), f"line {line_no} was shipped"
+        assert failed.reason == "UNKNOWN_LINE"
+        said.append(str(failed).replace(f"no line {line_no}", ""))
+    assert said[0] == said[1]
+    shipped = world.ask("ling", "ShipSupplierOrder", **first_of(both), **parcel_of(both), lines=[line(1)])
+    assert not isinstance(shipped, CallFailed), shipped
 
 
 def test_what_is_refused_changes_nothing(world: World):
