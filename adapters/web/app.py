@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from adapters.access.callers import Caller
 from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
 from adapters.edges.hearing import hear
@@ -26,6 +27,7 @@ from adapters.edges.reconciliation import Reconciliation
 from adapters.edges.telling import Teller
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
+from adapters.http_api.problems import problem_of, response
 from adapters.http_api.routes import routes
 from adapters.letters import Letters
 from adapters.rpc import results
@@ -38,6 +40,7 @@ from adapters.tracking_page.answers import TrackingPages
 from adapters.web.door import Door, DoorCounts
 from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
+from ledger.refusals import Refusal
 from projections import effects as told_effects
 
 _PING_SECONDS = 2.0
@@ -84,17 +87,22 @@ async def edges(
         try:
             door = Door(tenants, accounts, counts, worker.leases.wake)
             pages = TrackingPages(tenants, sealer, commands, behind_proxy=behind_proxy).routes()
-            yield Edges(application(tenants, door, counts, [*pages, *contract]), counts)
+            yield Edges(application(tenants, gate, door, counts, [*pages, *contract]), counts)
         finally:
             await end(beside)
 
 
-def application(tenants: Tenants, door: Door, counts: DoorCounts, more: Sequence[BaseRoute]) -> Starlette:
+def application(tenants: Tenants, gate: Gate, door: Door, counts: DoorCounts, more: Sequence[BaseRoute]) -> Starlette:
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
     async def metrics(request: Request) -> Response:
-        return PlainTextResponse(await _metrics(tenants, counts), media_type="text/plain; version=0.0.4")
+        try:
+            caller = gate.who(request.headers.get("authorization", ""))
+            caller.require("GetStatus")
+        except Refusal as refusal:
+            return response(*problem_of(refusal))
+        return PlainTextResponse(await _metrics(tenants, counts, caller), media_type="text/plain; version=0.0.4")
 
     return Starlette(
         routes=[
@@ -125,8 +133,8 @@ async def _health(pool: AsyncConnectionPool[Any]) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _metrics(tenants: Tenants, counts: DoorCounts) -> str:
-    """In the text format of Prometheus. Inboxes are counted over all tenants that have one."""
+async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
+    """In the text format of Prometheus. Inboxes are counted over all tenants of the caller that have one."""
     lines = ["# TYPE fulfilment_edge_deliveries_total counter"]
     lines += [
         f'fulfilment_edge_deliveries_total{{system="{system}",outcome="{outcome}"}} {count}'
@@ -135,7 +143,8 @@ async def _metrics(tenants: Tenants, counts: DoorCounts) -> str:
     lines += ["# TYPE fulfilment_edge_repeated_total counter", f"fulfilment_edge_repeated_total {counts.repeated}"]
     lines += ["# TYPE fulfilment_edge_commits_total counter", f"fulfilment_edge_commits_total {counts.kept_at_once}"]
     async with tenants.pool.connection() as connection:
-        names = [row[0] for row in await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()]
+        rows = await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()
+        names = [name for (name,) in rows if caller.may_use(name)]
     states = Counter({state.value: 0 for state in (InboxState.WAITING, InboxState.EARLY, InboxState.FAILED)})
     unknown_words = 0
     effects, lag = {"waiting": 0, "failed": 0}, 0.0

@@ -142,6 +142,12 @@ def test_a_stream_ends_when_its_tenant_is_taken_away(guarded: Guarded):
     assert '"problem":{"type":"/problems/UNKNOWN_TENANT"' in last
 
 
+def test_figures_are_for_whoever_may_read_the_status(guarded: Guarded):
+    assert guarded.of("admin").client.get("/metrics").status_code == 200
+    assert guarded.of("shop").client.get("/metrics").json()["reason"] == "NOT_ALLOWED"
+    assert Http(guarded.url).client.get("/metrics").json()["reason"] == "CREDENTIALS"
+
+
 def test_streams_count_as_calls_of_a_second(guarded: Guarded):
     http = guarded.of("slow")
     assert 429 in [http.post("StreamFacts").status_code for _ in range(20)]
