@@ -274,6 +274,7 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSend
                     private_too=web.private_too,
                     message_bytes=web.message_bytes,
                     behind_proxy=web.behind_proxy,
+                    by_certificate=web.files is not None and web.files.client_ca is not None,
                 ) as running,
                 serving(running.app, web.address, web.files) as port,
             ):

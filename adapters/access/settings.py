@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser, path: Callable[[str], Path]) ->
     return [
         group("--tls-cert", type=path, help="certificate of the service, with those up to its authority, as PEM"),
         group("--tls-key", type=path, help="its private key, as PEM"),
-        group("--tls-client-ca", type=path, help="only who has a certificate of these authorities can connect"),
+        group("--tls-client-ca", type=path, help="only who has a certificate of these authorities may call"),
         group(
             "--behind-proxy",
             nargs="?",

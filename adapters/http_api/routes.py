@@ -36,6 +36,8 @@ from ledger.refusals import Malformed
 
 T = TypeVar("T")
 
+PROVEN = "fulfilment.certificate"
+"""Stands in the scope of a request whose connection has proven a certificate."""
 BODY_SECONDS = 60.0
 """How long a body may take."""
 QUIET_SECONDS = 30.0
@@ -54,26 +56,34 @@ def routes(
     commands: Commands,
     message_bytes: int,
     beside: Schema,
+    *,
+    by_certificate: bool = False,
 ) -> list[BaseRoute]:
     """All RPCs of these services, each behind the gate, and pages about them and what there is ``beside`` them.
 
-    A body has so many bytes at most.
+    A body has so many bytes at most. Where gRPC asks each caller for a certificate, so does this, beside the token.
     """
     table = {
         (service.name, method.name): method
         for service, queries in served.items()
         for method in methods(service, commands, queries)
     }
-    return [Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes)), *pages(served, beside)]
+    return [
+        Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes, by_certificate)),
+        *pages(served, beside),
+    ]
 
 
 class _Contract:
     """The application behind the path of an RPC."""
 
-    def __init__(self, gate: Gate, table: Mapping[tuple[str, str], RpcMethod], message_bytes: int) -> None:
+    def __init__(
+        self, gate: Gate, table: Mapping[tuple[str, str], RpcMethod], message_bytes: int, by_certificate: bool
+    ) -> None:
         self._gate = gate
         self._table = table
         self._message_bytes = message_bytes
+        self._by_certificate = by_certificate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -87,6 +97,8 @@ class _Contract:
 
     async def _answer(self, request: Request) -> Response | _Lines:
         method = self._method(request)
+        if self._by_certificate and not request.scope.get(PROVEN):
+            raise HttpFault(HTTPStatus.FORBIDDEN, "RPCs are called over a connection with a certificate of a client")
         call = admit(self._gate, method.name, request)
         _require_json(request)
         size = self._size(request)

@@ -64,13 +64,14 @@ async def edges(
     private_too: bool,
     message_bytes: int,
     behind_proxy: bool,
+    by_certificate: bool = False,
 ) -> AsyncIterator[Edges]:
     """The application, and beside it the worker and the reconciliation, until the end. Erasing removes letters here."""
     accounts, counts = Accounts(sealer), DoorCounts()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
         served = services(tenants, sealer, Letters(sealer), commands, files, private_too=private_too)
-        contract = routes(gate, served, commands, message_bytes, schemas.openapi())
+        contract = routes(gate, served, commands, message_bytes, schemas.openapi(), by_certificate=by_certificate)
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]
         worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson)

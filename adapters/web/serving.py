@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from adapters.access.listening import CannotListen
 from adapters.access.tls import Files
+from adapters.http_api.routes import PROVEN
 
 HEADER_SECONDS = 10.0
 """How long a connection may take until the headers of a request are there."""
@@ -32,6 +33,9 @@ class PatientOnlyFor(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        encrypted = transport.get_extra_info("ssl_object")
+        if encrypted is not None and encrypted.getpeercert():
+            self.app = _proven(self.app)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +66,15 @@ class PatientOnlyFor(H11Protocol):
         self._too_slow = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _proven(app: Any) -> Any:
+    """The application, which is told that its caller has a certificate of the authorities that are trusted."""
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, PROVEN: True}, receive, send)
+
+    return told
 
 
 class _Server(uvicorn.Server):
@@ -132,6 +145,10 @@ def _tls(files: Files) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(files.certificate, files.key)
+    if files.client_ca is not None:
+        # Shops and customers have none: only the contract asks for it.
+        context.load_verify_locations(files.client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

@@ -21,7 +21,7 @@ class Web(NamedTuple):
     message_bytes: int
     """The longest body of a call."""
     files: Files | None
-    """The certificate and its key, if TLS ends here."""
+    """The certificate, its key and the authority of clients, if TLS ends here."""
     private_too: bool
     """Whether systems may stand in the own network."""
     behind_proxy: bool = False
@@ -52,7 +52,7 @@ def web_of(chosen: argparse.Namespace) -> Web:
         Listener(chosen.web, tls, behind_proxy=chosen.behind_proxy == "yes"),
         issuer_of(chosen),
         chosen.message_mib << 20,
-        Files(chosen.tls_cert, chosen.tls_key) if tls else None,
+        Files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca) if tls else None,
         chosen.web_private == "yes",
         chosen.behind_proxy == "yes",
     )

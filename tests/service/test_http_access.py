@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx2
 import psycopg
 import pytest
 
 from adapters.access.roles import ROLES
+from adapters.access.tls import Files
 from tests.support import documented
 from tests.support.access import administer, until
+from tests.support.certificates import Authority
 from tests.support.edge import edging
 from tests.support.hosting import hosting
 from tests.support.http_api import Http, as_body
-from tests.support.service import order
+from tests.support.service import Service, order
 from tests.support.trading import fresh
 
 RPCS = documented.rpcs()
@@ -27,7 +31,7 @@ class Guarded(NamedTuple):
     """A service with clients."""
 
     url: str
-    dsn: str
+    service: Service
     tokens: dict[str, str]
 
     def of(self, name: str) -> Http:
@@ -50,7 +54,7 @@ def guarded(embedded: str) -> Iterator[Guarded]:
             "add", "slow", "--role", "owner", "--all-tenants", "--calls-per-second", "1", *where
         ).token
         with edging(service) as url:
-            yield Guarded(url, service.dsn, tokens)
+            yield Guarded(url, service, tokens)
 
 
 @pytest.mark.parametrize("role", SOME)
@@ -79,7 +83,7 @@ def test_the_client_is_recorded_and_its_request_ids_are_its_own(guarded: Guarded
     guarded.of("shop").call("PlaceOrder", placed)
     found = guarded.of("shop").call("GetOrder", {"order_id": f"shop/{placed.channel_order_id}"})
     assert found["order"]["order_id"] == f"shop/{placed.channel_order_id}"
-    with psycopg.connect(guarded.dsn) as connection:
+    with psycopg.connect(guarded.service.dsn) as connection:
         stored = [row[0] for row in connection.execute("SELECT request_id FROM tenant_default.ledger_commands")]
     assert stored == [f" shop {placed.context.request_id}"]
 
@@ -101,7 +105,7 @@ def test_what_is_too_much_is_refused_with_a_time_to_come_back(guarded: Guarded):
 
 
 def test_a_stream_ends_when_its_token_is_revoked(guarded: Guarded):
-    where = ("--dsn", guarded.dsn)
+    where = ("--dsn", guarded.service.dsn)
     token = administer("add", "reader", "--role", "owner", "--tenant", "default", *where).token
     http = Http(guarded.url, authorization=f"Bearer {token}")
     until(lambda: http.client.post("/v1/AdminService/GetStatus").status_code == 200, "the client is known")
@@ -122,7 +126,7 @@ def test_a_stream_ends_when_its_token_is_revoked(guarded: Guarded):
 
 
 def test_a_stream_ends_when_its_tenant_is_taken_away(guarded: Guarded):
-    where = ("--dsn", guarded.dsn)
+    where = ("--dsn", guarded.service.dsn)
     token = administer("add", "moved", "--role", "owner", "--tenant", "default", *where).token
     http = Http(guarded.url, authorization=f"Bearer {token}")
     until(lambda: http.client.post("/v1/AdminService/GetStatus").status_code == 200, "the client is known")
@@ -151,6 +155,20 @@ def test_figures_are_for_whoever_may_read_the_status(guarded: Guarded):
 def test_streams_count_as_calls_of_a_second(guarded: Guarded):
     http = guarded.of("slow")
     assert 429 in [http.post("StreamFacts").status_code for _ in range(20)]
+
+
+def test_where_callers_need_a_certificate_a_token_alone_calls_nothing(guarded: Guarded, tmp_path: Path):
+    authority = Authority(tmp_path)
+    ours, theirs = authority.issue("server"), authority.issue("caller")
+    files = Files(ours.certificate, ours.key, authority.file)
+    with edging(guarded.service, files) as url:
+        token = {"authorization": f"Bearer {guarded.tokens['admin']}"}
+        trusted = ssl.create_default_context(cafile=str(authority.file))
+        without = httpx2.post(f"{url}/v1/AdminService/GetStatus", verify=trusted, headers=token)
+        assert (without.status_code, without.json()["title"]) == (403, "Forbidden")
+        assert httpx2.get(f"{url}/healthz", verify=trusted).status_code == 200
+        trusted.load_cert_chain(theirs.certificate, theirs.key)
+        assert httpx2.post(f"{url}/v1/AdminService/GetStatus", verify=trusted, headers=token).status_code == 200
 
 
 def test_once_clients_are_asked_who_they_are_the_service_answers_to_any_name(guarded: Guarded):
