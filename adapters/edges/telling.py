@@ -109,13 +109,20 @@ class Teller:
                 if not readers:  # it is not looked at again, so this has to see all
                     await told_effects.some(Where(self._tenants.pool, tenant.schema, await tenant.log.head()), [])
                 await self._end_of_others(connection, tenant, there)
-                if not readers:
-                    return None
-                asked, more = await Notices(tenant, Asking(tenant, self._tenants.pool), readers).look()
             except ProjectionBehind:
                 return datetime.now(UTC) + _SOON
+            if not readers:
+                return None
+            asked, more = await self._noticed(tenant, readers)
             await self._tell_all(connection, tenant, readers, asked)
             return datetime.now(UTC) if more else await self._next_at(connection, tenant, readers)
+
+    async def _noticed(self, tenant: Tenant, readers: Sequence[Informed]) -> tuple[list[str], bool]:
+        """What is to be told from now on, and whether there is more. What is known already is told meanwhile."""
+        try:
+            return await Notices(tenant, Asking(tenant, self._tenants.pool), readers).look()
+        except ProjectionBehind:
+            return [], False  # it is looked at again in a while
 
     async def _since(self, tenant: Tenant, name: str, one: Connected) -> int:
         key = (tenant.name, name, one.added_at)
@@ -202,7 +209,10 @@ class Teller:
 
     async def _one(self, tenant: Tenant, due: _Due) -> None:
         """All parts of one thing, one after the other."""
-        differences = await self._differences(tenant, due)
+        try:
+            differences = await self._differences(tenant, due)
+        except ProjectionBehind:
+            return None  # it stays due
         if not differences:
             await self._record(tenant, due, "nothing", telling.nothing_to_tell)
         for number, difference in enumerate(differences):

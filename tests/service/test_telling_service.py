@@ -12,6 +12,8 @@ from adapters.edges.telling import Teller
 from adapters.shops.woocommerce.system import WooCommerce
 from fulfilment.v1 import edges_pb2, orders_pb2, work_pb2
 from ledger.nouns import effects
+from ledger.refusals import ProjectionBehind
+from projections import stock_levels
 from tests.support.aggregator import aggregator
 from tests.support.edge import edging
 from tests.support.hosting import hosting
@@ -327,6 +329,24 @@ def test_each_new_number_is_followed_by_the_first_connection_that_covers_its_car
         effect_of(client, "sf-express/SF1234567890003", FAILED, "second")
         for name in ("first", "second"):
             Console(service.address)("connection", "remove", name, "--yes")
+
+
+def test_orders_are_told_while_the_read_model_of_stock_is_behind(shop, client, trade, monkeypatch):
+    figures = stock_levels.figures
+
+    async def behind(*_):
+        raise ProjectionBehind("stock_levels", 2, 1)
+
+    monkeypatch.setattr(stock_levels, "figures", behind)
+    shop.products[12] = {"id": 12, "sku": "slow", "stock_quantity": None, "parent_id": 0}
+    sold(trade, shop, 1110, sku="slow")
+    client.feed(9, sku="slow")
+    ship(trade, 1110, "J1")
+    wait_for(lambda: shop.numbers(1110) == ["J1"])
+    assert shop.products[12]["stock_quantity"] is None
+    monkeypatch.setattr(stock_levels, "figures", figures)
+    client.feed(8, sku="slow", version=2)  # is heard
+    wait_for(lambda: shop.products[12]["stock_quantity"] is not None)
 
 
 def test_figures_say_what_waits_and_for_how_long(shop, edge):
