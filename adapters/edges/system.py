@@ -171,6 +171,12 @@ class KnownNow:
         assert found is None or isinstance(found, bytes)
         return found
 
+    def told(self, order_id: str) -> frozenset[str]:
+        """What the system itself calls what it was told of an order: when it tells of that, it is no news."""
+        found = self._look("told", order_id)
+        assert found is None or isinstance(found, bytes)
+        return frozenset((found or b"").decode().split())
+
     def _look(self, kind: str, object_id: str) -> Message | bytes | None:
         key = f"{kind} {object_id}"
         if key not in self._found and not self._complete:

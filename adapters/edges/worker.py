@@ -33,7 +33,8 @@ from fulfilment.v1 import admin_pb2, people_pb2
 from ledger.engine.executor import own_command
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import cases, orders, parcels, receptions
+from ledger.nouns import cases, effects, orders, parcels, receptions
+from ledger.nouns.effects import EffectSubject, ToldSubject
 from ledger.nouns.orders import supplier_orders
 from ledger.nouns.orders.after_sales import UnknownCharge
 from ledger.nouns.receptions import ReceptionFailed
@@ -214,13 +215,17 @@ class Worker:
             try:
                 return system.understand(work.row.received, raw, account, KnownNow(found))
             except Unlooked as missing:
-                if missing.kind != "before":
-                    work.about.add(_name_of(missing))
                 async with self._looking:
-                    found[str(missing)] = await (
-                        self._before(work) if missing.kind == "before" else look(work.tenant, missing)
-                    )
+                    found[str(missing)] = await self._looked(work, missing)
         raise NotUnderstood("it asks for more and more of what the ledger knows")
+
+    async def _looked(self, work: _Now, missing: Unlooked) -> Message | bytes | None:
+        if missing.kind == "before":
+            return await self._before(work)
+        work.about.add(_name_of(missing))
+        if missing.kind == "told":
+            return await _told(work, missing.object_id)
+        return await look(work.tenant, missing)
 
     async def _before(self, work: _Now) -> bytes | None:
         last = await work.inbox.last_done(work.row)
@@ -283,6 +288,16 @@ class Worker:
 def _name_of(missing: Unlooked) -> str:
     carrier, _, number = missing.object_id.partition("/")
     return f"{carrier_name(carrier)}/{number}" if missing.kind == "parcel" else missing.object_id
+
+
+async def _told(work: _Now, order_id: str) -> bytes:
+    """What the system calls what it was told of an order."""
+    one = work.connected
+    stream = effects.stream(effects.effect_id(one.account.name, one.added_at, EffectSubject.ORDER, order_id))
+    view, _ = await read(work.tenant.log, [stream])
+    told: ToldSubject | None = view.state(stream)
+    parts = told.parts.values() if told is not None else ()
+    return " ".join(each.reference.replace(",", " ") for each in parts).encode()
 
 
 async def look(tenant: Tenant, missing: Unlooked) -> Message | None:

@@ -1,16 +1,19 @@
 """A played shop of Shopify over real sockets: what it sells, changes and sends becomes facts, once."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from fulfilment.v1 import edges_pb2, orders_pb2, work_pb2
+from adapters.shops.shopify.system import Shopify
+from fulfilment.v1 import common_pb2, edges_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2, work_pb2
+from ledger.nouns import effects
 from tests.support.edge import edging
 from tests.support.hosting import hosting
-from tests.support.service import offer
+from tests.support.service import context, offer
 from tests.support.shopify_orders import fulfilment, money, place, refund
 from tests.support.shopify_shop import APP_SECRET, CLIENT_ID, LOCATION, shopify_shop
 from tests.support.terminal import Console
@@ -24,7 +27,17 @@ DONE, IGNORED, FAILED = (
 
 
 @pytest.fixture(scope="module")
-def service(embedded):
+def quick():
+    """Pauses and limits of real shops would take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Shopify, "calls_per_second", 500.0)
+        patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
+        patch.setattr(effects, "STOCK_PAUSE", timedelta(seconds=0.3))
+        yield
+
+
+@pytest.fixture(scope="module")
+def service(embedded, quick):
     """One that also calls shops on this machine."""
     with (
         tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
@@ -212,6 +225,69 @@ def test_a_shop_is_asked_for_what_it_did_not_tell_and_found_the_same_is_nothing_
         assert standing().waiting == 0
         assert lost.called.count("ChangedOrders") == 4
     assert console("connection", "remove", "asked", "--yes").code == 0
+
+
+def sent(client, order_id, number):
+    """Its supplier sends all of it, as the ledger is told."""
+    supplier_order = f"main/{order_id}/1"
+    client.orders.SendSupplierOrder(
+        supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order)
+    )
+    client.orders.ShipSupplierOrder(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
+            context=context(), supplier_order_id=supplier_order, carrier="ups", tracking_number=number
+        )
+    )
+
+
+def test_the_shop_is_told_of_parcels_and_what_it_tells_of_them_is_no_news(shop, client):
+    shop.sell(8)
+    rows(client, 8, DONE)
+    sent(client, 8, "1Z12345E0205271601")
+
+    def fulfilments():
+        return [(each["status"], each["tracking_number"]) for each in shop.orders[8]["fulfillments"]]
+
+    wait_for(lambda: fulfilments() == [("success", "1Z12345E0205271601")])
+    assert shop.orders[8]["fulfillment_status"] == "fulfilled"
+    client.parcels.CorrectTracking(
+        parcels_pb2.CorrectTrackingRequest(
+            context=context(),
+            carrier="ups",
+            tracking_number="1Z12345E0205271601",
+            right_carrier="dhl",
+            right_tracking_number="JD014600006281230704",
+        )
+    )
+    old = parcels_pb2.GetParcelRequest(carrier="ups", tracking_number="1Z12345E0205271601")
+    assert client.parcels.GetParcel(old).parcel.status == parcels_pb2.PARCEL_STATUS_VOID  # by which late news is known
+    wait_for(lambda: fulfilments() == [("success", "JD014600006281230704")])
+    assert shop.orders[8]["fulfillments"][0]["tracking_company"] == "DHL Express"
+    client.parcels.VoidParcel(
+        parcels_pb2.VoidParcelRequest(
+            context=context(), carrier="dhl", tracking_number="JD014600006281230704", reason="label_not_used"
+        )
+    )
+    wait_for(lambda: fulfilments() == [("cancelled", "JD014600006281230704")])
+    rows(client, 8, DONE, IGNORED, IGNORED, IGNORED)
+    assert not order(client, 8).shipments
+    assert not [each for each in receptions(client) if "main/8" in each.reason]
+
+
+def test_the_shop_is_told_what_will_not_be_sent_and_what_can_be_sold(shop, client):
+    shop.stock = {"cup": 3}
+    shop.sell(9)
+    rows(client, 9, DONE)
+    client.orders.CancelOrder(
+        orders_pb2.CancelOrderRequest(
+            context=context(), order_id="main/9", by=common_pb2.PARTY_SUPPLIER, reason="out_of_stock"
+        )
+    )
+    wait_for(lambda: shop.orders[9]["cancelled_at"])
+    assert not shop.orders[9]["refunds"]
+    shop.answers = [429, 500]
+    client.feed(4000, sku="cup")
+    wait_for(lambda: shop.stock["cup"] > 3000)
 
 
 def test_an_app_that_is_uninstalled_pauses_its_connection(shop, client, console):

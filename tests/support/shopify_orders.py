@@ -211,7 +211,8 @@ def known(order: Mapping[str, Any], *, at_supplier: bool = True, **changes: Any)
     )
 
 
-def knowing(order: orders_pb2.Order, before: Mapping[str, Any] | None = None) -> KnownNow:
-    """A ledger that has this order, and was told this of it last."""
-    told = json.dumps(before).encode() if before is not None else None
-    return KnownNow({f"order {order.order_id}": order, "before ": told}, complete=True)
+def knowing(order: orders_pb2.Order, before: Mapping[str, Any] | None = None, told: str = "") -> KnownNow:
+    """A ledger that has this order, was told this of it last, and told the shop of what it calls so."""
+    last = json.dumps(before).encode() if before is not None else None
+    found = {f"order {order.order_id}": order, "before ": last, f"told {order.order_id}": told.encode()}
+    return KnownNow(found, complete=True)

@@ -264,6 +264,7 @@ class ShopifyShop:
         order_id, there = self._fulfilment(given["fulfillmentId"])
         tracking = given["trackingInfoInput"]
         there |= {
+            "updated_at": _later(self.orders[order_id]),
             "tracking_company": tracking.get("company"),
             "tracking_number": tracking["number"],
             "tracking_numbers": [tracking["number"]],
@@ -275,7 +276,7 @@ class ShopifyShop:
         order_id, there = self._fulfilment(given["id"])
         if there.get("status") == "cancelled":
             return _complaint("fulfillment", "Fulfillment is already cancelled")
-        there["status"] = "cancelled"
+        there |= {"status": "cancelled", "updated_at": _later(self.orders[order_id])}
         self._changed(order_id, "orders/updated")
         return {"fulfillment": {"id": given["id"], "status": "CANCELLED"}, "userErrors": []}
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fulfilment.v1 import orders_pb2, shipping_pb2, supplier_orders_pb2
+from adapters.edges.system import KnownNow
+from fulfilment.v1 import orders_pb2, parcels_pb2, shipping_pb2, supplier_orders_pb2
 from tests.support.shopify_orders import (
     at_minute,
     fulfilment,
@@ -299,6 +300,20 @@ def test_another_tracking_number_of_the_same_parcel_is_a_correction():
     body = fulfilment(5, 7, [(71, 2)], "JD014600006281230704", tracking_company="DHL Express")
     found = in_short("fulfillments/update", body, knowing(there, told))
     assert found == "corrected to dhl JD014600006281230704"
+
+
+def test_what_the_shop_tells_late_of_what_it_was_told_is_no_news():
+    ours = "gid://shopify/Fulfillment/5 gid://shopify/Fulfillment/6"
+    body = fulfilment(5, 7, [(71, 2)])  # the ledger has taken that parcel back meanwhile
+    for topic, told in (("fulfillments/create", body), ("orders/updated", at_minute(ORDER, 5, fulfillments=[body]))):
+        assert in_short(topic, told, knowing(known(ORDER), ORDER, ours)).startswith("ignored")
+    void = parcels_pb2.Parcel(carrier="ups", tracking_number="1Z999", status=parcels_pb2.PARCEL_STATUS_VOID)
+    there_once = KnownNow({"order main/7": known(ORDER), "parcel ups/1Z999": void}, complete=True)
+    assert in_short("fulfillments/create", body, there_once).startswith("ignored")
+    there = known(ORDER, shipments=SHIPMENT)
+    newer = {**ORDER, "fulfillments": [fulfilment(5, 7, [(71, 2)], updated_at="2026-01-06T10:05:00+01:00")]}
+    late = fulfilment(5, 7, [(71, 2)], "1Z000")
+    assert in_short("fulfillments/create", late, knowing(there, newer)).startswith("ignored")
 
 
 def test_a_parcel_that_the_shop_takes_back_is_shown_to_a_person():

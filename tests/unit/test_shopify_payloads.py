@@ -152,7 +152,7 @@ ANSWERS: Mapping[str, str | tuple[str, str]] = {
     "transaction.08": MONEY,
 }
 OLDER: Mapping[str, str | tuple[str, str]] = {
-    "fulfillment": (NO_ORDER_SENT, "shipped by main/450789469/1: 1x1 as null-company 1Z2345"),
+    "fulfillment": (NO_ORDER_SENT, KNOWN),
     "fulfillment_event": SCANS,
     "inventory_level": STOCK,
     "inventory_levels": STOCK,

@@ -41,7 +41,7 @@ def of_order(order: ShopifyOrder, channel: str, known: KnownNow) -> Understood:
     if there is None:
         return _first(order, channel, modified)
     before = known.before()
-    found = _Change(order, reading.decoded(before, ShopifyOrder) if before else None, there, modified)
+    found = _Change(order, reading.decoded(before, ShopifyOrder) if before else None, there, modified, known)
     wanted = tuple(found.commands())
     if not wanted and not found.problems:
         return Understood(ignored="nothing that the ledger keeps has changed")
@@ -197,12 +197,18 @@ class _Change:
     """What has changed of an order that the ledger has."""
 
     def __init__(
-        self, order: ShopifyOrder, before: ShopifyOrder | None, there: orders_pb2.Order, modified: datetime
+        self,
+        order: ShopifyOrder,
+        before: ShopifyOrder | None,
+        there: orders_pb2.Order,
+        modified: datetime,
+        known: KnownNow,
     ) -> None:
         self._order = order
         self._before = before
         self._there = there
         self._modified = modified
+        self._known = known
         self._currency = reading.currency(order.currency, "currency")
         self.problems: list[str] = []
         """What a person has to look at."""
@@ -216,7 +222,7 @@ class _Change:
         if not self._order.cancelled_at and not is_over:
             yield from self._amendment()
             yield from self._address()
-        sent = parcels.of_parcels(self._order, self._before, self._there)
+        sent = parcels.of_parcels(self._order, self._before, self._there, self._known)
         self.problems += sent.problems
         yield from sent.wanted
         if self._order.cancelled_at and not is_over:

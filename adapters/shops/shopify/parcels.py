@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import WantedCommand
+from adapters.edges.system import KnownNow, WantedCommand
 from adapters.shops.shopify.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import ShopifyOrder, ShopifyParcel, at
 from adapters.shops.shopify.selling import LEFT
@@ -51,25 +51,31 @@ def _units(parcel: ShopifyParcel) -> Counter[int]:
     return found
 
 
-def of_parcels(order: ShopifyOrder, before: ShopifyOrder | None, there: orders_pb2.Order) -> SentByOthers:
+def of_parcels(
+    order: ShopifyOrder, before: ShopifyOrder | None, there: orders_pb2.Order, known: KnownNow
+) -> SentByOthers:
     """Of all that the shop says was sent, what the ledger does not know."""
     found, told = SentByOthers(), {each.id: each for each in before.fulfillments} if before is not None else {}
     space = ToSend(there)
     for parcel in order.fulfillments:
-        one = of_parcel(parcel, told.get(parcel.id), there, space)
+        one = of_parcel(parcel, told.get(parcel.id), there, known, space)
         found.wanted += one.wanted
         found.problems += one.problems
     return found
 
 
 def of_parcel(
-    parcel: ShopifyParcel, before: ShopifyParcel | None, there: orders_pb2.Order, space: ToSend | None = None
+    parcel: ShopifyParcel,
+    before: ShopifyParcel | None,
+    there: orders_pb2.Order,
+    known: KnownNow,
+    space: ToSend | None = None,
 ) -> SentByOthers:
-    """One fulfilment, by what was told of it before."""
-    found, name, known = SentByOthers(), f"fulfilment {parcel.id}", _known_numbers(there)
-    if before is not None and _says(before) == _says(parcel):
+    """One fulfilment, by what was told of it before; of those that the ledger told of, what others changed."""
+    found, name, numbers = SentByOthers(), f"fulfilment {parcel.id}", _known_numbers(there)
+    if before is not None and (_says(before) == _says(parcel) or _is_older(parcel, before)):
         return found
-    fresh = [number for number in parcel.numbers if number.upper() not in known]
+    fresh = [number for number in parcel.numbers if number.upper() not in numbers]
     if parcel.status == "cancelled":
         if len(fresh) < len(parcel.numbers) and (before is None or before.status != "cancelled"):
             found.problems.append(f"{name} was cancelled in the shop; if its parcel has not left, void it here")
@@ -77,9 +83,11 @@ def of_parcel(
     if parcel.status not in LEFT or (parcel.numbers and not fresh) or not _units(parcel):
         return found
     carrier = carrier_name(reading.first(parcel.tracking_company, _NOT_NAMED))
-    old = [each for each in before.numbers if each.upper() in known] if before is not None else []
+    old = [each for each in before.numbers if each.upper() in numbers] if before is not None else []
     if fresh and old and before is not None and not set(old) & set(parcel.numbers):
-        found.wanted.append(_corrected(parcel, known[old[0].upper()], old[0], carrier, fresh[0]))
+        found.wanted.append(_corrected(parcel, numbers[old[0].upper()], old[0], carrier, fresh[0]))
+        return found
+    if _is_late(parcel, carrier, fresh, there, known):
         return found
     space = space or ToSend(there)
     taken, lacking = space.take(_units(parcel))
@@ -90,6 +98,19 @@ def of_parcel(
         what = "without a tracking number" if not fresh else f"with {lacking} units that no supplier is to send"
         found.problems.append(f"{name} was made in the shop by others, {what}: look what has left")
     return found
+
+
+def _is_late(parcel: ShopifyParcel, carrier: str, fresh: list[str], there: orders_pb2.Order, known: KnownNow) -> bool:
+    """Whether the shop is behind: it was told of the parcel, which has another number here by now, or did not leave."""
+    if f"gid://shopify/Fulfillment/{parcel.id}" in known.told(there.order_id):
+        return True
+    there_once = known.parcel(carrier, fresh[0]) if fresh else None
+    return there_once is not None and there_once.status == parcels_pb2.PARCEL_STATUS_VOID
+
+
+def _is_older(parcel: ShopifyParcel, before: ShopifyParcel) -> bool:
+    changed, last = (at(each.updated_at, "fulfillments.updated_at") for each in (parcel, before))
+    return changed is not None and last is not None and changed < last
 
 
 def _says(parcel: ShopifyParcel) -> tuple[object, ...]:

@@ -92,7 +92,8 @@ async def tell(shop: Shop, telling: Telling, effect: Fulfilment, *, notify: bool
     told = [each for each in telling.reference.split(",") if each]
     before = telling.before if isinstance(telling.before, Fulfilment) else None
     if effect.withdrawn:
-        return await _withdraw(shop, told)
+        await _withdraw(shop, told)
+        return ToldNow(telling.reference)  # by it the shop's own news of it is known
     if told and before is not None:
         more, fewer = _differences(before.lines, effect.lines)
         if fewer:
@@ -129,13 +130,12 @@ def _tracking(effect: Fulfilment) -> dict[str, str]:
     return {name: value for name, value in info.items() if value}
 
 
-async def _withdraw(shop: Shop, told: Iterable[str]) -> ToldNow:
+async def _withdraw(shop: Shop, told: Iterable[str]) -> None:
     for each in told:
         answer = await shop.call(CANCEL, {"id": each})
         problem = problem_of(answer, "fulfillmentCancel")
         if problem and not _is_gone(problem):
             raise NotDone(f"the shop does not take its fulfilment back: {problem}")
-    return ToldNow()
 
 
 def _is_gone(problem: str) -> bool:

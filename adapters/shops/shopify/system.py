@@ -276,7 +276,8 @@ def _parcel(received: Received, raw: bytes, account: Account, known: KnownNow) -
         return Understood(ignored="the ledger has no such order; should it come, it tells its fulfilments")
     before = known.before()
     told = reading.decoded(before, ShopifyOrder).fulfillments if before else []
-    found = parcels.of_parcel(parcel, next((each for each in told if each.id == parcel.id), None), there)
+    last = next((each for each in told if each.id == parcel.id), None)
+    found = parcels.of_parcel(parcel, last, there, known)
     if not found.wanted and not found.problems:
         return Understood(ignored="the ledger knows it, or it did not happen")
     return Understood(tuple(found.wanted), look=found.problems[0] if found.problems else "")
