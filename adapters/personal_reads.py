@@ -23,7 +23,7 @@ _LIST = """
     SELECT read_id, at, client, rpc, object, subject FROM {schema}.ledger_reads
     WHERE (at, read_id) < (%(before_at)s, %(before_id)s) AND at >= %(since)s AND at < %(until)s
         AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
-        AND (%(client)s::text IS NULL OR client = %(client)s)
+        AND (%(client)s::text IS NULL OR client = %(client)s OR starts_with(client, %(client)s || '/'))
     ORDER BY at DESC, read_id DESC LIMIT %(limit)s
 """
 
@@ -32,7 +32,7 @@ class Viewer(NamedTuple):
     """Who asks, and about what."""
 
     client: str
-    """Its name; empty for everybody while no client is registered."""
+    """Its name, with whom of its people the identity provider names; empty for everybody while none is registered."""
     rpc: str
     object: str
     """The stream whose personal data is shown, or what else was asked for."""

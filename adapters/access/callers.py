@@ -59,12 +59,16 @@ class Caller(msgspec.Struct, frozen=True):
             raise UnknownTenant(named)
         return named
 
+    @property
+    def proven(self) -> str:
+        """Who it is as far as that is proven: the client, and whom of its people. Empty for everybody."""
+        return f"{self.name}/{self.person}" if self.person else self.name
+
     def actor(self, said: str) -> str:
         """Under which name a command is recorded: the client's own, and behind it what the call says."""
         if not self.name:
             return said or UNNAMED
-        name = f"{self.name}/{self.person}" if self.person else self.name
-        return f"{name}/{said}" if said else name
+        return f"{self.proven}/{said}" if said else self.proven
 
 
 EVERYBODY = Caller(name="", role="owner", tenants=None, personal=True, meter=Meter(NO_LIMITS))

@@ -32,6 +32,8 @@ from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import FIRST, LAST, Answer
 
 FACTS_A_PAGE = 500
+_LONGEST_CLIENT = 300
+"""Its name, and whom of its people it is."""
 _FOLLOW_SECONDS = 0.25
 """How often a stream that waits at the end of the log looks for more."""
 
@@ -122,7 +124,7 @@ class AuditQueries(PersonExport):
 
     async def ListReads(self, request: pb.ListReadsRequest, call: Call) -> pb.ListReadsResponse:
         wanted, (since, until) = page(request), period(request)
-        client = shapes.text(request.client, "client", 100) if request.HasField("client") else None
+        client = shapes.text(request.client, "client", _LONGEST_CLIENT) if request.HasField("client") else None
         whose = erasing.known_by(request) if request.WhichOneof("person") else None
         tenant = await self.tenant(call)
         subjects = await self._subjects(tenant, whose, call) if whose is not None else None

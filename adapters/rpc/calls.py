@@ -34,4 +34,4 @@ class Call(msgspec.Struct, frozen=True):
     def viewer(self, about: str) -> Viewer:
         """Who reads personal data, and about what; raises NotAllowed where the caller has no right to it."""
         self.caller.require_personal(self.rpc)
-        return Viewer(self.caller.name, self.rpc, about)
+        return Viewer(self.caller.proven, self.rpc, about)

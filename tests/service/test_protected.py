@@ -125,7 +125,7 @@ async def test_a_token_of_the_identity_provider_names_a_client_and_whom_it_was_g
     provider, file = Provider(), tmp_path / "jwks.json"
     file.write_bytes(jwks(provider))
     options = ["--oidc-issuer", ISSUER, "--oidc-audience", AUDIENCE, "--oidc-jwks", str(file)]
-    clients = {"web": (*SHOP, "--oidc", "shop-app"), "desk": (*OWNER, "--oidc", "support")}
+    clients = {"web": (*SHOP, "--oidc", "shop-app"), "desk": (*OWNER, "--personal", "--oidc", "support")}
     async with guarded(conninfo, tmp_path, *options, "--oidc-claim", "groups", clients=clients) as service:
         for number, (groups, reason) in enumerate(
             [(["support", "staff"], ""), ("shop-app", "NOT_ALLOWED"), (["support", "shop-app"], "CREDENTIALS")]
@@ -145,6 +145,10 @@ async def test_a_token_of_the_identity_provider_names_a_client_and_whom_it_was_g
             facts = [f async for page in ledger.audit.StreamFacts(audit_pb2.StreamFactsRequest()) for f in page.facts]
             placed_by = [fact.actor for fact in facts if fact.name == "order.placed"]
             assert placed_by == ["desk/u-0/test", "web/u-1/test"]
+            await ledger.orders.GetOrder(orders_pb2.GetOrderRequest(order_id="shop/0", with_personal_data=True))
+            for client, by in (("desk", ["desk/u-9"]), ("desk/u-9", ["desk/u-9"]), ("desk/u-0", []), ("des", [])):
+                found = await ledger.audit.ListReads(audit_pb2.ListReadsRequest(client=client))
+                assert [read.client for read in found.reads] == by
         async with calling(service, token=provider.token(exp=1, groups=["support"])) as ledger:
             assert (await failed(ledger.admin.ListTenants, ASKED)).reason == "CREDENTIALS"
 

@@ -272,7 +272,9 @@ class ListReadsRequest(_message.Message):
     order_id: _builtins.str
     """Whatever is kept of this order and of those that send units of it again."""
     client: _builtins.str
-    """The client that read it; "" is everybody from the time before a client was registered. Not set means every client."""
+    """The client that read it, whoever of its people it was, or "CLIENT/PERSON" for one of them; "" is everybody from the
+    time before a client was registered. Not set means every client.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Read then or later."""
@@ -323,7 +325,9 @@ class PersonalRead(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     client: _builtins.str
-    """By which client; empty where none was registered."""
+    """By which client, as "CLIENT/PERSON" where an identity provider says whom of its people; empty where none was
+    registered.
+    """
     rpc: _builtins.str
     """By which RPC."""
     object: _builtins.str
