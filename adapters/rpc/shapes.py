@@ -42,7 +42,7 @@ _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_DIGITS = re.compile(r"[\s.]+")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_WITHIN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_CONTACT = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+|(?<!\w)(?:\+|00?)[1-9](?:[ ()/.-]*\d){7,}")
+_CONTACT = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+|(?<!\w)(?:\+|00?)[1-9](?:[ ()/.\u2010-\u2015-]*\d){7,}")
 _MOST_TAKEN = 1000
 """Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
 
@@ -60,7 +60,10 @@ def lines(value: str, field: str, most: int, *, required: bool = False) -> str:
 def word(value: str, field: str, most: int, *, required: bool = False) -> str:
     """A word or a few that are kept in plain: without the e-mail addresses and telephone numbers in them."""
     # What is too long was faulted; looking through all of it would take the square of its length.
-    return _CONTACT.sub("…", text(value, field, most, required=required)[:most])
+    said = text(value, field, most, required=required)[:most]
+    if not said.isascii() and _CONTACT.search(plain := normalize("NFKC", said)):
+        said = plain  # full-width letters hide none
+    return _CONTACT.sub("…", said)
 
 
 def taken(value: str, field: str) -> str:

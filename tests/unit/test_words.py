@@ -17,6 +17,9 @@ from adapters.rpc import shapes
         ("asked ann@example.org twice", "asked … twice"),
         ("call +49 (30) 123-45-67.", "call …."),
         ("0049 30 1234567 or 030/1234567", "… or …"),
+        ("030–123–4567", "…"),
+        ("asked ann＠example.org on ０３０ １２３４５６７", "asked … on …"),
+        ("größe ３", "größe ３"),
     ],
 )
 def test_addresses_and_telephone_numbers_are_taken_out_of_words(written: str, kept: str) -> None:
