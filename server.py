@@ -305,21 +305,29 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
 # --- processes beside this one ----------------------------------------------------------------------
 
 
+_OF_ALL = ("key_file", "web", "web_private", "behind_proxy")
+_OF_EDGES = ("tls_cert", "tls_key", "tls_client_ca", "message_mib", "data", "outbox")
+_OF_OIDC = ("oidc_issuer", "oidc_audience", "oidc_jwks", "oidc_claim")
+
+
+def told_beside(role: str, chosen: argparse.Namespace) -> dict[str, str]:
+    """The options of this process that hold for one with another role beside it, as its environment."""
+    names = (*_OF_ALL, *_OF_EDGES, *_OF_OIDC) if role == "edge" else _OF_ALL
+    options = {name: getattr(chosen, name) for name in names}
+    return {f"FULFILMENT_{name.upper()}": str(value) for name, value in options.items() if value is not None}
+
+
 async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> None:
     """A process with another role beside this one, started again should it die."""
     pause = 1.0
-    options = {name: getattr(chosen, name) for name in ("key_file", "web", "web_private", "behind_proxy")}
-    if role == "edge":
-        options |= {name: getattr(chosen, name) for name in ("tls_cert", "tls_key", "message_mib", "data", "outbox")}
-        options |= {f"oidc_{name}": getattr(chosen, f"oidc_{name}") for name in ("issuer", "audience", "jwks", "claim")}
+    environment = {
+        **os.environ,
+        **told_beside(role, chosen),
+        "FULFILMENT_DSN": conninfo,
+        "FULFILMENT_ROLE": role,
+        "FULFILMENT_PARENT": str(os.getpid()),
+    }
     while True:
-        environment = {
-            **os.environ,
-            **{f"FULFILMENT_{name.upper()}": str(value) for name, value in options.items() if value is not None},
-            "FULFILMENT_DSN": conninfo,
-            "FULFILMENT_ROLE": role,
-            "FULFILMENT_PARENT": str(os.getpid()),
-        }
         words = [
             sys.executable,
             str(Path(__file__)),

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from argparse import ArgumentParser
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import server
+from adapters.access import settings
 from tests.support.service import HOUSE
 
 _OF_THIS_START = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
@@ -181,6 +183,17 @@ def test_what_cannot_be_used_is_reported_in_one_sentence(arguments: list[str], s
 )
 def test_the_environment_is_checked_like_the_command_line(name: str, value: str, says: str):
     require(start_here(**{name: value}), says)
+
+
+def test_the_process_of_the_edges_is_protected_by_the_same_options():
+    chosen = server.options([])
+    actions = settings.add_options(ArgumentParser(), Path)
+    for action in actions:
+        setattr(chosen, action.dest, "said")
+    told = server.told_beside("edge", chosen)
+    assert {f"FULFILMENT_{action.dest.upper()}" for action in actions} <= {
+        name for name in told if told[name] == "said"
+    }
 
 
 def test_a_database_that_is_not_there_is_reported(conninfo: str):
