@@ -181,7 +181,7 @@ def _about_rights(told: Mapping[str, str]) -> str:
     role, rpc = told["role"], told["rpc"]
     if told.get("lacks") == "personal":
         return (
-            f"this shows personal data ({rpc}), which your token has no right to; leave --personal and --letter away, "
-            "or ask for a client that is registered with --personal"
+            f"this shows personal data ({rpc}), which your token has no right to; ask without --personal, --letter or "
+            "whose they are, or for a client that is registered with --personal"
         )
     return f"your token has the role {role}, which may not do this ({rpc}); ask for one of a role that may"

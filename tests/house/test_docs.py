@@ -17,7 +17,11 @@ from tests.support import documented
 from tests.support.service import HOUSE
 
 PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").glob("*.md"), HOUSE / "benchmarks" / "RESULTS.md"])
-FOLDERS = {path.name for path in HOUSE.iterdir() if path.is_dir() and not path.name.startswith(".")} - {"data", "build"}
+FOLDERS = {path.name for path in HOUSE.iterdir() if path.is_dir() and not path.name.startswith(".")} - {
+    "data",
+    "build",
+    "dist",
+}
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
