@@ -42,6 +42,8 @@ _CODE_OF = {
 }
 _WHOLE_DIGITS = 9
 """A number with so many digits after the calling code that it begins with is taken to have that."""
+_SHORTEST, _LONGEST = 8, 15
+"""Digits of a number that can be called from anywhere."""
 _NOT_ASCII_DIGITS = dict.fromkeys(set(range(128)) - set(map(ord, "0123456789")))
 
 
@@ -76,6 +78,13 @@ def international(phone: str, country: str = "") -> str:
     digits, is_whole = _digits(phone)
     code = "" if is_whole else _CODE_OF.get(country, "")
     return _within(code, digits) if code and digits else digits
+
+
+def e164(phone: str, country: str = "") -> str:
+    """As gateways want it, ``+491701234567``; empty where that cannot be known, or is too short or too long."""
+    _, is_whole = _digits(phone)
+    whole = international(phone, country) if is_whole or country in _CODE_OF else ""
+    return f"+{whole}" if _SHORTEST <= len(whole) <= _LONGEST and _code_of(whole) else ""
 
 
 def phone_spellings(phone: str, country: str = "") -> list[str]:

@@ -22,6 +22,7 @@ from ledger.engine.executor import Receipt, own_command
 from ledger.facts import Change, Fact, changes_of
 from ledger.nouns import effects, orders, parcels
 from ledger.nouns.effects import EffectAsked, EffectSubject
+from ledger.nouns.messages import MessageAsked
 from ledger.nouns.orders import Order
 from ledger.terms.effects import EffectKind, StockLevel
 from ledger.view import Decide, View
@@ -53,6 +54,12 @@ class Informed(NamedTuple):
     def asked(self, subject: EffectSubject, object_id: str, now: datetime) -> EffectAsked:
         known_as = self.effect_id(subject, object_id)
         return EffectAsked(known_as, self.name, self.one.added_at, subject, object_id, now)
+
+    def texts(self, message: MessageAsked) -> bool:
+        """Whether the customer whom a message is for is told it by this connection."""
+        named = names(self.one.account.settings.get("texts", ""))
+        of_channel = message.about.order_id.startswith(f"{self.one.account.channel}/")
+        return of_channel and (not named or message.kind in named)
 
     @property
     def is_actor(self) -> str:
@@ -97,6 +104,7 @@ class Notices:
         asked = [
             *await self._orders(found, due, now),
             *await self._numbers(found, now, due),
+            *await self._messages(found, now, due),
             *await self._stock(found, due, now),
         ]
         await self._asking.set_told_to([each.name for each in due], found.until)
@@ -189,6 +197,32 @@ class Notices:
             return changes_of(effects.stream(asked.effect_id), telling.ask(told, asked, differences))
 
         return ToAsk(asked.effect_id, decide, (effects.stream(asked.effect_id), parcels.stream(carrier, number)))
+
+    # --- messages ---
+
+    async def _messages(self, found: Touched, now: datetime, readers: Sequence[Informed]) -> list[str]:
+        """Each message at the first connection that texts customers of its channel, as long as that is not paused."""
+        texting = sorted(
+            (each for each in self._readers.values() if EffectKind.TEXT in each.kinds),
+            key=lambda each: (each.one.paused, each.one.added_at),
+        )
+        due = {each.name for each in readers}
+        wanted = []
+        for message in found.messages if texting else []:
+            reader = next((each for each in texting if each.texts(message)), None)
+            if reader is not None and reader.name in due:
+                wanted.append(self._of_message(reader, message, now))
+        return await self._record(wanted, found)
+
+    def _of_message(self, reader: Informed, message: MessageAsked, now: datetime) -> ToAsk:
+        asked = reader.asked(EffectSubject.MESSAGE, message.message_id, now)
+
+        def decide(view: View) -> Sequence[Change]:
+            told = effects.find(view, asked.effect_id)
+            differences = [telling.text_of(message)] if told is None else []
+            return changes_of(effects.stream(asked.effect_id), telling.ask(told, asked, differences))
+
+        return ToAsk(asked.effect_id, decide, (effects.stream(asked.effect_id),))
 
     # --- stock ---
 

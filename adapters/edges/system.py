@@ -270,6 +270,16 @@ class FetchedPage(msgspec.Struct, frozen=True):
 # --- what it is told ------------------------------------------------------------------------------
 
 
+class TextTo(msgspec.Struct, frozen=True):
+    """A text message in plain, which is kept nowhere."""
+
+    phone: str
+    """In E.164, such as ``+491701234567``."""
+    text: str
+    since: datetime
+    """When it was asked for: what was sent before then was another."""
+
+
 class Telling(msgspec.Struct, frozen=True):
     """Something that the system is to be told: how it is now, and how it was when the system was told last."""
 
@@ -282,6 +292,8 @@ class Telling(msgspec.Struct, frozen=True):
     """What the system called it then."""
     phone_end: str = ""
     """The last digits of the receiver's phone, for a number that its carrier does not show without."""
+    text: TextTo | None = None
+    """What a text message says, and to whom."""
 
 
 class ToldNow(msgspec.Struct, frozen=True):

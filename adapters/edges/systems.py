@@ -12,6 +12,8 @@ from adapters.shops.shopify.system import Shopify
 from adapters.shops.site.system import OwnSite
 from adapters.shops.site.webhook import Webhook
 from adapters.shops.woocommerce.system import WooCommerce
+from adapters.texting.gateway import AnyGateway
+from adapters.texting.twilio import Twilio
 from adapters.tracking.aftership import AfterShip
 from adapters.tracking.carrier import AnyCarrier
 from adapters.tracking.dhl import Dhl
@@ -29,6 +31,7 @@ _ALL: tuple[System, ...] = (
     Webhook(),
     OrderFiles(),
     *(AfterShip(), SeventeenTrack(), Kuaidi100(), EasyPost(), Shippo(), Dhl(), AnyCarrier()),
+    *(Twilio(), AnyGateway()),
 )
 
 SYSTEMS: Mapping[str, System] = {each.name: each for each in _ALL}

@@ -24,12 +24,14 @@ from adapters.edges.leases import Leases
 from adapters.edges.noticing import Informed, Notices, kinds_of
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Asking
-from adapters.edges.system import NotDone, NotUnderstood, NotYet, Telling, ToldNow, WantsNoMore
+from adapters.edges.system import NotDone, NotUnderstood, NotYet, Telling, TextTo, ToldNow, WantsNoMore
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
 from adapters.edges.worker import ACTOR
+from adapters.letters import Letters
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
+from adapters.texting.writing import Texts
 from adapters.tracking import carriers
 from ledger.decisions import telling
 from ledger.decisions.telling import Untold
@@ -42,7 +44,7 @@ from ledger.nouns import connections, effects, orders, parcels
 from ledger.nouns.connections import ConnectionPaused
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectSubject, ToldSubject
 from ledger.refusals import ProjectionBehind, Refusal
-from ledger.terms.effects import Effect, FollowNumber, Fulfilment
+from ledger.terms.effects import Effect, FollowNumber, Fulfilment, TextMessage
 from ledger.view import View
 from projections import effects as told_effects
 from projections import stock_levels
@@ -76,6 +78,10 @@ class _Due(NamedTuple):
     """Of its stream: what comes of this turn is recorded once."""
 
 
+class _Nobody(Exception):
+    """There is nobody to be texted: no phone is known, or the person was erased."""
+
+
 class _Rests(Exception):
     """The connection takes nothing more for a while."""
 
@@ -88,6 +94,7 @@ class Teller:
         self._sealer = sealer
         self._accounts = accounts
         self._outgoing = outgoing
+        self._texts = Texts(Letters(sealer))
         self._rests: dict[tuple[str, str], float] = {}
         """Until when a connection takes nothing, by the clock of the event loop."""
         self._added: dict[tuple[str, str, datetime], int] = {}
@@ -226,6 +233,8 @@ class Teller:
                 await self._fail(tenant, due, str(trouble) or "it did not answer in time", lasting=False)
                 self._rest(tenant, due.reader, min(_pause_of(due.told), _LONGEST_REST_SECONDS))
                 raise _Rests from trouble
+            except _Nobody:
+                return await self._record(tenant, due, "nothing", telling.nothing_to_tell)
             except NotYet as why:
                 return await self._fail(tenant, due, str(why), lasting=False)
             except NotUnderstood as unclear:
@@ -258,6 +267,8 @@ class Teller:
                 carrier, _, number = asked.object_id.partition("/")
                 view, _ = await read(tenant.log, [parcels.stream(carrier, number)])
                 return telling.of_number(parcels.find(view, carrier, number), parts)
+            case EffectSubject.MESSAGE:
+                return await self._texts.due(tenant.log, asked.object_id, parts, datetime.now(UTC))
             case EffectSubject.SKU:
                 where = Where(self._tenants.pool, tenant.schema)
                 levels = await stock_levels.figures(where, datetime.now(UTC), [asked.object_id])
@@ -272,8 +283,17 @@ class Teller:
             _with_page(before.said) if before is not None else None,
             before.reference if before is not None else "",
             await self._phone_end(tenant, effect),
+            await self._text(tenant, due, effect),
         )
         return await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+
+    async def _text(self, tenant: Tenant, due: _Due, effect: Effect) -> TextTo | None:
+        if not isinstance(effect, TextMessage):
+            return None
+        written = await self._texts.write(tenant.log, due.told.asked.object_id)
+        if written is None:
+            raise _Nobody
+        return TextTo(written.phone, written.text, due.told.asked.at)
 
     async def _phone_end(self, tenant: Tenant, effect: Effect) -> str:
         """The end of the receiver's phone, opened for carriers that show nothing without; empty if nobody knows it."""

@@ -9,11 +9,13 @@ from typing import Any, cast
 from psycopg.sql import SQL, Identifier
 
 from adapters.tenants import Tenant
+from ledger.decisions.telling import WORTH_A_TEXT
 from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.facts import Fact
 from ledger.nouns import NOUNS, connections, orders, stock
 from ledger.nouns.connections import ConnectionAdded, StockToBeTold
+from ledger.nouns.messages import MessageAsked
 from ledger.nouns.offers import OfferWithdrawn, SkuOffered
 from ledger.nouns.orders import UnitsCancelled
 from ledger.nouns.orders.after_sales import RefundBooked
@@ -36,7 +38,7 @@ _FACTS: tuple[type[Fact], ...] = (
     *(UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
     *(SkuDelisted, SkuRelisted, SkuOffered, OfferWithdrawn),
     *(SupplierApproved, SupplierSuspended, SupplierReinstated, SupplierRetired),
-    *(ParcelRegistered, ParcelLinked, StockToBeTold),
+    *(ParcelRegistered, ParcelLinked, StockToBeTold, MessageAsked),
     *stock.NOUN.facts,
 )
 _TOPICS = [each.fact_name() for each in _FACTS]
@@ -65,6 +67,8 @@ class Touched:
     """Whose SKUs all may be sold differently now."""
     numbers: set[tuple[str, str]] = field(default_factory=set)
     """Carrier and number."""
+    messages: list[MessageAsked] = field(default_factory=list)
+    """To customers, of the kinds that are worth a text."""
     all_stock: set[str] = field(default_factory=set)
     """The connections that are to be told all levels."""
 
@@ -72,6 +76,8 @@ class Touched:
         match fact:
             case ParcelRegistered() | ParcelLinked():
                 self.numbers.add((fact.carrier, fact.number))
+            case MessageAsked():
+                self.messages += [fact] if fact.kind in WORTH_A_TEXT else []
             case StockToBeTold():
                 self.all_stock.add(fact.name)
             case SkuDelisted() | SkuRelisted() | SkuOffered() | OfferWithdrawn():

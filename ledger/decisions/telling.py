@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from ledger.decisions import notices
 from ledger.facts import Fact, LineNo, Units, plus
-from ledger.nouns import effects
+from ledger.nouns import effects, messages
 from ledger.nouns.effects import EffectAsked, EffectEnded, EffectEnding, EffectFact, EffectTold, ToldPart, ToldSubject
+from ledger.nouns.messages import MessageAsked, MessageKind, MessageStage
 from ledger.nouns.orders import Header, Line, Order, UnitsCancelled
 from ledger.nouns.orders.supplier_orders import CancelRequested, SupplierOrderShipped, TrackingCorrected
 from ledger.nouns.parcels import Parcel
+from ledger.nouns.policies import Policy
 from ledger.terms.effects import (
     Cancellation,
     Effect,
@@ -28,8 +31,10 @@ from ledger.terms.effects import (
     RefundAsked,
     ShopLine,
     StockLevel,
+    TextMessage,
     kind_of,
 )
+from ledger.view import View
 
 Kinds = Collection[EffectKind]
 Parts = Mapping[str, ToldPart]
@@ -38,6 +43,17 @@ STANDING = "order"
 CANCELLATION = "cancellation"
 LEVEL = "level"
 FOLLOWED = "followed"
+TEXTED = "texted"
+
+WORTH_A_TEXT = frozenset(
+    {
+        MessageKind.OUT_FOR_DELIVERY,
+        MessageKind.ATTEMPT_FAILED,
+        MessageKind.READY_FOR_PICKUP,
+        MessageKind.CUSTOMS_REQUEST,
+    }
+)
+"""Where the customer has to be there, or to do something, soon. A text costs money, and too many are not read."""
 
 
 class Untold(NamedTuple):
@@ -267,6 +283,24 @@ def of_number(parcel: Parcel | None, told: Parts) -> list[Untold]:
     if parcel is None or FOLLOWED in told or parcel.historical or parcel.voided or not parcel.is_awaited:
         return []
     return [Untold(FOLLOWED, FollowNumber(parcel.carrier, parcel.number, parcel.country), None)]
+
+
+# --- messages -------------------------------------------------------------------------------------
+
+
+def text_of(asked: MessageAsked) -> Untold:
+    return Untold(TEXTED, TextMessage(asked.about.order_id, str(asked.kind)), None)
+
+
+def of_message(view: View, message_id: str, told: Parts, policy: Policy, now: datetime) -> list[Untold]:
+    """A message that its customer is told by text, once, and only while it is true and news."""
+    message = messages.find(view, message_id)
+    if message is None or TEXTED in told or message.stage is MessageStage.CANCELLED:
+        return []
+    asked = message.asked
+    if policy.too_old(asked.caused_at, now) or notices.obsolete(view, asked.kind, asked.about, policy):
+        return []
+    return [text_of(asked)]
 
 
 # --- what is recorded -----------------------------------------------------------------------------

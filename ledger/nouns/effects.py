@@ -27,6 +27,8 @@ class EffectSubject(StrEnum):
     SKU = "sku"
     NUMBER = "number"
     """A parcel's, as ``carrier/number``."""
+    MESSAGE = "message"
+    """To a customer, who is told it by text as well."""
 
 
 def effect_id(connection: str, added_at: datetime, subject: EffectSubject, object_id: str) -> str:

@@ -100,7 +100,15 @@ class FollowNumber(Value, frozen=True, tag="follow"):
     """Of the destination, ISO 3166-1 alpha-2, where it is known."""
 
 
-Effect = OrderStanding | Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber
+class TextMessage(Value, frozen=True, tag="text"):
+    """A text message to the customer of an order; its words and the phone are worked out when it is sent."""
+
+    order_id: str
+    about: str
+    """The kind of the message that it says in short, such as ``ready_for_pickup``."""
+
+
+Effect = OrderStanding | Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber | TextMessage
 
 
 class EffectKind(StrEnum):
@@ -112,6 +120,7 @@ class EffectKind(StrEnum):
     REFUND = "refund"
     STOCK = "stock"
     FOLLOW = "follow"
+    TEXT = "text"
 
 
 def kind_of(effect: Effect) -> EffectKind:

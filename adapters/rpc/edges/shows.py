@@ -15,6 +15,7 @@ from ledger.terms.effects import (
     RefundAsked,
     ShopLine,
     StockLevel,
+    TextMessage,
 )
 from ledger.terms.money import Money
 from projections.effects import ListedEffect
@@ -56,6 +57,8 @@ def in_short(said: Effect) -> str:
             return f"{said.available} available" if said.listed else "delisted"
         case FollowNumber():
             return "followed"
+        case TextMessage():
+            return f"text to the customer of {said.order_id}: {said.about}"
 
 
 def _lines(lines: Iterable[ShopLine]) -> str:

@@ -75,6 +75,8 @@ class _EffectSubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EffectS
     """The stock of a SKU."""
     EFFECT_SUBJECT_NUMBER: _EffectSubject.ValueType  # 3
     """A number that a tracking service is to follow."""
+    EFFECT_SUBJECT_MESSAGE: _EffectSubject.ValueType  # 4
+    """A message that a customer is told by text."""
 
 class EffectSubject(_EffectSubject, metaclass=_EffectSubjectEnumTypeWrapper):
     """What an effect is about."""
@@ -87,6 +89,8 @@ EFFECT_SUBJECT_SKU: EffectSubject.ValueType  # 2
 """The stock of a SKU."""
 EFFECT_SUBJECT_NUMBER: EffectSubject.ValueType  # 3
 """A number that a tracking service is to follow."""
+EFFECT_SUBJECT_MESSAGE: EffectSubject.ValueType  # 4
+"""A message that a customer is told by text."""
 Global___EffectSubject: _TypeAlias = EffectSubject  # noqa: Y015
 
 class _EffectState:
@@ -927,7 +931,7 @@ class ListEffectsRequest(_message.Message):
     connection: _builtins.str
     """Only of this connection."""
     object_id: _builtins.str
-    """Only about this order, SKU or "carrier/number"."""
+    """Only about this order, SKU, "carrier/number" or message."""
     at_least: _builtins.int
     """The position that the answer must not be older than."""
     @_builtins.property
@@ -1013,7 +1017,7 @@ class Effect(_message.Message):
     subject: Global___EffectSubject.ValueType
     """What it is about."""
     object_id: _builtins.str
-    """Which order, SKU or "carrier/number"."""
+    """Which order, SKU, "carrier/number" or message."""
     state: Global___EffectState.ValueType
     """How far it is."""
     attempts: _builtins.int

@@ -1,0 +1,160 @@
+"""Text messages over real sockets: each once, in the reader's language, to nobody who was erased."""
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from adapters.texting.twilio import signature
+from adapters.texting.wording import segments
+from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, parcels_pb2
+from ledger.nouns import effects
+from tests.support.edge import HTTP, edging
+from tests.support.hosting import hosting
+from tests.support.service import context, order, stamp
+from tests.support.text_gateway import ACCOUNT, TOKEN, text_gateway
+from tests.support.trading import Trade
+from tests.support.waiting import wait_for
+
+OUT, WAITS = parcels_pb2.PARCEL_STATUS_OUT_FOR_DELIVERY, parcels_pb2.PARCEL_STATUS_AVAILABLE_FOR_PICKUP
+TOLD = edges_pb2.EFFECT_STATE_TOLD
+
+
+@pytest.fixture(scope="module")
+def service(embedded):
+    """One that also calls gateways on this machine."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
+        hosting(embedded, Path(folder, "data"), "--web-private") as service,
+    ):
+        patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
+        yield service
+
+
+@pytest.fixture(scope="module")
+def edge(service):
+    with edging(service) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def gateway(edge, client):
+    with text_gateway() as gateway:
+        callback = f"{edge}/in/default/texts"
+        settings = {"account": ACCOUNT, "from": "+15005550006", "api": gateway.address, "callback": callback}
+        connect(client, "texts", "twilio", {"token": TOKEN}, channel="web", **settings)
+        others = {"url": f"{gateway.address}/send", "sender": "Brook", "texts": "ready_for_pickup"}
+        connect(client, "more-texts", "sms-gateway", {"token": "t"}, channel="china", **others)
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def trade(client):
+    return Trade(client)
+
+
+def connect(client, name, system, secrets, **settings):
+    client.edges.AddConnection(
+        edges_pb2.AddConnectionRequest(context=context(), name=name, system=system, settings=settings, secrets=secrets)
+    )
+
+
+def shipped(trade, channel, number, phone, **more):
+    customer = orders_pb2.Customer(name="Ann Example", email=f"ann{number}@example.org", phone=phone)
+    trade.client.orders.PlaceOrder(order(str(number), channel=channel, customer=customer, **more))
+    supplier_order_id = f"{channel}/{number}/1"
+    trade.send("SendSupplierOrder", supplier_order_id=supplier_order_id)
+    trade.send(
+        "ShipSupplierOrder", supplier_order_id=supplier_order_id, carrier="dhl", tracking_number=f"T{channel}{number}"
+    )
+
+
+def scanned(trade, channel, number, status):
+    scan = parcels_pb2.Checkpoint(at=stamp(datetime.now(UTC)), status=status)
+    trade.send("RecordCheckpoints", carrier="dhl", tracking_number=f"T{channel}{number}", checkpoints=[scan])
+
+
+def told(client, connection, count):
+    """What came of the texts of a connection, once so many are settled."""
+
+    def found():
+        rows = client.edges.ListEffects(edges_pb2.ListEffectsRequest(connection=connection)).effects
+        return rows if len([each for each in rows if each.state == TOLD]) >= count else None
+
+    return wait_for(found)
+
+
+def test_a_customer_is_texted_once_although_answers_are_lost_and_what_does_not_arrive_is_work(
+    edge, client, trade, gateway
+):
+    gateway.lose, before = 1, gateway.asked
+    shipped(trade, "web", 1, "030 1234567")
+    for _ in range(2):
+        scanned(trade, "web", 1, OUT)
+    (row,) = told(client, "texts", 1)
+    (text,) = gateway.to("+49301234567")
+    assert gateway.asked == before + 1  # after the lost answer it was looked whether the text went out
+    assert row.subject == edges_pb2.EFFECT_SUBJECT_MESSAGE
+    assert (row.reference, list(row.told)) == (text["sid"], ["text to the customer of web/1: out_for_delivery"])
+    assert "your order 1 arrives today" in text["body"]
+    assert segments(text["body"]) <= 2
+    assert text["form"]["From"] == "+15005550006"
+    callback = text["form"]["StatusCallback"]
+    for status, answered in (("delivered", 200), ("undelivered", 200), ("undelivered", 200)):
+        form = {"MessageSid": text["sid"], "MessageStatus": status, "ErrorCode": "30003", "To": text["to"]}
+        body = urlencode(form)
+        signed = {"x-twilio-signature": signature(TOKEN, callback, parse_qsl(body))}
+        sent = {"content-type": "application/x-www-form-urlencoded"}
+        assert HTTP.post(callback, content=body, headers={**sent, **signed}).status_code == answered
+        assert HTTP.post(callback, content=body + "0", headers={**sent, **signed}).status_code == 401
+
+    def failed():
+        asked = edges_pb2.ListReceptionsRequest(connection="texts")
+        rows = client.edges.ListReceptions(asked).receptions
+        return rows if rows and rows[0].state == edges_pb2.RECEPTION_STATE_FAILED else None
+
+    (missed,) = wait_for(failed)
+    assert missed.reason.startswith("the text message out_for_delivery to the customer of web/1 did not arrive (30003)")
+    assert list(missed.about) == ["web/1"]
+
+
+def test_nobody_is_texted_who_was_erased_or_has_no_phone_meanwhile(client, trade, gateway):
+    client.edges.PauseConnection(edges_pb2.PauseConnectionRequest(context=context(), name="texts"))
+    before = len(gateway.sent)
+    for number, phone in ((2, "030 7654321"), (3, "")):
+        shipped(trade, "web", number, phone)
+        scanned(trade, "web", number, OUT)
+
+    def noticed():
+        found = client.edges.ListEffects(edges_pb2.ListEffectsRequest(connection="texts")).effects
+        return len(found) >= 3
+
+    wait_for(noticed)
+    erase = admin_pb2.ErasePersonRequest(email="ann2@example.org", even_if_open=True, asked_by=context())
+    client.admin.ErasePerson(erase)
+    client.edges.ResumeConnection(edges_pb2.ResumeConnectionRequest(context=context(), name="texts"))
+    rows = told(client, "texts", 3)
+    assert [list(each.told) for each in rows[:2]] == [[], []]
+    assert len(gateway.sent) == before
+
+
+def test_any_gateway_is_asked_by_json_in_chinese_and_who_wants_no_texts_is_left_alone(client, trade, gateway):
+    in_china = orders_pb2.Address(lines=["1 Elm Road"], city="Shenzhen", postal_code="518000", country="CN")
+    gateway.lose = 1
+    shipped(trade, "china", 4, "138 0013 8000", ship_to=in_china)
+    scanned(trade, "china", 4, WAITS)
+    (row,) = told(client, "more-texts", 1)
+    (text,) = gateway.to("+8613800138000")
+    assert row.reference
+    assert "订单4的包裹待领取" in text["text"]
+    assert (text["sender"], text["order"], text["about"]) == ("Brook", "china/4", "ready_for_pickup")
+    assert text["segments"] == segments(text["text"]) <= 2
+    gateway.refuse.append((422, {"reason": "opted_out"}))
+    shipped(trade, "china", 5, "138 0013 8001", ship_to=in_china)
+    scanned(trade, "china", 5, WAITS)
+    rows = told(client, "more-texts", 2)
+    assert rows[0].note == "the customer wants no text messages"
+    assert not gateway.to("+8613800138001")

@@ -1,0 +1,312 @@
+"""Text messages without a network: segments, signatures, answers of gateways, and what is worth a text."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adapters.edges.http import Http, Reply, SystemUnreachable
+from adapters.edges.signatures import standard_key, standard_signature
+from adapters.edges.system import (
+    Account,
+    BadSignature,
+    Delivery,
+    KnownNow,
+    MalformedDelivery,
+    NotDone,
+    NotUnderstood,
+    Stale,
+    Telling,
+    TextTo,
+    ToldNow,
+)
+from adapters.edges.systems import SYSTEMS
+from adapters.messages.samples import a_sample, samples
+from adapters.messages.wording import check, wording
+from adapters.spellings import e164
+from adapters.texting.twilio import signature
+from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
+from ledger.decisions.telling import WORTH_A_TEXT
+from ledger.terms.effects import EffectKind, FollowNumber, TextMessage
+from tests.support.text_gateway import ACCOUNT, TOKEN
+
+VENDORS = Path(__file__).parents[3] / "shared" / "data" / "vendors"
+needs_data = pytest.mark.skipif(not VENDORS.exists(), reason=f"{VENDORS} is not there")
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+WHSEC = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+TWILIO = Account(
+    "texts",
+    {
+        "account": ACCOUNT,
+        "from": "+15005550006",
+        "channel": "web",
+        "callback": "https://e.example.org/in/default/texts",
+    },
+    ({"token": TOKEN}, {"token": "the one of before"}),
+)
+ANY = Account(
+    "texts",
+    {"url": "https://sms.example.org/send", "sender": "Brook", "channel": "web"},
+    ({"token": "t", "webhook": WHSEC},),
+)
+TEXT = TextTo("+4930123456", "Brook: your parcel arrives today.", NOW)
+TO_SEND = Telling(TextMessage("web/1", "out_for_delivery"), "0a-1", text=TEXT)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("a" * 152 + "€" * 77, 3),  # the sign of two places is not cut, which needs a place more
+        ("包" * 70, 1),
+        ("包" * 71, 2),
+        ("包" * 135, 3),
+        ("a" * 69 + "ê", 1),
+        ("a" * 70 + "ê", 2),
+        ("😀" * 35, 1),
+        ("😀" * 67, 3),
+        ("", 1),
+    ],
+)
+def test_segments_are_counted_as_networks_count_them(text: str, count: int):
+    assert segments(text) == count
+
+
+def test_a_text_that_is_too_long_is_cut_to_two_segments():
+    assert fitted("a" * 400) == "a" * 306
+    assert fitted("包" * 400) == "包" * 134
+    assert fitted("short") == "short"
+
+
+@pytest.mark.parametrize("language", list(TEXTS))
+@pytest.mark.parametrize("kind", sorted(WORTH_A_TEXT))
+def test_each_text_can_be_printed_and_takes_two_segments_with_its_usual_values(language: str, kind: Any):
+    check(TEXTS[language][kind] + PAGE, "-", samples(kind, language))
+    wide = a_sample(kind, language, "documents")
+    said, _ = wording(TEXTS[language][kind], "-").fill({**wide, "shop": "Brook & Sons", "order": "1001"})
+    assert segments(said) <= 2
+    assert "1001" in said
+
+
+def test_a_language_without_texts_reads_english():
+    assert [language_of(each) for each in ("zh", "en", "de")] == ["zh", "en", "en"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "country", "found"),
+    [
+        ("+49 (0)30 1234567", "US", "+49301234567"),
+        ("030 1234567", "DE", "+49301234567"),
+        ("0049 30 1234567", "", "+49301234567"),
+        ("138 0013 8000", "CN", "+8613800138000"),
+        ("(415) 555-2671", "US", "+14155552671"),
+        ("030 1234567", "", ""),
+        ("12", "DE", ""),
+        ("+999 1234567890", "", ""),
+        ("+49 301234567890123", "", ""),
+        ("call me", "DE", ""),
+        ("", "DE", ""),
+    ],
+)
+def test_a_phone_is_texted_in_e164_or_not_at_all(phone: str, country: str, found: str):
+    assert e164(phone, country) == found
+
+
+# --- twilio ---------------------------------------------------------------------------------------
+
+
+@needs_data
+def test_the_vectors_of_twilio_hold():
+    vectors = json.loads((VENDORS / "signatures" / "vectors.json").read_text())["twilio"]
+    assert vectors
+    for each in vectors:
+        pairs = [(name, value) for name, value in each["form"]]
+        assert signature(each["token"], each["url"], pairs) == each["signature"]
+        assert signature(each["token"], each["url"], [*pairs[::-1], pairs[0]]) == each["signature"]
+        assert signature(each["token"] + "x", each["url"], pairs) != each["signature"]
+
+
+def called(
+    form: str, token: str = TOKEN, url: str = "https://e.example.org/in/default/texts?order=web%2F1&about=lost"
+) -> Delivery:
+    """As a proxy passes it on: the address that is signed is the one that Twilio called."""
+    pairs = [(name, value) for name, _, value in (each.partition("=") for each in form.split("&"))]
+    inside = f"http://10.0.0.7:8080/in/default/texts?{url.partition('?')[2]}"
+    return Delivery({"x-twilio-signature": signature(token, url, pairs)}, form.encode(), inside)
+
+
+@pytest.mark.parametrize("token", [TOKEN, "the one of before"])
+def test_what_did_not_arrive_is_work_that_names_the_order_and_no_phone(token: str):
+    delivery = called("MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003&To=4930123456", token)
+    received = SYSTEMS["twilio"].verify(delivery, TWILIO, NOW)
+    assert received is not None
+    assert (received.object_id, received.topic, received.source_id) == ("web/1", "lost", "SM1/undelivered")
+    meant = SYSTEMS["twilio"].understand(received, delivery.raw, TWILIO, KnownNow({}, complete=True))
+    assert meant.look.startswith("the text message lost to the customer of web/1 did not arrive (30003)")
+    assert "4930123456" not in meant.look
+    assert not meant.wanted
+
+
+@pytest.mark.parametrize("form", ["MessageSid=SM1&MessageStatus=delivered", "MessageSid=SM2&Body=STOP&From=1"])
+def test_what_arrived_and_what_customers_answer_is_not_kept(form: str):
+    assert SYSTEMS["twilio"].verify(called(form), TWILIO, NOW) is None
+
+
+def test_the_address_is_signed_with_its_port_or_without():
+    for url in ("https://e.example.org:443/in/default/texts?order=1", "https://e.example.org/in/default/texts?order=1"):
+        assert SYSTEMS["twilio"].verify(called("MessageSid=SM1&MessageStatus=failed", url=url), TWILIO, NOW)
+
+
+def test_nobody_else_can_say_that_a_text_did_not_arrive():
+    right = called("MessageSid=SM1&MessageStatus=failed")
+    for wrong in (
+        Delivery({}, right.raw, right.url),
+        Delivery(right.headers, right.raw + b"&ErrorCode=1", right.url),
+        Delivery(right.headers, right.raw, right.url.replace("web%2F1", "web%2F2")),
+        Delivery(right.headers, right.raw, "http://host:port/in"),
+        called("MessageSid=SM1&MessageStatus=failed", token="theirs"),
+    ):
+        with pytest.raises(BadSignature):
+            SYSTEMS["twilio"].verify(wrong, TWILIO, NOW)
+    with pytest.raises(MalformedDelivery):
+        SYSTEMS["twilio"].verify(Delivery({}, b"\xff=1", right.url), TWILIO, NOW)
+
+
+# --- what gateways answer -------------------------------------------------------------------------
+
+
+class Played:
+    """Answers each request with the next answer."""
+
+    def __init__(self, *answers: tuple[int, object]) -> None:
+        self.answers = list(answers)
+        self.methods: list[str] = []
+
+    async def request(self, method: str, url: str, **_: Any) -> Reply:
+        self.methods.append(method)
+        status, body = self.answers.pop(0)
+        return Reply(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def tell(account: Account, played: Played, telling: Telling = TO_SEND) -> ToldNow:
+    system = SYSTEMS["twilio" if account is TWILIO else "sms-gateway"]
+    return asyncio.run(system.carry_out(cast("Http", played), account, telling))
+
+
+NONE: tuple[int, Any] = (200, {"messages": []})
+
+
+def test_twilio_is_asked_first_whether_the_text_went_out():
+    at = "Wed, 04 Mar 2026 12:00:05 +0000"
+    there = {"sid": "SM7", "body": f"Sent from your trial account - {TEXT.text}", "date_created": at, "status": "sent"}
+    played = Played((200, {"messages": [there]}))
+    assert tell(TWILIO, played) == ToldNow("SM7")
+    assert played.methods == ["GET"]
+    for other in (
+        {"body": "Something else"},
+        {"status": "failed"},
+        {"date_created": "Wed, 04 Mar 2026 02:00:05 +0000"},
+    ):
+        assert tell(TWILIO, Played((200, {"messages": [{**there, **other}]}), (201, {"sid": "SM8"}))) == ToldNow("SM8")
+
+
+@pytest.mark.parametrize(
+    ("account", "answers", "became"),
+    [
+        (TWILIO, [NONE, (400, {"code": 21610})], ToldNow(note="the customer wants no text messages")),
+        (TWILIO, [NONE, (400, {"code": 21614})], ToldNow(note="the number takes no text messages")),
+        (TWILIO, [NONE, (400, {"code": 21211})], NotDone),
+        (TWILIO, [NONE, (400, {"code": 1})], NotUnderstood),
+        (TWILIO, [NONE, (401, {})], SystemUnreachable),
+        (TWILIO, [NONE, (503, b"<html>")], SystemUnreachable),
+        (TWILIO, [(404, {})], NotUnderstood),
+        (ANY, [(200, {"id": "m-1"})], ToldNow("m-1")),
+        (ANY, [(200, {"id": "to Ann Example"})], ToldNow("0a-1")),
+        (ANY, [(409, b"")], ToldNow("0a-1")),
+        (ANY, [(422, {"reason": "opted_out"})], ToldNow(note="the customer wants no text messages")),
+        (ANY, [(422, {"reason": "no_mobile"})], ToldNow(note="the number takes no text messages")),
+        (ANY, [(422, {"reason": "bad_number"})], NotDone),
+        (ANY, [(422, b"[")], NotUnderstood),
+        (ANY, [(200, b"ok")], NotDone),
+        (ANY, [(403, b"")], SystemUnreachable),
+        (ANY, [(500, b"")], SystemUnreachable),
+    ],
+)
+def test_what_a_gateway_answers_is_read(account: Account, answers: list[Any], became: Any):
+    if isinstance(became, ToldNow):
+        assert tell(account, Played(*answers)) == became
+    else:
+        with pytest.raises(became) as said:
+            tell(account, Played(*answers))
+        assert TEXT.phone not in str(said.value)
+
+
+@needs_data
+@pytest.mark.parametrize("file", ["send_sms.json", "send_sms_error.json"])
+def test_a_gateway_that_answers_otherwise_is_not_taken_to_have_sent_anything(file: str):
+    """Vonage's own interface says with 200 that nothing was sent: it is no connected system, and a person looks."""
+    with pytest.raises(NotDone, match="without an id"):
+        tell(ANY, Played((200, (VENDORS / "sms" / "vonage" / file).read_bytes())))
+    assert {each.name for each in (VENDORS / "sms" / "vonage").iterdir()} == {"send_sms.json", "send_sms_error.json"}
+
+
+@pytest.mark.parametrize("account", [TWILIO, ANY])
+def test_a_gateway_is_told_texts_and_nothing_else(account: Account):
+    system = SYSTEMS["twilio" if account is TWILIO else "sms-gateway"]
+    assert [kind for kind in EffectKind if system.is_told(kind, account)] == [EffectKind.TEXT]
+    with pytest.raises(NotDone):
+        tell(account, Played(), Telling(FollowNumber("dhl", "A1"), "k"))
+
+
+# --- any gateway's news ---------------------------------------------------------------------------
+
+
+def news(at: datetime = NOW, **body: Any) -> Delivery:
+    raw = json.dumps({"order": "web/1", "about": "lost", "status": "undelivered", **body}).encode()
+    seconds = str(int(at.timestamp()))
+    signed = standard_signature(standard_key(WHSEC), f"n1.{seconds}.".encode() + raw)
+    headers = {"webhook-id": "n1", "webhook-timestamp": seconds, "webhook-signature": signed}
+    return Delivery(headers, raw, "https://e.example.org/in/default/texts")
+
+
+def test_any_gateway_says_by_signed_news_what_did_not_arrive():
+    delivery = news(code="Ann has moved")
+    received = SYSTEMS["sms-gateway"].verify(delivery, ANY, NOW)
+    assert received is not None
+    meant = SYSTEMS["sms-gateway"].understand(received, delivery.raw, ANY, KnownNow({}, complete=True))
+    assert meant.look.startswith("the text message lost to the customer of web/1 did not arrive:")
+    assert SYSTEMS["sms-gateway"].verify(news(status="delivered"), ANY, NOW) is None
+    with pytest.raises(Stale):
+        SYSTEMS["sms-gateway"].verify(news(NOW - timedelta(hours=1)), ANY, NOW)
+    with pytest.raises(MalformedDelivery):
+        SYSTEMS["sms-gateway"].verify(news(order=7), ANY, NOW)
+    with pytest.raises(BadSignature):
+        SYSTEMS["sms-gateway"].verify(Delivery({}, delivery.raw, ""), ANY, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("twilio", {"account": "4711", "from": "x", "channel": "web"}),
+        ("twilio", {"account": ACCOUNT, "from": "x", "channel": "web", "callback": "e.example.org"}),
+        ("twilio", {"account": ACCOUNT, "from": "x", "channel": "web", "texts": "delivered"}),
+        ("sms-gateway", {"url": "ftp://x", "sender": "x", "channel": "web"}),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(name: str, settings: dict[str, str]):
+    with pytest.raises(ValueError, match=r"account|callback|texts|url"):
+        SYSTEMS[name].checked(settings)
