@@ -13,6 +13,9 @@ AUDIT_BIN := $(AUDIT)/bin
 run: $(RUN) ## start the service (ARGS="--help" for its options)
 	@exec $(BIN)/python server.py $(ARGS)
 
+demo: $(READY) ## a minute of two shops, suppliers, a tracking service and mails around the service, to look at (ARGS=SEED)
+	@exec $(BIN)/python -m examples.demo $(ARGS)
+
 test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -135,5 +138,5 @@ $(BIN)/python:
 	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-.PHONY: run test unit check format proto docs bench wheel contract lock sbom audit clean help
+.PHONY: run demo test unit check format proto docs bench wheel contract lock sbom audit clean help
 .PHONY: check-format check-lint check-types check-imports check-protos check-generated check-docs

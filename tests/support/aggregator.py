@@ -70,8 +70,15 @@ class Aggregator:
 
     def tell(self, system: str, number: str, to: str, event_id: str = "") -> httpx2.Response:
         """Tells all that it knows of a number, to the address of a connection."""
+        return self.push(system, self.written(system, number, event_id), to)
+
+    def written(self, system: str, number: str, event_id: str = "") -> bytes:
+        """A delivery of all that it knows of a number now."""
         each = self.followed[system, number]
-        body = as_told(system, WRITTEN[system](each), event_id or f"{number}-{len(each.scans)}")
+        return as_told(system, WRITTEN[system](each), event_id or f"{number}-{len(each.scans)}")
+
+    def push(self, system: str, body: bytes, to: str) -> httpx2.Response:
+        """Sends a delivery, perhaps one that it sent before."""
         sent = signed_as(system, body)
         url = f"{to}?{sent.query}" if sent.query else to
         return HTTP.post(url, content=sent.body, headers=dict(sent.headers))
