@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +32,16 @@ from adapters.messages.wording import check, wording
 from adapters.spellings import e164
 from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
-from ledger.decisions.telling import WORTH_A_TEXT
+from ledger.decisions import notices, telling
+from ledger.decisions.telling import WORTH_A_TEXT, Untold
+from ledger.nouns import parcels
+from ledger.nouns.effects import ToldPart
+from ledger.nouns.messages import MessageKind
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import TRADE
 from ledger.terms.effects import EffectKind, FollowNumber, TextMessage
+from tests.support.asking_messages import ask, notice
+from tests.support.scenario import ORDER, Scenario, shipped
 from tests.support.text_gateway import ACCOUNT, TOKEN
 
 VENDORS = Path(__file__).parents[3] / "shared" / "data" / "vendors"
@@ -310,3 +319,42 @@ def test_any_gateway_says_by_signed_news_what_did_not_arrive():
 def test_settings_that_cannot_be_are_refused(name: str, settings: dict[str, str]):
     with pytest.raises(ValueError, match=r"account|callback|texts|url"):
         SYSTEMS[name].checked(settings)
+
+
+# --- what is worth a text -------------------------------------------------------------------------
+
+
+def out_for_delivery() -> tuple[Scenario, str]:
+    """A message of a parcel that is out for delivery, which was asked for."""
+    scenario = shipped()
+    scenario.later(hours=5)
+    scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
+    parcel = parcels.find(scenario.book, "dhl", "P1")
+    epoch = parcel.epoch if parcel is not None else 0
+    wanted = notice(MessageKind.OUT_FOR_DELIVERY, scenario, carrier="dhl", number="P1", epoch=epoch)
+    scenario.record(ask(scenario, wanted))
+    return scenario, wanted.message_id
+
+
+def untold(scenario: Scenario, message_id: str, told: Mapping[str, ToldPart] | None = None) -> list[Untold]:
+    return telling.of_message(scenario.book, message_id, told or {}, TRADE, scenario.now)
+
+
+def test_a_message_is_texted_once_while_it_is_true_and_news():
+    scenario, message_id = out_for_delivery()
+    (found,) = untold(scenario, message_id)
+    assert found.effect == TextMessage(ORDER, "out_for_delivery")
+    assert untold(scenario, message_id, {found.part: ToldPart(found.effect, scenario.now)}) == []
+    assert untold(scenario, "nothing-7") == []
+    scenario.later(hours=49)
+    assert untold(scenario, message_id) == []
+
+
+def test_what_is_no_longer_true_or_was_cancelled_is_not_texted():
+    scenario, message_id = out_for_delivery()
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert untold(scenario, message_id) == []
+    scenario, message_id = out_for_delivery()
+    scenario.record(notices.cancel(scenario.book, message_id, "wrong", "mia", scenario.now))
+    assert untold(scenario, message_id) == []
