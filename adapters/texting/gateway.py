@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -108,10 +108,13 @@ class _Answer(msgspec.Struct):
     reason: str = ""
 
 
+_Named = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f]{1,200}$")]
+
+
 class _Status(msgspec.Struct):
-    order: str
-    about: str
-    status: str
+    order: _Named
+    about: _Named
+    status: _Named
     code: str = ""
 
 

@@ -301,8 +301,9 @@ def test_any_gateway_says_by_signed_news_what_did_not_arrive():
     assert SYSTEMS["sms-gateway"].verify(news(status="delivered"), ANY, NOW) is None
     with pytest.raises(Stale):
         SYSTEMS["sms-gateway"].verify(news(NOW - timedelta(hours=1)), ANY, NOW)
-    with pytest.raises(MalformedDelivery):
-        SYSTEMS["sms-gateway"].verify(news(order=7), ANY, NOW)
+    for hostile in (7, "", "web/\0", "x" * 201, None):
+        with pytest.raises(MalformedDelivery):
+            SYSTEMS["sms-gateway"].verify(news(order=hostile), ANY, NOW)
     with pytest.raises(BadSignature):
         SYSTEMS["sms-gateway"].verify(Delivery({}, delivery.raw, ""), ANY, NOW)
 
