@@ -24,6 +24,7 @@ from tests.support.mail_server import Mailbox, a_mail_server
 from tests.support.service import Client, ServiceProcess, serving
 from tests.support.waiting import wait_for
 from tests.support.world import World, a_world
+from tests.support.world_checks import settled
 
 EACH_SHOP = 5
 OUT = Console(highlight=False)
@@ -97,7 +98,7 @@ def _say(text: str) -> None:
 def _checked(world: World) -> bool:
     """Whether all is as it has to be."""
     OUT.print("[bold]What became of it[/bold]")
-    checks = world.settled()
+    checks = settled(world)
     for each in checks:
         OUT.print(f"  [green]✔[/green]  {each.sentence}." if each.holds else f"  [red]✘[/red]  {each.sentence}.")
         if not each.holds:

@@ -14,6 +14,7 @@ from tests.support.hosting import hosting
 from tests.support.mail_server import a_mail_server
 from tests.support.service import Client
 from tests.support.world import a_world
+from tests.support.world_checks import settled
 
 
 @pytest.fixture
@@ -41,5 +42,5 @@ def test_in_a_world_of_duplicates_disorder_losses_and_outages_everybody_knows_ev
         a_world(client, edge, mailbox, seed=4) as world,
     ):
         world.play(each_shop=5)
-        checks = world.settled(30)
+        checks = settled(world, 30)
     assert {each.sentence: each.found for each in checks} == {each.sentence: each.wanted for each in checks}
