@@ -1,7 +1,8 @@
 """What it costs to ask who calls, and to encrypt: 64 callers in many short turns, as in ``turns``.
 
-The ledger takes a token on each call, beside the same ledger while it is open; and it takes the token over TLS, beside
-an empty call over TLS on the same server.
+The ledger takes a token on each call, beside a ledger that is open, to which a token is sent all the same or is not:
+so it shows what of it is gRPC's header and what is the ledger's. And it takes the token over TLS, beside an empty call
+over TLS on the same server.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from benchmarks.turns import CALLERS, TURNS
 
 SUBJECTS = {
     "open": "the ledger while it is open",
+    "sent": "the ledger while it is open, a token sent",
     "tokens": "the ledger with tokens",
     "tls": "the ledger with tokens over TLS",
     "empty_tls": "an empty call over TLS, many at once",
 }
-RATIOS = (("tokens", "open"), ("tls", "tokens"), ("tls", "empty_tls"))
+RATIOS = (("tokens", "open"), ("sent", "open"), ("tokens", "sent"), ("tls", "tokens"), ("tls", "empty_tls"))
 
 
 class Served(NamedTuple):
@@ -43,13 +45,14 @@ class Served(NamedTuple):
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 4, 100)
     with ExitStack() as opened:
-        served = {name: opened.enter_context(serving(stage, name)) for name in SUBJECTS}
+        served = {name: opened.enter_context(serving(stage, name)) for name in SUBJECTS if name != "sent"}
+        served["sent"] = Served(served["open"].address, served["tokens"].reach)
         ask = opened.enter_context(client())
         rates: dict[str, list[float]] = {name: [] for name in SUBJECTS}
         for turn in range(TURNS + 1):
             for name in list(SUBJECTS)[:: 1 if turn % 2 else -1]:
                 address, reach = served[name]
-                result = ask(load.place, address, f"turn-{turn}", CALLERS, calls // 10, calls, reach).result()
+                result = ask(load.place, address, f"{name}-{turn}", CALLERS, calls // 10, calls, reach).result()
                 rates[name].append(result.per_second)
     for name, taken in rates.items():
         yield Figure(f"access.{name}.per_second", median(taken[1:]))  # the first turn warms up
