@@ -13,7 +13,6 @@ COMMANDS = {
     "CompleteDetails": "order complete",
     "CreateTenant": "tenant add",
     "DisputeDelivery": "parcel dispute",
-    "GetRetention": "person retention",
     "GetStatus": "status",
     "HoldPersonalData": "person hold",
     "ListEffects": "effect list",

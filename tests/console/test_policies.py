@@ -14,7 +14,7 @@ import pytest
 
 from adapters.console import policies
 from adapters.console.main import run
-from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2, people_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
 from tests.support.service import (
     Client,
     Service,
@@ -91,6 +91,19 @@ EVERYTHING = admin_pb2.Policy(
     ),
     send_within_hours=35,
     refund_within_hours=38,
+    retention=[
+        people_pb2.Retention(
+            channel="shop",
+            customer_days=3650,
+            evidence_days=400,
+            texts_days=401,
+            letters_days=402,
+            invoice_days=3651,
+            delivery_days=403,
+            from_shipment=True,
+        )
+    ],
+    supplier_days=39,
     case_approvals=[
         admin_pb2.CaseApproval(
             reason="damaged",

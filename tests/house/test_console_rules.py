@@ -56,6 +56,7 @@ def test_only_the_printer_prints():
         "files.py",  # what is to be a file, made plain cell by cell
         "importing.py",  # progress, which is numbers
         "main.py",  # how it ended, made plain
+        "people.py",  # progress, which is numbers
         "session.py",
     ]
 

@@ -31,7 +31,8 @@ class TrackingLinkServiceStub:
     receipt and reports problems. It holds no order number; only the service that made it can read it.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -62,7 +63,8 @@ class TrackingLinkServiceServicer:
     receipt and reports problems. It holds no order number; only the service that made it can read it.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def GetTrackingLink(self, request, context):
@@ -123,7 +125,8 @@ class TrackingLinkService:
     receipt and reports problems. It holds no order number; only the service that made it can read it.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @staticmethod
