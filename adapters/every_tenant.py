@@ -131,7 +131,7 @@ async def soonest(due: Callable[[datetime], Awaitable[Sequence[object]]], now: d
     for rest in _RESTS:
         if not await due(now + rest):
             return rest
-    return AT_ONCE + timedelta(seconds=_LOOK_SECONDS)
+    return timedelta(seconds=_LOOK_SECONDS)
 
 
 def _longest(seconds: float) -> float:

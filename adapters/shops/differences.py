@@ -55,7 +55,7 @@ class OrderDifference(NamedTuple):
         if self.before is not None and _sold(self.before) == _sold(self.now):
             return
         lines = list(self._numbered())
-        if _is_as_known(self.there, lines, self.now.charges):
+        if is_as_known(self.there, lines, self.now.charges):
             return
         request = orders_pb2.AmendOrderRequest(
             order_id=self.there.order_id, lines=lines, charges=self.now.charges, reason="shop_edit"
@@ -72,18 +72,29 @@ class OrderDifference(NamedTuple):
             yield numbered
 
     def _address(self) -> Iterator[Changed]:
-        now, before, known = self.now, self.before, self.there.ship_to
-        if before is not None and (before.customer, before.ship_to) == (now.customer, now.ship_to):
+        before = (self.before.customer, self.before.ship_to) if self.before is not None else None
+        request = address_change(self.there, before, (self.now.customer, self.now.ship_to), self.at)
+        if request is None:
             return
-        if before is None and (known.country, known.region) == (now.ship_to.country, now.ship_to.region):
-            return  # what the ledger shows of it is the same
-        if not _is_usable(now.customer, now.ship_to):
+        if not _is_usable(request.customer, request.ship_to):
             raise NotUnderstood("the address changed, and the new one lacks a contact, a country, or a street and town")
-        request = orders_pb2.ChangeAddressRequest(
-            order_id=self.there.order_id, customer=now.customer, ship_to=now.ship_to
-        )
-        request.at.CopyFrom(reading.stamp(self.at))
         yield Changed("/address", request)
+
+
+def address_change(
+    there: orders_pb2.Order,
+    before: tuple[orders_pb2.Customer, orders_pb2.Address] | None,
+    now: tuple[orders_pb2.Customer, orders_pb2.Address],
+    at: datetime,
+) -> orders_pb2.ChangeAddressRequest | None:
+    """Where it goes now, if that differs from what was told before or, where that is not known, from what is shown."""
+    customer, ship_to = now
+    known = there.ship_to
+    if before == now or (before is None and (known.country, known.region) == (ship_to.country, ship_to.region)):
+        return None
+    request = orders_pb2.ChangeAddressRequest(order_id=there.order_id, customer=customer, ship_to=ship_to)
+    request.at.CopyFrom(reading.stamp(at))
+    return request
 
 
 def _is_usable(customer: orders_pb2.Customer, address: orders_pb2.Address) -> bool:
@@ -118,9 +129,10 @@ def _sold(placed: orders_pb2.PlaceOrderRequest) -> list[bytes]:
     return [each.SerializeToString(deterministic=True) for each in (*placed.lines, *placed.charges)]
 
 
-def _is_as_known(
+def is_as_known(
     there: orders_pb2.Order, lines: Iterable[orders_pb2.OrderLine], charges: Iterable[order_money_pb2.Charge]
 ) -> bool:
+    """Whether the ledger has it so already, such as because it told the shop."""
     known = {each.line.line_no: (each.wanted, each.wanted_minor) for each in there.lines if each.wanted}
     paid = {each.charge_id: each.amount_minor for each in there.charges}
     return known == {each.line_no: (each.quantity, _cost(each)) for each in lines} and paid == {

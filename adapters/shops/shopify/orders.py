@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.shops.differences import address_change
 from adapters.shops.shopify import parcels, selling
 from adapters.shops.shopify.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import (
@@ -329,11 +330,8 @@ class _Change:
         """Where it goes now, if that differs from what was told before."""
         order, before = self._order, self._before
         now = (_customer(order), _address(_goes_to(order)))
-        if not now[1].country or (before is not None and (_customer(before), _address(_goes_to(before))) == now):
+        if not now[1].country:
             return
-        known = self._there.ship_to
-        if before is None and (known.country, known.region) == (now[1].country, now[1].region):
-            return  # what the ledger shows of it is the same
-        request = orders_pb2.ChangeAddressRequest(order_id=self._there.order_id, customer=now[0], ship_to=now[1])
-        request.at.CopyFrom(reading.stamp(self._modified))
-        yield _wanted(request, order, "/address", self._modified)
+        told = (_customer(before), _address(_goes_to(before))) if before is not None else None
+        if (request := address_change(self._there, told, now, self._modified)) is not None:
+            yield _wanted(request, order, "/address", self._modified)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.shops.differences import address_change, is_as_known
 from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
@@ -239,7 +240,7 @@ class _Change:
         charges = list(_charges(order, self._currency))
         if before is not None and self._sold(before) == self._sold(order):
             return
-        if before is None and self._is_as_known(wanted, charges):
+        if before is None and is_as_known(self._there, wanted, charges):
             return
         request = orders_pb2.AmendOrderRequest(
             order_id=self._there.order_id, lines=wanted, charges=charges, reason="shop_edit"
@@ -250,13 +251,6 @@ class _Change:
     def _sold(self, order: WooOrder) -> list[bytes]:
         parts = [*_lines(order, self._currency, {}), *_charges(order, self._currency)]
         return [each.SerializeToString(deterministic=True) for each in parts]
-
-    def _is_as_known(self, lines: list[orders_pb2.OrderLine], charges: list[order_money_pb2.Charge]) -> bool:
-        known = {each.line.line_no: (each.wanted, each.wanted_minor) for each in self._there.lines if each.wanted}
-        paid = {each.charge_id: each.amount_minor for each in self._there.charges}
-        return known == {each.line_no: (each.quantity, each.total_minor) for each in lines} and paid == {
-            each.charge_id: each.amount_minor for each in charges
-        }
 
     def _numbers(self) -> dict[int, int]:
         """The ledger's number of each line of the shop: of the same SKU in their order, and new ones behind."""
@@ -279,12 +273,7 @@ class _Change:
     def _address(self) -> Iterator[WantedCommand]:
         """Where it goes now, if that differs from what was told before."""
         order, before = self._order, self._before
+        told = (_customer(before), _address(before.goes_to)) if before is not None else None
         now = (_customer(order), _address(order.goes_to))
-        if before is not None and (_customer(before), _address(before.goes_to)) == now:
-            return
-        known = self._there.ship_to
-        if before is None and (known.country, known.region) == (now[1].country, now[1].region):
-            return  # what the ledger shows of it is the same
-        request = orders_pb2.ChangeAddressRequest(order_id=self._there.order_id, customer=now[0], ship_to=now[1])
-        request.at.CopyFrom(reading.stamp(self._modified))
-        yield _wanted(request, order, "/address", self._modified)
+        if (request := address_change(self._there, told, now, self._modified)) is not None:
+            yield _wanted(request, order, "/address", self._modified)
