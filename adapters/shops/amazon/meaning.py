@@ -12,6 +12,7 @@ from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.marketplaces import marketplace
 from adapters.shops.amazon.payloads import AmazonAddress, AmazonBreakdown, AmazonItem, AmazonOrder
+from adapters.shops.differences import ENDED
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _WAITS = frozenset({"PENDING", "PENDING_AVAILABILITY"})
@@ -28,13 +29,6 @@ _CHARGES = {
     "TAX": order_money_pb2.CHARGE_KIND_TAX,
     "DISCOUNT": order_money_pb2.CHARGE_KIND_DISCOUNT,
 }
-_ENDED = frozenset(
-    {
-        orders_pb2.ORDER_STATUS_CANCELLED,
-        orders_pb2.ORDER_STATUS_COMPLETED,
-        orders_pb2.ORDER_STATUS_CLOSED,
-    }
-)
 _CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 _PARTIES = {"BUYER": common_pb2.PARTY_CUSTOMER}
 """On whose wish it was cancelled; Amazon itself does it where the retailer was late, or the buyer's payment failed."""
@@ -51,7 +45,7 @@ def of_order(order: AmazonOrder, channel: str, known: KnownNow) -> Understood:
     there = known.order(f"{channel}/{order.order_id}")
     if there is None:
         return _new(order, status, channel, updated)
-    if there.status in _ENDED:
+    if there.status in ENDED:
         return Understood(ignored="the order is over")
     if status == _CANCELLED:
         return Understood((_cancelled(order, there, updated),))

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.vendor_payloads import VendorAddress, VendorDetails, VendorItem, VendorMoney, VendorOrder
+from adapters.shops.differences import ENDED
 from adapters.tracking.countries import country
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _OPEN = frozenset({"NEW", "ACCEPTED"})
 _HIDDEN = "xxxxx"
 """What stands for a customer's data where only Amazon's labels show it."""
-_ENDED = frozenset(
-    {
-        orders_pb2.ORDER_STATUS_CANCELLED,
-        orders_pb2.ORDER_STATUS_COMPLETED,
-        orders_pb2.ORDER_STATUS_CLOSED,
-    }
-)
 _CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 
 
@@ -29,7 +23,7 @@ def of_purchase_order(order: VendorOrder, channel: str, contact: str, known: Kno
     status = details.order_status or "NEW"
     there = known.order(f"{channel}/{number}")
     if status == "CANCELLED":
-        if there is None or there.status in _ENDED:
+        if there is None or there.status in ENDED:
             return Understood(ignored="it was cancelled, and nothing of it is to be sent")
         request = orders_pb2.CancelOrderRequest(
             order_id=there.order_id, by=common_pb2.PARTY_CUSTOMER, reason="cancelled_by_amazon"

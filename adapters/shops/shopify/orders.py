@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import address_change
+from adapters.shops.differences import ENDED, address_change
 from adapters.shops.shopify import parcels, selling
 from adapters.shops.shopify.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import (
@@ -20,7 +20,6 @@ from adapters.shops.shopify.payloads import (
 )
 from fulfilment.v1 import cases_pb2, common_pb2, order_money_pb2, orders_pb2, shipping_pb2
 
-OVER = frozenset({orders_pb2.ORDER_STATUS_CANCELLED, orders_pb2.ORDER_STATUS_COMPLETED, orders_pb2.ORDER_STATUS_CLOSED})
 _CANCELLED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL", "CANNOT_CANCEL"})
 _BY: Mapping[str, common_pb2.Party.ValueType] = {
     "customer": common_pb2.PARTY_CUSTOMER,
@@ -77,7 +76,7 @@ def _first(order: ShopifyOrder, channel: str, modified: datetime) -> Understood:
 def of_deleted(order_id: str, channel: str, known: KnownNow) -> Understood:
     """An order that was deleted is cancelled, as far as it can be."""
     there = known.order(f"{channel}/{order_id}")
-    if there is None or there.status in OVER:
+    if there is None or there.status in ENDED:
         return Understood(ignored="the ledger has no such order, or it is over")
     cancel = orders_pb2.CancelOrderRequest(order_id=there.order_id, by=common_pb2.PARTY_RETAILER, reason="deleted")
     return Understood((WantedCommand(cancel, f"{order_id}/deleted", str(there.version), _CANCELLED),))
@@ -219,7 +218,7 @@ class _Change:
     def commands(self) -> Iterator[WantedCommand]:
         """Money first, because an edit may be paid for; then what was sent; a cancel last."""
         yield from self._payments()
-        is_over = self._there.status in OVER
+        is_over = self._there.status in ENDED
         if not self._order.cancelled_at and not is_over:
             yield from self._amendment()
             yield from self._address()

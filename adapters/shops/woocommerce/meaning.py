@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import address_change, is_as_known
+from adapters.shops.differences import ENDED, address_change, is_as_known
 from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
@@ -18,13 +18,6 @@ _PAID = frozenset({"processing", "completed", "refunded"})
 _UNPAID = frozenset({"pending", "on-hold"})
 _DOOR = "cod"
 """The payment method by which the carrier collects the money."""
-_ENDED = frozenset(
-    {
-        orders_pb2.ORDER_STATUS_CANCELLED,
-        orders_pb2.ORDER_STATUS_COMPLETED,
-        orders_pb2.ORDER_STATUS_CLOSED,
-    }
-)
 _CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 
 
@@ -49,7 +42,7 @@ def of_order(order: WooOrder, channel: str, known: KnownNow) -> Understood:
 def of_deleted(order_id: int, channel: str, known: KnownNow) -> Understood:
     """An order that was thrown away is cancelled, as far as it can be."""
     there = known.order(f"{channel}/{order_id}")
-    if there is None or there.status in _ENDED:
+    if there is None or there.status in ENDED:
         return Understood(ignored="the ledger has no such order, or it is over")
     cancel = _cancel(there.order_id, "deleted")  # no time is told
     return Understood((WantedCommand(cancel, f"{order_id}/deleted", str(there.version), _CLOSED),))
@@ -206,10 +199,10 @@ class _Change:
         """Money first, because an edit may be paid for; a cancel last."""
         yield from self._payments()
         order, over = self._order, self._order.status in _OVER
-        if not over and self._there.status not in _ENDED:
+        if not over and self._there.status not in ENDED:
             yield from self._amendment()
             yield from self._address()
-        if over and order.status != "failed" and self._there.status not in _ENDED:
+        if over and order.status != "failed" and self._there.status not in ENDED:
             request = _cancel(self._there.order_id, order.status)
             request.at.CopyFrom(reading.stamp(self._modified))
             yield _wanted(request, order, "/cancel", self._modified, *_CLOSED)
