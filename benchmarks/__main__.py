@@ -23,6 +23,7 @@ from benchmarks import (
     reading,
     resting,
     scorecards,
+    tenants,
     turns,
     webhooks,
 )
@@ -42,6 +43,7 @@ MEASUREMENTS = {
     "scorecards": scorecards.measure,
     "webhooks": webhooks.measure,
     "resting": resting.measure,
+    "tenants": tenants.measure,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"

@@ -12,6 +12,7 @@ import gc
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 from time import perf_counter
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -61,6 +62,8 @@ class Reach(NamedTuple):
     token: str = ""
     ca: str = ""
     """The certificate that is trusted; then the connection is encrypted."""
+    tenants: Sequence[str] = ()
+    """Each call goes to the next of them."""
 
     @property
     def credentials(self) -> grpc.ChannelCredentials | None:
@@ -70,10 +73,11 @@ class Reach(NamedTuple):
 PLAIN = Reach()
 
 
-def connected(address: str, reach: Reach = PLAIN) -> AsyncClient:
+def connected(address: str, reach: Reach = PLAIN, tenant: str = "default") -> AsyncClient:
     """A client that does not retry: a measurement must not hide a second attempt."""
     return AsyncClient(
         address,
+        tenant=tenant,
         token=reach.token,
         credentials=reach.credentials,
         timeout_seconds=_LONGEST_CALL_SECONDS,
@@ -84,19 +88,25 @@ def connected(address: str, reach: Reach = PLAIN) -> AsyncClient:
 async def prepare(address: str, reach: Reach = PLAIN) -> None:
     """A supplier and its stock."""
     (batch,) = messages.batches(messages.approved_supplier_with_stock(), 1000)
-    async with connected(address, reach) as ledger:
-        await _all_applied(ledger, batch)
+    for tenant in reach.tenants or ("default",):
+        async with connected(address, reach, tenant) as ledger:
+            await _all_applied(ledger, batch)
 
 
 async def place(address: str, series: str, callers: int, warm_up: int, calls: int, reach: Reach = PLAIN) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
     cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
     metadata = (("authorization", f"Bearer {reach.token}"),) if reach.token else ()
+    tenants = cycle([(("tenant", name),) for name in reach.tenants] or [()])
     encrypted = reach.credentials
     async with (
         grpc.aio.secure_channel(address, encrypted) if encrypted else grpc.aio.insecure_channel(address) as channel
     ):
-        send = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS, metadata=metadata)
+        ask = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
+
+        def send(order: orders_pb2.PlaceOrderRequest) -> Awaitable[object]:
+            return ask(order, metadata=metadata + next(tenants))
+
         await _closed_loop(send, cold, callers)
         return await _closed_loop(send, warm, callers)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple
 
 import grpc
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
+_TICKS = os.sysconf("SC_CLK_TCK")
 _SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 
 
@@ -52,3 +57,36 @@ def _fsync_ms(folder: Path) -> float:
             os.fsync(file.fileno())
             took.append(perf_counter() - began)
     return median(took) * 1000
+
+
+def processes() -> Iterator[tuple[int, tuple[int, float]]]:
+    """Each process: its parent, and the processor time it has used, also by children that have ended."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                yield int(name), use_of(int(name))
+
+
+def use_of(pid: int) -> tuple[int, float]:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
+
+
+class Used(NamedTuple):
+    """Seconds of processor time."""
+
+    server: float
+    """Of the server that was started on a database."""
+    sessions: float
+    """Of PostgreSQL for its sessions there."""
+
+
+def used(conninfo: str) -> Used:
+    """What those have used that name the database of a conninfo in their command lines."""
+    database, found = str(conninfo_to_dict(conninfo)["dbname"]).encode(), [0.0, 0.0]
+    for pid, (_, seconds) in processes():
+        with suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if database in line:
+                found[line.startswith(b"postgres:")] += seconds
+    return Used(*found)

@@ -13,6 +13,8 @@ from benchmarks.access import RATIOS as OF_ACCESS
 from benchmarks.access import SUBJECTS as ACCESS
 from benchmarks.commands import LEVELS, SUBJECTS
 from benchmarks.olist import ROLES
+from benchmarks.tenants import FIGURES as OF_TENANTS
+from benchmarks.tenants import NUMBERS
 from benchmarks.turns import RATIOS
 from benchmarks.turns import SUBJECTS as IN_TURNS
 
@@ -92,6 +94,8 @@ TARGETS = (
     Target("webhooks kept while 64 callers write, webhooks/s", "webhooks.kept.per_second", None, 500, True),
     Target("a webhook of 500 a second while 64 callers write, median ms", "webhooks.paced.median_ms", None, 20, False),
     Target("301 tenants at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
+    Target("64 callers over 10 tenants / one tenant, in short turns", "tenants.10_to_1", None, 0.75, True),
+    Target("64 callers over 100 tenants / one tenant, in short turns", "tenants.100_to_1", None, 0.6, True),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -102,6 +106,13 @@ OTHERS = {
     **{f"access.{a}_to_{b}": f"64 callers in short turns, {ACCESS[a]} / {ACCESS[b]}" for a, b in OF_ACCESS},
     "resting.1.cores": "one tenant at rest, cores of all processes",
     "resting.many.cores": "301 tenants at rest, cores of all processes",
+    **{
+        f"tenants.{number}.{figure}": f"64 callers in short turns, tenants: {number}, {title}"
+        for number in NUMBERS
+        for figure, title in OF_TENANTS.items()
+    },
+    "tenants.10_to_1": "64 callers in short turns, over 10 tenants / one tenant",
+    "tenants.100_to_1": "64 callers in short turns, over 100 tenants / one tenant",
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",

@@ -11,16 +11,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 import psycopg
 
 from adapters.every_tenant import REST
 from adapters.postgres import Control, open_pool
+from benchmarks.machine import processes, use_of
 from benchmarks.stage import Figure, Skipped, Stage
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _SETTLE_SECONDS = 10.0
 """Nobody uses the processor more than at rest for so long: the first looks are over."""
 
@@ -63,25 +62,12 @@ def _settled(conninfo: str) -> float:
 
 def _seconds(conninfo: str) -> float:
     """Processor time that the children of this process and PostgreSQL have used."""
-    found = dict(_processes())
+    found = dict(processes())
     with psycopg.connect(conninfo) as connection:
-        server = _use_of(connection.info.backend_pid)[0]
+        server = use_of(connection.info.backend_pid)[0]
     roots, used = {os.getpid(), server}, found[server][1]
     while roots:
         children = {pid for pid, (parent, _) in found.items() if parent in roots}
         used += sum(found[pid][1] for pid in children)
         roots = children
     return used
-
-
-def _processes() -> Iterator[tuple[int, tuple[int, float]]]:
-    """Each process: its parent, and the processor time it has used, also by children that have ended."""
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError):
-                yield int(name), _use_of(int(name))
-
-
-def _use_of(pid: int) -> tuple[int, float]:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
