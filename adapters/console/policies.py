@@ -82,6 +82,7 @@ _GROUPS = {
         "message_retry_seconds",
         "message_retry_most_seconds",
         "message_window_minutes",
+        "text_quiet_hours",
         "delay_notice_hours",
         "language",
         "languages",

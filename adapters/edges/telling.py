@@ -221,7 +221,9 @@ class Teller:
         except ProjectionBehind:
             return None  # it stays due
         if not differences:
-            await self._record(tenant, due, "nothing", telling.nothing_to_tell)
+            return await self._record(tenant, due, "nothing", telling.nothing_to_tell)
+        if until := await self._quiet_until(tenant, due):
+            return await self._record(tenant, due, "quiet", lambda told, _: effects.put_off(told, until))
         for number, difference in enumerate(differences):
             try:
                 async with asyncio.timeout(_ONE_SECONDS):
@@ -286,6 +288,12 @@ class Teller:
             await self._text(tenant, due, effect),
         )
         return await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+
+    async def _quiet_until(self, tenant: Tenant, due: _Due) -> datetime | None:
+        """Until when a customer is not to be texted; None where nothing is in the way."""
+        if due.told.asked.subject is not EffectSubject.MESSAGE:
+            return None
+        return await self._texts.quiet_until(tenant.log, due.told.asked.object_id, datetime.now(UTC))
 
     async def _text(self, tenant: Tenant, due: _Due, effect: Effect) -> TextTo | None:
         if not isinstance(effect, TextMessage):

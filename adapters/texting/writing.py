@@ -43,6 +43,14 @@ class Texts:
         view = await self._letters.present(log, [(message_id, asked.about)])
         return telling.of_message(view, message_id, told, policy_at(policies.find(view), now), now)
 
+    async def quiet_until(self, log: Log, message_id: str, now: datetime) -> datetime | None:
+        """Until when its customer is left alone, because it may be night there; None if it is not."""
+        asked = await _asked(log, message_id)
+        if asked is None:
+            return None
+        view = await self._letters.present(log, [(message_id, asked.about)])
+        return telling.quiet_until(view, message_id, policy_at(policies.find(view), now), now)
+
     async def write(self, log: Log, message_id: str) -> WrittenText | None:
         """None where no phone is known that could be reached from anywhere, and where the customer was erased."""
         asked = await _asked(log, message_id)

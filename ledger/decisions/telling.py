@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from ledger.decisions import notices
 from ledger.facts import Fact, LineNo, Units, plus
-from ledger.nouns import effects, messages
+from ledger.nouns import effects, messages, orders
 from ledger.nouns.effects import EffectAsked, EffectEnded, EffectEnding, EffectFact, EffectTold, ToldPart, ToldSubject
-from ledger.nouns.messages import MessageAsked, MessageKind, MessageStage
+from ledger.nouns.messages import Message, MessageAsked, MessageKind, MessageStage
 from ledger.nouns.orders import Header, Line, Order, UnitsCancelled
 from ledger.nouns.orders.supplier_orders import CancelRequested, SupplierOrderShipped, TrackingCorrected
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy
+from ledger.terms import quiet_hours
 from ledger.terms.effects import (
     Cancellation,
     Effect,
@@ -34,6 +35,7 @@ from ledger.terms.effects import (
     TextMessage,
     kind_of,
 )
+from ledger.terms.time_zones import zone, zones_of
 from ledger.view import View
 
 Kinds = Collection[EffectKind]
@@ -300,7 +302,29 @@ def of_message(view: View, message_id: str, told: Parts, policy: Policy, now: da
     asked = message.asked
     if policy.too_old(asked.caused_at, now) or notices.obsolete(view, asked.kind, asked.about, policy):
         return []
+    if asked.kind is MessageKind.OUT_FOR_DELIVERY and not _says_today(view, message, policy, now):
+        return []
     return [text_of(asked)]
+
+
+def quiet_until(view: View, message_id: str, policy: Policy, now: datetime) -> datetime | None:
+    """Until when its customer is not texted, because it may be night there; None if it is not."""
+    message = messages.find(view, message_id)
+    zones = _zones(view, message, policy) if message is not None else ()
+    return quiet_hours.quiet_until(policy.text_quiet_hours, zones, now)
+
+
+def _zones(view: View, message: Message, policy: Policy) -> tuple[str, ...]:
+    """Where the customer may be; the retailer's own zone where nobody knows."""
+    order = orders.find(view, message.asked.about.order_id)
+    own = policy.working.calendar.time_zone if policy.working is not None else "UTC"
+    return (zones_of(order.destination) if order is not None else ()) or (own,)
+
+
+def _says_today(view: View, message: Message, policy: Policy, now: datetime) -> bool:
+    """Whether a text of today is one of the day that it happened on."""
+    at, zones = message.asked.caused_at, map(zone, _zones(view, message, policy))
+    return any(at.astimezone(each).date() == now.astimezone(each).date() for each in zones)
 
 
 # --- what is recorded -----------------------------------------------------------------------------

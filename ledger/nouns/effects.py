@@ -60,7 +60,7 @@ class EffectAsked(Fact, frozen=True, tag="effect.asked"):
     object_id: str
     at: datetime
     again_at: datetime | None = None
-    """Not before then, because it was told a moment ago."""
+    """Not before then, because it was told a moment ago, or it is night there."""
     anew: bool = False
     """Whether it is told although the system knows it, because somebody wants that."""
 
@@ -241,6 +241,11 @@ def end(told: ToldSubject | None, ended: EffectEnded) -> Sequence[EffectEnded]:
     if told is None:
         raise UnknownEffect(ended.effect_id)
     return [ended] if told.waiting else []
+
+
+def put_off(told: ToldSubject, until: datetime) -> Sequence[EffectAsked]:
+    """It waits until then, which is no attempt in vain."""
+    return [replace(told.asked, again_at=until)] if told.is_due else []
 
 
 def replay(told: ToldSubject | None, replayed: EffectReplayed) -> Sequence[EffectReplayed]:

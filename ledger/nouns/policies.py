@@ -14,6 +14,7 @@ from ledger.terms.calendars import PeakPeriod, WorkingTerms, due_after
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
+from ledger.terms.quiet_hours import USUAL
 from ledger.terms.rates import TRADE_TARGETS, TRADE_WEIGHTS, Targets, Weights
 from ledger.terms.retention import Retention
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
@@ -269,6 +270,9 @@ class Policy(Value, frozen=True):
 
     retention: tuple[Retention, ...] = ()
     """How long what is kept of customers stays once their orders are over, by channel; for good where none says."""
+
+    text_quiet_hours: str = USUAL
+    """When customers are not texted, by the clock of where they live, or ``none``; what is due then waits."""
 
     supplier_days: int = 0
     """How many days the contact of a retired supplier stays; 0 is until it is erased."""

@@ -33,6 +33,17 @@ def zone_of(destination: Destination) -> str:
     return by_state or _by_postal_code(country, destination.postal_prefix) or _COUNTRIES.get(country, _LAST)
 
 
+def zones_of(destination: Destination) -> tuple[str, ...]:
+    """All zones that a destination may be in; none of an unknown country."""
+    country = destination.country
+    known = _STATES.get(country, {}).get(plain(destination.region)) or _by_postal_code(
+        country, destination.postal_prefix
+    )
+    if known or country not in _OF_SEVERAL_TIMES:
+        return tuple(filter(None, (known or _COUNTRIES.get(country, ""),)))
+    return tuple(sorted({_COUNTRIES[country], *_STATES.get(country, {}).values()}))
+
+
 def local_zone_of(country: str, region: str = "") -> str:
     """The name of a place's time zone, where its country has one alone or its state gives it; else empty."""
     by_state = _STATES.get(country, {}).get(plain(region))

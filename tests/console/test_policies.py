@@ -75,6 +75,7 @@ EVERYTHING = admin_pb2.Policy(
     languages={"DE": "de"},
     staff_mail={"any": "team@brook.example"},
     message_window_minutes=5,
+    text_quiet_hours="22:00-07:30",
     staff_language="zh",
     brand_packs=["stamp"],
     brand_pack_fallback="flyer",

@@ -4,6 +4,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -53,7 +54,20 @@ def gateway(edge, client):
 
 @pytest.fixture(scope="module")
 def trade(client):
+    quiet(client, "none")
     return Trade(client)
+
+
+def quiet(client, hours, since=None):
+    """Agrees when nobody is texted."""
+    policy = admin_pb2.Policy(text_quiet_hours=hours)
+    client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=policy, effective_from=since))
+
+
+def hours_now(name, begins, ends):
+    """Quiet hours that begin and end so many minutes from now, by the clock of a zone."""
+    local = datetime.now(ZoneInfo(name))
+    return "-".join(f"{local + timedelta(minutes=each):%H:%M}" for each in (begins, ends))
 
 
 def connect(client, name, system, secrets, **settings):
@@ -158,3 +172,23 @@ def test_any_gateway_is_asked_by_json_in_chinese_and_who_wants_no_texts_is_left_
     rows = told(client, "more-texts", 2)
     assert rows[0].note == "the customer wants no text messages"
     assert not gateway.to("+8613800138001")
+
+
+def test_a_text_waits_while_it_is_night_where_its_customer_lives(client, trade, gateway):
+    quiet(client, hours_now("Asia/Shanghai", -60, 60))
+    in_china = orders_pb2.Address(lines=["1 Elm Road"], city="Shenzhen", postal_code="518000", country="CN")
+    shipped(trade, "china", 6, "138 0013 8002", ship_to=in_china)
+    scanned(trade, "china", 6, WAITS)
+    row = wait_for(lambda: next((each for each in waiting(client, "more-texts") if each.HasField("again_at")), None))
+    night = row.again_at.ToDatetime(UTC) - datetime.now(UTC)
+    assert timedelta(minutes=57) < night < timedelta(minutes=61)
+    assert (row.attempts, row.reason) == (0, "")
+    assert not gateway.to("+8613800138002")
+    shipped(trade, "web", 7, "030 1112223")
+    scanned(trade, "web", 7, WAITS)
+    wait_for(lambda: gateway.to("+49301112223"))
+
+
+def waiting(client, connection):
+    states = [edges_pb2.EFFECT_STATE_WAITING]
+    return client.edges.ListEffects(edges_pb2.ListEffectsRequest(connection=connection, states=states)).effects

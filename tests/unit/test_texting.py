@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.edges.http import Http, Reply, SystemUnreachable
 from adapters.edges.signatures import standard_key, standard_signature
@@ -34,14 +37,17 @@ from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
 from ledger.decisions import notices, telling
 from ledger.decisions.telling import WORTH_A_TEXT, Untold
-from ledger.nouns import parcels
-from ledger.nouns.effects import ToldPart
+from ledger.nouns import effects, parcels
+from ledger.nouns.effects import EffectAsked, EffectSubject, ToldPart
 from ledger.nouns.messages import MessageKind
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import TRADE
 from ledger.terms.effects import EffectKind, FollowNumber, TextMessage
+from ledger.terms.places import COUNTRIES, Destination
+from ledger.terms.quiet_hours import are_quiet_hours, quiet_until
+from ledger.terms.time_zones import zone, zones_of
 from tests.support.asking_messages import ask, notice
-from tests.support.scenario import ORDER, Scenario, shipped
+from tests.support.scenario import NOON, ORDER, Scenario, shipped
 from tests.support.text_gateway import ACCOUNT, TOKEN
 
 VENDORS = Path(__file__).parents[3] / "shared" / "data" / "vendors"
@@ -348,6 +354,76 @@ def test_a_message_is_texted_once_while_it_is_true_and_news():
     assert untold(scenario, message_id, {found.part: ToldPart(found.effect, scenario.now)}) == []
     assert untold(scenario, "nothing-7") == []
     scenario.later(hours=49)
+    assert untold(scenario, message_id) == []
+
+
+QUIET = "21:00-08:00"
+
+
+@pytest.mark.parametrize(
+    ("destination", "at", "until"),
+    [
+        (Destination("DE"), "2026-03-04T19:59Z", None),
+        (Destination("DE"), "2026-03-04T20:00Z", "2026-03-05T07:00Z"),
+        (Destination("DE"), "2026-03-05T06:59Z", "2026-03-05T07:00Z"),
+        (Destination("DE"), "2026-03-05T07:00Z", None),
+        (Destination("DE"), "2026-03-28T22:00Z", "2026-03-29T06:00Z"),  # the clocks go forward in that night
+        (Destination("CN"), "2026-03-04T20:00Z", "2026-03-05T00:00Z"),
+        (Destination("US", "CA"), "2026-03-05T04:00Z", None),
+        (Destination("US", "NY"), "2026-03-05T04:00Z", "2026-03-05T13:00Z"),
+        (Destination("US"), "2026-03-05T04:00Z", "2026-03-05T22:00Z"),  # from Puerto Rico to Guam it is no night
+        (Destination("DE", "", "97"), "2026-03-04T12:00Z", None),
+        (Destination("ES", "", "35"), "2026-03-04T20:30Z", None),
+    ],
+)
+def test_nobody_is_texted_at_night_by_the_clock_of_where_they_live(
+    destination: Destination, at: str, until: str | None
+):
+    found = quiet_until(QUIET, zones_of(destination), datetime.fromisoformat(at))
+    assert found == (datetime.fromisoformat(until) if until else None)
+
+
+def test_quiet_hours_may_be_within_a_day_or_none_and_end_where_they_are_never_over_everywhere():
+    noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    assert quiet_until("11:00-13:00", ["UTC"], noon) == noon + timedelta(hours=1)
+    assert quiet_until("13:00-14:00", ["UTC"], noon) is None
+    assert quiet_until("none", ["UTC"], noon) is None
+    everywhere = quiet_until("13:00-11:00", ["Asia/Tokyo", "UTC"], noon)
+    assert everywhere is not None
+    assert noon < everywhere <= noon + timedelta(days=1)
+    good, bad = ("21:00-08:00", "none", "00:00-06:00"), ("", "21-8", "24:00-08:00", "08:00-08:00", "21:00-08:00 ", "no")
+    assert [are_quiet_hours(each) for each in (*good, *bad)] == [True] * 3 + [False] * 6
+
+
+@given(st.integers(0, 10 * 366 * 24 * 60), st.sampled_from(sorted(COUNTRIES)))
+def test_after_the_night_it_is_loud_wherever_the_order_may_go(minutes: int, country: str):
+    now, zones = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes), zones_of(Destination(country))
+    until = quiet_until(QUIET, zones, now)
+    assert until is None or now < until <= now + timedelta(days=1)
+    loud = until or now
+    assert quiet_until(QUIET, zones, loud) is None
+    assert all(8 <= loud.astimezone(zone(each)).hour < 21 for each in zones)
+
+
+def test_a_text_waits_for_the_morning_of_its_order():
+    scenario, message_id = out_for_delivery()
+    evening = scenario.now.replace(hour=22)
+    morning = (evening + timedelta(days=1)).replace(hour=7, minute=0, second=0, microsecond=0)
+    assert telling.quiet_until(scenario.book, message_id, TRADE, evening) == morning
+    assert telling.quiet_until(scenario.book, message_id, TRADE, morning) is None
+    assert telling.quiet_until(scenario.book, message_id, replace(TRADE, text_quiet_hours="none"), evening) is None
+    assert telling.quiet_until(scenario.book, "nothing-7", TRADE, evening) is None
+    asked = EffectAsked("0a", "texts", evening, EffectSubject.MESSAGE, message_id, evening)
+    told = effects.evolve(None, asked)
+    (put_off,) = effects.put_off(told, morning)
+    told = effects.evolve(told, put_off)
+    assert (told.again_at, told.is_due, told.attempts, told.asked.at) == (morning, True, 0, evening)
+
+
+def test_what_arrives_today_is_not_texted_tomorrow():
+    scenario, message_id = out_for_delivery()
+    scenario.later(hours=13)
+    assert scenario.now.astimezone(zone("Europe/Berlin")).date() > NOON.date()
     assert untold(scenario, message_id) == []
 
 

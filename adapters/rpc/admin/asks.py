@@ -24,6 +24,7 @@ from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
 from ledger.terms.parties import Party
+from ledger.terms.quiet_hours import are_quiet_hours
 from ledger.terms.shipping import Incoterm, ShippingService
 
 _INCOTERMS: dict[int, Incoterm] = {
@@ -109,6 +110,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         sending=_sending(given.sending),
         brands=brands(given.brands),
         retention=read_retention(given.retention),
+        text_quiet_hours=_quiet_hours(given.text_quiet_hours),
         staff_mail=tuple(_staff_mailbox(role, address) for role, address in sorted(given.staff_mail.items())),
     )
     since = instant(request, "effective_from") or edge.now
@@ -128,6 +130,12 @@ def _when_reversed(word: str) -> policies.WhenReversed:
     known = [each.value for each in policies.WhenReversed]
     require(word in ("", *known), "policy.on_payment_reversed", f"{word!r} is not one of {', '.join(known)}")
     return policies.WhenReversed(word) if word in known else policies.TRADE.on_payment_reversed
+
+
+def _quiet_hours(given: str) -> str:
+    known = not given or are_quiet_hours(given)
+    require(known, "policy.text_quiet_hours", f"{given[:20]!r} are no hours such as 21:00-08:00, nor none")
+    return given or policies.TRADE.text_quiet_hours
 
 
 def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
