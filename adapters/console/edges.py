@@ -105,6 +105,7 @@ def show(session: Session, name: str) -> None:
             ("sends to", each.path),
             ("added", f"{minute(each, 'added_at')} by {each.added_by}"),
             ("changed", f"{minute(each, 'changed_at')} by {each.changed_by}" if each.changed_by else ""),
+            ("paused because", each.paused_because),
             ("received", minute(each, "received_at")),
             ("waiting", f"{each.waiting}, {each.early} early, {each.failed} failed"),
             ("to tell", f"{each.to_tell}, {each.untold} failed" if each.to_tell or each.untold else ""),
@@ -147,11 +148,12 @@ def rotate(session: Session, name: str, secret_file: str, request_id: str | None
 
 @connection.command()
 @_NAME
+@click.option("--because", metavar="WORDS", default="", help="Why, as it is shown.")
 @option_request_id()
 @click.pass_obj
-def pause(session: Session, name: str, request_id: str | None) -> None:
+def pause(session: Session, name: str, because: str, request_id: str | None) -> None:
     """Let what comes wait, and ask for nothing."""
-    request = pb.PauseConnectionRequest(context=session.client.context(request_id), name=name)
+    request = pb.PauseConnectionRequest(context=session.client.context(request_id), name=name, because=because)
     _done(session, name, session.client.call(session.client.edges.PauseConnection, request))
 
 

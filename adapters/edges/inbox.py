@@ -51,11 +51,17 @@ _DUE = """
             AND newer.object_id = due.object_id AND newer.whole AND due.whole AND newer.state = 'done'
             AND newer.happened_at > due.happened_at LIMIT 1
     ) FROM (
-        SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND connection = ANY(%(connections)s)
+        SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND {worked}
         ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
     ) AS due ORDER BY coalesce(happened_at, received_at), received_at, reception_id
 """
-_NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND connection = ANY(%(connections)s)"
+_NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND {worked}"
+# Of a paused connection a few topics alone.
+_WORKED = """
+    (connection = ANY(%(connections)s) OR (connection, topic) IN (
+        SELECT * FROM unnest(%(paused)s::text[], %(topics)s::text[])
+    ))
+"""
 _LAST_DONE = """
     SELECT {columns}, box FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
         AND state = 'done' AND reception_id <> %(reception_id)s ORDER BY happened_at DESC, received_at DESC LIMIT 1
@@ -87,6 +93,7 @@ _DROP = """
 """
 _ABOUT = "SELECT reception_id FROM {inbox} WHERE about && %(about)s ORDER BY received_at, reception_id"
 _FORGET = "UPDATE {inbox} SET box = NULL WHERE about && %(about)s AND box IS NOT NULL"
+_FORGET_ALL = "UPDATE {inbox} SET box = NULL WHERE connection = %(connection)s AND box IS NOT NULL"
 _EXPIRE = "DELETE FROM {inbox} WHERE received_at < now() - %(kept_for)s AND next_at IS NULL"
 _ABANDON = """
     UPDATE {inbox} SET next_at = NULL, box = NULL, state = 'dropped', reason = 'its connection was removed'
@@ -161,6 +168,19 @@ class InboxRow(NamedTuple):
     def received(self) -> Received:
         """What the door read of it, but for what shows repetitions."""
         return Received(self.topic, self.object_id, happened_at=self.happened_at, whole=self.whole)
+
+
+class Workable(NamedTuple):
+    """What of an inbox can be worked on."""
+
+    connections: Sequence[str]
+    paused: Sequence[tuple[str, str]] = ()
+    """Connections that are paused, each with a topic that does not wait for that."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        paused, topics = [each for each, _ in self.paused], [topic for _, topic in self.paused]
+        return {"connections": list(self.connections), "paused": paused, "topics": topics}
 
 
 class WorkedOn(NamedTuple):
@@ -243,14 +263,14 @@ class Inbox:
 
     # --- working ---
 
-    async def due(self, connections: Iterable[str], most: int) -> list[InboxRow]:
+    async def due(self, workable: Workable, most: int) -> list[InboxRow]:
         """What is to be worked on now, in the systems' own order."""
-        return await self._rows(_DUE, connections=list(connections), most=most)
+        return await self._rows(_DUE, **workable.parameters, most=most)
 
-    async def next_at(self, connections: Iterable[str]) -> datetime | None:
+    async def next_at(self, workable: Workable) -> datetime | None:
         """When something is next to be worked on."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(self._sql(_NEXT), {"connections": list(connections)})
+            cursor = await connection.execute(self._sql(_NEXT), workable.parameters)
             return cast("datetime | None", (await cursor.fetchall())[0][0])
 
     async def last_done(self, row: InboxRow) -> InboxRow | None:
@@ -307,6 +327,11 @@ class Inbox:
         async with self._pool.connection() as connection:
             await connection.execute(self._sql(_FORGET), {"about": list(about)})
 
+    async def forget_all(self, name: str) -> None:
+        """Erases all bodies of a connection."""
+        async with self._pool.connection() as connection:
+            await connection.execute(self._sql(_FORGET_ALL), {"connection": name})
+
     async def counts(self) -> dict[str, InboxCount]:
         """By connection."""
         async with self._pool.connection() as connection:
@@ -358,6 +383,7 @@ def _statement(schema: str, template: str) -> bytes:
     names = {
         "inbox": Identifier(schema, "ledger_inbox"),
         "columns": SQL(cast("Any", _COLUMNS)),
+        "worked": SQL(cast("Any", _WORKED)),
         "wake": SQL(cast("Any", WAKE_FOR_THOSE_KEPT)),
     }
     return SQL(cast("Any", template)).format(**names).as_bytes()

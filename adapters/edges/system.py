@@ -215,6 +215,9 @@ class Understood(msgspec.Struct, frozen=True):
     """Why somebody has to look, once the commands are executed: what the ledger cannot do by itself."""
     due: datetime | None = None
     """By when, if that is said."""
+    forgets: bool = False
+    """Whether all is to be forgotten that came by this connection, which then ends: its orders' customers are erased,
+    as soon as their orders are over and nothing holds them."""
 
 
 class NotUnderstood(Exception):
@@ -358,6 +361,8 @@ class System(ABC):
     """The role whose commands it may ask for: ``shop`` or ``carrier``."""
     beside: ClassVar[frozenset[str]] = frozenset()
     """Commands that it may ask for beside those of the role. A client that has the role may not."""
+    even_paused: ClassVar[frozenset[str]] = frozenset()
+    """Topics that are worked on although the connection is paused, because the law does not wait for it."""
     settings: ClassVar[Mapping[str, Field]] = {}
     secrets: ClassVar[Mapping[str, Field]] = {}
     """The first is the one that a file with a single line holds."""

@@ -242,7 +242,7 @@ class Teller:
             except NotUnderstood as unclear:
                 return await self._fail(tenant, due, f"its answer is not understood: {unclear}", lasting=False)
             except WantsNoMore as gone:
-                await self._pause(tenant, due)
+                await self._pause(tenant, due, str(gone)[:200])
                 await self._fail(tenant, due, f"{gone}; its connection was paused", lasting=True)
                 raise _Rests from gone
             except NotDone as why:
@@ -333,9 +333,9 @@ class Teller:
     async def _fail(self, tenant: Tenant, due: _Due, why: str, *, lasting: bool) -> None:
         await self._record(tenant, due, "failed", lambda told, at: effects.fail(told, why, at, lasting=lasting))
 
-    async def _pause(self, tenant: Tenant, due: _Due) -> None:
+    async def _pause(self, tenant: Tenant, due: _Due, because: str) -> None:
         stream, reader = connections.stream(), due.reader
-        paused = ConnectionPaused(reader.name, reader.is_actor, datetime.now(UTC))
+        paused = ConnectionPaused(reader.name, reader.is_actor, datetime.now(UTC), because)
 
         def decide(view: View) -> Any:
             return changes_of(stream, connections.pause(connections.find(view), paused))

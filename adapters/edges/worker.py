@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -17,9 +17,10 @@ from google.protobuf.message import Message
 
 from adapters.access.callers import Caller
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.forgetting import Forgetting
 from adapters.edges.grouping import Grouped
 from adapters.edges.http import SystemUnreachable, TryLater
-from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, WorkedOn
+from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, Workable, WorkedOn
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
@@ -96,13 +97,20 @@ class Worker:
     """Works on the inboxes of all tenants."""
 
     def __init__(
-        self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, commands: Commands, erase: Erase
+        self,
+        tenants: Tenants,
+        accounts: Accounts,
+        outgoing: Outgoing,
+        commands: Commands,
+        erase: Erase,
+        forgetting: Forgetting,
     ) -> None:
         self._tenants = tenants
         self._accounts = accounts
         self._outgoing = outgoing
         self._commands = commands
         self._erase = erase
+        self._forgetting = forgetting
         self._expired: dict[str, datetime] = {}
         self._looking = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
@@ -113,8 +121,9 @@ class Worker:
         if now - self._expired.get(tenant.name, now - 2 * _EXPIRE_EVERY) > _EXPIRE_EVERY:
             await inbox.expire(await self._accounts.names(tenant))
             self._expired[tenant.name] = now
-        connected = {name: one for name, one in (await self._accounts.of(tenant)).items() if not one.paused}
-        due = await inbox.due(connected, _MOST_AT_ONCE)
+        connected = await self._accounts.of(tenant)
+        workable = _workable(connected)
+        due = await inbox.due(workable, _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
         end = Grouped(inbox.end, _MOST_AT_ONCE)
         works = (_Now(tenant, inbox, end, connected[row.connection], row, until, set()) for row in due)
@@ -122,7 +131,7 @@ class Worker:
         for ended in await asyncio.gather(*working, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
-        return await inbox.next_at(connected)
+        return await inbox.next_at(workable)
 
     async def _object(self, slots: asyncio.Semaphore, works: Sequence[_Now]) -> None:
         """What is about one object, one after the other."""
@@ -168,6 +177,9 @@ class Worker:
             return _early(work.row, meant.early)
         if meant.asks:
             return await self._asked(work, raw, meant.asks)
+        if meant.forgets:
+            connected = await self._accounts.of(work.tenant)
+            return await self._forgetting.forget(work.tenant, work.row, connected, meant.due, work.until)
         if not meant.wanted and not meant.look:
             return WorkedOn(InboxState.IGNORED, meant.ignored)
         self._require_well_formed(work, meant.wanted)
@@ -283,6 +295,11 @@ class Worker:
 
         occasion = f"reception:{row.reception_id}:{row.attempts}"
         await work.tenant.ledger.execute(own_command(occasion, ACTOR, decide, (stream,)))
+
+
+def _workable(connected: Mapping[str, Connected]) -> Workable:
+    paused = [(name, topic) for name, one in connected.items() if one.paused for topic in one.system.even_paused]
+    return Workable([name for name, one in connected.items() if not one.paused], paused)
 
 
 def _name_of(missing: Unlooked) -> str:

@@ -20,7 +20,7 @@ from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
 from ledger.decisions import retention, stock_watch
 from ledger.engine.executor import Command, Receipt
-from ledger.engine.log import Log
+from ledger.engine.log import Ended, Log
 from ledger.engine.request_ids import Former, stored_id
 from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, as_digest
 from ledger.refusals import Malformed
@@ -43,6 +43,8 @@ class Ask(msgspec.Struct, frozen=True):
     """The person whose keys they are, if only the streams show it; empty if there is none."""
     of_new: bool = False
     """Whether it makes what the keys are of, so that none of that can have been over before."""
+    destroys: Callable[[View], Ended] | None = None
+    """Whose keys end with it."""
     before: Before | None = None
     """What must be stored before the decision, such as evidence; the Reader has before set."""
 
@@ -203,6 +205,7 @@ class Commands:
             deadline=call.deadline,
             warnings=edge.warnings,
             owner=ask.owner,
+            destroys=ask.destroys,
             with_subject=context.with_result,
             formerly=partial(self._former, request, client, sealer, ask.streams) if client else None,
             earlier_fingerprint=earlier,

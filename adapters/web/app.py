@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from adapters.access.callers import Caller
 from adapters.access.gate import Gate
 from adapters.edges.accounts import Accounts
+from adapters.edges.forgetting import Forgetting
 from adapters.edges.hearing import hear
 from adapters.edges.http import HttpClient
 from adapters.edges.inbox import Inbox, InboxState
@@ -74,7 +75,8 @@ async def edges(
         contract = routes(gate, served, commands, message_bytes, schemas.openapi(), by_certificate=by_certificate)
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]
-        worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson)
+        forgetting = Forgetting(people.erasures.of_channel)
+        worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson, forgetting)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
         listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
         teller = Teller(tenants, accounts, outgoing, sealer)

@@ -72,6 +72,7 @@ class ConnectionPaused(Fact, frozen=True, tag="connection.paused"):
     name: str
     by: str
     at: datetime
+    because: str = ""
 
 
 class ConnectionResumed(Fact, frozen=True, tag="connection.resumed"):
@@ -114,6 +115,8 @@ class Connection(Value, frozen=True):
     digest: str
     """Of the newest secret as it was rotated; before that, of what was added."""
     paused: bool = False
+    because: str = ""
+    """Why it is paused, where that was said."""
     changed_by: str = ""
     changed_at: datetime | None = None
     """When it was last rotated, paused or resumed."""
@@ -145,9 +148,9 @@ def _changed(connection: Connection, fact: SecretRotated | ConnectionPaused | Co
             secrets = (fact.secret, *connection.secrets)[:MOST_VALID]
             return replace(connection, secrets=secrets, digest=fact.digest)
         case ConnectionPaused():
-            return replace(connection, paused=True)
+            return replace(connection, paused=True, because=fact.because)
         case ConnectionResumed():
-            return replace(connection, paused=False)
+            return replace(connection, paused=False, because="")
 
 
 NOUN = noun("connections", ConnectionFact, evolve)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
+from adapters.edges import forgetting
 from adapters.shops.shopify.system import Shopify
 from fulfilment.v1 import common_pb2, edges_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2, work_pb2
 from ledger.nouns import effects
@@ -32,6 +34,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Shopify, "calls_per_second", 500.0)
         patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
+        patch.setattr(forgetting, "_AGAIN", timedelta(seconds=0.3))
         patch.setattr(effects, "STOCK_PAUSE", timedelta(seconds=0.3))
         yield
 
@@ -72,11 +75,11 @@ def shop(edge, client, console, tmp_path_factory):
         yield shop
 
 
-def rows(client, object_id, *states):
+def rows(client, object_id, *states, by="main"):
     """What is in the inbox about an object, the oldest first, once nothing of it waits."""
 
     def found():
-        every = client.edges.ListReceptions(edges_pb2.ListReceptionsRequest(connection="main")).receptions
+        every = client.edges.ListReceptions(edges_pb2.ListReceptionsRequest(connection=by)).receptions
         rows = [each for each in every if each.object_id == str(object_id)]
         waits = any(each.state == edges_pb2.RECEPTION_STATE_WAITING for each in rows)
         return rows[::-1] if len(rows) >= len(states) and not waits else None
@@ -86,10 +89,17 @@ def rows(client, object_id, *states):
     return rows
 
 
-def order(client, order_id):
+def order(client, order_id, channel="main"):
     return client.orders.GetOrder(
-        orders_pb2.GetOrderRequest(order_id=f"main/{order_id}", with_personal_data=True)
+        orders_pb2.GetOrderRequest(order_id=f"{channel}/{order_id}", with_personal_data=True)
     ).order
+
+
+def keys_of(service, name):
+    """How many keys a connection had, and how many of them still open something."""
+    query = "SELECT count(*), count(wrapped) FROM tenant_default.ledger_keys WHERE subject = %s"
+    with psycopg.connect(service.dsn) as connection:
+        return connection.execute(query, [f"connection-{name}"]).fetchone()
 
 
 def receptions(client):
@@ -203,7 +213,9 @@ def test_a_person_who_wants_to_know_is_work_that_is_due_in_thirty_days(shop, cli
     assert "eve" not in found.reason
 
 
-def test_a_shop_is_asked_for_what_it_did_not_tell_and_found_the_same_is_nothing_new(edge, client, console, tmp_path):
+def test_a_shop_is_asked_for_what_it_did_not_tell_and_found_the_same_is_nothing_new(
+    edge, client, console, tmp_path, service
+):
     file = tmp_path / "secrets"
     file.write_text(f"secret={APP_SECRET}\nclient_id={CLIENT_ID}\n")
     with shopify_shop(edge, "asked") as lost:
@@ -224,7 +236,9 @@ def test_a_shop_is_asked_for_what_it_did_not_tell_and_found_the_same_is_nothing_
         assert lost.send("orders/updated", lost.orders[120]).status_code == 200
         assert standing().waiting == 0
         assert lost.called.count("ChangedOrders") == 4
+    assert keys_of(service, "asked")[1] > 0
     assert console("connection", "remove", "asked", "--yes").code == 0
+    assert keys_of(service, "asked")[1] == 0
 
 
 def sent(client, order_id, number):
@@ -293,7 +307,9 @@ def test_the_shop_is_told_what_will_not_be_sent_and_what_can_be_sold(shop, clien
 def test_an_app_that_is_uninstalled_pauses_its_connection(shop, client, console):
     shop.send("app/uninstalled", {"id": 77, "domain": "played.myshopify.com"})
     rows(client, 77, FAILED)
-    assert "paused" in console("connection", "show", "main").out
+    shown = console("connection", "show", "main").out
+    assert "paused" in shown
+    assert "the app was uninstalled in the shop" in shown
     assert console("connection", "resume", "main").code == 0
 
 
@@ -304,3 +320,35 @@ def test_only_what_the_app_has_signed_is_taken(shop, family):
     forged = {f"{family}hmac-sha256": "AAAA"}
     assert shop.post("orders/updated", body, family=family, **forged).status_code == 401
     assert httpx2.post(f"{shop.edge}/in/default/main", content=body).status_code == 401
+
+
+def test_a_shop_that_has_gone_is_forgotten_once_its_orders_are_over(edge, client, console, tmp_path, service):
+    file = tmp_path / "left.secret"
+    file.write_text(f"secret={APP_SECRET}\n")
+    with shopify_shop(edge, "left") as left:
+        console("connection", "add", "shopify", "--name", "left", "--shop", left.url, "--secret-file", str(file))
+        for order_id in (31, 32):
+            left.send("orders/create", left.sell(order_id, email=f"c{order_id}@example.org"))
+            rows(client, order_id, DONE, by="left")
+        left.send("orders/cancelled", left.change(31, cancelled_at="2026-01-06T10:00:00+01:00"))
+        rows(client, 31, DONE, DONE, by="left")
+        left.send("app/uninstalled", {"id": 78})
+        rows(client, 78, FAILED, by="left")
+        left.send("shop/redact", {"shop_id": 1, "shop_domain": "left.myshopify.com"})
+        (waits,) = rows(client, "shop/redact", edges_pb2.RECEPTION_STATE_EARLY, by="left")
+        assert "1 orders stay, which are open or held: left/32" in waits.reason
+        assert [bool(order(client, each, "left").customer.name) for each in (31, 32)] == [False, True]
+        assert "paused" in console("connection", "show", "left").out
+        over = orders_pb2.CancelOrderRequest(
+            context=context(), order_id="left/32", by=common_pb2.PARTY_CUSTOMER, reason="changed_mind"
+        )
+        client.orders.CancelOrder(over)
+        wait_for(lambda: "there is no connection left" in console("connection", "show", "left").err)
+    (gone,) = rows(client, "shop/redact", DONE, by="left")
+    assert gone.reason == "the customers of its orders were erased, and the connection was removed"
+    assert not order(client, 32, "left").customer.name
+    every = client.edges.ListReceptions(edges_pb2.ListReceptionsRequest(connection="left")).receptions
+    opened = [edges_pb2.GetReceptionRequest(reception_id=e.reception_id, with_personal_data=True) for e in every]
+    assert len(opened) == 5
+    assert not any(client.edges.GetReception(each).body for each in opened)
+    assert keys_of(service, "left") == (2, 0)

@@ -202,15 +202,22 @@ def test_a_person_is_erased_wherever_it_is_known_from():
 
 
 @pytest.mark.parametrize("topic", ["customers/data_request", "shop/redact"])
-def test_what_a_person_has_to_do_is_due_in_thirty_days(topic):
+def test_what_is_asked_about_people_is_due_in_thirty_days(topic):
     found = became(topic, {"shop_id": 1, "customer": {"id": 2, "email": "ann@example.org"}})
     assert found.due == datetime(2026, 2, 4, 9, 0, 1, 290670, tzinfo=UTC)
     assert "ann@" not in found.look
+    assert (found.forgets, bool(found.look)) == (topic == "shop/redact", topic != "shop/redact")
+
+
+def test_what_the_law_wants_does_not_wait_for_a_paused_connection():
+    assert SHOPIFY.even_paused == {"customers/data_request", "customers/redact", "shop/redact"}
 
 
 def test_an_uninstalled_app_pauses_the_connection():
     found = became("app/uninstalled", {"id": 1, "domain": "shop.myshopify.com"})
-    assert (requests(found)[0].name, bool(found.look)) == ("main", True)
+    (pause,) = requests(found)
+    assert (pause.name, pause.because) == ("main", "the app was uninstalled in the shop")
+    assert found.look == "the app was uninstalled in the shop: install it and resume, or remove the connection"
 
 
 @pytest.mark.parametrize("topic", ["products/update", "carts/update", "themes/publish", "orders"])

@@ -167,6 +167,23 @@ def _state(view: View, stream: str) -> Any:
     return view.state(stream)
 
 
+_OF_CHANNEL = """
+    SELECT DISTINCT subject FROM {schema}.ledger_keys
+    WHERE subject > %(after)s AND starts_with(subject, %(prefix)s) AND subject < %(end)s AND wrapped IS NOT NULL
+    ORDER BY subject LIMIT %(limit)s
+"""
+
+
+async def kept_of(tenant: Tenant, channel: str, after: str, limit: int) -> list[str]:
+    """The orders of a channel of which something personal is kept, behind an order, by their ids."""
+    prefix = orders.anchor(f"{channel}/")
+    values = {"after": orders.anchor(after) if after else prefix, "prefix": prefix, "end": prefix + "\U0010ffff"}
+    query = SQL(cast("Any", _OF_CHANNEL)).format(schema=Identifier(tenant.schema))
+    async with tenant.log.pool.connection() as connection:
+        rows = await (await connection.execute(query, {**values, "limit": limit})).fetchall()
+    return [orders.anchored(subject) for (subject,) in rows]
+
+
 # --- how much is kept of it -----------------------------------------------------------------------
 
 _KEYS = """

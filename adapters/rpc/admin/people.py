@@ -10,6 +10,7 @@ from hashlib import sha256
 import msgspec
 
 from adapters.contacts import OldContacts
+from adapters.edges.forgetting import Portion
 from adapters.edges.inbox import Inbox
 from adapters.letters import Letters
 from adapters.rpc import shapes
@@ -38,6 +39,8 @@ from ledger.nouns.orders import PersonalDataHeld
 from ledger.view import View
 from projections import inquiries, outbox
 
+_PORTION = 100
+"""How many orders of a channel are erased with one command."""
 _because = number_of(people_pb2.KeptBecause)
 
 
@@ -74,6 +77,22 @@ class Erasures:
         fingerprint = own.fingerprint(request.SerializeToString(deterministic=True))
         return _command(Command(request_id, actor, fingerprint, _nothing, deadline=call.deadline), found, asked, now)
 
+    async def of_channel(self, tenant: Tenant, channel: str, after: str, actor: str) -> Portion | None:
+        """Erases the customers of some orders of a channel, behind one; None where there are no more."""
+        order_ids, now = await erasing.kept_of(tenant, channel, after, _PORTION), datetime.now(UTC)
+        if not order_ids:
+            return None
+        found = Belongings(tuple(order_ids))
+        erased = await reading(tenant.log, lambda view: decisions.parts(view, found, False, now))
+        kept = {each.order_id for each in erased.kept}
+        if erased.orders:
+            request_id = f"{OWN}erase {uuid.uuid4()}"
+            counts = await self._counts(tenant, found, False, now)
+            asked = Asked(_erasure_id(request_id), actor, False, counts)
+            blank = Command(request_id, actor, sha256(request_id.encode()).digest(), _nothing)
+            await tenant.ledger.execute(_command(blank, found, asked, now))
+        return Portion(order_ids[-1], [each for each in order_ids if each in kept])
+
     async def _counts(self, tenant: Tenant, found: Belongings, even_if_open: bool, now: datetime) -> dict[str, int]:
         """How much goes. Files of letters, and what was received of shops, go here: who asks again after a crash finds
         them no more."""
@@ -97,11 +116,11 @@ class PeopleQueries(RetentionQueries, AdminQueries):
 
     def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, erasures: Erasures) -> None:
         super().__init__(tenants, sealer, letters)
-        self._erasures = erasures
+        self.erasures = erasures
 
     async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:
         tenant = await self.tenant(call)
-        receipt = await tenant.ledger.execute(await self._erasures.command(tenant, request, call))
+        receipt = await tenant.ledger.execute(await self.erasures.command(tenant, request, call))
         erasure: Erasure | None = receipt.subject.state if receipt.subject is not None else None
         answer = erasing.counted(erasure.counts if erasure is not None else {})
         answer.receipt.CopyFrom(to_receipt(receipt))

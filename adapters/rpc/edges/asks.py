@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.edges.accounts import sealable_key
 from adapters.edges.inbox import Inbox
 from adapters.edges.system import Field, System, names
 from adapters.edges.systems import SYSTEMS
 from adapters.edges.wakeups import EdgeWork, wake
 from adapters.postgres import tenant_of
+from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
 from fulfilment.v1 import edges_pb2 as pb
-from ledger.engine.log import Log
+from ledger.engine.log import Ended, Log
 from ledger.engine.sealing import PersonKey
 from ledger.facts import changes_of
 from ledger.nouns import connections, effects, receptions
@@ -123,7 +126,8 @@ def rotate_secret(request: pb.RotateConnectionSecretRequest, edge: Edge) -> Ask:
 
 
 def pause_connection(request: pb.PauseConnectionRequest, edge: Edge) -> Ask:
-    paused = ConnectionPaused(connection_name(request.name), edge.actor, edge.now)
+    because = shapes.word(request.because, "because", 200)
+    paused = ConnectionPaused(connection_name(request.name), edge.actor, edge.now, because)
     return _of_connections(lambda known: connections.pause(known, paused))
 
 
@@ -134,7 +138,8 @@ def resume_connection(request: pb.ResumeConnectionRequest, edge: Edge) -> Ask:
 
 def remove_connection(request: pb.RemoveConnectionRequest, edge: Edge) -> Ask:
     removed = ConnectionRemoved(connection_name(request.name), edge.actor, edge.now)
-    return _of_connections(lambda known: connections.remove(known, removed), before=_look_soon)
+    ask = _of_connections(lambda known: connections.remove(known, removed), before=_look_soon)
+    return replace(ask, destroys=lambda _: Ended([connections.owner_of_keys(removed.name)]))
 
 
 def tell_stock(request: pb.TellStockRequest, edge: Edge) -> Ask:

@@ -138,6 +138,7 @@ def _connection(
         system=one.added.system,
         settings=one.added.settings,
         paused=one.paused,
+        paused_because=one.because,
         valid_secrets=len(one.secrets),
         added_by=one.added.by,
         added_at=stamp(one.added.at),

@@ -15,6 +15,7 @@ from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, edges_pb2, orders_pb
 
 _TIME_FOR_PEOPLE = timedelta(days=30)
 """Within which Shopify wants to hear of a person's data that it is handed out, or erased."""
+_UNINSTALLED = "the app was uninstalled in the shop"
 _REASONS: Mapping[str, cases_pb2.CaseReason.ValueType] = {
     "defective": cases_pb2.CASE_REASON_QUALITY,
     "not_as_described": cases_pb2.CASE_REASON_NOT_AS_DESCRIBED,
@@ -154,8 +155,8 @@ def of_data_request(asked_at: datetime | None) -> Understood:
 
 
 def of_shop_redaction(asked_at: datetime | None) -> Understood:
-    look = "the shop has gone: erase the customers of this channel within 30 days, then remove the connection"
-    return Understood(look=look, due=_due(asked_at))
+    """It comes 48 hours after the app was uninstalled."""
+    return Understood(forgets=True, due=_due(asked_at))
 
 
 def _due(asked_at: datetime | None) -> datetime | None:
@@ -164,7 +165,7 @@ def _due(asked_at: datetime | None) -> datetime | None:
 
 def of_uninstalled(connection: str, version: str) -> Understood:
     """Nothing can be asked or told any more; what still comes waits until somebody has looked."""
-    pause = WantedCommand(edges_pb2.PauseConnectionRequest(name=connection), "uninstalled", version)
-    return Understood(
-        (pause,), look="the app was uninstalled in the shop: install it and resume, or remove the connection"
+    pause = WantedCommand(
+        edges_pb2.PauseConnectionRequest(name=connection, because=_UNINSTALLED), "uninstalled", version
     )
+    return Understood((pause,), look=f"{_UNINSTALLED}: install it and resume, or remove the connection")

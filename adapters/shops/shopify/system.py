@@ -83,6 +83,7 @@ class Shopify(System):
     beside: ClassVar[frozenset[str]] = frozenset(
         {"ShipSupplierOrder", "CorrectTracking", "ReleaseHold", "ErasePerson", "PauseConnection"}
     )
+    even_paused: ClassVar[frozenset[str]] = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
     settings: ClassVar[Mapping[str, Field]] = {
         "shop": Field("the shop's own name, such as example.myshopify.com", required=True),
         "channel": CHANNEL,

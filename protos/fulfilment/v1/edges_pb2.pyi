@@ -279,8 +279,11 @@ class PauseConnectionRequest(_message.Message):
 
     CONTEXT_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The connection. Required."""
+    because: _builtins.str
+    """Why, in at most 200 characters."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -290,10 +293,11 @@ class PauseConnectionRequest(_message.Message):
         *,
         context: _common_pb2.CommandContext | None = ...,
         name: _builtins.str = ...,
+        because: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "context", b"context", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -454,6 +458,7 @@ class Connection(_message.Message):
     UNKNOWN_WORDS_FIELD_NUMBER: _builtins.int
     TO_TELL_FIELD_NUMBER: _builtins.int
     UNTOLD_FIELD_NUMBER: _builtins.int
+    PAUSED_BECAUSE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     system: _builtins.str
@@ -486,6 +491,8 @@ class Connection(_message.Message):
     """How many orders, SKUs and numbers it is still to be told of."""
     untold: _builtins.int
     """How many of which it cannot be told, and are somebody's work."""
+    paused_because: _builtins.str
+    """Why it is paused, where that was said."""
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the system wants to know."""
@@ -536,10 +543,11 @@ class Connection(_message.Message):
         unknown_words: _abc.Iterable[Global___UnknownWord] | None = ...,
         to_tell: _builtins.int = ...,
         untold: _builtins.int = ...,
+        paused_because: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "asked_at", b"asked_at", "changed_at", b"changed_at", "received_at", b"received_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "to_tell", b"to_tell", "unknown_words", b"unknown_words", "untold", b"untold", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "added_by", b"added_by", "asked_at", b"asked_at", "changed_at", b"changed_at", "changed_by", b"changed_by", "early", b"early", "failed", b"failed", "found_by_asking", b"found_by_asking", "found_last", b"found_last", "name", b"name", "path", b"path", "paused", b"paused", "paused_because", b"paused_because", "problem", b"problem", "received_at", b"received_at", "settings", b"settings", "system", b"system", "to_tell", b"to_tell", "unknown_words", b"unknown_words", "untold", b"untold", "valid_secrets", b"valid_secrets", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
