@@ -41,6 +41,6 @@ def test_in_a_world_of_duplicates_disorder_losses_and_outages_everybody_knows_ev
         Client(service.address) as client,
         a_world(client, edge, mailbox, seed=4) as world,
     ):
-        world.play(each_shop=5)
+        world.play(each_shop=4)
         checks = settled(world, 30)
     assert {each.sentence: each.found for each in checks} == {each.sentence: each.wanted for each in checks}

@@ -68,7 +68,11 @@ class ServiceProcess(Service):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(words, cwd=HOUSE, env=environment, stdout=out, stderr=out)
-        self.address = self._address()
+        try:
+            self.address = self._address()
+        except BaseException:
+            self.stop()
+            raise
 
     def _address(self) -> str:
         give_up_at = time.monotonic() + START_SECONDS

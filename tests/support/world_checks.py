@@ -10,7 +10,8 @@ import grpc
 
 from fulfilment.v1 import common_pb2, edges_pb2, messages_pb2, parcels_pb2
 from tests.support.waiting import wait_for
-from tests.support.world import JOURNEY, SHOPIFY, STOCK, SUPPLIERS, WOO, World, word
+from tests.support.world import JOURNEY, STOCK, SUPPLIERS, TRACKER, World, word
+from tests.support.world_shops import SiteWorldShop
 
 
 class Check(NamedTuple):
@@ -44,7 +45,12 @@ class _Looking:
         left = dict.fromkeys(SUPPLIERS, STOCK)
         for each in self._world.bought:
             left[each.sku] -= each.units
+        sold = {
+            shop.name: {each.sku for each in self._world.bought if each.channel == shop.name}
+            for shop in self._world.shops
+        }
         unheard = {each.order_id for each in self._world.unheard}
+        silent = {f"dhl/{each.tracking_number}" for each in self._world.silent}
         return [
             Check(
                 "The ledger holds each order once, and all of them were delivered",
@@ -54,19 +60,26 @@ class _Looking:
             Check("It holds the units that were bought, and no more", self._units(), self._bought_units()),
             Check("Each shop knows the number of each of its parcels, once", self._numbers_in_shops(), numbers),
             Check(
-                "Each shop knows how many units are left to sell",
-                [
-                    {each["sku"]: each["stock_quantity"] for each in self._world.woo.products.values()},
-                    self._world.shopify.stock,
-                ],
-                [left, left],
+                "Each shop knows how many units are left of what it sells",
+                {shop.name: {sku: shop.stock().get(sku) for sku in sold[shop.name]} for shop in self._world.shops},
+                {name: {sku: left[sku] for sku in skus} for name, skus in sold.items()},
+            ),
+            Check(
+                "The own site was told that its orders were delivered",
+                self._standings(),
+                {each.order_id: "delivered" for each in self._world.bought if each.channel == SiteWorldShop.name},
             ),
             Check(
                 "Each scan of each parcel was recorded once",
                 self._scans(),
                 {each.order_id: len(JOURNEY) for each in self._world.bought},
             ),
-            Check("Orders that no webhook told of were found by asking", self._found() & unheard, unheard),
+            Check("Orders that no shop told of were found by asking", self._found() & unheard, unheard),
+            Check(
+                "Arrivals that AfterShip told in vain were found by asking",
+                self._asked_arrivals() & silent,
+                silent,
+            ),
             Check("Nothing is left in the inbox", self._left_in_the_inbox(), 0),
             Check("Nothing is left to be told to anybody", self._left_to_tell(), 0),
             Check(
@@ -86,10 +99,15 @@ class _Looking:
         return {each.order_id: each.units for each in self._world.bought}
 
     def _numbers_in_shops(self) -> dict[str, list[str]]:
-        found = {f"{WOO}/{number}": self._world.woo.numbers(number) for number in self._world.woo.orders}
-        for number, order in self._world.shopify.orders.items():
-            found[f"{SHOPIFY}/{number}"] = [each["tracking_number"] for each in order["fulfillments"]]
-        return found
+        return {
+            f"{shop.name}/{known_as}": numbers
+            for shop in self._world.shops
+            for known_as, numbers in shop.numbers().items()
+        }
+
+    def _standings(self) -> dict[str, str]:
+        shops = (shop for shop in self._world.shops if isinstance(shop, SiteWorldShop))
+        return {order_id: standing for shop in shops for order_id, standing in shop.standings().items()}
 
     def _scans(self) -> dict[str, int]:
         found = {}
@@ -103,7 +121,14 @@ class _Looking:
 
     def _found(self) -> set[str]:
         """The orders that only asking found."""
-        return {f"{each.connection}/{each.object_id}" for each in self._received() if each.found_by_asking}
+        return {f"{each.connection}/{each.object_id}" for each in self._asked()}
+
+    def _asked_arrivals(self) -> set[str]:
+        """The parcels of which something was found by asking alone."""
+        return {each.object_id for each in self._asked() if each.connection == TRACKER}
+
+    def _asked(self) -> list[Any]:
+        return [each for each in self._received() if each.found_by_asking]
 
     def _left_in_the_inbox(self) -> int:
         left = ("waiting", "early", "failed")
