@@ -29,7 +29,7 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import database_roles, mail_settings
+from adapters import database_roles, health_check, mail_settings
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -427,11 +427,17 @@ Ctrl-C stops it; the next start goes on with the same data.
 PROBLEMS = (
     *(KeyProblem, StartFailed, BadFolder, BadMailSettings, SchemaInUse, SchemaNewer, BadTenantName),
     *(administration.AdministrationFailed, BadAccessSettings, BadCertificate, CannotListen, Unprotected),
+    health_check.Unhealthy,
 )
 """What is said in one sentence, without a traceback."""
 
 
-BESIDE = {"client": administration.main, "keys": key_commands.main, "migrate": database_roles.main}
+BESIDE = {
+    "client": administration.main,
+    "health": health_check.main,
+    "keys": key_commands.main,
+    "migrate": database_roles.main,
+}
 """What is done beside the service, by the first word of the command line."""
 
 
