@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
+from psycopg.sql import SQL, Identifier
 
 from adapters import beside
 from adapters.access.clients import (
@@ -28,6 +30,8 @@ from adapters.access.clients import (
 )
 from adapters.access.roles import ROLES
 from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name, migrate
+from ledger.engine.log import EVENTS_TABLE
+from ledger.nouns.suppliers import stream
 
 _LIMITS = ("calls_per_second", "calls_at_once", "bytes_at_once")
 _ELSE = ("certificate", "oidc")
@@ -104,8 +108,9 @@ async def add(connection: Connection, chosen: argparse.Namespace) -> str:
             f"there is a client {chosen.name}, which {why}; a name is used once, so take another, or give this one a "
             "new token: client rotate"
         )
-    await _note_missing(connection, chosen.tenant)
-    _tell(f"Client {chosen.name} is registered: {_grants(await _find(connection, chosen.name))}.")
+    added = await _find(connection, chosen.name)
+    await _note_missing(connection, added)
+    _tell(f"Client {added.name} is registered: {_grants(added)}.")
     return token
 
 
@@ -172,7 +177,7 @@ async def change(connection: Connection, chosen: argparse.Namespace) -> str:
     assignments = ", ".join(f"{name} = %({name})s" for name in _CHANGEABLE)
     update = f"UPDATE fulfilment.clients SET {assignments} WHERE name = %(name)s"  # noqa: S608 - of constants
     await connection.execute(update, changed._asdict())
-    await _note_missing(connection, [each for each in changed.tenants if each != ALL_TENANTS])
+    await _note_missing(connection, changed)
     _tell(f"Client {client.name} was: {_in_full(client)}.")
     _tell(f"It is now: {_in_full(changed)}. Running servers know within seconds.")
     return ""
@@ -235,11 +240,30 @@ async def _find(connection: Connection, name: str) -> RegisteredClient:
     return RegisteredClient._make(row)
 
 
-async def _note_missing(connection: Connection, tenants: Sequence[str]) -> None:
-    """Says which tenants do not exist yet: to grant one before it is made is fine, to mistype one is not."""
-    known = {name for (name,) in await (await connection.execute("SELECT name FROM fulfilment.tenants")).fetchall()}
-    for missing in sorted({*tenants} - known - {DEFAULT_TENANT}):
+async def _note_missing(connection: Connection, client: RegisteredClient) -> None:
+    """Says what there is not yet: to grant a tenant before it is made is fine, to mistype it or a supplier is not."""
+    known = dict(await (await connection.execute("SELECT name, schema FROM fulfilment.tenants")).fetchall())
+    for missing in sorted({*client.tenants} - known.keys() - {DEFAULT_TENANT, ALL_TENANTS}):
         _tell(f"Note: there is no tenant {missing} yet.")
+    if client.supplier:
+        granted = known if ALL_TENANTS in client.tenants else known.keys() & {*client.tenants}
+        if not any([await _may_know(connection, known[each], client.supplier) for each in granted]):
+            _tell(
+                f"Warning: no tenant of {client.name} knows a supplier {client.supplier} yet, so that it sees nothing. "
+                f"If that is mistyped: client change {client.name} --supplier ID"
+            )
+
+
+async def _may_know(connection: Connection, schema: str, supplier_id: str) -> bool:
+    """Whether a tenant has a supplier, or whoever asks may not look; one that is just being made has none."""
+    facts = SQL("SELECT FROM {} WHERE originator_id = %s LIMIT 1").format(Identifier(schema, EVENTS_TABLE))
+    try:
+        async with connection.transaction():
+            return (await connection.execute(facts, (stream(supplier_id),))).rowcount > 0
+    except InsufficientPrivilege:
+        return True
+    except UndefinedTable:
+        return False
 
 
 def _require(holds: object, message: str) -> None:

@@ -20,7 +20,7 @@ from rich.text import Text
 from adapters.console import words
 from adapters.console.client import ConsoleClient, Token
 from adapters.console.encryption import credentials
-from adapters.console.tokens import read_token
+from adapters.console.tokens import others_can_read, read_token
 from fulfilment.tls import is_here
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
@@ -71,6 +71,8 @@ class Session:
     @functools.cached_property
     def token(self) -> Token:
         """What proves who asks; there is no option for the token itself, because others can read a command line."""
+        if self.token_file and others_can_read(self.token_file):
+            self.out.warn(f"others can read the token in {self.token_file}; make it yours alone: chmod 600")
         return read_token(self.token_file)
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 
 import click
 
@@ -20,3 +22,11 @@ def read_token(file: str) -> Token:
     if not text:
         raise click.UsageError(f"--token-file {file} is empty; its first line is to be the token")
     return Token(text, file)
+
+
+def others_can_read(file: str) -> bool:
+    """Whether the rights of a file let other users of the machine read it; a pipe has no such rights."""
+    with suppress(OSError):
+        mode = os.stat(file).st_mode
+        return os.name == "posix" and stat.S_ISREG(mode) and bool(stat.S_IMODE(mode) & 0o077)
+    return False

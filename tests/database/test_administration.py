@@ -8,11 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from adapters.access.administration import AdministrationFailed
 from adapters.access.clients import digest
 from adapters.postgres import Control, open_pool
 from tests.support.access import Administered, administer
+from tests.support.stalls import EmptyTenant
 
 
 @pytest.fixture
@@ -109,6 +111,25 @@ def test_a_change_that_does_not_fit_changes_nothing(
     with pytest.raises(AdministrationFailed, match=said):
         client("change", name, *words)
     assert row_of(conninfo, name) == before
+
+
+def test_a_supplier_that_no_tenant_of_the_client_knows_is_told_and_kept(
+    conninfo: str, client: Any, name: str, shop: EmptyTenant
+):
+    tenant, words = shop.schema.removeprefix("tenant_"), ("--role", "supplier", "--supplier", "acme")
+    warning = f"Warning: no tenant of {name} knows a supplier acme yet"
+    assert warning in client("add", name, *words, "--tenant", tenant, "--tenant", "later").told
+    assert row_of(conninfo, name)["supplier"] == "acme"
+    with psycopg.connect(conninfo) as connection:
+        connection.execute(
+            SQL("INSERT INTO {} VALUES ('supplier-acme', 1, 'supplier.registered', '{{}}', 1)").format(
+                Identifier(shop.schema, "ledger_events")
+            )
+        )
+    assert "Warning" not in client("change", name, "--expires", "never").told
+    assert "Warning" not in client("change", name, "--all-tenants").told
+    told = client("change", name, "--tenant", tenant, "--supplier", "acm").told
+    assert f"knows a supplier acm yet, so that it sees nothing. If that is mistyped: client change {name}" in told
 
 
 def test_a_name_is_used_once(client: Any, name: str):

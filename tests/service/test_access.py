@@ -276,7 +276,12 @@ def test_the_console_takes_a_token_and_says_in_a_sentence_what_is_wrong_with_it(
 
     file = tmp_path / "token"
     file.write_text(f"{guarded.tokens['hill']}\n")
-    assert "Log of hill" in console("status", "--token-file", str(file)).out
+    file.chmod(0o640)
+    seen = console("status", "--token-file", str(file))
+    assert "Log of hill" in seen.out
+    assert f"Warning: others can read the token in {file}; make it yours alone: chmod 600" in seen.err
+    file.chmod(0o600)
+    assert "Warning" not in console("status", "--token-file", str(file)).err
     console.environment["FULFILMENT_TOKEN_FILE"] = str(file)
     assert console("history", "shop/1", "--json").code in (0, 1)
     assert console("place", "--channel", "shop", "--id", "typed", "--line", "TEA:1:1.00", "--currency", "EUR").code == 0
