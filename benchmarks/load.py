@@ -96,8 +96,10 @@ async def prepare(address: str, reach: Reach = PLAIN) -> None:
 async def place(address: str, series: str, callers: int, warm_up: int, calls: int, reach: Reach = PLAIN) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
     cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
-    metadata = (("authorization", f"Bearer {reach.token}"),) if reach.token else ()
-    tenants = cycle([(("tenant", name),) for name in reach.tenants] or [()])
+    said = (("authorization", f"Bearer {reach.token}"),) if reach.token else ()
+    named = [(*said, ("tenant", name)) for name in reach.tenants] or [said]
+    # Made once, as the requests are: gRPC would make an ordered mapping of it in each call.
+    metadata = cycle([grpc.aio.Metadata(*each) for each in named])
     encrypted = reach.credentials
     async with (
         grpc.aio.secure_channel(address, encrypted) if encrypted else grpc.aio.insecure_channel(address) as channel
@@ -105,7 +107,7 @@ async def place(address: str, series: str, callers: int, warm_up: int, calls: in
         ask = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
 
         def send(order: orders_pb2.PlaceOrderRequest) -> Awaitable[object]:
-            return ask(order, metadata=metadata + next(tenants))
+            return ask(order, metadata=next(metadata))
 
         await _closed_loop(send, cold, callers)
         return await _closed_loop(send, warm, callers)

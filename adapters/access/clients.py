@@ -103,6 +103,8 @@ class Clients:
         self._is_answered = True
         self.by_digest: Mapping[bytes, Caller] = {}
         """Who may call, by the SHA-256 of a token."""
+        self.by_header: dict[str, Caller] = {}
+        """Those of them who have called since the table changed, by what they sent: a token is hashed once."""
         self.by_certificate: Mapping[str, Caller] = {}
         self.by_oidc: Mapping[str, Caller] = {}
         self._meters: defaultdict[str, Meter] = defaultdict(Meter)
@@ -125,11 +127,17 @@ class Clients:
         valid = [row for row in rows if row.revoked_at is None and row.role in ROLES]
         callers = [(self._caller(row), row) for row in valid]
         self.by_digest = {token: caller for caller, row in callers for token in row.tokens}
+        self.by_header = {}
         self.by_certificate = {row.certificate: caller for caller, row in callers if row.certificate}
         self.by_oidc = {row.oidc: caller for caller, row in callers if row.oidc}
         if rows and self.is_open:
             log.info("closed: only registered clients may call")
             self.is_open = False
+
+    def remember(self, authorization: str, caller: Caller) -> None:
+        """Keeps what a client sent with a good token, until the table changes. Of other spellings it keeps no more."""
+        if len(self.by_header) < len(self.by_digest):
+            self.by_header[authorization] = caller
 
     def _caller(self, row: RegisteredClient) -> Caller:
         meter = self._meters[row.name]

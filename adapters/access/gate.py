@@ -32,22 +32,29 @@ class Gate:
 
         Raises BadCredentials, which is the same whatever is wrong, so that nobody learns which tokens there were.
         """
-        if self._clients.is_open:
+        clients = self._clients
+        if clients.is_open:
             return EVERYBODY
-        caller = None
-        if authorization:
-            scheme, token = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
-            if scheme.lower() == _SCHEME:
-                caller = self._by_token(token)
-        elif self._by_certificate and context is not None:
-            caller = _the_one(self._clients.by_certificate, subject_names(context))
+        caller = clients.by_header.get(authorization)
+        if caller is None:
+            caller = self._by_credentials(authorization, context)
         if caller is not None and time.time() < caller.expires_at:
             return caller
         raise BadCredentials
 
-    def _by_token(self, token: str) -> Caller | None:
+    def _by_credentials(self, authorization: str, context: Any) -> Caller | None:
+        if authorization:
+            scheme, token = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
+            return self._by_token(token, authorization) if scheme.lower() == _SCHEME else None
+        if self._by_certificate and context is not None:
+            return _the_one(self._clients.by_certificate, subject_names(context))
+        return None
+
+    def _by_token(self, token: str, authorization: str) -> Caller | None:
         found = self._clients.by_digest.get(digest(token)) if len(token) <= _LONGEST_TOKEN else None
-        if found is None and self._issuer is not None and (proven := self._issuer.proven(token)) is not None:
+        if found is not None:
+            self._clients.remember(authorization, found)
+        elif self._issuer is not None and (proven := self._issuer.proven(token)) is not None:
             found = _the_one(self._clients.by_oidc, proven.names)
             if found is not None and proven.subject not in proven.names:
                 return replace(found, person=proven.subject)
