@@ -39,7 +39,9 @@ _CASES = _rpcs("GetCase GetInquiry GetRecovery")
 _SUPPLIERS = _rpcs("GetSupplier GetSku GetSupplierInvoice GetStockUp GetStock ProposeStockUps")
 _TERMS = _rpcs("GetPolicy ListClocks ListShippingServices FindCustomsTerritory GetTemplate ListTemplates")
 
-_PEOPLE = _rpcs("FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoice PreviewMessage GetTrackingLink")
+_PEOPLE = _rpcs(
+    "FindCustomer GetEvidence GetCommercialInvoice GetCustomerInvoice PreviewMessage GetTrackingLink GetTextChoice"
+)
 """What is about a person whatever is asked."""
 
 _READ_MODELS = _rpcs(
@@ -59,7 +61,10 @@ _ALL_READS = _EVERYBODY | _LOG | _ORDERS | _CASES | _SUPPLIERS | _TERMS | _READ_
 
 _WORK = _rpcs("ClaimWork ReleaseWork AssignWork UnassignWork PutOffWork CommentOnWork FinishWork")
 _STAFF = (
-    _ALL_READS | _PEOPLE | _WORK | _rpcs("ExecuteBatch AddOrderNote TagOrder AskInquiry AnswerInquiry CloseInquiry")
+    _ALL_READS
+    | _PEOPLE
+    | _WORK
+    | _rpcs("ExecuteBatch AddOrderNote TagOrder AskInquiry AnswerInquiry CloseInquiry RecordTextChoice")
 )
 """The people of the retailer read all of it, and work in one queue."""
 

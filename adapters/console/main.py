@@ -38,6 +38,7 @@ from adapters.console.show import show
 from adapters.console.skus import sku
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
+from adapters.console.texts import text
 from adapters.console.work import work
 from fulfilment import __version__
 
@@ -85,7 +86,7 @@ def root() -> None:
 for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(connection, inbox, effect),
+    *(connection, inbox, effect, text),
     *(policy, clock, status, rebuild, tenant, audit, person, erase),
 ):
     root.add_command(command)

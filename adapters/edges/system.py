@@ -306,6 +306,8 @@ class ToldNow(msgspec.Struct, frozen=True):
     """What it calls it, such as the id of its shipment: it is given back with what is told later of the same."""
     note: str = ""
     """What a person may want to know of it, such as that the shop has no such product; nothing that is personal."""
+    wants_none: bool = False
+    """Whether the gateway says that whoever has the number wants no text messages."""
 
 
 class NotYet(Exception):

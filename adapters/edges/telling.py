@@ -31,6 +31,7 @@ from adapters.edges.worker import ACTOR
 from adapters.letters import Letters
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
+from adapters.texting.choices import OPTED_OUT, choice_of, number_hash
 from adapters.texting.writing import Texts
 from adapters.tracking import carriers
 from ledger.decisions import telling
@@ -40,9 +41,10 @@ from ledger.engine.log import LOCK_SEED
 from ledger.engine.sealing import Sealer, placed
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import connections, effects, orders, parcels
+from ledger.nouns import connections, effects, orders, parcels, text_choices
 from ledger.nouns.connections import ConnectionPaused
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectSubject, ToldSubject
+from ledger.nouns.text_choices import TextChoiceMade
 from ledger.refusals import ProjectionBehind, Refusal
 from ledger.terms.effects import Effect, FollowNumber, Fulfilment, TextMessage
 from ledger.view import View
@@ -80,6 +82,10 @@ class _Due(NamedTuple):
 
 class _Nobody(Exception):
     """There is nobody to be texted: no phone is known, or the person was erased."""
+
+
+class _Declined(Exception):
+    """Whoever has the number wants no text messages."""
 
 
 class _Rests(Exception):
@@ -228,6 +234,8 @@ class Teller:
             try:
                 async with asyncio.timeout(_ONE_SECONDS):
                     answer = await self._carry_out(tenant, due, difference)
+            except _Declined:
+                answer = ToldNow(note=OPTED_OUT)
             except TryLater as later:
                 self._rest(tenant, due.reader, later.seconds)
                 raise _Rests from later
@@ -287,7 +295,10 @@ class Teller:
             await self._phone_end(tenant, effect),
             await self._text(tenant, due, effect),
         )
-        return await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+        answer = await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+        if answer.wants_none and told.text is not None:
+            await self._decline(tenant, due, told.text.phone)
+        return answer
 
     async def _quiet_until(self, tenant: Tenant, due: _Due) -> datetime | None:
         """Until when a customer is not to be texted; None where nothing is in the way."""
@@ -301,7 +312,21 @@ class Teller:
         written = await self._texts.write(tenant.log, due.told.asked.object_id)
         if written is None:
             raise _Nobody
+        choice = await choice_of(tenant.log, self._sealer.of(tenant.schema), written.phone)
+        if choice is not None and choice.wants_none:
+            raise _Declined
         return TextTo(written.phone, written.text, due.told.asked.at)
+
+    async def _decline(self, tenant: Tenant, due: _Due, phone: str) -> None:
+        """A gateway says that whoever has the number wants no texts: no other is asked either."""
+        known_as = number_hash(self._sealer.of(tenant.schema), phone)
+        made = TextChoiceMade(known_as, wants_none=True, by=due.reader.is_actor, at=datetime.now(UTC))
+        stream = text_choices.stream(known_as)
+
+        def decide(view: View) -> Any:
+            return changes_of(stream, text_choices.choose(text_choices.find(view, known_as), made))
+
+        await tenant.ledger.execute(own_command(f"declined:{due.effect_id}:{due.version}", ACTOR, decide, (stream,)))
 
     async def _phone_end(self, tenant: Tenant, effect: Effect) -> str:
         """The end of the receiver's phone, opened for carriers that show nothing without; empty if nobody knows it."""

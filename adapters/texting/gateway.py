@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, ClassVar
+from hashlib import blake2b, sha256
+from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,18 +27,31 @@ from adapters.edges.system import (
     TextTo,
     ToldNow,
     Understood,
+    WantedCommand,
     names,
 )
+from adapters.spellings import e164
+from adapters.texting.choices import OPTED_OUT, wants_none
 from adapters.texting.wording import segments
+from fulfilment.v1 import edges_pb2
 from ledger.decisions.telling import WORTH_A_TEXT
 from ledger.terms.effects import EffectKind, TextMessage
 
 CHANNEL = Field("the channel whose customers are texted", required=True)
 ABOUT = Field(f"about what, with commas between: {', '.join(sorted(WORTH_A_TEXT))}; all if not said")
-OPTED_OUT = "the customer wants no text messages"
 NO_MOBILE = "the number takes no text messages"
+_ANSWER = "answer-"
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _NO_ACCOUNT = (401, 402, 403)
+
+
+class Answered(NamedTuple):
+    """What somebody wrote back."""
+
+    phone: str
+    text: str
+    text_id: str
+    """The gateway's."""
 
 
 class TextGateway(System):
@@ -45,6 +59,7 @@ class TextGateway(System):
 
     role: ClassVar[str] = "shop"
     """None of whose commands it asks for."""
+    beside: ClassVar[frozenset[str]] = frozenset({"RecordTextChoice"})
     effects: ClassVar[frozenset[EffectKind]] = frozenset({EffectKind.TEXT})
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -55,6 +70,8 @@ class TextGateway(System):
 
     def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
         """Its order is looked up, so that the body is found with the order's person."""
+        if received.object_id.startswith(_ANSWER):
+            return _chosen(received.object_id, *self.written(raw))
         about, code = self.missed(received, raw)
         known.order(received.object_id)
         what = f"the text message {_plain(about)}".rstrip()
@@ -65,6 +82,29 @@ class TextGateway(System):
     def missed(self, received: Received, raw: bytes) -> tuple[str, str]:
         """About what a text was that did not arrive, and the gateway's code for why."""
         raise NotImplementedError
+
+    def written(self, raw: bytes) -> Answered:
+        """What a customer answered."""
+        raise NotImplementedError
+
+    def heard(self, answered: Answered, account: Account) -> Received | None:
+        """An answer that says whether its writer wants texts; nobody reads what else they write.
+
+        What one number writes is about one object, in its order; the number itself stands in the sealed body alone.
+        """
+        said = wants_none(answered.text)
+        if said is None or not e164(answered.phone):
+            return None
+        key = sha256(account.secrets[-1].get("token", "").encode()).digest()
+        writer = blake2b(e164(answered.phone).encode(), key=key, digest_size=10).hexdigest()
+        return Received("STOP" if said else "START", f"{_ANSWER}{writer}", answered.text_id)
+
+
+def _chosen(object_id: str, phone: str, text: str, text_id: str) -> Understood:
+    choice = edges_pb2.TEXT_CHOICE_NONE if wants_none(text) else edges_pb2.TEXT_CHOICE_WANTED
+    return Understood(
+        (WantedCommand(edges_pb2.RecordTextChoiceRequest(phone=phone, choice=choice), object_id, text_id),)
+    )
 
 
 def _plain(word: str) -> str:
@@ -118,6 +158,18 @@ class _Status(msgspec.Struct):
     code: str = ""
 
 
+class _Written(msgspec.Struct):
+    """What a customer wrote back."""
+
+    id: _Named
+    writer: _Named = msgspec.field(name="from")
+    text: str = ""
+
+
+class _News(msgspec.Struct):
+    writer: str | None = msgspec.field(name="from", default=None)
+
+
 class AnyGateway(TextGateway):
     """Speaks the JSON of docs/edges.md."""
 
@@ -131,7 +183,7 @@ class AnyGateway(TextGateway):
     }
     secrets: ClassVar[Mapping[str, Field]] = {
         "token": Field("what it knows the service by", required=True),
-        "webhook": Field("whsec_ and the secret that its status news is signed with"),
+        "webhook": Field("whsec_ and the secret that its news and answers are signed with"),
     }
     calls_per_second = 10.0
 
@@ -141,8 +193,15 @@ class AnyGateway(TextGateway):
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         source_id = require_standard_webhook(delivery, account.every("webhook"), now)
+        if door_decoded(delivery.raw, _News).writer is not None:
+            door_decoded(delivery.raw, _Written)
+            return self.heard(self.written(delivery.raw), account)
         told = door_decoded(delivery.raw, _Status)
         return Received(told.status, told.order, source_id) if told.status == "undelivered" else None
+
+    def written(self, raw: bytes) -> Answered:
+        written = msgspec.json.decode(raw, type=_Written)
+        return Answered(written.writer, written.text, written.id)
 
     def missed(self, received: Received, raw: bytes) -> tuple[str, str]:
         told = msgspec.json.decode(raw, type=_Status)
@@ -168,7 +227,7 @@ class AnyGateway(TextGateway):
             raise NotDone(f"it answers {reply.status} without an id: look there whether the text went out")
         match answer.reason:
             case "opted_out":
-                return ToldNow(note=OPTED_OUT)
+                return ToldNow(note=OPTED_OUT, wants_none=True)
             case "no_mobile":
                 return ToldNow(note=NO_MOBILE)
             case "bad_number":

@@ -29,11 +29,12 @@ from adapters.edges.system import (
     TextTo,
     ToldNow,
 )
+from adapters.texting.choices import OPTED_OUT
 from adapters.texting.gateway import (
     ABOUT,
     CHANNEL,
     NO_MOBILE,
-    OPTED_OUT,
+    Answered,
     TextGateway,
     require_address,
     require_taken,
@@ -105,12 +106,20 @@ class Twilio(TextGateway):
         require_any(delivery.headers.get("x-twilio-signature", ""), expected)
         form = dict(pairs)
         status, sid = form.get("MessageStatus", ""), form.get("MessageSid", "")
+        if not status:
+            return self.heard(self.written(delivery.raw), account) if sid else None
         if status not in _MISSED:
-            return None  # on its way, or an answer of a customer: Twilio itself keeps who wrote STOP
+            return None  # on its way
         if not sid:
             raise MalformedDelivery("MessageSid: is missing")
         named = dict(parse_qsl(urlsplit(delivery.url).query, max_num_fields=_MOST_FIELDS))
         return Received(named.get("about", ""), named.get("order", sid), f"{sid}/{status}")
+
+    def written(self, raw: bytes) -> Answered:
+        form = dict(_pairs(raw))
+        return Answered(
+            form.get("From", ""), form.get("OptOutType") or form.get("Body", ""), form.get("MessageSid", "")
+        )
 
     def missed(self, received: Received, raw: bytes) -> tuple[str, str]:
         return received.topic, dict(_pairs(raw)).get("ErrorCode", "")
@@ -147,7 +156,7 @@ def _told(reply: Reply) -> ToldNow:
         return ToldNow(decoded(reply.body, _Message).sid)
     code = decoded(reply.body, _Problem).code
     if code == _OPTED_OUT:
-        return ToldNow(note=OPTED_OUT)
+        return ToldNow(note=OPTED_OUT, wants_none=True)
     if code == _NO_MOBILE:
         return ToldNow(note=NO_MOBILE)
     if code in _BAD_NUMBERS:

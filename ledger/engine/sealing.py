@@ -244,6 +244,10 @@ class TenantSealer:
         hashed.update(data)
         return number.to_bytes(EPOCH_BYTES) + hashed.digest()
 
+    def lasting_hash(self, known_as: str) -> str:
+        """A keyed hash that no epoch and no erasure ends: only for what has to be recognised for good."""
+        return self._hashed(f"{self._name} for good {known_as}").hex()
+
     # --- contacts ---------------------------------------------------------------------------------
 
     def hashes(self, email: str, phone: str) -> tuple[bytes | None, bytes | None]:

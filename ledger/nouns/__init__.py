@@ -20,6 +20,7 @@ from ledger.nouns import (
     suppliers,
     tasks,
     templates,
+    text_choices,
 )
 
 NOUNS = (
@@ -42,5 +43,6 @@ NOUNS = (
     connections.NOUN,
     receptions.NOUN,
     effects.NOUN,
+    text_choices.NOUN,
 )
 """Every noun; the engine is given them to keep their streams."""

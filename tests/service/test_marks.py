@@ -88,6 +88,7 @@ APPLIED: Mapping[str, Callable[[Trade], Fields]] = {
     "IssueCreditNote": customers_invoice,
     "AddConnection": lambda trade: {"name": fresh().lower()},
     "RotateConnectionSecret": lambda trade: {"name": _connected(trade)},
+    "RecordTextChoice": lambda _: {"country": "DE"},
 }
 """By command that carries what is personal, something that there is and that it is applied to."""
 

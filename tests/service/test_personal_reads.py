@@ -122,6 +122,7 @@ def _story(trade: Trade) -> tuple[Mapping[str, Mapping[str, Any]], str]:
         "PreviewMessage": {"order_id": order_id},
         "FindCustomer": {"email": EMAIL},
         "GetTrackingLink": {"order_id": order_id},
+        "GetTextChoice": {"phone": PHONE},
         "ListReads": {"email": EMAIL},
         "ExportPerson": {"email": EMAIL},
     }, order_id
@@ -159,7 +160,13 @@ def test_without_the_right_nothing_personal_is_answered_whatever_the_role(world:
 def test_with_the_right_it_is_answered_and_noted(world: World):
     for rpc in world.asked:
         shown = str(world.answer("mia", rpc))
-        assert MARKER in shown or rpc in ("GetEvidence", "FindCustomer", "GetTrackingLink", "ListReads"), rpc
+        assert MARKER in shown or rpc in (
+            "GetEvidence",
+            "FindCustomer",
+            "GetTrackingLink",
+            "ListReads",
+            "GetTextChoice",
+        ), rpc
         noted = world.reads(client="mia", page=ONE)
         assert [each.rpc for each in noted] == [rpc]
     about = {each.rpc: (each.object, each.order_id) for each in world.reads(client="mia")}

@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.spellings import e164
 from adapters.texting.twilio import signature
 from adapters.texting.wording import segments
-from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, edges_pb2, orders_pb2, parcels_pb2
 from ledger.nouns import effects
 from tests.support.edge import HTTP, edging
 from tests.support.hosting import hosting
 from tests.support.service import context, order, stamp
+from tests.support.terminal import Console
 from tests.support.text_gateway import ACCOUNT, TOKEN, text_gateway
 from tests.support.trading import Trade
 from tests.support.waiting import wait_for
@@ -56,6 +58,11 @@ def gateway(edge, client):
 def trade(client):
     quiet(client, "none")
     return Trade(client)
+
+
+@pytest.fixture(scope="module")
+def ff(service):
+    return Console(service.address)
 
 
 def quiet(client, hours, since=None):
@@ -172,6 +179,71 @@ def test_any_gateway_is_asked_by_json_in_chinese_and_who_wants_no_texts_is_left_
     rows = told(client, "more-texts", 2)
     assert rows[0].note == "the customer wants no text messages"
     assert not gateway.to("+8613800138001")
+    # The gateway said so once: it is known, and not asked again.
+    learned = client.edges.GetTextChoice(edges_pb2.GetTextChoiceRequest(phone="13800138001", country="CN"))
+    assert (learned.choice, learned.by) == (edges_pb2.TEXT_CHOICE_NONE, "edge/sms-gateway/more-texts")
+
+
+def test_who_answers_stop_is_texted_no_more_even_after_being_erased_until_they_answer_start(
+    edge, client, trade, gateway
+):
+    answered(edge, "SM-in-1", "030 9998887", "Stop")
+    wait_for(lambda: choice(client, "+49309998887").choice == edges_pb2.TEXT_CHOICE_NONE)
+    assert choice(client, "0049 30 9998887").by == "edge/twilio/texts"
+    asked = gateway.asked
+    shipped(trade, "web", 20, "030 9998887")
+    scanned(trade, "web", 20, OUT)
+    row = wait_for(lambda: next((each for each in effects_of(client) if list(each.told) == [about(20)]), None))
+    assert (row.note, row.reference) == ("the customer wants no text messages", "")
+    exported = client.audit.ExportPerson(audit_pb2.ExportPersonRequest(order_id="web/20"))
+    (since,) = [each.order.no_texts_since for each in exported if each.WhichOneof("part") == "order"]
+    assert since.ToDatetime(UTC) <= datetime.now(UTC)
+    erase = admin_pb2.ErasePersonRequest(email="ann20@example.org", even_if_open=True, asked_by=context())
+    client.admin.ErasePerson(erase)
+    assert choice(client, "+49309998887").choice == edges_pb2.TEXT_CHOICE_NONE
+    assert gateway.asked == asked
+    answered(edge, "SM-in-2", "030 9998887", "START")
+    wait_for(lambda: choice(client, "+49309998887").choice == edges_pb2.TEXT_CHOICE_WANTED)
+    shipped(trade, "web", 21, "030 9998887")
+    scanned(trade, "web", 21, OUT)
+    wait_for(lambda: gateway.to("+49309998887"))
+
+
+def about(number):
+    return f"text to the customer of web/{number}: out_for_delivery"
+
+
+def effects_of(client):
+    return client.edges.ListEffects(edges_pb2.ListEffectsRequest(connection="texts")).effects
+
+
+def choice(client, phone):
+    return client.edges.GetTextChoice(edges_pb2.GetTextChoiceRequest(phone=phone))
+
+
+def answered(edge, sid, phone, text):
+    """As Twilio passes on what somebody wrote back."""
+    url = f"{edge}/in/default/texts"
+    body = urlencode({"MessageSid": sid, "From": e164(phone, "DE"), "Body": text, "SmsStatus": "received"})
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-twilio-signature": signature(TOKEN, url, parse_qsl(body)),
+    }
+    assert HTTP.post(url, content=body, headers=headers).status_code == 200
+
+
+def test_people_say_at_the_console_who_wants_no_texts(ff):
+    assert ff("text", "show", "030 4445556", "--country", "de").out == (
+        "Whoever has this number may be texted; nobody said otherwise.\n"
+    )
+    for _ in range(2):
+        said = ff("text", "opt-out", "030 4445556", "--country", "DE")
+        assert said.out == "Whoever has this number wants no text messages.\n"
+    assert ff("text", "show", "+49304445556").out.startswith("Whoever has this number wants no text messages, since 20")
+    assert ff("text", "opt-in", "+49304445556").out == "Whoever has this number may be texted again.\n"
+    refused = ff("text", "opt-out", "030 4445556")
+    says = "phone: is no number that can be texted: write it with its calling code, or say its country"
+    assert (refused.code, refused.err) == (1, f"Error: {says} [MALFORMED]\n")
 
 
 def test_a_text_waits_while_it_is_night_where_its_customer_lives(client, trade, gateway):

@@ -16,6 +16,7 @@ from fulfilment.v1 import (
     batch_pb2,
     cases_pb2,
     common_pb2,
+    edges_pb2,
     messages_pb2,
     order_money_pb2,
     orders_pb2,
@@ -324,6 +325,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     **dict.fromkeys(("RemoveConnection", "TestConnection", "TellStock"), _CONNECTION),
     **dict.fromkeys(("GetReception", "ReplayReception", "DropReception"), _RECEPTION),
     **dict.fromkeys(("GetEffect", "ReplayEffect", "DropEffect"), _EFFECT),
+    "RecordTextChoice": {"phone": "+4930123456", "choice": edges_pb2.TEXT_CHOICE_NONE},
+    "GetTextChoice": {"phone": "+4930123456"},
     "ListStockMovements": {**_SUPPLIER, "sku": "nothing"},
 }
 """By RPC what a request needs to be understood; RPCs that need nothing are left out."""

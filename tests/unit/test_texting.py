@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -33,6 +35,7 @@ from adapters.edges.systems import SYSTEMS
 from adapters.messages.samples import a_sample, samples
 from adapters.messages.wording import check, wording
 from adapters.spellings import e164
+from adapters.texting.choices import wants_none
 from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
 from ledger.decisions import notices, telling
@@ -159,7 +162,7 @@ def called(
     form: str, token: str = TOKEN, url: str = "https://e.example.org/in/default/texts?order=web%2F1&about=lost"
 ) -> Delivery:
     """As a proxy passes it on: the address that is signed is the one that Twilio called."""
-    pairs = [(name, value) for name, _, value in (each.partition("=") for each in form.split("&"))]
+    pairs = parse_qsl(form, keep_blank_values=True)
     inside = f"http://10.0.0.7:8080/in/default/texts?{url.partition('?')[2]}"
     return Delivery({"x-twilio-signature": signature(token, url, pairs)}, form.encode(), inside)
 
@@ -176,9 +179,57 @@ def test_what_did_not_arrive_is_work_that_names_the_order_and_no_phone(token: st
     assert not meant.wanted
 
 
-@pytest.mark.parametrize("form", ["MessageSid=SM1&MessageStatus=delivered", "MessageSid=SM2&Body=STOP&From=1"])
-def test_what_arrived_and_what_customers_answer_is_not_kept(form: str):
+@pytest.mark.parametrize(
+    "form",
+    [
+        "MessageSid=SM1&MessageStatus=delivered",
+        "MessageSid=SM2&Body=Where%20is%20it&From=%2B4930123456",
+        "MessageSid=SM2&Body=STOP&From=12345",
+        "MessageSid=SM2&Body=STOP",
+        "Body=STOP&From=%2B4930123456",
+    ],
+)
+def test_what_arrived_and_what_else_customers_answer_is_not_kept(form: str):
     assert SYSTEMS["twilio"].verify(called(form), TWILIO, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("STOP", True),
+        (" stop. ", True),
+        ("Arrêt", True),
+        ("退订", True),
+        ("td", True),
+        ("START", False),
+        ("Unstop!", False),
+        ("stop it at the door please", None),
+        ("", None),
+        ("stop" * 1000, None),
+        ("HELP", None),
+    ],
+)
+def test_only_an_answer_of_one_such_word_says_whether_texts_are_wanted(text: str, said: bool | None):
+    assert wants_none(text) is said
+
+
+def test_who_answers_stop_or_start_is_heard_and_its_number_stands_in_the_body_alone():
+    choices = []
+    for sid, more in (("SM1", "Body=Stop"), ("SM2", "Body=START"), ("SM3", "Body=nein&OptOutType=STOP")):
+        delivery = called(f"MessageSid={sid}&From=%2B4930123456&SmsStatus=received&{more}")
+        received = SYSTEMS["twilio"].verify(delivery, TWILIO, NOW)
+        assert received is not None
+        assert "4930123456" not in f"{received.object_id} {received.topic} {received.source_id}"
+        meant = SYSTEMS["twilio"].understand(received, delivery.raw, TWILIO, KnownNow({}, complete=True))
+        (wanted,) = meant.wanted
+        asked: Any = wanted.request
+        assert (asked.phone, wanted.version) == ("+4930123456", sid)
+        choices.append((received.object_id, received.topic, asked.choice))
+    assert len({each[0] for each in choices}) == 1  # in the order in which one number wrote them
+    assert [each[1:] for each in choices] == [("STOP", 1), ("START", 2), ("STOP", 1)]
+    wrong = called("MessageSid=SM1&From=%2B4930123456&Body=STOP", token="theirs")
+    with pytest.raises(BadSignature):
+        SYSTEMS["twilio"].verify(wrong, TWILIO, NOW)
 
 
 def test_the_address_is_signed_with_its_port_or_without():
@@ -222,6 +273,7 @@ def tell(account: Account, played: Played, telling: Telling = TO_SEND) -> ToldNo
     return asyncio.run(system.carry_out(cast("Http", played), account, telling))
 
 
+DECLINED = ToldNow(note="the customer wants no text messages", wants_none=True)
 NONE: tuple[int, Any] = (200, {"messages": []})
 
 
@@ -242,7 +294,7 @@ def test_twilio_is_asked_first_whether_the_text_went_out():
 @pytest.mark.parametrize(
     ("account", "answers", "became"),
     [
-        (TWILIO, [NONE, (400, {"code": 21610})], ToldNow(note="the customer wants no text messages")),
+        (TWILIO, [NONE, (400, {"code": 21610})], DECLINED),
         (TWILIO, [NONE, (400, {"code": 21614})], ToldNow(note="the number takes no text messages")),
         (TWILIO, [NONE, (400, {"code": 21211})], NotDone),
         (TWILIO, [NONE, (400, {"code": 1})], NotUnderstood),
@@ -252,7 +304,7 @@ def test_twilio_is_asked_first_whether_the_text_went_out():
         (ANY, [(200, {"id": "m-1"})], ToldNow("m-1")),
         (ANY, [(200, {"id": "to Ann Example"})], ToldNow("0a-1")),
         (ANY, [(409, b"")], ToldNow("0a-1")),
-        (ANY, [(422, {"reason": "opted_out"})], ToldNow(note="the customer wants no text messages")),
+        (ANY, [(422, {"reason": "opted_out"})], DECLINED),
         (ANY, [(422, {"reason": "no_mobile"})], ToldNow(note="the number takes no text messages")),
         (ANY, [(422, {"reason": "bad_number"})], NotDone),
         (ANY, [(422, b"[")], NotUnderstood),
@@ -291,7 +343,15 @@ def test_a_gateway_is_told_texts_and_nothing_else(account: Account):
 
 
 def news(at: datetime = NOW, **body: Any) -> Delivery:
-    raw = json.dumps({"order": "web/1", "about": "lost", "status": "undelivered", **body}).encode()
+    return written({"order": "web/1", "about": "lost", "status": "undelivered", **body}, at)
+
+
+def written(body: Mapping[str, Any], at: datetime = NOW) -> Delivery:
+    return sealed(json.dumps(body).encode(), at)
+
+
+def sealed(raw: bytes, at: datetime = NOW) -> Delivery:
+    """Signed as Standard Webhooks say."""
     seconds = str(int(at.timestamp()))
     signed = standard_signature(standard_key(WHSEC), f"n1.{seconds}.".encode() + raw)
     headers = {"webhook-id": "n1", "webhook-timestamp": seconds, "webhook-signature": signed}
@@ -312,6 +372,52 @@ def test_any_gateway_says_by_signed_news_what_did_not_arrive():
             SYSTEMS["sms-gateway"].verify(news(order=hostile), ANY, NOW)
     with pytest.raises(BadSignature):
         SYSTEMS["sms-gateway"].verify(Delivery({}, delivery.raw, ""), ANY, NOW)
+
+
+def test_any_gateway_passes_on_who_answers_stop():
+    delivery = written({"id": "a-1", "from": "+4930123456", "text": "stop"})
+    received = SYSTEMS["sms-gateway"].verify(delivery, ANY, NOW)
+    assert received is not None
+    (wanted,) = SYSTEMS["sms-gateway"].understand(received, delivery.raw, ANY, KnownNow({}, complete=True)).wanted
+    asked: Any = wanted.request
+    assert (asked.phone, asked.choice, wanted.version) == ("+4930123456", 1, "a-1")
+    chat = {"id": "a-2", "from": "+4930123456", "text": "thanks"}
+    assert SYSTEMS["sms-gateway"].verify(written(chat), ANY, NOW) is None
+    for hostile in (
+        {"from": "+4930123456"},
+        {"from": 7, "id": "x"},
+        {"from": "a\0", "id": "x"},
+        {"from": "+4", "id": ""},
+    ):
+        with pytest.raises(MalformedDelivery):
+            SYSTEMS["sms-gateway"].verify(written(hostile), ANY, NOW)
+
+
+@given(data=st.data())
+def test_whatever_a_gateway_sends_is_kept_refused_or_nothing(data: st.DataObject):
+    """Real callbacks with bytes changed, cut or put in, signed as they are then: no other end than these."""
+    form = b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003&From=%2B4930123456&Body=STOP&To=1"
+    body = json.dumps({"order": "web/1", "about": "lost", "status": "undelivered", "from": "+4930123456", "id": "1"})
+    for name, account, whole in (("twilio", TWILIO, form), ("sms-gateway", ANY, body.encode())):
+        at = data.draw(st.integers(0, len(whole)))
+        put, cut = data.draw(st.binary(max_size=8)), data.draw(st.integers(0, 30))
+        raw = whole[:at] + put + whole[at + cut :]
+        with suppress(MalformedDelivery, NotUnderstood):
+            received = SYSTEMS[name].verify(signed(name, raw), account, NOW)
+            if received is not None:
+                meant = SYSTEMS[name].understand(received, raw, account, KnownNow({}, complete=True))
+                assert meant.wanted or meant.look
+
+
+def signed(name: str, raw: bytes) -> Delivery:
+    url = "https://e.example.org/in/default/texts?order=web%2F1&about=lost"
+    if name == "sms-gateway":
+        return sealed(raw)
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True)
+    except ValueError:
+        pairs = []
+    return Delivery({"x-twilio-signature": signature(TOKEN, url, pairs)}, raw, url)
 
 
 @pytest.mark.parametrize(

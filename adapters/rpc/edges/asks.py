@@ -19,11 +19,13 @@ from adapters.postgres import tenant_of
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
+from adapters.spellings import e164
+from adapters.texting.choices import number_hash
 from fulfilment.v1 import edges_pb2 as pb
 from ledger.engine.log import Ended, Log
 from ledger.engine.sealing import PersonKey
 from ledger.facts import changes_of
-from ledger.nouns import connections, effects, receptions
+from ledger.nouns import connections, effects, receptions, text_choices
 from ledger.nouns.connections import (
     ConnectionAdded,
     ConnectionFact,
@@ -36,6 +38,7 @@ from ledger.nouns.connections import (
 )
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectReplayed, ToldSubject
 from ledger.nouns.receptions import Ending, ReceptionSettled
+from ledger.nouns.text_choices import TextChoiceMade
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _RECEPTION_ID = re.compile(r"[0-9a-f]{26}")
@@ -157,6 +160,26 @@ def drop_effect(request: pb.DropEffectRequest, edge: Edge) -> Ask:
     return _of_effect(ended.effect_id, lambda told: effects.end(told, ended))
 
 
+def texted_number(request: Any) -> str:
+    """The number that a request is about, in E.164."""
+    country = shapes.country(request.country, "country", []) if request.country else ""
+    phone = e164(shapes.text(request.phone, "phone", 1000, required=True), country)
+    require(bool(phone), "phone", "is no number that can be texted: write it with its calling code, or say its country")
+    return phone
+
+
+def record_text_choice(request: pb.RecordTextChoiceRequest, edge: Edge) -> Ask:
+    known_as = number_hash(edge.sealer, texted_number(request))
+    made = TextChoiceMade(known_as, _wants_none(request.choice, "choice"), edge.actor, edge.now)
+    stream = text_choices.stream(known_as)
+    return Ask(lambda view: changes_of(stream, text_choices.choose(text_choices.find(view, known_as), made)), (stream,))
+
+
+def _wants_none(number: int, field: str) -> bool:
+    require(number in (pb.TEXT_CHOICE_NONE, pb.TEXT_CHOICE_WANTED), field, "is required: NONE or WANTED")
+    return number == pb.TEXT_CHOICE_NONE
+
+
 def _of_effect(known_as: str, decide: Callable[[ToldSubject | None], Sequence[EffectFact]]) -> Ask:
     stream = effects.stream(known_as)
     return Ask(lambda view: changes_of(stream, decide(effects.find(view, known_as))), (stream,))
@@ -213,4 +236,5 @@ READERS: Readers = {
     pb.TellStockRequest: Reader(tell_stock),
     pb.ReplayEffectRequest: Reader(replay_effect),
     pb.DropEffectRequest: Reader(drop_effect),
+    pb.RecordTextChoiceRequest: Reader(record_text_choice),
 }

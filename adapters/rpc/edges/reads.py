@@ -11,7 +11,7 @@ from adapters.edges.system import NotUnderstood
 from adapters.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
-from adapters.rpc.edges.asks import connection_name, effect_id, reception_id
+from adapters.rpc.edges.asks import connection_name, effect_id, reception_id, texted_number
 from adapters.rpc.edges.shows import effect
 from adapters.rpc.faults import require
 from adapters.rpc.listing import page
@@ -20,9 +20,10 @@ from adapters.rpc.shapes import enum
 from adapters.rpc.shows import number_of, stamp
 from adapters.streams import read
 from adapters.tenants import Tenants
+from adapters.texting.choices import choice_of, number_hash
 from fulfilment.v1 import edges_pb2 as pb
 from ledger.engine.sealing import Sealer
-from ledger.nouns import connections, orders, receptions
+from ledger.nouns import connections, orders, receptions, text_choices
 from ledger.nouns.connections import Connection, UnknownConnection
 from ledger.nouns.receptions import UnknownReception
 from projections import effects as told_effects
@@ -41,7 +42,7 @@ class EdgeQueries(Queries):
     def __init__(self, tenants: Tenants, sealer: Sealer, *, private_too: bool = False) -> None:
         """Systems in the own network are called only if they stand there."""
         super().__init__(tenants)
-        self._accounts = Accounts(sealer)
+        self._accounts, self._sealer = Accounts(sealer), sealer
         self._private_too = private_too
 
     async def ListConnections(self, request: pb.ListConnectionsRequest, call: Call) -> pb.ListConnectionsResponse:
@@ -128,6 +129,17 @@ class EdgeQueries(Queries):
     async def GetEffect(self, request: pb.GetEffectRequest, call: Call) -> pb.GetEffectResponse:
         found = await told_effects.get_effect(await self.where(request, call), effect_id(request.effect_id))
         return pb.GetEffectResponse(effect=effect(found.rows[0]), position=found.position)
+
+    async def GetTextChoice(self, request: pb.GetTextChoiceRequest, call: Call) -> pb.GetTextChoiceResponse:
+        phone, tenant = texted_number(request), await self.tenant(call)
+        sealer = self._sealer.of(tenant.schema)
+        about = text_choices.stream(number_hash(sealer, phone))
+        await note_subjects(tenant.log, call.viewer(about), [about])
+        choice = await choice_of(tenant.log, sealer, phone)
+        if choice is None:
+            return pb.GetTextChoiceResponse()
+        wants = pb.TEXT_CHOICE_NONE if choice.wants_none else pb.TEXT_CHOICE_WANTED
+        return pb.GetTextChoiceResponse(choice=wants, at=stamp(choice.at), by=choice.by)
 
 
 def _connection(

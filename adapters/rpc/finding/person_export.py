@@ -36,7 +36,9 @@ from adapters.rpc.messages import MessageQueries, show_message
 from adapters.rpc.orders.reads import OrderQueries
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shows import stamp
+from adapters.spellings import e164
 from adapters.tenants import Tenant, Tenants
+from adapters.texting.choices import choice_of
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import cases_pb2, customer_invoices_pb2, inquiries_pb2, orders_pb2
 from ledger.engine.log import Past
@@ -45,6 +47,7 @@ from ledger.nouns import cases, inquiries, messages, orders, suppliers
 from ledger.nouns.cases import Case
 from ledger.nouns.messages import Audience
 from ledger.nouns.orders import Order
+from ledger.nouns.text_choices import TextChoice
 from ledger.refusals import UnknownPerson
 from projections import outbox
 from projections.machine.reads import FIRST, LAST, Where
@@ -113,7 +116,10 @@ class PersonExport(PersonalQueries):
         shown = (await self._orders.GetOrder(asked, call)).order
         entry, _ = await self.entry(tenant, orders.stream(order_id))
         order: Order = orders.known(entry.state, order_id)
-        yield Part(order=pb.ExportedOrder(order=shown, held_until=stamp(order.personal_data_held_until)))
+        said = await self._text_choice(tenant, shown)
+        since = stamp(said.at) if said is not None and said.wants_none else None
+        held = stamp(order.personal_data_held_until)
+        yield Part(order=pb.ExportedOrder(order=shown, held_until=held, no_texts_since=since))
         related = await related_to(order, tenant, export.where)
         for each in (self._about_cases, self._about_inquiries, self._about_messages, self._sealed):
             async for part in each(export, related):
@@ -122,6 +128,11 @@ class PersonExport(PersonalQueries):
             yield part
         async for part in self._told(export, order_id):
             yield part
+
+    async def _text_choice(self, tenant: Tenant, order: orders_pb2.Order) -> TextChoice | None:
+        """What whoever has its phone number said of text messages."""
+        phone = e164(order.customer.phone, order.ship_to.country)
+        return await choice_of(tenant.log, self.sealer.of(tenant.schema), phone) if phone else None
 
     async def _about_cases(self, export: _Export, related: Related) -> Parts:
         for case_id in _ids(related, cases.NOUN.prefix):

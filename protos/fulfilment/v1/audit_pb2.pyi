@@ -567,6 +567,7 @@ class ExportedOrder(_message.Message):
 
     ORDER_FIELD_NUMBER: _builtins.int
     HELD_UNTIL_FIELD_NUMBER: _builtins.int
+    NO_TEXTS_SINCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _orders_pb2.Order:
         """The order, with customer, addresses and notes. erased_at says that they were erased."""
@@ -575,15 +576,20 @@ class ExportedOrder(_message.Message):
     def held_until(self) -> _timestamp_pb2.Timestamp:
         """A legal hold keeps what is held of its customer until then; absent without one."""
 
+    @_builtins.property
+    def no_texts_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when whoever has its phone number wants no text messages; absent if that was never said."""
+
     def __init__(
         self,
         *,
         order: _orders_pb2.Order | None = ...,
         held_until: _timestamp_pb2.Timestamp | None = ...,
+        no_texts_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "no_texts_since", b"no_texts_since", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_until", b"held_until", "no_texts_since", b"no_texts_since", "order", b"order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -125,6 +125,30 @@ EFFECT_STATE_DROPPED: EffectState.ValueType  # 4
 """Somebody gave it up, or its connection was removed."""
 Global___EffectState: _TypeAlias = EffectState  # noqa: Y015
 
+class _TextChoice:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TextChoiceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextChoice.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TEXT_CHOICE_UNSPECIFIED: _TextChoice.ValueType  # 0
+    """Not said, so that texts may be sent."""
+    TEXT_CHOICE_NONE: _TextChoice.ValueType  # 1
+    """No texts any more, of any channel."""
+    TEXT_CHOICE_WANTED: _TextChoice.ValueType  # 2
+    """Texts again."""
+
+class TextChoice(_TextChoice, metaclass=_TextChoiceEnumTypeWrapper):
+    """Whether somebody wants text messages."""
+
+TEXT_CHOICE_UNSPECIFIED: TextChoice.ValueType  # 0
+"""Not said, so that texts may be sent."""
+TEXT_CHOICE_NONE: TextChoice.ValueType  # 1
+"""No texts any more, of any channel."""
+TEXT_CHOICE_WANTED: TextChoice.ValueType  # 2
+"""Texts again."""
+Global___TextChoice: _TypeAlias = TextChoice  # noqa: Y015
+
 @_typing.final
 class AddConnectionRequest(_message.Message):
     """Asks to connect a system."""
@@ -1186,3 +1210,97 @@ class DropEffectRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropEffectRequest: _TypeAlias = DropEffectRequest  # noqa: Y015
+
+@_typing.final
+class RecordTextChoiceRequest(_message.Message):
+    """Says whether whoever has a number wants text messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    CHOICE_FIELD_NUMBER: _builtins.int
+    phone: _builtins.str
+    """The number, with its calling code or with the country. Required. Only a keyed hash of it is kept."""
+    country: _builtins.str
+    """Where the number is dialled, ISO 3166-1 alpha-2."""
+    choice: Global___TextChoice.ValueType
+    """What they want. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        phone: _builtins.str = ...,
+        country: _builtins.str = ...,
+        choice: Global___TextChoice.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "context", b"context", "country", b"country", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordTextChoiceRequest: _TypeAlias = RecordTextChoiceRequest  # noqa: Y015
+
+@_typing.final
+class GetTextChoiceRequest(_message.Message):
+    """Asks what was said of a number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHONE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    phone: _builtins.str
+    """The number, with its calling code or with the country. Required."""
+    country: _builtins.str
+    """Where the number is dialled, ISO 3166-1 alpha-2."""
+    def __init__(
+        self,
+        *,
+        phone: _builtins.str = ...,
+        country: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTextChoiceRequest: _TypeAlias = GetTextChoiceRequest  # noqa: Y015
+
+@_typing.final
+class GetTextChoiceResponse(_message.Message):
+    """What was said of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    choice: Global___TextChoice.ValueType
+    """What they want; not said where nobody ever said it."""
+    by: _builtins.str
+    """Who recorded it, such as "mia", or "edge/twilio/texts" where a gateway told it."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        choice: Global___TextChoice.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "choice", b"choice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTextChoiceResponse: _TypeAlias = GetTextChoiceResponse  # noqa: Y015

@@ -124,6 +124,16 @@ class EdgeServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RecordTextChoice = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/RecordTextChoice',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.RecordTextChoiceRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.GetTextChoice = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/GetTextChoice',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceResponse.FromString,
+                _registered_method=True)
 
 
 class EdgeServiceServicer:
@@ -269,6 +279,21 @@ class EdgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordTextChoice(self, request, context):
+        """Says whether whoever has a phone number wants text messages. Gateways tell it by themselves of who answers STOP or
+        START. It outlives the erasure of the person. The same again records nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTextChoice(self, request, context):
+        """Answers what was said of a phone number, which is noted as a read of personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EdgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -351,6 +376,16 @@ def add_EdgeServiceServicer_to_server(servicer, server):
                     servicer.DropEffect,
                     request_deserializer=fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RecordTextChoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordTextChoice,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.RecordTextChoiceRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'GetTextChoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTextChoice,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -794,6 +829,60 @@ class EdgeService:
             '/fulfilment.v1.EdgeService/DropEffect',
             fulfilment_dot_v1_dot_edges__pb2.DropEffectRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordTextChoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/RecordTextChoice',
+            fulfilment_dot_v1_dot_edges__pb2.RecordTextChoiceRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTextChoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/GetTextChoice',
+            fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceRequest.SerializeToString,
+            fulfilment_dot_v1_dot_edges__pb2.GetTextChoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

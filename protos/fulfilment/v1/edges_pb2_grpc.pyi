@@ -108,6 +108,12 @@ class EdgeServiceStub:
     records nothing.
     Fails with NOT_FOUND / UNKNOWN_EFFECT.
     """
+    RecordTextChoice: _grpc.UnaryUnaryMultiCallable[_edges_pb2.RecordTextChoiceRequest, _common_pb2.Receipt]
+    """Says whether whoever has a phone number wants text messages. Gateways tell it by themselves of who answers STOP or
+    START. It outlives the erasure of the person. The same again records nothing.
+    """
+    GetTextChoice: _grpc.UnaryUnaryMultiCallable[_edges_pb2.GetTextChoiceRequest, _edges_pb2.GetTextChoiceResponse]
+    """Answers what was said of a phone number, which is noted as a read of personal data."""
 
 @_typing.type_check_only
 class EdgeServiceAsyncStub(EdgeServiceStub):
@@ -188,6 +194,12 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     records nothing.
     Fails with NOT_FOUND / UNKNOWN_EFFECT.
     """
+    RecordTextChoice: _aio.UnaryUnaryMultiCallable[_edges_pb2.RecordTextChoiceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Says whether whoever has a phone number wants text messages. Gateways tell it by themselves of who answers STOP or
+    START. It outlives the erasure of the person. The same again records nothing.
+    """
+    GetTextChoice: _aio.UnaryUnaryMultiCallable[_edges_pb2.GetTextChoiceRequest, _edges_pb2.GetTextChoiceResponse]  # type: ignore[assignment]
+    """Answers what was said of a phone number, which is noted as a read of personal data."""
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Connections to shops and tracking services, and what was received by them.
@@ -361,5 +373,23 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         records nothing.
         Fails with NOT_FOUND / UNKNOWN_EFFECT.
         """
+
+    @_abc_1.abstractmethod
+    def RecordTextChoice(
+        self,
+        request: _edges_pb2.RecordTextChoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Says whether whoever has a phone number wants text messages. Gateways tell it by themselves of who answers STOP or
+        START. It outlives the erasure of the person. The same again records nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTextChoice(
+        self,
+        request: _edges_pb2.GetTextChoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_edges_pb2.GetTextChoiceResponse, _abc.Awaitable[_edges_pb2.GetTextChoiceResponse]]:
+        """Answers what was said of a phone number, which is noted as a read of personal data."""
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
