@@ -101,6 +101,8 @@ class WooShop:
     products: dict[int, dict[str, Any]] = field(default_factory=dict)
     told: list[tuple[str, str, Any]] = field(default_factory=list)
     """What it was told: method, path and content, in the order in which it did it."""
+    statuses: dict[str, str] = field(default_factory=lambda: {"order.created": "active", "order.updated": "disabled"})
+    """Of its webhooks, by topic."""
     busy: int = 0
     busiest: int = 0
     """How many requests it answered at once."""
@@ -156,7 +158,7 @@ class WooShop:
         return _no_route()
 
     def webhooks(self, method: str, content: Any, query: Any) -> tuple[int, Any]:
-        return 200, [{"topic": "order.created", "status": "active"}, {"topic": "order.updated", "status": "disabled"}]
+        return 200, [{"topic": topic, "status": status} for topic, status in self.statuses.items()]
 
     def all_orders(self, method: str, content: Any, query: Mapping[str, list[str]]) -> tuple[int, Any]:
         self.asked.append(query)
