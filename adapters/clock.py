@@ -69,15 +69,17 @@ class Clocks:
         """Ticks, watches and erases until it is cancelled."""
         control = self._tenants.control
         await asyncio.gather(
-            EveryTenant(control, log, self._tick, TICK_SECONDS).run(),
+            EveryTenant(control, log, self._tick, TICK_SECONDS, rest=self._rest).run(),
             EveryTenant(control, log, self._watch, WATCH_SECONDS).run(),
             EveryTenant(control, log, self._expire, WATCH_SECONDS).run(),
         )
 
     async def _tick(self, name: str) -> timedelta:
-        tenant, now = await self._tenants.find(name), datetime.now(UTC)
-        await self.tick(tenant, now)
-        return await self.rest(tenant, now)
+        await self.tick(await self._tenants.find(name), datetime.now(UTC))
+        return timedelta(seconds=TICK_SECONDS)
+
+    async def _rest(self, name: str) -> timedelta:
+        return await self.rest(await self._tenants.find(name), datetime.now(UTC))
 
     async def rest(self, tenant: Tenant, now: datetime) -> timedelta:
         """How long nothing will run out if nothing is written."""

@@ -7,8 +7,9 @@ connection has to be encrypted, and the certificate has to prove the host: sslmo
 from __future__ import annotations
 
 import argparse
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
@@ -21,6 +22,8 @@ from adapters.embedded import StartFailed
 
 OLDEST_SERVER = 150000
 """The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that is still supported."""
+
+log = logging.getLogger("fulfilment.postgres")
 
 
 class DatabaseTls(StrEnum):
@@ -46,6 +49,7 @@ def add_database_tls(parser: argparse.ArgumentParser) -> argparse.Action:
 def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED) -> str:
     """The conninfo of a PostgreSQL that the ledger can live in; raises StartFailed."""
     try:
+        dsn = _of_the_primary(dsn)
         conninfo = make_conninfo(dsn, connect_timeout=conninfo_to_dict(dsn).get("connect_timeout") or 5)
         if tls is DatabaseTls.VERIFIED:
             _require_verified(conninfo_to_dict(conninfo))
@@ -53,6 +57,8 @@ def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED) -> str:
             if tls is DatabaseTls.VERIFIED:
                 _require_verified(connection.info.get_parameters())  # also what a service file named
             _check(connection)
+            for risk in _risks(connection, several="," in str(conninfo_to_dict(dsn).get("host", ""))):
+                log.warning("%s", risk)
     except psycopg.ProgrammingError as error:
         raise StartFailed(
             f"cannot read the DSN ({_in_a_line(error)}); write it as postgresql://USER@HOST/DATABASE or as "
@@ -102,6 +108,41 @@ def _check(connection: psycopg.Connection[Any]) -> None:
         raise StartFailed(
             f"the database {at.dbname} of the DSN is read-only; name the primary (target_session_attrs=read-write "
             "finds it among several hosts), or set default_transaction_read_only = off"
+        )
+
+
+def _of_the_primary(dsn: str) -> str:
+    """Of several hosts the one that takes writes: after a failover the others do not."""
+    given = conninfo_to_dict(dsn)
+    several = "," in str(given.get("host", "")) + str(given.get("hostaddr", ""))
+    if several and "target_session_attrs" not in given:
+        return make_conninfo(dsn, target_session_attrs="read-write")
+    return dsn
+
+
+_LOSES = {
+    "off": "an answer comes before its facts are on the disk, so that a crash of PostgreSQL loses the last of them",
+    "local": "an answer does not wait for the standby, so that one that takes over lacks the last of them",
+    "remote_write": "a standby confirms what it has not on its disk yet: if both machines lose their power the last of "
+    "them are lost",
+}
+"""What each way to commit means for answers that clients rely on."""
+
+
+def _risks(connection: psycopg.Connection[Any], *, several: bool) -> Iterator[str]:
+    """What lets answered commands be lost, in words."""
+    names = ("synchronous_commit", "synchronous_standby_names", "fsync")
+    ((commit, standbys, fsync),) = connection.execute(
+        "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
+    ).fetchall()
+    if fsync == "off":
+        yield "fsync of the database is off: if its machine crashes, the database is broken; set it on"
+    if commit == "off" or (standbys and commit in _LOSES):
+        yield f"synchronous_commit of the database is {commit}: {_LOSES[commit]}; set it on"
+    elif several and not standbys:
+        yield (
+            "the DSN names several hosts, and synchronous_standby_names of the database is empty: a standby that takes "
+            "over lacks what was answered last; name it there"
         )
 
 

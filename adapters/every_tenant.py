@@ -41,24 +41,34 @@ Work = Callable[[str], Awaitable[timedelta]]
 class _Turns:
     """When a tenant has its next turn, in the time of the event loop."""
 
-    __slots__ = ("again_at", "at", "failures", "task")
+    __slots__ = ("again_at", "at", "failures", "is_awake", "task")
 
     def __init__(self) -> None:
         self.at = 0.0
         self.again_at = 0.0
         """If it is awake."""
         self.failures = 0
+        self.is_awake = False
         self.task: asyncio.Task[None] | None = None
+
+    def come_back(self, now: float) -> None:
+        """What kept everybody waiting is over: who failed meanwhile is tried at once."""
+        if self.failures:
+            self.at = self.again_at = now
 
 
 class EveryTenant:
     """One kind of work, done every so many seconds for a tenant that is awake; one that fails is tried less often."""
 
-    def __init__(self, control: Control, log: logging.Logger, work: Work, seconds: float) -> None:
+    def __init__(
+        self, control: Control, log: logging.Logger, work: Work, seconds: float, *, rest: Work | None = None
+    ) -> None:
+        """``rest`` says for the work how long nothing is to be done; it is not asked for a tenant that is awake."""
         self._control = control
         self._log = log
         self._work = work
         self._seconds = seconds
+        self._rest = rest
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._turns: defaultdict[str, _Turns] = defaultdict(_Turns)
         self._list_at = 0.0
@@ -84,13 +94,18 @@ class EveryTenant:
                 for each in await self._control.list_tenants():
                     self._turns[each.name]
                 self._list_at = now + REST.total_seconds()
-            for name in await self._control.awake():
+            awake = {*await self._control.awake()}
+            for name in awake | self._turns.keys():
                 turns = self._turns[name]
-                turns.at = min(turns.at, turns.again_at)
+                turns.is_awake = name in awake
+                if turns.is_awake:
+                    turns.at = min(turns.at, turns.again_at)
         except Exception as error:  # noqa: BLE001 - it is tried again in a moment
             self._fail(_LIST, error)
         else:
-            self._goes_on(_LIST)
+            if self._goes_on(_LIST):
+                for turns in self._turns.values():
+                    turns.come_back(now)
 
     async def _turn(self, name: str, turns: _Turns) -> None:
         clock, rest = asyncio.get_running_loop().time, AT_ONCE
@@ -98,6 +113,8 @@ class EveryTenant:
             try:
                 async with self._slots:
                     rest = await self._work(name)
+                    if rest and self._rest is not None and not turns.is_awake:
+                        rest = await self._rest(name)
             except Exception as error:  # noqa: BLE001 - any error is logged and tried again
                 turns.failures += 1
                 self._fail(name, error)
@@ -121,9 +138,12 @@ class EveryTenant:
         else:
             self._log.error("%s failed with %s and is tried again", name, kind, exc_info=error)
 
-    def _goes_on(self, name: str) -> None:
-        if self._trouble.pop(name, None):
+    def _goes_on(self, name: str) -> bool:
+        """Whether it was in trouble until now."""
+        was = bool(self._trouble.pop(name, None))
+        if was:
             self._log.info("%s goes on", name)
+        return was
 
 
 async def soonest(due: Callable[[datetime], Awaitable[Sequence[object]]], now: datetime) -> timedelta:

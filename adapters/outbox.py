@@ -128,7 +128,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Ticks for every tenant until it is cancelled."""
-        await EveryTenant(self._tenants.control, log, self._turn, TICK_SECONDS).run()
+        await EveryTenant(self._tenants.control, log, self._turn, TICK_SECONDS, rest=self._rest).run()
 
     async def _turn(self, name: str) -> timedelta:
         tenant = await self._tenants.find(name)
@@ -138,7 +138,10 @@ class Outbox:
         if more and tenant.ledger.waiting:
             # The ledger's commands, for which customers wait, get the same time.
             await asyncio.sleep(clock() - began)
-        return AT_ONCE if more else await self.rest(tenant, datetime.now(UTC))
+        return AT_ONCE if more else timedelta(seconds=TICK_SECONDS)
+
+    async def _rest(self, name: str) -> timedelta:
+        return await self.rest(await self._tenants.find(name), datetime.now(UTC))
 
     async def rest(self, tenant: Tenant, now: datetime) -> timedelta:
         """How long nothing will be due if nothing is written."""

@@ -36,7 +36,8 @@ _MIGRATE_LOCK_MILLISECONDS = 200
 _MIGRATE_PAUSE_SECONDS = 0.5
 
 # --- schema versions ------------------------------------------------------------------------------
-# The number of a migration is its place, from 1. Append only: databases remember how many they have.
+# The number of a migration is its place, from 1. Append only: databases remember how many they have. A semicolon ends a
+# statement, and stands nowhere else; a constraint is added after its column, and by its name.
 
 CONTROL_MIGRATIONS = (
     """
@@ -70,7 +71,10 @@ CONTROL_MIGRATIONS = (
     );
     """,
     # What a token of an identity provider calls a client.
-    "ALTER TABLE {schema}.clients ADD oidc text UNIQUE",
+    """
+    ALTER TABLE {schema}.clients ADD oidc text;
+    ALTER TABLE {schema}.clients ADD CONSTRAINT clients_oidc_key UNIQUE (oidc);
+    """,
     # The epoch that data keys are wrapped under, and which server holds which keys, so that they can be replaced.
     """
     ALTER TABLE {schema}.keyring ADD epoch int DEFAULT 1;
@@ -154,13 +158,15 @@ TENANT_MIGRATIONS = (
     ALTER TABLE {schema}.ledger_projections
         ADD shape int,
         ADD leader text,
-        ADD requested text CHECK (requested IN ('rebuild', 'verify')),
+        ADD requested text,
         ADD requested_at timestamptz,
         ADD builder text,
         ADD builder_seen_at timestamptz,
         ADD progress bigint,
         ADD result text,
         ADD finished_at timestamptz;
+    ALTER TABLE {schema}.ledger_projections
+        ADD CONSTRAINT ledger_projections_requested_check CHECK (requested IN ('rebuild', 'verify'));
     """,
     # The bytes that facts name by hash, sealed under a key of the person they are about.
     """
@@ -352,12 +358,17 @@ async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Se
         if found > len(migrations):
             raise SchemaNewer(schema, found, len(migrations))
         for template in migrations[found:]:
-            # Without parameters, so that one template can hold several statements.
-            await connection.execute(SQL(cast("Any", template)).format(schema=Identifier(schema)))
+            await _execute_each(connection, template, schema)
         if found < len(migrations):
             update = SQL("UPDATE {schema}.ledger_schema SET version = {version}")
             await connection.execute(update.format(schema=Identifier(schema), version=Literal(len(migrations))))
     return len(migrations)
+
+
+async def _execute_each(connection: AsyncConnection[Any], template: str, schema: str) -> None:
+    """The statements of a template, one after another: Citus takes no two at once."""
+    for statement in filter(str.strip, template.split(";")):
+        await connection.execute(SQL(cast("Any", statement)).format(schema=Identifier(schema)))
 
 
 async def _version(connection: AsyncConnection[Any], schema: str) -> int:
@@ -369,7 +380,7 @@ async def _version(connection: AsyncConnection[Any], schema: str) -> int:
             INSERT INTO {schema}.ledger_schema VALUES (0);
         """
         await connection.execute("SET LOCAL client_min_messages = warning")
-        await connection.execute(SQL(cast("Any", make)).format(schema=Identifier(schema)))
+        await _execute_each(connection, make, schema)
     cursor = await connection.execute(SQL("SELECT version FROM {}.ledger_schema").format(Identifier(schema)))
     return int((await cursor.fetchall())[0][0])
 
@@ -386,7 +397,8 @@ def open_pool(
         kwargs={
             "autocommit": True,
             "client_encoding": "UTF8",  # as ledger/engine/wire.py needs, whatever the DSN has
-            "connect_timeout": 5,
+            # For each host: one that is gone must leave time for the next.
+            "connect_timeout": 3,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 2,
@@ -404,13 +416,18 @@ def open_pool(
     )
 
 
+_SETTINGS = """
+    SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false),
+        set_config('lock_timeout', '10s', false), set_config('statement_timeout', '0', false),
+        set_config('idle_in_transaction_session_timeout', '20s', false)
+"""
+
+
 async def _configure(connection: AsyncConnection[Any]) -> None:
     # Every query here goes by an index, also right after a bulk load, when the planner's statistics
-    # would mislead it. A server process that lost its client must not keep the tenant's lock.
-    await connection.execute(
-        "SET jit = off; SET enable_seqscan = off; SET lock_timeout = '10s';"
-        " SET idle_in_transaction_session_timeout = '20s'"
-    )
+    # would mislead it. A server process that lost its client must not keep the tenant's lock. A commit that waits for
+    # its standby would be answered by a timeout of statements, and be lost with this server.
+    await connection.execute(_SETTINGS)
     connection.prepared_max = 1000
 
 

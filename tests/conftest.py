@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from adapters.embedded import EmbeddedServer
-from tests.support import runs, tenants
+from tests.support import portable, runs, tenants
 from tests.support.hosting import hosting
 from tests.support.new_data import give_new_data
 from tests.support.service import Service
@@ -31,6 +31,7 @@ settings.load_profile("untimed")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps all that tests write in one folder of this run; xdist's workers use that of their run."""
+    portable.watch()
     if not hasattr(config, "workerinput"):
         opened = ExitStack()
         config.add_cleanup(opened.close)

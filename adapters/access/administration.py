@@ -222,7 +222,7 @@ async def revoke(connection: Connection, chosen: argparse.Namespace) -> str:
         old, new = map(_minute, client.tokens_made_at)
         _tell(f"The token of {client.name} made {old} is retired; the one made {new} is valid.")
     else:
-        update = "UPDATE fulfilment.clients SET revoked_at = clock_timestamp(), tokens = '{}', tokens_made_at = '{}',"
+        update = "UPDATE fulfilment.clients SET revoked_at = now(), tokens = '{}', tokens_made_at = '{}',"
         update += " certificate = NULL, oidc = NULL"  # so that another client can have them
         await connection.execute(f"{update} WHERE name = %s", (client.name,))
         _tell(f"Client {client.name} is revoked.")

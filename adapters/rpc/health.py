@@ -29,6 +29,13 @@ _ALIVE_SECONDS = 30.0
 _MOST_LAG = 20_000
 """Nor does one that is so many facts behind the log: about a second's work."""
 
+_PATIENCE_SECONDS = 3.0
+"""How long the database may take for an answer, or for a commit, before the service does not serve."""
+_STANDS = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'
+        AND query_start < clock_timestamp() - make_interval(secs => %s))
+"""
+"""Whether a commit waits for a standby for so long."""
 _UNREACHABLE = (psycopg.Error, TimeoutError, OSError)
 
 log = logging.getLogger("fulfilment.health")
@@ -99,18 +106,31 @@ class Health:
 
     async def _look_at_the_service(self) -> None:
         while True:
-            try:
-                async with self._tenants.pool.connection() as connection, self._writers.connection():
-                    # Commands use other connections, whose errors the writer notices itself.
-                    await connection.execute("SELECT 1")
-            except _UNREACHABLE:
-                await self._publish("", serves=False)
-            else:
-                await self._publish("", serves=True)
+            looking = asyncio.create_task(self._takes_commands())
+            if not (await asyncio.wait({looking}, timeout=_PATIENCE_SECONDS))[0]:
+                await self._publish("", serves=False)  # a machine that is gone is noticed late
+            await self._publish("", serves=await looking)
+            if self._published[""]:
                 await self._look_for_a_projector()
             for actor in (clock.ACTOR, outbox.ACTOR):
                 await self._publish(actor, serves=actor not in self._tenants.taken())
             await asyncio.sleep(SECONDS)
+
+    async def _takes_commands(self) -> bool:
+        """Whether the database answers, and what is committed is not waiting for a standby that is gone."""
+        try:
+            async with self._tenants.pool.connection() as connection, self._writers.connection():
+                # Commands use other connections, whose errors the writer notices itself.
+                row = await (await connection.execute(_STANDS, (_PATIENCE_SECONDS,))).fetchone()
+        except _UNREACHABLE:
+            return False
+        waits = row is not None and bool(row[0])
+        if waits and self._published.get(""):
+            log.error(
+                "no command is answered: PostgreSQL waits for a synchronous standby to confirm what was committed; "
+                "bring one back, or take it out of synchronous_standby_names"
+            )
+        return not waits
 
     async def _look_for_a_projector(self) -> None:
         """Tenants at rest are not looked at: their read models serve as long as a projector lives."""

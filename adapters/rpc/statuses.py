@@ -84,6 +84,8 @@ def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> Non
     without_frames(error)
 
 
+_COME_AGAIN_MILLISECONDS = 1000
+"""After which it is worth to ask again for what cannot be answered now: who was refused has waited already."""
 MOST_SENTENCE_BYTES, MOST_FIGURES_BYTES = 500, 2000
 """What a call's trailers hold: 8 KiB, in which the sentence stands three times and what is not ASCII takes more."""
 
@@ -97,7 +99,7 @@ def status_of(refusal: Refusal) -> grpc.Status:
         details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
         if left_out := len(refusal.faults) - len(violations):
             figures = {**figures, "left_out": str(left_out)}
-    if wait := figures.get("retry_milliseconds"):
+    if wait := figures.get("retry_milliseconds") or (isinstance(refusal, Unavailable) and _COME_AGAIN_MILLISECONDS):
         delay = Duration()
         delay.FromMilliseconds(int(wait))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))

@@ -282,7 +282,7 @@ class Ledger:
 
     async def start(self) -> None:
         """Starts the writer, at the present head of the log."""
-        self.book.forget_all(await self.log.head())
+        self.book.forget_all(await self.log.begin())
         self._writer = asyncio.create_task(self._write(), name=f"ledger {self.log.schema}")
 
     async def stop(self, *, drain: bool = True) -> None:
@@ -432,6 +432,8 @@ class Ledger:
 
     async def _attempt(self, batch: list[_QueuedCommand], most: int) -> None:
         """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first."""
+        if self.log.has_lost:
+            self.book.forget_all(await self.log.begin())
         named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
         await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:

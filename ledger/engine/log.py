@@ -10,6 +10,7 @@ advisory lock and counts on from the last one. A reader that has seen position N
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from ledger.engine.sealing import KeyRow, StoredKey
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.engine.wire import SqlStatement, pipeline
 from ledger.refusals import StorageUnavailable
+
+_logger = logging.getLogger("fulfilment.ledger")
 
 EVENTS_TABLE = "ledger_events"
 
@@ -89,7 +92,9 @@ _OPENING = """
     ) UNION ALL (
         SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL, NULL
         FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4))) LIMIT $5::bigint
-    )
+    ) UNION ALL
+        SELECT 'last', originator_id, originator_version, topic, state, notification_id, NULL, NULL
+        FROM {events} WHERE notification_id = $2::bigint
 """
 # Ids of before clients had names begin with a printable character (request_ids). Whether there are any is one step into
 # the index, and most tenants have none: only then it is worth to ask for them.
@@ -168,6 +173,10 @@ _json = msgspec.json.Encoder().encode
 NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
 
 
+_Located = tuple[int, str, int, str, bytes]
+"""A fact by its position: stream, version, topic, state."""
+
+
 class Recorded(NamedTuple):
     """A fact as the log keeps it; ``command`` is the request id that caused it."""
 
@@ -215,7 +224,7 @@ class Opening(NamedTuple):
     """What the database knows when a batch begins, read under the lock."""
 
     outcomes: list[Outcome]
-    tail: list[tuple[int, str, int, str, bytes]]
+    tail: list[_Located]
     streams: list[tuple[str, int, str, bytes]]
     has_former: bool = False
     """Whether there are commands of before clients had names."""
@@ -285,6 +294,9 @@ class Log:
         self.writers = writers or pool
         """Where a batch's connection comes from. Of its own, so that no reader can keep the writer waiting, and
         because psycopg drops what is prepared on a connection when a reader's transaction is rolled back."""
+        self.has_lost = False
+        """Whether the log turned out to lack what had been committed: a standby without it took over."""
+        self._last: _Located | None = None
         names = {
             "events": Identifier(schema, EVENTS_TABLE),
             "commands": Identifier(schema, "ledger_commands"),
@@ -325,12 +337,13 @@ class Log:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip.
 
         Where others recorded more facts after the position, or the streams have more, it stops one beyond ``most``.
+        Raises StorageUnavailable if the log has become another one, and ``has_lost`` is true from then on.
         """
         limit = b"%d" % (most + 1)
         parameters = [_json(request_ids), b"%d" % after, limit, _json(streams), limit]
         ask = self._opening_with_former if look_for_former else self._opening
         *_, found = await pipeline(connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(ask, parameters))
-        opening = Opening([], [], [], most=most)
+        opening, last = Opening([], [], [], most=most), None
         for row in range(found.ntuples):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
             what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
@@ -344,12 +357,35 @@ class Log:
                 opening.tail.append((position, name, version, word, content))
             elif what == b"former":
                 opening = opening._replace(has_former=True)
+            elif what == b"last":
+                last = (position, name, version, word, content)
             else:
                 opening.streams.append((name, version, word, content))
+        self._require_the_same_log(after, last)
         # A union guarantees no order.
         opening.tail.sort()
         opening.streams.sort()
+        self._last = opening.tail[-1] if opening.tail else last
         return opening
+
+    def _require_the_same_log(self, after: int, last: _Located | None) -> None:
+        """Whoever goes on from a position must find the fact there that he knows: a standby that took over, or a
+        restored backup, may lack it, or have another one."""
+        known = self._last if self._last is not None and self._last[0] == after else last
+        if (last is None and after) or known != last:
+            self.has_lost = True
+            _logger.error(
+                "the log of %s no longer has fact %d as it was recorded: a server without it has taken over, or a "
+                "backup was restored; answered commands may be missing",
+                self.schema,
+                after,
+            )
+            raise StorageUnavailable(f"the log is another one at position {after}: a server without it has taken over")
+
+    async def begin(self) -> int:
+        """The head of the log as it is now, from which on it is followed."""
+        self.has_lost, self._last = False, None
+        return await self.head()
 
     async def outcomes(self, connection: AsyncConnection[Any], request_ids: list[str]) -> list[Outcome]:
         """What became of those of these commands that are known."""
@@ -387,6 +423,9 @@ class Log:
         if rows.streams:
             statements.append(SqlStatement(self._notify))
         await pipeline(connection, *statements)
+        if rows.streams:
+            row = rows.streams[-1], rows.versions[-1], rows.topics[-1], rows.states[-1]
+            self._last = (after + len(rows.streams), *row)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:
         """Ends a transaction that has nothing to write."""
@@ -414,9 +453,9 @@ class Log:
         with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(pool.check(), 2.0)
 
-    async def tail(self, after: int, limit: int) -> list[tuple[int, str, int, str, bytes]]:
+    async def tail(self, after: int, limit: int) -> list[_Located]:
         """The facts after a position, in order: position, stream, version, topic, state."""
-        return cast("list[tuple[int, str, int, str, bytes]]", await self.rows(self._tail, (after, limit)))
+        return cast("list[_Located]", await self.rows(self._tail, (after, limit)))
 
     async def head(self) -> int:
         """The position of the last fact, 0 while there is none."""

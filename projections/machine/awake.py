@@ -16,12 +16,11 @@ AWAKE_SECONDS = 120.0
 _AGAIN_SECONDS = 60.0
 """What is left of it when somebody who writes says it again: longer than any transaction of his."""
 
-# What is written afterwards is on the disk no sooner than this, so that nobody has to wait for it. A tenant that
-# another process has just woken stays as it is.
+# Committed like a fact, for it is remembered here: on a standby that takes over it must not be missing while what is
+# written afterwards is there. A tenant that another process has just woken stays as it is.
 _WAKE = """
     UPDATE fulfilment.tenants SET awake_until = now() + make_interval(secs => %(awake)s)
     WHERE schema = %(schema)s AND (awake_until < now() + make_interval(secs => %(awake)s - 1)) IS NOT FALSE
-        AND set_config('synchronous_commit', 'off', true) = 'off'
 """
 AWAKE = "SELECT name, schema FROM fulfilment.tenants WHERE awake_until > now()"
 """The tenants that somebody may write to."""

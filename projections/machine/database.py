@@ -38,6 +38,13 @@ _SET_SHAPE = """
     INSERT INTO {schema}.ledger_projections (name, shape) VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET shape = excluded.shape
 """
+_CONFIGURE = f"""
+    SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false),
+        set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+        set_config('lock_timeout', '{_LOCK_SECONDS}s', false),
+        set_config('idle_in_transaction_session_timeout', '60s', false),
+        set_config('synchronous_commit', 'off', false)
+"""
 BUILDER_IS_ALIVE = "(builder IS NOT NULL AND builder_seen_at >= pg_postmaster_start_time())"
 """Whether a rebuild may still run: the session of one ended with the server."""
 
@@ -60,11 +67,7 @@ def open_connection(conninfo: str) -> Connection[Any]:
     )
     # Every query uses an index, also right after a bulk load. A commit need not wait for the disk:
     # rows and checkpoint are lost together, and then written again.
-    connection.execute(
-        "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
-        f" SET lock_timeout = '{_LOCK_SECONDS}s'; SET idle_in_transaction_session_timeout = '60s';"
-        " SET synchronous_commit = off"
-    )
+    connection.execute(_CONFIGURE)
     connection.prepared_max = 1000
     return connection
 
@@ -108,11 +111,12 @@ def make_tables(connection: Connection[Any], schema: str, projections: Sequence[
         for projection in new:
             lock(cursor, schema, projection.name)
         shapes = _shapes(connection, schema)
-        for projection in new:
-            if shapes.get(projection.name) is None:
-                # All in one statement: the way to the server and back takes longer than many a table.
-                cursor.execute(SQL(";").join(part for table in projection.tables for part in table.create(schema)))
-                cursor.execute(in_schema(_SET_SHAPE, schema), (projection.name, projection.shape))
+        with connection.pipeline():  # the way to the server and back takes longer than many a table
+            for projection in new:
+                if shapes.get(projection.name) is None:
+                    for statement in (part for table in projection.tables for part in table.create(schema)):
+                        cursor.execute(statement)
+                    cursor.execute(in_schema(_SET_SHAPE, schema), (projection.name, projection.shape))
 
 
 def _shapes(connection: Connection[Any], schema: str) -> dict[str, int | None]:

@@ -41,16 +41,16 @@ _BUSY_SECONDS = 5.0
 _KEPT_AT_REST = 2_000
 
 _LEAD = """
-    UPDATE {schema}.ledger_projections SET leader = %(leader)s, seen_at = clock_timestamp()
+    UPDATE {schema}.ledger_projections SET leader = %(leader)s, seen_at = now()
     WHERE (name, shape) IN (SELECT * FROM unnest(%(names)s::text[], %(shapes)s::int4[]))
-        AND (leader IS NULL OR leader = %(leader)s OR seen_at < clock_timestamp() - make_interval(secs => %(lease)s))
+        AND (leader IS NULL OR leader = %(leader)s OR seen_at < now() - make_interval(secs => %(lease)s))
     RETURNING name
 """
 _POSITIONS = """
     SELECT application_name, notification_id FROM {schema}.ledger_tracking WHERE application_name = ANY(%s)
 """
 _FAILED = """
-    UPDATE {schema}.ledger_projections SET error = %s, seen_at = clock_timestamp() WHERE name = %s AND leader = %s
+    UPDATE {schema}.ledger_projections SET error = %s, seen_at = now() WHERE name = %s AND leader = %s
 """
 _RESIGN = "UPDATE {schema}.ledger_projections SET leader = NULL WHERE leader = %s"
 

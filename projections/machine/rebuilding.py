@@ -21,12 +21,19 @@ import psycopg
 from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
 
-from ledger.engine.log import LOCK_SEED
 from ledger.engine.registry import Registry
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
-from projections.machine.database import BUILDER_IS_ALIVE, in_schema, lock, move_on, open_connection, position_of
+from projections.machine.database import (
+    BUILDER_IS_ALIVE,
+    in_schema,
+    lock,
+    move_on,
+    open_connection,
+    position_of,
+    try_lock,
+)
 from projections.machine.following import PAGE_FACTS, CannotTake, error_text
 from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
@@ -46,28 +53,26 @@ _LONGEST_WAIT_SECONDS = 5.0
 
 _CLAIM = f"""
     UPDATE {{schema}}.ledger_projections
-    SET builder = %(token)s, builder_seen_at = clock_timestamp(), progress = 0
+    SET builder = %(token)s, builder_seen_at = now(), progress = 0
     WHERE name = %(name)s AND shape <= %(shape)s AND (NOT {BUILDER_IS_ALIVE}
-        OR builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s)
-            -- Who compares tables is silent, and holds the lock.
-            AND pg_try_advisory_xact_lock(hashtextextended(%(lock)s, %(seed)s)))
+        OR builder_seen_at < now() - make_interval(secs => %(lease)s) AND %(free)s)
     RETURNING shape
 """  # noqa: S608
 _GO_ON = """
-    UPDATE {schema}.ledger_projections SET builder_seen_at = clock_timestamp(), progress = %s
+    UPDATE {schema}.ledger_projections SET builder_seen_at = now(), progress = %s
     WHERE name = %s AND builder = %s
 """
 _DONE = """
     UPDATE {schema}.ledger_projections
-    SET builder = NULL, requested = NULL, result = %s, finished_at = clock_timestamp()
+    SET builder = NULL, requested = NULL, result = %s, finished_at = now()
     WHERE name = %s AND builder = %s
 """
 _WAITS = """
-    UPDATE {schema}.ledger_projections SET builder_seen_at = clock_timestamp(), result = %s
+    UPDATE {schema}.ledger_projections SET builder_seen_at = now(), result = %s
     WHERE name = %s AND builder = %s
 """
 _GIVEN_UP = """
-    UPDATE {schema}.ledger_projections SET builder = NULL, result = %s, finished_at = clock_timestamp()
+    UPDATE {schema}.ledger_projections SET builder = NULL, result = %s, finished_at = now()
     WHERE name = %s AND builder = %s
 """
 _LET_GO = "UPDATE {schema}.ledger_projections SET builder = NULL WHERE name = %s AND builder = %s"
@@ -220,10 +225,11 @@ class Builder:
             "name": name,
             "shape": self._projection.shape,
             "lease": BUILDER_LEASE_SECONDS,
-            "lock": f"{self._schema}/{name}",
-            "seed": LOCK_SEED,
         }
-        claimed = connection.execute(in_schema(_CLAIM, self._schema), parameters).fetchone()
+        with connection.transaction(), connection.cursor() as cursor:
+            # Who compares tables is silent, and holds the lock.
+            parameters["free"] = try_lock(cursor, self._schema, name)
+            claimed = cursor.execute(in_schema(_CLAIM, self._schema), parameters).fetchone()
         if claimed is None:
             raise AlreadyBuilding(name)
         self._comparable = claimed[0] == self._projection.shape

@@ -52,7 +52,7 @@ _OF_ONE_TENANT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetect
 
 _TENANTS = "SELECT schema FROM fulfilment.tenants ORDER BY schema"
 _LIVES = """
-    INSERT INTO fulfilment.projectors (name, seen_at) VALUES (%s, clock_timestamp())
+    INSERT INTO fulfilment.projectors (name, seen_at) VALUES (%s, now())
     ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at
 """
 _LIVING = "SELECT name FROM fulfilment.projectors WHERE seen_at > now() - make_interval(secs => %s)"

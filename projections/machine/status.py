@@ -67,7 +67,7 @@ _STATUSES = f"""
 """  # noqa: S608
 _ASK = """
     INSERT INTO {schema}.ledger_projections (name, requested, requested_at)
-    VALUES (%(name)s, %(what)s, clock_timestamp())
+    VALUES (%(name)s, %(what)s, now())
     ON CONFLICT (name) DO UPDATE
     SET requested = excluded.requested, requested_at = excluded.requested_at, result = NULL, finished_at = NULL
 """

@@ -20,7 +20,7 @@ from projections.machine.projection import Projection
 from projections.machine.tables import Written
 
 _STAY = """
-    UPDATE {schema}.ledger_projections SET seen_at = clock_timestamp(), error = NULL
+    UPDATE {schema}.ledger_projections SET seen_at = now(), error = NULL
     WHERE name = %s AND leader = %s AND shape = %s
 """
 

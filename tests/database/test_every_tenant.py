@@ -107,6 +107,40 @@ async def test_a_tenant_at_rest_has_a_turn_when_its_work_wants_one_or_when_it_is
         await end([running])
 
 
+async def test_nobody_looks_ahead_for_a_tenant_that_is_awake(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
+
+    class Listed(Control):
+        def __init__(self) -> None:
+            self.is_awake = ["apples"]
+
+        async def list_tenants(self) -> list[TenantSchema]:
+            return [TenantSchema(name, f"tenant_{name}", datetime.now(UTC)) for name in ("apples", "pears")]
+
+        async def awake(self) -> list[str]:
+            return self.is_awake
+
+    worked, asked = Counter[str](), Counter[str]()
+
+    async def work(name: str) -> timedelta:
+        worked[name] += 1
+        return timedelta(milliseconds=1)
+
+    async def rest(name: str) -> timedelta:
+        asked[name] += 1
+        return REST
+
+    control = Listed()
+    running = asyncio.create_task(EveryTenant(control, _LOG, work, 0.01, rest=rest).run())
+    try:
+        await asyncio.to_thread(wait_for, lambda: worked["apples"] >= 5, pause=0.001)
+        assert (worked["pears"], asked) == (1, Counter(pears=1))
+        control.is_awake.clear()
+        await asyncio.to_thread(wait_for, lambda: asked["apples"], pause=0.001)
+    finally:
+        await end([running])
+
+
 async def test_a_list_of_tenants_that_fails_again_after_a_success_is_logged_again(
     conninfo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

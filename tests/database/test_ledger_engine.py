@@ -628,6 +628,25 @@ async def test_an_outage_shorter_than_the_patience_is_not_noticed_by_callers(ten
 # --- the book without a database ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("others", [0, 1, 2, 3], ids=lambda number: f"{number} facts of others since")
+async def test_a_server_that_takes_over_with_less_is_followed_from_where_it_is(
+    tenant: EmptyTenant, others: int
+) -> None:
+    """An asynchronous standby can lack what was answered. What it has counts then, without a gap."""
+    async with a_ledger(tenant) as ledger, a_ledger(tenant) as other:
+        await ledger.execute_many([take("r1", "pears"), take("r2", "pears"), take("r3", "pears", times=1)])
+        async with ledger.log.pool.connection() as connection:
+            for lost in ("ledger_events WHERE notification_id > 1", "ledger_commands WHERE position > 1"):
+                await connection.execute(SQL("DELETE FROM {}." + lost).format(Identifier(tenant.schema)))
+        async with a_ledger(tenant) as third:
+            for number in range(others):
+                await third.execute(take(f"other-{number}", "pears", times=1))
+        assert await ledger.execute(take("r2", "pears")) == Receipt(2 + others, 2 + others, False)
+        assert await other.execute(take("r4", "pears")) == Receipt(3 + others, 3 + others, False)
+        assert [row[0] for row in await stored(ledger)] == list(range(1, 4 + others))
+        assert await coins_in(ledger, "pears") == coins_of(ledger.book, "pears") + 1
+
+
 def test_a_book_of_facts_answers_decisions_without_a_database() -> None:
     book = Book.of(NOUNS, [("stall-pears", CoinsTaken(5))])
     book.record(give("r", "pears", 2).decide(book))

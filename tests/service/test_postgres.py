@@ -422,3 +422,32 @@ def test_a_service_file_cannot_hide_where_the_database_is(monkeypatch: pytest.Mo
     with pytest.raises(StartFailed, match=r"the connection to db\.example\.org would not be verified"):
         usable("dbname=ledger")
     assert usable(conninfo)
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ("-c synchronous_commit=off", "synchronous_commit of the database is off: an answer comes before its facts"),
+        ("-c synchronous_commit=local", ""),
+        ("", ""),
+    ],
+)
+def test_an_answer_that_a_crash_could_lose_is_warned_of(
+    conninfo: str, settings: str, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    usable(make_conninfo(conninfo, options=settings))
+    assert [each.message.startswith(warning) for each in caplog.records] == ([True] if warning else [])
+
+
+def test_of_several_hosts_the_primary_is_asked_for_and_a_standby_that_is_not_waited_for_is_warned_of(
+    conninfo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = conninfo_to_dict(conninfo)
+    several = make_conninfo(conninfo, host=f"/nowhere,{given['host']}", port=f"5432,{given['port']}")
+    found = usable(several)
+    assert conninfo_to_dict(found)["target_session_attrs"] == "read-write"
+    (warned,) = caplog.messages
+    assert warned.startswith("the DSN names several hosts, and synchronous_standby_names of the database is empty")
+    caplog.clear()
+    said = usable(make_conninfo(several, target_session_attrs="any"))
+    assert conninfo_to_dict(said)["target_session_attrs"] == "any"
