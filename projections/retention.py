@@ -133,7 +133,7 @@ def _gone(page: Page) -> list[Written]:
 
 RETENTION = projection(
     "retention",
-    1,
+    2,
     From(orders.NOUN, KEPT, _of_order),
     From(suppliers.NOUN, KEPT, _of_supplier),
     From(orders.NOUN, BESIDE, _once_more),

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys
 from adapters.keys.rotation import KeysDoNotOpen, Rotation, RotationRuns, _Table
 from adapters.postgres import Control, open_pool
-from fulfilment.v1 import admin_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, people_pb2
 from ledger.engine.executor import Ledger
 from ledger.engine.keyring import EpochMissing, load_or_create, store
 from ledger.engine.log import Log
@@ -29,6 +30,8 @@ from ledger.facts import Sealed
 from ledger.refusals import StorageUnavailable
 from tests.support.hosting import a_database, server_on
 from tests.support.new_data import give_new_data
+from tests.support.projecting import projector
+from tests.support.retention import expire
 from tests.support.service import Client, Service, context, refused
 from tests.support.stalls import NOUNS, take
 from tests.support.waiting import wait_for
@@ -167,6 +170,44 @@ def test_who_was_erased_opens_nowhere_once_the_keys_were_rotated_and_the_living_
         known = own.contacts(BOB.email, "")
         found = house.rows(f"SELECT count(*) FROM tenant_default.ledger_keys WHERE email = '{known[0].email}'")
         assert found == [(len(written) + 1,)], "all of them are found, and none under the old epoch"
+
+
+def test_what_was_kept_for_long_enough_opens_in_no_dump_and_no_log_either_once_the_keys_were_rotated(house: House):
+    now = datetime.now(UTC)
+    with projector(house.dsn), Client(house.servers[0].address) as client:
+        client.approve()
+        for name, who in (("ann", ANN), ("bob", BOB)):
+            client.place(name, customer=who, payment=orders_pb2.PAYMENT_STATE_PENDING)
+        cancelled = orders_pb2.CancelOrderRequest(
+            context=context(), order_id="shop/ann", reason="changed my mind", by=common_pb2.PARTY_CUSTOMER
+        )
+        client.orders.CancelOrder(cancelled)
+        policy = admin_pb2.Policy(retention=[people_pb2.Retention(customer_days=30)])
+        receipt = client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
+        client.read_up_to(receipt.position)
+        ann, bob = dump_of(house, "shop/ann"), dump_of(house, "shop/bob")
+        old_ring = load_or_create(house.key_file, ledger_has_data=True)
+        assert expire(house.dsn, house.key_file, "default", now + timedelta(days=31)) == 1
+        assert house.rows(f"SELECT wrapped FROM tenant_default.ledger_keys WHERE key_id = '{ann.box.key_id}'") == [
+            (None,)
+        ]
+        sealer = Sealer(old_ring).of("tenant_default")
+        earlier = sealer.unseal(ann.box, ann.key, placed("shop/ann", "customer"))
+        assert earlier["name"] == "Ann Gone", "a dump of before opens as long as there is the key file of before"
+        house.rotate()
+        house.rows("CHECKPOINT")
+        ring = load_or_create(house.key_file, ledger_has_data=True)
+        files = [path.read_bytes() for path in house.postgres.rglob("*") if path.is_file()]
+        assert ann.key.wrapped in b"".join(files), "the old key is still in the files, and of no use any more"
+        secrets = [each.secret for each in old_ring.epochs.values()]
+        assert not [secret for secret in secrets if secret in house.key_file.read_bytes() or secret in b"".join(files)]
+        for epoch in (*old_ring.epochs, *ring.epochs):
+            with pytest.raises(Unreadable):
+                Sealer(ring).of("tenant_default").unseal(
+                    ann.box, ann.key._replace(epoch=epoch), placed("shop/ann", "customer")
+                )
+        assert [customer(client, each) for each in ("shop/ann", "shop/bob")] == ["", "Bob Here"]
+        assert bob.key.wrapped != dump_of(house, "shop/bob").key.wrapped
 
 
 def test_a_repetition_after_an_erasure_tells_no_right_guess_from_a_wrong_one(house: House):

@@ -26,7 +26,7 @@ from ledger.nouns.suppliers import ContactErased
 from ledger.terms.retention import PURPOSES, PersonalKind, Retention
 from ledger.view import View
 from tests.support.casework import CASE, RESHIP, Desk, approved
-from tests.support.scenario import DAY, NOON, ORDER, Scenario, delivered, line
+from tests.support.scenario import DAY, NOON, ORDER, Scenario, confirmed, delivered, line
 
 CUSTOMER, EVIDENCE, TEXTS, LETTERS, INVOICE, DELIVERY = PersonalKind
 EVERY = Retention(customer_days=30, evidence_days=30, texts_days=30, letters_days=30, invoice_days=30, delivery_days=30)
@@ -144,6 +144,24 @@ def test_an_open_case_keeps_all_and_the_time_begins_again_when_it_is_closed():
     assert due(scenario) == set()
     scenario.later(days=1)
     assert {CUSTOMER, TEXTS, EVIDENCE} <= due(scenario)
+
+
+def test_what_is_owed_is_paid_first_and_the_time_begins_when_it_was():
+    scenario = confirmed(line(1, "tea", 2))
+    scenario.agree(retention=(EVERY,))
+    scenario.cancel()
+    assert orders.owed_minor(scenario.order()) > 0
+    scenario.later(days=400)
+    assert (due(scenario), expire(scenario)) == (set(), [])
+    scenario.pays_owed(amount_minor=1)
+    scenario.later(days=400)
+    assert due(scenario) == set(), "the rest is still owed"
+    scenario.pays_owed("back-2")
+    scenario.later(days=29)
+    assert due(scenario) == set()
+    scenario.later(days=1)
+    assert CUSTOMER in due(scenario)
+    assert expire(scenario) != []
 
 
 def test_an_order_stays_as_long_as_the_one_that_sends_its_goods_once_more():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from ledger.nouns.orders.debts import standing_minor
 from ledger.nouns.orders.facts import OrderFact, PersonalDataAdded
 from ledger.nouns.orders.state import Order
 from ledger.terms.retention import PersonalKind, Retention
@@ -16,11 +17,15 @@ def channel_of(order_id: str) -> str:
 
 def over_since(order: Order) -> datetime | None:
     """Since when nothing is to come of it: the last news of goods, money, cases, or of its customer; None while it is
-    open."""
+    open, or money is owed to its customer."""
     left_at = [share.left_at for share in order.after_sales.cases.values()]
     if not _may_be_over(order) or not order.header.is_over or order.after_sales.open_cases:
         return None
-    ends = [order.completed_at, order.given_up_at, order.payment_at, order.written_at, *left_at]
+    debts = order.money.debts
+    if standing_minor(debts):
+        return None
+    paid_at = [debt.ended_at for debt in debts]
+    ends = [order.completed_at, order.given_up_at, order.payment_at, order.written_at, *left_at, *paid_at]
     return max((at for at in ends if at is not None), default=order.placed.at)
 
 
