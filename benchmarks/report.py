@@ -143,6 +143,7 @@ OTHERS = {
     "webhooks.empty.p99_ms": "one of them, p99 ms",
     "webhooks.kept_to_empty": "webhooks kept / answered by an endpoint that does nothing",
     "webhooks.drained.seconds": "until the last of them is an order, seconds after the last was kept",
+    "webhooks.paced.per_second": "webhooks kept of 500 a second while 64 callers write, webhooks/s",
     "webhooks.paced.median_ms": "webhooks at 500 a second while 64 callers write, median ms",
     "webhooks.paced.p99_ms": "one of them, p99 ms",
     "slowest_decision.median_ms": "the slowest decision on an order of 50 lines in memory, median ms",

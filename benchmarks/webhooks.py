@@ -45,6 +45,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         yield Figure("webhooks.drained.seconds", _drained(conninfo, count + count // 10))
         paced = (edge, 10_000_000, 50, count, WANTED_PER_SECOND)
         sent = _beside_writers(ask_to_write, ask_to_send, api, "paced", paced)
+        yield Figure("webhooks.paced.per_second", sent.per_second)
         yield Figure("webhooks.paced.median_ms", sent.milliseconds(0.5))
         yield Figure("webhooks.paced.p99_ms", sent.milliseconds(0.99))
 

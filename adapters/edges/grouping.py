@@ -14,12 +14,21 @@ class Grouped(Generic[T, R]):
     """A function of many that is called with one at a time."""
 
     def __init__(
-        self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most_at_once: int, most_waiting: int = 100_000
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        most_at_once: int,
+        most_waiting: int = 100_000,
+        pause_seconds: float = 0.0,
     ) -> None:
-        """``write`` answers each in its place, or fails for all."""
+        """``write`` answers each in its place, or fails for all.
+
+        A writing costs about the same however much it carries: where several come at once, there is a pause after each
+        in which more of them gather. Who comes alone never waits.
+        """
         self._write = write
         self._most_at_once = most_at_once
         self._most_waiting = most_waiting
+        self._pause_seconds = pause_seconds
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -46,3 +55,5 @@ class Grouped(Generic[T, R]):
                 continue
             for (_, answer), each in zip(now, answers, strict=True):
                 answer.set_result(each)
+            if self._pause_seconds and (len(now) > 1 or self._waiting) and len(self._waiting) < self._most_at_once:
+                await asyncio.sleep(self._pause_seconds)

@@ -38,9 +38,9 @@ _KEEP = """
     WITH kept AS (
         INSERT INTO {inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole, asked,
             box, received_at, next_at)
-        SELECT a.*, now(), now() FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)s::bytea[],
+        SELECT a.*, now(), now() FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)b::bytea[],
             %(c4)s::text[], %(c5)s::text[], %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[],
-            %(c9)s::bytea[]) AS a
+            %(c9)b::bytea[]) AS a
         ON CONFLICT DO NOTHING RETURNING reception_id
     ), woken AS ({wake})
     SELECT reception_id FROM kept

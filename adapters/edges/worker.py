@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, Workable,
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
+from adapters.edges.traffic import Traffic
 from adapters.edges.wakeups import EdgeWork
 from adapters.rpc import results
 from adapters.rpc.calls import Call
@@ -50,6 +52,10 @@ ACTOR = "edge"
 """The name that commands of the edges are recorded under; no client can have it."""
 
 _MOST_AT_ONCE = 100
+_FEW_AT_ONCE = 25
+"""While much comes in, so that it does not wait for many of these."""
+_REST, _LONGEST_REST_SECONDS = 2.0, 0.5
+"""How much longer than such a part took the worker then rests, at most."""
 _OBJECTS_AT_ONCE = 40
 _LOOKS_AT_ONCE = 5
 """The others leave the database's connections to what comes in."""
@@ -85,6 +91,8 @@ class _Now(NamedTuple):
     tenant: Tenant
     inbox: Inbox
     end: Grouped[tuple[InboxRow, WorkedOn], None]
+    read: Grouped[str, View]
+    """What the ledger knows of a stream."""
     connected: Connected
     row: InboxRow
     until: float
@@ -104,6 +112,7 @@ class Worker:
         commands: Commands,
         erase: Erase,
         forgetting: Forgetting,
+        traffic: Traffic,
     ) -> None:
         self._tenants = tenants
         self._accounts = accounts
@@ -112,6 +121,7 @@ class Worker:
         self._erase = erase
         self._forgetting = forgetting
         self._expired: dict[str, datetime] = {}
+        self._traffic = traffic
         self._looking = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
 
@@ -122,16 +132,21 @@ class Worker:
             await inbox.expire(await self._accounts.names(tenant))
             self._expired[tenant.name] = now
         connected = await self._accounts.of(tenant)
-        workable = _workable(connected)
-        due = await inbox.due(workable, _MOST_AT_ONCE)
+        clock, workable = asyncio.get_running_loop().time, _workable(connected)
+        began = clock()
+        await self._page(tenant, inbox, connected, workable)
+        await self._traffic.give_way(min((clock() - began) * _REST, _LONGEST_REST_SECONDS))
+        return await inbox.next_at(workable)
+
+    async def _page(self, tenant: Tenant, inbox: Inbox, connected: Mapping[str, Connected], workable: Workable) -> None:
+        due = await inbox.due(workable, _FEW_AT_ONCE if self._traffic.is_heavy else _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
-        end = Grouped(inbox.end, _MOST_AT_ONCE)
-        works = (_Now(tenant, inbox, end, connected[row.connection], row, until, set()) for row in due)
+        end, together = Grouped(inbox.end, _MOST_AT_ONCE), Grouped(partial(_read, tenant), _OBJECTS_AT_ONCE)
+        works = (_Now(tenant, inbox, end, together, connected[row.connection], row, until, set()) for row in due)
         working = [self._object(slots, each) for each in _by_object(works)]
         for ended in await asyncio.gather(*working, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
-        return await inbox.next_at(workable)
 
     async def _object(self, slots: asyncio.Semaphore, works: Sequence[_Now]) -> None:
         """What is about one object, one after the other."""
@@ -227,8 +242,7 @@ class Worker:
             try:
                 return system.understand(work.row.received, raw, account, KnownNow(found))
             except Unlooked as missing:
-                async with self._looking:
-                    found[str(missing)] = await self._looked(work, missing)
+                found[str(missing)] = await self._looked(work, missing)
         raise NotUnderstood("it asks for more and more of what the ledger knows")
 
     async def _looked(self, work: _Now, missing: Unlooked) -> Message | bytes | None:
@@ -237,10 +251,23 @@ class Worker:
         work.about.add(_name_of(missing))
         if missing.kind == "told":
             return await _told(work, missing.object_id)
-        return await look(work.tenant, missing)
+        return await self._known(work, missing)
+
+    async def _known(self, work: _Now, missing: Unlooked) -> Message | None:
+        """What the ledger knows of something, as a message of the contract without personal data."""
+        stream = orders.stream(missing.object_id)
+        if missing.kind == "parcel":
+            carrier, _, number = _name_of(missing).partition("/")
+            stream = parcels.stream(carrier, number)
+        entry = (await work.read(stream)).entry(stream)
+        if entry.state is None:
+            return None
+        async with self._looking:
+            return await results.show(work.tenant, entry)
 
     async def _before(self, work: _Now) -> bytes | None:
-        last = await work.inbox.last_done(work.row)
+        async with self._looking:
+            last = await work.inbox.last_done(work.row)
         return work.inbox.opened(last, work.connected.box_key) if last is not None else None
 
     async def _executed(self, work: _Now, wanted: WantedCommand) -> WorkedOn | None:
@@ -311,21 +338,15 @@ async def _told(work: _Now, order_id: str) -> bytes:
     """What the system calls what it was told of an order."""
     one = work.connected
     stream = effects.stream(effects.effect_id(one.account.name, one.added_at, EffectSubject.ORDER, order_id))
-    view, _ = await read(work.tenant.log, [stream])
+    view = await work.read(stream)
     told: ToldSubject | None = view.state(stream)
     parts = told.parts.values() if told is not None else ()
     return " ".join(each.reference.replace(",", " ") for each in parts).encode()
 
 
-async def look(tenant: Tenant, missing: Unlooked) -> Message | None:
-    """What the ledger knows of something, as a message of the contract without personal data."""
-    stream = orders.stream(missing.object_id)
-    if missing.kind == "parcel":
-        carrier, _, number = _name_of(missing).partition("/")
-        stream = parcels.stream(carrier, number)
-    view, _ = await read(tenant.log, [stream])
-    entry = view.entry(stream)
-    return await results.show(tenant, entry) if entry.state is not None else None
+async def _read(tenant: Tenant, streams: Sequence[str]) -> Sequence[View]:
+    view, _ = await read(tenant.log, list(dict.fromkeys(streams)))
+    return [view] * len(streams)
 
 
 def request_id(name: str, wanted: WantedCommand, attempts: int) -> str:

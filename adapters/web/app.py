@@ -26,6 +26,7 @@ from adapters.edges.listening import Listening
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Reconciliation
 from adapters.edges.telling import Teller
+from adapters.edges.traffic import Traffic
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
 from adapters.http_api.problems import problem_of, response
@@ -68,7 +69,7 @@ async def edges(
     by_certificate: bool = False,
 ) -> AsyncIterator[Edges]:
     """The application, and beside it the worker and the reconciliation, until the end. Erasing removes letters here."""
-    accounts, counts = Accounts(sealer), DoorCounts()
+    accounts, counts, traffic = Accounts(sealer), DoorCounts(), Traffic()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
         served = services(tenants, sealer, Letters(sealer), commands, files, private_too=private_too)
@@ -76,7 +77,7 @@ async def edges(
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]
         forgetting = Forgetting(people.erasures.of_channel)
-        worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson, forgetting)
+        worker = Worker(tenants, accounts, outgoing, commands, people.ErasePerson, forgetting, traffic)
         asking = Reconciliation(tenants, accounts, outgoing, worker.leases.wake)
         listening = Listening(tenants, accounts, outgoing, worker.leases.wake)
         teller = Teller(tenants, accounts, outgoing, sealer)
@@ -88,7 +89,7 @@ async def edges(
             asyncio.create_task(hear(tenants.pool, teller.leases.wake), name="hearing"),
         ]
         try:
-            door = Door(tenants, accounts, counts, worker.leases.wake)
+            door = Door(tenants, accounts, counts, traffic, worker.leases.wake)
             pages = TrackingPages(tenants, sealer, commands, behind_proxy=behind_proxy).routes()
             yield Edges(application(tenants, gate, door, counts, [*pages, *contract]), counts)
         finally:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.edges import accounts
+from adapters.edges import accounts, worker
+from adapters.edges.inbox import Inbox
+from adapters.edges.traffic import Traffic
 from adapters.web import bodies, serving
 from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, work_pb2
 from tests.support.edge import edging
@@ -279,6 +281,25 @@ def test_what_comes_while_a_connection_is_paused_waits_and_goes_on(shop, client,
     assert row.state == edges_pb2.RECEPTION_STATE_WAITING
     assert console("connection", "resume", "main").code == 0
     became(client, 1008, DONE)
+
+
+def test_what_was_kept_is_worked_on_in_small_parts_also_while_much_comes_in_all_the_time(shop, client, monkeypatch):
+    monkeypatch.setattr(Traffic, "is_heavy", True)
+    monkeypatch.setattr(worker, "_FEW_AT_ONCE", 2)
+    asked: list[int] = []
+    due = Inbox.due
+
+    async def noted(inbox, connections, most):
+        asked.append(most)
+        return await due(inbox, connections, most)
+
+    monkeypatch.setattr(Inbox, "due", noted)
+    for number in range(1301, 1307):
+        assert shop.send(woo_order(number), "order.created").status_code == 200
+    for number in range(1301, 1307):
+        became(client, number, DONE)
+    assert set(asked) == {2}
+    assert len(asked) >= 3
 
 
 def test_two_secrets_are_valid_after_a_rotation_and_none_is_shown(shop, client, service, tmp_path):

@@ -47,3 +47,32 @@ def test_who_goes_away_takes_nothing_from_the_others_and_a_failure_is_that_of_al
     stays, *failed = asyncio.run(scenario())
     assert stays == "stays"
     assert [str(each) for each in failed] == ["bad", "bad"]
+
+
+def test_a_pause_after_a_writing_gathers_what_comes_and_who_comes_alone_does_not_wait_for_one():
+    written: list[list[int]] = []
+
+    async def write(numbers: Sequence[int]) -> Sequence[int]:
+        written.append(list(numbers))
+        return numbers
+
+    async def several() -> None:
+        grouped = Grouped(write, 10, pause_seconds=0.05)
+        await asyncio.gather(grouped(1), grouped(2))
+        await asyncio.gather(*(_later(grouped, number) for number in range(3, 8)))
+
+    async def _later(grouped: Grouped[int, int], number: int) -> None:
+        for _ in range(number):  # one after the other, each in another turn of the loop
+            await asyncio.sleep(0)
+        await grouped(number)
+
+    async def alone() -> None:
+        grouped = Grouped(write, 10, pause_seconds=3600)
+        for number in range(3):
+            await grouped(number)
+
+    asyncio.run(several())
+    assert written == [[1, 2], [3, 4, 5, 6, 7]]
+    written.clear()
+    asyncio.run(alone())
+    assert written == [[0], [1], [2]]
