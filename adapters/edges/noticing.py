@@ -33,7 +33,7 @@ from projections.machine.reads import Where, state_now
 
 T = TypeVar("T")
 
-_ORDER_KINDS = frozenset((EffectKind.ORDER, EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND))
+_ORDER_KINDS = frozenset(EffectKind) - {EffectKind.STOCK, EffectKind.FOLLOW, EffectKind.TEXT}
 _AT_ONCE = 100
 _MOST_SKUS = 500
 ALL = "all"

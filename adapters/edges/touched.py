@@ -17,7 +17,7 @@ from ledger.nouns import NOUNS, connections, orders, stock
 from ledger.nouns.connections import ConnectionAdded, StockToBeTold
 from ledger.nouns.messages import MessageAsked
 from ledger.nouns.offers import OfferWithdrawn, SkuOffered
-from ledger.nouns.orders import UnitsCancelled
+from ledger.nouns.orders import HoldPlaced, HoldReleased, UnitsCancelled
 from ledger.nouns.orders.after_sales import RefundBooked
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
@@ -35,7 +35,7 @@ MOST_FACTS = 5_000
 
 _FACTS: tuple[type[Fact], ...] = (
     *(SupplierOrderShipped, ShipmentVoided, TrackingCorrected),
-    *(UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
+    *(HoldPlaced, HoldReleased, UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
     *(SkuDelisted, SkuRelisted, SkuOffered, OfferWithdrawn),
     *(SupplierApproved, SupplierSuspended, SupplierReinstated, SupplierRetired),
     *(ParcelRegistered, ParcelLinked, StockToBeTold, MessageAsked),

@@ -17,7 +17,7 @@ from ledger.facts import Fact, LineNo, Units, plus
 from ledger.nouns import effects, messages, orders
 from ledger.nouns.effects import EffectAsked, EffectEnded, EffectEnding, EffectFact, EffectTold, ToldPart, ToldSubject
 from ledger.nouns.messages import Message, MessageAsked, MessageKind, MessageStage
-from ledger.nouns.orders import Header, Line, Order, UnitsCancelled
+from ledger.nouns.orders import LEDGER, Header, Line, Order, UnitsCancelled
 from ledger.nouns.orders.supplier_orders import CancelRequested, SupplierOrderShipped, TrackingCorrected
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy
@@ -28,9 +28,11 @@ from ledger.terms.effects import (
     EffectKind,
     FollowNumber,
     Fulfilment,
+    HeldBack,
     OrderStanding,
     RefundAsked,
     ShopLine,
+    StandingHold,
     StockLevel,
     TextMessage,
     kind_of,
@@ -42,6 +44,7 @@ Kinds = Collection[EffectKind]
 Parts = Mapping[str, ToldPart]
 
 STANDING = "order"
+HELD = "hold"
 CANCELLATION = "cancellation"
 LEVEL = "level"
 FOLLOWED = "followed"
@@ -70,15 +73,21 @@ class Untold(NamedTuple):
 
 
 def of_order(order: Order, told: Parts, kinds: Kinds) -> list[Untold]:
-    """What is to be told, in its order: how it stands, parcels that did not leave, corrected and further ones, cancels,
-    refunds.
+    """What is to be told, in its order: how it stands and is held, parcels that did not leave, corrected and further
+    ones, cancels, refunds.
 
     An old order that was recorded for its figures, and one that sends units once more, which no shop knows, are told
     nothing of.
     """
     if order.placed.historical or order.placed.reship_of:
         return []
-    found = [*_standing(order, told), *_parcels(order, told), *_cancelled(order, told), *_refunds(order, told)]
+    found = [
+        *_standing(order, told),
+        *_held(order, told),
+        *_parcels(order, told),
+        *_cancelled(order, told),
+        *_refunds(order, told),
+    ]
     return [each for each in found if kind_of(each.effect) in kinds]
 
 
@@ -86,6 +95,16 @@ def _standing(order: Order, told: Parts) -> list[Untold]:
     holds = tuple(sorted({str(each.reason) for each in order.holds}))
     now, before = OrderStanding(order.placed.channel_order_id, str(order.header), holds), told.get(STANDING)
     return [Untold(STANDING, now, before)] if before is None or before.said != now else []
+
+
+def _held(order: Order, told: Parts) -> list[Untold]:
+    """Holds that somebody placed. Those of the ledger come and go with stock, money and addresses, which shops see."""
+    standing = {(str(each.reason), each.owner) for each in order.holds if not each.supplier_order_id}
+    holds = tuple(StandingHold(reason, owner) for reason, owner in sorted(standing) if owner != LEDGER)
+    now, before = HeldBack(order.placed.channel_order_id, holds), told.get(HELD)
+    if order.header.is_over or (now == before.said if before is not None else not holds):
+        return []
+    return [Untold(HELD, now, before)]
 
 
 def _parcels(order: Order, told: Parts) -> list[Untold]:

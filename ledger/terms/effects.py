@@ -33,6 +33,22 @@ class OrderStanding(Value, frozen=True, tag="order"):
     """Why nothing of it is sent, such as ``incomplete``."""
 
 
+class StandingHold(Value, frozen=True):
+    """Why nothing of an order is sent, and who can end that."""
+
+    reason: str
+    """Such as ``fraud_review``."""
+    owner: str
+
+
+class HeldBack(Value, frozen=True, tag="hold"):
+    """Which holds stand on the whole order; none once they are released."""
+
+    channel_order_id: str
+    holds: tuple[StandingHold, ...] = ()
+    """Without those that the ledger places and releases by itself."""
+
+
 class Fulfilment(Value, frozen=True, tag="fulfilment"):
     """A parcel of an order: what is in it, and under which number it travels."""
 
@@ -108,13 +124,14 @@ class TextMessage(Value, frozen=True, tag="text"):
     """The kind of the message that it says in short, such as ``ready_for_pickup``."""
 
 
-Effect = OrderStanding | Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber | TextMessage
+Effect = OrderStanding | HeldBack | Fulfilment | Cancellation | RefundAsked | StockLevel | FollowNumber | TextMessage
 
 
 class EffectKind(StrEnum):
     """What can be told."""
 
     ORDER = "order"
+    HOLD = "hold"
     FULFILMENT = "fulfilment"
     CANCELLATION = "cancellation"
     REFUND = "refund"

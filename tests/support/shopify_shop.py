@@ -56,6 +56,8 @@ class ShopifyShop:
     """Where lines of a SKU are sent from, where that is not its one location."""
     held: set[int] = field(default_factory=set)
     """Orders whose fulfilment is on hold."""
+    holds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What it was told to hold, by fulfilment order."""
     scopes: list[str] = field(default_factory=lambda: list(_SCOPES))
     webhooks: dict[str, str] = field(
         default_factory=lambda: dict.fromkeys(map(named, WANTED_TOPICS[1:]), "https://old/in/x/main")
@@ -192,15 +194,50 @@ class ShopifyShop:
         order_id = _number(given["id"]) // 10
         return self._work_node(order_id) if order_id in self.orders else None
 
+    def _holds_on(self, work_id: str) -> list[dict[str, Any]]:
+        """Its own, and the one that it was told."""
+        own = {
+            "id": "gid://shopify/FulfillmentHold/1",
+            "handle": "",
+            "reason": "INCORRECT_ADDRESS",
+            "reasonNotes": "No such street",
+        }
+        mine = [own] if _number(work_id) // 10 in self.held else []
+        return [*mine, *([self.holds[work_id]] if work_id in self.holds else [])]
+
+    def _fulfillmentOrderHold(self, given: Mapping[str, Any]) -> Any:
+        self._need("write_merchant_managed_fulfillment_orders")
+        if given["id"] in self.holds:
+            error = {"code": "DUPLICATED_FULFILLMENT_HOLD_HANDLE", "field": ["handle"], "message": "Handle is taken"}
+            return {"fulfillmentHold": None, "userErrors": [error]}
+        known_as = f"gid://shopify/FulfillmentHold/{next(self._numbers)}"
+        self.holds[given["id"]] = {"id": known_as, **given["fulfillmentHold"]}
+        self._hinted(given["id"], "placed_on_hold")
+        return {"fulfillmentHold": {"id": known_as}, "userErrors": []}
+
+    def _fulfillmentOrderReleaseHold(self, given: Mapping[str, Any]) -> Any:
+        there = self.holds.get(given["id"])
+        if there is None or there["id"] not in given["holdIds"]:
+            error = {"code": "FULFILLMENT_ORDER_NOT_FOUND", "field": ["id"], "message": "It is not on hold"}
+            return {"fulfillmentOrder": None, "userErrors": [error]}
+        del self.holds[given["id"]]
+        self._hinted(given["id"], "hold_released")
+        return {"fulfillmentOrder": {"id": given["id"], "status": "OPEN"}, "userErrors": []}
+
+    def _hinted(self, work_id: str, what: str) -> None:
+        if self.tells:
+            self.send(f"fulfillment_orders/{what}", {"fulfillment_order": {"id": work_id}})
+
     def _work_node(self, order_id: int) -> dict[str, Any]:
-        holds = [{"reason": "INCORRECT_ADDRESS", "reasonNotes": "No such street"}]
+        work_id = f"gid://shopify/FulfillmentOrder/{order_id}1"
+        holds = self._holds_on(work_id)
         return {
-            "id": f"gid://shopify/FulfillmentOrder/{order_id}1",
-            "status": "ON_HOLD" if order_id in self.held else "OPEN",
+            "id": work_id,
+            "status": "ON_HOLD" if holds else "OPEN",
             "requestStatus": "UNSUBMITTED",
             "updatedAt": _text(_updated(self.orders[order_id])),
             "orderId": f"gid://shopify/Order/{order_id}",
-            "fulfillmentHolds": holds if order_id in self.held else [],
+            "fulfillmentHolds": holds,
         }
 
     def _inventoryItems(self, given: Mapping[str, Any]) -> Any:
@@ -230,7 +267,8 @@ class ShopifyShop:
         lines = [{"id": _number(each["id"]), "quantity": each["quantity"]} for each in named]
         order = self.orders[order_id]
         left = self._left(order)
-        if order_id in self.held or any(each["quantity"] > left[each["id"]] for each in lines):
+        stopped = any(self._holds_on(each["fulfillmentOrderId"]) for each in work)
+        if stopped or any(each["quantity"] > left[each["id"]] for each in lines):
             return _complaint("fulfillment", "The fulfillment order line items are not fulfillable.")
         tracking = given["fulfillment"]["trackingInfo"]
         number, now = next(self._numbers), _later(order)
@@ -413,9 +451,11 @@ class ShopifyShop:
         for number, location in enumerate(sorted(places), 1):
             lines = [each for each in order["line_items"] if self.locations.get(each["sku"], LOCATION) == location]
             status = "OPEN" if any(left[each["id"]] > 0 for each in lines) else "CLOSED"
+            work_id = f"gid://shopify/FulfillmentOrder/{order['id']}{number}"
             yield {
-                "id": f"gid://shopify/FulfillmentOrder/{order['id']}{number}",
-                "status": "ON_HOLD" if order["id"] in self.held else status,
+                "id": work_id,
+                "status": "ON_HOLD" if self._holds_on(work_id) else status,
+                "fulfillmentHolds": self._holds_on(work_id),
                 "assignedLocation": {"location": {"id": f"gid://shopify/Location/{location}"}},
                 "lineItems": Nodes(
                     {

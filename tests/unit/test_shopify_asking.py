@@ -11,9 +11,18 @@ import pytest
 
 from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.system import Account, Fetched, NotDone, NotUnderstood, Telling
-from adapters.shops.shopify import asking, checking
+from adapters.shops.shopify import asking, checking, holding
 from adapters.shops.shopify.graphql import Shop
-from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, RefundAsked, ShopLine, StockLevel
+from ledger.terms.effects import (
+    Cancellation,
+    EffectKind,
+    Fulfilment,
+    HeldBack,
+    RefundAsked,
+    ShopLine,
+    StandingHold,
+    StockLevel,
+)
 from tests.support.shopify_orders import fulfilment, knowing, known, line, money, place, refund, shopify_order
 from tests.support.shopify_payloads import ACCOUNT, NOTHING_KNOWN, SHOPIFY, delivery, taken
 from tests.support.shopify_shop import APP_SECRET, CLIENT_ID, TOKEN, played
@@ -193,7 +202,9 @@ def test_a_connection_that_cannot_ask_is_told_nothing():
 
 def test_what_a_connection_is_told_follows_from_its_settings():
     account = played()[2]
-    assert [kind for kind in EffectKind if SHOPIFY.is_told(kind, account)] == ["fulfilment", "cancellation", "stock"]
+    assert [kind for kind in EffectKind if SHOPIFY.is_told(kind, account)] == [
+        *("hold", "fulfilment", "cancellation", "stock")
+    ]
     careful = Account("main", {**account.settings, "told": "refund,fulfilment"}, account.secrets)
     assert [kind for kind in EffectKind if SHOPIFY.is_told(kind, careful)] == ["fulfilment", "refund"]
 
@@ -301,6 +312,60 @@ def test_what_the_shop_has_fulfilled_already_is_success_and_what_it_holds_is_a_p
         told(http, account, parcel())
     with pytest.raises(NotDone, match="no such order"):
         told(http, account, msgspec.structs.replace(parcel(), channel_order_id="99"))
+
+
+FRAUD = HeldBack("1", (StandingHold("fraud_review", "mia"),))
+
+
+def holds_of(shop):
+    return {work_id.rpartition("/")[2]: (each["reason"], each["handle"]) for work_id, each in shop.holds.items()}
+
+
+def test_a_hold_is_put_on_all_that_is_to_be_sent_once_and_taken_off_again():
+    shop, http, account = sold()
+    shop.locations = {"plate": 7}
+    for _ in range(2):
+        told(http, account, FRAUD)
+    ours = ("HIGH_RISK_OF_FRAUD", "fulfilment-ledger")
+    assert holds_of(shop) == {"11": ours, "12": ours}
+    assert shop.called.count("HoldWork") == 2
+    told(http, account, HeldBack("1", (StandingHold("bad_address", "mia"),)), FRAUD)
+    assert {reason for reason, _ in holds_of(shop).values()} == {"INCORRECT_ADDRESS"}
+    for _ in range(2):
+        told(http, account, HeldBack("1"), FRAUD)
+    assert not shop.holds
+    assert shop.called.count("ReleaseWork") == 4
+
+
+def test_holds_of_the_shop_itself_are_left_to_it_and_an_order_that_is_over_is_not_held():
+    shop, http, account = sold()
+    shop.held.add(1)
+    told(http, account, HeldBack("1", (StandingHold("bad_address", "shopify-11"),)))
+    assert (shop.holds, shop.held) == ({}, {1})
+    shop.change(1, cancelled_at="2026-01-06T10:00:00+01:00")
+    assert "to be sent any more" in told(http, account, FRAUD).note
+    with pytest.raises(NotDone, match="no such order"):
+        told(http, account, HeldBack("99"))
+
+
+def test_a_hold_that_is_made_or_gone_meanwhile_is_success():
+    shop, http, account = sold()
+    told(http, account, FRAUD)
+    work_id, (there,) = "gid://shopify/FulfillmentOrder/11", list(shop.holds.values())
+    assert asyncio.run(holding.hold(Shop(http, account), work_id, "OTHER", ["other"])) == ""
+    for _ in range(2):
+        asyncio.run(holding.release(Shop(http, account), work_id, [there]))
+    assert not shop.holds
+
+
+def test_what_left_before_it_was_held_is_fulfilled_and_the_rest_stays_on_hold():
+    shop, http, account = sold(line(11, "cup", 2))
+    told(http, account, FRAUD)
+    told(http, account, parcel(lines=((1, "cup", 1, "11"),)))
+    assert [each["line_items"] for each in shop.orders[1]["fulfillments"]] == [[{"id": 11, "quantity": 1}]]
+    assert [reason for reason, _ in holds_of(shop).values()] == ["HIGH_RISK_OF_FRAUD"]
+    told(http, account, parcel("1Z222", lines=((1, "cup", 1, "11"),)))
+    assert (len(shop.orders[1]["fulfillments"]), shop.holds) == (2, {})
 
 
 def test_an_order_without_lines_is_fulfilled_whole_by_the_parcel_that_completes_it():

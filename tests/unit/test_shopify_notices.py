@@ -179,6 +179,14 @@ def test_a_hold_in_the_shop_is_a_hold_here_until_the_shop_releases_it():
     assert in_short(HOLD_TOPIC, hold("open"), knowing(known(ORDER))).startswith("ignored")
 
 
+def test_a_hold_that_the_ledger_told_of_is_no_news():
+    ours = {"handle": "fulfilment-ledger", "reason": "other", "reason_notes": ""}
+    told = hold("on_hold", fulfillment_holds=[ours])
+    assert in_short(HOLD_TOPIC, told, knowing(known(ORDER))).startswith("ignored")
+    both = hold("on_hold", fulfillment_holds=[ours, {"reason": "incorrect_address", "reason_notes": ""}])
+    assert in_short(HOLD_TOPIC, both, knowing(known(ORDER))) == "held: bad_address by shopify-9"
+
+
 def test_a_wish_to_cancel_what_was_asked_to_be_sent_is_shown_to_a_person():
     told = hold("in_progress", request_status="cancellation_requested")
     assert in_short(HOLD_TOPIC, told, knowing(known(ORDER))).startswith("look: the shop asks not to send")

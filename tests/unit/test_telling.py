@@ -23,9 +23,18 @@ from ledger.nouns.effects import (
     EffectTold,
     UnknownEffect,
 )
-from ledger.nouns.orders import PartOf
+from ledger.nouns.orders import LEDGER, HoldReason, PartOf
 from ledger.nouns.parcels import ParcelStatus
-from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, OrderStanding, ShopLine, StockLevel
+from ledger.terms.effects import (
+    Cancellation,
+    EffectKind,
+    Fulfilment,
+    HeldBack,
+    OrderStanding,
+    ShopLine,
+    StandingHold,
+    StockLevel,
+)
 from tests.support.casework import approved
 from tests.support.scenario import NOON, ORDER, line, sent, shipped
 
@@ -178,6 +187,18 @@ def test_what_was_so_before_a_shop_was_connected_it_is_taken_to_know():
     shop = Shop(scenario)
     shop.ask(before=before)
     assert parcels(shop.is_told()) == [(2, "P2", False, True)]
+
+
+def test_a_hold_is_told_while_it_stands_and_those_of_the_ledger_are_not():
+    scenario = sent(line(1, "tea", 2))
+    shop = Shop(scenario)
+    scenario.hold(HoldReason.FRAUD_REVIEW, owner="mia")
+    scenario.hold(HoldReason.OUT_OF_STOCK, owner=LEDGER)
+    assert shop.is_told() == [HeldBack("1", (StandingHold("fraud_review", "mia"),))]
+    assert shop.is_told() == []
+    scenario.release(HoldReason.FRAUD_REVIEW, owner="mia")
+    assert shop.is_told() == [HeldBack("1")]
+    assert Shop(scenario).is_told() == [], "it was over before anybody was told"
 
 
 def test_nothing_is_asked_for_twice_and_nothing_where_nothing_differs():

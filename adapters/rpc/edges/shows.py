@@ -11,6 +11,7 @@ from ledger.terms.effects import (
     Effect,
     FollowNumber,
     Fulfilment,
+    HeldBack,
     OrderStanding,
     RefundAsked,
     ShopLine,
@@ -46,6 +47,8 @@ def in_short(said: Effect) -> str:
     match said:
         case OrderStanding():
             return " ".join((said.status, *(f"({each})" for each in said.holds)))
+        case HeldBack():
+            return f"held: {', '.join(each.reason for each in said.holds)}" if said.holds else "not held"
         case Fulfilment():
             gone = " did not leave" if said.withdrawn else ""
             return f"parcel {said.parcel_no}: {said.carrier} {said.tracking_number}{_lines(said.lines)}{gone}"

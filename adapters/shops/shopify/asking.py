@@ -86,7 +86,7 @@ MORE_LINES = f"""query MoreLines($id: ID!, $first: Int!, $after: String) {{
     nodes {_LINE} pageInfo {{ hasNextPage endCursor }}
   }} }}
 }}"""
-_WORK_FIELDS = "id status requestStatus updatedAt orderId fulfillmentHolds { reason reasonNotes }"
+_WORK_FIELDS = "id status requestStatus updatedAt orderId fulfillmentHolds { handle reason reasonNotes }"
 HOLDS = f"""query ChangedFulfillmentOrders($first: Int!, $after: String, $query: String!) {{
   fulfillmentOrders(first: $first, after: $after, query: $query, includeClosed: true, sortKey: UPDATED_AT) {{
     nodes {{ {_WORK_FIELDS} }} pageInfo {{ hasNextPage endCursor }}
@@ -445,7 +445,8 @@ def _fetched_hold(node: Mapping[str, Any]) -> Fetched:
         "request_status": _word(node["requestStatus"]),
         "updated_at": node["updatedAt"],
         "fulfillment_holds": [
-            {"reason": _word(each["reason"]), "reason_notes": each["reasonNotes"]} for each in node["fulfillmentHolds"]
+            {"handle": each["handle"], "reason": _word(each["reason"]), "reason_notes": each["reasonNotes"]}
+            for each in node["fulfillmentHolds"]
         ],
     }
     raw = msgspec.json.encode(body)

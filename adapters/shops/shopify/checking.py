@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from adapters.edges.system import Account, Check, NotUnderstood
-from adapters.shops.shopify.graphql import ENDS, VERSION, Shop
-from adapters.shops.shopify.shipping import problem_of
+from adapters.shops.shopify.graphql import ENDS, VERSION, Shop, problem_of
 
 STATE = """query ConnectionTest {
   shop { name myshopifyDomain currencyCode }

@@ -175,3 +175,9 @@ def number_of(global_id: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > 19:
         raise NotUnderstood("id: no id of Shopify")
     return int(text)
+
+
+def problem_of(answer: Mapping[str, Any], mutation: str, errors: str = "userErrors") -> str:
+    """What a mutation complains of; empty if it was done. Errors come with HTTP 200."""
+    found = answer[mutation]
+    return "; ".join(said(str(each["message"])) for each in (found[errors] if found else [])[:3])

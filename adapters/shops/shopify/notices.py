@@ -10,7 +10,7 @@ from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.shopify.known import known_lines
 from adapters.shops.shopify.parcels import HOLDER
-from adapters.shops.shopify.payloads import FulfilmentOrder, Redaction, ShopifyReturn, at
+from adapters.shops.shopify.payloads import HANDLE, FulfilmentOrder, Redaction, ShopifyReturn, at
 from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, edges_pb2, orders_pb2
 
 _TIME_FOR_PEOPLE = timedelta(days=30)
@@ -92,7 +92,7 @@ def of_fulfilment_order(told: FulfilmentOrder, channel: str, known: KnownNow) ->
         return Understood(ignored="the ledger has no such order")
     owner, changed = f"{HOLDER}-{told.id}", at(told.updated_at, "updated_at")
     standing = [each for each in there.holds if each.owner == owner]
-    if told.status == "on_hold":
+    if told.status == "on_hold" and not told.is_held_here:
         if standing:
             return Understood(ignored="it is on hold here as well")
         return Understood((_held(told, there, owner, changed),))
@@ -104,12 +104,13 @@ def of_fulfilment_order(told: FulfilmentOrder, channel: str, known: KnownNow) ->
 
 
 def _held(told: FulfilmentOrder, there: orders_pb2.Order, owner: str, changed: datetime | None) -> WantedCommand:
-    reason = reading.first(*(each.reason for each in told.fulfillment_holds))
+    holds = [each for each in told.fulfillment_holds if each.handle != HANDLE]
+    reason = reading.first(*(each.reason for each in holds))
     request = orders_pb2.PlaceHoldRequest(
         order_id=there.order_id,
         reason=_HOLDS.get(reason, orders_pb2.HOLD_REASON_OTHER),
         owner=owner,
-        note=" / ".join(reading.lines(*(each.reason_notes for each in told.fulfillment_holds)))[:2000],
+        note=" / ".join(reading.lines(*(each.reason_notes for each in holds)))[:2000],
     )
     if changed is not None:
         request.at.CopyFrom(reading.stamp(changed))

@@ -260,7 +260,12 @@ class ShopifyReturn(msgspec.Struct):
         return self.order.id if self.order is not None else self.order_id
 
 
+HANDLE = "fulfilment-ledger"
+"""By which a hold in the shop is known that the ledger told of."""
+
+
 class ShopifyHold(msgspec.Struct):
+    handle: str | None = None
     reason: str | None = None
     reason_notes: str | None = None
 
@@ -274,6 +279,11 @@ class FulfilmentOrder(msgspec.Struct):
     request_status: str | None = None
     updated_at: str | None = None
     fulfillment_holds: list[ShopifyHold] = []
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether the ledger alone wants it to wait."""
+        return bool(self.fulfillment_holds) and all(each.handle == HANDLE for each in self.fulfillment_holds)
 
 
 class PersonOfShop(msgspec.Struct):

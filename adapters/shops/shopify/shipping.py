@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapters.edges.system import NotDone, Telling, ToldNow
-from adapters.shops.shopify.graphql import Shop, gid, said
+from adapters.shops.shopify import holding
+from adapters.shops.shopify.graphql import Shop, gid, problem_of
 from adapters.tracking import carriers
 from ledger.terms.effects import Fulfilment, ShopLine
 
@@ -22,7 +23,7 @@ PARCELS = """query OrderForParcel($id: ID!) {
     id
     fulfillments(first: 50) { id status trackingInfo(first: 5) { number } }
     fulfillmentOrders(first: 20) { nodes {
-      id status assignedLocation { location { id } }
+      id status assignedLocation { location { id } } fulfillmentHolds { id handle reason reasonNotes }
       lineItems(first: 50) { nodes { id remainingQuantity lineItem { id sku } } }
     } }
   }
@@ -163,6 +164,7 @@ async def _create(
         return ToldNow(",".join(there), "it was fulfilled with this number already")
     if not lines and not effect.completes:
         return ToldNow(note="of the shop's lines none is whole yet; it is told with the next parcel")
+    lifted = await _lifted(shop, order)
     chosen, lacking = _chosen(order, lines)
     if not chosen:
         blocked = _blocked(order)
@@ -170,6 +172,9 @@ async def _create(
             raise NotDone(f"what it is to fulfil is {blocked} in the shop: release it there, then try again")
         return ToldNow(note="all of it was fulfilled in the shop already, or is not wanted there any more")
     references = [await _create_one(shop, effect, group, notify=notify) for group in _by_location(chosen)]
+    for work in lifted:
+        if sum(line["remainingQuantity"] for line in work["lineItems"]["nodes"]) > _count_of(work, chosen):
+            await holding.again(shop, work)
     note = f"{lacking} units were fulfilled in the shop already, or are not wanted there" if lacking else ""
     return ToldNow(",".join(references), note)
 
@@ -189,6 +194,19 @@ def _made(order: Mapping[str, Any], number: str) -> list[str]:
         for each in order["fulfillments"]
         if each["status"] != "CANCELLED" and any(info["number"] == number for info in each["trackingInfo"])
     ]
+
+
+async def _lifted(shop: Shop, order: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What only the ledger's own hold kept: that is for what is still to be sent, and this has left."""
+    found = [each for each in order["fulfillmentOrders"]["nodes"] if holding.is_own_alone(each)]
+    for work in found:
+        await holding.release(shop, work["id"], work["fulfillmentHolds"])
+        work["status"] = "OPEN"
+    return found
+
+
+def _count_of(work: Mapping[str, Any], chosen: Iterable[tuple[OpenLine, int]]) -> int:
+    return sum(count for one, count in chosen if one.of.fulfilment_order == work["id"])
 
 
 def _blocked(order: Mapping[str, Any]) -> str:
@@ -252,9 +270,3 @@ async def _create_one(shop: Shop, effect: Fulfilment, group: Iterable[tuple[Open
             raise NotDone(f"the shop does not take the fulfilment: {problem}")
         return ",".join(made)
     return str(answer["fulfillmentCreate"]["fulfillment"]["id"])
-
-
-def problem_of(answer: Mapping[str, Any], mutation: str, errors: str = "userErrors") -> str:
-    """What a mutation complains of; empty if it was done. Errors come with HTTP 200."""
-    found = answer[mutation]
-    return "; ".join(said(str(each["message"])) for each in (found[errors] if found else [])[:3])

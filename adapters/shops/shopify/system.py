@@ -28,7 +28,7 @@ from adapters.edges.system import (
     ToldNow,
     Understood,
 )
-from adapters.shops.shopify import asking, checking, graphql, notices, orders, parcels, shipping, telling
+from adapters.shops.shopify import asking, checking, graphql, holding, notices, orders, parcels, shipping, telling
 from adapters.shops.shopify.graphql import Shop
 from adapters.shops.shopify.payloads import (
     DeliveryHead,
@@ -40,7 +40,7 @@ from adapters.shops.shopify.payloads import (
     ShopifyReturn,
     at,
 )
-from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, RefundAsked, StockLevel
+from ledger.terms.effects import Cancellation, EffectKind, Fulfilment, HeldBack, RefundAsked, StockLevel
 
 _TOPIC = re.compile(r"[a-z0-9_]{1,60}(/[a-z0-9_]{1,60})?")
 _HOST = re.compile(r"[a-z0-9][a-z0-9-]{0,60}")
@@ -98,7 +98,7 @@ class Shopify(System):
     }
     calls_per_second: ClassVar[float] = 4.0
     effects: ClassVar[frozenset[EffectKind]] = frozenset(
-        {EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND, EffectKind.STOCK}
+        {EffectKind.HOLD, EffectKind.FULFILMENT, EffectKind.CANCELLATION, EffectKind.REFUND, EffectKind.STOCK}
     )
 
     def checked(self, settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -179,6 +179,8 @@ class Shopify(System):
                 case Fulfilment():
                     notify = account.settings.get("notify") == "yes"
                     return await shipping.tell(shop, telling_now, effect, notify=notify)
+                case HeldBack():
+                    return await holding.tell(shop, effect)
                 case Cancellation():
                     return await telling.tell_cancellation(shop, effect)
                 case RefundAsked():

@@ -9,9 +9,8 @@ from typing import Any
 
 from adapters.edges.http import TryLater
 from adapters.edges.system import NotDone, ToldNow
-from adapters.shops.shopify.graphql import Shop, gid, number_of
+from adapters.shops.shopify.graphql import Shop, gid, number_of, problem_of
 from adapters.shops.shopify.selling import note_of
-from adapters.shops.shopify.shipping import problem_of
 from ledger.terms.effects import Cancellation, RefundAsked, StockLevel
 from ledger.terms.money import minor_digits
 
