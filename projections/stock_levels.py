@@ -6,8 +6,10 @@ cover, is worked out when it is asked for. Beside the levels stand the orders th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from json import loads
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -21,13 +23,13 @@ from ledger.nouns.choice import Against
 from ledger.nouns.offers import OfferWithdrawn, SkuOffered
 from ledger.nouns.orders import LEDGER, HoldReason, Order
 from ledger.nouns.policies import Policy, policy_at
-from ledger.nouns.skus import Sku
+from ledger.nouns.skus import Sku, SkuDescribed
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.effects import StockLevel
 from projections.machine.histories import Movement, OrderHistory, StockHistory
 from projections.machine.projection import From, FromPages, projection
-from projections.machine.reads import Answer, PageOf, Where, rows_now, snapshot
+from projections.machine.reads import Answer, PageOf, Snapshot, Where, rows_now, snapshot
 from projections.machine.rows import Text
 from projections.machine.streams import Page
 from projections.machine.tables import Rows, Written, table
@@ -131,6 +133,14 @@ class SkuListing(NamedTuple):
     """Why a supplier can promise no unit of a delisted one."""
 
 
+class SkuBundle(NamedTuple):
+    """A SKU that is sold as one and sent as others."""
+
+    sku: str
+    parts: dict[str, int]
+    """The units of each part; a part may be a bundle too."""
+
+
 LEVELS = table(
     "stock_levels",
     LevelRow,
@@ -148,6 +158,8 @@ WAITING = table("stock_waiting", WaitingOrder, 3)
 SELLERS = table("stock_sellers", SupplierApproval, 1)
 OFFER_ENDS = table("stock_offer_ends", OfferEnd, 2, "(ends_at)")
 LISTINGS = table("stock_listings", SkuListing, 1, "(sku) WHERE delisted")
+
+BUNDLES = table("stock_bundles", SkuBundle, 1, "USING gin ((parts::jsonb))")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
@@ -174,6 +186,17 @@ def _offer_ends(page: Page) -> list[Written]:
 
 def _listing(sku: Sku) -> list[SkuListing]:
     return [SkuListing(**structs.asdict(sku.listing))] if sku.listing is not None else []
+
+
+def _bundles(page: Page) -> list[Written]:
+    parts: dict[str, dict[str, int]] = {}
+    for _, fact, sku in page.facts.get(skus.NOUN.prefix, ()):
+        if isinstance(fact, SkuDescribed) and fact.parts is not None:
+            parts[fact.sku] = {part.sku: part.units for part in sku.master.parts}
+    rows = Rows(BUNDLES)
+    rows.changed = [SkuBundle(sku, made_of) for sku, made_of in parts.items() if made_of]
+    rows.gone = [(sku,) for sku, made_of in parts.items() if not made_of]
+    return [rows]
 
 
 def _level(history: StockHistory) -> list[LevelRow]:
@@ -294,13 +317,14 @@ def _assigned_items(order: Order) -> Iterable[tuple[str, str]]:
 
 STOCK_LEVELS = projection(
     "stock_levels",
-    4,
+    5,
     From(stock.NOUN, LEVELS, _level, compared=False),
     FromPages((MOVEMENTS,), _movements),
     From(orders.NOUN, WAITING, _waiting),
     From(suppliers.NOUN, SELLERS, _seller),
     FromPages((OFFER_ENDS,), _offer_ends),
     From(skus.NOUN, LISTINGS, _listing),
+    FromPages((BUNDLES,), _bundles),
 )
 
 # --- what the clock task asks ---------------------------------------------------------------------
@@ -471,14 +495,62 @@ _FIGURES = """
     WHERE l.tracked AND l.sku = ANY(%(skus)s) GROUP BY l.sku
 """
 _OF_SUPPLIERS = "SELECT DISTINCT sku FROM {stock_levels} WHERE supplier_id = ANY(%(supplier_ids)s)"
-_SKUS = "SELECT DISTINCT sku FROM {stock_levels} WHERE tracked AND sku > %(after)s ORDER BY sku LIMIT %(limit)s"
+_SKUS = """
+    SELECT sku FROM {stock_levels} WHERE tracked AND sku > %(after)s
+    UNION SELECT sku FROM {stock_bundles} WHERE sku > %(after)s ORDER BY sku LIMIT %(limit)s
+"""
+_MADE_OF = "SELECT sku, parts FROM {stock_bundles} WHERE sku = ANY(%(skus)s)"
+_IN_BUNDLES = "SELECT sku FROM {stock_bundles} WHERE parts::jsonb ?| %(skus)s::text[]"
 
 
 async def figures(where: Where, now: datetime, skus: Sequence[str]) -> dict[str, StockLevel]:
-    """What can be sold of these SKUs over all suppliers; without those whose stock nobody tells."""
+    """What can be sold of these SKUs over all suppliers; without those whose stock nobody tells.
+
+    Of a bundle as many as its scarcest part makes; a part whose stock nobody tells limits nothing.
+    """
     async with snapshot(where, STOCK_LEVELS) as at:
-        rows = await at.rows(_FIGURES, {"now": now, "skus": list(skus)})
-        return {sku: StockLevel(sku, available, listed) for sku, available, listed in rows}
+        made_of = await _taken_apart(at, skus)
+        parts = {part for units in made_of.values() for part in units}
+        rows = await at.rows(_FIGURES, {"now": now, "skus": list({*skus, *parts} - made_of.keys())})
+    told = {sku: StockLevel(sku, available, listed) for sku, available, listed in rows}
+    for sku, units in made_of.items():
+        known = [(told[part], count) for part, count in units.items() if part in told]
+        if known:
+            least = min(level.available // count for level, count in known)
+            told[sku] = StockLevel(sku, least, all(level.listed for level, _ in known))
+    return {sku: told[sku] for sku in skus if sku in told}
+
+
+async def _taken_apart(at: Snapshot, skus: Iterable[str]) -> dict[str, Counter[str]]:
+    """The parts of those that are bundles, down to what is no bundle itself."""
+    found: dict[str, dict[str, int]] = {}
+    asked, wanted = set[str](), set(skus)
+    while wanted:
+        found |= {sku: loads(parts) for sku, parts in await at.rows(_MADE_OF, {"skus": list(wanted)})}
+        asked |= wanted
+        wanted = {part for parts in found.values() for part in parts} - asked
+    return {sku: _units_of(sku, found) for sku in skus if sku in found}
+
+
+def _units_of(sku: str, bundles: Mapping[str, Mapping[str, int]]) -> Counter[str]:
+    """How many of each are in one; no bundle is in itself."""
+    if sku not in bundles:
+        return Counter({sku: 1})
+    units = Counter[str]()
+    for part, count in bundles[sku].items():
+        for inner, of_inner in _units_of(part, bundles).items():
+            units[inner] += count * of_inner
+    return units
+
+
+async def with_bundles(where: Where, skus: Iterable[str]) -> set[str]:
+    """These SKUs, and all bundles that they are in."""
+    every, wanted = set(skus), set(skus)
+    async with snapshot(where, STOCK_LEVELS) as at:
+        while wanted:
+            wanted = {sku for (sku,) in await at.rows(_IN_BUNDLES, {"skus": list(wanted)})} - every
+            every |= wanted
+    return every
 
 
 async def skus_of(where: Where, supplier_ids: Sequence[str]) -> list[str]:
@@ -488,7 +560,7 @@ async def skus_of(where: Where, supplier_ids: Sequence[str]) -> list[str]:
 
 
 async def all_skus(where: Where, after: str, limit: int) -> list[str]:
-    """The SKUs whose stock anybody tells, by name."""
+    """The SKUs whose stock anybody tells, and bundles, by name."""
     async with snapshot(where, STOCK_LEVELS) as at:
         return [row[0] for row in await at.rows(_SKUS, {"after": after, "limit": limit})]
 

@@ -232,7 +232,8 @@ class Notices:
         if not shops or not (found.skus or found.suppliers or found.all_stock):
             return []
         where = Where(self._tenant.log.pool, self._tenant.schema, found.head)
-        skus = found.skus | set(await stock_levels.skus_of(where, list(found.suppliers)) if found.suppliers else ())
+        moved = found.skus | set(await stock_levels.skus_of(where, list(found.suppliers)) if found.suppliers else ())
+        skus = await stock_levels.with_bundles(where, moved)
         asked: list[str] = []
         for reader in shops:
             sold = sorted(await self.sold_by(where, reader.one, skus))

@@ -27,7 +27,7 @@ from ledger.nouns.orders.supplier_orders import (
     TrackingCorrected,
 )
 from ledger.nouns.parcels import ParcelLinked, ParcelRegistered
-from ledger.nouns.skus import SkuDelisted, SkuRelisted
+from ledger.nouns.skus import SkuDelisted, SkuDescribed, SkuRelisted
 from ledger.nouns.suppliers import SupplierApproved, SupplierReinstated, SupplierRetired, SupplierSuspended
 
 MOST_FACTS = 5_000
@@ -36,7 +36,7 @@ MOST_FACTS = 5_000
 _FACTS: tuple[type[Fact], ...] = (
     *(SupplierOrderShipped, ShipmentVoided, TrackingCorrected),
     *(HoldPlaced, HoldReleased, UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
-    *(SkuDelisted, SkuRelisted, SkuOffered, OfferWithdrawn),
+    *(SkuDelisted, SkuRelisted, SkuDescribed, SkuOffered, OfferWithdrawn),
     *(SupplierApproved, SupplierSuspended, SupplierReinstated, SupplierRetired),
     *(ParcelRegistered, ParcelLinked, StockToBeTold, MessageAsked),
     *stock.NOUN.facts,
@@ -80,6 +80,8 @@ class Touched:
                 self.messages += [fact] if fact.kind in WORTH_A_TEXT else []
             case StockToBeTold():
                 self.all_stock.add(fact.name)
+            case SkuDescribed():
+                self.skus |= {fact.sku} if fact.parts is not None else set()
             case SkuDelisted() | SkuRelisted() | SkuOffered() | OfferWithdrawn():
                 self.skus.add(fact.offer.sku if isinstance(fact, SkuOffered) else fact.sku)
             case SupplierApproved() | SupplierSuspended() | SupplierReinstated() | SupplierRetired():

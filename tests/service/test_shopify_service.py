@@ -307,12 +307,14 @@ def test_the_shop_is_told_what_will_not_be_sent_and_what_can_be_sold(shop, clien
 def test_a_hold_here_is_a_hold_in_the_shop_until_it_is_released(shop, client, console):
     shop.sell(10)
     rows(client, 10, DONE)
-    held = {"context": context(), "order_id": "main/10", "reason": orders_pb2.HOLD_REASON_FRAUD_REVIEW, "owner": "mia"}
-    client.orders.PlaceHold(orders_pb2.PlaceHoldRequest(**held))
+    fraud = orders_pb2.HOLD_REASON_FRAUD_REVIEW
+    place_hold = orders_pb2.PlaceHoldRequest(context=context(), order_id="main/10", reason=fraud, owner="mia")
+    client.orders.PlaceHold(place_hold)
     wait_for(lambda: [each["reason"] for each in shop.holds.values()] == ["HIGH_RISK_OF_FRAUD"])
     rows(client, 10, DONE, IGNORED)
     assert [each.owner for each in order(client, 10).holds] == ["mia"]
-    client.orders.ReleaseHold(orders_pb2.ReleaseHoldRequest(**{**held, "context": context()}))
+    release = orders_pb2.ReleaseHoldRequest(context=context(), order_id="main/10", reason=fraud, owner="mia")
+    client.orders.ReleaseHold(release)
     wait_for(lambda: not shop.holds)
     wait_for(lambda: "not held" in console("effect", "list", "--about", "main/10", "--json").out)
 

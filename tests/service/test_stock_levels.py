@@ -21,11 +21,12 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
-from ledger.decisions import stock_watch
+from ledger.decisions import catalogue, stock_watch
 from ledger.decisions.timers import FeedDue, ListingDue, Timer
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
+from ledger.nouns.skus import BundlePart, SkuDescribed
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import SupplierRegistered
 from projections import stock_levels
@@ -80,6 +81,8 @@ def a_busy_week() -> Scenario:
     scenario.miss_feed()
     scenario.correct(2)
     scenario.offer("ink", supplier_id="bolt", valid_until=scenario.now)
+    for parts in ((BundlePart("tea", 2),), (BundlePart("tea", 1), BundlePart("mug", 1))):
+        scenario.record(catalogue.describe_sku(scenario.book, SkuDescribed("set", scenario.now, parts=parts)))
     for units in (0, 1, 0):
         scenario.feed(units, "ink", "bolt")
         scenario.notice(ListingDue("bolt", "ink", str(units), due=scenario.now))

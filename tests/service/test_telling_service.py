@@ -197,6 +197,30 @@ def test_stock_is_told_as_it_is_and_a_product_that_there_is_not_is_no_failure(sh
     wait_for(lambda: shop.products[7]["stock_quantity"] == 0)
 
 
+def test_a_bundle_is_told_as_often_as_its_scarcest_part_makes_it(client, edge, trade, service):
+    console = Console(service.address)
+    console("sku", "describe", "set", "--part", "pot:1", "--part", "lid:2")
+    console("sku", "describe", "twin set", "--part", "set:2", "--part", "lid:1")
+    with connected(client, edge, "bundles", skus="set,twin set,pot") as shop:
+        products = {
+            sku: {"id": number, "sku": sku, "parent_id": 0} for number, sku in enumerate(("set", "twin set"), 1)
+        }
+        shop.products = {each["id"]: each for each in products.values()}
+
+        def levels():
+            return [each.get("stock_quantity") for each in products.values()]
+
+        client.feed(50, sku="pot")
+        client.feed(9, sku="lid")
+        wait_for(lambda: levels() == [4, 1])
+        client.feed(3, sku="pot", version=2)
+        wait_for(lambda: levels() == [3, 1])
+        client.feed(0, sku="lid", version=2)
+        wait_for(lambda: levels() == [0, 0])
+        console("sku", "describe", "set", "--part", "pot:1")
+        wait_for(lambda: levels() == [3, 0])
+
+
 def test_outages_limits_and_lost_answers_are_overcome_without_telling_twice(shop, client, trade):
     for number in range(1020, 1024):
         sold(trade, shop, number)
