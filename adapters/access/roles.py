@@ -120,14 +120,14 @@ _PAYABLES = _rpcs(
 _EDGES = _rpcs(
     """
     AddConnection RotateConnectionSecret PauseConnection ResumeConnection RemoveConnection ListConnections
-    TestConnection TellStock
+    TestConnection TellStock TellOrders
     """
 )
 """To which shops and tracking services the retailer is connected, and with which secrets."""
 _INBOX = _rpcs(
     """
     ListConnections ListReceptions GetReception ReplayReception DropReception
-    TellStock ListEffects GetEffect ReplayEffect DropEffect
+    TellStock TellOrders ListEffects GetEffect ReplayEffect DropEffect
     """
 )
 """What they told, and what they are told."""

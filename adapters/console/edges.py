@@ -194,6 +194,21 @@ def tell_stock(session: Session, name: str, request_id: str | None) -> None:
     _done(session, name, session.client.call(session.client.edges.TellStock, request))
 
 
+@connection.command("tell")
+@_NAME
+@click.option("--from", "since", type=words.INSTANT, required=True, help="UTC unless it has an offset.")
+@option_request_id()
+@click.pass_obj
+def tell_orders(session: Session, name: str, since: Any, request_id: str | None) -> None:
+    """Tell a shop again of all orders to which something happened since a time.
+
+    For what was lost in an outage, or happened before the shop was connected. It is told how they are now: holds,
+    parcels, cancels and open refunds. What it has done already it does not do again.
+    """
+    request = pb.TellOrdersRequest(context=session.client.context(request_id), name=name, since=since)
+    _done(session, name, session.client.call(session.client.edges.TellOrders, request))
+
+
 def pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from adapters.edges.accounts import Connected
 from adapters.edges.reconciliation import Asking
 from adapters.edges.system import names
-from adapters.edges.touched import Touched, touched
+from adapters.edges.touched import Touched, position_at, touched
 from adapters.edges.worker import ACTOR
 from adapters.streams import read
 from adapters.tenants import Tenant
@@ -103,6 +105,7 @@ class Notices:
         now = datetime.now(UTC)
         asked = [
             *await self._orders(found, due, now),
+            *await self._orders_again(found, due, now),
             *await self._numbers(found, now, due),
             *await self._messages(found, now, due),
             *await self._stock(found, due, now),
@@ -110,11 +113,11 @@ class Notices:
         await self._asking.set_told_to([each.name for each in due], found.until)
         return asked, found.until < found.head
 
-    async def _record(self, wanted: Iterable[ToAsk], found: Touched) -> list[str]:
+    async def _record(self, wanted: Iterable[ToAsk], found: Touched, what: str = "ask") -> list[str]:
         """Records that it is to be told; the same stretch of the log is one occasion."""
         asked = []
         for some in _parts(list(wanted)):
-            commands = [own_command(f"ask:{e.effect_id}:{found.until}", ACTOR, e.decide, e.streams) for e in some]
+            commands = [own_command(f"{what}:{e.effect_id}:{found.until}", ACTOR, e.decide, e.streams) for e in some]
             for answer in await self._tenant.ledger.execute_many(commands):
                 if not isinstance(answer, Receipt):
                     raise answer
@@ -166,6 +169,30 @@ class Notices:
                 connection, self._tenant.schema, orders.NOUN, orders.stream(order_id), reader.since
             )
             return found
+
+    async def _orders_again(self, found: Touched, readers: Sequence[Informed], now: datetime) -> list[str]:
+        """Orders to which something happened since somebody wants them to be told again."""
+        asked: list[str] = []
+        for reader in readers:
+            since = found.orders_since.get(reader.name)
+            after = await position_at(self._tenant, since) if since is not None else found.until
+            while reader.kinds & _ORDER_KINDS and after < found.until:
+                past = await touched(self._tenant, after, found.until, all_of_orders=EffectKind.ORDER in reader.kinds)
+                own = (each for each in past.orders if each.startswith(f"{reader.one.account.channel}/"))
+                asked += await self._record([self._of_order_again(reader, each, now) for each in own], found, "again")
+                after = past.until
+        return asked
+
+    def _of_order_again(self, reader: Informed, order_id: str, now: datetime) -> ToAsk:
+        asked = replace(reader.asked(EffectSubject.ORDER, order_id, now), anew=True)
+
+        def decide(view: View) -> Sequence[Change]:
+            order, told = view.state(orders.stream(order_id)), effects.find(view, asked.effect_id)
+            parts = told.parts if told is not None else {}
+            differences = telling.of_order(order, parts, reader.kinds, anew=True) if order is not None else []
+            return changes_of(effects.stream(asked.effect_id), telling.ask(told, asked, differences))
+
+        return ToAsk(asked.effect_id, decide, (effects.stream(asked.effect_id), orders.stream(order_id)))
 
     # --- numbers ---
 

@@ -272,7 +272,9 @@ class Teller:
             case EffectSubject.ORDER:
                 view, _ = await read(tenant.log, [orders.stream(asked.object_id)])
                 order = view.state(orders.stream(asked.object_id))
-                return telling.of_order(order, parts, due.reader.kinds) if order is not None else []
+                if order is None:
+                    return []
+                return telling.of_order(order, parts, due.reader.kinds, anew=asked.anew)
             case EffectSubject.NUMBER:
                 carrier, _, number = asked.object_id.partition("/")
                 view, _ = await read(tenant.log, [parcels.stream(carrier, number)])

@@ -14,7 +14,7 @@ from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.facts import Fact
 from ledger.nouns import NOUNS, connections, orders, stock
-from ledger.nouns.connections import ConnectionAdded, StockToBeTold
+from ledger.nouns.connections import ConnectionAdded, OrdersToBeTold, StockToBeTold
 from ledger.nouns.messages import MessageAsked
 from ledger.nouns.offers import OfferWithdrawn, SkuOffered
 from ledger.nouns.orders import HoldPlaced, HoldReleased, UnitsCancelled
@@ -38,7 +38,7 @@ _FACTS: tuple[type[Fact], ...] = (
     *(HoldPlaced, HoldReleased, UnitsCancelled, CancelRequested, CancelAgreed, RefundBooked),
     *(SkuDelisted, SkuRelisted, SkuDescribed, SkuOffered, OfferWithdrawn),
     *(SupplierApproved, SupplierSuspended, SupplierReinstated, SupplierRetired),
-    *(ParcelRegistered, ParcelLinked, StockToBeTold, MessageAsked),
+    *(ParcelRegistered, ParcelLinked, StockToBeTold, OrdersToBeTold, MessageAsked),
     *stock.NOUN.facts,
 )
 _TOPICS = [each.fact_name() for each in _FACTS]
@@ -71,6 +71,8 @@ class Touched:
     """To customers, of the kinds that are worth a text."""
     all_stock: set[str] = field(default_factory=set)
     """The connections that are to be told all levels."""
+    orders_since: dict[str, datetime] = field(default_factory=dict)
+    """The connections that are to be told again of orders, and since when."""
 
     def note(self, stream: str, fact: Fact, actor: str) -> None:
         match fact:
@@ -80,6 +82,8 @@ class Touched:
                 self.messages += [fact] if fact.kind in WORTH_A_TEXT else []
             case StockToBeTold():
                 self.all_stock.add(fact.name)
+            case OrdersToBeTold():
+                self.orders_since[fact.name] = min(fact.since, self.orders_since.get(fact.name, fact.since))
             case SkuDescribed():
                 self.skus |= {fact.sku} if fact.parts is not None else set()
             case SkuDelisted() | SkuRelisted() | SkuOffered() | OfferWithdrawn():
@@ -128,3 +132,15 @@ async def added_at(tenant: Tenant, name: str, at: datetime) -> int:
             if isinstance(added, ConnectionAdded) and (added.name, added.at) == (name, at):
                 return past.position
     return 0
+
+
+async def position_at(tenant: Tenant, at: datetime) -> int:
+    """The last position of the log that was recorded before a time."""
+    query = SQL(_BEFORE).format(commands=Identifier(tenant.schema, "ledger_commands"))
+    async with tenant.log.pool.connection() as connection:
+        row = await (await connection.execute(query, (at,))).fetchone()
+    assert row is not None, "an aggregate is a row"
+    return int(row[0])
+
+
+_BEFORE = "SELECT coalesce(max(position), 0) FROM {commands} WHERE decided_at < %s"

@@ -72,12 +72,12 @@ class Untold(NamedTuple):
 # --- orders ---------------------------------------------------------------------------------------
 
 
-def of_order(order: Order, told: Parts, kinds: Kinds) -> list[Untold]:
+def of_order(order: Order, told: Parts, kinds: Kinds, *, anew: bool = False) -> list[Untold]:
     """What is to be told, in its order: how it stands and is held, parcels that did not leave, corrected and further
     ones, cancels, refunds.
 
     An old order that was recorded for its figures, and one that sends units once more, which no shop knows, are told
-    nothing of.
+    nothing of. ``anew`` also what the shop knows, as if it did not.
     """
     if order.placed.historical or order.placed.reship_of:
         return []
@@ -88,7 +88,30 @@ def of_order(order: Order, told: Parts, kinds: Kinds) -> list[Untold]:
         *_cancelled(order, told),
         *_refunds(order, told),
     ]
+    found += _known_still(order, told, {each.part for each in found}) if anew else []
     return [each for each in found if kind_of(each.effect) in kinds]
+
+
+def _known_still(order: Order, told: Parts, changed: Collection[str]) -> list[Untold]:
+    """What a shop was told and is still so, as its first news."""
+    return [
+        Untold(part, each.said, None)
+        for part, each in told.items()
+        if part not in changed and _stands(order, each.said)
+    ]
+
+
+def _stands(order: Order, said: Effect) -> bool:
+    match said:
+        case Fulfilment():
+            return not said.withdrawn
+        case RefundAsked():
+            refund = order.after_sales.refunds.get(said.refund_id)
+            return refund is not None and not refund.paid
+        case HeldBack():
+            return bool(said.holds) and not order.header.is_over
+        case _:
+            return True
 
 
 def _standing(order: Order, told: Parts) -> list[Untold]:

@@ -99,8 +99,23 @@ class StockToBeTold(Fact, frozen=True, tag="connection.stock_to_be_told"):
     at: datetime
 
 
+class OrdersToBeTold(Fact, frozen=True, tag="connection.orders_to_be_told"):
+    """It is told again of all orders to which something happened since then, as they are now."""
+
+    name: str
+    since: datetime
+    by: str
+    at: datetime
+
+
 ConnectionFact = (
-    ConnectionAdded | SecretRotated | ConnectionPaused | ConnectionResumed | ConnectionRemoved | StockToBeTold
+    ConnectionAdded
+    | SecretRotated
+    | ConnectionPaused
+    | ConnectionResumed
+    | ConnectionRemoved
+    | StockToBeTold
+    | OrdersToBeTold
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -135,7 +150,7 @@ def evolve(connections: Connections | None, fact: ConnectionFact) -> Connections
             known[fact.name] = Connection(fact, (fact.secret,), fact.digest)
         case ConnectionRemoved():
             known.pop(fact.name, None)
-        case StockToBeTold():
+        case StockToBeTold() | OrdersToBeTold():
             pass
         case _:
             known[fact.name] = replace(_changed(known[fact.name], fact), changed_by=fact.by, changed_at=fact.at)
@@ -222,6 +237,12 @@ def remove(connections: Connections | None, removed: ConnectionRemoved) -> Seque
 
 
 def tell_stock(connections: Connections | None, wanted: StockToBeTold) -> Sequence[ConnectionFact]:
+    """Each time it is asked, they are told again."""
+    known(connections, wanted.name)
+    return [wanted]
+
+
+def tell_orders(connections: Connections | None, wanted: OrdersToBeTold) -> Sequence[ConnectionFact]:
     """Each time it is asked, they are told again."""
     known(connections, wanted.name)
     return [wanted]

@@ -218,8 +218,9 @@ STOCK_PAUSE = timedelta(seconds=10)
 
 
 def ask(told: ToldSubject | None, asked: EffectAsked) -> Sequence[EffectAsked]:
-    """It is to be told how it is now. While it waits for that already this records nothing."""
-    return [] if told is not None and told.waiting else [asked]
+    """It is to be told how it is now. While it waits for that already this records nothing, unless it is told anew."""
+    waits = told is not None and told.waiting and (told.asked.anew or not asked.anew)
+    return [] if waits else [asked]
 
 
 def pause_after(attempts: int) -> timedelta:

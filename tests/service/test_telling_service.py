@@ -321,6 +321,13 @@ def test_a_new_connection_is_told_what_happens_from_then_on_and_all_stock_if_tha
         assert shop.products[9]["stock_quantity"] in (1, 30)
         assert Console(service.address)("connection", "tell-stock", "late").code == 0
         wait_for(lambda: shop.products[9]["stock_quantity"] == 30)
+        console = Console(service.address)
+        for _ in range(2):
+            before = effect_of(client, "late/1090", TOLD, "late").told_at.ToDatetime()
+            assert console("connection", "tell", "late", "--from", "2026-01-01").code == 0
+            wait_for(lambda: effect_of(client, "late/1090", TOLD, "late").told_at.ToDatetime() > before)  # noqa: B023
+            assert sorted(shop.numbers(1090)) == ["H1", "H2"]
+        assert len([path for method, path, _ in shop.told if method == "POST" and "trackings" in path]) == 2
 
 
 def follows(client, played, system, name):

@@ -323,6 +323,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "PauseConnection": _CONNECTION,
     "ResumeConnection": _CONNECTION,
     **dict.fromkeys(("RemoveConnection", "TestConnection", "TellStock"), _CONNECTION),
+    "TellOrders": {**_CONNECTION, "since": stamp(NOW - DAY)},
     **dict.fromkeys(("GetReception", "ReplayReception", "DropReception"), _RECEPTION),
     **dict.fromkeys(("GetEffect", "ReplayEffect", "DropEffect"), _EFFECT),
     "RecordTextChoice": {"phone": "+4930123456", "choice": edges_pb2.TEXT_CHOICE_NONE},

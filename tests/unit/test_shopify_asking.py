@@ -328,13 +328,13 @@ def test_a_hold_is_put_on_all_that_is_to_be_sent_once_and_taken_off_again():
         told(http, account, FRAUD)
     ours = ("HIGH_RISK_OF_FRAUD", "fulfilment-ledger")
     assert holds_of(shop) == {"11": ours, "12": ours}
-    assert shop.called.count("HoldWork") == 2
+    assert shop.called.count("PutHold") == 2
     told(http, account, HeldBack("1", (StandingHold("bad_address", "mia"),)), FRAUD)
     assert {reason for reason, _ in holds_of(shop).values()} == {"INCORRECT_ADDRESS"}
     for _ in range(2):
         told(http, account, HeldBack("1"), FRAUD)
     assert not shop.holds
-    assert shop.called.count("ReleaseWork") == 4
+    assert shop.called.count("LiftHold") == 4
 
 
 def test_holds_of_the_shop_itself_are_left_to_it_and_an_order_that_is_over_is_not_held():

@@ -212,6 +212,24 @@ def test_nothing_is_asked_for_twice_and_nothing_where_nothing_differs():
     assert shop.ask() == []
 
 
+def test_what_a_shop_knows_is_told_anew_where_that_is_wanted_but_not_what_is_over():
+    scenario = sent(line(1, "tea", 3))
+    scenario.ship({1: 1})
+    shop = Shop(scenario)
+    shop.ask()
+    shop.is_told()
+    scenario.void("P1")
+    scenario.ship({1: 3}, number="P2")
+    shop.is_told()
+    assert shop.is_told() == []
+    again = telling.of_order(scenario.order(), shop.knows.parts, ALL, anew=True)
+    assert parcels([each.effect for each in again]) == [(2, "P2", False, True)]
+    assert [each.before for each in again] == [None]
+    asked = replace(ASKED, anew=True)
+    assert shop.record(telling.ask(shop.knows, asked, again)) == [asked]
+    assert shop.record(telling.ask(shop.knows, asked, again)) == [], "it waits for that already"
+
+
 def test_a_connection_is_told_only_what_it_wants():
     assert Shop(shipped(line(1, "tea", 2)), kinds={EffectKind.STOCK}).is_told() == []
 

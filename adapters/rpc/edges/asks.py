@@ -33,6 +33,7 @@ from ledger.nouns.connections import (
     ConnectionRemoved,
     ConnectionResumed,
     Connections,
+    OrdersToBeTold,
     SecretRotated,
     StockToBeTold,
 )
@@ -150,6 +151,14 @@ def tell_stock(request: pb.TellStockRequest, edge: Edge) -> Ask:
     return _of_connections(lambda known: connections.tell_stock(known, wanted))
 
 
+def tell_orders(request: pb.TellOrdersRequest, edge: Edge) -> Ask:
+    name, since = connection_name(request.name), shapes.instant(request, "since")
+    require(since is not None, "since", "is required: from when on")
+    require(since is None or since <= edge.now, "since", "is in the future")
+    wanted = OrdersToBeTold(name, since or edge.now, edge.actor, edge.now)
+    return _of_connections(lambda known: connections.tell_orders(known, wanted))
+
+
 def replay_effect(request: pb.ReplayEffectRequest, edge: Edge) -> Ask:
     replayed = EffectReplayed(effect_id(request.effect_id), edge.actor, edge.now)
     return _of_effect(replayed.effect_id, lambda told: effects.replay(told, replayed))
@@ -234,6 +243,7 @@ READERS: Readers = {
     pb.ReplayReceptionRequest: Reader(replay, before=True),
     pb.DropReceptionRequest: Reader(drop, before=True),
     pb.TellStockRequest: Reader(tell_stock),
+    pb.TellOrdersRequest: Reader(tell_orders),
     pb.ReplayEffectRequest: Reader(replay_effect),
     pb.DropEffectRequest: Reader(drop_effect),
     pb.RecordTextChoiceRequest: Reader(record_text_choice),

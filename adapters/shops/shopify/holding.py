@@ -20,12 +20,12 @@ HELD = """query OrderForHold($id: ID!) {
     id cancelledAt fulfillmentOrders(first: 20) { nodes { id status fulfillmentHolds { id handle reason } } }
   }
 }"""
-HOLD = """mutation HoldWork($id: ID!, $hold: FulfillmentOrderHoldInput!) {
+HOLD = """mutation PutHold($id: ID!, $hold: FulfillmentOrderHoldInput!) {
   fulfillmentOrderHold(id: $id, fulfillmentHold: $hold) {
     fulfillmentHold { id } userErrors { code field message }
   }
 }"""
-RELEASE = """mutation ReleaseWork($id: ID!, $holds: [ID!]) {
+RELEASE = """mutation LiftHold($id: ID!, $holds: [ID!]) {
   fulfillmentOrderReleaseHold(id: $id, holdIds: $holds) {
     fulfillmentOrder { id status } userErrors { code field message }
   }

@@ -104,6 +104,11 @@ class EdgeServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.TellOrders = channel.unary_unary(
+                '/fulfilment.v1.EdgeService/TellOrders',
+                request_serializer=fulfilment_dot_v1_dot_edges__pb2.TellOrdersRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.ListEffects = channel.unary_unary(
                 '/fulfilment.v1.EdgeService/ListEffects',
                 request_serializer=fulfilment_dot_v1_dot_edges__pb2.ListEffectsRequest.SerializeToString,
@@ -246,6 +251,16 @@ class EdgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TellOrders(self, request, context):
+        """Tells a shop again of all orders to which something happened since a time, as they are now: holds, parcels, cancels
+        and open refunds, also what it was told before or what was so before it was connected. What it has done already it
+        does not do again.
+        Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEffects(self, request, context):
         """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
         services the numbers to follow. What was asked for last comes first.
@@ -355,6 +370,11 @@ def add_EdgeServiceServicer_to_server(servicer, server):
             'TellStock': grpc.unary_unary_rpc_method_handler(
                     servicer.TellStock,
                     request_deserializer=fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'TellOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.TellOrders,
+                    request_deserializer=fulfilment_dot_v1_dot_edges__pb2.TellOrdersRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ListEffects': grpc.unary_unary_rpc_method_handler(
@@ -720,6 +740,33 @@ class EdgeService:
             target,
             '/fulfilment.v1.EdgeService/TellStock',
             fulfilment_dot_v1_dot_edges__pb2.TellStockRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TellOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.EdgeService/TellOrders',
+            fulfilment_dot_v1_dot_edges__pb2.TellOrdersRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -91,6 +91,12 @@ class EdgeServiceStub:
     changes since it was connected.
     Fails with NOT_FOUND / UNKNOWN_CONNECTION.
     """
+    TellOrders: _grpc.UnaryUnaryMultiCallable[_edges_pb2.TellOrdersRequest, _common_pb2.Receipt]
+    """Tells a shop again of all orders to which something happened since a time, as they are now: holds, parcels, cancels
+    and open refunds, also what it was told before or what was so before it was connected. What it has done already it
+    does not do again.
+    Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+    """
     ListEffects: _grpc.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]
     """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
     services the numbers to follow. What was asked for last comes first.
@@ -175,6 +181,12 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     TellStock: _aio.UnaryUnaryMultiCallable[_edges_pb2.TellStockRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
     changes since it was connected.
+    Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+    """
+    TellOrders: _aio.UnaryUnaryMultiCallable[_edges_pb2.TellOrdersRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Tells a shop again of all orders to which something happened since a time, as they are now: holds, parcels, cancels
+    and open refunds, also what it was told before or what was so before it was connected. What it has done already it
+    does not do again.
     Fails with NOT_FOUND / UNKNOWN_CONNECTION.
     """
     ListEffects: _aio.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]  # type: ignore[assignment]
@@ -330,6 +342,18 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Tells a shop all stock levels as they are now, also those that it was told before. By itself it is told what
         changes since it was connected.
+        Fails with NOT_FOUND / UNKNOWN_CONNECTION.
+        """
+
+    @_abc_1.abstractmethod
+    def TellOrders(
+        self,
+        request: _edges_pb2.TellOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Tells a shop again of all orders to which something happened since a time, as they are now: holds, parcels, cancels
+        and open refunds, also what it was told before or what was so before it was connected. What it has done already it
+        does not do again.
         Fails with NOT_FOUND / UNKNOWN_CONNECTION.
         """
 

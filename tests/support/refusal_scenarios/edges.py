@@ -24,6 +24,7 @@ EDGES: Scenarios = {
     "ReplayReception": {"UNKNOWN_RECEPTION": as_it_is},
     "DropReception": {"UNKNOWN_RECEPTION": as_it_is},
     "TellStock": {"UNKNOWN_CONNECTION": as_it_is},
+    "TellOrders": {"UNKNOWN_CONNECTION": as_it_is},
     "GetEffect": {"UNKNOWN_EFFECT": as_it_is},
     "ReplayEffect": {"UNKNOWN_EFFECT": as_it_is},
     "DropEffect": {"UNKNOWN_EFFECT": as_it_is},
