@@ -8,13 +8,14 @@ of it running to be looked at. Ctrl-C ends it, and nothing stays.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -71,9 +72,10 @@ def _some(text: str) -> int:
 
 
 def _interrupt(*_: object) -> NoReturn:
-    """Once: what is ended then is not to be disturbed."""
+    """Once: what is ended then is not to be disturbed. It takes some seconds, so it is said at once."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    os.write(sys.stdout.fileno(), b"\nEnding ...\n")  # past what may just be printed
     raise KeyboardInterrupt
 
 
@@ -178,11 +180,9 @@ def _what_there_is(world: World, service: ServiceProcess, mails: Path) -> None:
 def _stay() -> None:
     """Until somebody ends it, which is as it should be."""
     OUT.print("\nCtrl-C ends it, and nothing stays.")
-    try:
+    with suppress(KeyboardInterrupt):
         while True:
             time.sleep(1)
-    except KeyboardInterrupt:
-        OUT.print()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from fulfilment.v1 import admin_pb2, common_pb2, edges_pb2, orders_pb2, tracking_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, edges_pb2, orders_pb2, suppliers_pb2, tracking_pb2
 from tests.support.aggregator import Aggregator, aggregator
 from tests.support.amazon import playing_amazon
 from tests.support.mail_server import Mailbox
@@ -83,7 +83,11 @@ class World:
         policy.brands.extend(admin_pb2.Brand(channel=shop.name, name=shop.brand) for shop in self.shops)
         self.client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
         for sku, supplier in SUPPLIERS.items():
-            self.client.approve(supplier, contact=f"{supplier.title()} <orders@{supplier}.example>")
+            contact = f"{supplier.title()} <orders@{supplier}.example>"
+            self.client.approve(supplier, contact=contact, acknowledge_within_hours=24, dispatch_within_hours=48)
+            sits = suppliers_pb2.UpdateSupplierRequest(context=context(), name=f"{supplier.title()} Ltd", country="DE")
+            sits.supplier_id = supplier
+            self.client.suppliers.UpdateSupplier(sits)
             offer(self.client, supplier, sku, 300)
             self.client.feed(STOCK, sku, supplier)
         self._say(f"Acme has {STOCK} cups and Jade {STOCK} pots.")
