@@ -292,6 +292,13 @@ TENANT_MIGRATIONS = (
         PRIMARY KEY (originator_id, shape)
     );
     """,
+    # More than the newest is kept, for whoever follows the log and is not that far; and large ones in parts.
+    """
+    ALTER TABLE {schema}.ledger_snapshots ADD part int4 NOT NULL DEFAULT 0, ADD parts int4 NOT NULL DEFAULT 1;
+    ALTER TABLE {schema}.ledger_snapshots DROP CONSTRAINT ledger_snapshots_pkey;
+    ALTER TABLE {schema}.ledger_snapshots
+        ADD CONSTRAINT ledger_snapshots_pkey PRIMARY KEY (originator_id, shape, version, part);
+    """,
 )
 
 

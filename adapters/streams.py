@@ -6,19 +6,28 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ledger.engine.log import Log, Recorded
+from ledger.engine.reader import StreamReader
 from ledger.engine.registry import Registry
-from ledger.engine.snapshots import Snapshots
+from ledger.engine.snapshots import in_turns
 from ledger.nouns import NOUNS
-from ledger.view import Entry, Folded, Miss, View
+from ledger.view import EMPTY, Entry, Folded, Miss, View
 
 _REGISTRY = Registry(NOUNS)
 
 R = TypeVar("R")
 
 
+def reader(log: Log) -> StreamReader:
+    """The one of a log: what it folded for one query serves the next."""
+    if log.reader is None:
+        log.reader = StreamReader(log, _REGISTRY)
+    found: StreamReader = log.reader
+    return found
+
+
 async def read(log: Log, streams: Sequence[str]) -> tuple[View, int]:
     """These streams and no others, and the head of the log. One that cannot be read fails who asks for it."""
-    head, entries = await Snapshots(log, _REGISTRY).fold_all(streams)
+    head, entries = await reader(log).fold_all(streams)
     return Folded(entries), head
 
 
@@ -33,7 +42,7 @@ async def reading(log: Log, ask: Callable[[View], R]) -> R:
             streams += miss.streams
 
 
-def fold(stream: str, facts: Sequence[Recorded]) -> Entry:
+async def fold(stream: str, facts: Sequence[Recorded]) -> Entry:
     """A stream of these facts alone."""
     rows = [(fact.stream, fact.version, fact.topic, fact.state) for fact in facts]
-    return Folded(_REGISTRY.fold_rows([stream], rows)).entry(stream)
+    return Folded({stream: await in_turns(_REGISTRY, EMPTY, rows)}).entry(stream)

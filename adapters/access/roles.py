@@ -143,7 +143,8 @@ ADMIN = Role(
     | _AUDIT
     | _EDGES
     | _rpcs(
-        "CreateTenant GetStatus RebuildProjection ErasePerson ExportPerson HoldPersonalData PreviewMessage ExecuteBatch"
+        "CreateTenant GetStatus RebuildProjection CompareSnapshots ErasePerson ExportPerson HoldPersonalData"
+        " PreviewMessage ExecuteBatch"
     ),
 )
 OPERATIONS = Role(

@@ -1,8 +1,10 @@
-"""``fulfilment status``, ``rebuild`` and ``tenant``: running the service."""
+"""``fulfilment status``, ``rebuild``, ``snapshots`` and ``tenant``: running the service."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -87,6 +89,51 @@ def _rebuild_result(session: Session, name: str) -> str:
     """The result of the rebuild, or its progress."""
     found = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest())
     return next((each.rebuild for each in found.projections if each.name == name), "")
+
+
+@click.command(cls=Words)
+@click.option("--wait", default=600.0, show_default=True, metavar="SECONDS", help="How long one stream may take.")
+@click.pass_obj
+def snapshots(session: Session, wait: float) -> None:
+    """Compare the snapshots of long streams with their facts, and drop those that say something else.
+
+    Exits with 1 if there was one: compare the read models as well then, with fulfilment rebuild --verify, and tell
+    whoever makes the service.
+    """
+    request, streams, compared, different = admin_pb2.CompareSnapshotsRequest(), set[str](), 0, []
+    request.page.page_size = 1000
+    while True:
+        answer = session.client.call(session.client.admin.CompareSnapshots, request, wait)
+        streams.update(each.stream for each in answer.snapshots)
+        compared += len(answer.snapshots)
+        different += [each for each in answer.snapshots if not each.equal]
+        request.page.page_token = answer.next_page_token
+        if sys.stderr.isatty():
+            end = "\r" if answer.next_page_token else "\n"
+            print(f"{len(streams)} of {answer.streams} streams", end=end, file=sys.stderr, flush=True)
+        if not answer.next_page_token:
+            break
+    _show_compared(session, answer, compared, different)
+    if different:
+        raise click.exceptions.Exit(1)
+
+
+def _show_compared(
+    session: Session,
+    last: admin_pb2.CompareSnapshotsResponse,
+    compared: int,
+    different: Sequence[admin_pb2.SnapshotComparison],
+) -> None:
+    if session.json:
+        names = [{"stream": each.stream, "version": each.version} for each in different]
+        session.out.json({"compared": compared, "different": names, "of_other_code": last.of_other_code})
+        return
+    for each in different:
+        session.out.say(f"{each.stream} at version {each.version} is DIFFERENT from its facts and was dropped.")
+    equal = f"{compared - len(different)} of {compared} snapshots of {last.streams} streams are equal to their facts."
+    session.out.say(equal)
+    if last.of_other_code:
+        session.out.say(f"{last.of_other_code} are of another version of the service, which nobody here looks at.")
 
 
 @click.group(cls=Nouns)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.admin import rebuild, status, tenant
+from adapters.console.admin import rebuild, snapshots, status, tenant
 from adapters.console.audit import audit
 from adapters.console.cases import case
 from adapters.console.client import Trouble
@@ -87,7 +87,7 @@ for command in (
     *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
     *(connection, inbox, effect, text),
-    *(policy, clock, status, rebuild, tenant, audit, person, erase),
+    *(policy, clock, status, rebuild, snapshots, tenant, audit, person, erase),
 ):
     root.add_command(command)
 

@@ -103,7 +103,7 @@ class AuditQueries(PersonExport):
             require(position > 0, "position", "is not positive")
             require_position(position, head)
         stream = orders.stream(order_id)
-        entry = fold(stream, await tenant.log.read_stream(stream, position, until))
+        entry = await fold(stream, await tenant.log.read_stream(stream, position, until))
         shown = order(orders.known(entry.state, order_id), entry.version, None)
         return orders_pb2.GetOrderResponse(order=shown, position=position or head)
 

@@ -460,7 +460,7 @@ class Ledger:
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()
-        self._snapshots.take(self.book)
+        await self._snapshots.take(self.book)
 
     async def _open(
         self, connection: AsyncConnection[Any], batch: list[_QueuedCommand], named: Iterable[str], most: int

@@ -115,18 +115,23 @@ _TAIL = """
     SELECT notification_id, originator_id, originator_version, topic, state
     FROM {events} WHERE notification_id > %b::bigint ORDER BY notification_id LIMIT %b::bigint
 """
-# A snapshot comes as a row without a topic, before the facts after it.
+# A snapshot comes as a row without a topic, before the facts after it; one in several parts alone, without its state.
 _STREAMS_NOW = """
     SELECT head.position, found.stream, found.version, found.topic, found.state
     FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head LEFT JOIN (
         SELECT wanted.stream, facts.version, facts.topic, facts.state
         FROM unnest(%b::text[]) AS wanted (stream)
-            LEFT JOIN {snapshots} AS kept ON kept.originator_id = wanted.stream AND kept.shape = %b
+            LEFT JOIN LATERAL (
+                SELECT version, parts, CASE WHEN parts = 1 THEN state END AS state FROM {snapshots}
+                WHERE originator_id = wanted.stream AND shape = %b AND part = 0
+                ORDER BY version DESC LIMIT 1
+            ) AS kept ON true
             CROSS JOIN LATERAL (
                 SELECT kept.version AS version, '' AS topic, kept.state AS state WHERE kept.version IS NOT NULL
                 UNION ALL (
                     SELECT originator_version, topic, state FROM {events}
-                    WHERE originator_id = wanted.stream AND originator_version > coalesce(kept.version, 0)
+                    WHERE originator_id = wanted.stream AND coalesce(kept.parts, 1) = 1
+                        AND originator_version > coalesce(kept.version, 0)
                     ORDER BY originator_version LIMIT %b::bigint
                 )
             ) AS facts
@@ -297,6 +302,8 @@ class Log:
         self.has_lost = False
         """Whether the log turned out to lack what had been committed: a standby without it took over."""
         self._last: _Located | None = None
+        self.reader: Any = None
+        """The StreamReader of it, once there was a query."""
         names = {
             "events": Identifier(schema, EVENTS_TABLE),
             "commands": Identifier(schema, "ledger_commands"),
@@ -470,10 +477,11 @@ class Log:
 
     async def read_streams(
         self, streams: Sequence[str], shape: str, most: int
-    ) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+    ) -> tuple[int, list[tuple[str, int, str, bytes | None]]]:
         """The head, and the facts of the streams up to it, in order of version, at most so many of each.
 
-        Where there is a snapshot of the shape, it comes first, without a topic, and only facts after it follow.
+        Where there is a snapshot of the shape, it comes first, without a topic, and only facts after it follow; of one
+        in several parts only that it is there.
 
         One statement: each wait for the database is a turn of an event loop that may be busy with writers.
         """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, get_origin
 
 import msgspec
+from msgspec.structs import fields, replace
 
 from ledger.facts import Fact
 from ledger.refusals import Shown
@@ -29,6 +31,39 @@ class Misplaced(Shown):
 
 _encoder = msgspec.json.Encoder()
 
+PART_ITEMS = 2_000
+"""How many items of a large field are kept, and read again, at once: a few milliseconds of work."""
+
+
+class _Kept:
+    """How states of a type are kept and read again: in parts, where they have large fields."""
+
+    def __init__(self, state: type) -> None:
+        self._whole: Callable[[bytes], Any] = msgspec.json.Decoder(state).decode
+        collections = [each for each in fields(state) if get_origin(each.type) in (dict, list)]
+        named = [(each.name, each.type, msgspec.field(default_factory=get_origin(each.type))) for each in collections]
+        self._part = msgspec.defstruct(f"PartOf{state.__name__}", named, omit_defaults=True)
+        self._more: Callable[[bytes], Any] = msgspec.json.Decoder(self._part).decode
+
+    def parts(self, state: Any) -> Iterator[bytes]:
+        """The state without its large fields, then their items, in order."""
+        held = {name: getattr(state, name) for name in self._part.__struct_fields__}
+        large = {name: items for name, items in held.items() if len(items) > PART_ITEMS}
+        yield _encoder.encode(replace(state, **{name: type(items)() for name, items in large.items()}))
+        for name, items in large.items():
+            rest = iter(items.items() if isinstance(items, dict) else items)
+            while some := type(items)(islice(rest, PART_ITEMS)):
+                yield _encoder.encode(self._part(**{name: some}))
+
+    def restore(self, first: bytes) -> Any:
+        return self._whole(first)
+
+    def restore_more(self, state: Any, part: bytes) -> None:
+        more = self._more(part)
+        for name in self._part.__struct_fields__:
+            held, items = getattr(state, name), getattr(more, name)
+            held.update(items) if isinstance(held, dict) else held.extend(items)
+
 
 class Registry:
     """The closed table of facts: name to class and back, and the fold of each stream."""
@@ -39,12 +74,12 @@ class Registry:
         self._prefixes: dict[type[Fact], str] = {}
         self.evolve: dict[str, Callable[[Any, Any], Any]] = {}
         """How the streams of each prefix fold."""
-        self._states: dict[str, Callable[[bytes], Any]] = {}
-        """How states are read again, of the prefixes whose streams become long."""
+        self._kept: dict[str, _Kept] = {}
+        """How states are kept, of the prefixes whose streams become long."""
         for noun in nouns:
             self.evolve[noun.prefix] = noun.evolve
             if noun.state is not None:
-                self._states[noun.prefix] = msgspec.json.Decoder(noun.state).decode
+                self._kept[noun.prefix] = _Kept(noun.state)
             for fact_class in noun.facts:
                 self._add(noun.prefix, fact_class)
 
@@ -99,15 +134,19 @@ class Registry:
 
     def is_restorable(self, stream: str) -> bool:
         """Whether states of such a stream can be kept."""
-        return stream.partition("-")[0] in self._states
+        return stream.partition("-")[0] in self._kept
 
-    def keep(self, state: Any) -> bytes:
-        """A state as it is kept: JSON, as instants keep their offset in it."""
-        return _encoder.encode(state)
+    def keep(self, stream: str, state: Any) -> Iterator[bytes]:
+        """A state as it is kept, part by part: JSON, as instants keep their offset in it."""
+        return self._kept[stream.partition("-")[0]].parts(state)
 
-    def restore(self, stream: str, kept: bytes) -> Any:
-        """The state of a stream that was kept."""
-        return self._states[stream.partition("-")[0]](kept)
+    def restore(self, stream: str, first: bytes) -> Any:
+        """The state of a stream by the first part that was kept of it."""
+        return self._kept[stream.partition("-")[0]].restore(first)
+
+    def restore_more(self, stream: str, state: Any, part: bytes) -> None:
+        """Adds a further part, in place."""
+        self._kept[stream.partition("-")[0]].restore_more(state, part)
 
     def check(self, stream: str, fact: Fact) -> None:
         """Raises Misplaced unless the fact belongs on the stream."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
 from itertools import groupby
@@ -20,21 +20,21 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.book import LONG_FACTS, Book
-from ledger.engine.log import EVENTS_TABLE, Log
+from ledger.engine.log import EVENTS_TABLE, EVERYTHING, Log
 from ledger.engine.registry import Registry
 from ledger.refusals import Unavailable
 from ledger.view import EMPTY, Broken, Entry
 
 STEP_FACTS = 1_000
-"""How many are folded between two turns of the event loop: a few milliseconds of work."""
+"""How many are read at once."""
+_FACTS_A_LOOK = 20
+_YIELD_AFTER_SECONDS = 0.004
+"""How long a fold may keep the event loop from everything else."""
 _MOST_STEPS = 100
 """A book that is further behind starts over: most of what it holds is not asked for again."""
 _BYTES_A_FACT = 200
 """A state of so many bytes is worth one more fact that is folded again: snapshots take a small share of the work."""
 
-_NEWEST = """
-    SELECT version, state FROM {snapshots} WHERE originator_id = %b AND shape = %b AND position <= %b::bigint
-"""
 _VERSIONS = """
     SELECT stream, version FROM unnest(%b::text[]) AS wanted (stream), LATERAL (
         SELECT max(originator_version) AS version FROM {events} WHERE originator_id = stream
@@ -46,17 +46,37 @@ _STEP = """
     WHERE originator_id = %b AND originator_version > %b::bigint AND notification_id <= %b::bigint
     ORDER BY originator_version LIMIT %b::bigint
 """
+_NEWEST = """
+    SELECT version, parts FROM {snapshots}
+    WHERE originator_id = %b AND shape = %b AND position <= %b::bigint AND part = 0
+    ORDER BY version DESC
+"""
+_PART = """
+    SELECT state FROM {snapshots}
+    WHERE originator_id = %b AND shape = %b AND version = %b::bigint AND part = %b::int4
+"""
 _STORE = """
-    INSERT INTO {snapshots} AS kept (originator_id, shape, version, position, state, taken_at)
-    VALUES (%b, %b, %b::bigint, %b::bigint, %b, now())
-    ON CONFLICT (originator_id, shape) DO UPDATE
-    SET version = excluded.version, position = excluded.position, state = excluded.state, taken_at = excluded.taken_at
-    WHERE kept.version < excluded.version
+    INSERT INTO {snapshots} (originator_id, shape, version, part, parts, position, state, taken_at)
+    VALUES (%b, %b, %b::bigint, %b::int4, %b::int4, %b::bigint, %b, now()) ON CONFLICT DO NOTHING
 """
-# Two versions of the service may run side by side for a while.
+# Beside the newest those stay with which whoever follows the log would begin; and two versions of the service may run
+# side by side for a while.
 _DROP_OLD = """
-    DELETE FROM {snapshots} WHERE originator_id = %b AND shape <> %b AND taken_at < now() - interval '1 day'
+    DELETE FROM {snapshots} WHERE originator_id = %(stream)s AND CASE
+        WHEN shape = %(shape)s THEN version < %(version)s AND version NOT IN (
+            SELECT kept.version FROM {tracking} AS reached, LATERAL (
+                SELECT version FROM {snapshots}
+                WHERE originator_id = %(stream)s AND shape = %(shape)s AND part = 0 AND position <= notification_id
+                ORDER BY version DESC LIMIT 1
+            ) AS kept
+        )
+        ELSE taken_at < now() - interval '1 day'
+    END
 """
+_DROP = "DELETE FROM {snapshots} WHERE originator_id = %b AND shape = %b AND version = %b::bigint"
+
+Row = tuple[str, int, str, bytes]
+"""Stream, version, topic, state."""
 
 log = logging.getLogger("fulfilment.ledger")
 
@@ -72,8 +92,9 @@ def code_shape() -> str:
 
 @cache
 def _statements(schema: str) -> list[bytes]:
-    names = {"snapshots": Identifier(schema, "ledger_snapshots"), "events": Identifier(schema, EVENTS_TABLE)}
-    templates = (_NEWEST, _VERSIONS, _STEP, _STORE, _DROP_OLD)
+    tables = {"snapshots": "ledger_snapshots", "events": EVENTS_TABLE, "tracking": "ledger_tracking"}
+    names = {name: Identifier(schema, table) for name, table in tables.items()}
+    templates = (_NEWEST, _PART, _VERSIONS, _STEP, _STORE, _DROP_OLD, _DROP)
     return [SQL(cast("Any", each)).format(**names).as_bytes(None) for each in templates]
 
 
@@ -91,7 +112,11 @@ class Taken(NamedTuple):
     stream: str
     version: int
     position: int
-    state: bytes
+    parts: list[bytes]
+
+
+class Damaged(Exception):
+    """A snapshot cannot be read."""
 
 
 class Snapshots:
@@ -104,7 +129,8 @@ class Snapshots:
         self._due: dict[str, int] = {}
         """The version from which on the next snapshot of a stream is taken, if that is not LONG_FACTS."""
         self._storing: set[asyncio.Task[None]] = set()
-        self._newest, self._versions, self._step, self._store, self._drop_old = _statements(journal.schema)
+        statements = _statements(journal.schema)
+        self._newest, self._part, self._versions, self._step, self._store, self._drop_old, self._drop = statements
 
     # --- reading ---
 
@@ -133,83 +159,134 @@ class Snapshots:
         """Those that are better folded in steps."""
         return [row[0] for row in await self._log.rows(self._versions, (list(streams), LONG_FACTS))]
 
-    async def fold(self, stream: str, head: int) -> Entry:
-        """A stream as of a position, in steps."""
-        entry = await self._restored(stream, head)
+    async def fold(self, stream: str, head: int, entry: Entry = EMPTY) -> Entry:
+        """A stream as of a position, in steps: from what an earlier fold of it came to, or a snapshot."""
+        if not entry.version:
+            entry = await self._restored(stream, head)
+        return await self.fold_on(stream, entry, head)
+
+    async def fold_on(self, stream: str, entry: Entry, head: int, version: int = EVERYTHING) -> Entry:
+        """A stream with its further facts up to a position and a version."""
         while True:
-            rows = await self._log.rows(self._step, (stream, entry.version, head, STEP_FACTS))
-            for name, version, topic, state in rows:
-                entry = self._registry.advance(name, entry, version, topic, state)
+            size = min(STEP_FACTS, version - entry.version)
+            rows = await self._log.rows(self._step, (stream, entry.version, head, size))
+            entry = await in_turns(self._registry, entry, cast("list[Row]", rows))
             if len(rows) < STEP_FACTS or type(entry.state) is Broken:
                 return entry
-            await asyncio.sleep(0)
 
-    async def fold_all(self, streams: Sequence[str]) -> tuple[int, dict[str, Entry]]:
-        """The head of the log, and the streams as of it."""
+    async def fold_all(
+        self, streams: Sequence[str], fold: Callable[[str, int], Awaitable[Entry]] | None = None
+    ) -> tuple[int, dict[str, Entry]]:
+        """The head of the log, and the streams as of it; what is long as ``fold`` has it."""
         head, rows = await self._log.read_streams(streams, self._shape, STEP_FACTS + 1)
         if len(rows) <= STEP_FACTS and all(topic for _, _, topic, _ in rows):
-            return head, self._registry.fold_rows(streams, rows)
+            return head, self._registry.fold_rows(streams, cast("list[Row]", rows))
         entries = dict.fromkeys(streams, EMPTY)
         for stream, facts in groupby(rows, key=itemgetter(0)):
             own = list(facts)
-            if len(own) <= STEP_FACTS:
-                entries |= self._registry.fold_rows([stream], own)
-                await asyncio.sleep(0)
-            if len(own) > STEP_FACTS or (not own[0][2] and type(entries[stream].state) is Broken):
-                entries[stream] = await self.fold(stream, head)
+            if len(own) <= STEP_FACTS and own[0][3] is not None:
+                entries[stream] = await in_turns(self._registry, EMPTY, cast("list[Row]", own))
+                if own[0][2] or type(entries[stream].state) is not Broken:
+                    continue
+            entries[stream] = await (fold or self.fold)(stream, head)
         return head, entries
 
     async def _restored(self, stream: str, head: int) -> Entry:
+        """The newest snapshot that is not after a position; those that cannot be read are dropped."""
         if not self._registry.is_restorable(stream):
             return EMPTY
-        for version, state in await self._log.rows(self._newest, (stream, self._shape, head)):
+        for version, parts in await self._log.rows(self._newest, (stream, self._shape, head)):
             try:
-                entry = Entry(version, self._registry.restore(stream, state))
-            except Exception:
-                log.exception("the snapshot of %s at version %d cannot be read and is not used", stream, version)
+                state, size = await self._read(stream, version, parts)
+            except Damaged:
+                log.exception("the snapshot of %s at version %d cannot be read and is dropped", stream, version)
+                await self.drop(stream, version)
             else:
-                self._due[stream] = _due_after(version, state)
-                return entry
+                self._due[stream] = _due_after(version, size)
+                return Entry(version, state)
         return EMPTY
+
+    async def _read(self, stream: str, version: int, parts: int) -> tuple[Any, int]:
+        """A state, part by part, and how many bytes it has. Raises Damaged."""
+        state, size = None, 0
+        for part in range(parts):
+            rows = await self._log.rows(self._part, (stream, self._shape, version, part))
+            try:
+                kept = rows[0][0]
+                size += len(kept)
+                if part:
+                    self._registry.restore_more(stream, state, kept)
+                else:
+                    state = self._registry.restore(stream, kept)
+            except Exception as error:
+                raise Damaged from error
+        return state, size
+
+    async def drop(self, stream: str, version: int) -> None:
+        """Drops a snapshot; where that fails, it is not used all the same."""
+        try:
+            async with self._log.pool.connection() as connection:
+                await connection.execute(self._drop, (stream, self._shape, version), binary=True)
+        except (psycopg.Error, TimeoutError, Unavailable) as error:
+            log.warning("a snapshot of %s is not dropped: %s", stream, type(error).__name__)
 
     # --- taking ---
 
-    def take(self, book: Book) -> None:
+    async def take(self, book: Book) -> None:
         """Takes snapshots of what has grown in a book, and has them stored beside all else.
 
         States change in place, so it is called between two batches.
         """
-        taken = [taken for stream in book.grown if (taken := self._taken(stream, book.find(stream), book.position))]
-        book.grown.clear()
-        if taken:
-            task = asyncio.create_task(self._keep(taken), name=f"snapshots of {self._log.schema}")
-            self._storing.add(task)
-            task.add_done_callback(self._storing.discard)
+        grown, book.grown = book.grown, set()
+        for stream in grown:
+            if (entry := book.find(stream)) is not None:
+                await self.keep(stream, entry, book.position)
+
+    async def keep(self, stream: str, entry: Entry, position: int) -> None:
+        """Has a snapshot stored if one is due, of a state that nobody changes until this returns."""
+        due = self._due.get(stream, LONG_FACTS)
+        if entry.version < due or type(entry.state) is Broken or not self._registry.is_restorable(stream):
+            return
+        parts: list[bytes] = []
+        for part in self._registry.keep(stream, entry.state):
+            if parts:
+                await asyncio.sleep(0)
+            parts.append(part)
+        self._due[stream] = _due_after(entry.version, sum(map(len, parts)))
+        taken = Taken(stream, entry.version, position, parts)
+        task = asyncio.create_task(self._keep(taken), name=f"snapshot of {stream} of {self._log.schema}")
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
 
     async def settled(self) -> None:
         """Waits until everything that was taken is stored."""
         await asyncio.gather(*self._storing, return_exceptions=True)
 
-    def _taken(self, stream: str, entry: Entry | None, position: int) -> Taken | None:
-        if entry is None or entry.version < self._due.get(stream, 0) or not self._registry.is_restorable(stream):
-            return None
-        if type(entry.state) is Broken:
-            return None
-        state = self._registry.keep(entry.state)
-        self._due[stream] = _due_after(entry.version, state)
-        return Taken(stream, entry.version, position, state)
-
-    async def _keep(self, taken: Sequence[Taken]) -> None:
-        """Stores snapshots; where that fails, there is none."""
+    async def _keep(self, taken: Taken) -> None:
+        """Stores a snapshot, whole or not at all; where that fails, there is none."""
+        stream, version, position, parts = taken
         try:
             async with self._log.pool.connection() as connection:
-                for each in taken:
-                    values = (each.stream, self._shape, each.version, each.position, each.state)
+                for number, part in enumerate(parts):
+                    values = (stream, self._shape, version, number, len(parts), position, part)
                     await connection.execute(self._store, values, prepare=True, binary=True)
-                    await connection.execute(self._drop_old, (each.stream, self._shape), prepare=True)
+                old = {"stream": stream, "shape": self._shape, "version": version}
+                await connection.execute(self._drop_old, old, prepare=True)
         except (psycopg.Error, TimeoutError, Unavailable) as error:
-            log.warning("%d snapshots of %s are not kept: %s", len(taken), self._log.schema, type(error).__name__)
+            log.warning("a snapshot of %s of %s is not kept: %s", stream, self._log.schema, type(error).__name__)
 
 
-def _due_after(version: int, state: bytes) -> int:
-    return version + max(LONG_FACTS, len(state) // _BYTES_A_FACT)
+async def in_turns(registry: Registry, entry: Entry, rows: Sequence[Row]) -> Entry:
+    """A stream with further facts, folded without keeping the event loop from others."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for number, (stream, version, topic, state) in enumerate(rows, 1):
+        entry = registry.advance(stream, entry, version, topic, state)
+        if number % _FACTS_A_LOOK == 0 and clock() - began > _YIELD_AFTER_SECONDS:
+            await asyncio.sleep(0)
+            began = clock()
+    return entry
+
+
+def _due_after(version: int, size: int) -> int:
+    return version + max(LONG_FACTS, size // _BYTES_A_FACT)

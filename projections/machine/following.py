@@ -222,7 +222,7 @@ class Follower:
     def _take(self, connection: Connection[Any], position: int, group: list[_Progress]) -> int:
         fold = next((fold for fold in self._folds if fold.position == position), None)
         if fold is None:
-            fold = Streams(self.schema, position, self._registry)
+            fold = Streams(self.schema, position, self._registry, with_snapshots=True)
             self._folds.append(fold)
         try:
             page = fold.read(connection, min(each.limit for each in group))

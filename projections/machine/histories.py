@@ -247,6 +247,10 @@ def _fold_stock(history: StockHistory | None, fact: Any, position: int) -> Stock
     return history
 
 
+def _stock_again(stock: Stock, fact: Any, position: int) -> StockHistory:
+    return StockHistory(fact.supplier_id, fact.sku, stock, position)
+
+
 # --- all of them ----------------------------------------------------------------------------------
 
 Fold = Callable[[Any, Any, int], Any]
@@ -263,6 +267,21 @@ _MORE_THAN_STATE: Mapping[str, Fold] = {
 def folds(registry: Registry) -> dict[str, Fold]:
     """The fold of each noun's streams, by the prefix of their names."""
     return {prefix: _MORE_THAN_STATE.get(prefix) or _of_state(evolve) for prefix, evolve in registry.evolve.items()}
+
+
+Again = Callable[[Any, Any, int], Any]
+"""The history of a state that was kept, with the last fact before that and its position."""
+
+_AGAIN: Mapping[str, Again] = {stock.NOUN.prefix: _stock_again}
+
+
+def again(prefix: str) -> Again | None:
+    """How the history of such a stream is had of a state that was kept; None where it is not."""
+    return _AGAIN.get(prefix) or (None if prefix in _MORE_THAN_STATE else _state_alone)
+
+
+def _state_alone(state: Any, fact: Any, position: int) -> Any:
+    return state
 
 
 def _of_state(evolve: Callable[[Any, Any], Any]) -> Fold:

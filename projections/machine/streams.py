@@ -7,6 +7,7 @@ log again. One fold serves all projections that stand at the same position.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -19,13 +20,23 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
+from ledger.engine.snapshots import code_shape
 from ledger.engine.trouble import in_short
 from ledger.facts import Fact
 from ledger.nouns import cases, parcels
 from ledger.nouns.cases import Case
 from ledger.nouns.parcels import Parcel
 from ledger.refusals import Shown
-from projections.machine.histories import Movement, OrderHistory, StockHistory, folds, neighbours_of, orders_of
+from projections.machine.histories import (
+    Again,
+    Movement,
+    OrderHistory,
+    StockHistory,
+    again,
+    folds,
+    neighbours_of,
+    orders_of,
+)
 
 _PAGE = """
     SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
@@ -36,12 +47,29 @@ _STREAMS = """
     FROM {events} WHERE originator_id = ANY(%b::text[]) AND notification_id <= %b
     ORDER BY originator_id, originator_version
 """
+_SNAPSHOTS = """
+    SELECT stream, kept.version, array(
+        SELECT state FROM {snapshots} AS each
+        WHERE originator_id = stream AND each.shape = kept.shape AND each.version = kept.version ORDER BY part
+    ), parts
+    FROM unnest(%b::text[]) AS wanted (stream), LATERAL (
+        SELECT shape, version, parts FROM {snapshots}
+        WHERE originator_id = stream AND shape = %b AND position <= %b AND part = 0 ORDER BY version DESC LIMIT 1
+    ) AS kept
+"""
+_SINCE = """
+    SELECT notification_id, topic, state FROM {events}
+    WHERE originator_id = %b AND originator_version >= %b::bigint AND notification_id <= %b
+    ORDER BY originator_version
+"""
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
 
 StoredFact = tuple[int, str, int, str, bytes, datetime]
 """Position, stream, version, topic, state, when it was recorded."""
 
 _RECORDED_AT = itemgetter(5)
+
+log = logging.getLogger("fulfilment.projections")
 
 Changed = dict[str, tuple[Any, Any]]
 """By stream: its history before the page (None if it is new) and after it. A stock's is the same object twice."""
@@ -127,16 +155,27 @@ def _prefix(stream: str) -> str:
 class Streams:
     """One tenant's streams, folded up to ``position``."""
 
-    def __init__(self, schema: str, position: int, registry: Registry, *, streams_kept: int = 60_000) -> None:
+    def __init__(
+        self,
+        schema: str,
+        position: int,
+        registry: Registry,
+        *,
+        streams_kept: int = 60_000,
+        with_snapshots: bool = False,
+    ) -> None:
+        """With snapshots it begins with those of long streams; what is to prove others folds all facts itself."""
         self.schema = schema
         self.position = position
         self._registry = registry
         self._folds = folds(registry)
         self._streams_kept = streams_kept
+        self._with_snapshots = with_snapshots
         self._histories: OrderedDict[str, Any] = OrderedDict()
-        events = Identifier(schema, EVENTS_TABLE)
-        self._page, self._load, self._head = (
-            SQL(cast("Any", template)).format(events=events).as_bytes(None) for template in (_PAGE, _STREAMS, _HEAD)
+        tables = {"events": Identifier(schema, EVENTS_TABLE), "snapshots": Identifier(schema, "ledger_snapshots")}
+        self._page, self._load, self._head, self._snapshots, self._since = (
+            SQL(cast("Any", template)).format(**tables).as_bytes(None)
+            for template in (_PAGE, _STREAMS, _HEAD, _SNAPSHOTS, _SINCE)
         )
 
     def head(self, connection: Connection[Any]) -> int:
@@ -237,12 +276,46 @@ class Streams:
 
     def _loaded(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
         loaded: dict[str, Any] = dict.fromkeys(streams)
-        cursor = connection.execute(self._load, (streams, self.position), prepare=True, binary=True)
+        if self._with_snapshots:
+            loaded |= self._of_snapshots(connection, list(filter(self._has_snapshots, streams)))
+        whole = [stream for stream in streams if loaded[stream] is None]
+        cursor = connection.execute(self._load, (whole, self.position), prepare=True, binary=True)
         for position, stream, topic, state in cursor.fetchall():
             fact = self._registry.decode(topic, state)
             loaded[stream] = self._folds[_prefix(stream)](loaded[stream], fact, position)
         self._histories.update(loaded)
         return loaded
+
+    def _has_snapshots(self, stream: str) -> bool:
+        return self._registry.is_restorable(stream) and again(_prefix(stream)) is not None
+
+    def _of_snapshots(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
+        """Those of which there are snapshots of this code that are not after the position."""
+        if not streams:
+            return {}
+        asked = (streams, code_shape(), self.position)
+        rows = connection.execute(self._snapshots, asked, prepare=True, binary=True).fetchall()
+        return {stream: self._since_snapshot(connection, stream, *kept) for stream, *kept in rows}
+
+    def _since_snapshot(
+        self, connection: Connection[Any], stream: str, version: int, parts: list[bytes], number: int
+    ) -> Any:
+        """A history from a snapshot on; None if that cannot be read."""
+        try:
+            if len(parts) != number:
+                raise ValueError(f"{len(parts)} of {number} parts are there")
+            history = self._registry.restore(stream, parts[0])
+            for part in parts[1:]:
+                self._registry.restore_more(stream, history, part)
+        except Exception:
+            log.exception("the snapshot of %s at version %d cannot be read and is not used", stream, version)
+            return None
+        cursor = connection.execute(self._since, (stream, version, self.position), prepare=True, binary=True)
+        last, *newer = ((self._registry.decode(topic, state), position) for position, topic, state in cursor.fetchall())
+        history = cast("Again", again(_prefix(stream)))(history, *last)
+        for fact, position in newer:
+            history = self._folds[_prefix(stream)](history, fact, position)
+        return history
 
     def _keep(self, now: Mapping[str, Any]) -> None:
         for stream, history in now.items():

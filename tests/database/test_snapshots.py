@@ -8,9 +8,10 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import open_pool
-from ledger.engine import book, snapshots
+from ledger.engine import book, registry, snapshots
 from ledger.engine.book import Book
 from ledger.engine.log import Log
+from ledger.engine.reader import StreamReader
 from ledger.engine.registry import Registry
 from ledger.engine.snapshots import Snapshots
 from ledger.nouns import NOUNS
@@ -26,6 +27,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty facts make a long stream here."""
     for module, name in ((book, "LONG_FACTS"), (snapshots, "LONG_FACTS"), (snapshots, "STEP_FACTS")):
         monkeypatch.setattr(module, name, 20)
+    monkeypatch.setattr(registry, "PART_ITEMS", 2)
 
 
 @pytest.fixture
@@ -43,10 +45,11 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return versions
 
 
-def kept(tenant: EmptyTenant) -> list[tuple[str, int]]:
+def kept(tenant: EmptyTenant, which: str = "true") -> list[tuple[str, int]]:
     with connect(tenant) as connection:
-        query = SQL("SELECT originator_id, version FROM {}.ledger_snapshots ORDER BY 1, 2")
-        return connection.execute(query.format(Identifier(tenant.schema))).fetchall()
+        found = f"FROM {tenant.schema}.ledger_snapshots WHERE part = 0 AND {which}"
+        query = f"SELECT originator_id, version {found} ORDER BY originator_id, version"
+        return connection.execute(query.encode()).fetchall()
 
 
 async def fill(tenant: EmptyTenant, facts: int, stall: str = "pears") -> None:
@@ -56,14 +59,20 @@ async def fill(tenant: EmptyTenant, facts: int, stall: str = "pears") -> None:
 
 
 def test_every_state_that_is_kept_is_the_same_again():
-    registry = Registry(NOUNS)
+    nouns = Registry(NOUNS)
     whole = Book.of(NOUNS, long_scenario().log)
-    streams = [stream for stream in whole._entries if registry.is_restorable(stream)]
+    streams = [stream for stream in whole._entries if nouns.is_restorable(stream)]
     assert {stream.partition("-")[0] for stream in streams} == {"stock", "sku", "invoice_series"}
+    in_parts = 0
     for stream in streams:
         state = whole.state(stream)
-        again = registry.restore(stream, registry.keep(state))
+        first, *more = nouns.keep(stream, state)
+        again = nouns.restore(stream, first)
+        for part in more:
+            nouns.restore_more(stream, again, part)
+        in_parts += bool(more)
         assert (again, repr(again)) == (state, repr(state))
+    assert in_parts
 
 
 async def test_a_stream_that_grows_is_kept_now_and_then(tenant: EmptyTenant):
@@ -128,9 +137,20 @@ async def test_a_snapshot_of_other_code_or_one_that_cannot_be_read_is_not_used(t
     spoil(tenant, change)
     async with a_ledger(tenant, tail_limit=15) as ledger:
         await ledger.execute(give("one", "pears", 65))
+    assert kept(tenant, "shape <> 'of before'") == [("stall-pears", 66)], "replaced, and nothing of it stays"
     async with open_pool(tenant.conninfo) as pool:
         _, entries = await Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS)).fold_all(["stall-pears"])
         assert entries["stall-pears"] == Entry(66, Stall(0))
+
+
+async def test_what_was_dropped_from_memory_comes_back_from_its_snapshot(tenant: EmptyTenant, folded: list[int]):
+    await fill(tenant, 65)
+    async with a_ledger(tenant, streams_kept=1) as ledger:
+        await ledger.execute(take("one", "pears"))
+        await ledger.execute(take("two", "plums"))
+        del folded[:]
+        await ledger.execute(give("three", "pears", 66))
+        assert folded == [], "one was kept with the first fact after the start"
 
 
 async def test_queries_see_the_newest_of_long_and_short_streams(tenant: EmptyTenant, folded: list[int]):
@@ -146,6 +166,23 @@ async def test_queries_see_the_newest_of_long_and_short_streams(tenant: EmptyTen
         assert await reader.fold_all(["stall-pears", "stall-none", "stall-plums"]) == (head, entries)
 
 
+async def test_what_many_ask_for_at_once_is_folded_once(tenant: EmptyTenant, folded: list[int]):
+    await fill(tenant, 65)
+    drop(tenant)
+    async with open_pool(tenant.conninfo) as pool:
+        journal = Log(tenant.schema, pool)
+        del folded[:]
+        reader = StreamReader(journal, Registry(stalls.NOUNS))
+        answers = await asyncio.gather(*[reader.fold_all(["stall-pears"]) for _ in range(30)])
+        assert all(entries["stall-pears"] == Entry(65, Stall(65)) for _, entries in answers)
+        # Each has also read the first facts to see that there are many.
+        assert sorted(version for version in folded if version > 21) == list(range(22, 66))
+        await fill(tenant, 70)
+        del folded[:]
+        assert (await reader.fold_all(["stall-pears"]))[1]["stall-pears"] == Entry(70, Stall(70))
+        assert folded == list(range(66, 71)), "from there on"
+
+
 async def test_a_snapshot_taken_after_a_position_is_not_used_for_it(tenant: EmptyTenant):
     await fill(tenant, 65)
     async with open_pool(tenant.conninfo) as pool:
@@ -158,4 +195,4 @@ async def test_where_snapshots_cannot_be_stored_commands_go_on(tenant: EmptyTena
         no = SQL("ALTER TABLE {}.ledger_snapshots ADD CONSTRAINT no CHECK (false)")
         connection.execute(no.format(Identifier(tenant.schema)))
     await fill(tenant, 30)
-    assert "1 snapshots of" in caplog.text
+    assert "a snapshot of stall-pears of" in caplog.text

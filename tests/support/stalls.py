@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 from psycopg import AsyncConnection
 
@@ -43,8 +44,7 @@ class TooFewCoins(Forbidden, reason="TOO_FEW_COINS"):
     coins: int
 
 
-@dataclass(slots=True)
-class Stall:
+class Stall(msgspec.Struct):
     """Changed in place by its fold, as stock is."""
 
     coins: int = 0

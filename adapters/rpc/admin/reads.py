@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 from adapters.letters import Letters
@@ -13,6 +14,7 @@ from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.shows import stamp
+from adapters.streams import reader
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2 as pb
@@ -25,6 +27,9 @@ from projections import PROJECTIONS, outbox
 from projections.machine.projection import named
 from projections.machine.reads import Answer
 from projections.machine.status import ask_for_rebuild, statuses
+
+_COMPARING_SECONDS = 1.0
+"""After which a page of compared snapshots ends, so that the next shows how far it is."""
 
 
 class AdminQueries(ClockQueries):
@@ -122,3 +127,17 @@ class AdminQueries(ClockQueries):
         projection = named(PROJECTIONS, request.name)
         await ask_for_rebuild(self.tenants.pool, tenant.schema, projection, verify_only=request.verify_only)
         return pb.RebuildProjectionResponse()
+
+    async def CompareSnapshots(self, request: pb.CompareSnapshotsRequest, call: Call) -> pb.CompareSnapshotsResponse:
+        wanted = page(request)
+        comparing = reader((await self.tenant(call)).log).comparing
+        counts = await comparing.counts()
+        streams = await comparing.streams(wanted.after(str) or "", wanted.limit)
+        shown, more = wanted.cut(streams, streams)
+        ends_at, snapshots = time.monotonic() + _COMPARING_SECONDS, []
+        for stream in shown:
+            snapshots += [pb.SnapshotComparison(**each._asdict()) async for each in comparing.compare(stream)]
+            if time.monotonic() > ends_at and stream != streams[-1]:
+                more = wanted.token_after(stream)
+                break
+        return pb.CompareSnapshotsResponse(snapshots=snapshots, next_page_token=more, **counts._asdict())

@@ -1447,6 +1447,96 @@ class RebuildProjectionResponse(_message.Message):
 Global___RebuildProjectionResponse: _TypeAlias = RebuildProjectionResponse  # noqa: Y015
 
 @_typing.final
+class CompareSnapshotsRequest(_message.Message):
+    """Asks to compare the snapshots of the next streams."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Of so many streams at most; a page also ends a second after it has begun."""
+
+    def __init__(
+        self,
+        *,
+        page: _common_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSnapshotsRequest: _TypeAlias = CompareSnapshotsRequest  # noqa: Y015
+
+@_typing.final
+class CompareSnapshotsResponse(_message.Message):
+    """The snapshots of a page of streams."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    OF_OTHER_CODE_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    streams: _builtins.int
+    """How many streams have snapshots, on all pages."""
+    of_other_code: _builtins.int
+    """How many snapshots another version of the service has taken. Nobody here looks at them, and they go by themselves."""
+    @_builtins.property
+    def snapshots(self) -> _containers.RepeatedCompositeFieldContainer[Global___SnapshotComparison]:
+        """Each of them, by stream and version."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: _abc.Iterable[Global___SnapshotComparison] | None = ...,
+        next_page_token: _builtins.str = ...,
+        streams: _builtins.int = ...,
+        of_other_code: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "of_other_code", b"of_other_code", "snapshots", b"snapshots", "streams", b"streams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSnapshotsResponse: _TypeAlias = CompareSnapshotsResponse  # noqa: Y015
+
+@_typing.final
+class SnapshotComparison(_message.Message):
+    """A snapshot, and whether it is what the facts come to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EQUAL_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """The stream, such as "stock-acme/TEA"."""
+    version: _builtins.int
+    """How many facts of the stream it holds."""
+    equal: _builtins.bool
+    """Whether it is what they come to. If not, it was dropped."""
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str = ...,
+        version: _builtins.int = ...,
+        equal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal", b"equal", "stream", b"stream", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotComparison: _TypeAlias = SnapshotComparison  # noqa: Y015
+
+@_typing.final
 class ErasePersonRequest(_message.Message):
     """Asks to forget a person."""
 

@@ -89,6 +89,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionResponse.FromString,
                 _registered_method=True)
+        self.CompareSnapshots = channel.unary_unary(
+                '/fulfilment.v1.AdminService/CompareSnapshots',
+                request_serializer=fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsResponse.FromString,
+                _registered_method=True)
         self.ErasePerson = channel.unary_unary(
                 '/fulfilment.v1.AdminService/ErasePerson',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.ErasePersonRequest.SerializeToString,
@@ -189,6 +194,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareSnapshots(self, request, context):
+        """Compares the snapshots of long streams with what the facts come to, a page of streams at a time, and drops those that
+        say something else. Nothing is true by a snapshot: without them the service only takes longer to start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ErasePerson(self, request, context):
         """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
         evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
@@ -269,6 +282,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RebuildProjection,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionResponse.SerializeToString,
+            ),
+            'CompareSnapshots': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSnapshots,
+                    request_deserializer=fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsResponse.SerializeToString,
             ),
             'ErasePerson': grpc.unary_unary_rpc_method_handler(
                     servicer.ErasePerson,
@@ -535,6 +553,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/RebuildProjection',
             fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionRequest.SerializeToString,
             fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSnapshots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/CompareSnapshots',
+            fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_admin__pb2.CompareSnapshotsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,10 @@ class AdminServiceStub:
     projector; GetStatus tells its progress and result.
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
     """
+    CompareSnapshots: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CompareSnapshotsRequest, _admin_pb2.CompareSnapshotsResponse]
+    """Compares the snapshots of long streams with what the facts come to, a page of streams at a time, and drops those that
+    say something else. Nothing is true by a snapshot: without them the service only takes longer to start.
+    """
     ErasePerson: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]
     """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
     evidence, notes and comments, removes the files of its letters from the outbox folder of this server, and records who
@@ -145,6 +149,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Builds a read model anew beside the live one, compares and, if asked, swaps them. It runs in the
     projector; GetStatus tells its progress and result.
     Fails with NOT_FOUND / UNKNOWN_PROJECTION.
+    """
+    CompareSnapshots: _aio.UnaryUnaryMultiCallable[_admin_pb2.CompareSnapshotsRequest, _admin_pb2.CompareSnapshotsResponse]  # type: ignore[assignment]
+    """Compares the snapshots of long streams with what the facts come to, a page of streams at a time, and drops those that
+    say something else. Nothing is true by a snapshot: without them the service only takes longer to start.
     """
     ErasePerson: _aio.UnaryUnaryMultiCallable[_admin_pb2.ErasePersonRequest, _admin_pb2.ErasePersonResponse]  # type: ignore[assignment]
     """Erases a person: it destroys the keys of all that is sealed about its orders, cases, inquiries and messages, with
@@ -264,6 +272,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Builds a read model anew beside the live one, compares and, if asked, swaps them. It runs in the
         projector; GetStatus tells its progress and result.
         Fails with NOT_FOUND / UNKNOWN_PROJECTION.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareSnapshots(
+        self,
+        request: _admin_pb2.CompareSnapshotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CompareSnapshotsResponse, _abc.Awaitable[_admin_pb2.CompareSnapshotsResponse]]:
+        """Compares the snapshots of long streams with what the facts come to, a page of streams at a time, and drops those that
+        say something else. Nothing is true by a snapshot: without them the service only takes longer to start.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,48 @@
+"""What queries read: streams as the log holds them at this moment, of which long ones are not folded for each query."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+from ledger.engine.comparing import Comparing
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.engine.snapshots import Snapshots
+from ledger.view import EMPTY, Broken, Entry
+
+_MOST_HELD = 8
+"""Long streams of a tenant that stay folded: all others are read from their snapshots, or whole."""
+
+
+class StreamReader:
+    """The streams of one tenant. States that it answers may go on with the log once the caller awaits something."""
+
+    def __init__(self, journal: Log, registry: Registry) -> None:
+        self._log = journal
+        self._snapshots = Snapshots(journal, registry)
+        self.comparing = Comparing(journal, registry, self._snapshots)
+        self._held: OrderedDict[str, Entry] = OrderedDict()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def fold_all(self, streams: Sequence[str]) -> tuple[int, dict[str, Entry]]:
+        """The head of the log, and the streams, none of them older."""
+        held = [stream for stream in streams if stream in self._held]
+        head, entries = await self._snapshots.fold_all([each for each in streams if each not in held], self._fold)
+        for stream in held:
+            entries[stream] = await self._fold(stream, head)
+        return head, entries
+
+    async def _fold(self, stream: str, head: int) -> Entry:
+        """A long stream: whoever else asks for it meanwhile waits, and folds nothing again."""
+        async with self._turns.setdefault(stream, asyncio.Lock()):
+            # Not held while it changes: what is left half done is not to be used.
+            entry = await self._snapshots.fold(stream, head, self._held.pop(stream, EMPTY))
+            if type(entry.state) is not Broken:
+                await self._snapshots.keep(stream, entry, head)
+                self._held[stream] = entry
+                while len(self._held) > _MOST_HELD:
+                    self._held.popitem(last=False)
+            return entry
