@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks import (
     commands,
     decision,
     files,
+    long,
     machine,
     olist,
     reading,
@@ -44,6 +46,7 @@ MEASUREMENTS = {
     "webhooks": webhooks.measure,
     "resting": resting.measure,
     "tenants": tenants.measure,
+    "long": long.measure,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"
@@ -58,6 +61,7 @@ def options() -> argparse.Namespace:
     add("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}")
     add("--quick", action="store_true", help="a smoke test: its figures mean nothing")
     add("--olist", type=Path, metavar="DIR", help="the folder of the Olist files, for the import")
+    add("--long", type=int, metavar="FACTS", help="a further long stream, such as 1000000")
     add("--dsn", help="a PostgreSQL to use instead of an embedded one; its user must be able to create databases")
     add("--json", action="store_true", help="write the figures of every run as JSON instead of tables")
     add("--write", action="store_true", help=f"write the tables into {RESULTS.name} as well")
@@ -73,7 +77,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[str, list[float]] = {}
     skipped: dict[str, str] = {}
-    with stage(QUICK if chosen.quick else Size(), chosen.dsn, chosen.olist) as here:
+    size = QUICK if chosen.quick else Size()
+    if chosen.long:
+        size = replace(size, long_streams=(*size.long_streams, chosen.long))
+    with stage(size, chosen.dsn, chosen.olist) as here:
         about = machine.facts(here.conninfo, here.folder)
         for run in range(chosen.runs):
             for name in chosen.only or MEASUREMENTS:

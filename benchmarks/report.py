@@ -96,6 +96,8 @@ TARGETS = (
     Target("301 tenants at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
     Target("64 callers over 10 tenants / one tenant, in short turns", "tenants.10_to_1", None, 0.75, True),
     Target("64 callers over 100 tenants / one tenant, in short turns", "tenants.100_to_1", None, 0.6, True),
+    Target("the first order on 100,000 facts after a start, ms", "long.100000.first.ms", None, 50, False),
+    Target("a projector's start on 100,000 facts, ms", "long.100000.projector.ms", None, 1000, False),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -169,7 +171,24 @@ def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, s
     return [table for table in found if table.rows]
 
 
+_LONG = {
+    "without_snapshot": "the first order on it after a start, without a snapshot",
+    "empty": "an empty call to a process that has just started",
+    "short": "there, the first order on a SKU without a history",
+    "first": "there, the first order on it",
+    "others_at_most": "there, orders on other SKUs meanwhile, at most",
+    "stock": "there, reading its stock",
+    "stock_at_once": "there, 30 reads of it at once, until the last",
+    "empty_meanwhile_at_most": "an empty call meanwhile, at most",
+    "second": "the first order on it through a second process after that",
+    "projector": "a projector that starts, until it has these orders",
+}
+
+
 def _title(name: str) -> str:
+    if name.startswith("long."):
+        _, facts, what, unit = name.split(".")
+        return f"a stock stream of {int(facts):,} facts: {_LONG[what]}, {unit}"
     if name.startswith("catch_up."):
         return f"catching up, {name.split('.')[1]}, facts/s"
     return OTHERS.get(name, name)

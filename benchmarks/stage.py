@@ -63,6 +63,8 @@ class Size:
     tenants: int = 301
     """At rest."""
     rest_seconds: float = 60.0
+    long_streams: tuple[int, ...] = (10_000, 100_000)
+    """Facts of streams on which processes start."""
 
     @property
     def warm_up(self) -> int:
@@ -81,6 +83,7 @@ QUICK = Size(
     file_rows=1_000,
     tenants=3,
     rest_seconds=1.0,
+    long_streams=(2_000,),
 )
 
 
