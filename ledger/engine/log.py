@@ -391,7 +391,7 @@ class Log:
 
     async def begin(self) -> int:
         """The head of the log as it is now, from which on it is followed."""
-        self.has_lost, self._last = False, None
+        self.has_lost, self._last, self.reader = False, None, None
         return await self.head()
 
     async def outcomes(self, connection: AsyncConnection[Any], request_ids: list[str]) -> list[Outcome]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, get_origin
+from types import GenericAlias
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec.structs import fields, replace
 
 from ledger.facts import Fact
+from ledger.large_map import LargeMap
 from ledger.refusals import Shown
 from ledger.view import EMPTY, Broken, Entry, Noun
 
@@ -35,34 +37,58 @@ PART_ITEMS = 2_000
 """How many items of a large field are kept, and read again, at once: a few milliseconds of work."""
 
 
+def _apart(value: object) -> dict[str, Any]:
+    """What stands for a LargeMap among the other fields: its items are always kept in parts."""
+    if isinstance(value, LargeMap):
+        return {}
+    raise NotImplementedError(type(value).__name__)
+
+
 class _Kept:
     """How states of a type are kept and read again: in parts, where they have large fields."""
 
     def __init__(self, state: type) -> None:
-        self._whole: Callable[[bytes], Any] = msgspec.json.Decoder(state).decode
-        collections = [each for each in fields(state) if get_origin(each.type) in (dict, list)]
-        named = [(each.name, each.type, msgspec.field(default_factory=get_origin(each.type))) for each in collections]
+        self._whole: Callable[[bytes], Any] = msgspec.json.Decoder(
+            state, dec_hook=lambda kind, items: LargeMap()
+        ).decode
+        self._encode = msgspec.json.Encoder(enc_hook=_apart).encode
+        named: list[Any] = []
+        for each in fields(state):
+            origin, of = get_origin(each.type), get_args(each.type)
+            if origin is LargeMap:
+                named.append((each.name, GenericAlias(dict, (str, *of)), msgspec.field(default_factory=dict)))
+            elif origin in (dict, list):
+                named.append((each.name, each.type, msgspec.field(default_factory=origin)))
         self._part = msgspec.defstruct(f"PartOf{state.__name__}", named, omit_defaults=True)
         self._more: Callable[[bytes], Any] = msgspec.json.Decoder(self._part).decode
 
     def parts(self, state: Any) -> Iterator[bytes]:
         """The state without its large fields, then their items, in order."""
         held = {name: getattr(state, name) for name in self._part.__struct_fields__}
-        large = {name: items for name, items in held.items() if len(items) > PART_ITEMS}
-        yield _encoder.encode(replace(state, **{name: type(items)() for name, items in large.items()}))
+        most = {name: 0 if isinstance(items, LargeMap) else PART_ITEMS for name, items in held.items()}
+        large = {name: items for name, items in held.items() if len(items) > most[name]}
+        yield self._encode(replace(state, **{name: type(items)() for name, items in large.items()}))
         for name, items in large.items():
-            rest = iter(items.items() if isinstance(items, dict) else items)
-            while some := type(items)(islice(rest, PART_ITEMS)):
-                yield _encoder.encode(self._part(**{name: some}))
+            rest: Iterator[Any] = iter(items if isinstance(items, list) else items.items())
+            while some := list(islice(rest, PART_ITEMS)):
+                yield _encoder.encode(self._part(**{name: some if isinstance(items, list) else dict(some)}))
 
     def restore(self, first: bytes) -> Any:
         return self._whole(first)
 
-    def restore_more(self, state: Any, part: bytes) -> None:
+    def restore_more(self, state: Any, part: bytes) -> Any:
         more = self._more(part)
         for name in self._part.__struct_fields__:
             held, items = getattr(state, name), getattr(more, name)
-            held.update(items) if isinstance(held, dict) else held.extend(items)
+            if isinstance(held, list):
+                held.extend(items)
+            elif isinstance(held, dict):
+                held.update(items)
+            elif items:
+                for key, value in items.items():
+                    held = held.changed(key, value)
+                state = replace(state, **{name: held})
+        return state
 
 
 class Registry:
@@ -144,9 +170,9 @@ class Registry:
         """The state of a stream by the first part that was kept of it."""
         return self._kept[stream.partition("-")[0]].restore(first)
 
-    def restore_more(self, stream: str, state: Any, part: bytes) -> None:
-        """Adds a further part, in place."""
-        self._kept[stream.partition("-")[0]].restore_more(state, part)
+    def restore_more(self, stream: str, state: Any, part: bytes) -> Any:
+        """The state with a further part of it, which may have changed in place."""
+        return self._kept[stream.partition("-")[0]].restore_more(state, part)
 
     def check(self, stream: str, fact: Fact) -> None:
         """Raises Misplaced unless the fact belongs on the stream."""

@@ -215,7 +215,7 @@ class Snapshots:
                 kept = rows[0][0]
                 size += len(kept)
                 if part:
-                    self._registry.restore_more(stream, state, kept)
+                    state = self._registry.restore_more(stream, state, kept)
                 else:
                     state = self._registry.restore(stream, kept)
             except Exception as error:

@@ -405,7 +405,7 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             assert_never(fact)
 
 
-NOUN = noun("supplier", SupplierFact, evolve)
+NOUN = noun("supplier", SupplierFact, evolve, kept_as=Supplier)
 
 
 def _updated(supplier: Supplier, fact: SupplierUpdated) -> Updates:

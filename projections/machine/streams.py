@@ -306,7 +306,7 @@ class Streams:
                 raise ValueError(f"{len(parts)} of {number} parts are there")
             history = self._registry.restore(stream, parts[0])
             for part in parts[1:]:
-                self._registry.restore_more(stream, history, part)
+                history = self._registry.restore_more(stream, history, part)
         except Exception:
             log.exception("the snapshot of %s at version %d cannot be read and is not used", stream, version)
             return None
