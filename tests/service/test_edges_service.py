@@ -340,6 +340,9 @@ def test_a_shop_is_asked_for_what_it_did_not_tell(edge, client, service, tmp_pat
         wait_for(lambda: standing().HasField("asked_at") and standing().found_by_asking == 120)
         wait_for(lambda: not standing().waiting)
         assert "120" in console("connection", "show", "asked").out
+        off = [topic for topic, status in sorted(shop.statuses.items()) if status == "disabled"]
+        assert off
+        wait_for(lambda: f"switched off its webhooks: {', '.join(off)};" in standing().problem)
         tested = console("connection", "test", "asked")
         assert (tested.code, "it is disabled" in tested.out, "orders can be read" in tested.out) == (1, True, True)
         found = client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id="asked/3120")).order

@@ -42,6 +42,8 @@ _PING = re.compile(rb"webhook_id=\d{1,20}")
 _TOPIC = re.compile(r"[a-z_.]{1,60}")
 _DELETED = "order.deleted"
 _WHOLE = frozenset({"order.created", "order.updated", "order.restored"})
+_TOPICS = _WHOLE - {"order.restored"} | {_DELETED}
+"""Those that a webhook is to be made for."""
 _PAGE_SIZE = 50
 _FIRST = timedelta(days=30)
 """How far back the first question goes."""
@@ -115,14 +117,19 @@ class WooCommerce(System):
         reply = await _get(http, account, "/webhooks", per_page="100")
         if reply.status != 200:
             return [Check("webhooks can be read", f"the shop answers {reply.status}")]
-        hooks = reading.decoded(reply.body, list[dict[str, Any]])
-        topics = {str(each.get("topic")): str(each.get("status")) for each in hooks}
-        checks = []
-        for topic in sorted(_WHOLE - {"order.restored"} | {_DELETED}):
+        topics, checks = _statuses(reply), list[Check]()
+        for topic in sorted(_TOPICS):
             status = topics.get(topic, "missing")
             problem = "" if status == "active" else f"it is {status}; make it active in the shop"
             checks.append(Check(f"a webhook for {topic}", problem))
         return checks
+
+    async def _switched_off(self, http: Http, account: Account) -> str:
+        """Which webhooks there are that do not send, so that this is seen where nobody tests the connection."""
+        reply = await _get(http, account, "/webhooks", per_page="100")
+        statuses = _statuses(reply) if reply.status == 200 else {}
+        off = [topic for topic, status in sorted(statuses.items()) if topic in _TOPICS and status != "active"]
+        return f"the shop has switched off its webhooks: {', '.join(off)}; make them active in the shop" if off else ""
 
     def is_told(self, kind: EffectKind, account: Account) -> bool:
         return bool(account.secret("key")) and super().is_told(kind, account)
@@ -152,10 +159,18 @@ class WooCommerce(System):
         found = tuple(Fetched(received_as("order.updated", bytes(each), ""), bytes(each)) for each in bodies)
         newest = max((each.received.happened_at for each in found if each.received.happened_at), default=None)
         if len(found) < _PAGE_SIZE:
-            return FetchedPage(found, f"{_text(newest - _OVERLAP)} 1" if newest else cursor, done=True)
+            further = f"{_text(newest - _OVERLAP)} 1" if newest else cursor
+            return FetchedPage(found, further, done=True, problem=await self._switched_off(http, account))
         # By time and not by page: pages move when an order changes meanwhile.
         further = _text(newest - timedelta(seconds=1)) if newest else since
         return FetchedPage(found, f"{further} 1" if further > since else f"{since} {int(page) + 1}")
+
+
+def _statuses(reply: Reply) -> dict[str, str]:
+    """Of webhooks, by topic; of several for one the best."""
+    hooks = reading.decoded(reply.body, list[dict[str, Any]])
+    hooks.sort(key=lambda each: each.get("status") == "active")
+    return {str(each.get("topic")): str(each.get("status")) for each in hooks}
 
 
 def _text(at: datetime) -> str:
