@@ -30,13 +30,13 @@ from ledger.engine.log import (
     Opening,
     Outcome,
 )
+from ledger.engine.queue import Call, DecisionFailed, QueuedCommand, QueuedRequest, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
 from ledger.engine.snapshots import Snapshots, TooMuch
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.facts import Change, Fact
 from ledger.refusals import (
-    DeadlinePassed,
     Exhausted,
     Malformed,
     OutOfRange,
@@ -127,113 +127,16 @@ class Receipt(msgspec.Struct, frozen=True):
     """Whether the command was found as what it was stored as before."""
 
 
-class DecisionFailed(Exception):
-    """A decision raised an error that is no refusal: a mistake of ours. Nothing was recorded."""
-
-    def __init__(self, request_id: str, cause: Exception) -> None:
-        super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
-        self.request_id = request_id
-
-
 Answer = Receipt | Refusal | DecisionFailed
 
 Unread = Callable[[], Command]
 """Turns what a caller sent into a command, or raises what is wrong with it."""
 
 
-class _Call:
-    """The commands a caller waits for together, and their answers as they come in."""
-
-    __slots__ = ("answers", "future", "open")
-
-    def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self.answers: list[Answer | None] = [None] * size
-        self.open = size
-
-
-class _Queued:
-    """A place in the queue, whose caller waits for an answer."""
-
-    __slots__ = ("answered", "call", "index")
-
-    def __init__(self, call: _Call, index: int) -> None:
-        self.call = call
-        self.index = index
-        self.answered = False
-
-    @property
-    def request_id(self) -> str:
-        raise NotImplementedError
-
-    def answer(self, answer: Answer) -> None:
-        if self.answered:
-            return
-        self.answered = True
-        call = self.call
-        if call.future.done():
-            return  # nobody waits for it any more
-        call.answers[self.index] = answer
-        call.open -= 1
-        if not call.open:
-            call.future.set_result([answer for answer in call.answers if answer is not None])
-
-
-class _QueuedRequest(_Queued):
-    """What a caller sent, before it is read."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, read: Unread, call: _Call, index: int) -> None:
-        super().__init__(call, index)
-        self._read = read
-
-    @property
-    def request_id(self) -> str:
-        return "that is still unread"
-
-    def read(self) -> _QueuedCommand | None:
-        """The command; None if it cannot be read, and its caller has been answered."""
-        try:
-            return _QueuedCommand(self._read(), self.call, self.index)
-        except Refusal as refusal:
-            self.answer(without_frames(refusal))
-        except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
-            self.answer(_failed(self.request_id, error))
-        return None
-
-
-class _QueuedCommand(_Queued):
-    """One command that waits for its outcome."""
-
-    __slots__ = ("command", "uncertain")
-
-    def __init__(self, command: Command, call: _Call, index: int) -> None:
-        super().__init__(call, index)
-        self.command = command
-        # True while it is unknown whether a commit with it succeeded.
-        self.uncertain = False
-
-    @property
-    def request_id(self) -> str:
-        return self.command.request_id
-
-    def is_over(self, now: float) -> bool:
-        """Answered, or nobody waits for it any more; then it must not be decided."""
-        if self.answered or self.uncertain:
-            return self.answered
-        deadline = self.command.deadline
-        if deadline is not None and now > deadline:
-            self.answer(DeadlinePassed())
-        elif self.call.future.done():
-            self.answered = True
-        return self.answered
-
-
 class _FoldFailed(Exception):
     """A fact could not be folded. The draft is unusable, so the batch starts over without this command."""
 
-    def __init__(self, waiting: _QueuedCommand, cause: Exception) -> None:
+    def __init__(self, waiting: QueuedCommand, cause: Exception) -> None:
         super().__init__(str(cause))
         self.waiting = waiting
         self.cause = cause
@@ -258,7 +161,7 @@ class Ledger:
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept)
         self._snapshots = Snapshots(log, self.book.registry)
-        self._queue: deque[_QueuedRequest | _QueuedCommand] = deque()
+        self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
         self._patience_seconds = patience_seconds
@@ -266,7 +169,7 @@ class Ledger:
         self._enough_queued = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
-        self._in_progress: Sequence[_QueuedRequest | _QueuedCommand] = ()
+        self._in_progress: Sequence[QueuedRequest | QueuedCommand] = ()
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
@@ -326,7 +229,7 @@ class Ledger:
             raise ShuttingDown
         if len(self._queue) + len(commands) > self._queue_limit:
             raise QueueFull(len(self._queue))
-        call = _Call(len(commands))
+        call = Call(len(commands))
         self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
         if len(self._queue) >= self._batch_target:
@@ -378,13 +281,13 @@ class Ledger:
             except TimeoutError:
                 self._callers = self._calls  # some callers have gone
 
-    async def _read(self, taken: Sequence[_QueuedRequest | _QueuedCommand]) -> list[_QueuedCommand]:
+    async def _read(self, taken: Sequence[QueuedRequest | QueuedCommand]) -> list[QueuedCommand]:
         """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
         loop = asyncio.get_running_loop()
         yielded_at = loop.time()
         batch = []
         for each in taken:
-            waiting = each.read() if isinstance(each, _QueuedRequest) else each
+            waiting = each.read() if isinstance(each, QueuedRequest) else each
             if waiting is not None:
                 batch.append(waiting)
             if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
@@ -392,7 +295,7 @@ class Ledger:
                 yielded_at = loop.time()
         return batch
 
-    async def _settle(self, batch: list[_QueuedCommand]) -> None:
+    async def _settle(self, batch: list[QueuedCommand]) -> None:
         """Answers every command of the batch, and tries again while the database is in trouble."""
         clock = asyncio.get_running_loop().time
         give_up_at, pause, ahead = clock() + self._patience_seconds, 0.02, None
@@ -406,7 +309,7 @@ class Ledger:
                 ahead = much.streams
                 continue
             except _FoldFailed as failure:
-                failure.waiting.answer(_failed(failure.waiting.request_id, failure.cause))
+                failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
                 if not is_trouble(error) and not isinstance(error, Unavailable):
@@ -421,16 +324,16 @@ class Ledger:
             pause = min(pause * 2, 1.0)
             await self.log.drop_dead_connections(self.log.writers)
 
-    async def _isolate(self, batch: list[_QueuedCommand], error: Exception) -> None:
+    async def _isolate(self, batch: list[QueuedCommand], error: Exception) -> None:
         """The database refused something in the batch: halves it until the command at fault is alone."""
         self.book.forget_all(self.book.position)
         if len(batch) == 1:
-            return batch[0].answer(_failed(batch[0].request_id, error))
+            return batch[0].answer(failed(batch[0].request_id, error))
         middle = len(batch) // 2
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[_QueuedCommand], most: int) -> None:
+    async def _attempt(self, batch: list[QueuedCommand], most: int) -> None:
         """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first."""
         if self.log.has_lost:
             self.book.forget_all(await self.log.begin())
@@ -463,7 +366,7 @@ class Ledger:
         await self._snapshots.take(self.book)
 
     async def _open(
-        self, connection: AsyncConnection[Any], batch: list[_QueuedCommand], named: Iterable[str], most: int
+        self, connection: AsyncConnection[Any], batch: list[QueuedCommand], named: Iterable[str], most: int
     ) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
         book = self.book
@@ -498,10 +401,10 @@ class _Run:
         self._most = opening.most
         self._first = book.position
         self._rows = Appending()
-        self._answers: list[tuple[_QueuedCommand, Answer]] = []
+        self._answers: list[tuple[QueuedCommand, Answer]] = []
         self._loop = asyncio.get_running_loop()
 
-    async def decide(self, batch: list[_QueuedCommand]) -> None:
+    async def decide(self, batch: list[QueuedCommand]) -> None:
         """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
         at = rounds = 0
         yielded_at = self._loop.time()
@@ -520,11 +423,11 @@ class _Run:
                 if rounds <= _MOST_ROUNDS:
                     await self._load(miss, islice(batch, at + 1, None))
                     continue
-                self._answers.append((waiting, _failed(waiting.command.request_id, miss)))
+                self._answers.append((waiting, failed(waiting.command.request_id, miss)))
             at += 1
             rounds = 0
 
-    def _decide_one(self, waiting: _QueuedCommand) -> None:
+    def _decide_one(self, waiting: QueuedCommand) -> None:
         command = waiting.command
         known = self._outcome_of(command)
         if known is not None:
@@ -542,7 +445,7 @@ class _Run:
         except Refusal as refusal:
             self._refused(waiting, refusal)
         except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
-            self._answers.append((waiting, _failed(waiting.command.request_id, error)))
+            self._answers.append((waiting, failed(waiting.command.request_id, error)))
         else:
             if ended is not None:
                 self._rows.destroy(ended)
@@ -587,7 +490,7 @@ class _Run:
         return [key.row(subject) for key in keys] if subject else ()
 
     def _applied(
-        self, waiting: _QueuedCommand, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[KeyRow]
+        self, waiting: QueuedCommand, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[KeyRow]
     ) -> None:
         command, rows = waiting.command, self._rows
         warnings = tuple(command.warnings)
@@ -608,7 +511,7 @@ class _Run:
     def _subject(self, command: Command) -> Entry | None:
         return self.draft.find(command.streams[0]) if command.with_subject and command.streams else None
 
-    def _refused(self, waiting: _QueuedCommand, refusal: Refusal) -> None:
+    def _refused(self, waiting: QueuedCommand, refusal: Refusal) -> None:
         # These come from the edge and the engine, and may no longer hold a moment later.
         if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
             details = {key: _storable(value) for key, value in refusal.details.items()}
@@ -658,7 +561,7 @@ class _Run:
             return ()
         return ()
 
-    async def record(self, batch: list[_QueuedCommand]) -> None:
+    async def record(self, batch: list[QueuedCommand]) -> None:
         """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
             return await self._log.abandon(self._connection)
@@ -674,10 +577,8 @@ class _Run:
                 await asyncio.sleep(0)
 
 
-def _queued(command: Command | Unread, call: _Call, index: int) -> _QueuedRequest | _QueuedCommand:
-    return (
-        _QueuedCommand(command, call, index) if isinstance(command, Command) else _QueuedRequest(command, call, index)
-    )
+def _queued(command: Command | Unread, call: Call, index: int) -> QueuedRequest | QueuedCommand:
+    return QueuedCommand(command, call, index) if isinstance(command, Command) else QueuedRequest(command, call, index)
 
 
 def _storable(text: str) -> str:
@@ -693,8 +594,3 @@ def _replay(known: Outcome, command: Command, subject: Entry | None) -> Answer:
         return Receipt(known.position, known.version, True, known.warnings, subject, formerly)
     stored = msgspec.json.decode(known.refusal)
     return Refusal.restored(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
-
-
-def _failed(request_id: str, error: Exception) -> DecisionFailed:
-    log.error("request %s could not be decided", request_id, exc_info=error)
-    return DecisionFailed(request_id, without_frames(error))

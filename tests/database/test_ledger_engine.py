@@ -22,10 +22,10 @@ from ledger.engine import book, snapshots
 from ledger.engine.book import Book
 from ledger.engine.executor import (
     Command,
-    DecisionFailed,
     Ledger,
     Receipt,
 )
+from ledger.engine.queue import DecisionFailed
 from ledger.engine.registry import UnknownFact
 from ledger.facts import Fact
 from ledger.refusals import (

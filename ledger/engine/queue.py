@@ -1,0 +1,117 @@
+"""The queue of a tenant's writer: what callers sent, read or not, and how each of them gets its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from ledger.engine.trouble import in_short
+from ledger.refusals import DeadlinePassed, Refusal, without_frames
+
+if TYPE_CHECKING:
+    from ledger.engine.executor import Answer, Command, Unread
+
+log = logging.getLogger("fulfilment.ledger")
+
+
+class DecisionFailed(Exception):
+    """A decision raised an error that is no refusal: a mistake of ours. Nothing was recorded."""
+
+    def __init__(self, request_id: str, cause: Exception) -> None:
+        super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
+        self.request_id = request_id
+
+
+def failed(request_id: str, error: Exception) -> DecisionFailed:
+    log.error("request %s could not be decided", request_id, exc_info=error)
+    return DecisionFailed(request_id, without_frames(error))
+
+
+class Call:
+    """The commands a caller waits for together, and their answers as they come in."""
+
+    __slots__ = ("answers", "future", "open")
+
+    def __init__(self, size: int) -> None:
+        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self.answers: list[Answer | None] = [None] * size
+        self.open = size
+
+
+class Queued:
+    """A place in the queue, whose caller waits for an answer."""
+
+    __slots__ = ("answered", "call", "index")
+
+    def __init__(self, call: Call, index: int) -> None:
+        self.call = call
+        self.index = index
+        self.answered = False
+
+    @property
+    def request_id(self) -> str:
+        raise NotImplementedError
+
+    def answer(self, answer: Answer) -> None:
+        if self.answered:
+            return
+        self.answered = True
+        call = self.call
+        if call.future.done():
+            return  # nobody waits for it any more
+        call.answers[self.index] = answer
+        call.open -= 1
+        if not call.open:
+            call.future.set_result([answer for answer in call.answers if answer is not None])
+
+
+class QueuedRequest(Queued):
+    """What a caller sent, before it is read."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Unread, call: Call, index: int) -> None:
+        super().__init__(call, index)
+        self._read = read
+
+    @property
+    def request_id(self) -> str:
+        return "that is still unread"
+
+    def read(self) -> QueuedCommand | None:
+        """The command; None if it cannot be read, and its caller has been answered."""
+        try:
+            return QueuedCommand(self._read(), self.call, self.index)
+        except Refusal as refusal:
+            self.answer(without_frames(refusal))
+        except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
+            self.answer(failed(self.request_id, error))
+        return None
+
+
+class QueuedCommand(Queued):
+    """One command that waits for its outcome."""
+
+    __slots__ = ("command", "uncertain")
+
+    def __init__(self, command: Command, call: Call, index: int) -> None:
+        super().__init__(call, index)
+        self.command = command
+        # True while it is unknown whether a commit with it succeeded.
+        self.uncertain = False
+
+    @property
+    def request_id(self) -> str:
+        return self.command.request_id
+
+    def is_over(self, now: float) -> bool:
+        """Answered, or nobody waits for it any more; then it must not be decided."""
+        if self.answered or self.uncertain:
+            return self.answered
+        deadline = self.command.deadline
+        if deadline is not None and now > deadline:
+            self.answer(DeadlinePassed())
+        elif self.call.future.done():
+            self.answered = True
+        return self.answered
