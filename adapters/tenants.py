@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.postgres import BadTenantName, Control
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
+from ledger.engine.transactions import Together
 from ledger.nouns import NOUNS
 from ledger.refusals import Malformed, NotTheOwner, UnknownTenant
 from projections.machine.awake import StayingAwake
@@ -41,7 +42,8 @@ class Tenants:
 
     def __init__(self, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None) -> None:
         self.pool = pool
-        self._writers = writers
+        self._writers = writers or pool
+        self._together = Together(self._writers)
         self.control = Control(pool)
         self._serving: dict[str, Tenant] = {}
         self.closing = False
@@ -67,13 +69,16 @@ class Tenants:
         if schema is None:
             raise UnknownTenant(name)
         log = Log(schema, self.pool, self._writers)
-        tenant = Tenant(name, schema, log, Ledger(log, NOUNS, stay_awake=StayingAwake(log.writers, schema)))
+        tenant = Tenant(name, schema, log, self._ledger(log))
         await tenant.ledger.start()
         served = self._serving.setdefault(name, tenant)
         if served is not tenant:
             # Another call started it meanwhile. There is no lock, because starting a tenant may take long.
             await tenant.ledger.stop()
         return served
+
+    def _ledger(self, log: Log) -> Ledger:
+        return Ledger(log, NOUNS, stay_awake=StayingAwake(log.writers, log.schema), together=self._together)
 
     def taken(self) -> set[str]:
         """The ledger's own actors whose request ids another caller has used."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from psycopg import AsyncConnection
 
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
@@ -30,10 +29,11 @@ from ledger.engine.log import (
     Opening,
     Outcome,
 )
-from ledger.engine.queue import Call, DecisionFailed, QueuedCommand, QueuedRequest, failed
+from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
 from ledger.engine.snapshots import Snapshots, TooMuch
+from ledger.engine.transactions import Alone, Apart, SharedPart, Together
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.facts import Change, Fact
 from ledger.refusals import (
@@ -65,6 +65,11 @@ _GATHER_SECONDS = 0.010
 
 _GATHER_SHARE = 0.5
 """The share of the active callers that it waits for: the others call while the batch is written."""
+
+_MOST_SHARED = 50
+"""A batch with more commands has a transaction of its own: others would wait while they are decided."""
+_ALONE_SECONDS = 10.0
+"""How long a tenant in trouble keeps away from the transactions of others."""
 
 _MOST_ROUNDS = 50
 """How often one command may ask for more streams; after that the decision counts as broken."""
@@ -155,9 +160,14 @@ class Ledger:
         streams_kept: int = 50_000,
         patience_seconds: float = 10.0,
         stay_awake: Callable[[], Awaitable[None]] | None = None,
+        together: Together | None = None,
     ) -> None:
-        """``stay_awake`` is called before each transaction, so that those who follow the log look at what it writes."""
+        """``stay_awake`` is called before each transaction, so that those who follow the log look at what it writes;
+        ``together`` are the transactions that it may share with other tenants."""
         self.log = log
+        self._together = together or Together(log.writers)
+        self._alone_until = 0.0
+        """Until when it shares none, in the time of the event loop."""
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept)
         self._snapshots = Snapshots(log, self.book.registry)
@@ -229,7 +239,7 @@ class Ledger:
             raise ShuttingDown
         if len(self._queue) + len(commands) > self._queue_limit:
             raise QueueFull(len(self._queue))
-        call = Call(len(commands))
+        call = WaitingCall(len(commands))
         self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
         if len(self._queue) >= self._batch_target:
@@ -299,12 +309,16 @@ class Ledger:
         """Answers every command of the batch, and tries again while the database is in trouble."""
         clock = asyncio.get_running_loop().time
         give_up_at, pause, ahead = clock() + self._patience_seconds, 0.02, None
+        may_share = len(batch) <= _MOST_SHARED and clock() >= self._alone_until
         while batch := [waiting for waiting in batch if not waiting.is_over(clock())]:
             try:
                 if ahead is not None:
                     await self._snapshots.read_ahead(self.book, ahead)
                 # Once: what is still too much then are many short streams.
-                return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING)
+                return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING, may_share)
+            except Apart:
+                may_share = False
+                continue
             except TooMuch as much:
                 ahead = much.streams
                 continue
@@ -312,6 +326,7 @@ class Ledger:
                 failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+                may_share, self._alone_until = False, clock() + _ALONE_SECONDS
                 if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
@@ -333,19 +348,20 @@ class Ledger:
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[QueuedCommand], most: int) -> None:
-        """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first."""
+    async def _attempt(self, batch: list[QueuedCommand], most: int, may_share: bool) -> None:
+        """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first, and
+        Apart if it has to be one of its own."""
         if self.log.has_lost:
             self.book.forget_all(await self.log.begin())
         named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
         await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:
             await self._stay_awake()
-        async with self.log.writers.connection() as connection:
+        async with self._together.transaction(self.log, may_share=may_share) as transaction:
             run = None
             try:
-                opening = await self._open(connection, batch, named, most)
-                run = _Run(self.book, self.log, connection, opening, self.taken)
+                opening = await self._open(transaction, batch, named, most)
+                run = _Run(self.book, transaction, opening, self.taken)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = False
@@ -354,8 +370,6 @@ class Ledger:
             except BaseException:
                 if run is not None:
                     run.draft.drop()
-                # This ends the transaction; a rollback would make psycopg drop prepared statements that others rely on.
-                await connection.close()
                 raise
             finally:
                 self.book.trim()
@@ -366,20 +380,18 @@ class Ledger:
         await self._snapshots.take(self.book)
 
     async def _open(
-        self, connection: AsyncConnection[Any], batch: list[QueuedCommand], named: Iterable[str], most: int
+        self, transaction: Alone | SharedPart, batch: list[QueuedCommand], named: Iterable[str], most: int
     ) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
         book = self.book
         wanted = book.missing(named)
         request_ids = [waiting.command.request_id for waiting in batch]
         formers = [waiting.command.formerly for waiting in batch if waiting.command.formerly]
-        opening = await self.log.open(
-            connection, request_ids, bool(formers), after=book.position, streams=wanted, most=most
-        )
+        opening = await transaction.open(request_ids, bool(formers), after=book.position, streams=wanted, most=most)
         if len(opening.tail) > most or len(opening.streams) > most:
             raise TooMuch(named)
         if opening.has_former:
-            opening.outcomes.extend(await self.log.outcomes(connection, [each().request_id for each in formers]))
+            opening.outcomes.extend(await transaction.outcomes([each().request_id for each in formers]))
         book.follow(opening.tail)
         book.load(wanted, opening.streams)
         return opening
@@ -388,13 +400,10 @@ class Ledger:
 class _Run:
     """One pass over a batch inside its transaction."""
 
-    def __init__(
-        self, book: Book, log: Log, connection: AsyncConnection[Any], opening: Opening, taken: dict[str, str]
-    ) -> None:
+    def __init__(self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str]) -> None:
         self.book = book
         self.draft = book.begin()
-        self._log = log
-        self._connection = connection
+        self._transaction = transaction
         self._taken = taken
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._has_former = opening.has_former
@@ -545,7 +554,7 @@ class _Run:
             if self._outcome_of(command) is None and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
         names = list(missing)
-        rows = await self._log.load(self._connection, names, self._most)
+        rows = await self._transaction.load(names, self._most)
         if len(rows) > self._most:
             raise TooMuch(names)
         self.book.load(names, rows)
@@ -564,10 +573,10 @@ class _Run:
     async def record(self, batch: list[QueuedCommand]) -> None:
         """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
-            return await self._log.abandon(self._connection)
+            return await self._transaction.abandon()
         for waiting in batch:
             waiting.uncertain = True
-        await self._log.append(self._connection, self._first, self._rows)
+        await self._transaction.append(self._first, self._rows)
         self.draft.commit()
 
     async def answer(self) -> None:
@@ -577,7 +586,7 @@ class _Run:
                 await asyncio.sleep(0)
 
 
-def _queued(command: Command | Unread, call: Call, index: int) -> QueuedRequest | QueuedCommand:
+def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:
     return QueuedCommand(command, call, index) if isinstance(command, Command) else QueuedRequest(command, call, index)
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
@@ -45,10 +46,10 @@ LOCK_SEED = 0x1ED6E4
 
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
 
-_BEGIN = SqlStatement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
+BEGIN = SqlStatement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
 """Explicit, because every statement after the lock must see what was committed before the lock."""
 
-_COMMIT, _ROLLBACK = SqlStatement(b"COMMIT", prepare=False), SqlStatement(b"ROLLBACK", prepare=False)
+COMMIT, ROLLBACK = SqlStatement(b"COMMIT", prepare=False), SqlStatement(b"ROLLBACK", prepare=False)
 
 _APPEND = """
     WITH facts AS (
@@ -319,7 +320,7 @@ class Log:
         def render(template: str) -> bytes:
             return SQL(cast("Any", template)).format(**names).as_bytes(None)
 
-        self._take_lock, self._notify = render(TAKE_LOCK), render(NOTIFY)
+        self._take_lock, self._notify = SqlStatement(render(TAKE_LOCK)), SqlStatement(render(NOTIFY))
         self._opening, self._streams = render(_OPENING), render(_STREAMS)
         self._opening_with_former, self._outcomes = render(_OPENING + _FORMER), render(_OUTCOMES)
         self._append, self._warn = render(_APPEND), render(_WARN)
@@ -346,10 +347,20 @@ class Log:
         Where others recorded more facts after the position, or the streams have more, it stops one beyond ``most``.
         Raises StorageUnavailable if the log has become another one, and ``has_lost`` is true from then on.
         """
+        ask = self.opening(request_ids, look_for_former, after=after, streams=streams, most=most)
+        *_, found = await pipeline(connection, BEGIN, self._take_lock, ask)
+        return self.read_opening(found, after, most)
+
+    def opening(
+        self, request_ids: list[str], look_for_former: bool, *, after: int, streams: list[str], most: int
+    ) -> SqlStatement:
+        """What a batch asks under the lock; ``read_opening`` reads the answer."""
         limit = b"%d" % (most + 1)
         parameters = [_json(request_ids), b"%d" % after, limit, _json(streams), limit]
-        ask = self._opening_with_former if look_for_former else self._opening
-        *_, found = await pipeline(connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(ask, parameters))
+        return SqlStatement(self._opening_with_former if look_for_former else self._opening, parameters)
+
+    def read_opening(self, found: PGresult, after: int, most: int) -> Opening:
+        """What the statement of ``opening`` has found."""
         opening, last = Opening([], [], [], most=most), None
         for row in range(found.ntuples):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
@@ -413,6 +424,14 @@ class Log:
         The notification follows the commit and is no part of it: a commit that notifies waits for every
         other such commit in the database, and a lost notification is harmless.
         """
+        ask = [*self.appending(after, rows), COMMIT]
+        if rows.streams:
+            ask.append(self._notify)
+        await pipeline(connection, *ask)
+        self.appended(after, rows)
+
+    def appending(self, after: int, rows: Appending) -> list[SqlStatement]:
+        """What inserts all rows."""
         names = (rows.streams, rows.versions, rows.topics)
         others = (rows.commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
@@ -426,17 +445,17 @@ class Log:
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
-        statements.append(_COMMIT)
-        if rows.streams:
-            statements.append(SqlStatement(self._notify))
-        await pipeline(connection, *statements)
+        return statements
+
+    def appended(self, after: int, rows: Appending) -> None:
+        """Called when the rows are committed."""
         if rows.streams:
             row = rows.streams[-1], rows.versions[-1], rows.topics[-1], rows.states[-1]
             self._last = (after + len(rows.streams), *row)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:
         """Ends a transaction that has nothing to write."""
-        await pipeline(connection, _ROLLBACK)
+        await pipeline(connection, ROLLBACK)
 
     # --- reads ------------------------------------------------------------------------------------
 

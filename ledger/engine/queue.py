@@ -28,7 +28,7 @@ def failed(request_id: str, error: Exception) -> DecisionFailed:
     return DecisionFailed(request_id, without_frames(error))
 
 
-class Call:
+class WaitingCall:
     """The commands a caller waits for together, and their answers as they come in."""
 
     __slots__ = ("answers", "future", "open")
@@ -39,12 +39,12 @@ class Call:
         self.open = size
 
 
-class Queued:
+class _Queued:
     """A place in the queue, whose caller waits for an answer."""
 
     __slots__ = ("answered", "call", "index")
 
-    def __init__(self, call: Call, index: int) -> None:
+    def __init__(self, call: WaitingCall, index: int) -> None:
         self.call = call
         self.index = index
         self.answered = False
@@ -66,12 +66,12 @@ class Queued:
             call.future.set_result([answer for answer in call.answers if answer is not None])
 
 
-class QueuedRequest(Queued):
+class QueuedRequest(_Queued):
     """What a caller sent, before it is read."""
 
     __slots__ = ("_read",)
 
-    def __init__(self, read: Unread, call: Call, index: int) -> None:
+    def __init__(self, read: Unread, call: WaitingCall, index: int) -> None:
         super().__init__(call, index)
         self._read = read
 
@@ -90,12 +90,12 @@ class QueuedRequest(Queued):
         return None
 
 
-class QueuedCommand(Queued):
+class QueuedCommand(_Queued):
     """One command that waits for its outcome."""
 
     __slots__ = ("command", "uncertain")
 
-    def __init__(self, command: Command, call: Call, index: int) -> None:
+    def __init__(self, command: Command, call: WaitingCall, index: int) -> None:
         super().__init__(call, index)
         self.command = command
         # True while it is unknown whether a commit with it succeeded.

@@ -19,6 +19,7 @@ from adapters.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Command, Ledger
 from ledger.engine.log import Log
+from ledger.engine.wire import SqlStatement
 from ledger.facts import Change
 from ledger.nouns import NOUNS
 from ledger.view import View
@@ -101,7 +102,7 @@ async def test_what_a_ledger_writes_is_seen_though_its_notification_is_lost(shop
         async with open_pool(shop.conninfo) as pool:
             tenants = Tenants(pool)
             tenant = await tenants.find(shop.schema.removeprefix("tenant_"))
-            tenant.log._notify = b"SELECT 1"  # as if it were lost
+            tenant.log._notify = SqlStatement(b"SELECT 1")  # as if it were lost
             log = sent().log
             await tenant.ledger.execute(written(log))
             await asyncio.to_thread(until, lambda: statuses(shop)["sla"].position == len(log))

@@ -1,0 +1,234 @@
+"""The transactions that batches are written in: one of a tenant's own, or one that several tenants share.
+
+Most of what a small batch costs is its two ways to the database and its commit. Where many tenants are busy at once,
+each with a command or two, their batches go together: every tenant is locked, read, decided and appended as if it were
+alone, in the same two round trips, and one commit makes all of it durable. Whatever goes wrong there, each of them
+tries again in a transaction of its own, so that one tenant's trouble is nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.pq.abc import PGresult
+from psycopg.sql import SQL, Literal
+from psycopg_pool import AsyncConnectionPool
+
+from ledger.engine.log import (
+    BEGIN,
+    CHANNEL,
+    COMMIT,
+    LOCK_SEED,
+    ROLLBACK,
+    Appending,
+    Log,
+    Opening,
+    Outcome,
+)
+from ledger.engine.wire import SqlStatement, pipeline
+
+_MOST_TOGETHER = 32
+"""How many tenants share a transaction."""
+_UNDER_WAY = 2
+"""How many of such transactions: while one is decided here, PostgreSQL works for the other."""
+
+_SHORT_WAITS = SqlStatement(b"SET LOCAL lock_timeout = '100ms'", prepare=False)
+"""Nobody waits for long because a table of another tenant is locked."""
+_TRY_LOCKS = (
+    SQL("SELECT pg_try_advisory_xact_lock(hashtextextended(name, {})) FROM json_array_elements_text($1) AS name")
+    .format(Literal(LOCK_SEED))
+    .as_bytes(None)
+)
+_NOTIFY_ALL = (
+    SQL("SELECT count(pg_notify({}, name)) FROM json_array_elements_text($1) AS name")
+    .format(Literal(CHANNEL))
+    .as_bytes(None)
+)
+_LOCKED = b"\x01"
+
+
+class Apart(Exception):
+    """The batch could not be written together with others and has to be written alone."""
+
+
+class Alone:
+    """A transaction of one tenant."""
+
+    def __init__(self, log: Log, connection: AsyncConnection[Any]) -> None:
+        self._log = log
+        self._connection = connection
+
+    async def open(
+        self, request_ids: list[str], look_for_former: bool, *, after: int, streams: list[str], most: int
+    ) -> Opening:
+        return await self._log.open(
+            self._connection, request_ids, look_for_former, after=after, streams=streams, most=most
+        )
+
+    async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
+        return await self._log.outcomes(self._connection, request_ids)
+
+    async def load(self, streams: list[str], most: int) -> list[tuple[str, int, str, bytes]]:
+        return await self._log.load(self._connection, streams, most)
+
+    async def append(self, after: int, rows: Appending) -> None:
+        await self._log.append(self._connection, after, rows)
+
+    async def abandon(self) -> None:
+        await self._log.abandon(self._connection)
+
+
+@asynccontextmanager
+async def alone(log: Log) -> AsyncIterator[Alone]:
+    async with log.writers.connection() as connection:
+        try:
+            yield Alone(log, connection)
+        except BaseException:
+            # This ends the transaction; a rollback would make psycopg drop prepared statements that others rely on.
+            await connection.close()
+            raise
+
+
+class SharedPart:
+    """One tenant's part of a transaction that it shares."""
+
+    def __init__(self, log: Log, together: Together) -> None:
+        loop = asyncio.get_running_loop()
+        self.log = log
+        self.asked: SqlStatement | None = None
+        self.opened: asyncio.Future[tuple[AsyncConnection[Any], PGresult]] = loop.create_future()
+        self.decided: asyncio.Future[None] = loop.create_future()
+        self.written: asyncio.Future[None] = loop.create_future()
+        self.appending: list[SqlStatement] = []
+        self.notifies = False
+        self._together = together
+        self._connection: AsyncConnection[Any] | None = None
+
+    async def open(
+        self, request_ids: list[str], look_for_former: bool, *, after: int, streams: list[str], most: int
+    ) -> Opening:
+        self.asked = self.log.opening(request_ids, look_for_former, after=after, streams=streams, most=most)
+        self._together.wait_for(self)
+        self._connection, found = await self.opened
+        return self.log.read_opening(found, after, most)
+
+    async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
+        assert self._connection is not None
+        return await self.log.outcomes(self._connection, request_ids)
+
+    async def load(self, streams: list[str], most: int) -> list[tuple[str, int, str, bytes]]:
+        assert self._connection is not None
+        try:
+            return await self.log.load(self._connection, streams, most)
+        except Exception as error:
+            raise Apart from error
+
+    async def append(self, after: int, rows: Appending) -> None:
+        self.appending, self.notifies = self.log.appending(after, rows), bool(rows.streams)
+        self.leave()
+        await self.written
+        self.log.appended(after, rows)
+
+    async def abandon(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """There is nothing more to come."""
+        if not self.decided.done():
+            self.decided.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        apart = Apart()
+        apart.__cause__ = error
+        for future in (self.opened, self.written):
+            if not future.done():
+                future.set_exception(apart)
+                future.exception()  # it may be that nobody waits for it any more
+
+
+class Together:
+    """The transactions that tenants of a process share."""
+
+    def __init__(self, writers: AsyncConnectionPool[Any]) -> None:
+        self._writers = writers
+        self._waiting: deque[SharedPart] = deque()
+        self._carrying: set[asyncio.Task[None]] = set()
+        self._busy = 0
+
+    @asynccontextmanager
+    async def transaction(self, log: Log, *, may_share: bool) -> AsyncIterator[Alone | SharedPart]:
+        """One for a batch: of its own, if it may not share one or nobody else writes at the moment."""
+        self._busy += 1
+        try:
+            if not may_share or self._busy == 1:
+                async with alone(log) as own:
+                    yield own
+                return
+            part = SharedPart(log, self)
+            try:
+                yield part
+            finally:
+                part.leave()
+        finally:
+            self._busy -= 1
+
+    def wait_for(self, part: SharedPart) -> None:
+        """Takes a part into the next transaction."""
+        self._waiting.append(part)
+        if len(self._carrying) < _UNDER_WAY:
+            task = asyncio.create_task(self._carry_on(), name="transactions of several tenants")
+            self._carrying.add(task)
+            task.add_done_callback(self._carrying.discard)
+
+    async def _carry_on(self) -> None:
+        while self._waiting:
+            parts = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_TOGETHER))]
+            try:
+                async with self._writers.connection() as connection:
+                    try:
+                        await _carry(connection, parts)
+                    except BaseException:
+                        await connection.close()
+                        raise
+            except BaseException as error:
+                for part in parts:
+                    part.fail(error)
+                if not isinstance(error, Exception):
+                    raise
+
+
+async def _carry(connection: AsyncConnection[Any], parts: Sequence[SharedPart]) -> None:
+    """One transaction: locks and reads for all of them, lets them decide, appends and commits."""
+    locks = SqlStatement(_TRY_LOCKS, [_names(parts)])
+    _, _, locked, *found = await pipeline(
+        connection, BEGIN, _SHORT_WAITS, locks, *[part.asked for part in parts if part.asked]
+    )
+    for row, part in enumerate(parts):
+        if locked.get_value(row, 0) != _LOCKED:
+            part.fail(TimeoutError("another process writes to this tenant"))
+            part.leave()
+        elif not part.opened.done():
+            part.opened.set_result((connection, found[row]))
+    for part in parts:
+        await part.decided
+    writing = [part for part in parts if part.appending]
+    notified = [part for part in writing if part.notifies]
+    ask = [statement for part in writing for statement in part.appending]
+    ask.append(COMMIT if writing else ROLLBACK)
+    if notified:
+        # After the commit and no part of it, as Log.append says.
+        ask.append(SqlStatement(_NOTIFY_ALL, [_names(notified)]))
+    await pipeline(connection, *ask)
+    for part in writing:
+        if not part.written.done():
+            part.written.set_result(None)
+
+
+def _names(parts: Sequence[SharedPart]) -> bytes:
+    return msgspec.json.encode([part.log.schema for part in parts])
