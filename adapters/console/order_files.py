@@ -67,17 +67,17 @@ def import_orders(
         return 0
     if not source or not name:
         raise click.UsageError("Missing FILE or --connection; --template writes a file to begin with.")
-    kept = _kept(session, name)
+    before = kept(session, name)
     given = _given(maps, COLUMNS, "--map") | _given(sets, OPTIONS, "--set")
-    asked = (kept or {}) | given
+    asked = (before or {}) | given
     try:
         with table(files.path(source), asked.get("encoding", ""), _delimiter(asked), asked.get("sheet", "")) as found:
-            settings = asked if kept is not None else guessed(_not_about_rows(found.columns)) | asked
+            settings = asked if before is not None else guessed(_not_about_rows(found.columns)) | asked
             places = Places(found.columns, {each: said for each, said in settings.items() if each in COLUMNS})
-            if settings != kept:
+            if settings != before:
                 _show(session, found, settings)
                 if not dry_run:
-                    _keep(session, name, kept, settings, yes=yes)
+                    _keep(session, name, before, settings, yes=yes)
             return _Import(session, source, found, places, settings | {"channel": settings.get("channel") or name}).run(
                 errors, dry_run=dry_run
             )
@@ -106,7 +106,7 @@ def _not_about_rows(columns: Sequence[str]) -> Sequence[str]:
     return columns[len(_ABOUT_ROWS) :] if tuple(columns[: len(_ABOUT_ROWS)]) == _ABOUT_ROWS else columns
 
 
-def _kept(session: Session, name: str) -> Settings | None:
+def kept(session: Session, name: str) -> Settings | None:
     """What the connection keeps; None if there is none."""
     known = find_connection(session, name)
     if known is not None and known.system != _SYSTEM:
@@ -127,7 +127,7 @@ def _show(session: Session, found: FileTable, settings: Settings) -> None:
     session.out.blank()
 
 
-def _keep(session: Session, name: str, kept: Settings | None, settings: Settings, *, yes: bool) -> None:
+def _keep(session: Session, name: str, before: Settings | None, settings: Settings, *, yes: bool) -> None:
     """The next file of the connection has the same columns, unless somebody says otherwise."""
     if not yes:
         click.confirm("Import with these columns, and keep them?", abort=True, err=True)
@@ -135,7 +135,7 @@ def _keep(session: Session, name: str, kept: Settings | None, settings: Settings
         context=session.client.context(None), name=name, system=_SYSTEM, settings=settings
     )
     commands = [batch_pb2.BatchCommand(add_connection=add)]
-    if kept is not None:  # it holds nothing else, so that it is made anew
+    if before is not None:  # it holds nothing else, so that it is made anew
         remove = edges_pb2.RemoveConnectionRequest(context=session.client.context(None), name=name)
         commands.insert(0, batch_pb2.BatchCommand(remove_connection=remove))
     request = batch_pb2.ExecuteBatchRequest(commands=commands)

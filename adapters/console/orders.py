@@ -10,6 +10,7 @@ from adapters.console import words
 from adapters.console.amending import amended_charges, amended_lines
 from adapters.console.finding import timeline
 from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.order_export import export_orders
 from adapters.console.order_files import import_orders
 from adapters.console.place import address, parsed_line
 from adapters.console.remarks import note, tag
@@ -405,7 +406,7 @@ def refund_paid(
 
 
 for command in (
-    *(import_orders, send, send_drafts, ack, pack, ship, unship, cancel_answer, rule_delay),
+    *(import_orders, export_orders, send, send_drafts, ack, pack, ship, unship, cancel_answer, rule_delay),
     *(note, tag, link, timeline),
 ):
     order.add_command(command)

@@ -12,10 +12,11 @@ import pytest
 
 from adapters.console import importing
 from adapters.console.client import ConsoleClient, Unreachable
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import audit_pb2, orders_pb2
 from tests.support import excel
 from tests.support.service import Service
 from tests.support.terminal import CommandResult, Console
+from tests.support.waiting import wait_for
 
 HEADINGS = "Order No.,SKU,Qty,Price,Email,Name,Address,City,Country,Paid"
 PERSON = "ann@example.org,Ann Example,1 Elm Street,Berlin,Germany,paid"
@@ -181,3 +182,66 @@ def test_an_unusable_setting_is_refused_before_anything_is_sent(ff: Console, tmp
     assert result.code == 1
     assert "dates is one of" in result.err
     assert "seven" not in ff("connection", "list").out
+
+
+# --- out again ------------------------------------------------------------------------------------
+
+RICH = """\
+order,placed_at,currency,sku,quantity,price,line_total,title,line_id,hs_code,origin,weight_grams,customer,email,phone,\
+address,address_2,city,region,postal_code,country,payment,shipping,discount,tax,note,tags,language,priority,promised_day,\
+incoterm
+2026/17 b,2026-01-05T09:00:00Z,EUR,TEA,3,3.33,10.00,"Tea, green",L-1,090210,CN,100,Ann Example,ann@example.org,\
++49 30 1234567,1 Elm Street,Door 7,Berlin,BE,10115,DE,paid,4.90,-1.00,0.50,"Ring
+twice",vip,de,express,2026-01-12,DDP
+2026/17 b,,,CUP,1,5.00
+#8,2026-01-06T10:30:00Z,JPY,CUP,2,500,,,,,,,Bo,bo@example.org,,2 Oak,,Osaka,,,JP,pending
+9,2026-01-07T10:30:00+01:00,KWD,=TEA,2,1.2500,,,,,,,Cy,cy@example.org,,3 Ash,,Kuwait,,,KW,paid
+"""
+
+
+def exported(ff: Console, path: Path, *more: str) -> CommandResult:
+    return ff("order", "export", "--to", str(path), *more)
+
+
+def test_what_was_imported_comes_out_again_equal(ff: Console, client, tmp_path: Path):
+    (tmp_path / "in.csv").write_text(RICH)
+    first = imported(ff, str(tmp_path / "in.csv"), "rich")
+    assert "4 rows, 3 orders: 3 recorded" in first.out, first.out
+    before = len(client.audit.ListReads(audit_pb2.ListReadsRequest(order_id="rich/9")).reads)
+    wait_for(lambda: "3 orders written" in exported(ff, tmp_path / "out.csv", "--connection", "rich").out)
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+    assert not (tmp_path / "out.csv.part").exists()
+    assert len(client.audit.ListReads(audit_pb2.ListReadsRequest(order_id="rich/9")).reads) > before
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines(keepends=True)))
+    assert [row["order"] for row in rows].count("2026/17 b") == 2
+    again = ff("order", "import", str(tmp_path / "out.csv"), "--connection", "rich")
+    assert again.out == "4 rows, 3 orders: 0 recorded, 3 known already, 0 not taken.\n"
+    # In all columns of the template it says the same.
+    assert exported(ff, tmp_path / "all.csv", "--channel", "rich").code == 0
+    again = imported(ff, str(tmp_path / "all.csv"), "other", "--set", "channel=rich")
+    assert "3 orders: 0 recorded, 3 known already, 0 not taken." in again.out, again.out
+
+
+def test_an_export_writes_as_its_connection_reads_and_names_what_its_columns_cannot_say(ff: Console, tmp_path: Path):
+    source = written(tmp_path / "a.csv", f'8001,TEA,1,"9,90",{PERSON}', f'8002,TEA,2,"4,50",{PERSON}')
+    imported(ff, source, "comma", "--map", "currency==EUR", "--set", "decimal=comma")
+    ff("place", "--channel", "comma", "--id", "8003", "--line", "TEA:1:9.90", "--currency", "USD", "--paid")
+    out = ("--connection", "comma")
+    wait_for(lambda: "1 left out" in exported(ff, tmp_path / "out.csv", *out).out)
+    result = exported(ff, tmp_path / "out.csv", *out)
+    assert (result.code, result.out.splitlines()[1:]) == (
+        1,
+        ["comma/8003: its currency is 'USD', and that of all rows is 'EUR'"],
+    )
+    assert not (tmp_path / "out.csv.part").exists()
+    assert min((tmp_path / "out.csv").read_text().splitlines()[1:]).startswith('8001,TEA,1,"9,90",Ann')
+    again = ff("order", "import", str(tmp_path / "out.csv"), "--connection", "comma")
+    assert again.out == "2 rows, 2 orders: 0 recorded, 2 known already, 0 not taken.\n"
+
+
+def test_an_export_asks_for_one_place_and_leaves_nothing_where_it_cannot_be_written(ff: Console, tmp_path: Path):
+    assert exported(ff, tmp_path / "x.csv").code == 2
+    assert "there is no connection nobody" in exported(ff, tmp_path / "x.csv", "--connection", "nobody").err
+    result = exported(ff, tmp_path / "no" / "x.csv", "--channel", "one")
+    assert (result.code, "cannot be written" in result.err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
