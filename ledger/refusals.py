@@ -294,9 +294,9 @@ class QueueFull(Exhausted, reason="QUEUE_FULL"):
 
 
 class RateLimited(Exhausted, reason="RATE_LIMITED"):
-    """More than one client may ask for: calls a second, or calls, bytes or streams under way."""
+    """More than one client may ask for: calls a second; calls, bytes or streams at once. Or more bytes than all may."""
 
-    says = "a client may have {limit} {what}; try again in {retry_milliseconds} ms"
+    says = "there may be {limit} {what} at most; try again in {retry_milliseconds} ms"
     what: str
     limit: int
     retry_milliseconds: int

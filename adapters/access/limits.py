@@ -1,4 +1,5 @@
-"""What one client may have under way, so that a program that runs wild takes the service from nobody else."""
+"""What one client may have under way, so that a program that runs wild takes the service from nobody else; and what all
+may have, so that the process has memory for it."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from ledger.refusals import RateLimited
 
 CALLS_AT_ONCE = 10_000
 BYTES_AT_ONCE = 256 << 20
+BYTES_OF_ALL = 512 << 20
+"""Of the requests of all clients. While it is worked on, a request takes about four times its bytes."""
 STREAMS_AT_ONCE = 100
 """Each that follows the log asks the database again and again."""
 
@@ -31,13 +34,36 @@ class Limits(NamedTuple):
 NO_LIMITS = Limits(calls_at_once=1 << 62, bytes_at_once=1 << 62)
 
 
+class Room:
+    """The bytes of requests that there is memory for, whoever sends them."""
+
+    __slots__ = ("_bytes", "_most")
+
+    def __init__(self, most: int = BYTES_OF_ALL) -> None:
+        self._most = most
+        self._bytes = 0
+
+    def enter(self, size: int) -> None:
+        """Counts a request until it leaves; raises RateLimited."""
+        if self._bytes + size > self._most and self._bytes:  # one is taken, however long it is
+            raise RateLimited("bytes of all clients under way at once", self._most, _SOON_MILLISECONDS)
+        self._bytes += size
+
+    def leave(self, size: int) -> None:
+        self._bytes -= size
+
+
+OF_THIS_PROCESS = Room()
+
+
 class Meter:
     """What a client has under way in this process. Everybody who has no name is one client."""
 
-    __slots__ = ("_bytes", "_calls", "_free_at", "_limits", "_streams")
+    __slots__ = ("_bytes", "_calls", "_free_at", "_limits", "_room", "_streams")
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - it cannot change
+    def __init__(self, limits: Limits = Limits(), room: Room = OF_THIS_PROCESS) -> None:  # noqa: B008 - neither changes
         self._limits = limits
+        self._room = room
         self._calls = self._bytes = self._streams = 0
         self._free_at = 0.0
         """When all calls are paid for, at the rate that is allowed: a second's worth may be owed."""
@@ -55,12 +81,14 @@ class Meter:
             raise RateLimited("bytes under way at once", limits.bytes_at_once, _SOON_MILLISECONDS)
         if limits.calls_per_second is not None:
             self._pay(limits.calls_per_second)
+        self._room.enter(size)
         self._calls += 1
         self._bytes += size
 
     def leave(self, size: int) -> None:
         self._calls -= 1
         self._bytes -= size
+        self._room.leave(size)
 
     @contextmanager
     def reading(self, size: int) -> Iterator[None]:

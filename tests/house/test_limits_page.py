@@ -37,6 +37,7 @@ FIGURES = {
     "calls and bytes of one client under way in one process": (
         f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"
     ),
+    "bytes of the requests of all clients under way in one process": f"{limits.BYTES_OF_ALL // MIB} MiB",
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
     "how long a query waits for a read model, or for the database": f"{PATIENCE_SECONDS:.0f} s",

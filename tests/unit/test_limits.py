@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.access.limits import STREAMS_AT_ONCE, Limits, Meter
+from adapters.access.limits import NO_LIMITS, STREAMS_AT_ONCE, Limits, Meter, Room
 from adapters.rpc.statuses import status_of
 from ledger.refusals import RateLimited
 
@@ -51,7 +51,7 @@ def test_a_second_s_worth_of_calls_may_come_at_once_and_then_as_many_as_the_rate
 def test_who_calls_too_often_is_told_when_to_try_again(clock: Clock):
     meter = Meter(Limits(calls_per_second=4))
     assert taken(meter, 5) == 4
-    with pytest.raises(RateLimited, match=r"a client may have 4 calls a second; try again in 250 ms") as refused:
+    with pytest.raises(RateLimited, match=r"there may be 4 calls a second at most; try again in 250 ms") as refused:
         meter.enter(1)
     clock.at += refused.value.retry_milliseconds / 1000
     meter.enter(1)
@@ -75,6 +75,24 @@ def test_bytes_under_way_are_counted_but_one_call_is_always_taken():
     meter.leave(5000)
     meter.enter(60)
     meter.enter(40)
+
+
+def test_all_clients_together_have_no_more_bytes_under_way_than_there_is_room_for_and_one_is_always_taken():
+    room = Room(100)
+    one, other, everybody = Meter(room=room), Meter(room=room), Meter(NO_LIMITS, room)
+    one.enter(5000)
+    for meter in (one, other, everybody):
+        with pytest.raises(
+            RateLimited, match="100 bytes of all clients under way at once at most; try again in 100 ms"
+        ):
+            meter.enter(1)
+    one.leave(5000)
+    other.enter(60)
+    everybody.enter(40)
+    with pytest.raises(RateLimited):
+        one.enter(1)
+    everybody.leave(40)
+    one.enter(40)
 
 
 def test_streams_are_counted_until_they_are_closed():
