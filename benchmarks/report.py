@@ -93,7 +93,7 @@ TARGETS = (
     Target("importing a CSV file of 100,000 rows, rows/s", "files.new.rows_per_second", None, 3000, True),
     Target("webhooks kept while 64 callers write, webhooks/s", "webhooks.kept.per_second", None, 500, True),
     Target("a webhook of 500 a second while 64 callers write, median ms", "webhooks.paced.median_ms", None, 20, False),
-    Target("301 tenants at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
+    Target("301 tenants (or --tenants) at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
     Target("64 callers over 10 tenants / one tenant, in short turns", "tenants.10_to_1", None, 0.75, True),
     Target("64 callers over 100 tenants / one tenant, in short turns", "tenants.100_to_1", None, 0.6, True),
     Target("the first order on 100,000 facts after a start, ms", "long.100000.first.ms", None, 50, False),
@@ -107,7 +107,9 @@ OTHERS = {
     **{f"access.{name}.per_second": f"64 callers in short turns, {title}, calls/s" for name, title in ACCESS.items()},
     **{f"access.{a}_to_{b}": f"64 callers in short turns, {ACCESS[a]} / {ACCESS[b]}" for a, b in OF_ACCESS},
     "resting.1.cores": "one tenant at rest, cores of all processes",
-    "resting.many.cores": "301 tenants at rest, cores of all processes",
+    "resting.many.cores": "301 tenants (or --tenants) at rest, cores of all processes",
+    "resting.make_one.milliseconds": "making one tenant of them, without its read models, ms",
+    "resting.first_looks.seconds": "looking at all of them after a start, read models made, seconds of processor time",
     **{
         f"tenants.{number}.{figure}": f"64 callers in short turns, tenants: {number}, {title}"
         for number in NUMBERS

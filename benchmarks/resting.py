@@ -29,13 +29,19 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         raise Skipped("reads what the processes used from /proc, which Linux has")
     for number in (1, stage.size.tenants):
         with stage.database() as conninfo, ExitStack() as opened:
+            began = time.monotonic()
             asyncio.run(_make(conninfo, number))
+            made = time.monotonic() - began
             before = _seconds(conninfo)
-            opened.enter_context(stage.ledger_on(conninfo, "all"))
+            for _ in range(stage.size.servers):
+                opened.enter_context(stage.ledger_on(conninfo, "all"))
             first = _settled(conninfo) - before
             began, used = time.monotonic(), _seconds(conninfo)
             time.sleep(stage.size.rest_seconds)
             steady = (_seconds(conninfo) - used) / (time.monotonic() - began)
+            if number > 1:
+                yield Figure("resting.make_one.milliseconds", 1000 * made / number)
+                yield Figure("resting.first_looks.seconds", first)
             yield Figure(f"resting.{number if number == 1 else 'many'}.cores", steady + first / REST.total_seconds())
 
 

@@ -62,6 +62,8 @@ class Size:
     file_rows: int = 100_000
     tenants: int = 301
     """At rest."""
+    servers: int = 1
+    """On them, each with a projector."""
     rest_seconds: float = 60.0
     long_streams: tuple[int, ...] = (10_000, 100_000)
     """Facts of streams on which processes start."""

@@ -8,6 +8,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from adapters import embedded
 from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import EmbeddedServer, StartFailed
-from adapters.postgres import Database
+from adapters.postgres import Database, open_pool
 from tests.support import runs
 from tests.support.relay import Relay
 from tests.support.service import HOUSE
@@ -437,6 +438,16 @@ def test_an_answer_that_a_crash_could_lose_is_warned_of(
 ) -> None:
     usable(make_conninfo(conninfo, options=settings))
     assert [each.message.startswith(warning) for each in caplog.records] == ([True] if warning else [])
+
+
+async def test_a_host_that_is_silent_leaves_time_for_the_next(conninfo: str) -> None:
+    given = conninfo_to_dict(conninfo)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        several = make_conninfo(
+            conninfo, host=f"127.0.0.1,{given['host']}", port=f"{silent.getsockname()[1]},{given['port']}"
+        )
+        async with open_pool(several) as pool, pool.connection() as connection:
+            assert connection.info.host == given["host"]
 
 
 def test_of_several_hosts_the_primary_is_asked_for_and_a_standby_that_is_not_waited_for_is_warned_of(
