@@ -41,14 +41,13 @@ Work = Callable[[str], Awaitable[timedelta]]
 class _Turns:
     """When a tenant has its next turn, in the time of the event loop."""
 
-    __slots__ = ("again_at", "at", "failures", "is_awake", "task")
+    __slots__ = ("again_at", "at", "failures", "task")
 
     def __init__(self) -> None:
         self.at = 0.0
         self.again_at = 0.0
         """If it is awake."""
         self.failures = 0
-        self.is_awake = False
         self.task: asyncio.Task[None] | None = None
 
     def come_back(self, now: float) -> None:
@@ -71,6 +70,7 @@ class EveryTenant:
         self._rest = rest
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._turns: defaultdict[str, _Turns] = defaultdict(_Turns)
+        self._awake: set[str] = set()
         self._list_at = 0.0
         self._trouble: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -94,12 +94,10 @@ class EveryTenant:
                 for each in await self._control.list_tenants():
                     self._turns[each.name]
                 self._list_at = now + REST.total_seconds()
-            awake = {*await self._control.awake()}
-            for name in awake | self._turns.keys():
+            self._awake = {*await self._control.awake()}
+            for name in self._awake:
                 turns = self._turns[name]
-                turns.is_awake = name in awake
-                if turns.is_awake:
-                    turns.at = min(turns.at, turns.again_at)
+                turns.at = min(turns.at, turns.again_at)
         except Exception as error:  # noqa: BLE001 - it is tried again in a moment
             self._fail(_LIST, error)
         else:
@@ -113,7 +111,7 @@ class EveryTenant:
             try:
                 async with self._slots:
                     rest = await self._work(name)
-                    if rest and self._rest is not None and not turns.is_awake:
+                    if rest and self._rest is not None and name not in self._awake:
                         rest = await self._rest(name)
             except Exception as error:  # noqa: BLE001 - any error is logged and tried again
                 turns.failures += 1
