@@ -108,8 +108,8 @@ OTHERS = {
     **{f"access.{a}_to_{b}": f"64 callers in short turns, {ACCESS[a]} / {ACCESS[b]}" for a, b in OF_ACCESS},
     "resting.1.cores": "one tenant at rest, cores of all processes",
     "resting.many.cores": "301 tenants (or --tenants) at rest, cores of all processes",
-    "resting.make_one.milliseconds": "making one tenant of them, without its read models, ms",
-    "resting.first_looks.seconds": "looking at all of them after a start, read models made, seconds of processor time",
+    "resting.make_one.milliseconds": "making one tenant of them, ms",
+    "resting.first_looks.seconds": "looking at all of them after a start, seconds of processor time",
     **{
         f"tenants.{number}.{figure}": f"64 callers in short turns, tenants: {number}, {title}"
         for number in NUMBERS
