@@ -148,12 +148,12 @@ def rotate(session: Session, name: str, secret_file: str, request_id: str | None
 
 @connection.command()
 @_NAME
-@click.option("--because", metavar="WORDS", default="", help="Why, as it is shown.")
+@click.option("--reason", metavar="TEXT", default="", help="Why, as it is shown.")
 @option_request_id()
 @click.pass_obj
-def pause(session: Session, name: str, because: str, request_id: str | None) -> None:
+def pause(session: Session, name: str, reason: str, request_id: str | None) -> None:
     """Let what comes wait, and ask for nothing."""
-    request = pb.PauseConnectionRequest(context=session.client.context(request_id), name=name, because=because)
+    request = pb.PauseConnectionRequest(context=session.client.context(request_id), name=name, because=reason)
     _done(session, name, session.client.call(session.client.edges.PauseConnection, request))
 
 
