@@ -1,4 +1,4 @@
-"""The generated pages: refusals, commands of the console, kinds of work, clocks, roles, modules of the service.
+"""The generated pages: refusals, facts, commands of the console, kinds of work, clocks, roles, modules of the service.
 
 ``python -m docs.generate`` writes them beside this file; with ``--check`` it fails where one is stale. It stands here
 and not in a package that is installed, because it needs what only developers have: the tests' reader of the protos.
@@ -20,10 +20,12 @@ from google.rpc import code_pb2
 from adapters.access.roles import ROLES
 from adapters.console.main import root
 from adapters.console.next_steps import COMMANDS
+from adapters.fact_schemas import FILE as SCHEMAS
 from adapters.rpc.own import OWN
 from adapters.rpc.statuses import CODES
 from adapters.rpc.work.shows import rpc_of
 from docs.records import records_page
+from docs.schemas import fact_pages, schemas_file
 from ledger.nouns.policies import POLICY_TERMS
 from ledger.nouns.suppliers import AGREEMENT_TERMS
 from ledger.refusals import Refusal
@@ -325,7 +327,10 @@ def _first_sentence(path: Path) -> str:
 
 def main() -> None:
     folder = Path(__file__).parent
+    schemas = schemas_file()
     pages = {
+        SCHEMAS: schemas,
+        **{folder / name: page for name, page in fact_pages(schemas).items()},
         folder / "refusals.md": refusals_page(),
         folder / "console.md": console_page(),
         folder / "modules.md": modules_page(),

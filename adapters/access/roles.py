@@ -26,7 +26,7 @@ def _rpcs(names: str) -> frozenset[str]:
 _EVERYBODY = _rpcs("ListTenants")
 """It shows the caller's own tenants."""
 
-_LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts")
+_LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts ListFactSchemas")
 """The facts themselves, in which personal data is sealed."""
 
 _AUDIT = _rpcs("ListReads GetRetention")

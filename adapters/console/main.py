@@ -23,6 +23,7 @@ from adapters.console.finding import find
 from adapters.console.history import history
 from adapters.console.importing import imports
 from adapters.console.inquiries import inquiry
+from adapters.console.log import log
 from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
@@ -84,7 +85,7 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, find, history, order, invoice, parcel, shipping, inquiry, case, message, work),
+    *(place, show, find, history, log, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
     *(connection, inbox, effect, text),
     *(policy, clock, status, rebuild, snapshots, tenant, audit, person, erase),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
+from adapters.fact_schemas import FactSchema, fact_schemas
 from adapters.personal_reads import ReadFilter, list_reads, note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
@@ -32,6 +35,7 @@ from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import FIRST, LAST, Answer
 
 FACTS_A_PAGE = 500
+_LONGEST_NAME = 100
 _LONGEST_CLIENT = 300
 """Its name, and whom of its people it is."""
 _FOLLOW_SECONDS = 0.25
@@ -122,6 +126,17 @@ class AuditQueries(PersonExport):
             else:
                 await asyncio.sleep(_FOLLOW_SECONDS)
 
+    async def ListFactSchemas(self, request: pb.ListFactSchemasRequest, call: Call) -> pb.ListFactSchemasResponse:
+        await self.tenant(call)
+        wanted = page(request)
+        pattern = shapes.text(request.name, "name", _LONGEST_NAME) or "*"
+        after = wanted.after(str) or ""
+        found = [
+            each for name, each in fact_schemas().items() if name > after and fnmatchcase(name, _only_stars(pattern))
+        ]
+        shown, more = wanted.cut(found[: wanted.limit], [each.name for each in found])
+        return pb.ListFactSchemasResponse(schemas=map(_schema, shown), next_page_token=more)
+
     async def ListReads(self, request: pb.ListReadsRequest, call: Call) -> pb.ListReadsResponse:
         wanted, (since, until) = page(request), period(request)
         client = shapes.text(request.client, "client", _LONGEST_CLIENT) if request.HasField("client") else None
@@ -153,6 +168,16 @@ def _written(past: Past) -> SealedText | None:
     told = msgspec.json.decode(past.state, type=_Told)
     sealed = [each for each in (told.because, told.outcome) if isinstance(each, dict) and "digest" in each]
     return msgspec.convert(sealed[0], SealedText) if sealed else None
+
+
+def _only_stars(pattern: str) -> str:
+    """For fnmatch, to which brackets and question marks mean something, too."""
+    return re.sub(r"[\[?]", r"[\g<0>]", pattern)
+
+
+def _schema(fact: FactSchema) -> pb.FactSchema:
+    schema = msgspec.json.encode(fact.schema).decode()
+    return pb.FactSchema(name=fact.name, meaning=fact.meaning, since=fact.since, json_schema=schema)
 
 
 def _stored(past: Past) -> pb.StoredFact:

@@ -74,8 +74,15 @@ def test_files_are_read_and_written_in_one_place():
 ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
 OTHERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}, "calendars": {"holidays"}}
 """What the modules that write files of reports, and the one that knows public holidays, use beside that."""
-BESIDE = ("adapters.olist", "adapters.gist", "adapters.bounces", "adapters.mailboxes", "adapters.order_files")
-"""What reads the files of others, and needs nothing of the service."""
+BESIDE = (
+    "adapters.olist",
+    "adapters.gist",
+    "adapters.bounces",
+    "adapters.mailboxes",
+    "adapters.order_files",
+    "adapters.fact_schemas",
+)
+"""What reads facts or the files of others, and needs nothing of the service."""
 TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
 """The ledger's words for money, numbers and instants, which are the same at a terminal."""
 

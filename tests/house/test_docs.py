@@ -16,7 +16,7 @@ from adapters.console.main import root
 from tests.support import documented
 from tests.support.service import HOUSE
 
-PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").glob("*.md"), HOUSE / "benchmarks" / "RESULTS.md"])
+PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").rglob("*.md"), HOUSE / "benchmarks" / "RESULTS.md"])
 FOLDERS = {path.name for path in HOUSE.iterdir() if path.is_dir() and not path.name.startswith(".")} - {
     "data",
     "build",

@@ -253,6 +253,99 @@ class StreamFactsResponse(_message.Message):
 Global___StreamFactsResponse: _TypeAlias = StreamFactsResponse  # noqa: Y015
 
 @_typing.final
+class ListFactSchemasRequest(_message.Message):
+    """Asks what facts there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Only facts of this name, in which "*" stands for any characters, such as "order.placed" or "order.*"; empty is all."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFactSchemasRequest: _TypeAlias = ListFactSchemasRequest  # noqa: Y015
+
+@_typing.final
+class FactSchema(_message.Message):
+    """A fact that the service records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its stable name, such as "order.placed"."""
+    meaning: _builtins.str
+    """What it means, in a sentence or two."""
+    since: _builtins.str
+    """The version of the service that records it since."""
+    json_schema: _builtins.str
+    """Its JSON Schema, draft 2020-12, as JSON: all that it refers to is in it. What StoredFact.json holds is valid by it.
+    Beside the words of the standard there are x-since of a fact and of fields that came later, x-unit of numbers, and
+    x-meanings of the words of an enum.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        meaning: _builtins.str = ...,
+        since: _builtins.str = ...,
+        json_schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema", "meaning", b"meaning", "name", b"name", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactSchema: _TypeAlias = FactSchema  # noqa: Y015
+
+@_typing.final
+class ListFactSchemasResponse(_message.Message):
+    """What facts there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMAS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    @_builtins.property
+    def schemas(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactSchema]:
+        """In the order of their names."""
+
+    def __init__(
+        self,
+        *,
+        schemas: _abc.Iterable[Global___FactSchema] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "schemas", b"schemas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFactSchemasResponse: _TypeAlias = ListFactSchemasResponse  # noqa: Y015
+
+@_typing.final
 class ListReadsRequest(_message.Message):
     """Asks who read personal data."""
 

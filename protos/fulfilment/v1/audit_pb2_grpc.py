@@ -30,8 +30,8 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def __init__(self, channel):
@@ -55,6 +55,11 @@ class AuditServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.FromString,
                 _registered_method=True)
+        self.ListFactSchemas = channel.unary_unary(
+                '/fulfilment.v1.AuditService/ListFactSchemas',
+                request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasResponse.FromString,
+                _registered_method=True)
         self.ListReads = channel.unary_unary(
                 '/fulfilment.v1.AuditService/ListReads',
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
@@ -71,8 +76,8 @@ class AuditServiceServicer:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def GetHistory(self, request, context):
@@ -95,6 +100,14 @@ class AuditServiceServicer:
     def StreamFacts(self, request, context):
         """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
         ask again with the last position received. With follow it stays open and sends facts as they come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFactSchemas(self, request, context):
+        """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
+        that answers, whatever its log holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +152,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.SerializeToString,
             ),
+            'ListFactSchemas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFactSchemas,
+                    request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasResponse.SerializeToString,
+            ),
             'ListReads': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReads,
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.FromString,
@@ -161,8 +179,8 @@ class AuditService:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @staticmethod
@@ -236,6 +254,33 @@ class AuditService:
             '/fulfilment.v1.AuditService/StreamFacts',
             fulfilment_dot_v1_dot_audit__pb2.StreamFactsRequest.SerializeToString,
             fulfilment_dot_v1_dot_audit__pb2.StreamFactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFactSchemas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AuditService/ListFactSchemas',
+            fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasRequest.SerializeToString,
+            fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasResponse.FromString,
             options,
             channel_credentials,
             insecure,

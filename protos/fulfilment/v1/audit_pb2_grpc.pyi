@@ -31,8 +31,8 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @_typing.overload
@@ -51,6 +51,10 @@ class AuditServiceStub:
     StreamFacts: _grpc.UnaryStreamMultiCallable[_audit_pb2.StreamFactsRequest, _audit_pb2.StreamFactsResponse]
     """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
     ask again with the last position received. With follow it stays open and sends facts as they come.
+    """
+    ListFactSchemas: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListFactSchemasRequest, _audit_pb2.ListFactSchemasResponse]
+    """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
+    that answers, whatever its log holds.
     """
     ListReads: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]
     """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
@@ -71,8 +75,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -88,6 +92,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     StreamFacts: _aio.UnaryStreamMultiCallable[_audit_pb2.StreamFactsRequest, _audit_pb2.StreamFactsResponse]  # type: ignore[assignment]
     """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
     ask again with the last position received. With follow it stays open and sends facts as they come.
+    """
+    ListFactSchemas: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListFactSchemasRequest, _audit_pb2.ListFactSchemasResponse]  # type: ignore[assignment]
+    """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
+    that answers, whatever its log holds.
     """
     ListReads: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]  # type: ignore[assignment]
     """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
@@ -107,8 +115,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads and ExportPerson may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position
-    that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
+    BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @_abc_1.abstractmethod
@@ -140,6 +148,16 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.StreamFactsResponse], _abc.AsyncIterator[_audit_pb2.StreamFactsResponse]]:
         """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
         ask again with the last position received. With follow it stays open and sends facts as they come.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFactSchemas(
+        self,
+        request: _audit_pb2.ListFactSchemasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListFactSchemasResponse, _abc.Awaitable[_audit_pb2.ListFactSchemasResponse]]:
+        """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
+        that answers, whatever its log holds.
         """
 
     @_abc_1.abstractmethod
