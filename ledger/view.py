@@ -40,6 +40,8 @@ class Entry(NamedTuple):
 
     version: int
     state: Any
+    stored_bytes: int = 0
+    """Of what it was folded from: its facts, or a snapshot and the facts since."""
 
 
 class Broken(NamedTuple):

@@ -6,11 +6,11 @@ committed when the database has committed, and dropped when it has not.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ledger.engine.registry import Registry
+from ledger.engine.shelf import OF_THIS_PROCESS, Memory, Shelf
 from ledger.facts import Change, Fact
 from ledger.view import EMPTY, Broken, Entry, Miss, Noun, View
 
@@ -21,11 +21,10 @@ LONG_FACTS = 1_000
 class Book(View):
     """The committed streams used recently, folded up to ``position`` of the log."""
 
-    def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000) -> None:
+    def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000, memory: Memory = OF_THIS_PROCESS) -> None:
         self.registry = Registry(nouns)
         self.position = 0
-        self._streams_kept = streams_kept
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self.shelf = Shelf(streams_kept, memory)
         self._complete = False
         self.grown: set[str] = set()
         """The long streams that were added to; whoever takes their snapshots empties it."""
@@ -43,24 +42,15 @@ class Book(View):
         for stream, fact in changes:
             entry = self.entry(stream)
             self.position += 1
-            self._entries[stream] = Entry(entry.version + 1, self.registry.fold(stream, entry.state, fact))
+            self.shelf.put(stream, Entry(entry.version + 1, self.registry.fold(stream, entry.state, fact)))
 
     def find(self, stream: str) -> Entry | None:
-        entry = self._entries.get(stream)
-        if entry is not None:
-            self._entries.move_to_end(stream)
-        elif self._complete:
-            return EMPTY
-        return entry
+        entry = self.shelf.use(stream)
+        return EMPTY if entry is None and self._complete else entry
 
     def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         """Loads whole streams: rows are (stream, version, topic, state) in order of version."""
-        # Not by fold_rows: this runs for every new order, and copying entries takes longer than making them.
-        entries = self._entries
-        for stream in streams:
-            entries[stream] = EMPTY
-        for stream, version, topic, state in rows:
-            entries[stream] = self.registry.advance(stream, entries[stream], version, topic, state)
+        self.shelf.update(self.registry.fold_rows(streams, rows))
 
     def follow(self, rows: Sequence[tuple[int, str, int, str, bytes]]) -> None:
         """Folds what others appended: rows are (position, stream, version, topic, state) in order.
@@ -68,33 +58,31 @@ class Book(View):
         Streams that are not in the book stay out of it.
         """
         for position, stream, version, topic, state in rows:
-            if (entry := self._entries.get(stream)) is not None and version > entry.version:
-                self._entries[stream] = self.registry.advance(stream, entry, version, topic, state)
+            if (entry := self.shelf.get(stream)) is not None and version > entry.version:
+                self.shelf.put(stream, self.registry.advance(stream, entry, version, topic, state))
             self.position = position
 
     def hold(self, stream: str, entry: Entry) -> None:
         """Takes over a stream that was folded beside the book, maybe beyond its position."""
-        self._entries[stream] = entry
+        self.shelf.put(stream, entry)
 
     def forget(self, streams: Iterable[str]) -> None:
-        for stream in streams:
-            self._entries.pop(stream, None)
+        self.shelf.drop(streams)
 
     def forget_all(self, position: int = 0) -> None:
         """Starts over at a position: every stream is loaded again when it is next needed."""
-        self._entries.clear()
+        self.shelf.clear()
         self.position = position
 
     def trim(self) -> None:
         """Drops the streams used longest ago. Not while a draft is open: it relies on them."""
-        while len(self._entries) > self._streams_kept:
-            self._entries.popitem(last=False)
+        self.shelf.trim()
 
     def begin(self) -> Draft:
         return Draft(self)
 
     def merge(self, entries: Mapping[str, Entry], position: int) -> None:
-        self._entries.update(entries)
+        self.shelf.update(entries)
         self.position = position
         self.grown.update([stream for stream, entry in entries.items() if entry.version >= LONG_FACTS])
 
@@ -146,13 +134,14 @@ class Draft(View):
         for stream, fact in changes:
             self._book.registry.check(stream, fact)
 
-    def apply(self, stream: str, fact: Fact) -> int:
+    def apply(self, stream: str, fact: Fact, stored_bytes: int = 0) -> int:
         """Folds one fact in and returns the version it takes the stream to."""
         entry = self.entry(stream)
         # Noted before it is folded: if the fold fails half way, the stream must be forgotten.
         self._changed.add(stream)
         version = entry.version + 1
-        self._entries[stream] = Entry(version, self._book.registry.fold(stream, entry.state, fact))
+        folded = self._book.registry.fold(stream, entry.state, fact)
+        self._entries[stream] = Entry(version, folded, entry.stored_bytes + stored_bytes)
         self.position += 1
         return version
 

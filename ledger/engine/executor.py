@@ -32,6 +32,7 @@ from ledger.engine.log import (
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
+from ledger.engine.shelf import OF_THIS_PROCESS, Memory
 from ledger.engine.snapshots import Snapshots, TooMuch
 from ledger.engine.transactions import Alone, Apart, SharedPart, Together
 from ledger.engine.trouble import in_short, is_trouble
@@ -161,15 +162,17 @@ class Ledger:
         patience_seconds: float = 10.0,
         stay_awake: Callable[[], Awaitable[None]] | None = None,
         together: Together | None = None,
+        memory: Memory = OF_THIS_PROCESS,
     ) -> None:
         """``stay_awake`` is called before each transaction, so that those who follow the log look at what it writes;
-        ``together`` are the transactions that it may share with other tenants."""
+        ``together`` are the transactions that it may share with other tenants, ``memory`` is where its
+        folded streams are, beside those of others."""
         self.log = log
         self._together = together or Together(log.writers)
         self._alone_until = 0.0
         """Until when it shares none, in the time of the event loop."""
         self._stay_awake = stay_awake
-        self.book = Book(nouns, streams_kept=streams_kept)
+        self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._queue_limit = queue_limit
@@ -209,6 +212,8 @@ class Ledger:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
         await self._snapshots.settled()
+        self.book.forget_all()
+        self.book.trim()
         for waiting in (*self._in_progress, *self._queue):
             waiting.answer(ShuttingDown())
         self._queue.clear()
@@ -261,6 +266,7 @@ class Ledger:
                 await self._wake.wait()
             await self._gather()
             self._in_progress = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            self.book.shelf.is_busy = True
             try:
                 self._in_progress = batch = await self._read(self._in_progress)
                 await self._settle(batch)
@@ -271,6 +277,8 @@ class Ledger:
                 for waiting in self._in_progress:
                     if not waiting.answered:
                         waiting.answer(DecisionFailed(waiting.request_id, error))
+            finally:
+                self.book.shelf.is_busy = False
             self._in_progress = ()
 
     @property
@@ -505,7 +513,7 @@ class _Run:
         warnings = tuple(command.warnings)
         for (stream, fact), state in zip(changes, encoded, strict=True):
             try:
-                version = self.draft.apply(stream, fact)
+                version = self.draft.apply(stream, fact, len(state))
             except Exception as error:
                 raise _FoldFailed(waiting, error) from error
             rows.add(stream, version, fact.fact_name(), state, command.request_id)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from ledger.engine.comparing import Comparing
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
+from ledger.engine.shelf import OF_THIS_PROCESS, Memory, Shelf
 from ledger.engine.snapshots import Snapshots
-from ledger.view import EMPTY, Broken, Entry
+from ledger.view import Broken, Entry
 
 _MOST_HELD = 8
 """Long streams of a tenant that stay folded: all others are read from their snapshots, or whole."""
@@ -20,11 +20,11 @@ _MOST_HELD = 8
 class StreamReader:
     """The streams of one tenant. States that it answers may go on with the log once the caller awaits something."""
 
-    def __init__(self, journal: Log, registry: Registry) -> None:
+    def __init__(self, journal: Log, registry: Registry, memory: Memory = OF_THIS_PROCESS) -> None:
         self._log = journal
         self._snapshots = Snapshots(journal, registry)
         self.comparing = Comparing(journal, registry, self._snapshots)
-        self._held: OrderedDict[str, Entry] = OrderedDict()
+        self._held = Shelf(_MOST_HELD, memory)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def fold_all(self, streams: Sequence[str]) -> tuple[int, dict[str, Entry]]:
@@ -39,10 +39,9 @@ class StreamReader:
         """A long stream: whoever else asks for it meanwhile waits, and folds nothing again."""
         async with self._turns.setdefault(stream, asyncio.Lock()):
             # Not held while it changes: what is left half done is not to be used.
-            entry = await self._snapshots.fold(stream, head, self._held.pop(stream, EMPTY))
+            entry = await self._snapshots.fold(stream, head, self._held.pop(stream))
             if type(entry.state) is not Broken:
-                await self._snapshots.keep(stream, entry, head)
-                self._held[stream] = entry
-                while len(self._held) > _MOST_HELD:
-                    self._held.popitem(last=False)
+                entry = await self._snapshots.keep(stream, entry, head)
+                self._held.put(stream, entry)
+                self._held.trim()
             return entry

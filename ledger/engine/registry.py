@@ -151,8 +151,9 @@ class Registry:
             return entry
         try:
             if not topic:
-                return Entry(version, self.restore(stream, state))
-            return Entry(version, self.fold(stream, entry.state, self.decode(topic, state)))
+                return Entry(version, self.restore(stream, state), len(state))
+            folded = self.fold(stream, entry.state, self.decode(topic, state))
+            return Entry(version, folded, entry.stored_bytes + len(state))
         except Exception as error:  # noqa: BLE001
             return Entry(version, Broken(error))
 

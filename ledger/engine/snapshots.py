@@ -203,7 +203,7 @@ class Snapshots:
                 await self.drop(stream, version)
             else:
                 self._due[stream] = _due_after(version, size)
-                return Entry(version, state)
+                return Entry(version, state, size)
         return EMPTY
 
     async def _read(self, stream: str, version: int, parts: int) -> tuple[Any, int]:
@@ -240,23 +240,26 @@ class Snapshots:
         grown, book.grown = book.grown, set()
         for stream in grown:
             if (entry := book.find(stream)) is not None:
-                await self.keep(stream, entry, book.position)
+                book.hold(stream, await self.keep(stream, entry, book.position))
 
-    async def keep(self, stream: str, entry: Entry, position: int) -> None:
-        """Has a snapshot stored if one is due, of a state that nobody changes until this returns."""
+    async def keep(self, stream: str, entry: Entry, position: int) -> Entry:
+        """Has a snapshot stored if one is due, of a state that nobody changes until this returns: the stream with the
+        size that it has then."""
         due = self._due.get(stream, LONG_FACTS)
         if entry.version < due or type(entry.state) is Broken or not self._registry.is_restorable(stream):
-            return
+            return entry
         parts: list[bytes] = []
         for part in self._registry.keep(stream, entry.state):
             if parts:
                 await asyncio.sleep(0)
             parts.append(part)
-        self._due[stream] = _due_after(entry.version, sum(map(len, parts)))
+        size = sum(map(len, parts))
+        self._due[stream] = _due_after(entry.version, size)
         taken = Taken(stream, entry.version, position, parts)
         task = asyncio.create_task(self._keep(taken), name=f"snapshot of {stream} of {self._log.schema}")
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
+        return entry._replace(stored_bytes=size)
 
     async def settled(self) -> None:
         """Waits until everything that was taken is stored."""

@@ -27,6 +27,7 @@ from ledger.engine.executor import (
 )
 from ledger.engine.queue import DecisionFailed
 from ledger.engine.registry import UnknownFact
+from ledger.engine.shelf import Memory
 from ledger.facts import Fact
 from ledger.refusals import (
     DeadlinePassed,
@@ -271,7 +272,17 @@ async def test_a_ledger_that_keeps_few_streams_decides_as_one_that_keeps_all(ten
         for turn in range(5):
             await ledger.execute_many([take(f"t{turn}-{number}", f"s{number}") for number in range(10)])
         assert [await coins_in(ledger, f"s{number}") for number in range(10)] == [5] * 10
-        assert len(ledger.book._entries) == 2
+        assert len(ledger.book.shelf) == 2
+
+
+async def test_a_ledger_with_little_memory_decides_as_one_with_plenty(tenant: EmptyTenant) -> None:
+    memory = Memory(5_000)
+    async with a_ledger(tenant, memory=memory) as ledger, a_ledger(tenant, memory=memory) as other:
+        for turn in range(5):
+            each = (ledger, other)[turn % 2]
+            await each.execute_many([take(f"t{turn}-{number}", f"s{number}") for number in range(10)])
+            assert 0 < ledger.book.shelf.memory_bytes + other.book.shelf.memory_bytes <= 5_000
+        assert [await coins_in(ledger, f"s{number}") for number in range(10)] == [5] * 10
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

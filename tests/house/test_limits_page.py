@@ -12,6 +12,7 @@ from adapters.rpc.commands import LONGEST_COMMAND_BYTES
 from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
 from adapters.tracking_page.limits import FINDING_FROM, FINDING_WHAT
 from adapters.tracking_page.reporting import MOST_FILES
+from ledger.engine import shelf
 from ledger.engine.executor import MOST_AT_ONCE
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS
@@ -38,6 +39,7 @@ FIGURES = {
         f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"
     ),
     "bytes of the requests of all clients under way in one process": f"{limits.BYTES_OF_ALL // MIB} MiB",
+    "folded streams in memory, of one process": f"{shelf.MEMORY_BYTES // MIB} MiB",
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
     "how long a query waits for a read model, or for the database": f"{PATIENCE_SECONDS:.0f} s",

@@ -168,7 +168,7 @@ class Scenario:
 
     def everything(self) -> dict[str, object]:
         """Each stream's state, to be compared: stock changes in place, every other state is a new one if it changed."""
-        states = ((stream, entry.state) for stream, entry in self.book._entries.items())
+        states = ((stream, entry.state) for stream, entry in self.book.shelf._entries.items())
         return {stream: repr(state) if isinstance(state, Stock) else state for stream, state in states}
 
     def order(self, order_id: str = ORDER) -> Order:

@@ -280,7 +280,7 @@ def test_a_remedy_goes_through_in_any_state_of_a_claim(so_far: Callable[[Recover
 
 def test_a_remedy_goes_through_where_nothing_can_be_recovered():
     desk = ruled(Party.CARRIER)
-    desk.scenario.book._entries["parcel-dhl/P1"] = desk.scenario.book.entry("parcel-dhl/P9")
+    desk.scenario.book.hold("parcel-dhl/P1", desk.scenario.book.entry("parcel-dhl/P9"))
     desk.approves(Remedy.REFUND)
     assert names(desk.grants())[:1] == ["refund_granted"]
 
