@@ -29,7 +29,7 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import database_roles, health_check, mail_settings
+from adapters import database_roles, health_check, mail_settings, reporting_roles
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -437,6 +437,7 @@ BESIDE = {
     "health": health_check.main,
     "keys": key_commands.main,
     "migrate": database_roles.main,
+    "reporting": reporting_roles.main,
 }
 """What is done beside the service, by the first word of the command line."""
 

@@ -25,6 +25,7 @@ from adapters.rpc.own import OWN
 from adapters.rpc.statuses import CODES
 from adapters.rpc.work.shows import rpc_of
 from docs.records import records_page
+from docs.reporting import reporting_page
 from docs.schemas import fact_pages, schemas_file
 from ledger.nouns.policies import POLICY_TERMS
 from ledger.nouns.suppliers import AGREEMENT_TERMS
@@ -338,6 +339,7 @@ def main() -> None:
         folder / "clocks.md": clocks_page(),
         folder / "records-of-processing.md": records_page(),
         folder / "roles.md": roles_page(),
+        folder / "reporting.md": reporting_page(),
     }
     stale = [path for path, page in pages.items() if not path.exists() or path.read_text() != page]
     if "--check" in sys.argv and stale:

@@ -10,6 +10,7 @@ from projections.obligations import SLA
 from projections.order_money import ORDER_MONEY
 from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
+from projections.reporting import REPORTING
 from projections.retention import RETENTION
 from projections.statements import STATEMENTS
 from projections.stock_levels import STOCK_LEVELS
@@ -39,5 +40,6 @@ PROJECTIONS: tuple[Projection, ...] = (
     CLEARING,
     RETENTION,
     EFFECTS,
+    REPORTING,
 )
 """Every question there is; a new one is added here and nowhere else."""

@@ -327,15 +327,20 @@ def _holds(page: Page) -> list[Written]:
     return [holds]
 
 
-SLA = projection(
-    "sla",
-    14,
+OBLIGATIONS_OF = (
     From(orders.NOUN, OBLIGATIONS, _of_order),
     From(parcels.NOUN, OBLIGATIONS, _of_parcel),
     From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),
     From(recoveries.NOUN, OBLIGATIONS, _of_recovery),
     From(stock_ups.NOUN, OBLIGATIONS, _of_stock_up),
     From(cases.NOUN, OBLIGATIONS, _of_case),
+)
+"""The clocks of each noun."""
+
+SLA = projection(
+    "sla",
+    14,
+    *OBLIGATIONS_OF,
     FromPages((HOLDS,), _holds),
     From(parcels.NOUN, SILENCES, _silences),
     From(orders.NOUN, RETURN_WINDOWS, _window),

@@ -119,5 +119,28 @@ def make_tables(connection: Connection[Any], schema: str, projections: Sequence[
                     cursor.execute(in_schema(_SET_SHAPE, schema), (projection.name, projection.shape))
 
 
+_VIEWS = """
+    SELECT DISTINCT v.relnamespace::regnamespace::text, v.relname, pg_get_viewdef(v.oid) FROM pg_depend AS d
+        JOIN pg_class AS t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_rewrite AS r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+        JOIN pg_class AS v ON v.oid = r.ev_class AND v.relkind = 'v'
+    WHERE t.relnamespace = %s::regnamespace AND t.relname = ANY(%s)
+"""
+
+
+def views_of(cursor: Cursor[Any], schema: str, tables: Sequence[str]) -> list[bytes]:
+    """Statements that make the views of these tables anew, as they are, on whatever has the tables' names then.
+
+    What was granted on the views, and what is said of them, stays.
+    """
+    cursor.execute(_VIEWS, (schema, list(tables)))
+    return [
+        SQL("CREATE OR REPLACE VIEW {}.{} AS {}")
+        .format(SQL(cast("Any", namespace)), Identifier(view), SQL(cast("Any", definition)))
+        .as_bytes(None)
+        for namespace, view, definition in cursor.fetchall()
+    ]
+
+
 def _shapes(connection: Connection[Any], schema: str) -> dict[str, int | None]:
     return dict(connection.execute(in_schema(_SHAPES, schema)).fetchall())

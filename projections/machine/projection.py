@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from ledger.refusals import UnknownProjection
 from ledger.view import Noun
 from projections.machine.histories import OrderHistory
@@ -47,6 +49,48 @@ class From(NamedTuple, Generic[R]):
                 written.replace(() if before is None else make(before), make(now))
 
 
+class Stamped(NamedTuple):
+    """The rows that each stream of a noun has, with the position by which each last changed (``stamped_table``).
+
+    A row that is as before is not written. Of what is gone a line stays, so that whoever took the rows along can drop
+    them: its table, its key as JSON, the position.
+    """
+
+    noun: Noun
+    table: Table[Values]
+    rows: Callable[[Any], Sequence[Values]]
+    gone: Table[Values]
+
+    def follow(self, page: Page, written: Rows[Values], gone: Rows[Values]) -> None:
+        make, key, name = self.rows, self.table.key, self.table.name
+        for before, now, position in page.stamped(self.noun.prefix):
+            if type(now) is OrderHistory:
+                was = () if before is None else before.cached(make)
+                rows = now.cached(make)
+            else:
+                was = () if before is None else make(before)
+                rows = make(now)
+            if was == rows:
+                continue
+            old = {row[:key]: row for row in was}
+            for row in rows:
+                former = old.pop(row[:key], None)
+                if former is None:
+                    written.new.append((*row, position))
+                elif former != row:
+                    written.changed.append((*row, position))
+            written.gone += old
+            gone.changed += ((name, key_of(each), position) for each in old)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def key_of(key: Values) -> str:
+    """The values of a key in one text."""
+    return _encode(key).decode()
+
+
 class FromPages(NamedTuple):
     """Rows that are not those of one stream after the other: what a page as a whole changes of some tables."""
 
@@ -54,7 +98,7 @@ class FromPages(NamedTuple):
     changes: Callable[[Page], Iterable[Written]]
 
 
-def projection(name: str, shape: int, *sources: From[Any] | FromPages) -> Projection:
+def projection(name: str, shape: int, *sources: From[Any] | FromPages | Stamped) -> Projection:
     """A question whose tables are filled from these; they are written in the order of their sources."""
 
     def changes(page: Page) -> list[Written]:
@@ -64,15 +108,25 @@ def projection(name: str, shape: int, *sources: From[Any] | FromPages) -> Projec
             if isinstance(source, FromPages):
                 written += source.changes(page)
                 continue
-            table = source.table
-            if table.name not in rows:
-                rows[table.name] = Rows(table)
-                written.append(rows[table.name])
-            source.follow(page, rows[table.name])
+            for table in _tables(source):
+                if table.name not in rows:
+                    rows[table.name] = Rows(table)
+                    written.append(rows[table.name])
+            source.follow(page, *(rows[table.name] for table in _tables(source)))
         return written
 
-    tables = [table for each in sources for table in (each.tables if isinstance(each, FromPages) else (each.table,))]
+    tables = [table for each in sources for table in _tables(each)]
     return Projection(name, shape, tuple(dict.fromkeys(tables)), changes)
+
+
+def _tables(source: From[Any] | FromPages | Stamped) -> tuple[Table[Any], ...]:
+    match source:
+        case FromPages():
+            return source.tables
+        case Stamped():
+            return (source.table, source.gone)
+        case From():
+            return (source.table,)
 
 
 def named(projections: Sequence[Projection], name: str) -> Projection:

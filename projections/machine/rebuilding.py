@@ -33,6 +33,7 @@ from projections.machine.database import (
     open_connection,
     position_of,
     try_lock,
+    views_of,
 )
 from projections.machine.following import PAGE_FACTS, CannotTake, error_text
 from projections.machine.projection import Projection
@@ -93,14 +94,21 @@ _THERE = """
 _TAKE_TABLES = "LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"
 _RESHAPED = "UPDATE {schema}.ledger_projections SET shape = %s WHERE name = %s"
 _DROP = "DROP TABLE IF EXISTS {table}"
-_RENAME = "ALTER TABLE {table} RENAME TO {name}"
+_RENAME = "ALTER TABLE IF EXISTS {table} RENAME TO {name}"
+_HAND_ON = """
+    INSERT INTO {table} AS kept SELECT * FROM {live}
+    ON CONFLICT ({key}) DO UPDATE SET position = greatest(kept.position, excluded.position)
+"""
+_FORMER = "_former"
+"""What the name of a table ends in between being replaced and being dropped."""
 _SUM = """
-    SELECT count(*) AS rows, coalesce(sum(hash_record_extended(t, 0)::numeric), 0)::text AS hash FROM {table} AS t
+    SELECT count(*) AS rows, coalesce(sum(hash_record_extended(ROW({columns}), 0)::numeric), 0)::text AS hash
+    FROM {table}
 """
 _DIFFERENT = """
-    (SELECT {key} FROM (SELECT * FROM {live} EXCEPT SELECT * FROM {rebuilt}) AS only_live)
+    (SELECT {key} FROM (SELECT {columns} FROM {live} EXCEPT SELECT {columns} FROM {rebuilt}) AS only_live)
     UNION
-    (SELECT {key} FROM (SELECT * FROM {rebuilt} EXCEPT SELECT * FROM {live}) AS only_rebuilt)
+    (SELECT {key} FROM (SELECT {columns} FROM {rebuilt} EXCEPT SELECT {columns} FROM {live}) AS only_rebuilt)
     LIMIT 5
 """
 
@@ -248,9 +256,9 @@ class Builder:
                 for statement in table.create(self._schema, SHADOW):
                     connection.execute(statement)
 
-    def _named(self, template: str, table: Table[Any], suffix: str = "") -> bytes:
-        name = Identifier(table.name)
-        return in_schema(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
+    def _named(self, template: str, table: Table[Any], suffix: str = "", **more: Any) -> bytes:
+        names = {"table": Identifier(self._schema, table.name + suffix), "name": Identifier(table.name), **more}
+        return in_schema(template, self._schema, **names)
 
     def _build(self, connection: Connection[Any], *, swap: bool) -> Comparison:
         """Fills the shadow tables, and finishes as soon as no lock is in the way."""
@@ -341,7 +349,8 @@ class Builder:
             lock(cursor, self._schema, name)
             self._read_on(cursor, self._target(connection))
             compared_at = self._streams.position
-            tables = tuple(self._compare(cursor, each) for each in self._projection.tables) if self._comparable else ()
+            compared = [each for each in self._projection.tables if each.compared] if self._comparable else []
+            tables = tuple(self._compare(cursor, each) for each in compared)
             if swap:
                 self._read_on(cursor, self._streams.head(connection))
                 self._swap(cursor)
@@ -360,14 +369,19 @@ class Builder:
             self._apply(cursor, page)
 
     def _compare(self, cursor: Cursor[Any], table: Table[Any]) -> TableDifference:
-        (live,), (rebuilt,) = (cursor.execute(self._named(_SUM, table, each)).fetchall() for each in ("", SHADOW))
+        (live,), (rebuilt,) = (self._sum(cursor, table, each) for each in ("", SHADOW))
         equal = live == rebuilt
         examples = () if equal else self._examples(cursor, table)
         return TableDifference(table.name, live[0], rebuilt[0], equal, examples)
 
+    def _sum(self, cursor: Cursor[Any], table: Table[Any], suffix: str) -> list[Any]:
+        columns = SQL(", ").join(map(Identifier, table.compared))
+        return cursor.execute(self._named(_SUM, table, suffix, columns=columns)).fetchall()
+
     def _examples(self, cursor: Cursor[Any], table: Table[Any]) -> tuple[str, ...]:
         names = {
             "key": SQL(", ").join(Identifier(column) for column in list(table.columns)[: table.key]),
+            "columns": SQL(", ").join(map(Identifier, table.compared)),
             "live": Identifier(self._schema, table.name),
             "rebuilt": Identifier(self._schema, table.name + SHADOW),
         }
@@ -376,12 +390,24 @@ class Builder:
 
     def _swap(self, cursor: Cursor[Any]) -> None:
         self._take_tables(cursor)
+        views = views_of(cursor, self._schema, [table.name for table in self._projection.tables])
         for table in self._projection.tables:
-            cursor.execute(self._named(_DROP, table))
+            if table.handed_on and self._comparable:
+                self._hand_on(cursor, table)
+            cursor.execute(self._named(_RENAME, table, name=Identifier(table.name + _FORMER)))
             cursor.execute(self._named(_RENAME, table, SHADOW))
+        for view in views:
+            cursor.execute(view)
+        for table in self._projection.tables:
+            cursor.execute(self._named(_DROP, table, _FORMER))
         if not self._comparable:
             cursor.execute(in_schema(_RESHAPED, self._schema), (self._projection.shape, self._projection.name))
         move_on(cursor, self._schema, self._projection.name, self._streams.position)
+
+    def _hand_on(self, cursor: Cursor[Any], table: Table[Any]) -> None:
+        key = SQL(", ").join(Identifier(column) for column in list(table.columns)[: table.key])
+        live = Identifier(self._schema, table.name)
+        cursor.execute(self._named(_HAND_ON, table, SHADOW, key=key, live=live))
 
     def _take_tables(self, cursor: Cursor[Any]) -> None:
         """Locks all existing tables at once, as readers do; raises LockNotAvailable."""

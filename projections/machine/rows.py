@@ -56,7 +56,11 @@ def columns_of(row: type[Any]) -> dict[str, Column]:
 
 def _column(hint: Any) -> Column:
     if get_origin(hint) is Annotated:
-        inner, mark = get_args(hint)
+        inner, *marks = get_args(hint)
+        # What a column means is said beside how it is kept.
+        mark = next((each for each in marks if isinstance(each, str | Column)), None)
+        if mark is None:
+            return _column(inner)
         return mark if isinstance(mark, Column) else _column(inner)._replace(declared=mark)
     if hint in _PLAIN:
         return _PLAIN[hint]

@@ -105,12 +105,20 @@ class Page:
         """When the newest of its facts was recorded."""
         self.facts: dict[str, list[LoggedFact]] = {}
         """Every fact by noun, in the order of the log."""
+        self.touched: Mapping[str, int] = {}
+        """The position of the last of its facts in each stream."""
         self._changed: dict[str, Changed] = {}
         self._neighbours: dict[str, Any] = {}
 
     def changed(self, prefix: str) -> Iterable[tuple[Any, Any]]:
         """The histories of a noun's changed streams: before, None if it is new, and after."""
         return self._changed.get(prefix, {}).values()
+
+    def stamped(self, prefix: str) -> Iterator[tuple[Any, Any, int]]:
+        """The same, each with the position of the last fact of its stream."""
+        touched = self.touched
+        for stream, (before, now) in self._changed.get(prefix, {}).items():
+            yield before, now, touched[stream]
 
     def change(self, histories: Mapping[str, tuple[Any, Any]]) -> None:
         """Notes the streams that the page changes."""
@@ -219,6 +227,7 @@ class Streams:
     ) -> tuple[Page, dict[str, Any]]:
         """The page, and the histories of the streams that it touches."""
         page = Page(self.position, rows[-1][0], max(map(_RECORDED_AT, rows)))
+        page.touched = {row[1]: row[0] for row in rows}
         load = partial(self._known, connection)
         before = load(stream for _, stream, version, _, _, _ in rows if version > 1)
         now: dict[str, Any] = {}

@@ -33,10 +33,20 @@ class Table(Generic[R]):
     columns: Mapping[str, Column]
     indexes: tuple[str, ...] = ()
     """What each index is on, such as ``(status, placed_at)``."""
+    stamped: bool = False
+    """Whether its last column says by which position of the log a row last changed. That is the last fact of its
+    stream in the page that changed it, never an earlier one, and so depends on where pages end."""
+    handed_on: bool = False
+    """Whether even its keys depend on where pages end, so that a rebuild takes over the rows that it does not find."""
 
     @property
     def types(self) -> list[str]:
         return [column.declared.partition(" ")[0] for column in self.columns.values()]
+
+    @property
+    def compared(self) -> list[str]:
+        """The columns that the log alone gives, wherever pages end."""
+        return [] if self.handed_on else list(self.columns)[: -1 if self.stamped else None]
 
     def create(self, schema: str, suffix: str = "") -> list[Composed]:
         """The statements that make it."""
@@ -51,6 +61,14 @@ class Table(Generic[R]):
 def table(name: str, row: type[R], key: int, *indexes: str) -> Table[R]:
     """The table of a named tuple: its fields are the columns, and the first of them the key."""
     return Table(name, key, columns_of(row), indexes)
+
+
+POSITION = Column("int8 NOT NULL")
+
+
+def stamped_table(name: str, row: type[tuple[Any, ...]], key: int, *indexes: str) -> Table[Values]:
+    """The table of a named tuple, and beside its columns the position by which each row last changed."""
+    return Table(name, key, {**columns_of(row), "position": POSITION}, indexes, stamped=True)
 
 
 def _sql(template: str) -> SQL:

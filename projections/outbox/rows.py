@@ -61,6 +61,8 @@ class OutboxMessage(NamedTuple):
     thread: Text = ""
     """What it keeps its order with."""
     own_template: bool = False
+    position: int = 0
+    """Of the last fact of its stream, else of the one that made it due."""
 
 
 MESSAGES = table(
@@ -79,16 +81,17 @@ def _messages(page: Page) -> list[Written]:
     """Messages that facts make due, and messages as their own facts have them, which go first."""
     asked = Rows(MESSAGES)
     # Never inserted as new rows: most of them exist already because a fact made them due.
-    asked.changed = [_asked(message) for _, message in page.changed(messages.NOUN.prefix)]
+    asked.changed = [_asked(message, position) for _, message, position in page.stamped(messages.NOUN.prefix)]
     due = [_due(notice) for facts in page.facts.values() for notice in notices(facts)]
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 7, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 8, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:
     return OutboxMessage(
+        position=notice.cause,
         message_id=notice.message_id,
         cause=notice.cause,
         kind=notice.kind,
@@ -102,9 +105,10 @@ def _due(notice: Notice) -> OutboxMessage:
     )
 
 
-def _asked(message: Message) -> OutboxMessage:
+def _asked(message: Message, position: int) -> OutboxMessage:
     asked = message.asked
     return OutboxMessage(
+        position=position,
         message_id=asked.message_id,
         cause=asked.cause,
         kind=asked.kind,

@@ -47,7 +47,7 @@ from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, Wo
 from projections.work.stock import of_sku, of_stock
 
 
-def _of_task(task: Task) -> list[Handling]:
+def of_task(task: Task) -> list[Handling]:
     state = WorkState.CLAIMED if task.person else WorkState.FREE
     handling = Handling(
         task.task_id,
@@ -508,9 +508,7 @@ def _of_effect(told: ToldSubject) -> list[Item]:
     return [item(WorkKind.EFFECT, subject, Owner.OPERATIONS, told.failed_at, because, following)]
 
 
-WORK = projection(
-    "work",
-    23,
+ITEMS_OF: tuple[From[Item], ...] = (
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
@@ -523,6 +521,13 @@ WORK = projection(
     From(suppliers.NOUN, ITEMS, _of_supplier),
     From(messages.NOUN, ITEMS, _of_message),
     From(skus.NOUN, ITEMS, of_sku),
+)
+"""The work that each noun makes; stock makes its own."""
+
+WORK = projection(
+    "work",
+    23,
+    *ITEMS_OF,
     FromPages((ITEMS,), of_stock),
-    From(tasks.NOUN, TASKS, _of_task),
+    From(tasks.NOUN, TASKS, of_task),
 )

@@ -9,7 +9,7 @@ from ledger.nouns import stock
 from ledger.nouns.skus import Sku
 from ledger.nouns.stock import Alert
 from projections.machine.streams import Page
-from projections.machine.tables import AddedRows, Rows, Written
+from projections.machine.tables import AddedRows, Rows
 from projections.work.kinds import FINISH, Next, Step, WorkKind
 from projections.work.rows import ITEMS, Item, Owner, item
 
@@ -24,7 +24,7 @@ _LEVELS = {
 }
 
 
-def of_stock(page: Page) -> list[Written]:
+def of_stock(page: Page) -> tuple[Rows[Item], AddedRows[Item]]:
     """What a page changes of the alerts that stand: the first one stays until its end, however often it is recorded."""
     raised: dict[tuple[WorkKind, str], Item | None] = {}
     ended = set()
@@ -37,7 +37,7 @@ def of_stock(page: Page) -> list[Written]:
             raised[WorkKind.STOCK, subject] = None
     gone = Rows(ITEMS)
     gone.gone = sorted(ended)
-    return [gone, AddedRows(ITEMS, (one for one in raised.values() if one is not None))]
+    return gone, AddedRows(ITEMS, (one for one in raised.values() if one is not None))
 
 
 def of_sku(sku: Sku) -> list[Item]:

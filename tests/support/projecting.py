@@ -75,11 +75,13 @@ def one(connection: Connection[Any], query: str, tenant: EmptyTenant, *parameter
 
 
 def contents(tenant: EmptyTenant, projections: Sequence[Projection] = PROJECTIONS) -> dict[str, list[str]]:
-    """Every row of every table, in no particular order."""
+    """Every row of every table as the log alone gives them, in no particular order."""
     found = {}
     with connect(tenant) as connection:
-        for table in (table for projection in projections for table in projection.tables):
-            query = SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(Identifier(tenant.schema, table.name))
+        for table in (table for projection in projections for table in projection.tables if table.compared):
+            columns = SQL(", ").join(map(Identifier, table.compared))
+            name = Identifier(tenant.schema, table.name)
+            query = SQL("SELECT ROW({})::text FROM {} ORDER BY 1").format(columns, name)
             found[table.name] = [row for (row,) in connection.execute(query).fetchall()]
     return found
 

@@ -1,0 +1,195 @@
+"""``python server.py reporting ...`` on a real PostgreSQL, and what the roles may and cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+
+from adapters import reporting_roles
+from adapters.postgres import Control, open_pool
+from adapters.reporting_roles import ReportingFailed
+from fulfilment.v1 import admin_pb2
+from projections.reporting import REPORT_TABLES
+from tests.support.service import Client, Service, order
+from tests.support.waiting import wait_for
+
+
+class Said(NamedTuple):
+    """On standard output, and beside it."""
+
+    out: str
+    told: str
+
+
+def reporting(service: Service, *words: str) -> Said:
+    """Runs ``server.py reporting ...`` in this process."""
+    out, told = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(told):
+        reporting_roles.main([*words, "--dsn", service.dsn])
+    return Said(out.getvalue(), told.getvalue())
+
+
+@contextmanager
+def granted(service: Service, name: str, *words: str) -> Iterator[str]:
+    """A role, and how it connects; roles are those of the whole server, so that it ends with the test."""
+    reporting(service, "grant", name, *(words or ("--tenant", "default")))
+    try:
+        yield make_conninfo(service.dsn, user=name)
+    finally:
+        with suppress(ReportingFailed):
+            reporting(service, "revoke", name)
+
+
+def rows(conninfo: str, query: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def sold(service: Service) -> Service:
+    """A tenant with an order, and another with one of its own."""
+
+    async def second() -> None:
+        async with open_pool(service.dsn) as pool:
+            await Control(pool).create_tenant("second")
+
+    asyncio.run(second())
+    for tenant in ("default", "second"):
+        with Client(service.address, tenant) as client:
+            client.approve("acme", at=datetime.now(UTC) - timedelta(days=2))
+            client.orders.PlaceOrder(order(f"of-{tenant}"))
+    wait_for(lambda: _has_order(service, "second"), 30)
+    return service
+
+
+def _has_order(service: Service, tenant: str) -> bool:
+    try:
+        return bool(rows(service.dsn, f"SELECT 1 FROM tenant_{tenant}.reporting_orders"))
+    except errors.UndefinedTable:
+        return False
+
+
+def test_a_role_reads_the_views_of_its_tenant_and_nothing_else(sold: Service):
+    with granted(sold, "bi_one") as reader:
+        assert rows(reader, "SELECT order_id FROM reporting_default.orders") == [("shop/of-default",)]
+        assert rows(reader, "SELECT order_id FROM orders") == [("shop/of-default",)], "its views need no schema"
+        assert rows(reader, "SELECT name FROM suppliers") == [("Acme Ltd",)]
+        for table in REPORT_TABLES:
+            rows(reader, f"SELECT * FROM {table.name}")
+        for hidden in ("tenant_default.reporting_orders", "tenant_default.ledger_events", "fulfilment.tenants"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                rows(reader, f"SELECT 1 FROM {hidden}")
+
+
+def test_a_role_of_one_tenant_knows_nothing_of_another(sold: Service):
+    with granted(sold, "bi_first"), granted(sold, "bi_both", "--all-tenants") as both:
+        assert rows(both, "SELECT order_id FROM reporting_second.orders") == [("shop/of-second",)]
+        first = make_conninfo(sold.dsn, user="bi_first")
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(first, "SELECT 1 FROM reporting_second.orders")
+        reporting(sold, "revoke", "bi_both", "--tenant", "second")
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(both, "SELECT 1 FROM reporting_second.orders")
+        assert rows(both, "SELECT 1 FROM reporting_default.orders") == [(1,)]
+
+
+def test_a_role_writes_nothing_and_stops_in_time(sold: Service):
+    with granted(sold, "bi_slow", "--tenant", "default", "--statement-seconds", "1") as reader:
+        for statement in ("DELETE FROM orders", "CREATE TABLE mine (x int)", "INSERT INTO orders DEFAULT VALUES"):
+            with pytest.raises((errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege)):
+                rows(reader, statement)
+            with psycopg.connect(reader, autocommit=True) as connection:
+                connection.execute("SET default_transaction_read_only = off")
+                with pytest.raises((errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState)):
+                    connection.execute(statement)
+        with pytest.raises(errors.QueryCanceled):
+            rows(reader, "SELECT pg_sleep(30)")
+        settings = ("work_mem", "64MB"), ("idle_in_transaction_session_timeout", "1min")
+        for name, value in settings:
+            assert rows(reader, f"SHOW {name}") == [(value,)]
+
+
+def test_a_role_has_so_many_sessions_and_no_more(sold: Service):
+    too_many = pytest.raises(psycopg.OperationalError, match="too many connections for role")
+    words = ("--tenant", "default", "--connections", "1")
+    with granted(sold, "bi_many", *words) as reader, psycopg.connect(reader), too_many:
+        psycopg.connect(reader)
+
+
+def test_no_view_shows_who_the_customer_is(sold: Service):
+    with granted(sold, "bi_private") as reader:
+        seen = [str(row) for table in REPORT_TABLES for row in rows(reader, f"SELECT * FROM {table.name}")]
+    assert any("shop/of-default" in row for row in seen)
+    for personal in ("Ann Example", "ann@example.org", "1234567", "Elm Street", "Berlin", "10115"):
+        assert not any(personal in row for row in seen), personal
+
+
+def test_a_rebuild_goes_on_under_a_role_that_reads(sold: Service):
+    with granted(sold, "bi_rebuilt") as reader:
+        before = rows(sold.dsn, "SELECT 'tenant_default.reporting_orders'::regclass::oid")
+        with Client(sold.address) as client:
+            client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name="reporting"))
+        wait_for(lambda: rows(sold.dsn, "SELECT 'tenant_default.reporting_orders'::regclass::oid") != before, 30)
+        assert rows(reader, "SELECT order_id FROM orders") == [("shop/of-default",)]
+
+
+def test_a_password_is_shown_once_and_kept_by_granting_again(sold: Service, tmp_path: Path):
+    said = reporting(sold, "grant", "bi_secret", "--tenant", "default")
+    try:
+        assert len(said.out.strip()) >= 24
+        assert "bi_secret may read reporting_default, version 1 of the contract, and nothing else." in said.told
+        kept = rows(sold.dsn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bi_secret'")
+        assert str(kept[0][0]).startswith("SCRAM-SHA-256")
+        assert reporting(sold, "grant", "bi_secret", "--tenant", "default").out == ""
+        assert rows(sold.dsn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bi_secret'") == kept
+        file = tmp_path / "password"
+        file.write_text("correct horse battery\n")
+        assert reporting(sold, "grant", "bi_secret", "--tenant", "default", "--password-file", str(file)).out == ""
+        assert rows(sold.dsn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bi_secret'") != kept
+    finally:
+        reporting(sold, "revoke", "bi_secret")
+
+
+def test_the_list_names_roles_their_limits_and_the_version(sold: Service):
+    assert "Nobody may read" in reporting(sold, "list").out
+    with granted(sold, "bi_listed"):
+        said = reporting(sold, "list").out
+        assert "bi_listed  reads reporting_default; 4 sessions at most; " in said
+        assert "statement_timeout=300s" in said
+        assert "reporting_default  The contract for reporting, version 1:" in said
+
+
+def test_a_revoked_role_is_gone_with_its_sessions(sold: Service):
+    with granted(sold, "bi_gone") as reader, psycopg.connect(reader) as held:
+        reporting(sold, "revoke", "bi_gone")
+        with pytest.raises(psycopg.OperationalError):
+            held.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(reader)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("grant", "postgres", "--tenant", "default"), "was not made for reporting"),
+        (("grant", "BI", "--tenant", "default"), "is no name for a role"),
+        (("grant", "bi_x", "--tenant", "nobody"), "there is no tenant nobody .* there are default, second"),
+        (("grant", "bi_x", "--tenant", "default", "--password-file", "/dev/null"), "is no password"),
+        (("revoke", "bi_x"), "there is no role bi_x"),
+        (("revoke", "postgres"), "was not made for reporting"),
+    ],
+)
+def test_what_cannot_be_done_changes_nothing_and_says_why(sold: Service, words: tuple[str, ...], says: str):
+    with pytest.raises(ReportingFailed, match=says):
+        reporting(sold, *words)
+    assert rows(sold.dsn, "SELECT 1 FROM pg_roles WHERE rolname = 'bi_x'") == []
