@@ -83,7 +83,47 @@ query. This page, the comments in the database, the view `contract` and exports 
 
 """
 
-_MORE = ""
+_MORE = """\
+
+pandas, with SQLAlchemy and psycopg:
+
+```python
+engine = sqlalchemy.create_engine("postgresql+psycopg://bi@ledger.example.org/fulfilment")
+parcels = pandas.read_sql("SELECT * FROM parcels", engine)
+print(parcels.groupby("supplier_name", dropna=False)["units"].sum())
+```
+
+DuckDB, with its extension for PostgreSQL (`INSTALL postgres`, or where nothing is downloaded at run time the package
+`duckdb-extension-postgres-scanner`); so a table becomes a Parquet file in one statement:
+
+```sql
+ATTACH 'host=ledger.example.org dbname=fulfilment user=bi' AS ledger
+    (TYPE postgres, READ_ONLY, SCHEMA 'reporting_default');
+COPY (SELECT * FROM ledger.reporting_default.orders) TO 'orders.parquet';
+```
+
+dbt (`dbt-postgres`) writes what it makes, so its role is another, which inherits what `bi` may read and owns a schema:
+
+```sql
+CREATE ROLE dbt LOGIN PASSWORD '…';
+GRANT bi TO dbt;
+CREATE SCHEMA analytics AUTHORIZATION dbt;
+```
+
+```yaml
+sources:
+  - name: reporting
+    schema: reporting_default
+    tables:
+      - name: supplier_orders
+        columns:
+          - name: supplier_order_id
+            tests: [unique, not_null]
+```
+
+A role like that has none of the limits above: set them for it, too. These examples were carried out with psql 15,
+pandas 3.1, DuckDB 1.5 and dbt-core 1.10 on a ledger of some orders.
+"""
 
 
 def reporting_page() -> str:

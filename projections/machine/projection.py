@@ -62,7 +62,7 @@ class Stamped(NamedTuple):
     gone: Table[Values]
 
     def follow(self, page: Page, written: Rows[Values], gone: Rows[Values]) -> None:
-        make, key, name = self.rows, self.table.key, self.table.name
+        make = self.rows
         for before, now, position in page.stamped(self.noun.prefix):
             if type(now) is OrderHistory:
                 was = () if before is None else before.cached(make)
@@ -70,17 +70,25 @@ class Stamped(NamedTuple):
             else:
                 was = () if before is None else make(before)
                 rows = make(now)
-            if was == rows:
-                continue
-            old = {row[:key]: row for row in was}
-            for row in rows:
-                former = old.pop(row[:key], None)
-                if former is None:
-                    written.new.append((*row, position))
-                elif former != row:
-                    written.changed.append((*row, position))
+            if not was:
+                written.new += [(*row, position) for row in rows]
+            elif was != rows:
+                self._differ(was, rows, position, written, gone)
+
+    def _differ(
+        self, was: Sequence[Values], rows: Sequence[Values], position: int, written: Rows[Values], gone: Rows[Values]
+    ) -> None:
+        key = self.table.key
+        old = {row[:key]: row for row in was}
+        for row in rows:
+            former = old.pop(row[:key], None)
+            if former is None:
+                written.new.append((*row, position))
+            elif former != row:
+                written.changed.append((*row, position))
+        if old:
             written.gone += old
-            gone.changed += ((name, key_of(each), position) for each in old)
+            gone.changed += ((self.table.name, key_of(each), position) for each in old)
 
 
 _encode = msgspec.json.Encoder().encode

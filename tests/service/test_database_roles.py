@@ -13,9 +13,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters import database_roles
+from adapters import database_roles, reporting_roles
 from adapters.database_roles import RIGHTS
 from adapters.embedded import StartFailed
+from adapters.reporting_roles import ReportingFailed
 from fulfilment.failures import failure
 from fulfilment.v1 import admin_pb2
 from tests.support.service import Client, Service, serving
@@ -65,10 +66,10 @@ def rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def rebuilt(client: Client) -> str:
+def rebuilt(client: Client, name: str = "tracking") -> str:
     """How the rebuild of a read model ended; empty until then."""
     found = client.admin.GetStatus(admin_pb2.GetStatusRequest()).projections
-    (result,) = (each.rebuild for each in found if each.name == "tracking")
+    (result,) = (each.rebuild for each in found if each.name == name)
     return result if result.startswith(("rebuilt", "failed")) else ""
 
 
@@ -84,6 +85,24 @@ def test_the_service_does_all_of_its_work_as_the_role_that_runs(service: Service
         assert erased.keys_destroyed > 0
     with Client(service.address, tenant="second") as second:
         second.approve()
+
+
+def test_the_role_that_runs_renews_the_views_for_reporting(service: Service, roles: Roles, conninfo: str) -> None:
+    by_superuser = ("--dsn", make_conninfo(conninfo, dbname=roles.owner))
+    reader = f"reads_{roles.owner}"
+    reporting_roles.main(["grant", reader, "--tenant", "default", *by_superuser])
+    try:
+        with Client(service.address) as client:
+            placed = client.place("1002")
+            client.read_up_to(placed.position)
+            client.admin.RebuildProjection(admin_pb2.RebuildProjectionRequest(name="reporting"))
+            assert wait_for(lambda: rebuilt(client, "reporting")).startswith("rebuilt")
+        asked = "SELECT count(*) FROM orders WHERE order_id = 'shop/1002'"
+        assert rows(make_conninfo(roles.dsn, user=reader), asked) == [(1,)]
+        with pytest.raises(ReportingFailed, match="name a role with --dsn that may make roles"):
+            reporting_roles.main(["grant", "another", "--tenant", "default", "--dsn", roles.dsn])
+    finally:
+        reporting_roles.main(["revoke", reader, *by_superuser])
 
 
 @pytest.mark.parametrize(
