@@ -109,6 +109,8 @@ CONTROL_MIGRATIONS = (
     DROP INDEX {schema}.wakeups_due_at_idx;
     CREATE INDEX wakeups_open_idx ON {schema}.wakeups (what, (coalesce(leased_until, due_at)));
     """,
+    # How many migrations a service must know to work with the schema: ``_changed_last``.
+    "ALTER TABLE {schema}.ledger_schema ADD works_with int",
 )
 
 # ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing
@@ -299,6 +301,8 @@ TENANT_MIGRATIONS = (
     ALTER TABLE {schema}.ledger_snapshots
         ADD CONSTRAINT ledger_snapshots_pkey PRIMARY KEY (originator_id, shape, version, part);
     """,
+    # How many migrations a service must know to work with the schema: ``_changed_last``.
+    "ALTER TABLE {schema}.ledger_schema ADD works_with int",
 )
 
 
@@ -306,8 +310,32 @@ class SchemaNewer(Exception):
     def __init__(self, schema: str, found: int, known: int) -> None:
         super().__init__(
             f"schema {schema} is at version {found} and this service knows {known}: a newer version of the service "
-            "has run here; start that one"
+            "has run here and changed what this one uses; start that one"
         )
+
+
+_NEW = re.compile(r"CREATE (TABLE|INDEX) ")
+_MORE_COLUMNS = re.compile(r"ALTER TABLE \S+ (?=ADD )")
+_BOUND = re.compile(r",|ADD CONSTRAINT|UNIQUE|PRIMARY|CHECK|REFERENCES|NOT NULL(?!.*DEFAULT)")
+"""What binds whoever does not know of a column, or is not plain to see."""
+
+
+def _statements(template: str) -> list[str]:
+    return [" ".join(statement.split()) for statement in template.split(";") if statement.strip()]
+
+
+def _only_adds(statement: str) -> bool:
+    """Whether a service that does not know of it works on as before."""
+    if _NEW.match(statement):
+        return True
+    added = _MORE_COLUMNS.match(statement)
+    return added is not None and not any(map(_BOUND.search, re.split(r", (?=ADD )", statement[added.end() :])))
+
+
+def _changed_last(migrations: Sequence[str]) -> int:
+    """The number of the last migration that did more than add: who knows that one works with all that follow."""
+    changing = (n for n, template in enumerate(migrations, 1) if not all(map(_only_adds, _statements(template))))
+    return max(changing, default=0)
 
 
 class BadTenantName(ValueError):
@@ -342,8 +370,8 @@ class SchemaInUse(Exception):
 async def migrate(connection: AsyncConnection[Any], schema: str, migrations: Sequence[str]) -> int:
     """Brings a schema up to date in one transaction; safe when several processes start together.
 
-    Raises SchemaNewer, and SchemaInUse. It tries a lock only for a moment, again and again, because waiting for a table
-    would block the commands and queries of running processes.
+    A schema that a newer version has only added to stays as it is. Raises SchemaNewer, and SchemaInUse. It tries a lock
+    only for a moment, again and again, because waiting for a table would block commands and queries meanwhile.
     """
     clock = asyncio.get_running_loop().time
     give_up_at = clock() + _MIGRATE_SECONDS
@@ -361,14 +389,17 @@ async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Se
         await connection.execute(f"SET LOCAL lock_timeout = {_MIGRATE_LOCK_MILLISECONDS}")
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({name}, {seed}))")
         await connection.execute(lock.format(name=Literal(schema), seed=Literal(_LOCK_SEED)))
-        found = await _version(connection, schema)
+        found, works_with = await _version(connection, schema)
+        if found > len(migrations) >= works_with:
+            return found
         if found > len(migrations):
             raise SchemaNewer(schema, found, len(migrations))
         for template in migrations[found:]:
             await _execute_each(connection, template, schema)
         if found < len(migrations):
-            update = SQL("UPDATE {schema}.ledger_schema SET version = {version}")
-            await connection.execute(update.format(schema=Identifier(schema), version=Literal(len(migrations))))
+            update = SQL("UPDATE {schema}.ledger_schema SET version = {version}, works_with = {works_with}")
+            values = {"version": Literal(len(migrations)), "works_with": Literal(_changed_last(migrations))}
+            await connection.execute(update.format(schema=Identifier(schema), **values))
     return len(migrations)
 
 
@@ -378,7 +409,8 @@ async def _execute_each(connection: AsyncConnection[Any], template: str, schema:
         await connection.execute(SQL(cast("Any", statement)).format(schema=Identifier(schema)))
 
 
-async def _version(connection: AsyncConnection[Any], schema: str) -> int:
+async def _version(connection: AsyncConnection[Any], schema: str) -> tuple[int, int]:
+    """How many migrations a schema has had, and how many of them a service must know to work with it."""
     known = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".ledger_schema',))
     if (await known.fetchone()) == (None,):
         make = """
@@ -388,8 +420,10 @@ async def _version(connection: AsyncConnection[Any], schema: str) -> int:
         """
         await connection.execute("SET LOCAL client_min_messages = warning")
         await _execute_each(connection, make, schema)
-    cursor = await connection.execute(SQL("SELECT version FROM {}.ledger_schema").format(Identifier(schema)))
-    return int((await cursor.fetchall())[0][0])
+    # By its name in JSON, because a schema of before has no such column; then it is the number itself.
+    asked = SQL("SELECT version, coalesce((to_jsonb(s) ->> 'works_with')::int, version) FROM {}.ledger_schema AS s")
+    ((version, works_with),) = await (await connection.execute(asked.format(Identifier(schema)))).fetchall()
+    return version, works_with
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -504,6 +538,13 @@ class Control:
             await connection.execute(insert, (key_check, epoch))
             cursor = await connection.execute("SELECT key_check FROM fulfilment.keyring")
             return cast("bytes", (await cursor.fetchall())[0][0])
+
+    async def bring_up_to_date(self, schema: str) -> None:
+        """For a tenant that an older version has made since this process started."""
+        async with self._pool.connection() as connection:
+            found, _ = await _version(connection, schema)
+            if found < len(TENANT_MIGRATIONS):
+                await migrate(connection, schema, TENANT_MIGRATIONS)
 
     async def _create(self, connection: AsyncConnection[Any], name: str) -> TenantSchema:
         # The schema first: a tenant that is listed has its tables.

@@ -68,6 +68,7 @@ class Tenants:
             schema = await self.control.schema_of(name)
         if schema is None:
             raise UnknownTenant(name)
+        await self.control.bring_up_to_date(schema)
         log = Log(schema, self.pool, self._writers)
         tenant = Tenant(name, schema, log, self._ledger(log))
         await tenant.ledger.start()

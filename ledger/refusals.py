@@ -41,9 +41,9 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from ledger.facts import to_minute
 
 
-def sentence_only() -> Any:
+def sentence_only(**more: Any) -> Any:
     """A field that appears in the sentence only, not among the figures for programs."""
-    return field(metadata={"sentence_only": True})
+    return field(metadata={"sentence_only": True}, **more)
 
 
 @dataclass_transform(field_specifiers=(sentence_only,))
@@ -311,6 +311,15 @@ class DeadlinePassed(Exhausted, reason="DEADLINE_PASSED"):
 class StorageUnavailable(Unavailable, reason="STORAGE_UNAVAILABLE"):
     says = "the database does not answer ({why}); repeat the request with the same request_id"
     why: str = sentence_only()
+    newer_fact: str = sentence_only(default="")
+
+    def sentence(self) -> str:
+        if not self.newer_fact:
+            return super().sentence()
+        return (
+            f"{self.newer_fact} is a fact of a newer version of the service, which this process does not know and "
+            "another one does; repeat the request with the same request_id, and end the processes of the old version"
+        )
 
 
 class ShuttingDown(Unavailable, reason="SHUTTING_DOWN"):

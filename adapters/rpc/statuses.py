@@ -13,6 +13,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from ledger.engine.queue import DecisionFailed
+from ledger.engine.registry import UnknownFact
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import (
     AlreadyExists,
@@ -62,6 +63,9 @@ def refusal_of(error: Exception) -> Refusal | None:
         return error
     if is_trouble(error):
         return StorageUnavailable(in_short(error))
+    cause = error.cause if isinstance(error, DecisionFailed) else error
+    if isinstance(cause, UnknownFact):
+        return StorageUnavailable(in_short(cause), cause.name)
     if not isinstance(error, DecisionFailed):  # which the ledger has logged
         log.error("an RPC failed with %s", in_short(error), exc_info=error)
     return None

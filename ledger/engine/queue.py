@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from ledger.engine.registry import UnknownFact
 from ledger.engine.trouble import in_short
 from ledger.refusals import DeadlinePassed, Refusal, without_frames
 
@@ -21,10 +22,12 @@ class DecisionFailed(Exception):
     def __init__(self, request_id: str, cause: Exception) -> None:
         super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
         self.request_id = request_id
+        self.cause = cause
 
 
 def failed(request_id: str, error: Exception) -> DecisionFailed:
-    log.error("request %s could not be decided", request_id, exc_info=error)
+    trace = None if isinstance(error, UnknownFact) else error
+    log.error("request %s could not be decided: %s", request_id, in_short(error), exc_info=trace)
     return DecisionFailed(request_id, without_frames(error))
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import Connection
 
-from ledger.engine.registry import Registry
+from ledger.engine.registry import Registry, UnknownFact
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Shown
 from projections.machine.database import in_schema
@@ -36,6 +36,8 @@ _BEAT_SECONDS = 2.0
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _LONGEST_BUSY_PAUSE = 1.0
+_GIVE_WAY_SECONDS = 5.0
+"""How long a projector leaves what it cannot read to others: longer than two of them need to see that nobody leads."""
 _BUSY_SECONDS = 5.0
 """A lock that somebody else has held for so long is an error that the status shows."""
 _KEPT_AT_REST = 2_000
@@ -52,7 +54,7 @@ _POSITIONS = """
 _FAILED = """
     UPDATE {schema}.ledger_projections SET error = %s, seen_at = now() WHERE name = %s AND leader = %s
 """
-_RESIGN = "UPDATE {schema}.ledger_projections SET leader = NULL WHERE leader = %s"
+_RESIGN = "UPDATE {schema}.ledger_projections SET leader = NULL WHERE leader = %s AND name = ANY(%s)"
 
 log = logging.getLogger("fulfilment.projections")
 
@@ -96,6 +98,8 @@ class _Progress:
     failures: int = 0
     busy_since: float | None = None
     leads: bool = False
+    gives_way_until: float | None = None
+    """Until when it is left to a projector of a newer version, which knows the fact that stops this one."""
     error: Exception | None = None
     known: bool = False
     """Whether this projector has seen it go on or fail; until then the status shows what the one before knew."""
@@ -167,7 +171,7 @@ class Follower:
         """Lets another projector lead at once."""
         for each in self._progress:
             self._finish_writing(each)
-        connection.execute(in_schema(_RESIGN, self.schema), (self._writer.name,))
+        self._give_up(connection, self._progress)
 
     def positions(self) -> dict[str, int | None]:
         return {each.projection.name: each.position for each in self._progress if each.leads}
@@ -184,7 +188,9 @@ class Follower:
     @property
     def is_held_up(self) -> bool:
         """Whether a projection that this one leads did not go on as it should."""
-        return any(each.leads and (each.failures or each.position is None) for each in self._progress)
+        return any(
+            (each.leads or each.gives_way_until) and (each.failures or each.position is None) for each in self._progress
+        )
 
     def note_error(self, error: Exception) -> None:
         """Notes an error of the whole tenant; each projection that goes on clears it."""
@@ -200,8 +206,10 @@ class Follower:
             # Those that move on together lock the same rows, in another order.
             if self._finish_writing(each) and now > self._beat_at + LEASE_SECONDS:
                 each.position = None  # others may have led meanwhile
-        names = [each.projection.name for each in self._progress]
-        shapes = [each.projection.shape for each in self._progress]
+        wanted = [each for each in self._progress if each.gives_way_until is None or now >= each.gives_way_until]
+        self._give_up(connection, [each for each in self._progress if each.gives_way_until and each.leads])
+        names = [each.projection.name for each in wanted]
+        shapes = [each.projection.shape for each in wanted]
         parameters = {"leader": self._writer.name, "names": names, "shapes": shapes, "lease": LEASE_SECONDS}
         led = {name for (name,) in connection.execute(in_schema(_LEAD, self.schema), parameters).fetchall()}
         for each in self._progress:
@@ -209,7 +217,15 @@ class Follower:
             if leads != each.leads:
                 self._finish_writing(each)
                 each.leads, each.position = leads, None
+                each.shown = ""  # another may have shown something else
+        for each in wanted:
+            each.gives_way_until = None
         self._beat_at = now + _BEAT_SECONDS
+
+    def _give_up(self, connection: Connection[Any], led: Sequence[_Progress]) -> None:
+        if led:
+            names = [each.projection.name for each in led]
+            connection.execute(in_schema(_RESIGN, self.schema), (self._writer.name, names))
 
     def _ask_positions(self, connection: Connection[Any]) -> None:
         lost = [each for each in self._progress if each.leads and each.position is None]
@@ -310,6 +326,8 @@ class Follower:
     def _fail(self, each: _Progress, error: Exception) -> None:
         """Remembers why a projection cannot go on, and when to try again."""
         each.position = None
+        if _is_of_a_newer_version(error):
+            each.gives_way_until = time.monotonic() + _GIVE_WAY_SECONDS
         self._pause(each, _LONGEST_PAUSE)
         self._report(each, error)
 
@@ -336,6 +354,11 @@ class Follower:
             if each.leads and each.known and text != each.shown:
                 connection.execute(in_schema(_FAILED, self.schema), (text, each.projection.name, self._writer.name))
                 each.shown = text
+
+
+def _is_of_a_newer_version(error: BaseException | None) -> bool:
+    """Whether a fact is in the way that this version does not know."""
+    return error is not None and (isinstance(error, UnknownFact) or _is_of_a_newer_version(error.__cause__))
 
 
 def error_text(error: Exception) -> str:

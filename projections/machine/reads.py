@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -42,6 +43,7 @@ _STREAM = """
     SELECT topic, state FROM {schema}.ledger_events WHERE originator_id = %(stream)s AND notification_id <= %(position)s
     ORDER BY originator_version
 """
+_ALL_COLUMNS = re.compile(r"SELECT \* FROM \{(\w+)\}")
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _POSITION = """
     SELECT coalesce((SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = %s), 0)
@@ -69,12 +71,13 @@ class Snapshot:
     """A read model at one moment."""
 
     def __init__(
-        self, connection: AsyncConnection[Any], schema: str, names: dict[str, Identifier], position: int
+        self, connection: AsyncConnection[Any], schema: str, asked: tuple[Projection, ...], position: int
     ) -> None:
         self.position = position
+        self._asked = asked
         self._schema = schema
         self._connection = connection
-        self._names = names
+        self._names = {**_names(schema, asked), EVENTS_TABLE: Identifier(schema, EVENTS_TABLE)}
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a query of this package; ``{table}`` names a table, or the log's, ``%(name)s`` a parameter."""
@@ -93,7 +96,7 @@ class Snapshot:
         return await state_now(self._connection, self._schema, noun, stream, self.position)
 
     def _with_names(self, query: str) -> Composed:
-        return SQL(cast("Any", query)).format(**self._names)
+        return SQL(cast("Any", _with_columns(query, self._asked))).format(**self._names)
 
 
 async def rows_now(
@@ -102,7 +105,8 @@ async def rows_now(
     """The rows of read models as they are now; none while they have no tables yet."""
     try:
         async with connection.transaction():
-            cursor = await connection.execute(SQL(cast("Any", query)).format(**_names(schema, asked)), parameters)
+            named = SQL(cast("Any", _with_columns(query, asked))).format(**_names(schema, asked))
+            cursor = await connection.execute(named, parameters)
             return await cursor.fetchall()
     except errors.UndefinedTable:
         return []
@@ -116,6 +120,18 @@ async def state_now(
     query = SQL(cast("Any", _STREAM)).format(schema=Identifier(schema))
     cursor = await connection.execute(query, {"stream": stream, "position": position}, binary=True)
     return reduce(noun.evolve, (registry.decode(topic, fact) for topic, fact in await cursor.fetchall()), None)
+
+
+@lru_cache(1000)
+def _with_columns(query: str, asked: tuple[Projection, ...]) -> str:
+    """The query with the columns that this version knows for ``*``: a newer one may add some meanwhile."""
+    columns = {table.name: ", ".join(table.columns) for each in asked for table in each.tables}
+
+    def named(found: re.Match[str]) -> str:
+        known = columns.get(found[1])
+        return found[0].replace("*", known or "*", 1)
+
+    return _ALL_COLUMNS.sub(named, query)
 
 
 def _names(schema: str, asked: Iterable[Projection]) -> dict[str, Identifier]:
@@ -139,8 +155,7 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
     async with opened:
         try:
             position = min([await _position(connection, where.schema, each) for each in asked])
-            names = {**tables, EVENTS_TABLE: Identifier(where.schema, EVENTS_TABLE)}
-            yield Snapshot(connection, where.schema, names, position)
+            yield Snapshot(connection, where.schema, asked, position)
         except errors.UndefinedColumn as error:  # not yet in the present shape
             raise ProjectionBehind(projection.name, where.at_least, 0) from error
 

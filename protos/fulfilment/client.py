@@ -76,13 +76,17 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     # Whoever follows a quiet log notices a dead connection; a server takes no more pings than one in 5 minutes.
     ("grpc.keepalive_time_ms", 330_000),
+    # Of several servers each gets its share, so that what one cannot answer another one does; and one that comes back,
+    # or is new, is found before the attempts of a call are over.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 
 
 @dataclass(eq=False)
 class _Settings:
     address: str
-    """HOST:PORT of the service."""
+    """HOST:PORT of the service; of several servers a name that has all their addresses, or "ipv4:IP:PORT,IP:PORT"."""
     _: KW_ONLY
     tenant: str = ""
     """Whose ledger; if it is left out, the only one that is granted to the client, else "default"."""

@@ -24,10 +24,14 @@ def tls(ca: File | None = None, certificate: File | None = None, key: File | Non
 
 
 def is_here(address: str) -> bool:
-    """Whether an address of gRPC is this machine: a socket, or loopback."""
+    """Whether an address of gRPC, or each of several, is this machine: a socket, or loopback."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
     plain = address.rpartition("/")[2].removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
+    return all(map(_is_loopback, plain.split(",")))
+
+
+def _is_loopback(plain: str) -> bool:
     host = (plain.rpartition(":")[0] or plain).strip("[]")
     try:
         return host == "localhost" or ip_address(host).is_loopback

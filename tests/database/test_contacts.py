@@ -110,6 +110,7 @@ def before(tenant: EmptyTenant) -> None:
         for table in ("ledger_inbox", "ledger_connections", "ledger_reads", "ledger_snapshots"):
             connection.execute(f"DROP TABLE {tenant.schema}.{table}")
         connection.execute(f"DROP INDEX {tenant.schema}.ledger_commands_marked_idx")
+        connection.execute(f"ALTER TABLE {tenant.schema}.ledger_schema DROP works_with")
         connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")
     kept(tenant, keys)
     write_down(tenant, scenario.log)

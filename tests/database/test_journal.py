@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaInUse, SchemaNewer, migrate, open_pool
+from adapters.tenants import Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import CHANNEL, Log
 from ledger.engine.recorder import FactMapper, Journal, RecordedFact
@@ -336,12 +337,58 @@ async def test_a_tenant_needs_a_plain_name(conninfo: str, name: str) -> None:
             await Control(pool).create_tenant(name)
 
 
-async def test_a_database_newer_than_the_code_is_refused(tenant: EmptyTenant) -> None:
-    async with await psycopg.AsyncConnection.connect(tenant.conninfo, autocommit=True) as connection:
-        newer = (*TENANT_MIGRATIONS, "CREATE TABLE {schema}.one (a int)", "CREATE TABLE {schema}.two (a int)")
-        assert await migrate(connection, tenant.schema, newer) == len(newer)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE {schema}.one",
+        "UPDATE {schema}.one SET a = 1",
+        "CREATE UNIQUE INDEX one_idx ON {schema}.one (a)",
+        "ALTER TABLE {schema}.one ADD b int NOT NULL",
+        "ALTER TABLE {schema}.one ADD b int NOT NULL, ADD c int DEFAULT 1",
+        "ALTER TABLE {schema}.one ADD b int, DROP a",
+        "ALTER TABLE {schema}.one ADD CONSTRAINT one_key UNIQUE (a)",
+    ],
+)
+async def test_a_database_that_newer_code_has_changed_is_refused(new_tenant: EmptyTenant, change: str) -> None:
+    async with await psycopg.AsyncConnection.connect(new_tenant.conninfo, autocommit=True) as connection:
+        newer = (*TENANT_MIGRATIONS, "CREATE TABLE {schema}.one (a int)", change)
+        assert await migrate(connection, new_tenant.schema, newer) == len(newer)
         with pytest.raises(SchemaNewer, match=rf"at version {len(newer)} and this service knows {len(newer) - 2}"):
-            await migrate(connection, tenant.schema, TENANT_MIGRATIONS)
+            await migrate(connection, new_tenant.schema, TENANT_MIGRATIONS)
+
+
+async def test_a_database_that_newer_code_has_only_added_to_is_used_as_it_is(new_tenant: EmptyTenant) -> None:
+    async with await psycopg.AsyncConnection.connect(new_tenant.conninfo, autocommit=True) as connection:
+        newer = (
+            *TENANT_MIGRATIONS,
+            "CREATE TABLE {schema}.one (a int PRIMARY KEY, b int NOT NULL UNIQUE); CREATE INDEX ON {schema}.one (b)",
+            "ALTER TABLE {schema}.one ADD c int, ADD d numeric(9) NOT NULL DEFAULT 0",
+        )
+        assert await migrate(connection, new_tenant.schema, newer) == len(newer)
+        assert await migrate(connection, new_tenant.schema, TENANT_MIGRATIONS) == len(newer)
+        assert await migrate(connection, new_tenant.schema, newer) == len(newer)
+
+
+async def test_a_schema_of_before_does_not_say_with_whom_it_works(new_tenant: EmptyTenant) -> None:
+    async with await psycopg.AsyncConnection.connect(new_tenant.conninfo, autocommit=True) as connection:
+        await connection.execute(f"ALTER TABLE {new_tenant.schema}.ledger_schema DROP works_with")
+        with pytest.raises(SchemaNewer):
+            await migrate(connection, new_tenant.schema, TENANT_MIGRATIONS[:-1])
+
+
+async def test_a_tenant_that_an_older_version_made_is_brought_up_to_date_when_it_is_asked_for(
+    conninfo: str, tenant_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = (*TENANT_MIGRATIONS, "CREATE TABLE {schema}.one (a int)")
+    async with open_pool(conninfo) as pool:
+        tenants = Tenants(pool)
+        await tenants.control.prepare()
+        made = await tenants.control.create_tenant(tenant_name)
+        monkeypatch.setattr("adapters.postgres.TENANT_MIGRATIONS", newer)
+        await tenants.find(tenant_name)
+        async with pool.connection() as connection:
+            assert await migrate(connection, made.schema, newer[:-1]) == len(newer)
+        await tenants.drain()
 
 
 async def test_a_migration_that_fails_leaves_the_schema_as_it_was(tenant: EmptyTenant) -> None:

@@ -55,7 +55,7 @@ class Service:
 class ServiceProcess(Service):
     """A server process; ``log`` is the file that holds what it wrote."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, house: Path = HOUSE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"server-{uuid.uuid4().hex[:8]}.log"
         chosen = dict(pairwise(arguments))
@@ -67,7 +67,7 @@ class ServiceProcess(Service):
         words += ["--data", str(self.data)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen(words, cwd=HOUSE, env=environment, stdout=out, stderr=out)
+            self.process = subprocess.Popen(words, cwd=house, env=environment, stdout=out, stderr=out)
         try:
             self.address = self._address()
         except BaseException:
@@ -93,8 +93,8 @@ class ServiceProcess(Service):
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[ServiceProcess]:
-    service = ServiceProcess(folder, *arguments)
+def serving(folder: Path, *arguments: str, house: Path = HOUSE) -> Iterator[ServiceProcess]:
+    service = ServiceProcess(folder, *arguments, house=house)
     try:
         yield service
     finally:

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.access.listening import Listener, Unprotected, is_here
 from adapters.access.tls import Files, Tls
+from fulfilment.tls import is_here as all_are_here
 from tests.support.certificates import Authority
 
 HERE = ["127.0.0.1:0", "localhost:0", "127.8.9.10:0"]
@@ -72,3 +73,17 @@ def test_where_others_can_reach_it_somebody_has_to_be_registered(address: str, b
 def test_a_proxy_on_this_machine_brings_others_in():
     with pytest.raises(Unprotected, match="no client is registered"):
         Listener("127.0.0.1:0", None, behind_proxy=True).require_clients(is_open=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("127.0.0.1:1", True),
+        ("ipv4:127.0.0.1:1,127.0.0.1:2", True),
+        ("ipv4:127.0.0.1:1,10.0.0.2:2", False),
+        ("ipv6:[::1]:1,[::1]:2", True),
+        ("dns:///ledger.example:1", False),
+    ],
+)
+def test_a_token_goes_in_plain_only_where_each_address_is_this_machine(address: str, here: bool):
+    assert all_are_here(address) is here
