@@ -93,9 +93,17 @@ async def prepare(address: str, reach: Reach = PLAIN) -> None:
             await _all_applied(ledger, batch)
 
 
-async def place(address: str, series: str, callers: int, warm_up: int, calls: int, reach: Reach = PLAIN) -> Load:
+async def place(
+    address: str,
+    series: str,
+    callers: int,
+    warm_up: int,
+    calls: int,
+    reach: Reach = PLAIN,
+    skus: int = messages.SKUS,
+) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
-    cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
+    cold, warm = messages.orders(f"{series}-warm-up", warm_up, skus), messages.orders(series, calls, skus)
     said = (("authorization", f"Bearer {reach.token}"),) if reach.token else ()
     named = [(*said, ("tenant", name)) for name in reach.tenants] or [said]
     # Made once, as the requests are: gRPC would make an ordered mapping of it in each call.

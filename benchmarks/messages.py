@@ -55,12 +55,12 @@ def _feed(number: int) -> stock_pb2.RecordFeedRequest:
     return stock_pb2.RecordFeedRequest(context=context(), item=item, quantity=_PLENTY, feed_version=1)
 
 
-def order(series: str, number: int, *, paid: bool = False) -> orders_pb2.PlaceOrderRequest:
+def order(series: str, number: int, *, paid: bool = False, skus: int = SKUS) -> orders_pb2.PlaceOrderRequest:
     """An order of one line that reserves stock, of a customer of its own whose data gets sealed.
 
     Unpaid it becomes two facts: placed, with a hold until the money comes, and reserved.
     """
-    line = orders_pb2.OrderLine(sku=f"SKU-{number % SKUS}", quantity=1, unit_price_minor=990, supplier_id=SUPPLIER)
+    line = orders_pb2.OrderLine(sku=f"SKU-{number % skus}", quantity=1, unit_price_minor=990, supplier_id=SUPPLIER)
     return orders_pb2.PlaceOrderRequest(
         context=context(),
         channel=CHANNEL,
@@ -73,8 +73,8 @@ def order(series: str, number: int, *, paid: bool = False) -> orders_pb2.PlaceOr
     )
 
 
-def orders(series: str, count: int) -> list[orders_pb2.PlaceOrderRequest]:
-    return [order(series, number) for number in range(count)]
+def orders(series: str, count: int, skus: int = SKUS) -> list[orders_pb2.PlaceOrderRequest]:
+    return [order(series, number, skus=skus) for number in range(count)]
 
 
 def order_id(series: str, number: int) -> str:

@@ -98,6 +98,10 @@ TARGETS = (
     Target("64 callers over 100 tenants / one tenant, in short turns", "tenants.100_to_1", None, 0.6, True),
     Target("the first order on 100,000 facts after a start, ms", "long.100000.first.ms", None, 50, False),
     Target("a projector's start on 100,000 facts, ms", "long.100000.projector.ms", None, 1000, False),
+    Target("64 callers on a log of 1,000,000 facts / of 10,000", "log.1000000_to_10000", None, 0.9, True),
+    Target("64 callers on a log of 10,000,000 facts / of 10,000", "log.10000000_to_10000", None, 0.9, True),
+    Target("64 callers all on one SKU / spread over 100", "log.hot_to_10000", None, 0.9, True),
+    Target("the slowest read model behind 64 callers, seconds at most", "lag.most.seconds", None, 1, False),
     Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
@@ -150,6 +154,16 @@ OTHERS = {
     "webhooks.paced.per_second": "webhooks kept of 500 a second while 64 callers write, webhooks/s",
     "webhooks.paced.median_ms": "webhooks at 500 a second while 64 callers write, median ms",
     "webhooks.paced.p99_ms": "one of them, p99 ms",
+    "lag.per_second": "64 callers, the ledger and its projector, calls/s",
+    "lag.to_empty": "64 callers, the ledger and its projector / an empty call just before",
+    "lag.median.seconds": "the slowest read model behind them, median seconds",
+    "lag.most.seconds": "the slowest read model behind them, seconds at most",
+    "lag.most.facts": "the slowest read model behind them, facts at most",
+    "lag.until_caught_up.seconds": "after the last of them, seconds until all is read",
+    "start.empty.seconds": "starting an empty server, until its first answer, seconds",
+    "start.new.seconds": "starting the ledger on a new database, seconds",
+    "start.again.seconds": "starting it again, seconds",
+    "memory.order.kib": "memory that a server keeps for an order that it has placed, KiB",
     "slowest_decision.median_ms": "the slowest decision on an order of 50 lines in memory, median ms",
     "scorecards.crossings.median_ms": "finding the rates that crossed their targets, median ms",
 }
@@ -191,9 +205,17 @@ def _title(name: str) -> str:
     if name.startswith("long."):
         _, facts, what, unit = name.split(".")
         return f"a stock stream of {int(facts):,} facts: {_LONG[what]}, {unit}"
+    if name.startswith("log."):
+        return _of_a_log(*name.removeprefix("log.").removesuffix(".per_second").split("_to_"))
     if name.startswith("catch_up."):
         return f"catching up, {name.split('.')[1]}, facts/s"
     return OTHERS.get(name, name)
+
+
+def _of_a_log(name: str, beside: str = "") -> str:
+    told = {"hot": "all on one SKU", "empty": "an empty call"}
+    named = [told.get(each, f"a log of {each} facts") for each in (name, beside) if each]
+    return f"64 callers in short turns, {' / '.join(named)}" + ("" if beside else ", calls/s")
 
 
 def _levels(figures: Figures, cell: Callable[[Figures, str], str]) -> list[list[str]]:

@@ -67,6 +67,8 @@ class Size:
     rest_seconds: float = 60.0
     long_streams: tuple[int, ...] = (10_000, 100_000)
     """Facts of streams on which processes start."""
+    logs: tuple[int, ...] = (10_000, 1_000_000)
+    """Facts of logs in which orders are placed."""
 
     @property
     def warm_up(self) -> int:
@@ -86,6 +88,7 @@ QUICK = Size(
     tenants=3,
     rest_seconds=1.0,
     long_streams=(2_000,),
+    logs=(2_000, 20_000),
 )
 
 
