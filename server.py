@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,12 @@ from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail_settings import BadMailSettings, mailbox_of, sender_of
 from adapters.mailboxes import ReportsMailbox
+from adapters.metrics import settings as metrics_settings
+from adapters.metrics.calls import CallCounts
+from adapters.metrics.scrape import Watched
+from adapters.metrics.serving import Display, showing
+from adapters.metrics.settings import shown_of
+from adapters.metrics.standing import Standings
 from adapters.outbox import Outbox
 from adapters.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
 from adapters.returned_mail import ReturnedMail
@@ -99,6 +105,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
         *settings.add_options(parser, _path),
         *web_settings.add_options(parser, _address),
+        *metrics_settings.add_options(parser, _address),
         *mail_settings.add_options(parser, _path, _address),
     ]
     # Read as if they stood first on the command line, so that they are checked and real arguments win.
@@ -140,6 +147,7 @@ def build_server(
     sealer: Sealer,
     letters: Letters,
     message_bytes: int,
+    calls: CallCounts,
     files: FileSender | None = None,
     *,
     private_too: bool,
@@ -156,7 +164,7 @@ def build_server(
         ]
     )
     for service, queries in served.items():
-        add_service(server, gate, service, commands, queries)
+        add_service(server, gate, service, commands, queries, calls)
     healthy = GuardedHealth(gate)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     add_reflection(server, gate, [*(service.full_name for service in served), health.SERVICE_NAME])
@@ -169,6 +177,8 @@ class Listening(NamedTuple):
     port: int
     clients: Clients
     """Who may call it."""
+    metrics_port: int | None = None
+    """Where its figures are shown, if they are."""
 
 
 @asynccontextmanager
@@ -180,10 +190,13 @@ async def serve(
     returned: ReportsMailbox | None = None,
     *,
     private_too: bool = False,
+    shown: Display | None = None,
+    others: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Listening]:
     """The API, its clocks, its outbox and its health from start to drain.
 
     Without a sender, messages are neither asked for nor sent; without a mailbox, nobody reads returned mail here.
+    ``others`` are the ids of the processes beside this one by their roles, for the figures that are to be shown.
     """
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
@@ -194,11 +207,13 @@ async def serve(
         clients = Clients(pool)
         await clients.read()
         access.listener.require_clients(is_open=clients.is_open)
-        letters = Letters(sealer)
+        if shown is not None:
+            shown.listener.require_clients(is_open=clients.is_open)
+        letters, calls = Letters(sealer), CallCounts()
         files = sender if isinstance(sender, FileSender) else None
         gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
         server, healthy = build_server(
-            gate, tenants, sealer, letters, access.message_bytes, files, private_too=private_too
+            gate, tenants, sealer, letters, access.message_bytes, calls, files, private_too=private_too
         )
         port = access.listener.listen(server)
         await server.start()
@@ -214,8 +229,12 @@ async def serve(
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         if returned is not None:
             beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
+        pools = {"readers": pool, "writers": writers}
+        watched = Watched("api", tenants, pools, calls, Standings(tenants, letters), {} if others is None else others)
         try:
-            yield Listening(port, clients)
+            async with AsyncExitStack() as figures:
+                at = await figures.enter_async_context(showing(shown, gate, watched)) if shown is not None else None
+                yield Listening(port, clients, at)
         finally:
             tenants.closing = True
             await healthy.enter_graceful_shutdown()
@@ -317,7 +336,7 @@ def told_beside(role: str, chosen: argparse.Namespace) -> dict[str, str]:
     return {f"FULFILMENT_{name.upper()}": str(value) for name, value in options.items() if value is not None}
 
 
-async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> None:
+async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace, others: dict[str, int]) -> None:
     """A process with another role beside this one, started again should it die."""
     pause = 1.0
     environment = {
@@ -338,6 +357,7 @@ async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> N
         ]
         # A session of its own: a Ctrl-C at the terminal reaches only this process, which then drains.
         child = await asyncio.create_subprocess_exec(*words, env=environment, start_new_session=True)
+        others[role] = child.pid
         try:
             code = await child.wait()
         except asyncio.CancelledError:
@@ -367,6 +387,7 @@ async def run(chosen: argparse.Namespace) -> None:
         require_apart(chosen.key_file, chosen.data)
     if chosen.web is not None:
         web_of(chosen)
+    shown, others = shown_of(chosen), dict[str, int]()
     sender, returned = sender_of(chosen), mailbox_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
@@ -374,14 +395,21 @@ async def run(chosen: argparse.Namespace) -> None:
             make_private(chosen.data, "--data")
             make_private(chosen.data / "outbox", "--data")
         private_too = chosen.web_private == "yes"
-        serving_api = serve(database.conninfo, chosen.key_file, access, sender, returned, private_too=private_too)
+        serving_api = serve(
+            *(database.conninfo, chosen.key_file, access, sender, returned),
+            private_too=private_too,
+            shown=shown,
+            others=others,
+        )
         listening = await stack.enter_async_context(serving_api)
         if chosen.role == "all":
             for role in ("projector", "edge") if chosen.web is not None else ("projector",):
-                beside = asyncio.create_task(keep_beside(role, database.conninfo, chosen))
+                beside = asyncio.create_task(keep_beside(role, database.conninfo, chosen, others))
                 stack.push_async_callback(_end_beside, beside)
         address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
         log.info("listening on %s", address)
+        if shown is not None:
+            log.info("figures at http://%s:%d/metrics", shown.address.rpartition(":")[0], listening.metrics_port)
         print(_welcome(address, chosen, is_open=listening.clients.is_open), flush=True)
         await stop.wait()
         log.info("stopping: answering what is under way")

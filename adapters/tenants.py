@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.postgres import BadTenantName, Control
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
+from ledger.engine.measures import Measures
 from ledger.engine.transactions import Together
 from ledger.nouns import NOUNS
 from ledger.refusals import Malformed, NotTheOwner, UnknownTenant
@@ -45,6 +46,8 @@ class Tenants:
         self._writers = writers or pool
         self._together = Together(self._writers)
         self.control = Control(pool)
+        self.measures = Measures()
+        """What the ledgers of this process measure."""
         self._serving: dict[str, Tenant] = {}
         self.closing = False
         """Set before the drain, so that streams stop waiting for new facts."""
@@ -79,7 +82,18 @@ class Tenants:
         return served
 
     def _ledger(self, log: Log) -> Ledger:
-        return Ledger(log, NOUNS, stay_awake=StayingAwake(log.writers, log.schema), together=self._together)
+        return Ledger(
+            log,
+            NOUNS,
+            stay_awake=StayingAwake(log.writers, log.schema),
+            together=self._together,
+            measures=self.measures,
+        )
+
+    @property
+    def serving(self) -> list[Tenant]:
+        """Those whose ledgers have been started here."""
+        return list(self._serving.values())
 
     def taken(self) -> set[str]:
         """The ledger's own actors whose request ids another caller has used."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from time import perf_counter
 from typing import Any, cast
 
 import grpc
@@ -12,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from adapters.access.gate import Gate
+from adapters.metrics.calls import CANCELLED, CallCounts, CallEnding, RpcCalls
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
 from adapters.rpc.contexts import Context, admit
@@ -33,30 +36,38 @@ passes them by; not all methods are, because each call costs gRPC a look at ever
 
 
 def add_service(
-    server: grpc.aio.Server, gate: Gate, service: ServiceDescriptor, commands: Commands, queries: object
+    server: grpc.aio.Server,
+    gate: Gate,
+    service: ServiceDescriptor,
+    commands: Commands,
+    queries: object,
+    calls: CallCounts,
 ) -> None:
-    """All RPCs of a service, each behind the gate."""
-    table = {method.name: _handler(gate, method) for method in methods(service, commands, queries)}
+    """All RPCs of a service, each behind the gate; how they end is counted."""
+    table = {
+        method.name: _handler(gate, method, calls.of(method.name)) for method in methods(service, commands, queries)
+    }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
     busy = {name: handler for name, handler in table.items() if name in _BUSY}
     if busy:
         server.add_registered_method_handlers(service.full_name, busy)
 
 
-def _handler(gate: Gate, method: RpcMethod) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls) -> grpc.RpcMethodHandler[Any, Any]:
     admitted = partial(admit, gate, method.name)
     if method.descriptor.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method.request, method.behaviour))
-    return grpc.unary_unary_rpc_method_handler(_answering(admitted, method))
+        return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method, ended))
+    return grpc.unary_unary_rpc_method_handler(_answering(admitted, method, ended))
 
 
 # Messages are read and written here and not by gRPC, which would send the caller errors in its own words.
 
 
-def _answering(admitted: Admitted, method: RpcMethod) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls) -> Callable[[bytes, Context], Awaitable[bytes]]:
     kind, behaviour, lists = method.request, method.behaviour, method.lists
 
     async def answer(sent: bytes, context: Context) -> bytes:
+        began = perf_counter()
         try:
             call = admitted(context)
             meter, size = call.caller.meter, len(sent)
@@ -66,21 +77,28 @@ def _answering(admitted: Admitted, method: RpcMethod) -> Callable[[bytes, Contex
                 answer = (await behaviour(request, call)).SerializeToString()
                 if len(answer) > LONGEST_ANSWER_BYTES and lists:
                     shorter = await with_fewer_rows(method, partial(_read, kind, sent), call, len(answer))
-                    return shorter.SerializeToString()
+                    answer = shorter.SerializeToString()
+                ended.answered(perf_counter() - began)
                 return cast("bytes", answer)
             finally:
                 meter.leave(size)
+        except asyncio.CancelledError:
+            ended.ended(CANCELLED, perf_counter() - began)
+            raise
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
-            refuse(context, error)
+            ended.ended(CallEnding(*refuse(context, error)), perf_counter() - began)
             return b""
 
     return answer
 
 
 def _streaming(
-    admitted: Admitted, kind: type[Message], behaviour: Callable[[Any, Call], AsyncIterator[Message]]
+    admitted: Admitted, method: RpcMethod, ended: RpcCalls
 ) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    kind, behaviour = method.request, method.behaviour
+
     async def stream(sent: bytes, context: Context) -> AsyncIterator[bytes]:
+        began = perf_counter()
         try:
             call = admitted(context)
             meter = call.caller.meter
@@ -93,8 +111,12 @@ def _streaming(
                     yield message.SerializeToString()
             finally:
                 meter.close_stream()
+            ended.answered(perf_counter() - began)
+        except (asyncio.CancelledError, GeneratorExit):
+            ended.ended(CANCELLED, perf_counter() - began)
+            raise
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
-            refuse(context, error)
+            ended.ended(CallEnding(*refuse(context, error)), perf_counter() - began)
 
     return stream
 

@@ -75,8 +75,8 @@ def code_of(refusal: Refusal) -> int:
     return next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
 
 
-def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
-    """Ends a call with the status of an error.
+def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> tuple[str, str]:
+    """Ends a call with the status of an error; returns its name, and the reason of a refusal.
 
     Not by ``abort``, which keeps an error of its own with the call: a circle that only a full collection frees.
     """
@@ -86,6 +86,7 @@ def refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> Non
     context.set_details(status.details)
     context.set_trailing_metadata(status.trailing_metadata)
     without_frames(error)
+    return status.code.name, "" if refusal is None else refusal.reason
 
 
 _COME_AGAIN_MILLISECONDS = 1000

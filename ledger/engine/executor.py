@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any
@@ -29,6 +29,7 @@ from ledger.engine.log import (
     Opening,
     Outcome,
 )
+from ledger.engine.measures import WATCH, Measures, Passed
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
@@ -163,12 +164,14 @@ class Ledger:
         stay_awake: Callable[[], Awaitable[None]] | None = None,
         together: Together | None = None,
         memory: Memory = OF_THIS_PROCESS,
+        measures: Measures | None = None,
     ) -> None:
         """``stay_awake`` is called before each transaction, so that those who follow the log look at what it writes;
         ``together`` are the transactions that it may share with other tenants, ``memory`` is where its
         folded streams are, beside those of others."""
         self.log = log
         self._together = together or Together(log.writers)
+        self._measures = measures or Measures()
         self._alone_until = 0.0
         """Until when it shares none, in the time of the event loop."""
         self._stay_awake = stay_awake
@@ -254,6 +257,8 @@ class Ledger:
             return await call.future
         finally:
             self._calls -= 1
+            if call.passed is not None and (watch := WATCH.get()) is not None:
+                watch(call.queued_at, call.passed)
 
     # --- the writer -------------------------------------------------------------------------------
 
@@ -267,6 +272,9 @@ class Ledger:
             await self._gather()
             self._in_progress = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             self.book.shelf.is_busy = True
+            now, queued = asyncio.get_running_loop().time(), self._measures.queued
+            for waiting in self._in_progress:
+                queued.add(now - waiting.call.queued_at)
             try:
                 self._in_progress = batch = await self._read(self._in_progress)
                 await self._settle(batch)
@@ -338,6 +346,7 @@ class Ledger:
                 if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
+                self._measures.retries += 1
             if clock() + pause > give_up_at:
                 for waiting in batch:
                     waiting.answer(StorageUnavailable(self.trouble or "unknown"))
@@ -365,15 +374,19 @@ class Ledger:
         await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:
             await self._stay_awake()
+        clock = asyncio.get_running_loop().time
+        taken = clock()
         async with self._together.transaction(self.log, may_share=may_share) as transaction:
             run = None
             try:
                 opening = await self._open(transaction, batch, named, most)
+                opened = clock()
                 run = _Run(self.book, transaction, opening, self.taken)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = False
                 await run.decide(batch)
+                decided = clock()
                 await run.record(batch)
             except BaseException:
                 if run is not None:
@@ -382,17 +395,25 @@ class Ledger:
             finally:
                 self.book.trim()
         self.trouble = None
+        self._note(batch, Passed(taken, opened, decided, clock()))
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()
         await self._snapshots.take(self.book)
 
+    def _note(self, batch: list[QueuedCommand], passed: Passed) -> None:
+        self._measures.passed(len(batch), passed)
+        for waiting in batch:
+            waiting.call.passed = passed
+
     async def _open(
-        self, transaction: Alone | SharedPart, batch: list[QueuedCommand], named: Iterable[str], most: int
+        self, transaction: Alone | SharedPart, batch: list[QueuedCommand], named: Collection[str], most: int
     ) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
         book = self.book
         wanted = book.missing(named)
+        self._measures.missed += len(wanted)
+        self._measures.found += len(named) - len(wanted)
         request_ids = [waiting.command.request_id for waiting in batch]
         formers = [waiting.command.formerly for waiting in batch if waiting.command.formerly]
         opening = await transaction.open(request_ids, bool(formers), after=book.position, streams=wanted, most=most)

@@ -12,6 +12,7 @@ from ledger.refusals import DeadlinePassed, Refusal, without_frames
 
 if TYPE_CHECKING:
     from ledger.engine.executor import Answer, Command, Unread
+    from ledger.engine.measures import Passed
 
 log = logging.getLogger("fulfilment.ledger")
 
@@ -34,10 +35,14 @@ def failed(request_id: str, error: Exception) -> DecisionFailed:
 class WaitingCall:
     """The commands a caller waits for together, and their answers as they come in."""
 
-    __slots__ = ("answers", "future", "open")
+    __slots__ = ("answers", "future", "open", "passed", "queued_at")
 
     def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[list[Answer]] = loop.create_future()
+        self.queued_at = loop.time()
+        self.passed: Passed | None = None
+        """How the batch went that had its last command."""
         self.answers: list[Answer | None] = [None] * size
         self.open = size
 

@@ -21,6 +21,7 @@ from adapters.access.settings import access_of
 from adapters.folders import make_private
 from adapters.logs import log_of_the_loop
 from adapters.mail_settings import mailbox_of, sender_of
+from adapters.metrics.settings import shown_of
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.in_a_thread import running
@@ -52,7 +53,7 @@ def _execute(conninfo: str, statement: Composed) -> None:
 
 
 @asynccontextmanager
-async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncIterator[int]:
+async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncIterator[server.Listening]:
     chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
     make_private(data, "--data")
     if chosen.outbox == "file":
@@ -65,12 +66,20 @@ async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncItera
         sender_of(chosen),
         mailbox_of(chosen),
         private_too=chosen.web_private == "yes",
+        shown=shown_of(chosen),
     ) as listening:
-        yield listening.port
+        yield listening
 
 
 @contextmanager
 def server_on(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
     """The port of the API."""
-    with running(_serving(dsn, data, arguments), "the service") as port:
-        yield port
+    with listening_on(dsn, data, *arguments) as listening:
+        yield listening.port
+
+
+@contextmanager
+def listening_on(dsn: str, data: Path, *arguments: str) -> Iterator[server.Listening]:
+    """The API, and where else it listens."""
+    with running(_serving(dsn, data, arguments), "the service") as listening:
+        yield listening

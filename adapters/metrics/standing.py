@@ -1,0 +1,147 @@
+"""Where each tenant stands: its log, its read models, what waits to be sent or worked on, clocks that are late.
+
+It is looked at now and then and remembered, so that nobody makes the database work by asking for the figures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+
+from adapters.edges.inbox import Inbox
+from adapters.every_tenant import REST, EveryTenant
+from adapters.letters import Letters
+from adapters.tenants import Tenant, Tenants
+from projections import PROJECTIONS, obligations, outbox, stock_levels
+from projections.machine.database import in_schema
+from projections.machine.status import ProjectionStatus, statuses
+
+log = logging.getLogger("fulfilment.metrics")
+
+LOOK_SECONDS = 5.0
+"""How often a tenant that is awake is looked at."""
+MOST_LATE = 500
+"""Clocks are counted up to so many."""
+MOST_TENANTS = 50
+"""So many tenants have figures of their own."""
+OTHERS = "(others)"
+"""The name under which all other tenants are added up; no tenant can have it."""
+
+_AGES = """
+    SELECT wanted.position, extract(epoch FROM clock_timestamp() - (
+        SELECT recorded_at FROM {schema}.ledger_events WHERE notification_id > wanted.position
+        ORDER BY notification_id LIMIT 1
+    ))
+    FROM unnest(%s::bigint[]) AS wanted (position)
+"""
+
+
+class ReadModel(NamedTuple):
+    """A read model of a tenant."""
+
+    lag: int
+    """In facts."""
+    lag_seconds: float
+    """Since when the oldest fact that it lacks is recorded."""
+    stands: bool
+    """Whether an error keeps it from going on."""
+
+
+class TenantStanding(NamedTuple):
+    """Where a tenant stands, or several together."""
+
+    position: int = 0
+    models: Mapping[str, ReadModel] = {}
+    messages: Mapping[str, int] = {}
+    """Those that are not sent yet, by their state."""
+    inbox: Mapping[str, int] = {}
+    """Deliveries of foreign systems that are open, by their state."""
+    late: int = 0
+    """What has run out and was not noticed."""
+    late_seconds: float = 0.0
+    """For how long the first of it."""
+
+    def and_that(self, other: TenantStanding) -> TenantStanding:
+        """Both together: counts are added up, and of what is a time the longer counts."""
+        return TenantStanding(
+            self.position + other.position,
+            {name: _both(self.models.get(name), other.models.get(name)) for name in {**self.models, **other.models}},
+            _sum(self.messages, other.messages),
+            _sum(self.inbox, other.inbox),
+            self.late + other.late,
+            max(self.late_seconds, other.late_seconds),
+        )
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def _both(one: ReadModel | None, other: ReadModel | None) -> ReadModel:
+    one, other = one or other, other or one
+    assert one is not None
+    assert other is not None
+    if one is other:
+        return one
+    return ReadModel(one.lag + other.lag, max(one.lag_seconds, other.lag_seconds), one.stands or other.stands)
+
+
+def in_few(standings: Iterable[tuple[str, TenantStanding]]) -> dict[str, TenantStanding]:
+    """By name; from a number on all others are one."""
+    found: dict[str, TenantStanding] = {}
+    for number, (name, standing) in enumerate(standings):
+        if number < MOST_TENANTS:
+            found[name] = standing
+        else:
+            found[OTHERS] = found.get(OTHERS, TenantStanding()).and_that(standing)
+    return found
+
+
+class Standings:
+    """Of all tenants, as they were when they were last looked at."""
+
+    def __init__(self, tenants: Tenants, letters: Letters) -> None:
+        self._tenants = tenants
+        self._letters = letters
+        self.by_tenant: dict[str, TenantStanding] = {}
+        self.count = 0
+
+    async def run(self) -> None:
+        """Looks until it is cancelled."""
+        await EveryTenant(self._tenants.control, log, self._look_at, LOOK_SECONDS).run()
+
+    async def _look_at(self, name: str) -> timedelta:
+        tenant = await self._tenants.find(name)
+        self.by_tenant[name] = standing = await self._of(tenant)
+        rests = not (standing.late or any(each.lag or each.stands for each in standing.models.values()))
+        return REST if rests else timedelta(seconds=LOOK_SECONDS)
+
+    async def _of(self, tenant: Tenant) -> TenantStanding:
+        now, pool = datetime.now(UTC), self._tenants.pool
+        found = await statuses(pool, tenant.schema, PROJECTIONS)
+        fresh = await self._letters.fresh_since(tenant.log)
+        async with pool.connection() as connection:
+            models = await _models(connection, tenant.schema, found)
+            messages = await outbox.backlog(connection, tenant.schema, fresh)
+            late = await obligations.due(connection, tenant.schema, now, MOST_LATE)
+            late += await stock_levels.due(connection, tenant.schema, now, MOST_LATE)
+        longest = max(((now - each.due).total_seconds() for each in late), default=0.0)
+        waiting = {"waiting": 0, "early": 0, "failed": 0, **await Inbox.of(tenant).open_counts()}
+        return TenantStanding(found[0].head if found else 0, models, messages._asdict(), waiting, len(late), longest)
+
+
+async def _models(
+    connection: AsyncConnection[Any], schema: str, found: Sequence[ProjectionStatus]
+) -> dict[str, ReadModel]:
+    behind = sorted({each.position for each in found if each.lag})
+    ages: dict[int, Any] = {}
+    if behind:
+        cursor = await connection.execute(in_schema(_AGES, schema), (behind,))
+        ages = dict(await cursor.fetchall())
+    return {
+        each.name: ReadModel(each.lag, float(ages.get(each.position) or 0.0), each.error is not None) for each in found
+    }
