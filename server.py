@@ -38,6 +38,7 @@ from adapters.access.settings import Access, BadAccessSettings, access_of
 from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
+from adapters.doctor.machine import Premises
 from adapters.dsn import add_database_tls, usable
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
@@ -148,13 +149,14 @@ def build_server(
     letters: Letters,
     message_bytes: int,
     calls: CallCounts,
-    files: FileSender | None = None,
+    files: FileSender | None,
+    premises: Premises,
     *,
     private_too: bool,
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
-    served = services(tenants, sealer, letters, commands, files, private_too=private_too)
+    served = services(tenants, sealer, letters, commands, files, premises, private_too=private_too)
     server = aio_server(
         [
             ("grpc.max_receive_message_length", message_bytes),
@@ -190,6 +192,7 @@ async def serve(
     returned: ReportsMailbox | None = None,
     *,
     private_too: bool = False,
+    data: Path | None = None,
     shown: Display | None = None,
     others: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Listening]:
@@ -211,9 +214,11 @@ async def serve(
             shown.listener.require_clients(is_open=clients.is_open)
         letters, calls = Letters(sealer), CallCounts()
         files = sender if isinstance(sender, FileSender) else None
+        certificate = access.tls.certificate if access.tls is not None else None
+        premises = Premises(key_file, key_file.parent if data is None else data, certificate)
         gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
         server, healthy = build_server(
-            gate, tenants, sealer, letters, access.message_bytes, calls, files, private_too=private_too
+            gate, tenants, sealer, letters, access.message_bytes, calls, files, premises, private_too=private_too
         )
         port = access.listener.listen(server)
         await server.start()
@@ -229,8 +234,7 @@ async def serve(
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         if returned is not None:
             beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
-        pools = {"readers": pool, "writers": writers}
-        watched = Watched("api", tenants, pools, calls, Standings(tenants, letters), {} if others is None else others)
+        watched = Watched("api", tenants, calls, Standings(tenants, letters), {} if others is None else others)
         try:
             async with AsyncExitStack() as figures:
                 at = await figures.enter_async_context(showing(shown, gate, watched)) if shown is not None else None
@@ -267,7 +271,9 @@ def project(dsn: str) -> None:
 
 
 @asynccontextmanager
-async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSender | None = None) -> AsyncIterator[int]:
+async def serve_edges(
+    conninfo: str, key_file: Path, web: Web, letters: FileSender | None = None, *, data: Path | None = None
+) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
@@ -283,6 +289,7 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSend
         if web.issuer is not None:
             beside.append(asyncio.create_task(web.issuer.keys.run(), name="access"))
         gate = Gate(clients, web.issuer)
+        premises = Premises(key_file, key_file.parent if data is None else data, web.files and web.files.certificate)
         try:
             async with (
                 edges(
@@ -290,6 +297,7 @@ async def serve_edges(conninfo: str, key_file: Path, web: Web, letters: FileSend
                     keys.sealer,
                     gate,
                     letters,
+                    premises,
                     private_too=web.private_too,
                     message_bytes=web.message_bytes,
                     behind_proxy=web.behind_proxy,
@@ -313,7 +321,7 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
     alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
     conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
     letters = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
-    async with serve_edges(conninfo, chosen.key_file, web, letters) as port:
+    async with serve_edges(conninfo, chosen.key_file, web, letters, data=chosen.data) as port:
         log.info("the edges listen on %s:%d", web.address.rpartition(":")[0], port)
         while not stop.is_set() and os.getppid() == parent:
             with suppress(TimeoutError):
@@ -398,6 +406,7 @@ async def run(chosen: argparse.Namespace) -> None:
         serving_api = serve(
             *(database.conninfo, chosen.key_file, access, sender, returned),
             private_too=private_too,
+            data=chosen.data,
             shown=shown,
             others=others,
         )

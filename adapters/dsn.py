@@ -120,7 +120,7 @@ def _of_the_primary(dsn: str) -> str:
     return dsn
 
 
-_LOSES = {
+LOSES = {
     "off": "an answer comes before its facts are on the disk, so that a crash of PostgreSQL loses the last of them",
     "local": "an answer does not wait for the standby, so that one that takes over lacks the last of them",
     "remote_write": "a standby confirms what it has not on its disk yet: if both machines lose their power the last of "
@@ -137,8 +137,8 @@ def _risks(connection: psycopg.Connection[Any], *, several: bool) -> Iterator[st
     ).fetchall()
     if fsync == "off":
         yield "fsync of the database is off: if its machine crashes, the database is broken; set it on"
-    if commit == "off" or (standbys and commit in _LOSES):
-        yield f"synchronous_commit of the database is {commit}: {_LOSES[commit]}; set it on"
+    if commit == "off" or (standbys and commit in LOSES):
+        yield f"synchronous_commit of the database is {commit}: {LOSES[commit]}; set it on"
     elif several and not standbys:
         yield (
             "the DSN names several hosts, and synchronous_standby_names of the database is empty: a standby that takes "

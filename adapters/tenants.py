@@ -48,6 +48,7 @@ class Tenants:
         self.control = Control(pool)
         self.measures = Measures()
         """What the ledgers of this process measure."""
+        self.pools = {"readers": pool, "writers": self._writers}
         self._serving: dict[str, Tenant] = {}
         self.closing = False
         """Set before the drain, so that streams stop waiting for new facts."""

@@ -143,7 +143,7 @@ ADMIN = Role(
     | _AUDIT
     | _EDGES
     | _rpcs(
-        "CreateTenant GetStatus RebuildProjection CompareSnapshots ErasePerson ExportPerson HoldPersonalData"
+        "CreateTenant GetStatus Diagnose RebuildProjection CompareSnapshots ErasePerson ExportPerson HoldPersonalData"
         " PreviewMessage ExecuteBatch"
     ),
 )
@@ -158,6 +158,7 @@ OPERATIONS = Role(
     | _SHIPPING
     | _PARCELS
     | _STOCK
+    | _rpcs("Diagnose")
     | _STOCK_UPS
     | _MESSAGES
     | _OWN_TERMS

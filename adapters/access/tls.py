@@ -64,6 +64,10 @@ class Tls:
         )
 
     @property
+    def certificate(self) -> Path:
+        return self._files.certificate
+
+    @property
     def expires_at(self) -> datetime:
         return self._loaded.expires_at
 

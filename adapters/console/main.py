@@ -17,6 +17,7 @@ from adapters.console.cases import case
 from adapters.console.client import Trouble
 from adapters.console.clocks import clock
 from adapters.console.customer_invoices import invoice
+from adapters.console.doctor import doctor
 from adapters.console.edges import connection, inbox
 from adapters.console.effects import effect
 from adapters.console.finding import find
@@ -88,7 +89,7 @@ for command in (
     *(place, show, find, history, log, order, invoice, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
     *(connection, inbox, effect, text),
-    *(policy, clock, status, rebuild, snapshots, tenant, audit, person, erase),
+    *(policy, clock, status, doctor, rebuild, snapshots, tenant, audit, person, erase),
 ):
     root.add_command(command)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-from psycopg_pool import AsyncConnectionPool
+from typing import NamedTuple
 
 from adapters.access.callers import Caller
 from adapters.metrics.calls import CallCounts
@@ -21,7 +19,6 @@ class Watched(NamedTuple):
 
     role: str
     tenants: Tenants
-    pools: Mapping[str, AsyncConnectionPool[Any]]
     calls: CallCounts
     standings: Standings
     beside: Mapping[str, int]
@@ -95,7 +92,7 @@ class Scrape:
         family.add(measures.missed, found="no")
 
     def _pools(self, page: Exposition) -> None:
-        found = [(name, pool.get_stats()) for name, pool in self._watched.pools.items()]
+        found = [(name, pool.get_stats()) for name, pool in self._watched.tenants.pools.items()]
         for name, kind, key, meaning in (
             ("fulfilment_pool_connections", "gauge", "pool_size", "Connections to the database."),
             ("fulfilment_pool_connections_most", "gauge", "pool_max", "How many there can be."),

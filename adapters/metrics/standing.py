@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from adapters.edges.inbox import Inbox
 from adapters.every_tenant import REST, EveryTenant
 from adapters.letters import Letters
-from adapters.tenants import Tenant, Tenants
+from adapters.tenants import Tenants
 from projections import PROJECTIONS, obligations, outbox, stock_levels
 from projections.machine.database import in_schema
 from projections.machine.status import ProjectionStatus, statuses
@@ -108,30 +108,30 @@ class Standings:
         self._tenants = tenants
         self._letters = letters
         self.by_tenant: dict[str, TenantStanding] = {}
-        self.count = 0
 
     async def run(self) -> None:
         """Looks until it is cancelled."""
         await EveryTenant(self._tenants.control, log, self._look_at, LOOK_SECONDS).run()
 
     async def _look_at(self, name: str) -> timedelta:
-        tenant = await self._tenants.find(name)
-        self.by_tenant[name] = standing = await self._of(tenant)
+        self.by_tenant[name] = standing = await standing_of(self._tenants, self._letters, name)
         rests = not (standing.late or any(each.lag or each.stands for each in standing.models.values()))
         return REST if rests else timedelta(seconds=LOOK_SECONDS)
 
-    async def _of(self, tenant: Tenant) -> TenantStanding:
-        now, pool = datetime.now(UTC), self._tenants.pool
-        found = await statuses(pool, tenant.schema, PROJECTIONS)
-        fresh = await self._letters.fresh_since(tenant.log)
-        async with pool.connection() as connection:
-            models = await _models(connection, tenant.schema, found)
-            messages = await outbox.backlog(connection, tenant.schema, fresh)
-            late = await obligations.due(connection, tenant.schema, now, MOST_LATE)
-            late += await stock_levels.due(connection, tenant.schema, now, MOST_LATE)
-        longest = max(((now - each.due).total_seconds() for each in late), default=0.0)
-        waiting = {"waiting": 0, "early": 0, "failed": 0, **await Inbox.of(tenant).open_counts()}
-        return TenantStanding(found[0].head if found else 0, models, messages._asdict(), waiting, len(late), longest)
+
+async def standing_of(tenants: Tenants, letters: Letters, name: str) -> TenantStanding:
+    """Where a tenant stands now."""
+    tenant, now = await tenants.find(name), datetime.now(UTC)
+    found = await statuses(tenants.pool, tenant.schema, PROJECTIONS)
+    fresh = await letters.fresh_since(tenant.log)
+    async with tenants.pool.connection() as connection:
+        models = await _models(connection, tenant.schema, found)
+        messages = await outbox.backlog(connection, tenant.schema, fresh)
+        late = await obligations.due(connection, tenant.schema, now, MOST_LATE)
+        late += await stock_levels.due(connection, tenant.schema, now, MOST_LATE)
+    longest = max(((now - each.due).total_seconds() for each in late), default=0.0)
+    waiting = {"waiting": 0, "early": 0, "failed": 0, **await Inbox.of(tenant).open_counts()}
+    return TenantStanding(found[0].head if found else 0, models, messages._asdict(), waiting, len(late), longest)
 
 
 async def _models(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.descriptor import ServiceDescriptor
 
+from adapters.doctor.machine import Premises
 from adapters.letters import Letters
 from adapters.rpc import messages, stock, templates, tracking_links
 from adapters.rpc.admin.asks import READERS as ADMIN
@@ -99,7 +100,8 @@ def services(
     sealer: Sealer,
     letters: Letters,
     commands: Commands,
-    files: FileSender | None = None,
+    files: FileSender | None,
+    premises: Premises,
     *,
     private_too: bool = False,
 ) -> dict[ServiceDescriptor, object]:
@@ -124,7 +126,9 @@ def services(
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer, letters),
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(tenants, sealer, letters, erasures),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(
+            tenants, sealer, letters, premises, erasures
+        ),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(
             commands, {admin_pb2.ErasePersonRequest: erasures.command}
         ),

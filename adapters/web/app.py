@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.access.callers import Caller
 from adapters.access.gate import Gate
+from adapters.doctor.machine import Premises
 from adapters.edges.accounts import Accounts
 from adapters.edges.forgetting import Forgetting
 from adapters.edges.hearing import hear
@@ -62,6 +63,7 @@ async def edges(
     sealer: Sealer,
     gate: Gate,
     files: FileSender | None,
+    premises: Premises,
     *,
     private_too: bool,
     message_bytes: int,
@@ -72,7 +74,7 @@ async def edges(
     accounts, counts, traffic = Accounts(sealer), DoorCounts(), Traffic()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
-        served = services(tenants, sealer, Letters(sealer), commands, files, private_too=private_too)
+        served = services(tenants, sealer, Letters(sealer), commands, files, premises, private_too=private_too)
         contract = routes(gate, served, commands, message_bytes, schemas.openapi(), by_certificate=by_certificate)
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]

@@ -10,6 +10,7 @@ from hashlib import sha256
 import msgspec
 
 from adapters.contacts import OldContacts
+from adapters.doctor.machine import Premises
 from adapters.edges.forgetting import Portion
 from adapters.edges.inbox import Inbox
 from adapters.letters import Letters
@@ -114,8 +115,10 @@ class Erasures:
 class PeopleQueries(RetentionQueries, AdminQueries):
     """AdminService with its erasures."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, erasures: Erasures) -> None:
-        super().__init__(tenants, sealer, letters)
+    def __init__(
+        self, tenants: Tenants, sealer: Sealer, letters: Letters, premises: Premises, erasures: Erasures
+    ) -> None:
+        super().__init__(tenants, sealer, letters, premises)
         self.erasures = erasures
 
     async def ErasePerson(self, request: pb.ErasePersonRequest, call: Call) -> pb.ErasePersonResponse:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from adapters.doctor.machine import Premises
 from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import shows
 from adapters.rpc.admin.clocks import ClockQueries
+from adapters.rpc.admin.doctor import Doctor
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
@@ -18,7 +20,7 @@ from adapters.streams import reader
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2 as pb
-from fulfilment.v1 import shipping_pb2
+from fulfilment.v1 import doctor_pb2, shipping_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import policies
 from ledger.nouns.policies import TRADE, Policies, policy_at
@@ -35,8 +37,9 @@ _COMPARING_SECONDS = 1.0
 class AdminQueries(ClockQueries):
     """AdminService but for its commands."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters) -> None:
+    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, premises: Premises) -> None:
         super().__init__(tenants)
+        self._doctor = Doctor(tenants, letters, premises)
         self._sealer = sealer
         self._letters = letters
 
@@ -121,6 +124,9 @@ class AdminQueries(ClockQueries):
         async with self.tenants.pool.connection() as connection:
             found = await outbox.backlog(connection, tenant.schema, fresh)
             return pb.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))
+
+    async def Diagnose(self, request: doctor_pb2.DiagnoseRequest, call: Call) -> doctor_pb2.DiagnoseResponse:
+        return await self._doctor.look(call)
 
     async def RebuildProjection(self, request: pb.RebuildProjectionRequest, call: Call) -> pb.RebuildProjectionResponse:
         tenant = await self.tenant(call)

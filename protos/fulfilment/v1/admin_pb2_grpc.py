@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import admin_pb2 as fulfilment_dot_v1_dot_admin__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import doctor_pb2 as fulfilment_dot_v1_dot_doctor__pb2
 from fulfilment.v1 import obligations_pb2 as fulfilment_dot_v1_dot_obligations__pb2
 from fulfilment.v1 import people_pb2 as fulfilment_dot_v1_dot_people__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
@@ -33,7 +34,7 @@ class AdminServiceStub:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -84,6 +85,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Diagnose = channel.unary_unary(
+                '/fulfilment.v1.AdminService/Diagnose',
+                request_serializer=fulfilment_dot_v1_dot_doctor__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_doctor__pb2.DiagnoseResponse.FromString,
+                _registered_method=True)
         self.RebuildProjection = channel.unary_unary(
                 '/fulfilment.v1.AdminService/RebuildProjection',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionRequest.SerializeToString,
@@ -115,7 +121,7 @@ class AdminServiceServicer:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -180,6 +186,14 @@ class AdminServiceServicer:
 
     def GetStatus(self, request, context):
         """Says where the log and each read model of the tenant stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diagnose(self, request, context):
+        """Looks over the service: its versions, key file, disk and certificate, the settings and the state of its database,
+        and of the tenants that are granted to the client, up to 100, what waits. Each finding says what to do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,6 +292,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.GetStatusRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_admin__pb2.GetStatusResponse.SerializeToString,
             ),
+            'Diagnose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=fulfilment_dot_v1_dot_doctor__pb2.DiagnoseRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_doctor__pb2.DiagnoseResponse.SerializeToString,
+            ),
             'RebuildProjection': grpc.unary_unary_rpc_method_handler(
                     servicer.RebuildProjection,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.RebuildProjectionRequest.FromString,
@@ -315,7 +334,7 @@ class AdminService:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -526,6 +545,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/GetStatus',
             fulfilment_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
             fulfilment_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/Diagnose',
+            fulfilment_dot_v1_dot_doctor__pb2.DiagnoseRequest.SerializeToString,
+            fulfilment_dot_v1_dot_doctor__pb2.DiagnoseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import admin_pb2 as _admin_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import doctor_pb2 as _doctor_pb2
 from fulfilment.v1 import obligations_pb2 as _obligations_pb2
 from fulfilment.v1 import people_pb2 as _people_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
@@ -34,7 +35,7 @@ class AdminServiceStub:
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -73,6 +74,10 @@ class AdminServiceStub:
     """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Says where the log and each read model of the tenant stand."""
+    Diagnose: _grpc.UnaryUnaryMultiCallable[_doctor_pb2.DiagnoseRequest, _doctor_pb2.DiagnoseResponse]
+    """Looks over the service: its versions, key file, disk and certificate, the settings and the state of its database,
+    and of the tenants that are granted to the client, up to 100, what waits. Each finding says what to do.
+    """
     RebuildProjection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RebuildProjectionRequest, _admin_pb2.RebuildProjectionResponse]
     """Builds a read model anew beside the live one, compares and, if asked, swaps them. It runs in the
     projector; GetStatus tells its progress and result.
@@ -109,7 +114,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -145,6 +150,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Says which customs territory an address is in. It is the same for all tenants, and nothing is recorded."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says where the log and each read model of the tenant stand."""
+    Diagnose: _aio.UnaryUnaryMultiCallable[_doctor_pb2.DiagnoseRequest, _doctor_pb2.DiagnoseResponse]  # type: ignore[assignment]
+    """Looks over the service: its versions, key file, disk and certificate, the settings and the state of its database,
+    and of the tenants that are granted to the client, up to 100, what waits. Each finding says what to do.
+    """
     RebuildProjection: _aio.UnaryUnaryMultiCallable[_admin_pb2.RebuildProjectionRequest, _admin_pb2.RebuildProjectionResponse]  # type: ignore[assignment]
     """Builds a read model anew beside the live one, compares and, if asked, swaps them. It runs in the
     projector; GetStatus tells its progress and result.
@@ -180,7 +189,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Running the service: tenants, terms of the retailer, read models, erasure.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
-    ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ListTenants and Diagnose may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
     ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
     UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -262,6 +271,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
         """Says where the log and each read model of the tenant stand."""
+
+    @_abc_1.abstractmethod
+    def Diagnose(
+        self,
+        request: _doctor_pb2.DiagnoseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_doctor_pb2.DiagnoseResponse, _abc.Awaitable[_doctor_pb2.DiagnoseResponse]]:
+        """Looks over the service: its versions, key file, disk and certificate, the settings and the state of its database,
+        and of the tenants that are granted to the client, up to 100, what waits. Each finding says what to do.
+        """
 
     @_abc_1.abstractmethod
     def RebuildProjection(
