@@ -17,7 +17,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 # Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them; and it would write
 # a line of its own form for everybody who knocks without TLS.
@@ -66,6 +66,7 @@ from adapters.rpc.health import GuardedHealth, Health
 from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
+from adapters.rpc.tracing import NoTraces, tracing
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from adapters.web import settings as web_settings
@@ -77,6 +78,9 @@ from ledger.engine.keyring import KeyProblem
 from ledger.engine.sealing import Sealer
 from projections import PROJECTIONS
 from projections.machine import runner
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 log = logging.getLogger("fulfilment")
 
@@ -101,6 +105,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
         add_database_tls(parser),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
+        add("--traces", type=_filled, help="where spans of calls go by OTLP over gRPC, such as http://localhost:4317"),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
@@ -153,6 +158,7 @@ def build_server(
     premises: Premises,
     *,
     private_too: bool,
+    tracer: Tracer | None = None,
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
@@ -166,7 +172,7 @@ def build_server(
         ]
     )
     for service, queries in served.items():
-        add_service(server, gate, service, commands, queries, calls)
+        add_service(server, gate, service, commands, queries, calls, tracer)
     healthy = GuardedHealth(gate)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     add_reflection(server, gate, [*(service.full_name for service in served), health.SERVICE_NAME])
@@ -193,6 +199,7 @@ async def serve(
     *,
     private_too: bool = False,
     data: Path | None = None,
+    tracer: Tracer | None = None,
     shown: Display | None = None,
     others: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Listening]:
@@ -218,7 +225,16 @@ async def serve(
         premises = Premises(key_file, key_file.parent if data is None else data, certificate)
         gate = Gate(clients, access.issuer, by_certificate=access.by_certificate)
         server, healthy = build_server(
-            gate, tenants, sealer, letters, access.message_bytes, calls, files, premises, private_too=private_too
+            gate,
+            tenants,
+            sealer,
+            letters,
+            access.message_bytes,
+            calls,
+            files,
+            premises,
+            private_too=private_too,
+            tracer=tracer,
         )
         port = access.listener.listen(server)
         await server.start()
@@ -407,6 +423,7 @@ async def run(chosen: argparse.Namespace) -> None:
             *(database.conninfo, chosen.key_file, access, sender, returned),
             private_too=private_too,
             data=chosen.data,
+            tracer=stack.enter_context(tracing(chosen.traces)),
             shown=shown,
             others=others,
         )
@@ -465,6 +482,7 @@ PROBLEMS = (
     *(KeyProblem, StartFailed, BadFolder, BadMailSettings, SchemaInUse, SchemaNewer, BadTenantName),
     *(administration.AdministrationFailed, BadAccessSettings, BadCertificate, CannotListen, Unprotected),
     health_check.Unhealthy,
+    NoTraces,
 )
 """What is said in one sentence, without a traceback."""
 

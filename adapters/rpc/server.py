@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -20,7 +20,11 @@ from adapters.rpc.commands import Commands
 from adapters.rpc.contexts import Context, admit
 from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_fewer_rows
 from adapters.rpc.statuses import refuse
+from adapters.rpc.tracing import traced
 from ledger.refusals import Malformed
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -42,10 +46,12 @@ def add_service(
     commands: Commands,
     queries: object,
     calls: CallCounts,
+    tracer: Tracer | None = None,
 ) -> None:
-    """All RPCs of a service, each behind the gate; how they end is counted."""
+    """All RPCs of a service, each behind the gate; how they end is counted, and traced if there is a tracer."""
     table = {
-        method.name: _handler(gate, method, calls.of(method.name)) for method in methods(service, commands, queries)
+        method.name: _handler(gate, method, calls.of(method.name), tracer)
+        for method in methods(service, commands, queries)
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
     busy = {name: handler for name, handler in table.items() if name in _BUSY}
@@ -53,11 +59,13 @@ def add_service(
         server.add_registered_method_handlers(service.full_name, busy)
 
 
-def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls, tracer: Tracer | None) -> grpc.RpcMethodHandler[Any, Any]:
     admitted = partial(admit, gate, method.name)
     if method.descriptor.server_streaming:
         return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method, ended))
-    return grpc.unary_unary_rpc_method_handler(_answering(admitted, method, ended))
+    service = method.descriptor.containing_service.full_name
+    answer = traced(tracer, service, method.name, _answering(admitted, method, ended))
+    return grpc.unary_unary_rpc_method_handler(answer)
 
 
 # Messages are read and written here and not by gRPC, which would send the caller errors in its own words.
