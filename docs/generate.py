@@ -139,12 +139,18 @@ def console_page() -> str:
 
 def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
     """A command with all below it."""
-    if isinstance(command, click.Group):
+    if isinstance(command, click.Group) and not command.invoke_without_command:
         yield f"{_help(command)}\n"
+    else:
+        yield from _itself(command, context)
+    if isinstance(command, click.Group):
         for name, below in command.commands.items():
             yield f"### {context.info_name} {name}\n"
             yield from _commands(below, click.Context(below, info_name=name, parent=context))
-        return
+
+
+def _itself(command: click.Command, context: click.Context) -> Iterator[str]:
+    """How it is typed, what it does, its options."""
     pieces = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{context.command_path} {pieces}\n```\n"
     yield f"{_help(command)}\n"

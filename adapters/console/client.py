@@ -122,12 +122,14 @@ class ConsoleClient(client.Client):
         except failures.CallFailed as failed:
             raise self._trouble(failed, request, timeout) from None
 
-    def stream(self, rpc: grpc.UnaryStreamMultiCallable[Q, A], request: Q, timeout_seconds: float) -> Iterator[A]:
+    def stream(
+        self, rpc: grpc.UnaryStreamMultiCallable[Q, A], request: Q, timeout_seconds: float | None = None
+    ) -> Iterator[A]:
         """The messages of a stream as they come; one that breaks off is not asked for again."""
         try:
             yield from rpc(request, timeout=timeout_seconds)
         except failures.CallFailed as failed:
-            raise self._trouble(failed, request, timeout_seconds) from None
+            raise self._trouble(failed, request, timeout_seconds or 0) from None
 
     def pages(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> Iterator[A]:
         """All pages of a list."""

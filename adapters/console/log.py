@@ -3,18 +3,80 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from adapters.console.client import Trouble
+from adapters.console import words
+from adapters.console.client import Trouble, Unreachable
 from adapters.console.session import Nouns, Session
+from adapters.console.words import minute
 from adapters.fact_schemas import type_in_words
+from adapters.gist import gist
+from fulfilment.client import RECONNECT_SECONDS
 from fulfilment.v1 import audit_pb2
 
 
-@click.group(cls=Nouns)
-def log() -> None:
-    """What facts there are."""
+@click.group(cls=Nouns, invoke_without_command=True)
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="POSITION", help="Facts after this position.")
+@click.option("--follow", is_flag=True, help="Wait for more at the end, until you stop it.")
+@click.option("--order", "order_id", metavar="ORDER_ID", help="Of this order.")
+@click.option("--stream", "stream_prefix", metavar="PREFIX", help="Of streams that begin so, such as stock-acme/.")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Of this name, such as 'order.*'; repeatable.")
+@click.option("--client", "actor", help="That this client asked for, or CLIENT/PERSON.")
+@click.option("--since", type=words.INSTANT, help="Recorded then or later.")
+@click.option("--until", type=words.INSTANT, help="Recorded before then.")
+@click.pass_context
+def log(ctx: click.Context, /, **wanted: Any) -> None:
+    """List the facts of the ledger as they were recorded, a line each.
+
+    With --json a line each as well, with all that is stored. --client is who stands in each line;
+    personal data is sealed in any case.
+    """
+    if ctx.invoked_subcommand is None:
+        print_log(ctx.ensure_object(Session), audit_pb2.StreamFactsRequest(**wanted))
+
+
+def print_log(session: Session, request: audit_pb2.StreamFactsRequest) -> None:
+    for message in _messages(session, request):
+        for fact in message.facts:
+            if session.json:
+                session.out.json_line({**words.as_json(fact), "json": json.loads(fact.json)})
+            else:
+                _print_fact(session, fact)
+        session.out.flush()
+
+
+def _messages(session: Session, request: audit_pb2.StreamFactsRequest) -> Iterator[audit_pb2.StreamFactsResponse]:
+    """The messages of the stream; one that is to follow is asked for again where it breaks off, once it was there."""
+    answered, lost = False, 0
+    while True:
+        try:
+            for message in session.client.stream(session.client.audit.StreamFacts, request):
+                yield message
+                request.after, answered, lost = message.position, True, 0
+            if not request.follow or request.HasField("until"):
+                return
+        except Unreachable as trouble:
+            if not (request.follow and answered):
+                raise
+            if not lost:
+                session.out.warn(f"{trouble.message}; it goes on after {request.after} as soon as it can")
+        time.sleep(RECONNECT_SECONDS[min(lost, len(RECONNECT_SECONDS) - 1)])
+        lost += 1
+
+
+def _print_fact(session: Session, fact: audit_pb2.StoredFact) -> None:
+    session.out.line(
+        (f"{fact.position:>7}", "cyan"),
+        (minute(fact, "recorded_at"), "dim"),
+        (fact.stream, ""),
+        (fact.name, "bold"),
+        (fact.actor, "dim"),
+        (gist(json.loads(fact.json)), ""),
+    )
 
 
 @log.command()

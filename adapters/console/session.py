@@ -149,6 +149,21 @@ class Printer:
     def json(self, value: Any) -> None:
         print(words.plain(json.dumps(value, indent=2, ensure_ascii=False)))
 
+    def json_line(self, value: Any) -> None:
+        """One of many, which are read line by line."""
+        print(words.plain(json.dumps(value, ensure_ascii=False)))
+
+    def line(self, *parts: tuple[str, str]) -> None:
+        """Words with their styles in one line, which a terminal cuts off where it is full."""
+        text = Text("  ").join(Text(words.one_line(word), style=style) for word, style in parts if word)
+        if self.is_terminal:
+            self._console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+        else:
+            print(text.plain)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
     def warn(self, text: str) -> None:
         """A warning, on standard error, so that programs can read standard output."""
         print(f"Warning: {words.plain(text)}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -28,18 +29,22 @@ from adapters.streams import fold
 from adapters.tenants import Tenant
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import orders_pb2
+from ledger.engine import selection
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
 from ledger.facts import SealedText
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import FIRST, LAST, Answer
 
-FACTS_A_PAGE = 500
 _LONGEST_NAME = 100
+_MOST_NAMES = 50
+_LONGEST_STREAM = 500
 _LONGEST_CLIENT = 300
 """Its name, and whom of its people it is."""
 _FOLLOW_SECONDS = 0.25
 """How often a stream that waits at the end of the log looks for more."""
+_SILENT_SECONDS = 1.0
+"""After so long a stream that finds nothing says how far it is."""
 
 
 class AuditQueries(PersonExport):
@@ -112,18 +117,23 @@ class AuditQueries(PersonExport):
         return orders_pb2.GetOrderResponse(order=shown, position=position or head)
 
     async def StreamFacts(self, request: pb.StreamFactsRequest, call: Call) -> AsyncIterator[pb.StreamFactsResponse]:
+        wanted = _selected(request)
         tenant = await self.tenant(call)
         require(request.after >= 0, "after", f"{request.after} is below 0")
-        after = request.after
-        require_position(after, await tenant.log.head())
+        require_position(request.after, await tenant.log.head())
+        selected, told, now = selection.SelectedFacts(tenant.log, wanted, request.after), request.after, time.monotonic
+        await selected.begin()
+        told_at = now()
         while True:
-            facts = without_the_last_too_long(await tenant.log.read_past(after, FACTS_A_PAGE))
-            if facts:
-                after = facts[-1].position
-                yield pb.StreamFactsResponse(facts=[_stored(past) for past in facts])
-            elif not request.follow or self.tenants.closing:
+            facts = await selected.step()
+            ends = selected.is_at_end and (not request.follow or selected.is_over or self.tenants.closing)
+            is_silent = selected.position > told and (ends or now() - told_at > _SILENT_SECONDS)
+            if facts or is_silent:
+                told, told_at = selected.position, now()
+                yield pb.StreamFactsResponse(facts=[_stored(past) for past in facts], position=told)
+            if ends:
                 return
-            else:
+            if selected.is_at_end:
                 await asyncio.sleep(_FOLLOW_SECONDS)
 
     async def ListFactSchemas(self, request: pb.ListFactSchemasRequest, call: Call) -> pb.ListFactSchemasResponse:
@@ -190,4 +200,19 @@ def _stored(past: Past) -> pb.StoredFact:
         recorded_at=stamp(past.recorded_at),
         actor=past.actor,
         request_id=sent_id(past.command or ""),
+    )
+
+
+def _selected(request: pb.StreamFactsRequest) -> selection.Selection:
+    require(not (request.order_id and request.stream_prefix), "stream_prefix", "is given beside order_id")
+    require(len(request.names) <= _MOST_NAMES, "names", f"has {len(request.names)} names; {_MOST_NAMES} are the most")
+    order_id = shapes.optional(lambda value, _: shapes.order_id(value), request.order_id, "order_id")
+    since, until = period(request)
+    return selection.Selection(
+        stream=orders.stream(order_id) if order_id else "",
+        prefix=shapes.text(request.stream_prefix, "stream_prefix", _LONGEST_STREAM),
+        names=[shapes.text(name, f"names[{n}]", _LONGEST_NAME, required=True) for n, name in enumerate(request.names)],
+        actor=shapes.text(request.actor, "actor", _LONGEST_CLIENT),
+        since=since,
+        until=until,
     )

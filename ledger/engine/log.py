@@ -162,7 +162,22 @@ _PAGE = """ ORDER BY notification_id LIMIT %b) AS page
     ORDER BY event.notification_id
 """
 _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PAGE}"
-_PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
+_POSITIONS = """
+    SELECT notification_id FROM {events}
+    WHERE originator_id BETWEEN %b AND %b AND notification_id > %b AND notification_id <= %b LIMIT %b
+"""
+# Positions are dense, so that the middle of two is always there.
+_POSITION_BEFORE = """
+    WITH RECURSIVE search (low, high) AS (
+        SELECT 0::bigint, coalesce(max(notification_id), 0) FROM {events}
+        UNION ALL
+        SELECT CASE WHEN event.recorded_at < given.at THEN middle ELSE low END,
+            CASE WHEN event.recorded_at < given.at THEN high ELSE middle - 1 END
+        FROM (SELECT low, high, (low + high + 1) / 2 AS middle FROM search WHERE low < high) AS halved
+            JOIN {events} AS event ON event.notification_id = middle, (SELECT %b::timestamptz AS at) AS given
+    )
+    SELECT low FROM search WHERE low >= high
+"""
 _KEYS_OF = "SELECT key_id, subject, wrapped, epoch FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} AS key SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
@@ -326,7 +341,9 @@ class Log:
         self._append, self._warn = render(_APPEND), render(_WARN)
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._tail = render(_TAIL)
-        self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
+        self._positions, self._position_before = render(_POSITIONS), render(_POSITION_BEFORE)
+        self._render = render
+        self._streams_now = render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
         self._forget, self._forget_marked = render(_FORGET), render(_FORGET_MARKED)
 
@@ -514,9 +531,18 @@ class Log:
         cross the limit of bytes."""
         return [Past._make(row) for row in await self.rows(self._history, (list(streams), after, limit, most_bytes))]
 
-    async def read_past(self, after: int, limit: int, most_bytes: int = MOST_BYTES) -> list[Past]:
-        """As history, of all streams."""
-        return [Past._make(row) for row in await self.rows(self._past_page, (after, limit, most_bytes))]
+    async def past_where(self, condition: str, parameters: Sequence[Any], limit: int) -> list[Past]:
+        """As history, of all facts for which a condition of SQL holds."""
+        query = self._render(f"{_PAST}{condition}{_PAGE}")
+        return [Past._make(row) for row in await self.rows(query, (*parameters, limit, MOST_BYTES))]
+
+    async def positions(self, first: str, last: str, after: int, upto: int, limit: int) -> list[int]:
+        """The positions between two of the facts of the streams from the first to the last name, in order."""
+        return sorted(row[0] for row in await self.rows(self._positions, (first, last, after, upto, limit)))
+
+    async def position_before(self, at: datetime) -> int:
+        """The last position that was recorded before then, as far as instants of recording grow with positions."""
+        return int((await self.rows(self._position_before, (at,)))[0][0])
 
     # --- keys of people ---------------------------------------------------------------------------
 

@@ -134,6 +134,14 @@ class _Settings:
         return Manner(metadata, self.timeout_seconds, self.pauses_seconds, self.repeated)
 
 
+def _following(after: int, only: StreamFactsRequest | None) -> StreamFactsRequest:
+    request = StreamFactsRequest()
+    if only is not None:
+        request.CopyFrom(only)
+    request.after, request.follow = after, True
+    return request
+
+
 def _reconnects(failed: Unavailable) -> bool:
     """A server that stops cancels what it streams."""
     return failed.code() in {*REPEATED, grpc.StatusCode.CANCELLED}
@@ -184,19 +192,21 @@ class Client(_Settings):
         self._interceptor.closed = True
         self._channel.close()
 
-    def follow(self, after: int = 0) -> Iterator[StoredFact]:
+    def follow(self, after: int = 0, only: StreamFactsRequest | None = None) -> Iterator[StoredFact]:
         """All facts after a position and then those that come, without end: each exactly once, in the log's order.
 
-        A lost connection is made again, and the log read on after the last fact. Raises Refused, such as of a
-        position that the log has not reached, and ValueError once the client is closed.
+        ``only`` has filters, as StreamFactsRequest(names=["order.*"]). A lost connection is made again, and the log
+        read on after the last fact. Raises Refused, such as of a position that the log has not reached, and ValueError
+        once the client is closed.
         """
-        lost = 0
+        request, lost = _following(after, only), 0
         while True:
             try:
-                for page in self.audit.StreamFacts(StreamFactsRequest(after=after, follow=True)):
+                for page in self.audit.StreamFacts(request):
                     for fact in page.facts:
                         yield fact
-                        after, lost = fact.position, 0
+                        request.after, lost = fact.position, 0
+                    request.after = max(request.after, page.position)
             except Unavailable as failed:
                 if not _reconnects(failed):
                     raise
@@ -252,15 +262,16 @@ class AsyncClient(_Settings):
     async def close(self) -> None:
         await self._channel.close()
 
-    async def follow(self, after: int = 0) -> AsyncIterator[StoredFact]:
+    async def follow(self, after: int = 0, only: StreamFactsRequest | None = None) -> AsyncIterator[StoredFact]:
         """As ``Client.follow``."""
-        lost = 0
+        request, lost = _following(after, only), 0
         while True:
             try:
-                async for page in self.audit.StreamFacts(StreamFactsRequest(after=after, follow=True)):
+                async for page in self.audit.StreamFacts(request):
                     for fact in page.facts:
                         yield fact
-                        after, lost = fact.position, 0
+                        request.after, lost = fact.position, 0
+                    request.after = max(request.after, page.position)
             except Unavailable as failed:
                 if not _reconnects(failed):
                     raise

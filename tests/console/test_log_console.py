@@ -1,8 +1,79 @@
-"""``fulfilment log``: what facts there are."""
+"""``fulfilment log``: the facts in their order, filtered, and what facts there are."""
 
 from __future__ import annotations
 
-from tests.support.terminal import Shell
+import json
+import re
+import signal
+import sys
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.terminal import Shell, Terminal
+
+LINE = re.compile(r" *(\d+)  (\d{4}-\d\d-\d\d \d\d:\d\dZ)  (\S+)  (\S+)  (\S+)(  .+)?")
+
+
+@pytest.fixture
+def placed(ff: Shell, acme: None) -> str:
+    ff("place", "--channel", "shop", "--id", "L1", "--line", "TEA:2:9.90:acme", "--currency", "EUR", "--paid")
+    return "shop/L1"
+
+
+def test_a_fact_is_a_line(ff: Shell, placed: str):
+    lines = [LINE.fullmatch(line) for line in ff("log").out.splitlines()]
+    found = [line.groups() for line in lines if line is not None]
+    assert len(found) == len(lines)
+    assert [int(position) for position, *_ in found] == list(range(1, len(found) + 1))
+    (first,) = (line for line in found if line[3] == "order.placed")
+    assert (first[2], first[4], "2 TEA" in first[5]) == ("order-shop/L1", "console", True)
+
+
+def test_the_filters_select(ff: Shell, placed: str):
+    def names(*options: str) -> set[str]:
+        return {line.split()[4] for line in ff("log", *options).out.splitlines()}
+
+    assert "order.placed" in names("--order", placed)
+    assert names("--order", placed, "--name", "order.pl*", "--name", "stock.*") == {"order.placed"}
+    assert names("--stream", "supplier-") >= {"supplier.registered"}
+    assert all(name.startswith("supplier.") for name in names("--stream", "supplier-", "--client", "console"))
+    assert names("--client", "nobody") == names("--until", "2020-01-01") == names("--since", "2999-01-01") == set()
+    assert len(ff("log", "--after", "1").out.splitlines()) == len(ff("log").out.splitlines()) - 1
+
+
+def test_as_json_each_line_is_a_fact_with_all_that_is_stored(ff: Shell, placed: str):
+    (line,) = ff("log", "--order", placed, "--name", "order.placed", "--json").out.splitlines()
+    fact = json.loads(line)
+    assert (fact["stream"], fact["name"], fact["json"]["lines"][0]["sku"]) == ("order-shop/L1", "order.placed", "TEA")
+
+
+def test_a_narrow_terminal_cuts_lines_off(ff: Shell, placed: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    shown = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in ff("log").out.splitlines()]
+    assert len(shown) == ff("status", "--json").json["position"]
+    assert max(map(len, shown)) == 80
+    assert any(line.endswith("…") for line in shown)
+
+
+def test_it_follows_until_it_is_stopped(service: Service, ff: Shell, placed: str):
+    process = Terminal(service.address).start("log", "--follow", "--name", "order.placed", "--json")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["stream"] == "order-shop/L1"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, json.loads(err)["error"]["reason"]) == (130, "", "STOPPED")
+
+
+@pytest.mark.parametrize("wrong", [("--order", "nonsense"), ("--since", "soon"), ("--after", "-1")], ids=str)
+def test_what_is_no_filter_is_said_so(ff: Shell, wrong: tuple[str, str]):
+    ended = ff("log", *wrong)
+    assert ended.code in (1, 2)
+    assert wrong[1] in ended.err
+    assert ended.out == ""
 
 
 def test_it_lists_the_facts_with_what_they_mean(ff: Shell):

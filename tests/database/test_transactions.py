@@ -51,7 +51,10 @@ async def at_once(ledgers: Sequence[Ledger], commands: Sequence[Command]) -> lis
 
 
 async def stored(ledger: Ledger) -> list[tuple[int, str, int, str | None]]:
-    return [(row.position, row.stream, row.version, row.command) for row in await ledger.log.read_past(0, 1000)]
+    return [
+        (row.position, row.stream, row.version, row.command)
+        for row in await ledger.log.past_where("notification_id > %b", [0], 1000)
+    ]
 
 
 async def transactions_of(ledger: Ledger) -> set[int]:

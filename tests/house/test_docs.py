@@ -85,10 +85,11 @@ def wrong_command(line: str) -> str:
     while isinstance(command, click.Group) and words:
         word = words.pop(0)
         if word.startswith("-"):
-            if word not in known:
+            options = [param for param in (*root.params, *command.params) if isinstance(param, click.Option)]
+            found = next((option for option in options if word in option.opts), None)
+            if found is None and word not in known:
                 return word
-            valued = any(isinstance(p, click.Option) and word in p.opts and not p.is_flag for p in root.params)
-            del words[:valued]
+            del words[: found is not None and not found.is_flag]
         elif word in command.commands:
             command = command.commands[word]
         else:

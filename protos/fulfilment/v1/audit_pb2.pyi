@@ -204,25 +204,59 @@ Global___GetOrderAsOfRequest: _TypeAlias = GetOrderAsOfRequest  # noqa: Y015
 
 @_typing.final
 class StreamFactsRequest(_message.Message):
-    """Asks for facts."""
+    """Asks for facts. A fact is sent if it fits each filter that is given."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     AFTER_FIELD_NUMBER: _builtins.int
     FOLLOW_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    STREAM_PREFIX_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """Facts after this position; 0 means from the first."""
     follow: _builtins.bool
-    """Whether to wait for more at the end of the log; otherwise the stream ends there."""
+    """Whether to wait for more at the end of the log; otherwise the stream ends there. With until it ends some minutes
+    after that, when no earlier fact can come any more.
+    """
+    order_id: _builtins.str
+    """Only facts of this order, its supplier orders included: "channel/channel_order_id". GetHistory has those of its
+    parcels as well. Not with stream_prefix.
+    """
+    stream_prefix: _builtins.str
+    """Only facts of streams whose names begin so, such as "stock-acme/" or "case-"."""
+    actor: _builtins.str
+    """Only facts that this client asked for, whoever of its people it was, or one of these as "CLIENT/PERSON"."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only facts of one of these names, in which "*" stands for any characters: "order.placed", "order.*", "*_missed"."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only facts recorded then or later."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Only facts recorded before then."""
+
     def __init__(
         self,
         *,
         after: _builtins.int = ...,
         follow: _builtins.bool = ...,
+        order_id: _builtins.str = ...,
+        stream_prefix: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        actor: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "follow", b"follow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "after", b"after", "follow", b"follow", "names", b"names", "order_id", b"order_id", "since", b"since", "stream_prefix", b"stream_prefix", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -235,18 +269,24 @@ class StreamFactsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FACTS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """All facts up to this position that were asked for have been sent: ask for those after it to go on."""
     @_builtins.property
     def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredFact]:
-        """At least one. A message holds at most 3 MiB, unless one fact alone is longer."""
+        """At least one where there is no filter; with one, a message without facts says how far the log was read. A message
+        holds at most 3 MiB, unless one fact alone is longer.
+        """
 
     def __init__(
         self,
         *,
         facts: _abc.Iterable[Global___StoredFact] | None = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,8 +98,15 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamFacts(self, request, context):
-        """Streams all facts after a position in the log's order, each exactly once, without gaps. To resume,
-        ask again with the last position received. With follow it stays open and sends facts as they come.
+        """Streams facts after a position in the log's order, each exactly once: all of them, or those that its filters
+        select. To resume, ask again with the last position received. With follow it stays open and sends facts as they
+        come.
+
+        What a filter costs: order_id and stream_prefix are looked up in an index, so that they cost what they select, up
+        to 100,000 facts; since and until halve the log, so that nothing before or after is read but ten minutes, by which
+        the clocks of machines may differ. names and actor have no index: all that the other filters leave is read, some
+        500,000 facts in a second for names and 150,000 for an actor. While nothing is found, a message says once a second
+        how far that is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
