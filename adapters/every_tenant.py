@@ -17,6 +17,7 @@ from typing import Any
 from psycopg_pool import PoolTimeout
 
 from adapters.postgres import Control
+from ledger.engine.about import works_for
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Exhausted, Unavailable
 
@@ -107,6 +108,7 @@ class EveryTenant:
 
     async def _turn(self, name: str, turns: _Turns) -> None:
         clock, rest = asyncio.get_running_loop().time, AT_ONCE
+        works_for(name)
         while not rest:
             try:
                 async with self._slots:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.engine.about import ABOUT, NAMES
 from ledger.engine.trouble import in_short
 
 
@@ -30,7 +31,7 @@ class PlainFormatter(logging.Formatter):
 
 
 class JsonLines(PlainFormatter):
-    """One JSON object for each record: at, level, logger, message, and the trace of an error."""
+    """One JSON object for each record: at, level, logger, message, what it is about, and the trace of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -38,10 +39,17 @@ class JsonLines(PlainFormatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_about(record),
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
+
+
+def _about(record: logging.LogRecord) -> dict[str, object]:
+    """Whose ledger, which request and which position, as far as there are any."""
+    known = {**ABOUT.get()(), **{name: value for name in NAMES if (value := getattr(record, name, None))}}
+    return {name: known[name] for name in NAMES if known.get(name)}
 
 
 def _trace(error: BaseException | None) -> str:

@@ -71,7 +71,8 @@ class Unreached:
         except Exception as error:
             if is_trouble(error):
                 raise
-            log.exception("message %s of %s cannot be looked at again", message_id, tenant.name)
+            said = {"tenant": tenant.name, "position": position}
+            log.exception("message %s of %s cannot be looked at again", message_id, tenant.name, extra=said)
             return None
         return own_command(
             f"again:{message_id}:{position}",

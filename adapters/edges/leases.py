@@ -14,6 +14,7 @@ from adapters.edges import wakeups
 from adapters.edges.wakeups import EdgeWork, Lease
 from adapters.every_tenant import end
 from adapters.tenants import Tenant, Tenants
+from ledger.engine.about import works_for
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Exhausted, Unavailable, UnknownTenant
 
@@ -74,6 +75,7 @@ class Leases:
     async def _whole(self, name: str, lease: Lease) -> None:
         """Works for a tenant until nothing is due any more, and gives it back."""
         self._working.add(name)
+        works_for(name)
         try:
             async with lease:
                 next_at = await self._worked(name)

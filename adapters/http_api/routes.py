@@ -107,6 +107,7 @@ class _Contract:
                 body = await self._body(request)
                 asked = await _aside(len(body), partial(from_json, method.request, body))
             admitted = partial(admit, self._gate, method.name, request)
+            call.about(asked)
             return _Lines(method.behaviour(asked, call), call, admitted)
         call.caller.meter.enter(size)
         try:
@@ -128,6 +129,7 @@ class _Contract:
         asked: Any = await _aside(len(body), read)
         if "context" in asked.DESCRIPTOR.fields_by_name and not asked.context.request_id:
             asked.context.request_id = _idempotency_key(request)
+        call.about(asked)
         answer = await _in_time(call, method.behaviour(asked, call))
         size = answer.ByteSize()
         if size > LONGEST_ANSWER_BYTES and method.lists:

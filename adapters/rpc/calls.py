@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import msgspec
 
 from adapters.access.callers import Caller
 from adapters.personal_reads import Viewer
+from ledger.engine.about import ABOUT
 from ledger.refusals import UnknownTenant
+
+_REQUEST_ID = re.compile(r"[!-~]{1,100}")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -26,6 +32,10 @@ class Call(msgspec.Struct, frozen=True):
         """Whose ledger it is for; raises UnknownTenant where the caller has no such tenant."""
         return self.caller.tenant(self.named)
 
+    def about(self, request: Any) -> None:
+        """Lets each line that is logged while it is answered say whose call it was, and which request."""
+        ABOUT.set(lambda: {"tenant": self.named, "request_id": _request_id(request)})
+
     def go_on(self, now: Call) -> None:
         """Lets a stream go on that is admitted again now; raises UnknownTenant where its tenant was taken away."""
         if not now.caller.may_use(self.tenant):
@@ -35,3 +45,9 @@ class Call(msgspec.Struct, frozen=True):
         """Who reads personal data, and about what; raises NotAllowed where the caller has no right to it."""
         self.caller.require_personal(self.rpc)
         return Viewer(self.caller.proven, self.rpc, about)
+
+
+def _request_id(request: Any) -> str:
+    """The id of a command that has one."""
+    said = request.context.request_id if "context" in request.DESCRIPTOR.fields_by_name else ""
+    return str(said) if _REQUEST_ID.fullmatch(said) else ""

@@ -82,6 +82,7 @@ def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls) -> Callab
             meter.enter(size)
             try:
                 request = _read(kind, sent)
+                call.about(request)
                 answer = (await behaviour(request, call)).SerializeToString()
                 if len(answer) > LONGEST_ANSWER_BYTES and lists:
                     shorter = await with_fewer_rows(method, partial(_read, kind, sent), call, len(answer))
@@ -112,6 +113,7 @@ def _streaming(
             meter = call.caller.meter
             with meter.reading(len(sent)):
                 request = _read(kind, sent)
+            call.about(request)
             meter.open_stream()
             try:
                 async for message in behaviour(request, call):

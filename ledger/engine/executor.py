@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from ledger.engine.about import works_for
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import (
@@ -263,6 +264,7 @@ class Ledger:
     # --- the writer -------------------------------------------------------------------------------
 
     async def _write(self) -> None:
+        works_for(self.log.schema.removeprefix("tenant_"))
         while True:
             while not self._queue:
                 if self._closing:

@@ -414,6 +414,7 @@ class Log:
                 "backup was restored; answered commands may be missing",
                 self.schema,
                 after,
+                extra={"position": after},
             )
             raise StorageUnavailable(f"the log is another one at position {after}: a server without it has taken over")
 

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ledger.engine.registry import UnknownFact
+from ledger.engine.request_ids import sent_id
 from ledger.engine.trouble import in_short
 from ledger.refusals import DeadlinePassed, Refusal, without_frames
 
@@ -27,8 +28,8 @@ class DecisionFailed(Exception):
 
 
 def failed(request_id: str, error: Exception) -> DecisionFailed:
-    trace = None if isinstance(error, UnknownFact) else error
-    log.error("request %s could not be decided: %s", request_id, in_short(error), exc_info=trace)
+    trace, said = None if isinstance(error, UnknownFact) else error, {"request_id": sent_id(request_id)}
+    log.error("request %s could not be decided: %s", request_id, in_short(error), exc_info=trace, extra=said)
     return DecisionFailed(request_id, without_frames(error))
 
 
