@@ -40,6 +40,7 @@ from ledger.nouns.connections import (
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectReplayed, ToldSubject
 from ledger.nouns.receptions import Ending, ReceptionSettled
 from ledger.nouns.text_choices import TextChoiceMade
+from ledger.refusals import Malformed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _RECEPTION_ID = re.compile(r"[0-9a-f]{26}")
@@ -69,9 +70,9 @@ def effect_id(value: str) -> str:
 
 def _system(name: str) -> System:
     found = SYSTEMS.get(name)
-    if found is None:
-        fault("system", f"{name[:40]!r} is not one of {', '.join(SYSTEMS)}")
-    return found or next(iter(SYSTEMS.values()))
+    if found is None:  # what it wants to know is not known either, so nothing more is said
+        raise Malformed(("system", f"{name[:40]!r} is not one of {', '.join(SYSTEMS)}"))
+    return found
 
 
 def _settings(given: Mapping[str, str], system: System) -> dict[str, str]:
