@@ -20,7 +20,7 @@ from adapters.edges.http import Http, SystemUnreachable, TryLater
 from adapters.edges.inbox import Arrival, Inbox
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
-from adapters.edges.system import FetchedPage, NotUnderstood, Tracked
+from adapters.edges.system import FetchedPage, MalformedDelivery, NotUnderstood, Tracked
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
 from projections.tracking import silent_parcels
@@ -169,7 +169,7 @@ class Reconciliation:
                 page = await self._next_page(tenant, standing, one)
         except TryLater as later:
             await standings.problem(standing, str(later), timedelta(seconds=later.seconds))
-        except (SystemUnreachable, NotUnderstood) as problem:
+        except (SystemUnreachable, NotUnderstood, MalformedDelivery) as problem:
             await standings.problem(standing, str(problem)[:_LONGEST_PROBLEM], _AFTER_PROBLEM)
         except TimeoutError:
             await standings.problem(standing, "it did not answer in time", _AFTER_PROBLEM)
