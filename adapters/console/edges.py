@@ -125,6 +125,8 @@ def test(session: Session, name: str) -> None:
     found = session.client.call(session.client.edges.TestConnection, pb.TestConnectionRequest(name=name))
     if session.json:
         session.show(found)
+    elif not found.checks:
+        session.out.say("Nothing of it can be tried before its first delivery.")
     else:
         for each in found.checks:
             session.out.say(f"{'!' if each.problem else '✔'}  {each.what}{f': {each.problem}' if each.problem else ''}")

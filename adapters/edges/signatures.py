@@ -21,6 +21,8 @@ _PREFIX, _PUBLIC, _PRIVATE = "whsec_", "whpk_", "whsk_"
 _MOST_SIGNATURES = 20
 """In one header: while secrets change there are a few, and nobody needs more."""
 _LONGEST_ID = 256
+_SHORTEST_BYTES = 24
+"""Of a secret, as Standard Webhooks ask for."""
 
 
 def mac(secret: str, signed: bytes) -> bytes:
@@ -111,6 +113,20 @@ def _is_signed(given: str, secret: str, signed: bytes) -> bool:
 def public_key(secret: str) -> Ed25519PublicKey:
     """That of ``whpk_...``; raises ValueError where it is none."""
     return Ed25519PublicKey.from_public_bytes(base64.b64decode(secret.removeprefix(_PUBLIC), validate=True))
+
+
+def standard_problem(secret: str) -> str:
+    """What is wrong with a secret or a public key of Standard Webhooks, without quoting it; empty if nothing is."""
+    longest = max(map(len, _keys(secret)), default=0)
+    if longest >= _SHORTEST_BYTES:
+        return ""
+    if longest:
+        return f"it has fewer than {_SHORTEST_BYTES} bytes, and may be guessed; make one with openssl rand -base64 24"
+    try:
+        public_key(secret)
+    except ValueError:
+        return "it is neither whsec_ with a secret in base64 nor whpk_ with an Ed25519 key; no delivery can be proven"
+    return ""
 
 
 def _same(given: str, expected: str) -> bool:

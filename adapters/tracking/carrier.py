@@ -14,11 +14,12 @@ from typing import ClassVar
 
 import msgspec
 
-from adapters.edges.http import Reply
+from adapters.edges.http import Http, Reply
 from adapters.edges.reading import decoded, door_decoded
-from adapters.edges.signatures import require_standard_webhook
+from adapters.edges.signatures import require_standard_webhook, standard_problem
 from adapters.edges.system import (
     Account,
+    Check,
     Delivery,
     Fetched,
     Field,
@@ -112,6 +113,10 @@ class AnyCarrier(Tracker):
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         message_id = require_standard_webhook(delivery, account.every("secret"), now)
         return Received("scans", _object(delivery.raw, account), message_id)
+
+    async def check(self, http: Http, account: Account) -> list[Check]:
+        """Nobody is called: whether what it signs with can be used at all."""
+        return [Check("its secret", standard_problem(account.secret("secret")))]
 
     def knows(self, carrier: str) -> bool:
         return False  # nothing is told it: it tells us

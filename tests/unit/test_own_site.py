@@ -144,7 +144,8 @@ def test_what_is_no_signature_is_refused_by_every_kind_of_key(given: str):
     [
         (SECRET, ""),
         ("whsec_AAAA", "fewer than 24"),
-        ("plain", "neither"),
+        ("plain", "fewer than 24"),
+        ("a plain secret of 24 bytes", ""),
         ("whpk_AAAA", "neither"),
         ("whsec_é", "neither"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -134,6 +135,12 @@ def test_a_delivery_of_another_secret_or_with_another_body_is_refused(name: str)
 def test_a_delivery_that_was_signed_long_ago_or_in_the_future_is_refused(name: str, away: timedelta):
     with pytest.raises(Stale):
         SYSTEMS[name].verify(signed("mine")[name], account(**{SECRET_OF[name]: "mine"}), NOW + away)
+
+
+@pytest.mark.parametrize(("secret", "problem"), [("x", "fewer than 24"), ("whsec_é", "neither"), ("k" * 32, "")])
+def test_trying_a_carrier_says_whether_its_secret_can_be_used(secret: str, problem: str):
+    (check,) = asyncio.run(SYSTEMS["carrier"].check(None, account(secret=secret)))  # type: ignore[arg-type]
+    assert (problem in check.problem, bool(problem)) == (True, bool(check.problem))
 
 
 def test_what_is_signed_and_is_nothing_of_the_system_is_malformed():

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from adapters.edges.http import Http
-from adapters.edges.signatures import public_key, require_standard_webhook, standard_key
+from adapters.edges.signatures import require_standard_webhook, standard_problem
 from adapters.edges.system import (
     CHANNEL,
     USUAL_ANSWERS,
@@ -25,9 +25,6 @@ from adapters.edges.system import (
 from adapters.shops.site.checking import of_inbox, problem, told
 from adapters.shops.site.documents import OrderTold
 from adapters.shops.site.meaning import meant
-
-_SHORTEST_BYTES = 24
-"""As Standard Webhooks ask for."""
 
 
 class OwnSite(System):
@@ -56,7 +53,7 @@ class OwnSite(System):
 
     async def check(self, http: Http, account: Account) -> list[Check]:
         """Nobody is called: whether what it signs with can be used at all."""
-        found = [(number, _problem(each)) for number, each in enumerate(account.every("secret"))]
+        found = [(number, standard_problem(each)) for number, each in enumerate(account.every("secret"))]
         return [Check("its secret" if not number else "its secret of before", problem) for number, problem in found]
 
     def answer(self, outcome: AtTheDoor) -> DoorAnswer:
@@ -69,17 +66,3 @@ class OwnSite(System):
     def understand(self, received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
         found = of_inbox(raw)
         return meant(found, account.channel, known)
-
-
-def _problem(secret: str) -> str:
-    """What is wrong with a secret or a public key, without quoting it."""
-    try:
-        if secret.startswith("whpk_"):
-            public_key(secret)
-        elif len(standard_key(secret)) < _SHORTEST_BYTES:
-            return (
-                f"it has fewer than {_SHORTEST_BYTES} bytes, and may be guessed; make one with openssl rand -base64 24"
-            )
-    except ValueError:
-        return "it is neither whsec_ with a secret in base64 nor whpk_ with an Ed25519 key; no delivery can be proven"
-    return ""
