@@ -22,6 +22,8 @@ Cell = str | int | float | bool | datetime | date | time | timedelta
 
 _PART_BYTES = 1 << 20
 _SAMPLE_BYTES = 1 << 16
+_LEAST_ZEROS = 16
+"""Of so many bytes of UTF-16 more than one is zero; a file in UTF-8 may hold one by mistake."""
 _LONGEST_LINE = 1 << 20
 """Characters; a file without any line would fill the memory."""
 _MOST_COLUMNS = 1000
@@ -120,9 +122,10 @@ def _encoding(path: Path) -> tuple[str, int]:
                 odd += b"\n".join(line for line in part[: 4 * _SAMPLE_BYTES].split(b"\n") if not line.isascii())
     if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return "utf-16", lines
-    if is_utf8 and b"\0" not in head[:4096]:
+    zeros = head[:4096].count(0)
+    if is_utf8 and zeros * _LEAST_ZEROS <= len(head[:4096]):
         return "utf-8-sig" if head.startswith(BOM_UTF8) else "utf-8", lines
-    if b"\0" in head[:4096]:
+    if zeros:
         return ("utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"), lines
     return _of_bytes(bytes(odd[:_SAMPLE_BYTES])), lines
 

@@ -77,6 +77,11 @@ def test_an_encoding_that_is_said_goes_before_what_is_found(tmp_path: Path):
         rows_of(path, encoding="utf-99")
 
 
+def test_a_zero_byte_makes_no_other_encoding_of_a_file(tmp_path: Path):
+    path = written(tmp_path / "orders.csv", "order,sku,Größe\n1,T\0EA,3\n")
+    assert list(rows_of(path)[0].cells) == ["1", "T\0EA", "3"]
+
+
 def test_a_file_that_ends_in_another_encoding_is_read_up_to_there(tmp_path: Path):
     path = tmp_path / "orders.csv"
     path.write_bytes(b"order,name\n" + b"1,Ann\n" * 2_000 + b"2,\xff\n")
