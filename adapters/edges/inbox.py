@@ -237,10 +237,13 @@ class Inbox:
         (_, account, box_key, *_), received = arrival.connected, arrival.received
         # In the order of time, so that rows of one moment lie together in the index.
         reception_id = f"{time.time_ns() // 1000:014x}{os.urandom(6).hex()}"
+        # By a key of the connection: one that is added anew under its name knows nothing of what came before.
         content = blake2b(received.content or arrival.raw, key=box_key, digest_size=20).digest()
+        source = blake2b(received.source_id.encode("utf-8", "replace"), key=box_key, digest_size=20).hexdigest()
         box = self._sealed(reception_id, box_key, arrival.raw)
         return (
-            *(reception_id, account.name, received.source_id or None, content, received.topic, received.object_id),
+            *(reception_id, account.name, source if received.source_id else None, content),
+            *(received.topic, received.object_id),
             *(received.happened_at, received.whole, arrival.asked, box),
         )
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import socket
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.edges.inbox import Inbox
 from adapters.edges.traffic import Traffic
 from adapters.web import bodies, serving
 from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, work_pb2
+from tests.support import own_site
 from tests.support.edge import edging
 from tests.support.hosting import hosting
 from tests.support.service import context, refused
@@ -355,6 +357,21 @@ def test_a_shop_is_asked_for_what_it_did_not_tell(edge, client, service, tmp_pat
         assert standing().waiting == 0
     assert console("connection", "remove", "asked", "--yes").code == 0
     wait_for(lambda: HTTP.post(f"{edge}/in/default/asked", content=b"").status_code == 410)
+
+
+def test_a_connection_that_is_added_anew_takes_in_what_the_one_of_before_had(edge, client, service, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(own_site.SECRET)
+    console = Console(service.address)
+    for count in (1, 2):
+        assert console("connection", "add", "site", "--name", "again", "--secret-file", str(file)).code == 0
+        for _ in (1, 2):  # twice is once
+            raw = json.dumps(own_site.told("order", own_site.site_order("A1"))).encode()
+            headers = own_site.signed_headers(raw, "again-1", datetime.now(UTC))
+            assert HTTP.post(f"{edge}/in/default/again", content=raw, headers=headers).status_code == 200
+        assert len(receptions(client, connection="again")) == count
+        assert console("connection", "remove", "again", "--yes").code == 0
+        wait_for(lambda: HTTP.post(f"{edge}/in/default/again", content=b"").status_code == 410)
 
 
 def test_figures_are_counted_and_tell_of_nobody(shop):
