@@ -213,7 +213,7 @@ def _answered(reply: Reply, *, absent: bool) -> Reply | None:
         raise NotDone(f"the shop does not have it (404 {code})")
     if reply.status >= 500 or reply.status in (408, 425):
         raise SystemUnreachable(f"the shop answers {reply.status}")
-    raise NotDone(f"the shop refuses it ({reply.status} {code})")
+    raise NotDone(f"the shop refuses it ({f'{reply.status} {code}'.rstrip()})")
 
 
 def _code(reply: Reply) -> str:
