@@ -46,6 +46,7 @@ from adapters.folders import BadFolder, make_private
 from adapters.keys import commands as key_commands
 from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys, require_apart
+from adapters.ledger_check import command as check_command
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail_settings import BadMailSettings, mailbox_of, sender_of
@@ -481,13 +482,13 @@ Ctrl-C stops it; the next start goes on with the same data.
 PROBLEMS = (
     *(KeyProblem, StartFailed, BadFolder, BadMailSettings, SchemaInUse, SchemaNewer, BadTenantName),
     *(administration.AdministrationFailed, BadAccessSettings, BadCertificate, CannotListen, Unprotected),
-    health_check.Unhealthy,
-    NoTraces,
+    *(health_check.Unhealthy, check_command.CannotCheck, NoTraces),
 )
 """What is said in one sentence, without a traceback."""
 
 
 BESIDE = {
+    "check": check_command.main,
     "client": administration.main,
     "health": health_check.main,
     "keys": key_commands.main,

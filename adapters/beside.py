@@ -26,12 +26,12 @@ def options() -> argparse.ArgumentParser:
     return shared
 
 
-def database(chosen: argparse.Namespace, *, may_begin: bool = False) -> Database:
+def database(chosen: argparse.Namespace, *, may_begin: bool = False, only_read: bool = False) -> Database:
     """The service's database, not opened yet; raises NoLedger, unless one may be begun."""
     folder = None if chosen.dsn else chosen.data
     if folder is not None and not may_begin and not holds_data(folder):
         raise NoLedger(folder)
-    return Database(folder, chosen.dsn, chosen.database_tls)
+    return Database(folder, chosen.dsn, chosen.database_tls, only_read=only_read)
 
 
 def path(text: str) -> Path:

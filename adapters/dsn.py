@@ -46,18 +46,20 @@ def add_database_tls(parser: argparse.ArgumentParser) -> argparse.Action:
     )
 
 
-def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED) -> str:
-    """The conninfo of a PostgreSQL that the ledger can live in; raises StartFailed."""
+def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED, *, only_read: bool = False) -> str:
+    """The conninfo of a PostgreSQL that the ledger can live in, or can be read from; raises StartFailed."""
     try:
-        dsn = _of_the_primary(dsn)
+        dsn = dsn if only_read else _of_the_primary(dsn)
         conninfo = make_conninfo(dsn, connect_timeout=conninfo_to_dict(dsn).get("connect_timeout") or 5)
         if tls is DatabaseTls.VERIFIED:
             _require_verified(conninfo_to_dict(conninfo))
         with psycopg.connect(conninfo, autocommit=True) as connection:
             if tls is DatabaseTls.VERIFIED:
                 _require_verified(connection.info.get_parameters())  # also what a service file named
-            _check(connection)
-            for risk in _risks(connection, several="," in str(conninfo_to_dict(dsn).get("host", ""))):
+            _check(connection, only_read=only_read)
+            for risk in (
+                () if only_read else _risks(connection, several="," in str(conninfo_to_dict(dsn).get("host", "")))
+            ):
                 log.warning("%s", risk)
     except psycopg.ProgrammingError as error:
         raise StartFailed(
@@ -96,7 +98,7 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def _check(connection: psycopg.Connection[Any]) -> None:
+def _check(connection: psycopg.Connection[Any], *, only_read: bool) -> None:
     at = connection.info
     if at.server_version < OLDEST_SERVER:
         raise StartFailed(
@@ -104,7 +106,7 @@ def _check(connection: psycopg.Connection[Any]) -> None:
             f"service runs on is {OLDEST_SERVER // 10000}; upgrade it, or name another"
         )
     ((read_only,),) = connection.execute("SHOW transaction_read_only").fetchall()
-    if read_only == "on":
+    if read_only == "on" and not only_read:
         raise StartFailed(
             f"the database {at.dbname} of the DSN is read-only; name the primary (target_session_attrs=read-write "
             "finds it among several hosts), or set default_transaction_read_only = off"

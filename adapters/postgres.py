@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
@@ -572,18 +573,23 @@ class Database:
     """
 
     def __init__(
-        self, folder: Path | None = None, dsn: str | None = None, tls: DatabaseTls = DatabaseTls.VERIFIED
+        self,
+        folder: Path | None = None,
+        dsn: str | None = None,
+        tls: DatabaseTls = DatabaseTls.VERIFIED,
+        *,
+        only_read: bool = False,
     ) -> None:
+        """Of what only reads, the DSN may name a standby."""
         if (folder is None) == (dsn is None):
             raise ValueError("either a data folder for the embedded server or a DSN")
-        self._dsn = dsn
-        self._tls = tls
+        self._usable = partial(usable, dsn or "", tls, only_read=only_read)
         self._server = None if folder is None else EmbeddedServer(folder)
         self.conninfo = ""
 
     async def __aenter__(self) -> Self:
         if self._server is None:
-            self.conninfo = await asyncio.to_thread(usable, self._dsn or "", self._tls)
+            self.conninfo = await asyncio.to_thread(self._usable)
         else:
             self.conninfo = await asyncio.to_thread(self._server.start)
             if old := embedded_age.warning(self._server.version, datetime.now(UTC).date()):

@@ -144,7 +144,7 @@ ADMIN = Role(
     | _EDGES
     | _rpcs(
         "CreateTenant GetStatus Diagnose RebuildProjection CompareSnapshots ErasePerson ExportPerson HoldPersonalData"
-        " PreviewMessage ExecuteBatch"
+        " PreviewMessage ExecuteBatch CheckLedger"
     ),
 )
 OPERATIONS = Role(
@@ -212,7 +212,7 @@ SUPPLIER = Role(
 )
 AUDITOR = Role(
     "reads everything but what is about a person whatever is asked, who read what is, and records nothing",
-    _ALL_READS | _AUDIT,
+    _ALL_READS | _AUDIT | _rpcs("CheckLedger"),
 )
 REPORTING = Role("reads counts and lists from read models, for reports", _EVERYBODY | _READ_MODELS)
 

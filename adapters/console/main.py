@@ -24,6 +24,7 @@ from adapters.console.finding import find
 from adapters.console.history import history
 from adapters.console.importing import imports
 from adapters.console.inquiries import inquiry
+from adapters.console.ledger_check import check
 from adapters.console.log import log
 from adapters.console.messages import message
 from adapters.console.orders import order
@@ -92,6 +93,7 @@ for command in (
     *(policy, clock, status, doctor, rebuild, snapshots, tenant, audit, person, erase),
 ):
     root.add_command(command)
+audit.add_command(check)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from adapters.rpc import messages, stock, templates, tracking_links
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.people import READERS as PEOPLE
 from adapters.rpc.admin.people import Erasures, PeopleQueries
-from adapters.rpc.audit import AuditQueries
 from adapters.rpc.batch import BatchCommands
 from adapters.rpc.cases.asks import READERS as CASES
 from adapters.rpc.cases.reads import CaseQueries
@@ -22,6 +21,7 @@ from adapters.rpc.edges.reads import EdgeQueries
 from adapters.rpc.finding import FindingQueries
 from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
+from adapters.rpc.ledger_checks import CheckingAudit
 from adapters.rpc.messages import MessageQueries
 from adapters.rpc.orders.asks import READERS as ORDERS
 from adapters.rpc.orders.reads import OrderQueries
@@ -125,7 +125,7 @@ def services(
             tenants, sealer
         ),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
-        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants, sealer, letters),
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: CheckingAudit(tenants, sealer, letters),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: PeopleQueries(
             tenants, sealer, letters, premises, erasures
         ),

@@ -56,6 +56,7 @@ def test_only_the_printer_prints():
         "admin.py",  # progress, which is numbers
         "files.py",  # what is to be a file, made plain cell by cell
         "importing.py",  # progress, which is numbers
+        "ledger_check.py",  # progress, made plain
         "main.py",  # how it ended, made plain
         "people.py",  # progress, which is numbers
         "session.py",

@@ -1,0 +1,1 @@
+"""``python server.py check``: reads a whole ledger and recomputes what must hold of it. It changes nothing."""
