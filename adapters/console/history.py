@@ -20,18 +20,42 @@ _ONE_LINE_WIDTH = 160
 
 WRITTEN = click.option("--personal", is_flag=True, help="What people wrote, too.")
 
+LANGUAGE = click.option("--language", type=click.Choice(["en", "zh"]), help="Of the sentences; en if not said.")
+TIME_ZONE = click.option(
+    "--time-zone", metavar="ZONE", help="Of the times, such as Europe/Berlin, beside UTC; UTC alone if not said."
+)
+
 
 @click.command(cls=Words)
 @click.argument("order_id")
 @click.option("--no-parcels", is_flag=True, help="Leave the facts of its parcels out.")
 @WRITTEN
+@click.option("--words", "in_words", is_flag=True, help="Tell each fact as a sentence.")
+@LANGUAGE
+@TIME_ZONE
 @click.pass_obj
-def history(session: Session, order_id: str, no_parcels: bool, personal: bool) -> None:
-    """List the facts of an order and its parcels as they were recorded."""
-    print_history(
-        session,
-        audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=not no_parcels, with_personal_data=personal),
+def history(
+    session: Session,
+    order_id: str,
+    no_parcels: bool,
+    personal: bool,
+    in_words: bool,
+    language: str | None,
+    time_zone: str | None,
+) -> None:
+    """List the facts of an order and its parcels as they were recorded.
+
+    With --words each is a sentence: when it happened, who did it, what, which values it replaced, and when it was
+    recorded.
+    """
+    if (language or time_zone) and not in_words:
+        raise click.UsageError("--language and --time-zone are of the sentences that --words asks for.")
+    request = audit_pb2.GetHistoryRequest(
+        order_id=order_id, with_parcels=not no_parcels, with_personal_data=personal, time_zone=time_zone or ""
     )
+    if in_words:
+        request.language = language or "en"
+    print_history(session, request)
 
 
 def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> None:
@@ -40,6 +64,10 @@ def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> Non
     facts = [fact for page in pages for fact in page.facts]
     if session.json:
         session.out.json([{**words.as_json(fact), "json": json.loads(fact.json)} for fact in facts])
+        return
+    if request.language:
+        for fact in facts:
+            session.out.say(" ".join([f"{fact.position:>8}  {fact.sentence}", *filter(None, [fact.written])]))
         return
     rows = []
     for fact in facts:

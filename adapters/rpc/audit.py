@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any
 
 import msgspec
 
@@ -19,7 +18,9 @@ from adapters.rpc.admin import erasing
 from adapters.rpc.admin.erasing import KnownBy
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
+from adapters.rpc.finding.in_words import decoded, in_words, reader_of
 from adapters.rpc.finding.person_export import PersonExport, show_read
+from adapters.rpc.finding.timeline import written
 from adapters.rpc.listing import listed, page, period
 from adapters.rpc.orders.shows import order
 from adapters.rpc.queries import require_position
@@ -32,7 +33,6 @@ from fulfilment.v1 import orders_pb2
 from ledger.engine import selection
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
-from ledger.facts import SealedText
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from projections.machine.reads import FIRST, LAST, Answer
 
@@ -60,6 +60,10 @@ class AuditQueries(PersonExport):
             wanted = wanted._replace(size=min(len(fitting), wanted.limit - 1))
         shown, more = wanted.cut(rows, [past.position for past in rows])
         answer = listed(pb.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
+        if request.language:
+            reader = reader_of(request)
+            for told, past, fact in zip(await in_words(tenant, shown, reader), shown, answer.facts, strict=True):
+                fact.sentence = told.line(past, reader)
         if request.with_personal_data:
             await self._add_texts(tenant, shown, answer.facts, own, call)
         return answer
@@ -68,11 +72,10 @@ class AuditQueries(PersonExport):
         self, tenant: Tenant, rows: Sequence[Past], facts: Sequence[pb.StoredFact], about: str, call: Call
     ) -> None:
         """What somebody wrote in each, as far as it was not erased."""
-        written = [_written(past) for past in rows]
-        sealed = ((each, past.stream) for each, past in zip(written, rows, strict=True))
+        sealed = [written(past.stream, decoded(past)) for past in rows]
         unsealed = await self.unsealed(tenant, call, about, *sealed)
-        for each, fact in zip(written, facts, strict=True):
-            fact.written = (content_of(each, unsealed) or {}).get("text", "")
+        for (each, _), fact in zip(sealed, facts, strict=True):
+            fact.written = ", ".join(map(str, (content_of(each, unsealed) or {}).values()))
 
     async def _about(self, tenant: Tenant, request: pb.GetHistoryRequest) -> tuple[str, list[tuple[str, str]], int]:
         """The stream whose history is asked for, the parcels that belong to it, and the head of the log."""
@@ -165,19 +168,6 @@ class AuditQueries(PersonExport):
         if viewer is not None:
             await note_subjects(tenant.log, viewer, [each for each in subjects if orders.anchored(each)])
         return subjects
-
-
-class _Told(msgspec.Struct):
-    """What a fact may hold of what somebody wrote."""
-
-    because: Any = None
-    outcome: Any = None
-
-
-def _written(past: Past) -> SealedText | None:
-    told = msgspec.json.decode(past.state, type=_Told)
-    sealed = [each for each in (told.because, told.outcome) if isinstance(each, dict) and "digest" in each]
-    return msgspec.convert(sealed[0], SealedText) if sealed else None
 
 
 def _only_stars(pattern: str) -> str:

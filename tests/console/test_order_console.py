@@ -91,6 +91,26 @@ def test_holds_are_listed_by_reason_and_owner_and_released_by_scope(ff: Shell):
     assert ff("order", "holds", "--owner", "risk-team").out == "Nothing is on hold.\n"
 
 
+def test_a_history_is_told_in_words_in_the_language_and_the_zone_of_the_reader(ff: Shell):
+    placed(ff, "told", "--paid")
+    ff("order", "hold", "shop/told", "fraud_review", "--owner", "risk", "--note", "call Ann back")
+    ff("order", "release", "shop/told", "fraud_review", "--owner", "risk")
+    english = " ".join(ff("history", "shop/told", "--words", "--time-zone", "Asia/Shanghai").out.split())
+    assert re.search(r"Asia/Shanghai \(\S*Z?\S* ?\d\d:\d\dZ\), by \S+: The shop shop sold ", english)
+    assert "A hold was placed: fraud review. It is for risk to act." in english
+    assert "Changed: status from confirmed to on hold. Recorded 20" in english
+    assert "call Ann back" not in english
+    assert "call Ann back" in ff("history", "shop/told", "--words", "--personal").out
+    chinese = "".join(ff("history", "shop/told", "--words", "--language", "zh").out.split())
+    assert "订单被搁置：欺诈审核，由risk处理。变更：状态由已确认变为搁置中。记录于20" in chinese
+    facts = ff("history", "shop/told", "--words", "--json").json
+    assert len(facts) > 3
+    assert all(": " in each["sentence"] for each in facts)
+    assert not any(each.get("sentence") for each in ff("history", "shop/told", "--json").json)
+    assert "--words" in ff("history", "shop/told", "--language", "zh").err
+    assert "time_zone" in ff("history", "shop/told", "--words", "--time-zone", "Mars/Base").err
+
+
 def test_an_order_says_that_it_is_a_gift(ff: Shell):
     placed(ff, "given", "--paid", "--gift")
     placed(ff, "bought", "--paid")

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.finding.related import Use, related_to
-from adapters.rpc.finding.sentences import sealed_in, sentence, with_text
 from adapters.rpc.listing import listed, page
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shows import stamp
+from adapters.sentences import sealed_in, sentence, with_text
 from adapters.tenants import Tenant
 from fulfilment.v1 import finding_pb2 as pb
 from ledger.engine.log import Past
@@ -114,10 +114,10 @@ def _of_fact(told: tuple[Past, Fact]) -> _Entry:
         fact=past.topic,
         position=past.position,
     )
-    return _Entry((at, past.position, subject_id), message, _written(past.stream, fact))
+    return _Entry((at, past.position, subject_id), message, written(past.stream, fact))
 
 
-def _written(stream: str, fact: Fact) -> tuple[Sealed | None, str]:
+def written(stream: str, fact: Fact) -> tuple[Sealed | None, str]:
     """What somebody wrote, and where it belongs: notes of an order to its id, a scan to the number it came under."""
     found = sealed_in(fact)
     if found is None:
