@@ -29,8 +29,8 @@ _EVERYBODY = _rpcs("ListTenants")
 _LOG = _rpcs("GetHistory GetOrderAsOf StreamFacts ListFactSchemas")
 """The facts themselves, in which personal data is sealed."""
 
-_AUDIT = _rpcs("ListReads GetRetention")
-"""Who read personal data, and how long it is kept."""
+_AUDIT = _rpcs("ListReads GetRetention GetOrderFile")
+"""Who read personal data, how long it is kept, and all about an order at once."""
 
 _ORDERS = _rpcs(
     "GetOrder GetSupplierOrder GetTimeline GetCustoms GetParcel ListMessages GetMessage ListCustomerInvoices"

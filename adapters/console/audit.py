@@ -1,4 +1,4 @@
-"""``fulfilment audit reads``: who read personal data."""
+"""``fulfilment audit``: who read personal data, and the whole file of an order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.listings import LIMIT, print_rows
+from adapters.console.order_file import order_file
 from adapters.console.session import Nouns, Session
 from adapters.console.words import minute
 from fulfilment.v1 import audit_pb2
@@ -15,7 +16,10 @@ from fulfilment.v1 import audit_pb2
 
 @click.group(cls=Nouns)
 def audit() -> None:
-    """Who read what about people."""
+    """Who read what about people, and the whole file of an order."""
+
+
+audit.add_command(order_file, "file")
 
 
 @audit.command("reads")

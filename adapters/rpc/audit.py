@@ -19,7 +19,8 @@ from adapters.rpc.admin.erasing import KnownBy
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.finding.in_words import decoded, in_words, reader_of
-from adapters.rpc.finding.person_export import PersonExport, show_read
+from adapters.rpc.finding.order_file import WholeOrderFiles
+from adapters.rpc.finding.person_export import show_read
 from adapters.rpc.finding.timeline import written
 from adapters.rpc.listing import listed, page, period
 from adapters.rpc.orders.shows import order
@@ -47,7 +48,7 @@ _SILENT_SECONDS = 1.0
 """After so long a stream that finds nothing says how far it is."""
 
 
-class AuditQueries(PersonExport):
+class AuditQueries(WholeOrderFiles):
     """AuditService."""
 
     async def GetHistory(self, request: pb.GetHistoryRequest, call: Call) -> pb.GetHistoryResponse:

@@ -36,7 +36,7 @@ _PARCELS = frozenset({"left_as", "goes_on_as", "not_as"})
 _CODE = re.compile(r"[a-z]+(?:_[a-z0-9]+)*")
 
 
-class Reader(NamedTuple):
+class SentenceReader(NamedTuple):
     """For whom a sentence is: language and zone, and by which names things are known there."""
 
     language: str = "en"
@@ -52,8 +52,9 @@ class Reader(NamedTuple):
         return catalogue(self.language)["phrases"][name].format(**values)
 
     def word(self, word: str) -> str:
-        """A word of the ledger."""
-        return catalogue(self.language).get("values", {}).get(word) or word.replace("_", " ")
+        """A word of the ledger; some mean another thing in one place than elsewhere."""
+        words = catalogue(self.language).get("values", {})
+        return words.get(f"{type(word).__name__}.{word}") or words.get(word) or str(word).replace("_", " ")
 
     def moment(self, at: datetime) -> str:
         """In the reader's zone and in UTC, or in UTC alone."""
@@ -81,17 +82,17 @@ def catalogue(language: str) -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(files("adapters.sentences").joinpath("words", f"{language}.toml").read_text(encoding="utf-8"))
 
 
-_ANYBODY = Reader()
+_ANYBODY = SentenceReader()
 
 
-def sentence(fact: Fact, reader: Reader = _ANYBODY) -> str:
+def sentence(fact: Fact, reader: SentenceReader = _ANYBODY) -> str:
     """What a fact says."""
     template = catalogue(reader.language)["facts"][fact.fact_name()]
     told = _Telling(reader, str(getattr(fact, "currency", ""))).filled(template, fact)
     return _ENDS.sub("。" if reader.language == "zh" else ".", _BETWEEN_HANZI.sub("", told), count=1)
 
 
-def value_in_words(name: str, value: Any, reader: Reader) -> str:
+def value_in_words(name: str, value: Any, reader: SentenceReader) -> str:
     """What a field of this name holds, as people read it."""
     return _Telling(reader, "").text(name, value)
 
@@ -118,7 +119,7 @@ def sealed_in(fact: Fact) -> tuple[Sealed, str] | None:
 class _Telling(NamedTuple):
     """Fills templates for a reader."""
 
-    reader: Reader
+    reader: SentenceReader
     currency: str
 
     def filled(self, template: str, holder: Value) -> str:
@@ -148,7 +149,7 @@ class _Telling(NamedTuple):
             case Money():
                 return reader.money(value.amount_minor, value.currency)
             case StrEnum():
-                return reader.word(value.value)
+                return reader.word(value)
             case Value():
                 return self.filled(catalogue(reader.language)["parts"][type(value).__name__], value).strip(" ,，")
             case int() if name.endswith("_minor"):
@@ -188,6 +189,8 @@ class _Telling(NamedTuple):
                 return phrase("unit" if value == 1 else "units", count=value, line=key)
             case int(), str():
                 return phrase("for_line", what=self.reader.supplier(value), line=key)
+            case int(), _ if sku:
+                return phrase("of_line_sku", what=self.text("", value), sku=sku, line=key)
             case int(), _:
                 return phrase("of_line", what=self.text("", value), line=key)
             case _, int():

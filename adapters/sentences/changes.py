@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from adapters.sentences import Reader, catalogue, value_in_words
+from adapters.sentences import SentenceReader, catalogue, value_in_words
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.suppliers import Supplier
@@ -31,7 +31,7 @@ def changes(before: Any, after: Any) -> list[Change]:
     return list(dict.fromkeys(_within(before, after, "")))
 
 
-def told(change: Change, reader: Reader) -> str:
+def told(change: Change, reader: SentenceReader) -> str:
     label = catalogue(reader.language)["changes"][change.field]
     if change.of:
         label = reader.phrase("of", label=label, of=change.of)

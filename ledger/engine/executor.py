@@ -74,6 +74,8 @@ _MOST_SHARED = 50
 _ALONE_SECONDS = 10.0
 """How long a tenant in trouble keeps away from the transactions of others."""
 
+_MOST_NAMED = 8
+"""Streams that a refusal is kept with, so that the file of an order finds it."""
 _MOST_ROUNDS = 50
 """How often one command may ask for more streams; after that the decision counts as broken."""
 
@@ -560,6 +562,7 @@ class _Run:
                 "kind": kind_of(type(refusal)),
                 "message": _storable(refusal.message),
                 "details": details,
+                "about": waiting.command.streams[:_MOST_NAMED],
             }
             self._outcome(waiting.command, msgspec.json.encode(stored).decode())
         self._answers.append((waiting, without_frames(refusal)))

@@ -102,7 +102,7 @@ def test_a_history_is_told_in_words_in_the_language_and_the_zone_of_the_reader(f
     assert "call Ann back" not in english
     assert "call Ann back" in ff("history", "shop/told", "--words", "--personal").out
     chinese = "".join(ff("history", "shop/told", "--words", "--language", "zh").out.split())
-    assert "订单被搁置：欺诈审核，由risk处理。变更：状态由已确认变为搁置中。记录于20" in chinese
+    assert "订单被搁置：欺诈审核，由risk处理。变更：状态由“已确认”变为“搁置中”。记录于20" in chinese
     facts = ff("history", "shop/told", "--words", "--json").json
     assert len(facts) > 3
     assert all(": " in each["sentence"] for each in facts)

@@ -298,11 +298,11 @@ def test_a_timeline_tells_all_that_happened_by_when_it_happened(client: Client):
     wanted = [
         r"The shop shop sold 1 tea\.",
         r"Supplier order shop/story/1 was sent to the supplier.*\.",
-        r"Shipped with dhl JDSTORY of shop/story/1: 1 unit of line 1\.",
+        r"Shipped with DHL JDSTORY of shop/story/1: 1 unit of line 1\.",
         r"A note was written by mia\.",
-        r"The carrier dhl scanned JDSTORY: in transit\.",
-        r"The carrier dhl scanned JDSTORY: delivered\.",
-        r"Delivered in dhl JDSTORY: 1 unit of line 1\.",
+        r"The carrier DHL scanned JDSTORY: in transit\.",
+        r"The carrier DHL scanned JDSTORY: delivered\.",
+        r"Delivered in DHL JDSTORY: 1 unit of line 1\.",
         r"Case story-case was opened for 1 unit of line 1: damaged\.",
         r"The customer asked the retailer about product, to be answered by .*Z\.",
     ]
@@ -386,7 +386,7 @@ def test_an_earlier_use_of_a_tracking_number_is_another_orders_history(client: C
     client.orders.ShipSupplierOrder(ship)
     scans = [each.text for each in timeline(client, first) if "JDREUSED" in each.text]
     later = [each.text for each in timeline(client, "shop/again") if "JDREUSED" in each.text]
-    assert "The carrier dhl scanned JDREUSED: delivered." in scans
+    assert "The carrier DHL scanned JDREUSED: delivered." in scans
     assert not [text for text in later if "scanned" in text]
     assert len([text for text in scans if "was announced" in text]) == 1
     assert len([text for text in later if "was announced" in text]) == 1

@@ -79,6 +79,8 @@ class Heavy:
 
     async def ExportPerson(self, request: Any, context: Any) -> Any: ...
 
+    async def GetOrderFile(self, request: Any, context: Any) -> Any: ...
+
 
 @pytest.mark.parametrize("size", [0, 30, 1000])
 async def test_any_list_gives_as_many_rows_as_any_client_takes(size: int) -> None:

@@ -97,6 +97,9 @@ class Broken:
     async def ExportPerson(self, request: Any, context: Any) -> Any:
         raise self._mistake()
 
+    async def GetOrderFile(self, request: Any, context: Any) -> Any:
+        raise self._mistake()
+
     async def StreamFacts(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield audit_pb2.StreamFactsResponse()
         raise self._mistake()

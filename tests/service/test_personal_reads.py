@@ -125,6 +125,7 @@ def _story(trade: Trade) -> tuple[Mapping[str, Mapping[str, Any]], str]:
         "GetTextChoice": {"phone": PHONE},
         "ListReads": {"email": EMAIL},
         "ExportPerson": {"email": EMAIL},
+        "GetOrderFile": {"order_id": order_id, "format": audit_pb2.ORDER_FILE_FORMAT_HTML, **personal},
     }, order_id
 
 

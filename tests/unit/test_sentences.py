@@ -10,18 +10,23 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from adapters.sentences import LANGUAGES, Reader, catalogue, sealed_in, sentence, with_text
+from adapters.sentences import LANGUAGES, SentenceReader, catalogue, sealed_in, sentence, with_text
 from adapters.sentences.changes import changes, told
 from ledger.facts import Fact, LineNo, Sealed
 from ledger.nouns import NOUNS, orders, suppliers, tasks
+from ledger.nouns.cases import Case
+from ledger.nouns.messages import Message
+from ledger.nouns.orders.state import Header
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrderAcknowledged
+from ledger.nouns.orders.supplier_orders.state import Stage
+from ledger.nouns.recoveries import Recovery
 from tests.support.stored_events import REGISTRY, Stored, stored
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LINES = stored()
 READERS = [
-    Reader(suppliers={"acme": "Acme Teas"}),
-    Reader("zh", "Asia/Shanghai", {"acme": "阿克梅"}, {1: "tea", 2: "mug"}, "EUR"),
+    SentenceReader(suppliers={"acme": "Acme Teas"}),
+    SentenceReader("zh", "Asia/Shanghai", {"acme": "阿克梅"}, {1: "tea", 2: "mug"}, "EUR"),
 ]
 
 
@@ -43,7 +48,9 @@ def test_every_fact_has_a_sentence_in_every_language():
 
 
 def test_every_word_of_a_fact_is_there_in_chinese():
-    words = {member.value for each in _words_in(*(fact for noun in NOUNS for fact in noun.facts)) for member in each}
+    facts = (fact for noun in NOUNS for fact in noun.facts)
+    states = (Header, Stage, Case, Recovery, Message, suppliers.Supplier)
+    words = {member.value for each in _words_in(*facts, *states) for member in each}
     assert words - catalogue("zh")["values"].keys() == set()
 
 
@@ -69,15 +76,18 @@ def test_what_a_fact_replaces_is_told_from_what_to_what():
     renamed = suppliers.SupplierUpdated(supplier_id="acme", at=AT, name="Acme Teas")
     after = REGISTRY.fold("supplier-acme", before, renamed)
     (change,) = changes(before, after)
-    assert [told(change, reader) for reader in READERS] == ["name from Acme to Acme Teas", "名称由 Acme 变为 Acme Teas"]
+    assert [told(change, reader) for reader in READERS] == [
+        "name from Acme to Acme Teas",
+        "名称由“Acme”变为“Acme Teas”",
+    ]
     assert changes(None, before) == changes(after, after) == []
 
 
 def test_an_instant_is_told_in_the_zone_of_the_reader_and_in_utc():
     late = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
-    assert Reader().moment(late) == "2026-03-02 23:30Z"
-    assert Reader(zone="America/New_York").moment(late) == "2026-03-02 18:30 America/New_York (23:30Z)"
-    assert Reader(zone="Asia/Shanghai").moment(late) == "2026-03-03 07:30 Asia/Shanghai (2026-03-02 23:30Z)"
+    assert SentenceReader().moment(late) == "2026-03-02 23:30Z"
+    assert SentenceReader(zone="America/New_York").moment(late) == "2026-03-02 18:30 America/New_York (23:30Z)"
+    assert SentenceReader(zone="Asia/Shanghai").moment(late) == "2026-03-03 07:30 Asia/Shanghai (2026-03-02 23:30Z)"
 
 
 @pytest.mark.parametrize(

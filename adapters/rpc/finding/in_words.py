@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from adapters.rpc.calendars import time_zone
 from adapters.rpc.faults import require
-from adapters.sentences import LANGUAGES, Reader, sentence
+from adapters.sentences import LANGUAGES, SentenceReader, sentence
 from adapters.sentences.changes import Change, changes, told
 from adapters.streams import read
 from adapters.tenants import Tenant
@@ -26,11 +26,11 @@ _FACTS_AT_ONCE = 100
 _SUPPLIER = re.compile(rb'"supplier_id":"([^"\\]+)"')
 
 
-def reader_of(request: Any) -> Reader:
+def reader_of(request: Any) -> SentenceReader:
     """For whom a request asks for words."""
     language, zone = request.language or LANGUAGES[0], request.time_zone
     require(language in LANGUAGES, "language", f"{language!r} is not one of {' and '.join(LANGUAGES)}")
-    return Reader(language, time_zone(zone, "time_zone") if zone else "")
+    return SentenceReader(language, time_zone(zone, "time_zone") if zone else "")
 
 
 class InWords(NamedTuple):
@@ -41,7 +41,7 @@ class InWords(NamedTuple):
     what: str
     changes: Sequence[str]
 
-    def line(self, past: Past, reader: Reader) -> str:
+    def line(self, past: Past, reader: SentenceReader) -> str:
         """All of it, in one sentence."""
         recorded = reader.phrase("recorded", recorded=reader.moment(past.recorded_at))
         changed = reader.phrase("changed", changes=reader.phrase("list").join(self.changes)) if self.changes else ""
@@ -62,10 +62,10 @@ def decoded(past: Past) -> Fact:
     return _REGISTRY.decode(past.topic, past.state)
 
 
-async def in_words(tenant: Tenant, rows: Sequence[Past], reader: Reader) -> list[InWords]:
+async def in_words(tenant: Tenant, rows: Sequence[Past], reader: SentenceReader) -> list[InWords]:
     """Each of the facts; they are of some streams and in the log's order, with none between them left out."""
     folded = await _folded(tenant, rows)
-    named = await _names(tenant, rows, {each.order_id for each in folded if each.order_id})
+    named = await names(tenant, rows, {each.order_id for each in folded if each.order_id})
     return [_told(each, named, reader) for each in folded]
 
 
@@ -110,13 +110,15 @@ def _currency(state: Any) -> str:
     return str(getattr(state, "currency", "") or getattr(getattr(state, "opened", None), "currency", ""))
 
 
-class _Names(NamedTuple):
+class Names(NamedTuple):
+    """By which names things are known."""
+
     suppliers: dict[str, str]
     skus: dict[str, dict[int, str]]
     """What stands on the lines of each order."""
 
 
-async def _names(tenant: Tenant, rows: Sequence[Past], order_ids: set[str]) -> _Names:
+async def names(tenant: Tenant, rows: Sequence[Past], order_ids: set[str]) -> Names:
     found = {each.decode() for past in rows for each in _SUPPLIER.findall(past.state)}
     found |= {past.stream.partition("-")[2] for past in rows if past.stream.startswith(f"{suppliers.NOUN.prefix}-")}
     by_supplier = {supplier_id: suppliers.stream(supplier_id) for supplier_id in found}
@@ -124,7 +126,7 @@ async def _names(tenant: Tenant, rows: Sequence[Past], order_ids: set[str]) -> _
     view, _ = await read(tenant.log, [*by_supplier.values(), *by_order.values()])
     names = {name: view.state(stream) for name, stream in by_supplier.items()}
     sold = {order_id: view.state(stream) for order_id, stream in by_order.items()}
-    return _Names(
+    return Names(
         {name: state.master.name for name, state in names.items() if state is not None},
         {
             order_id: {line_no: line.sku or line.title for line_no, line in state.lines.items()}
@@ -134,7 +136,7 @@ async def _names(tenant: Tenant, rows: Sequence[Past], order_ids: set[str]) -> _
     )
 
 
-def _told(each: _Folded, named: _Names, reader: Reader) -> InWords:
+def _told(each: _Folded, named: Names, reader: SentenceReader) -> InWords:
     past, fact = each.past, each.fact
     knowing = reader._replace(suppliers=named.suppliers, skus=named.skus.get(each.order_id, {}), currency=each.currency)
     happened_at = getattr(getattr(fact, "checkpoint", fact), "at", past.recorded_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulfilment.v1 import admin_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, orders_pb2
 from tests.support import documented
 from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is, beyond, of_order
 from tests.support.service import context
@@ -39,6 +39,10 @@ REPORTS: Scenarios = {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
         "UNKNOWN_PERSON": lambda trade: {"email": "nobody@example.org"},
         "PROJECTION_BEHIND": of_order(Trade.placed),
+    },
+    "GetOrderFile": {
+        "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody", "format": audit_pb2.ORDER_FILE_FORMAT_JSON},
+        "PROJECTION_BEHIND": lambda trade: {"order_id": trade.placed(), "format": audit_pb2.ORDER_FILE_FORMAT_JSON},
     },
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
