@@ -60,6 +60,11 @@ class AuditServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasResponse.FromString,
                 _registered_method=True)
+        self.CheckLedger = channel.unary_stream(
+                '/fulfilment.v1.AuditService/CheckLedger',
+                request_serializer=fulfilment_dot_v1_dot_audit__pb2.CheckLedgerRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_audit__pb2.CheckLedgerResponse.FromString,
+                _registered_method=True)
         self.ListReads = channel.unary_unary(
                 '/fulfilment.v1.AuditService/ListReads',
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.SerializeToString,
@@ -69,6 +74,11 @@ class AuditServiceStub:
                 '/fulfilment.v1.AuditService/ExportPerson',
                 request_serializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.FromString,
+                _registered_method=True)
+        self.GetOrderFile = channel.unary_stream(
+                '/fulfilment.v1.AuditService/GetOrderFile',
+                request_serializer=fulfilment_dot_v1_dot_audit__pb2.GetOrderFileRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_audit__pb2.GetOrderFileResponse.FromString,
                 _registered_method=True)
 
 
@@ -120,6 +130,15 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckLedger(self, request, context):
+        """Reads the whole ledger and recomputes what must hold of it: positions, versions, outcomes, units and money,
+        reservations, keys, evidence, snapshots and read models. It changes nothing. Tells from time to time how far it is,
+        and in the end what it found. A server does one check at a time; another waits until that is over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReads(self, request, context):
         """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
         holds personal data was noted before it was given.
@@ -136,6 +155,17 @@ class AuditServiceServicer:
         several people share only what is sealed for this one.
         Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
         PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderFile(self, request, context):
+        """Answers an order's whole file as one document that needs nothing beside itself: its facts in words, what became of the
+        commands about it, its parcels, cases, recoveries, questions and messages, and the list of its evidence. What is
+        personal is in it only if it is asked for, and noted as a read.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, and with UNAVAILABLE / PROJECTION_BEHIND if a read model has not come so far as
+        the log was when it was asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +194,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_audit__pb2.ListFactSchemasResponse.SerializeToString,
             ),
+            'CheckLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.CheckLedger,
+                    request_deserializer=fulfilment_dot_v1_dot_audit__pb2.CheckLedgerRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_audit__pb2.CheckLedgerResponse.SerializeToString,
+            ),
             'ListReads': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReads,
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ListReadsRequest.FromString,
@@ -173,6 +208,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ExportPerson,
                     request_deserializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.SerializeToString,
+            ),
+            'GetOrderFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetOrderFile,
+                    request_deserializer=fulfilment_dot_v1_dot_audit__pb2.GetOrderFileRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_audit__pb2.GetOrderFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -299,6 +339,33 @@ class AuditService:
             _registered_method=True)
 
     @staticmethod
+    def CheckLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fulfilment.v1.AuditService/CheckLedger',
+            fulfilment_dot_v1_dot_audit__pb2.CheckLedgerRequest.SerializeToString,
+            fulfilment_dot_v1_dot_audit__pb2.CheckLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListReads(request,
             target,
             options=(),
@@ -342,6 +409,33 @@ class AuditService:
             '/fulfilment.v1.AuditService/ExportPerson',
             fulfilment_dot_v1_dot_audit__pb2.ExportPersonRequest.SerializeToString,
             fulfilment_dot_v1_dot_audit__pb2.ExportPersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fulfilment.v1.AuditService/GetOrderFile',
+            fulfilment_dot_v1_dot_audit__pb2.GetOrderFileRequest.SerializeToString,
+            fulfilment_dot_v1_dot_audit__pb2.GetOrderFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,11 @@ class AuditServiceStub:
     """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
     that answers, whatever its log holds.
     """
+    CheckLedger: _grpc.UnaryStreamMultiCallable[_audit_pb2.CheckLedgerRequest, _audit_pb2.CheckLedgerResponse]
+    """Reads the whole ledger and recomputes what must hold of it: positions, versions, outcomes, units and money,
+    reservations, keys, evidence, snapshots and read models. It changes nothing. Tells from time to time how far it is,
+    and in the end what it found. A server does one check at a time; another waits until that is over.
+    """
     ListReads: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]
     """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
     holds personal data was noted before it was given.
@@ -75,6 +80,13 @@ class AuditServiceStub:
     several people share only what is sealed for this one.
     Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
     PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+    """
+    GetOrderFile: _grpc.UnaryStreamMultiCallable[_audit_pb2.GetOrderFileRequest, _audit_pb2.GetOrderFileResponse]
+    """Answers an order's whole file as one document that needs nothing beside itself: its facts in words, what became of the
+    commands about it, its parcels, cases, recoveries, questions and messages, and the list of its evidence. What is
+    personal is in it only if it is asked for, and noted as a read.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, and with UNAVAILABLE / PROJECTION_BEHIND if a read model has not come so far as
+    the log was when it was asked.
     """
 
 @_typing.type_check_only
@@ -111,6 +123,11 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
     that answers, whatever its log holds.
     """
+    CheckLedger: _aio.UnaryStreamMultiCallable[_audit_pb2.CheckLedgerRequest, _audit_pb2.CheckLedgerResponse]  # type: ignore[assignment]
+    """Reads the whole ledger and recomputes what must hold of it: positions, versions, outcomes, units and money,
+    reservations, keys, evidence, snapshots and read models. It changes nothing. Tells from time to time how far it is,
+    and in the end what it found. A server does one check at a time; another waits until that is over.
+    """
     ListReads: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListReadsRequest, _audit_pb2.ListReadsResponse]  # type: ignore[assignment]
     """Lists who read personal data: of a person, of an order, by a client, in a time; the newest first. Every answer that
     holds personal data was noted before it was given.
@@ -123,6 +140,13 @@ class AuditServiceAsyncStub(AuditServiceStub):
     several people share only what is sealed for this one.
     Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
     PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+    """
+    GetOrderFile: _aio.UnaryStreamMultiCallable[_audit_pb2.GetOrderFileRequest, _audit_pb2.GetOrderFileResponse]  # type: ignore[assignment]
+    """Answers an order's whole file as one document that needs nothing beside itself: its facts in words, what became of the
+    commands about it, its parcels, cases, recoveries, questions and messages, and the list of its evidence. What is
+    personal is in it only if it is asked for, and noted as a read.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, and with UNAVAILABLE / PROJECTION_BEHIND if a read model has not come so far as
+    the log was when it was asked.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -182,6 +206,17 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CheckLedger(
+        self,
+        request: _audit_pb2.CheckLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.CheckLedgerResponse], _abc.AsyncIterator[_audit_pb2.CheckLedgerResponse]]:
+        """Reads the whole ledger and recomputes what must hold of it: positions, versions, outcomes, units and money,
+        reservations, keys, evidence, snapshots and read models. It changes nothing. Tells from time to time how far it is,
+        and in the end what it found. A server does one check at a time; another waits until that is over.
+        """
+
+    @_abc_1.abstractmethod
     def ListReads(
         self,
         request: _audit_pb2.ListReadsRequest,
@@ -204,6 +239,19 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         several people share only what is sealed for this one.
         Fails with NOT_FOUND / UNKNOWN_PERSON if nothing of the person is held, or UNKNOWN_ORDER, and with UNAVAILABLE /
         PROJECTION_BEHIND if a read model has not come so far as the log was when it was asked.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrderFile(
+        self,
+        request: _audit_pb2.GetOrderFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.GetOrderFileResponse], _abc.AsyncIterator[_audit_pb2.GetOrderFileResponse]]:
+        """Answers an order's whole file as one document that needs nothing beside itself: its facts in words, what became of the
+        commands about it, its parcels, cases, recoveries, questions and messages, and the list of its evidence. What is
+        personal is in it only if it is asked for, and noted as a read.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, and with UNAVAILABLE / PROJECTION_BEHIND if a read model has not come so far as
+        the log was when it was asked.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
