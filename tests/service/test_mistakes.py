@@ -91,6 +91,9 @@ class Broken:
     async def GetOrderAsOf(self, request: Any, context: Any) -> Any:
         return self._mistake()  # which cannot be written as an answer
 
+    async def ListFactSchemas(self, request: Any, context: Any) -> Any:
+        raise self._mistake()
+
     async def ListReads(self, request: Any, context: Any) -> Any:
         raise self._mistake()
 

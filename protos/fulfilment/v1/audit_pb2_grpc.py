@@ -30,8 +30,8 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def __init__(self, channel):
@@ -86,8 +86,8 @@ class AuditServiceServicer:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def GetHistory(self, request, context):
@@ -226,8 +226,8 @@ class AuditService:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @staticmethod

@@ -31,8 +31,8 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @_typing.overload
@@ -94,8 +94,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -153,8 +153,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson and ListFactSchemas may also fail with OUT_OF_RANGE /
-    BEYOND_THE_LOG if it names a position that the log has not reached.
+    STORAGE_UNAVAILABLE. Every query but ListReads, ExportPerson, ListFactSchemas and GetOrderFile may also fail with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the log has not reached.
     """
 
     @_abc_1.abstractmethod
