@@ -12,7 +12,7 @@ SHOWN = 20
 """Findings that are kept of each check; of further ones only the number."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Flaw(msgspec.Struct, frozen=True):
     """Something that does not hold."""
 
     check: str
@@ -31,7 +31,7 @@ class Checked(msgspec.Struct):
 
     looked_at: int = 0
     found: int = 0
-    first: list[Finding] = []
+    first: list[Flaw] = []
 
 
 class CheckTally(msgspec.Struct):
@@ -50,7 +50,7 @@ class CheckTally(msgspec.Struct):
         checked = self._of(check)
         checked.found += 1
         if len(checked.first) < SHOWN:
-            checked.first.append(Finding(check, what, position, stream))
+            checked.first.append(Flaw(check, what, position, stream))
 
     def add(self, other: CheckTally) -> None:
         for name, each in other.checks.items():
@@ -75,7 +75,7 @@ class CheckTally(msgspec.Struct):
         return sum(each.found for each in self.checks.values())
 
     @property
-    def first(self) -> list[Finding]:
+    def first(self) -> list[Flaw]:
         return [finding for each in self.checks.values() for finding in each.first]
 
     def _of(self, check: str) -> Checked:

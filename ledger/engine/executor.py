@@ -23,14 +23,7 @@ from msgspec.structs import replace
 from ledger.engine.about import works_for
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
-from ledger.engine.log import (
-    EVERYTHING,
-    Appending,
-    Ended,
-    Log,
-    Opening,
-    Outcome,
-)
+from ledger.engine.log import EVERYTHING, Appending, Ended, Log, Opening, Outcome
 from ledger.engine.measures import WATCH, Measures, Passed
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
