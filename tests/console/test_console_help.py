@@ -38,6 +38,7 @@ SHAPES = {
     "--cost": "of a recovery with its id and kind",
     "--due-within": "reviews in days, everything else in hours",
     "--hs-code": "of an order with its line, of a SKU alone",
+    "--language": "of a mail or a customer any, of a history one of few",
     "--line": "a whole line, units of a line, or a line",
     "--of": "of a question who is asked, of a payment the one that it is about",
     "--origin": "of an order with its line, of a SKU alone",

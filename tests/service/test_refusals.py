@@ -69,7 +69,7 @@ OF_COMMANDS = OF_QUERIES | {
 }
 OF_BATCHES = OF_QUERIES | {Refused("RESOURCE_EXHAUSTED", "QUEUE_FULL"), Refused("UNAVAILABLE", "SHUTTING_DOWN")}
 OF_NO_TENANT = OF_QUERIES - {Refused("NOT_FOUND", "UNKNOWN_TENANT")}
-LIKE_NO_OTHERS = {"ExecuteBatch": OF_BATCHES, "ListTenants": OF_NO_TENANT}
+LIKE_NO_OTHERS = {"ExecuteBatch": OF_BATCHES, "ListTenants": OF_NO_TENANT, "Diagnose": OF_NO_TENANT}
 """What these share, which are no commands, and ask no tenant or many things of it."""
 
 WITHOUT_FIGURES = {"UNKNOWN_PERSON"}

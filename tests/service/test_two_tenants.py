@@ -21,7 +21,7 @@ from tests.support.trading import WELL_FORMED, Trade, first_of, fresh, parcel_of
 
 RPCS = documented.rpcs()
 _FRESH = re.compile(r"[0-9a-fA-F]{12}|[0-9]{8,}")
-ASK_NO_TENANT = {"ListTenants", "FindCustomsTerritory"}
+ASK_NO_TENANT = {"ListTenants", "FindCustomsTerritory", "Diagnose"}
 
 
 class Neighbours(NamedTuple):

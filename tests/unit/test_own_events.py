@@ -70,7 +70,7 @@ def told(effect: Effect) -> dict[str, Any]:
 
 def test_all_that_can_be_told_is_an_event_of_its_own_type():
     assert {*EFFECTS, "fulfilment.ping"} == set(TYPES)
-    assert WEBHOOK.effects == set(EffectKind) - {EffectKind.FOLLOW, EffectKind.TEXT}
+    assert WEBHOOK.effects == set(EffectKind) - {EffectKind.FOLLOW, EffectKind.TEXT, EffectKind.HOLD}
     with pytest.raises(TypeError):
         told(FollowNumber("dhl", "A1"))
 
