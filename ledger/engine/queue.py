@@ -36,16 +36,14 @@ def failed(request_id: str, error: Exception) -> DecisionFailed:
 class WaitingCall:
     """The commands a caller waits for together, and their answers as they come in."""
 
-    __slots__ = ("answers", "future", "in_pieces", "open", "passed", "queued_at")
+    __slots__ = ("answers", "future", "open", "passed", "queued_at")
 
-    def __init__(self, size: int, *, in_pieces: bool = False) -> None:
+    def __init__(self, size: int) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[Answer]] = loop.create_future()
         self.queued_at = loop.time()
         self.passed: Passed | None = None
         """How the batch went that had its last command."""
-        self.in_pieces = in_pieces
-        """Whether the caller asks again for those that are put off."""
         self.answers: list[Answer | None] = [None] * size
         self.open = size
 
@@ -68,18 +66,12 @@ class _Queued:
         if self.answered:
             return
         self.answered = True
-        self.call.answers[self.index] = answer
-        self._close()
-
-    def put_off(self) -> None:
-        """Leaves a command undecided, and those of its caller after it: the caller will send them again."""
-        self.answered = True
-        self._close()
-
-    def _close(self) -> None:
         call = self.call
+        if call.future.done():
+            return  # nobody waits for it any more
+        call.answers[self.index] = answer
         call.open -= 1
-        if not call.open and not call.future.done():  # else nobody waits for it any more
+        if not call.open:
             call.future.set_result([answer for answer in call.answers if answer is not None])
 
 
