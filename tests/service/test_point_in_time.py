@@ -93,9 +93,8 @@ def city_of(client: Client, number: str) -> str:
 
 def restore(original: Machine, restored: Machine) -> None:
     """What was archived up to the point is played onto the base backup."""
-    original.ask("SELECT pg_switch_wal()")
-    newest = "SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver"
-    wait_for(lambda: original.ask(newest))
+    switched = original.ask("SELECT pg_walfile_name(pg_switch_wal())")
+    wait_for(lambda: original.ask(f"SELECT last_archived_wal >= '{switched}' FROM pg_stat_archiver"))
     restored.configure()
     (restored.data / "recovery.signal").touch()
     restored.start()
