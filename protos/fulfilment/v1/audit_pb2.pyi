@@ -15,6 +15,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -25,6 +26,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _OrderFileFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderFileFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderFileFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_FILE_FORMAT_UNSPECIFIED: _OrderFileFormat.ValueType  # 0
+    """Not said."""
+    ORDER_FILE_FORMAT_HTML: _OrderFileFormat.ValueType  # 1
+    """A page for people, which can be printed. It loads nothing and runs nothing."""
+    ORDER_FILE_FORMAT_JSON: _OrderFileFormat.ValueType  # 2
+    """A JSON document for programs."""
+
+class OrderFileFormat(_OrderFileFormat, metaclass=_OrderFileFormatEnumTypeWrapper):
+    """As what the whole file of an order is answered."""
+
+ORDER_FILE_FORMAT_UNSPECIFIED: OrderFileFormat.ValueType  # 0
+"""Not said."""
+ORDER_FILE_FORMAT_HTML: OrderFileFormat.ValueType  # 1
+"""A page for people, which can be printed. It loads nothing and runs nothing."""
+ORDER_FILE_FORMAT_JSON: OrderFileFormat.ValueType  # 2
+"""A JSON document for programs."""
+Global___OrderFileFormat: _TypeAlias = OrderFileFormat  # noqa: Y015
 
 @_typing.final
 class StoredFact(_message.Message):
@@ -41,6 +66,7 @@ class StoredFact(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     WRITTEN_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Its place in the tenant's log, from 1, without gaps."""
     stream: _builtins.str
@@ -59,6 +85,10 @@ class StoredFact(_message.Message):
     """What somebody wrote in it, such as why; only in GetHistory, if personal data were asked for, and not of who was
     erased.
     """
+    sentence: _builtins.str
+    """What it says, in one sentence: when it happened, who did it, what, which values it replaced, and when it was recorded;
+    only in GetHistory, if a language was asked for. What somebody wrote is not in it.
+    """
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
         """When the ledger recorded it."""
@@ -75,10 +105,11 @@ class StoredFact(_message.Message):
         actor: _builtins.str = ...,
         request_id: _builtins.str = ...,
         written: _builtins.str = ...,
+        sentence: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_at", b"recorded_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "json", b"json", "name", b"name", "position", b"position", "recorded_at", b"recorded_at", "request_id", b"request_id", "stream", b"stream", "version", b"version", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "json", b"json", "name", b"name", "position", b"position", "recorded_at", b"recorded_at", "request_id", b"request_id", "sentence", b"sentence", "stream", b"stream", "version", b"version", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -98,6 +129,8 @@ class GetHistoryRequest(_message.Message):
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id". Required unless case_id, recovery_id or supplier_id is given."""
     with_parcels: _builtins.bool
@@ -112,6 +145,12 @@ class GetHistoryRequest(_message.Message):
     """Instead of an order: the facts of this supplier."""
     with_personal_data: _builtins.bool
     """Whether to unseal what somebody wrote in a fact, such as why a supplier was suspended."""
+    language: _builtins.str
+    """Tells each fact in a sentence, too, in this language: "en" or "zh"; empty for no sentences."""
+    time_zone: _builtins.str
+    """The IANA name of the time zone of the sentences, such as "Europe/Berlin"; empty for UTC. They give each instant in UTC
+    as well.
+    """
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
@@ -127,10 +166,12 @@ class GetHistoryRequest(_message.Message):
         recovery_id: _builtins.str = ...,
         supplier_id: _builtins.str = ...,
         with_personal_data: _builtins.bool = ...,
+        language: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "supplier_id", b"supplier_id", "with_parcels", b"with_parcels", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "language", b"language", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "supplier_id", b"supplier_id", "time_zone", b"time_zone", "with_parcels", b"with_parcels", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -384,6 +425,222 @@ class ListFactSchemasResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFactSchemasResponse: _TypeAlias = ListFactSchemasResponse  # noqa: Y015
+
+@_typing.final
+class CheckLedgerRequest(_message.Message):
+    """Asks whether the ledger is whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    WITHOUT_READ_MODELS_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    """Only positions after this one, and streams with a fact there; 0 means all."""
+    without_read_models: _builtins.bool
+    """Whether to leave read models out, which take most of the time."""
+    def __init__(
+        self,
+        *,
+        after: _builtins.int = ...,
+        without_read_models: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "without_read_models", b"without_read_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLedgerRequest: _TypeAlias = CheckLedgerRequest  # noqa: Y015
+
+@_typing.final
+class CheckLedgerResponse(_message.Message):
+    """How far a check is, or what it found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    progress: _builtins.str
+    """In words, such as "streams: 3 of 40 parts, 150000 facts"; empty with the report."""
+    @_builtins.property
+    def report(self) -> Global___LedgerReport:
+        """The last message has it."""
+
+    def __init__(
+        self,
+        *,
+        progress: _builtins.str = ...,
+        report: Global___LedgerReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckLedgerResponse: _TypeAlias = CheckLedgerResponse  # noqa: Y015
+
+@_typing.final
+class LedgerReport(_message.Message):
+    """What a check looked at and found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MillisecondsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    CHECKED_TO_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    NOT_CHECKED_FIELD_NUMBER: _builtins.int
+    MILLISECONDS_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    """As it was asked for."""
+    checked_to: _builtins.int
+    """Up to this position everything was looked at: the head of the log when it began. The next check can be asked for
+    what came after it.
+    """
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerCheck]:
+        """What was looked at."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___LedgerFinding]:
+        """What does not hold: of each check the first 20."""
+
+    @_builtins.property
+    def not_checked(self) -> _containers.RepeatedCompositeFieldContainer[Global___NotChecked]:
+        """What could not be looked at here."""
+
+    @_builtins.property
+    def milliseconds(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How long each step took."""
+
+    def __init__(
+        self,
+        *,
+        after: _builtins.int = ...,
+        checked_to: _builtins.int = ...,
+        checks: _abc.Iterable[Global___LedgerCheck] | None = ...,
+        findings: _abc.Iterable[Global___LedgerFinding] | None = ...,
+        not_checked: _abc.Iterable[Global___NotChecked] | None = ...,
+        milliseconds: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "checked_to", b"checked_to", "checks", b"checks", "findings", b"findings", "milliseconds", b"milliseconds", "not_checked", b"not_checked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerReport: _TypeAlias = LedgerReport  # noqa: Y015
+
+@_typing.final
+class LedgerCheck(_message.Message):
+    """How much of one kind was looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    LOOKED_AT_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    check: _builtins.str
+    """Such as "versions" or "read models"."""
+    looked_at: _builtins.int
+    """How many of them."""
+    found: _builtins.int
+    """How many are wrong."""
+    def __init__(
+        self,
+        *,
+        check: _builtins.str = ...,
+        looked_at: _builtins.int = ...,
+        found: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "found", b"found", "looked_at", b"looked_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerCheck: _TypeAlias = LedgerCheck  # noqa: Y015
+
+@_typing.final
+class LedgerFinding(_message.Message):
+    """Something that does not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    check: _builtins.str
+    """Which check found it."""
+    what: _builtins.str
+    """In words."""
+    position: _builtins.int
+    """Where in the log; 0 where no position tells it."""
+    stream: _builtins.str
+    """In which stream; empty where none tells it."""
+    def __init__(
+        self,
+        *,
+        check: _builtins.str = ...,
+        what: _builtins.str = ...,
+        position: _builtins.int = ...,
+        stream: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "position", b"position", "stream", b"stream", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerFinding: _TypeAlias = LedgerFinding  # noqa: Y015
+
+@_typing.final
+class NotChecked(_message.Message):
+    """A check that could not be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    """Such as "read models"."""
+    because: _builtins.str
+    """Why, and what to do."""
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+        because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotChecked: _TypeAlias = NotChecked  # noqa: Y015
 
 @_typing.final
 class ListReadsRequest(_message.Message):
@@ -959,3 +1216,101 @@ class ExportedCounts(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportedCounts: _TypeAlias = ExportedCounts  # noqa: Y015
+
+@_typing.final
+class GetOrderFileRequest(_message.Message):
+    """Asks for an order's whole file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id". Required."""
+    format: Global___OrderFileFormat.ValueType
+    """As what. Required."""
+    language: _builtins.str
+    """Of its words: "en" or "zh"; empty for "en"."""
+    time_zone: _builtins.str
+    """The IANA name of the time zone of its times, such as "Europe/Berlin"; empty for UTC. They are given in UTC as well."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal what is personal in it."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        format: Global___OrderFileFormat.ValueType = ...,
+        language: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        with_personal_data: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "language", b"language", "order_id", b"order_id", "time_zone", b"time_zone", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrderFileRequest: _TypeAlias = GetOrderFileRequest  # noqa: Y015
+
+@_typing.final
+class GetOrderFileResponse(_message.Message):
+    """A part of the document: its bytes in order, then its end. A file without its end is not whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The next bytes of the document, at most 1 MiB."""
+    @_builtins.property
+    def end(self) -> Global___OrderFileEnd:
+        """All is there."""
+
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        end: Global___OrderFileEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "end", b"end", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "end", b"end", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["data", "end"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___GetOrderFileResponse: _TypeAlias = GetOrderFileResponse  # noqa: Y015
+
+@_typing.final
+class OrderFileEnd(_message.Message):
+    """What the document comes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    size_bytes: _builtins.int
+    """How many bytes it has."""
+    sha256: _builtins.str
+    """SHA-256 of these, 64 hexadecimal digits."""
+    position: _builtins.int
+    """The position of the log that it was made at."""
+    def __init__(
+        self,
+        *,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderFileEnd: _TypeAlias = OrderFileEnd  # noqa: Y015
