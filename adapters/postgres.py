@@ -390,7 +390,7 @@ async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Se
         await connection.execute(f"SET LOCAL lock_timeout = {_MIGRATE_LOCK_MILLISECONDS}")
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({name}, {seed}))")
         await connection.execute(lock.format(name=Literal(schema), seed=Literal(_LOCK_SEED)))
-        found, works_with = await _version(connection, schema)
+        found, works_with = await _version(connection, schema) or await _begin(connection, schema)
         if found > len(migrations) >= works_with:
             return found
         if found > len(migrations):
@@ -410,21 +410,28 @@ async def _execute_each(connection: AsyncConnection[Any], template: str, schema:
         await connection.execute(SQL(cast("Any", statement)).format(schema=Identifier(schema)))
 
 
-async def _version(connection: AsyncConnection[Any], schema: str) -> tuple[int, int]:
-    """How many migrations a schema has had, and how many of them a service must know to work with it."""
+async def _version(connection: AsyncConnection[Any], schema: str) -> tuple[int, int] | None:
+    """How many migrations a schema has had, and how many of them a service must know to work with it; None if it is not
+    there."""
     known = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".ledger_schema',))
     if (await known.fetchone()) == (None,):
-        make = """
-            CREATE SCHEMA IF NOT EXISTS {schema};
-            CREATE TABLE {schema}.ledger_schema (version int NOT NULL);
-            INSERT INTO {schema}.ledger_schema VALUES (0);
-        """
-        await connection.execute("SET LOCAL client_min_messages = warning")
-        await _execute_each(connection, make, schema)
+        return None
     # By its name in JSON, because a schema of before has no such column; then it is the number itself.
     asked = SQL("SELECT version, coalesce((to_jsonb(s) ->> 'works_with')::int, version) FROM {}.ledger_schema AS s")
     ((version, works_with),) = await (await connection.execute(asked.format(Identifier(schema)))).fetchall()
     return version, works_with
+
+
+async def _begin(connection: AsyncConnection[Any], schema: str) -> tuple[int, int]:
+    """A schema that has had no migration yet."""
+    make = """
+        CREATE SCHEMA IF NOT EXISTS {schema};
+        CREATE TABLE {schema}.ledger_schema (version int NOT NULL);
+        INSERT INTO {schema}.ledger_schema VALUES (0);
+    """
+    await connection.execute("SET LOCAL client_min_messages = warning")
+    await _execute_each(connection, make, schema)
+    return 0, 0
 
 
 # --- connections ----------------------------------------------------------------------------------
@@ -541,10 +548,11 @@ class Control:
             return cast("bytes", (await cursor.fetchall())[0][0])
 
     async def bring_up_to_date(self, schema: str) -> None:
-        """For a tenant that an older version has made since this process started."""
+        """For a tenant that an older version has made since this process started. One whose tables are gone is not made
+        anew: an empty ledger would stand in for a lost one."""
         async with self._pool.connection() as connection:
-            found, _ = await _version(connection, schema)
-            if found < len(TENANT_MIGRATIONS):
+            found = await _version(connection, schema)
+            if found is not None and found[0] < len(TENANT_MIGRATIONS):
                 await migrate(connection, schema, TENANT_MIGRATIONS)
 
     async def _create(self, connection: AsyncConnection[Any], name: str) -> TenantSchema:
