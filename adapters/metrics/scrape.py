@@ -32,7 +32,7 @@ class Scrape:
         self._watched = watched
         self._loop_lag = loop_lag
 
-    def text(self, caller: Caller) -> str:
+    async def text(self, caller: Caller) -> str:
         """The figures of the process, and those of the tenants that are granted to the caller."""
         page = Exposition()
         page.family("fulfilment_info", "gauge", "The version of the service; always 1.").add(

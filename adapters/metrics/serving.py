@@ -8,19 +8,15 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from adapters.access.gate import Gate
 from adapters.access.listening import Listener
 from adapters.access.tls import Files
 from adapters.every_tenant import end
-from adapters.http_api.problems import problem_of, response
+from adapters.metrics.page import metrics_route
 from adapters.metrics.process import LoopLag
 from adapters.metrics.scrape import Scrape, Watched
 from adapters.web.serving import serving
-from ledger.refusals import Refusal
 
 
 class Display(NamedTuple):
@@ -41,19 +37,8 @@ async def showing(shown: Display, gate: Gate, watched: Watched) -> AsyncIterator
         asyncio.create_task(loop_lag.run(), name="loop lag"),
     ]
     try:
-        async with serving(_application(gate, Scrape(watched, loop_lag)), shown.address, shown.files) as port:
+        application = Starlette(routes=[metrics_route(gate, Scrape(watched, loop_lag).text)])
+        async with serving(application, shown.address, shown.files) as port:
             yield port
     finally:
         await end(beside)
-
-
-def _application(gate: Gate, scrape: Scrape) -> Starlette:
-    async def metrics(request: Request) -> Response:
-        try:
-            caller = gate.who(request.headers.get("authorization", ""))
-            caller.require("GetStatus")
-        except Refusal as refusal:
-            return response(*problem_of(refusal))
-        return PlainTextResponse(scrape.text(caller), media_type="text/plain; version=0.0.4")
-
-    return Starlette(routes=[Route("/metrics", metrics, methods=["GET"])])

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from psycopg_pool import AsyncConnectionPool
@@ -30,9 +31,10 @@ from adapters.edges.telling import Teller
 from adapters.edges.traffic import Traffic
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
-from adapters.http_api.problems import problem_of, response
 from adapters.http_api.routes import routes
 from adapters.letters import Letters
+from adapters.metrics.exposition import Exposition
+from adapters.metrics.page import metrics_route
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
@@ -43,7 +45,6 @@ from adapters.tracking_page.answers import TrackingPages
 from adapters.web.door import Door, DoorCounts
 from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
-from ledger.refusals import Refusal
 from projections import effects as told_effects
 
 _PING_SECONDS = 2.0
@@ -102,19 +103,11 @@ def application(tenants: Tenants, gate: Gate, door: Door, counts: DoorCounts, mo
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
-    async def metrics(request: Request) -> Response:
-        try:
-            caller = gate.who(request.headers.get("authorization", ""))
-            caller.require("GetStatus")
-        except Refusal as refusal:
-            return response(*problem_of(refusal))
-        return PlainTextResponse(await _metrics(tenants, counts, caller), media_type="text/plain; version=0.0.4")
-
     return Starlette(
         routes=[
             Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
-            Route("/metrics", metrics, methods=["GET"]),
+            metrics_route(gate, partial(_metrics, tenants, counts)),
             Route("/schemas/{name}", _schema, methods=["GET"]),
             *more,
         ]
@@ -140,14 +133,7 @@ async def _health(pool: AsyncConnectionPool[Any]) -> Response:
 
 
 async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
-    """In the text format of Prometheus. Inboxes are counted over all tenants of the caller that have one."""
-    lines = ["# TYPE fulfilment_edge_deliveries_total counter"]
-    lines += [
-        f'fulfilment_edge_deliveries_total{{system="{system}",outcome="{outcome}"}} {count}'
-        for (system, outcome), count in sorted(counts.by_outcome.items())
-    ]
-    lines += ["# TYPE fulfilment_edge_repeated_total counter", f"fulfilment_edge_repeated_total {counts.repeated}"]
-    lines += ["# TYPE fulfilment_edge_commits_total counter", f"fulfilment_edge_commits_total {counts.kept_at_once}"]
+    """The figures of the edges. Inboxes are counted over all tenants of the caller that have one."""
     async with tenants.pool.connection() as connection:
         rows = await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()
         names = [name for (name,) in rows if caller.may_use(name)]
@@ -160,13 +146,21 @@ async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
         inbox = Inbox.of(tenant)
         states.update(await inbox.open_counts())
         unknown_words += sum(count for words in (await inbox.unknown_words()).values() for _, count in words)
-    lines.append("# TYPE fulfilment_edge_effects gauge")
-    lines += [f'fulfilment_edge_effects{{state="{state}"}} {count}' for state, count in effects.items()]
-    lines += ["# TYPE fulfilment_edge_effects_lag_seconds gauge", f"fulfilment_edge_effects_lag_seconds {lag:.3f}"]
-    lines.append("# TYPE fulfilment_edge_inbox gauge")
-    lines += [f'fulfilment_edge_inbox{{state="{state}"}} {count}' for state, count in states.items()]
-    lines += ["# TYPE fulfilment_edge_unknown_words gauge", f"fulfilment_edge_unknown_words {unknown_words}"]
-    return "\n".join([*lines, ""])
+    page = Exposition()
+    family = page.family("fulfilment_edge_deliveries_total", "counter", "Deliveries, by how they were answered.")
+    for (system, outcome), count in sorted(counts.by_outcome.items()):
+        family.add(count, system=system, outcome=outcome)
+    page.counter("fulfilment_edge_repeated_total", "Deliveries that were known already.", counts.repeated)
+    page.counter("fulfilment_edge_commits_total", "Commits that kept deliveries.", counts.kept_at_once)
+    family = page.family("fulfilment_edge_effects", "gauge", "What systems are still to be told.")
+    for state, count in effects.items():
+        family.add(count, state=state)
+    page.gauge("fulfilment_edge_effects_lag_seconds", "The longest that any of it waits.", lag)
+    family = page.family("fulfilment_edge_inbox", "gauge", "Deliveries that are not done, by their state.")
+    for state, count in states.items():
+        family.add(count, state=state)
+    page.gauge("fulfilment_edge_unknown_words", "Deliveries with words that nobody here knows.", unknown_words)
+    return page.text()
 
 
 async def _count_effects(tenants: Tenants, tenant: Tenant, effects: dict[str, int], lag: float) -> float:
