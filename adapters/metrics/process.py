@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
@@ -40,8 +41,7 @@ class LoopLag:
         self.seconds = Histogram()
 
     async def run(self) -> None:
-        clock = asyncio.get_running_loop().time
         while True:
-            wanted = clock() + _LOOK_SECONDS
+            wanted = monotonic() + _LOOK_SECONDS
             await asyncio.sleep(_LOOK_SECONDS)
-            self.seconds.add(max(clock() - wanted, 0.0))
+            self.seconds.add(max(monotonic() - wanted, 0.0))

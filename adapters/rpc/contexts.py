@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from time import monotonic
 from typing import Any, cast
 
 import grpc
@@ -36,4 +36,4 @@ def who(gate: Gate, context: Context) -> tuple[Caller, str | None]:
 def _deadline_of(context: Context) -> float | None:
     # None if it set no deadline, which grpc's types leave out.
     remaining = cast("float | None", context.time_remaining())
-    return None if remaining is None else asyncio.get_running_loop().time() + remaining
+    return None if remaining is None else monotonic() + remaining

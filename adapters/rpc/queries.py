@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from adapters.rpc.calls import Call
@@ -21,7 +21,7 @@ def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None
     at_least = getattr(request, "at_least", 0)
     require(at_least >= 0, "at_least", f"{at_least} is below 0")
     # A little sooner than the caller stops waiting, so that the refusal still reaches it.
-    remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
+    remaining = PATIENCE_SECONDS if deadline is None else deadline - monotonic() - 0.05
     return Where(tenants.pool, tenant.schema, at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
 
 

@@ -6,7 +6,6 @@ Spans name RPCs, statuses and reasons of refusals; never what a request says. Op
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -97,10 +96,10 @@ def _status_of(context: Any) -> grpc.StatusCode:
 
 def _stages(tracer: Tracer, queued_at: float, passed: Passed) -> None:
     """The stages as spans below the present one; they are known once all of them are over."""
-    wall, loop = time.time_ns(), asyncio.get_running_loop().time()
+    wall, mono = time.time_ns(), time.monotonic()
 
     def at(moment: float) -> int:
-        return wall - round((loop - moment) * 1e9)
+        return wall - round((mono - moment) * 1e9)
 
     stages = {
         "queue": (queued_at, passed.taken),

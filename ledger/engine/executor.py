@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -92,7 +93,7 @@ class Command(msgspec.Struct, frozen=True):
     keys: Sequence[PersonKey] = ()
     """The keys of what it sealed; stored only if it is applied and records facts."""
     deadline: float | None = None
-    """When the caller stops waiting, in the time of the event loop."""
+    """When the caller stops waiting, by the monotonic clock."""
     warnings: Sequence[str] = ()
     """What was odd about the request when it was read; the receipt carries it."""
     owner: Callable[[View], str] | None = None
@@ -169,7 +170,7 @@ class Ledger:
         self._together = together or Together(log.writers)
         self._measures = measures or Measures()
         self._alone_until = 0.0
-        """Until when it shares none, in the time of the event loop."""
+        """Until when it shares none, by the monotonic clock."""
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
@@ -269,7 +270,7 @@ class Ledger:
             await self._gather()
             self._in_progress = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             self.book.shelf.is_busy = True
-            now, queued = asyncio.get_running_loop().time(), self._measures.queued
+            now, queued = monotonic(), self._measures.queued
             for waiting in self._in_progress:
                 queued.add(now - waiting.call.queued_at)
             try:
@@ -306,24 +307,22 @@ class Ledger:
 
     async def _read(self, taken: Sequence[QueuedRequest | QueuedCommand]) -> list[QueuedCommand]:
         """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
-        loop = asyncio.get_running_loop()
-        yielded_at = loop.time()
+        yielded_at = monotonic()
         batch = []
         for each in taken:
             waiting = each.read() if isinstance(each, QueuedRequest) else each
             if waiting is not None:
                 batch.append(waiting)
-            if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
+            if monotonic() - yielded_at > _YIELD_AFTER_SECONDS:
                 await asyncio.sleep(0)
-                yielded_at = loop.time()
+                yielded_at = monotonic()
         return batch
 
     async def _settle(self, batch: list[QueuedCommand]) -> None:
         """Answers every command of the batch, and tries again while the database is in trouble."""
-        clock = asyncio.get_running_loop().time
-        give_up_at, pause, ahead = clock() + self._patience_seconds, 0.02, None
-        may_share = len(batch) <= _MOST_SHARED and clock() >= self._alone_until
-        while batch := [waiting for waiting in batch if not waiting.is_over(clock())]:
+        give_up_at, pause, ahead = monotonic() + self._patience_seconds, 0.02, None
+        may_share = len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until
+        while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
                 if ahead is not None:
                     await self._snapshots.read_ahead(self.book, ahead)
@@ -339,12 +338,12 @@ class Ledger:
                 failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-                may_share, self._alone_until = False, clock() + _ALONE_SECONDS
+                may_share, self._alone_until = False, monotonic() + _ALONE_SECONDS
                 if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
                 self._measures.retries += 1
-            if clock() + pause > give_up_at:
+            if monotonic() + pause > give_up_at:
                 for waiting in batch:
                     waiting.answer(StorageUnavailable(self.trouble or "unknown"))
                 return None
@@ -371,19 +370,18 @@ class Ledger:
         await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:
             await self._stay_awake()
-        clock = asyncio.get_running_loop().time
-        taken = clock()
+        taken = monotonic()
         async with self._together.transaction(self.log, may_share=may_share) as transaction:
             run = None
             try:
                 opening = await self._open(transaction, batch, named, most)
-                opened = clock()
+                opened = monotonic()
                 run = _Run(self.book, transaction, opening, self.taken)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = False
                 await run.decide(batch)
-                decided = clock()
+                decided = monotonic()
                 await run.record(batch)
             except BaseException:
                 if run is not None:
@@ -392,7 +390,7 @@ class Ledger:
             finally:
                 self.book.trim()
         self.trouble = None
-        self._note(batch, Passed(taken, opened, decided, clock()))
+        self._note(batch, Passed(taken, opened, decided, monotonic()))
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()
@@ -437,18 +435,17 @@ class _Run:
         self._first = book.position
         self._rows = Appending()
         self._answers: list[tuple[QueuedCommand, Answer]] = []
-        self._loop = asyncio.get_running_loop()
 
     async def decide(self, batch: list[QueuedCommand]) -> None:
         """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
         at = rounds = 0
-        yielded_at = self._loop.time()
+        yielded_at = monotonic()
         while at < len(batch):
             waiting = batch[at]
-            now = self._loop.time()
+            now = monotonic()
             if now - yielded_at > _YIELD_AFTER_SECONDS:
                 await asyncio.sleep(0)
-                yielded_at = self._loop.time()
+                yielded_at = monotonic()
             try:
                 # Known ids first: what an earlier attempt committed must not be answered with a passed deadline.
                 if self._outcome_of(waiting.command) is not None or not waiting.is_over(now):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 
 class Passed(NamedTuple):
-    """When the batch of a command came by each stage, in the time of the event loop."""
+    """When the batch of a command came by each stage, by the monotonic clock: that of the event loop counts whole
+    milliseconds, and a stage takes less."""
 
     taken: float
     """Out of the queue."""

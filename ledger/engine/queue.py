@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ledger.engine.registry import UnknownFact
@@ -41,7 +42,7 @@ class WaitingCall:
     def __init__(self, size: int) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[Answer]] = loop.create_future()
-        self.queued_at = loop.time()
+        self.queued_at = monotonic()
         self.passed: Passed | None = None
         """How the batch went that had its last command."""
         self.answers: list[Answer | None] = [None] * size

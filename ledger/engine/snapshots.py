@@ -14,6 +14,7 @@ from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -281,13 +282,12 @@ class Snapshots:
 
 async def in_turns(registry: Registry, entry: Entry, rows: Sequence[Row]) -> Entry:
     """A stream with further facts, folded without keeping the event loop from others."""
-    clock = asyncio.get_running_loop().time
-    began = clock()
+    began = monotonic()
     for number, (stream, version, topic, state) in enumerate(rows, 1):
         entry = registry.advance(stream, entry, version, topic, state)
-        if number % _FACTS_A_LOOK == 0 and clock() - began > _YIELD_AFTER_SECONDS:
+        if number % _FACTS_A_LOOK == 0 and monotonic() - began > _YIELD_AFTER_SECONDS:
             await asyncio.sleep(0)
-            began = clock()
+            began = monotonic()
     return entry
 
 
