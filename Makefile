@@ -37,10 +37,11 @@ proto: $(READY) ## generate Python from protos/
 docs: $(READY) ## generate the pages of docs/ that are generated
 	@$(BIN)/python -m docs.generate
 
-browser: $(READY) ## look at the tracking page in Chromium, which has to be there (PICTURES=FOLDER keeps what was seen)
+browser: $(READY) ## look at the tracking page and the pages of reports in Chromium, which has to be there (PICTURES=FOLDER keeps what was seen)
 	@$(BIN)/python -m pip install -qq "pip>=25.1"
 	@$(BIN)/python -m pip install -qq --group browser
-	@TRACKING_PAGE_PICTURES="$(PICTURES)" $(BIN)/pytest -q tests/service/test_tracking_page_browser.py
+	@TRACKING_PAGE_PICTURES="$(PICTURES)" REPORT_PAGE_PICTURES="$(PICTURES)" $(BIN)/pytest -q \
+	  tests/service/test_tracking_page_browser.py tests/service/test_report_pages_browser.py
 
 bench: $(READY) ## measure throughput and latency
 	@$(BIN)/python -m benchmarks $(ARGS)

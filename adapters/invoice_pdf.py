@@ -77,7 +77,7 @@ def pages(title: str, author: str, content: list[Any]) -> bytes:
 @cache
 def register_fonts() -> None:
     found = find_spec("matplotlib")
-    assert found is not None, "matplotlib, which draws the reports, is installed"
+    assert found is not None, "matplotlib, which brings the letters, is installed"
     folder = Path(str(found.origin)).parent / "mpl-data" / "fonts" / "ttf"
     for name in (_PLAIN, _BOLD):
         registerFont(TTFont(name, folder / f"{name}.ttf"))

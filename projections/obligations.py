@@ -429,6 +429,10 @@ _LIST = """
         ORDER BY o.due, o.object_id, o.clock LIMIT %(limit)s
     ) AS found ORDER BY found.due, found.object_id, found.clock LIMIT %(limit)s
 """
+_EXTENT = """
+    SELECT min(o.due), max(o.due) FROM {sla_obligations} AS o
+    WHERE {condition} o.state = ANY(%(states)s) AND (%(clock)s = '' OR o.clock = %(clock)s)
+"""
 _COUNT = """
     SELECT obliged.supplier_id, clock,
         count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'met') AS met,
@@ -436,8 +440,10 @@ _COUNT = """
     FROM (
         SELECT supplier_id, clock, state FROM {sla_obligations}
             WHERE supplier_id = ANY(%(supplier_ids)s) AND owner <> 'retailer'
+                AND due >= %(since)s AND due < %(until)s
         UNION ALL
         SELECT '', clock, state FROM {sla_obligations} WHERE owner = 'retailer' AND '' = ANY(%(supplier_ids)s)
+            AND due >= %(since)s AND due < %(until)s
     ) AS obliged
     GROUP BY obliged.supplier_id, clock ORDER BY obliged.supplier_id, clock
 """
@@ -481,11 +487,13 @@ async def list_obligations(
     }
     of_supplier = "o.supplier_id = %(supplier_id)s AND" if supplier_id else ""
     of_owner = "o.owner = %(owner)s AND" if owner else ""
-    query = _LIST.replace("{condition}", f"{of_supplier} {of_owner}")
+    condition = f"{of_supplier} {of_owner}"
     async with snapshot(where, SLA) as at:
-        found = await at.each(query, parameters, Obligation)
+        found = await at.each(_LIST.replace("{condition}", condition), parameters, Obligation)
         rows, token = page.cut(found, [(row.due, row.object_id, row.clock.value) for row in found])
-        return Answer(rows, at.position, token)
+        lacking = not (found or page.token)
+        extent = await at.extent(_EXTENT.replace("{condition}", condition), parameters) if lacking else None
+        return Answer(rows, at.position, token, extent)
 
 
 async def list_breaches(
@@ -501,8 +509,16 @@ async def list_breaches(
     return await list_obligations(where, page, (ClockState.MISSED,), supplier_id, clock, since, until, owner)
 
 
-async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -> Answer[Counts]:
-    """How each supplier stands, clock by clock; a page has so many suppliers."""
+_EVER_DUE = """
+    SELECT min(due), max(due) FROM {sla_obligations}
+    WHERE %(supplier_id)s = '' OR (supplier_id = %(supplier_id)s AND owner <> 'retailer')
+"""
+
+
+async def count_obligations(
+    where: Where, page: PageOf, supplier_id: str = "", since: datetime | None = None, until: datetime | None = None
+) -> Answer[Counts]:
+    """How each supplier stands with what is due in [since, until), clock by clock; a page has so many suppliers."""
     async with snapshot(where, SLA) as at:
         supplier_ids, token = [supplier_id], ""
         if not supplier_id:
@@ -513,5 +529,8 @@ async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -
             if after is None:
                 found.insert(0, "")
             supplier_ids, token = page.cut(found, found)
-        rows = await at.each(_COUNT, {"supplier_ids": supplier_ids}, Counts)
-        return Answer(rows, at.position, token)
+        bounds = {"since": since or FIRST, "until": until or LAST}
+        rows = await at.each(_COUNT, {"supplier_ids": supplier_ids, **bounds}, Counts)
+        lacking = not (rows or token or page.token)
+        extent = await at.extent(_EVER_DUE, {"supplier_id": supplier_id}) if lacking else None
+        return Answer(rows, at.position, token, extent)

@@ -16,9 +16,9 @@ from ledger.nouns.orders import ChargeKind, Order, Payment, PaymentKind, Payment
 from ledger.terms.money import Money, in_64_bits
 from projections.machine.histories import OrderHistory
 from projections.machine.projection import From, projection
-from projections.machine.reads import Answer, PageOf, Where, snapshot
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.machine.tables import table
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.supplier_performance import EVER, SUPPLIER_PERFORMANCE, Placed, placed_ever
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -160,48 +160,72 @@ class MoneyTotals(NamedTuple):
 
 _GOODS = """
     SELECT currency, sum(value_minor) FROM {performance_orders}
-    WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' GROUP BY currency
+    WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' AND placed_at >= %(since)s
+        AND placed_at < %(until)s
+    GROUP BY currency
 """
 _ORDERS = """
     SELECT currency, sum(shipping_minor), sum(other_charges_minor), count(*) FILTER (WHERE has_payment),
         count(*) FILTER (WHERE compared AND came_in_minor = total_minor),
         count(*) FILTER (WHERE compared AND came_in_minor <> total_minor)
-    FROM {money_orders} WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' GROUP BY currency
+    FROM {money_orders} AS m WHERE (%(channel)s = '' OR channel = %(channel)s) AND currency <> '' AND {placed}
+    GROUP BY currency
 """
 _OF_ORDERS = MoneyTotals._fields[2:7]
 """What that query counts, in its order."""
 _METHODS = """
-    SELECT currency, method, sum(taken_minor), sum(reserved_minor) FROM {money_paid_by}
-    WHERE %(channel)s = '' OR channel = %(channel)s GROUP BY currency, method ORDER BY currency, method
+    SELECT currency, method, sum(taken_minor), sum(reserved_minor) FROM {money_paid_by} AS m
+    WHERE (%(channel)s = '' OR channel = %(channel)s) AND {placed} GROUP BY currency, method ORDER BY currency, method
 """
 _DIFFERENCES = """
-    SELECT * FROM {money_orders} WHERE compared AND came_in_minor <> total_minor
-        AND order_id > %(after)s AND (%(channel)s = '' OR channel = %(channel)s)
+    SELECT * FROM {money_orders} AS m WHERE compared AND came_in_minor <> total_minor
+        AND order_id > %(after)s AND (%(channel)s = '' OR channel = %(channel)s) AND {placed}
     ORDER BY order_id LIMIT %(limit)s
+"""
+_DIFFER_EVER = """
+    SELECT min(o.placed_at), max(o.placed_at) FROM {money_orders} AS m JOIN {performance_orders} AS o USING (order_id)
+    WHERE compared AND came_in_minor <> total_minor AND (%(channel)s = '' OR m.channel = %(channel)s)
+"""
+_PLACED = """
+    EXISTS (SELECT FROM {performance_orders} AS o
+        WHERE o.order_id = m.order_id AND o.placed_at >= %(since)s AND o.placed_at < %(until)s)
 """
 
 
-async def totals(where: Where, channel: str = "") -> Answer[MoneyTotals]:
-    """Everything recorded, by currency."""
-    asked = {"channel": channel}
+def _of_placed(query: str, placed: Placed) -> str:
+    """The query about orders that were placed in a window, if one is named."""
+    return query.replace("{placed}", "true" if placed == EVER else _PLACED)
+
+
+async def totals(where: Where, channel: str = "", placed: Placed = EVER) -> Answer[MoneyTotals]:
+    """Everything recorded about orders that were placed in [since, until), by currency."""
+    asked = {"channel": channel, "since": placed[0] or FIRST, "until": placed[1] or LAST}
     async with snapshot(where, ORDER_MONEY, SUPPLIER_PERFORMANCE) as at:
         found: dict[str, dict[str, Any]] = {}
         for currency, amount in await at.rows(_GOODS, asked):
             found.setdefault(currency, {})["goods_minor"] = in_64_bits(int(amount))
-        for currency, *figures in await at.rows(_ORDERS, asked):
+        for currency, *figures in await at.rows(_of_placed(_ORDERS, placed), asked):
             known = zip(_OF_ORDERS, (in_64_bits(int(each)) for each in figures), strict=True)
             found.setdefault(currency, {}).update(known)
-        for currency, method, *sums in await at.rows(_METHODS, asked):
+        for currency, method, *sums in await at.rows(_of_placed(_METHODS, placed), asked):
             total = MethodTotal(method, *(in_64_bits(int(each)) for each in sums))
             mine = found.setdefault(currency, {})
             mine["methods"] = (*mine.get("methods", ()), total)
-        return Answer([MoneyTotals(currency, **found[currency]) for currency in sorted(found)], at.position)
+        rows = [MoneyTotals(currency, **found[currency]) for currency in sorted(found)]
+        return Answer(rows, at.position, extent=None if rows else await placed_ever(at, channel))
 
 
-async def list_differences(where: Where, page: PageOf, channel: str = "") -> Answer[OrderTotals]:
+async def list_differences(where: Where, page: PageOf, channel: str = "", placed: Placed = EVER) -> Answer[OrderTotals]:
     """Orders of which other money came in than they cost, by id."""
-    parameters = {"after": page.after(str) or "", "channel": channel, "limit": page.limit}
-    async with snapshot(where, ORDER_MONEY) as at:
-        found = await at.each(_DIFFERENCES, parameters, OrderTotals)
+    parameters = {
+        "after": page.after(str) or "",
+        "channel": channel,
+        "since": placed[0] or FIRST,
+        "until": placed[1] or LAST,
+        "limit": page.limit,
+    }
+    async with snapshot(where, ORDER_MONEY, SUPPLIER_PERFORMANCE) as at:
+        found = await at.each(_of_placed(_DIFFERENCES, placed), parameters, OrderTotals)
         rows, token = page.cut(found, [each.order_id for each in found])
-        return Answer(rows, at.position, token)
+        extent = None if found or page.token else await at.extent(_DIFFER_EVER, parameters)
+        return Answer(rows, at.position, token, extent)

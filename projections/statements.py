@@ -317,6 +317,11 @@ _LIST = """
     ORDER BY at, position, line_no, kind LIMIT %(limit)s
 """
 
+_EXTENT = """
+    SELECT min(at), max(at) FROM {statement_entries}
+    WHERE supplier_id = %(supplier_id)s AND (%(currency)s = '' OR currency = %(currency)s)
+"""
+
 
 async def get_statement(
     where: Where, supplier_id: str, since: datetime | None = None, until: datetime | None = None
@@ -327,7 +332,9 @@ async def get_statement(
         rows = await at.rows(_TOTALS, parameters)
         without_cost = sum(row[5] for row in rows if row[1] == EntryKind.GOODS_WITHOUT_COST and row[2])
         balances = [_account(code, rows) for code in dict.fromkeys(row[0] for row in rows) if code]
-        return Answer([Statement(tuple(balances), without_cost)], at.position)
+        inside = any(row[2] for row in rows)
+        extent = None if inside else await at.extent(_EXTENT, {"supplier_id": supplier_id, "currency": ""})
+        return Answer([Statement(tuple(balances), without_cost)], at.position, extent=extent)
 
 
 def _account(currency: str, rows: list[tuple[str, str, bool, Decimal, int, int]]) -> Balance:
@@ -366,4 +373,5 @@ async def list_entries(
     async with snapshot(where, STATEMENTS) as at:
         found = await at.each(_LIST, parameters, StatementEntry)
         rows, token = page.cut(found, [(row.at, row.position, row.line_no, row.kind) for row in found])
-        return Answer(rows, at.position, token)
+        extent = None if found or page.token else await at.extent(_EXTENT, parameters)
+        return Answer(rows, at.position, token, extent)

@@ -325,6 +325,8 @@ _REVIEW = """
     FROM counted JOIN shown USING (key) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
+_EXTENT = "SELECT min(first), max(last) FROM ({found}) AS found"
+
 
 async def review(where: Where, page: PageOf, group_by: GroupBy, about: TradeFilter) -> Answer[Figures]:
     """The figures of [since, until), by key; keys that nothing was counted for are left out."""
@@ -333,15 +335,34 @@ async def review(where: Where, page: PageOf, group_by: GroupBy, about: TradeFilt
     async with snapshot(where, TRADE, SUPPLIER_PERFORMANCE) as at:
         figures = _figures(await at.rows(query, parameters))
         rows, token = page.cut(figures, [each.key for each in figures])
-        return Answer(rows, at.position, token)
+        ever = _EXTENT.replace("{found}", " UNION ALL ".join(_ever(each, about) for each in _COUNTS))
+        extent = None if figures or page.token else await at.extent(ever, parameters)
+        return Answer(rows, at.position, token, extent)
+
+
+def _ever(count: _Count, about: TradeFilter) -> str:
+    """When the first and the last was, whatever the window, of what has happened by now."""
+    conditions = [f"{count.instant} <= now()", *_filters(about)]
+    return f"""
+        SELECT min({count.instant}) AS first, max({count.instant}) AS last
+        FROM {count.source} AS x {_goods_of(count, conditions)} WHERE {" AND ".join(conditions)}
+    """  # noqa: S608
+
+
+def _filters(about: TradeFilter) -> list[str]:
+    return [condition for name, condition in _FILTERS.items() if getattr(about, name)]
+
+
+def _goods_of(count: _Count, parts: list[str]) -> str:
+    """The goods that a query is about, if a part of it asks for them."""
+    return f"LEFT JOIN {{trade_goods}} AS g ON {count.goods}" if "g." in " ".join(parts) else ""
 
 
 def _counted(count: _Count, group_by: GroupBy, about: TradeFilter) -> str:
     """Rows of key, figure, liable, currency and amount. Only words of this file go into the text."""
-    conditions = [f"{count.instant} >= %(since)s", f"{count.instant} < %(until)s"]
-    conditions += [condition for name, condition in _FILTERS.items() if getattr(about, name)]
+    conditions = [f"{count.instant} >= %(since)s", f"{count.instant} < %(until)s", *_filters(about)]
     key = _KEYS[group_by].replace("{instant}", count.instant)
-    goods = f"LEFT JOIN {{trade_goods}} AS g ON {count.goods}" if "g." in key + " ".join(conditions) else ""
+    goods = _goods_of(count, [key, *conditions])
     names = ", ".join(f"'{name}'" for name, _ in count.figures)
     amounts = ", ".join(amount for _, amount in count.figures)
     return f"""

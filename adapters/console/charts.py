@@ -1,109 +1,130 @@
-"""Charts of bars as SVG, to stand in a page of HTML."""
+"""Charts of bars as SVG, to stand in a page of HTML beside their figures; the page's styles colour them."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
+from typing import NamedTuple
+from unicodedata import east_asian_width
 
-from adapters.console import files
-
-_TARGET_COLOUR = "#d55e00"
-
-
-_BEYOND = 1.08
+_WIDTH, _KEYS, _FIGURES = 680, 232, 92
+_LEFT, _RIGHT = _KEYS, _WIDTH - _FIGURES
+_ROW, _BAR, _TOP, _BOTTOM = 26, 18, 26, 44
+_BEYOND = 1.04
 """How far an axis extends beyond the longest bar, which would look cut off otherwise."""
+_NARROW = frozenset("fijlrtI.,:;'|!()[]/- ")
+MISSED = "missed"
 
 
-def chart(
-    title: str,
-    unit: str,
-    bars: Sequence[tuple[str, float]],
-    series: Sequence[tuple[str, str, Sequence[float]]],
-    target: float | None = None,
-) -> str:
-    """Horizontal bars, the first on top, with stacked series where there are several; text stays text."""
-    # They take longer to load than most commands take to run.
-    with files.needing("reports"):
-        import matplotlib as mpl
-        from matplotlib.figure import Figure as Canvas
+class Drawn(NamedTuple):
+    """A bar: whose it is, its parts, the figure at its end, and what it should be."""
 
-    # Keys are drawn as they are: a dollar sign starts no formula, and a letter that the measuring font lacks is drawn
-    # by the reader's own.
-    with (
-        warnings.catch_warnings(),
-        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "text.parse_math": False, "font.size": 10}),
-    ):
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        canvas = Canvas(figsize=(6.4, 0.9 + 0.3 * max(len(bars), 2)), layout="constrained")
-        axes = canvas.subplots()
-        _draw(axes, unit, [_short(key) for key, _ in bars], series, target)
-        if series[0][0]:
-            canvas.legend(loc="outside lower center", ncols=len(series), frameon=False)
-        drawn = io.StringIO()
-        canvas.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inlined(drawn.getvalue(), title)
+    key: str
+    parts: Sequence[float]
+    figure: str
+    target: float | None = None
+    missed: bool = False
+    """Whether the target is not kept, which gives the bar another colour."""
 
 
-def _draw(
-    axes: Any,
-    unit: str,
-    keys: Sequence[str],
-    series: Sequence[tuple[str, str, Sequence[float]]],
-    target: float | None,
-) -> None:
-    places = range(len(keys))
-    left = [0.0] * len(keys)
-    for name, colour, values in series:
-        axes.barh(places, values, left=left, color=colour, label=name or None, height=0.7)
-        left = [start + value for start, value in zip(left, values, strict=True)]
-    for place, end in zip(places, left, strict=True):
-        # At the end of the axis, where neither a bar nor the target crosses them.
-        axes.annotate(
-            f"{end:,.1f}" if unit == "%" else f"{end:,.2f}",
-            (1, place),
-            (4, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-        )
-    axes.set_yticks(places, keys)
-    axes.invert_yaxis()
-    axes.set_xlabel(unit)
-    axes.margins(y=0.02)
-    axes.set_xlim(0, _BEYOND * max(*left, target or 0))
-    if target is not None:
-        axes.axvline(target, color=_TARGET_COLOUR, linestyle="--", linewidth=1.5)
-        axes.annotate(
-            f"target {target:g}",
-            (target, 1),
-            (0, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center",
-            color=_TARGET_COLOUR,
-        )
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", alpha=0.25)
-    axes.set_axisbelow(True)
+def chart(title: str, unit: str, bars: Sequence[Drawn], series: Sequence[tuple[str, str]] = ()) -> str:
+    """Horizontal bars, the first on top; with parts where series name and style them, and with their targets."""
+    longest = max([*(sum(bar.parts) for bar in bars), *(bar.target or 0 for bar in bars)], default=0)
+    scale = (_RIGHT - _LEFT) / (_BEYOND * longest) if longest else 0
+    bottom = _TOP + _ROW * len(bars)
+    styles = [style for _, style in series] or [""]
+    body = [
+        *_axis(unit, longest, scale, bottom, whole=all(isinstance(part, int) for bar in bars for part in bar.parts)),
+        *(part for place, bar in enumerate(bars) for part in _bar(bar, _TOP + _ROW * place, scale, styles)),
+        *_targets(bars, scale),
+    ]
+    return (
+        f'<figure><svg viewBox="0 0 {_WIDTH} {bottom + _BOTTOM}" role="img" aria-label="{escape(title)}: '
+        f'the figures stand in the table beside it">{"".join(body)}</svg>{_legend(bars, series)}</figure>'
+    )
+
+
+def _axis(unit: str, longest: float, scale: float, bottom: int, *, whole: bool) -> Iterator[str]:
+    for tick in _ticks(longest, whole):
+        at = _LEFT + tick * scale
+        yield f'<path class="grid" d="M{at:.1f} {_TOP}V{bottom}"/>'
+        yield _text(at, bottom + 16, f"{tick:,g}" if tick < 1e6 else f"{tick:,.0f}", "middle", "tick")
+    yield f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}"/>'
+    if unit:
+        yield _text((_LEFT + _RIGHT) / 2, bottom + 34, unit, "middle", "tick")
+
+
+def _ticks(longest: float, whole: bool) -> list[float]:
+    """Round figures from nought on, some five of them; of what is counted no fractions."""
+    if not longest:
+        return [0]
+    rough = max(longest / 4, 1) if whole else longest / 4
+    size = 10.0 ** math.floor(math.log10(rough))
+    steps = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(each * size for each in steps if each * size >= rough)
+    return [step * count for count in range(math.floor(longest / step * (1 + 1e-9)) + 1)]
+
+
+def _bar(bar: Drawn, top: float, scale: float, styles: Sequence[str]) -> Iterator[str]:
+    middle, left = top + _ROW / 2, float(_LEFT)
+    yield _text(_LEFT - 8, middle + 4, _short(bar.key), "end", "", bar.key)
+    for length, style in zip(bar.parts, styles, strict=False):
+        if length > 0:
+            used = MISSED if bar.missed else style
+            yield (
+                f'<rect class="bar {used}" x="{left:.1f}" y="{top + (_ROW - _BAR) / 2:g}" '
+                f'width="{length * scale:.1f}" height="{_BAR}"/>'
+            )
+            left += length * scale
+    yield _text(_RIGHT + 8, middle + 4, bar.figure, "start", "")
+
+
+def _targets(bars: Sequence[Drawn], scale: float) -> Iterator[str]:
+    """A line across each bar, which is one line where all should be the same; then it is named."""
+    wanted = {bar.target for bar in bars if bar.target is not None}
+    for place, bar in enumerate(bars):
+        if bar.target is not None:
+            top = _TOP + _ROW * place
+            yield f'<path class="target" d="M{_LEFT + bar.target * scale:.1f} {top}V{top + _ROW}"/>'
+    if len(wanted) == 1:
+        (target,) = wanted
+        yield _text(_LEFT + target * scale, _TOP - 8, f"target {target:g}", "middle", "goal")
+
+
+def _legend(bars: Sequence[Drawn], series: Sequence[tuple[str, str]]) -> str:
+    entries = [(style, name) for name, style in series if name]
+    if any(bar.missed for bar in bars):
+        entries.append((MISSED, "target missed"))
+    keys = [f'<span><i class="{style}"></i>{escape(name)}</span>' for style, name in entries]
+    if any(bar.target is not None for bar in bars):
+        keys.append('<span><i class="goal"></i>target</span>')
+    return f"<figcaption>{''.join(keys)}</figcaption>" if keys else ""
+
+
+def _text(x: float, y: float, text: str, anchor: str, style: str, whole: str = "") -> str:
+    """Text stays text; what had to be cut short is told whole where a pointer rests on it."""
+    named = f"<title>{escape(whole)}</title>" if whole not in ("", text) else ""
+    styled = f' class="{style}"' if style else ""
+    return f'<text{styled} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{named}{escape(text)}</text>'
 
 
 def _short(key: str) -> str:
-    return key if len(key) <= 22 else f"{key[:21]}…"
+    """As much of it as its column has room for, whatever the reader's own letters look like."""
+    widths = [_letter(each) for each in key]
+    if sum(widths) <= _KEYS - 12:
+        return key
+    room, taken = _KEYS - 26.0, 0
+    while room >= widths[taken]:
+        room -= widths[taken]
+        taken += 1
+    return f"{key[:taken].rstrip()}…"
 
 
-def _inlined(svg: str, title: str) -> str:
-    """The drawing alone, in the colour of the page's text, with a title for screen readers."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body).replace("xlink:href", "href")
-    ink = body.replace("#000000", "currentColor").replace("fill: black", "fill: currentColor")
-    name = re.sub(r"\W+", "-", title.lower())
-    # Ids are unique in a page, so those of several drawings must differ.
-    ink = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", ink)
-    ink = re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", ink)
-    ink = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', "", ink, count=1)
-    return ink.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+def _letter(letter: str) -> float:
+    """About how wide it is at most, at 13 pixels."""
+    if east_asian_width(letter) in "WF":
+        return 13.5
+    if letter in _NARROW:
+        return 5
+    return 11 if letter in "mwMW@%" else 9.5 if letter.isupper() else 7.9

@@ -88,6 +88,17 @@ def write(path: str | Path, put: Callable[[Path], object]) -> None:
         raise Trouble(f"{path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Write a file for its owner alone, and in one step."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def needing(name: str) -> Iterator[None]:
     """For imports of an extra's packages: reports how to install missing ones."""

@@ -55,16 +55,30 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
                 raise
 
 
-def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> Iterator[Any]:
+class ListedRows(Iterator[Any]):
     """The rows of all pages, page by page as they are taken."""
-    paged: Any = request
-    paged.page.page_size = 1000
-    while True:
-        answer: Any = ask(session, rpc, request)
-        yield from getattr(answer, field)
-        paged.page.page_token = answer.next_page_token
-        if not answer.next_page_token:
-            return
+
+    def __init__(self, session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> None:
+        self.answer: Any = None
+        """The first page, once a row was asked for."""
+        self._rows = self._pages(session, rpc, request, field)
+
+    def __next__(self) -> Any:
+        return next(self._rows)
+
+    def _pages(self, session: Session, rpc: Any, request: Any, field: str) -> Iterator[Any]:
+        request.page.page_size = 1000
+        while True:
+            answer: Any = ask(session, rpc, request)
+            self.answer = self.answer or answer
+            yield from getattr(answer, field)
+            request.page.page_token = answer.next_page_token
+            if not answer.next_page_token:
+                return
+
+
+def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> ListedRows:
+    return ListedRows(session, rpc, request, field)
 
 
 def print_rows(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from adapters.console import words
-from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.charts import Drawn
+from adapters.console.listings import LIMIT, SUPPLIER, ListedRows, rows_of
 from adapters.console.session import Session, Words
+from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
+from adapters.console.windows import WindowWanted, windowed
 from adapters.console.words import at, minute, span, word
 from fulfilment.v1 import (
     common_pb2,
@@ -27,17 +30,31 @@ _CLOCK = click.option("--clock", type=words.choice(obligations_pb2.ObligationClo
 @_OWNER
 @SUPPLIER
 @_CLOCK
+@windowed()
+@HTML
 @LIMIT
 @click.pass_obj
-def late(session: Session, owner: str | None, supplier: str, clock: str | None, limit: int | None) -> None:
+def late(
+    session: Session,
+    owner: str | None,
+    supplier: str,
+    clock: str | None,
+    window: WindowWanted,
+    as_html: str | None,
+    limit: int | None,
+) -> None:
     """List what was missed and has still not happened, the oldest first."""
     request = obligations_pb2.ListBreachesRequest(
         owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
         clock=words.number(obligations_pb2.ObligationClock, clock),
+        **window.only_named,
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
-    _print_obligations(session, (each for each in found if not each.HasField("met_at")), limit, "Nothing is late.")
+    still = (each for each in found if not each.HasField("met_at"))
+    sheet = _sheet(session, "Late", "What was missed and has still not happened.", found, still, "Nothing is late.")
+    sheet.about = narrowed(owner=owner, supplier=supplier, clock=clock)
+    present(session, sheet, limit, as_html)
 
 
 @click.command(cls=Words)
@@ -50,10 +67,19 @@ def late(session: Session, owner: str | None, supplier: str, clock: str | None, 
 @_OWNER
 @SUPPLIER
 @_CLOCK
+@windowed()
+@HTML
 @LIMIT
 @click.pass_obj
 def due(
-    session: Session, due_within: int | None, owner: str | None, supplier: str, clock: str | None, limit: int | None
+    session: Session,
+    due_within: int | None,
+    owner: str | None,
+    supplier: str,
+    clock: str | None,
+    window: WindowWanted,
+    as_html: str | None,
+    limit: int | None,
 ) -> None:
     """List what has to happen, the most urgent first."""
     request = obligations_pb2.ListObligationsRequest(
@@ -61,41 +87,46 @@ def due(
         supplier_id=supplier,
         clock=words.number(obligations_pb2.ObligationClock, clock),
         due_within_hours=due_within,
+        **window.only_named,
     )
     found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
-    _print_obligations(session, found, limit, "Nothing is due.")
+    sheet = _sheet(session, "Due", "What has to happen, the most urgent first.", found, found, "Nothing is due.")
+    sheet.about = narrowed(owner=owner, supplier=supplier, clock=clock)
+    present(session, sheet, limit, as_html)
 
 
 @click.command(cls=Words)
-@click.option("--since", type=words.INSTANT, help="Due then or later.")
-@click.option("--until", type=words.INSTANT, help="Due before then.")
+@windowed("Due then or later.", "Due before then.")
 @_OWNER
 @SUPPLIER
 @_CLOCK
+@HTML
 @LIMIT
 @click.pass_obj
 def breaches(
     session: Session,
-    since: Any,
-    until: Any,
+    window: WindowWanted,
     owner: str | None,
     supplier: str,
     clock: str | None,
+    as_html: str | None,
     limit: int | None,
 ) -> None:
     """List every deadline that was missed, whether or not it happened later."""
     request = obligations_pb2.ListBreachesRequest(
-        due_since=since,
-        due_until=until,
+        **window.fields("due_since", "due_until"),
         owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
         clock=words.number(obligations_pb2.ObligationClock, clock),
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
-    _print_obligations(session, found, limit, "No deadline was missed.")
+    says = "Every deadline that was missed, whether or not it happened later."
+    sheet = _sheet(session, "Breaches", says, found, found, "No deadline was missed.")
+    sheet.about = narrowed(owner=owner, supplier=supplier, clock=clock)
+    present(session, sheet, limit, as_html)
 
 
-def _print_obligations(session: Session, found: Iterable[Any], limit: int | None, empty: str) -> None:
+def _sheet(session: Session, title: str, says: str, listing: ListedRows, found: Iterable[Any], empty: str) -> Sheet:
     def row(each: Any) -> list[Any]:
         clock = word(obligations_pb2.ObligationClock, each.clock)
         zone = session.time_zone if each.owner == common_pb2.PARTY_RETAILER else each.time_zone
@@ -103,13 +134,27 @@ def _print_obligations(session: Session, found: Iterable[Any], limit: int | None
             each.object_id,
             clock,
             each.supplier_id,
+            names.get(each.supplier_id, ""),
             minute(each, "due", zone),
             minute(each, "met_at", zone),
             _stands(each, now),
         ]
 
     now = datetime.now(UTC)
-    print_rows(session, found, limit, ["what", "clock", "supplier", "due", "happened", "state"], row, empty)
+    names = {} if session.json else session.supplier_names
+    return Sheet(
+        title=title,
+        says=says,
+        found=found,
+        answer=lambda: listing.answer,
+        columns=["what", "clock", "supplier", "name", "due", "happened", "state"],
+        row=row,
+        empty=empty,
+        charts=lambda rows: [
+            count("By clock", (word(obligations_pb2.ObligationClock, each.clock) for each in rows)),
+            count("By supplier", (with_name(names, each.supplier_id) for each in rows if each.supplier_id)),
+        ],
+    )
 
 
 def _stands(each: obligations_pb2.Obligation, now: datetime) -> str:
@@ -121,25 +166,51 @@ def _stands(each: obligations_pb2.Obligation, now: datetime) -> str:
     return f"in {span(due_at - now)}" if now < due_at else f"{span(now - due_at)} late so far"
 
 
+_BECAME = (("met", "good"), ("missed", "late"), ("open", ""), ("withdrawn", "rest"))
+"""What becomes of obligations, and how it is drawn."""
+
+
 @click.command(cls=Words)
 @SUPPLIER
+@windowed()
+@HTML
 @LIMIT
 @click.pass_obj
-def clocks(session: Session, supplier: str, limit: int | None) -> None:
+def clocks(session: Session, supplier: str, window: WindowWanted, as_html: str | None, limit: int | None) -> None:
     """Count what is open, met and missed of each clock, the retailer's and then each supplier's."""
-    request = obligations_pb2.CountObligationsRequest(supplier_id=supplier)
-    print_rows(
-        session,
-        rows_of(session, session.client.reports.CountObligations, request, "counts"),
-        limit,
-        ["who", "clock", ">open", ">met", ">missed", ">withdrawn"],
-        lambda each: [
+    request = obligations_pb2.CountObligationsRequest(supplier_id=supplier, **window.only_named)
+    found = rows_of(session, session.client.reports.CountObligations, request, "counts")
+    names = {} if session.json else session.supplier_names
+    sheet = Sheet(
+        title="Clocks",
+        says="What is open, met and missed of each clock, the retailer's and then each supplier's.",
+        found=found,
+        answer=lambda: found.answer,
+        columns=["who", "name", "clock", ">open", ">met", ">missed", ">withdrawn"],
+        row=lambda each: [
             each.supplier_id or "the retailer",
+            names.get(each.supplier_id, ""),
             word(obligations_pb2.ObligationClock, each.clock),
             each.open,
             each.met,
             each.missed,
             each.withdrawn,
         ],
-        "No clock ran yet.",
+        empty="No clock ran yet.",
+        charts=lambda rows: [_by_clock(rows)],
+        about=narrowed(supplier=supplier),
     )
+    present(session, sheet, limit, as_html)
+
+
+def _by_clock(rows: Sequence[obligations_pb2.ObligationCount]) -> Chart:
+    """All together, clock by clock."""
+    sums: dict[int, list[int]] = {}
+    for each in rows:
+        mine = sums.setdefault(each.clock, [0] * len(_BECAME))
+        for place, (name, _) in enumerate(_BECAME):
+            mine[place] += getattr(each, name)
+    bars = [
+        Drawn(word(obligations_pb2.ObligationClock, clock), parts, f"{sum(parts):,}") for clock, parts in sums.items()
+    ]
+    return Chart("By clock", "obligations", bars, _BECAME)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def order_file(
     )
     end = pb.OrderFileEnd()
     data = _whole(session.client.stream(session.client.audit.GetOrderFile, request, _SECONDS), end)
-    files.write(path, lambda path: _replace(path, data))
+    files.write(path, lambda path: files.replace(path, data))
     if session.json:
         session.show(end)
     else:
@@ -69,14 +68,3 @@ def _whole(parts: Iterable[pb.GetOrderFileResponse], end: pb.OrderFileEnd) -> by
     if not end.sha256 or hashlib.sha256(data).hexdigest() != end.sha256:
         raise Trouble("the file broke off; nothing was written, so ask again", "INCOMPLETE")
     return data
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """For its owner alone, and in one step."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

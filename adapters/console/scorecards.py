@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.charts import Drawn
 from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
+from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
+from adapters.console.windows import WindowWanted, lacking, windowed
 from adapters.console.words import minute, word
 from fulfilment.v1 import (
     rates_pb2,
@@ -25,14 +28,72 @@ def percent(part: int, whole: int) -> str:
 
 @click.command(cls=Words)
 @SUPPLIER
-@click.option("--since", type=words.INSTANT, help="From then on; each rate's own window if not said.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@windowed("From then on; each rate's own window if not said.", "Before then; now if not said.")
+@HTML
 @click.pass_obj
-def rates(session: Session, supplier: str, since: Any, until: Any) -> None:
+def rates(session: Session, supplier: str, window: WindowWanted, as_html: str | None) -> None:
     """Compute the scorecard of a supplier, or of all together."""
-    window = scorecards_pb2.Window(since=since, until=until)
-    request = scorecards_pb2.GetRatesRequest(supplier_id=supplier, window=window)
-    print_rates(session, ask(session, session.client.reports.GetRates, request).scorecard.rates)
+    request = scorecards_pb2.GetRatesRequest(supplier_id=supplier, window=_window(window))
+    answer = ask(session, session.client.reports.GetRates, request)
+    if as_html is None:
+        print_rates(session, answer.scorecard.rates)
+        if not session.json and (nothing := lacking(answer.window)):
+            session.out.say(nothing)
+        return
+    whose = with_name(session.supplier_names, supplier) if supplier else ""
+    sheet = Sheet(
+        title="Rates of a supplier" if supplier else "Rates of all suppliers together",
+        says="Each rate over its window, and what it should be.",
+        found=answer.scorecard.rates,
+        answer=lambda: answer,
+        columns=_RATE_COLUMNS,
+        row=_rate_row,
+        empty="No rates.",
+        main=lambda rows: Chart(
+            "Rates in percent",
+            "%",
+            [_bar(word(rates_pb2.RateName, each.name), each) for each in rows if _in_percent(each)],
+        ),
+        about=narrowed(supplier=whose),
+    )
+    present(session, sheet, None, as_html)
+
+
+def _window(window: WindowWanted) -> scorecards_pb2.Window:
+    return scorecards_pb2.Window(**window.fields(named="named"))
+
+
+_RATE_COLUMNS = ["rate", ">part", ">of", ">%", ">target %", "status", "since", "until"]
+
+
+def _rate_row(each: rates_pb2.Rate) -> list[Any]:
+    return [
+        word(rates_pb2.RateName, each.name),
+        *figures(each),
+        word(rates_pb2.RateStatus, each.status),
+        minute(each, "since"),
+        minute(each, "until"),
+    ]
+
+
+def _in_percent(rate: rates_pb2.Rate) -> bool:
+    """Whether a chart in percent can show it: an empty denominator is no data."""
+    return bool(rate.denominator) and rate.name != rates_pb2.RATE_NAME_SATISFACTION
+
+
+def _bar(key: str, rate: rates_pb2.Rate) -> Drawn:
+    satisfaction = rate.name == rates_pb2.RATE_NAME_SATISFACTION
+    return Drawn(
+        key,
+        [(1 if satisfaction else 100) * rate.numerator / rate.denominator],
+        figures(rate)[2] + ("" if satisfaction else " %"),
+        rate.target_basis_points / 100 if rate.HasField("target_basis_points") else None,
+        missed=rate.status == rates_pb2.RATE_STATUS_BREACH,
+    )
+
+
+def _unit(name: int) -> str:
+    return "stars" if name == rates_pb2.RATE_NAME_SATISFACTION else "%"
 
 
 def print_rates(session: Session, found: Iterable[rates_pb2.Rate]) -> None:
@@ -40,14 +101,8 @@ def print_rates(session: Session, found: Iterable[rates_pb2.Rate]) -> None:
         session,
         found,
         None,
-        ["rate", ">part", ">of", ">%", ">target %", "status", "since", "until"],
-        lambda each: [
-            word(rates_pb2.RateName, each.name),
-            *figures(each),
-            word(rates_pb2.RateStatus, each.status),
-            minute(each, "since"),
-            minute(each, "until"),
-        ],
+        _RATE_COLUMNS,
+        _rate_row,
         "No rates.",
     )
 
@@ -76,30 +131,43 @@ def target_of(rate: rates_pb2.Rate) -> str:
     return f"{TARGETS[rate.target_is_most, rate.target_is_strict]} {rate.target_basis_points / 100:g}"
 
 
+_WINDOWED = windowed("From then on; the rate's own window if not said.", "Before then; now if not said.")
 _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=True, help="Which rate.")
 
 
 @click.command(cls=Words)
 @_RATE
-@click.option("--since", type=words.INSTANT, help="From then on; the rate's own window if not said.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@_WINDOWED
+@HTML
 @LIMIT
 @click.pass_obj
-def rank(session: Session, rate: str, since: Any, until: Any, limit: int | None) -> None:
+def rank(session: Session, rate: str, window: WindowWanted, as_html: str | None, limit: int | None) -> None:
     """List suppliers by a rate, the worst first and those without data last."""
     name = words.number(rates_pb2.RateName, rate)
-    request = scorecards_pb2.RankSuppliersRequest(by=name, window=scorecards_pb2.Window(since=since, until=until))
+    request = scorecards_pb2.RankSuppliersRequest(by=name, window=_window(window))
     found = ask(session, session.client.reports.RankSuppliers, request)
     (column,) = [each for each in found.columns if each.name == name]
-    print_rows(
-        session,
-        _rates_of(found.supplier_ids, column),
-        limit,
-        ["supplier", ">part", ">of", ">%", ">target %", "status"],
-        lambda each: [each[0], *figures(each[1]), word(rates_pb2.RateStatus, each[1].status)],
-        "There is no supplier yet.",
-        lambda each: {"supplier_id": each[0], **words.as_json(each[1])},
+    names = {} if session.json else session.supplier_names
+    title = f"Suppliers by {word(rates_pb2.RateName, name)}"
+    sheet = Sheet(
+        title=title,
+        says="The worst first, and those without data last.",
+        found=_rates_of(found.supplier_ids, column),
+        answer=lambda: found,
+        columns=["supplier", "name", ">part", ">of", ">%", ">target %", "status"],
+        row=lambda each: [
+            each[0],
+            names.get(each[0], ""),
+            *figures(each[1]),
+            word(rates_pb2.RateStatus, each[1].status),
+        ],
+        empty="There is no supplier yet.",
+        main=lambda rows: Chart(
+            title, _unit(name), [_bar(with_name(names, each), rate) for each, rate in rows if rate.denominator]
+        ),
+        as_json=lambda each: {"supplier_id": each[0], **words.as_json(each[1])},
     )
+    present(session, sheet, limit, as_html)
 
 
 def _rates_of(supplier_ids: Iterable[str], column: scorecards_pb2.RateColumn) -> Iterator[tuple[str, rates_pb2.Rate]]:
@@ -125,39 +193,63 @@ def _rates_of(supplier_ids: Iterable[str], column: scorecards_pb2.RateColumn) ->
 @click.argument("supplier_id", required=False)
 @click.option("--all", "everybody", is_flag=True, help="All suppliers together.")
 @_RATE
+@windowed("From then on; 13 weeks before the end if not said.", "Before then; now if not said.")
 @click.option("--by", "step", type=words.choice(scorecards_pb2.TrendStep), default="week", show_default=True)
-@click.option("--since", type=words.INSTANT, help="From then on; 13 weeks before the end if not said.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@HTML
 @click.pass_obj
-def trend(session: Session, supplier_id: str, everybody: bool, rate: str, step: str, since: Any, until: Any) -> None:
+def trend(
+    session: Session,
+    supplier_id: str,
+    everybody: bool,
+    rate: str,
+    step: str,
+    window: WindowWanted,
+    as_html: str | None,
+) -> None:
     """Show how a rate of a supplier moves, or of all together, by week or month."""
     if bool(supplier_id) == everybody:
         raise click.UsageError("name a supplier, or say --all")
-    ends = until.ToDatetime(tzinfo=UTC) if until else datetime.now(UTC)
-    begins = since.ToDatetime(tzinfo=UTC) if since else ends - timedelta(weeks=13)
-    period = scorecards_pb2.Window()
-    period.since.FromDatetime(begins)
-    period.until.FromDatetime(ends)
+    name = words.number(rates_pb2.RateName, rate)
     request = scorecards_pb2.GetTrendRequest(
-        supplier_id=supplier_id,
-        name=words.number(rates_pb2.RateName, rate),
-        period=period,
-        step=words.number(scorecards_pb2.TrendStep, step),
+        supplier_id=supplier_id, name=name, period=_period(window), step=words.number(scorecards_pb2.TrendStep, step)
     )
     found = ask(session, session.client.reports.GetTrend, request)
-    print_rows(
-        session,
-        found.rates,
-        None,
-        ["from", "to", ">part", ">of", ">%", ">target %", "status"],
-        lambda each: [
+    title = f"{word(rates_pb2.RateName, name).capitalize()} by {step}"
+    whose = with_name(session.supplier_names, supplier_id) if supplier_id and as_html else ""
+    sheet = Sheet(
+        title=title,
+        says=f"Of each {step} in UTC, the last ones at the bottom.",
+        found=found.rates,
+        answer=lambda: found,
+        columns=["from", "to", ">part", ">of", ">%", ">target %", "status"],
+        row=lambda each: [
             minute(each, "since"),
             minute(each, "until"),
             *figures(each),
             word(rates_pb2.RateStatus, each.status),
         ],
-        "Nothing to show.",
+        empty="Nothing to show.",
+        main=lambda rows: Chart(
+            title,
+            _unit(name),
+            [_bar(minute(each, "since")[:10], each) for each in rows if each.denominator],
+            latest=True,
+        ),
+        about=narrowed(supplier=whose) if supplier_id else ["all suppliers together"],
     )
+    present(session, sheet, None, as_html)
+
+
+def _period(window: WindowWanted) -> scorecards_pb2.Window:
+    """The window that was said; by bounds it is 13 weeks up to its end where its beginning is not said."""
+    if window.named is not None:
+        return _window(window)
+    ends = window.until.ToDatetime(tzinfo=UTC) if window.until else datetime.now(UTC)
+    begins = window.since.ToDatetime(tzinfo=UTC) if window.since else ends - timedelta(weeks=13)
+    period = scorecards_pb2.Window()
+    period.since.FromDatetime(begins)
+    period.until.FromDatetime(ends)
+    return period
 
 
 _IN_PART = {
@@ -170,32 +262,47 @@ _IN_PART = {
 @click.command(cls=Words)
 @_RATE
 @SUPPLIER
-@click.option("--since", type=words.INSTANT, help="From then on; the rate's own window if not said.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@_WINDOWED
 @click.option("--part/--rest", "in_part", default=None, help="Only what is in the part of the rate, or what is not.")
+@HTML
 @LIMIT
 @click.pass_obj
 def counted(
-    session: Session, rate: str, supplier: str, since: Any, until: Any, in_part: bool | None, limit: int | None
+    session: Session,
+    rate: str,
+    supplier: str,
+    window: WindowWanted,
+    in_part: bool | None,
+    as_html: str | None,
+    limit: int | None,
 ) -> None:
     """List what a rate counted, of a supplier or of all, such as the supplier orders that were late."""
     request = scorecards_pb2.ListRateCasesRequest(
         name=words.number(rates_pb2.RateName, rate),
         supplier_id=supplier,
-        window=scorecards_pb2.Window(since=since, until=until),
+        window=_window(window),
         filter=_IN_PART[in_part],
     )
-    print_rows(
-        session,
-        rows_of(session, session.client.reports.ListRateCases, request, "cases"),
-        limit,
-        ["what", "order", "counts at", "happened", "in the part"],
-        lambda each: [
+    found = rows_of(session, session.client.reports.ListRateCases, request, "cases")
+    sheet = Sheet(
+        title=f"What {rate.replace('_', ' ')} counted",
+        says="Each with the instant that puts it into the window.",
+        found=found,
+        answer=lambda: found.answer,
+        columns=["what", "order", "counts at", "happened", "in the part"],
+        row=lambda each: [
             each.object_id,
             each.order_id,
             minute(each, "at"),
             minute(each, "happened_at"),
             "yes" if each.in_numerator else "no",
         ],
-        "It counted nothing.",
+        empty="It counted nothing.",
+        charts=lambda rows: [
+            count(
+                "In the part of the rate", ("in the part" if each.in_numerator else "not in the part" for each in rows)
+            )
+        ],
+        about=narrowed(supplier=with_name(session.supplier_names, supplier) if supplier and as_html else ""),
     )
+    present(session, sheet, limit, as_html)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -18,12 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.console import words
-from adapters.console.client import ConsoleClient, Token
+from adapters.console.client import ConsoleClient, RequestRefused, Token
 from adapters.console.encryption import credentials
 from adapters.console.tokens import others_can_read, read_token
 from fulfilment.tls import is_here
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import CommandContext, Receipt
+from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,6 +105,15 @@ class Session:
         """Of the retailer's calendar, in which its own due times are shown; empty where it has none."""
         found = self.client.call(self.client.admin.GetPolicy, GetPolicyRequest())
         return found.in_force.policy.working.calendar.time_zone
+
+    @functools.cached_property
+    def supplier_names(self) -> Mapping[str, str]:
+        """The names of suppliers by their ids; none for somebody who may not list them."""
+        pages = self.client.pages(self.client.reports.ListSuppliers, ListSuppliersRequest())
+        try:
+            return {each.supplier_id: each.name for page in pages for each in page.suppliers}
+        except RequestRefused:
+            return {}
 
     def show(self, message: Message) -> None:
         """A message as JSON."""

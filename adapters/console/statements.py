@@ -9,6 +9,7 @@ import click
 from adapters.console import files, words
 from adapters.console.listings import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
+from adapters.console.windows import WindowWanted, lacking, windowed
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import statements_pb2
 
@@ -29,16 +30,13 @@ _COLUMNS = (
 
 @click.command(cls=Words)
 @click.argument("supplier_id")
-@click.option("--since", type=words.INSTANT, help="From then on; what came before is the opening balance.")
-@click.option("--until", type=words.INSTANT, help="Before then.")
+@windowed("From then on; what came before is the opening balance.", "Before then.")
 @files.option_csv("Write the entries to a CSV file")
 @LIMIT
 @click.pass_obj
-def statement(
-    session: Session, supplier_id: str, since: Any, until: Any, as_csv: str | None, limit: int | None
-) -> None:
+def statement(session: Session, supplier_id: str, window: WindowWanted, as_csv: str | None, limit: int | None) -> None:
     """Tell what is owed to a supplier, invoiced, paid and open, each amount with its fact; by it where negative."""
-    asked: dict[str, Any] = {"supplier_id": supplier_id, "since": since, "until": until}
+    asked: dict[str, Any] = {"supplier_id": supplier_id, **window.fields()}
     listed = statements_pb2.ListStatementEntriesRequest(**asked)
     entries = rows_of(session, session.client.reports.ListStatementEntries, listed, "entries")
     if as_csv:
@@ -66,7 +64,7 @@ def statement(
             each.fact_position,
             each.fact,
         ],
-        "Nothing is owed to or by it in this time.",
+        f"Nothing is owed to or by it in this time. {lacking(found.window)}".strip(),
     )
 
 

@@ -10,6 +10,8 @@ import click
 from adapters.console import words
 from adapters.console.listings import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
+from adapters.console.sheets import HTML, Sheet, count, narrowed, present
+from adapters.console.windows import WindowWanted, windowed
 from adapters.console.words import expected, minute, promised, word
 from fulfilment.v1 import (
     orders_pb2,
@@ -79,8 +81,7 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
 @click.command(cls=Words)
 @click.option("--status", "statuses", type=words.choice(orders_pb2.OrderStatus), multiple=True, help="In one of these.")
 @_CHANNEL
-@click.option("--since", type=words.INSTANT, help="Placed then or later.")
-@click.option("--until", type=words.INSTANT, help="Placed before then.")
+@windowed("Placed then or later.", "Placed before then.")
 @click.option("--sku", metavar="SKU", help="With a line of it.")
 @click.option("--supplier", metavar="SUPPLIER_ID", help="That it is to send, or was to.")
 @click.option(
@@ -97,16 +98,16 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
 @click.option(
     "--changed-after", type=click.IntRange(0), metavar="POSITION", help="That changed after it, by their last change."
 )
+@HTML
 @LIMIT
 @click.pass_obj
-def orders(session: Session, /, limit: int | None, **said: Any) -> None:
+def orders(session: Session, /, window: WindowWanted, as_html: str | None, limit: int | None, **said: Any) -> None:
     """List orders that are all that is said, such as all that are on hold."""
     stages = [*said["stages"], *(["draft"] if said["unsent"] else [])]
     request = tracking_pb2.ListOrdersRequest(
         statuses=[words.number(orders_pb2.OrderStatus, status) for status in said["statuses"]],
         channel=said["channel"],
-        placed_since=said["since"],
-        placed_until=said["until"],
+        **window.fields("placed_since", "placed_until"),
         sku=said["sku"],
         supplier_id=said["supplier"],
         supplier_order_statuses=[words.number(supplier_orders_pb2.SupplierOrderStatus, stage) for stage in stages],
@@ -115,23 +116,41 @@ def orders(session: Session, /, limit: int | None, **said: Any) -> None:
         late=said["late"],
         changed_after=said["changed_after"],
     )
-    print_orders(session, rows_of(session, session.client.reports.ListOrders, request, "orders"), limit)
+    found = rows_of(session, session.client.reports.ListOrders, request, "orders")
+    sheet = Sheet(
+        title="Orders",
+        says="Orders that are all that is said here, by when they were placed.",
+        found=found,
+        answer=lambda: found.answer,
+        columns=_ORDER_COLUMNS,
+        row=_order_row,
+        empty="No such orders.",
+        charts=lambda rows: [count("By status", (word(orders_pb2.OrderStatus, each.status) for each in rows))],
+        about=narrowed(
+            status=" or ".join(said["statuses"]),
+            **{name: said[name] for name in ("channel", "sku", "supplier", "country")},
+            stage=" or ".join(stages),
+            tag=" and ".join(said["tags"]),
+            late="only" if said["late"] else "",
+        ),
+    )
+    present(session, sheet, limit, as_html)
+
+
+_ORDER_COLUMNS = ["order", "status", "placed", "promised by", "delivered", "waits for", "tags"]
+
+
+def _order_row(each: tracking_pb2.TrackedOrder) -> list[Any]:
+    return [
+        each.order_id,
+        word(orders_pb2.OrderStatus, each.status) + (", late" if each.late else ""),
+        minute(each, "placed_at"),
+        promised(each),
+        minute(each, "delivered_at"),
+        ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
+        ", ".join(each.tags),
+    ]
 
 
 def print_orders(session: Session, found: Iterable[tracking_pb2.TrackedOrder], limit: int | None) -> None:
-    print_rows(
-        session,
-        found,
-        limit,
-        ["order", "status", "placed", "promised by", "delivered", "waits for", "tags"],
-        lambda each: [
-            each.order_id,
-            word(orders_pb2.OrderStatus, each.status) + (", late" if each.late else ""),
-            minute(each, "placed_at"),
-            promised(each),
-            minute(each, "delivered_at"),
-            ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
-            ", ".join(each.tags),
-        ],
-        "No such orders.",
-    )
+    print_rows(session, found, limit, _ORDER_COLUMNS, _order_row, "No such orders.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ import click
 from adapters.console import files, words
 from adapters.console.listings import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
+from adapters.console.sheets import HTML, drawn_on, print_written
 from adapters.console.trade_page import Head, named, page
-from adapters.console.words import minute, money, word
+from adapters.console.windows import WindowWanted, lacking, told, windowed
+from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, scorecards_pb2, trade_pb2
 
 Row = Mapping[str, str | int]
@@ -26,15 +27,14 @@ PARTIES = ("supplier", "carrier", "retailer", "customer", "unruled")
 
 @click.command(cls=Words)
 @click.option("--by", "group_by", type=words.choice(trade_pb2.TradeGroup), help="What the rows are about.")
-@click.option("--since", type=words.INSTANT, help="From then on.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@windowed("From then on.", "Before then; now if not said.")
 @click.option("--supplier", "supplier_id", metavar="SUPPLIER_ID", help="Only what has goods of this supplier.")
 @click.option("--sku", metavar="SKU", help="Only what has this SKU.")
 @click.option("--carrier", metavar="NAME", help="Only what this carrier brought.")
 @click.option("--channel", metavar="NAME", help="Only this shop.")
 @files.option_csv("Write the rows to a CSV file")
 @click.option("--parquet", "as_parquet", metavar="FILE", help="Write the rows to a Parquet file.")
-@click.option("--html", "as_html", metavar="FILE", help="Draw the rows as a page with charts.")
+@HTML
 @LIMIT
 @click.pass_obj
 def review(
@@ -45,18 +45,20 @@ def review(
     as_html: str | None,
     limit: int | None,
     group_by: str | None,
+    window: WindowWanted,
     **asked: Any,
 ) -> None:
     """Review the trade: dispatch and delivery in time, cases, satisfaction, cost of after-sales.
 
     \b
     By supplier as a table, and by month for a spreadsheet and to print:
-      fulfilment report review --by supplier --since 2026-01-01
+      fulfilment report review --by supplier --window 2026-Q1
       fulfilment report review --by month --csv months.csv --html months.html
     """
     group = words.number(trade_pb2.TradeGroup, group_by)
-    request = trade_pb2.ReviewTradeRequest(**asked, group_by=group)
-    found = list(rows_of(session, session.client.reports.ReviewTrade, request, "rows"))
+    request = trade_pb2.ReviewTradeRequest(**asked, **window.fields(), group_by=group)
+    listing = rows_of(session, session.client.reports.ReviewTrade, request, "rows")
+    found = list(listing)
     columns, rows = flat(found)
     if as_csv:
         files.write_csv(as_csv, columns, rows)
@@ -64,20 +66,24 @@ def review(
         files.write(as_parquet, lambda path: write_parquet(path, columns, rows))
     if as_html:
         drawn = _page(session, request, found)
-        files.write(as_html, lambda path: path.write_text(drawn, encoding="utf-8"))
+        files.write(as_html, lambda path: files.replace(path, drawn.encode()))
     if as_csv or as_parquet or as_html:
-        _print_written(session, len(rows), [path for path in (as_csv, as_parquet, as_html) if path and path != "-"])
+        if paths := [path for path in (as_csv, as_parquet, as_html) if path and path != "-"]:
+            print_written(session, len(rows), paths)
         return
+    names = _names(session, group)
     print_rows(
         session,
         found,
         limit,
         [
             word(trade_pb2.TradeGroup, request.group_by) if request.group_by else "",
+            "name",
             *(">orders", ">dispatch %", ">delivery %", ">after-sale %", ">satisfaction", ">cost of after-sales"),
         ],
         lambda each: [
             named(each.key, request.group_by),
+            names.get(each.key, ""),
             each.orders,
             percent(each.dispatched_on_time, each.dispatches_due),
             percent(each.parcels_on_time, each.parcels_due),
@@ -85,17 +91,13 @@ def review(
             mean(each.score_sum, each.reviews),
             "; ".join(f"{liable(cost)} {money(cost.amount.amount_minor, cost.amount.currency)}" for cost in each.costs),
         ],
-        "Nothing was counted in this time.",
+        f"Nothing was counted in this time. {lacking(listing.answer.window)}".strip(),
     )
 
 
-def _print_written(session: Session, rows: int, paths: list[str]) -> None:
-    if not paths:
-        return
-    if session.json:
-        session.out.json({"rows": rows, "files": paths})
-    else:
-        session.out.say(f"{rows} rows written to {' and '.join(paths)}.")
+def _names(session: Session, group_by: int) -> Mapping[str, str]:
+    """The names of suppliers, if the rows are about them and people read them."""
+    return session.supplier_names if group_by == trade_pb2.TRADE_GROUP_SUPPLIER and not session.json else {}
 
 
 def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence[trade_pb2.TradeFigures]) -> str:
@@ -103,24 +105,28 @@ def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence
     everything.CopyFrom(asked)
     everything.group_by = trade_pb2.TRADE_GROUP_UNSPECIFIED
     everything.ClearField("page")
+    everything.ClearField("at_least")
     answer = ask(session, session.client.reports.ReviewTrade, everything)
     filters = [
         f"{name.removesuffix('_id')} {value}"
         for name in ("supplier_id", "sku", "carrier", "channel")
         if (value := getattr(asked, name))
     ]
-    since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
     window = scorecards_pb2.Window(
-        since=asked.since if asked.HasField("since") else None, until=asked.until if asked.HasField("until") else None
+        since=asked.since if asked.HasField("since") else None,
+        until=asked.until if asked.HasField("until") else None,
+        named=asked.window,
     )
     rates = scorecards_pb2.GetRatesRequest(supplier_id=asked.supplier_id, window=window)
     card = ask(session, session.client.reports.GetRates, rates).scorecard
     head = Head(
         group_by=asked.group_by,
         tenant=session.tenant_name,
-        period=f"From {since} to {until}",
+        period=told(answer.window) or "From the first fact to now",
         filters=", ".join(filters),
-        drawn=f"{datetime.now(UTC):%Y-%m-%d}",
+        drawn=drawn_on(),
+        nothing=lacking(answer.window),
+        names=session.supplier_names if asked.group_by == trade_pb2.TRADE_GROUP_SUPPLIER else {},
         position=answer.position,
         targets={each.name: each for each in card.rates},
     )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from adapters.rpc.faults import checked, require
 from adapters.rpc.shapes import count, instant
+from adapters.rpc.windows import WindowAsked
 from projections.machine.reads import Answer, PageOf
 
 E = TypeVar("E", bound=StrEnum)
@@ -30,10 +31,17 @@ def page(request: Any) -> PageOf:
     return wanted
 
 
-def listed(response: Callable[..., M], field: str, answer: Answer[T], show: Callable[[T], object]) -> M:
-    """A page of a list: its rows in a field of the response, the token of the next page, the position."""
+def listed(
+    response: Callable[..., M],
+    field: str,
+    answer: Answer[T],
+    show: Callable[[T], object],
+    window: WindowAsked | None = None,
+) -> M:
+    """A page of a list: its rows in a field of the response, the token of the next page, the position, the window."""
     rows = {field: [show(each) for each in answer.rows]}
-    return response(**rows, next_page_token=answer.next_page_token, position=answer.position)
+    about = {"window": window.answered(answer.extent)} if window is not None else {}
+    return response(**rows, **about, next_page_token=answer.next_page_token, position=answer.position)
 
 
 def any_of(read: Callable[[int, str], E], values: Iterable[int], field: str) -> list[E]:

@@ -50,12 +50,21 @@ _POSITION = """
 """
 
 
+class Extent(NamedTuple):
+    """The first and the last instant of what there is, in whatever window."""
+
+    earliest: datetime
+    latest: datetime
+
+
 class Answer(NamedTuple, Generic[R]):
     """Rows, the position of the log they hold at, and how to ask for more (empty on the last page)."""
 
     rows: list[R]
     position: int
     next_page_token: str = ""
+    extent: Extent | None = None
+    """Where there is something, if nothing was found in the window that was asked for."""
 
 
 class Where(NamedTuple):
@@ -90,6 +99,11 @@ class Snapshot:
         async with self._connection.cursor(row_factory=kwargs_row(make)) as cursor:
             await cursor.execute(self._with_names(query), parameters)
             return await cursor.fetchall()
+
+    async def extent(self, query: str, parameters: dict[str, Any]) -> Extent | None:
+        """What a query finds as its two columns; None if that is nothing."""
+        ((earliest, latest),) = await self.rows(query, parameters)
+        return None if earliest is None else Extent(earliest, latest)
 
     async def state(self, noun: Noun, stream: str) -> Any:
         """The state of a stream at this position; None if it is empty."""

@@ -6,5 +6,6 @@ stand sums of them, kept by what changes: by day, and for the usual windows.
 """
 
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
+from projections.supplier_performance.totals import EVER, Placed, placed_ever
 
-__all__ = ["SUPPLIER_PERFORMANCE"]
+__all__ = ["EVER", "SUPPLIER_PERFORMANCE", "Placed", "placed_ever"]

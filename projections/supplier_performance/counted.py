@@ -10,7 +10,7 @@ from ledger.terms.rates import RateName
 from projections.machine.reads import FIRST, Answer, PageOf, Where, snapshot
 from projections.supplier_performance.counts import COUNTS, Whose, counted_in
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
-from projections.supplier_performance.windows import Window
+from projections.supplier_performance.windows import MOMENT, Window
 
 
 class CountedCase(NamedTuple):
@@ -35,6 +35,8 @@ _CASES = """
         AND (%(in_numerator)s::bool IS NULL OR (({numerator})::int > 0) = %(in_numerator)s)
 """
 
+_EXTENT = "SELECT min(at), max(at) FROM ({counted}) AS counted"
+
 
 async def list_cases(
     where: Where,
@@ -56,11 +58,15 @@ async def list_cases(
         "after_id": after_id,
         "limit": page.limit,
     }
-    query = f"{' UNION ALL '.join(_cases(name, supplier_id))} ORDER BY at, object_id LIMIT %(limit)s"
+    counted = " UNION ALL ".join(_cases(name, supplier_id))
+    query = f"{counted} ORDER BY at, object_id LIMIT %(limit)s"
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
         found = await at.each(query, parameters, CountedCase)
         rows, token = page.cut(found, [(case.at, case.object_id) for case in found])
-        return Answer(rows, at.position, token)
+        if found or page.token:
+            return Answer(rows, at.position, token)
+        ever = {**parameters, "since": FIRST, "until": window.now + MOMENT}
+        return Answer([], at.position, extent=await at.extent(_EXTENT.replace("{counted}", counted), ever))
 
 
 def _cases(name: RateName, supplier_id: str) -> Iterator[str]:

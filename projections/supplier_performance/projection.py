@@ -211,7 +211,7 @@ def _counted(page: Page) -> list[Written]:
 
 SUPPLIER_PERFORMANCE = projection(
     "supplier_performance",
-    6,
+    7,
     FromPages((*COUNTED, DAYS, USUAL, USUAL_UNTIL, SUPPLIERS), _counted),
     From(suppliers.NOUN, STANDINGS, standing),
     From(suppliers.NOUN, PROPOSALS, proposals),

@@ -55,6 +55,7 @@ class ListedSupplier(NamedTuple):
     score_basis_points: int | None
     verdict: Verdict | None
     open_proposals: int
+    name: str
 
 
 class Proposed(NamedTuple):
@@ -76,7 +77,8 @@ _REVIEWS_DUE = """
 _LISTED = """
     SELECT supplier_id, standing, CASE WHEN standing = ANY(%(in_use)s) THEN review_from + %(every)s END,
         reviewed_at, score_basis_points, verdict,
-        (SELECT count(*) FROM {performance_proposals} AS p WHERE p.supplier_id = s.supplier_id AND p.state = 'open')
+        (SELECT count(*) FROM {performance_proposals} AS p WHERE p.supplier_id = s.supplier_id AND p.state = 'open'),
+        name
     FROM {performance_standings} AS s
     WHERE standing = ANY(%(standings)s) AND supplier_id > %(after)s
     ORDER BY supplier_id LIMIT %(limit)s
@@ -152,9 +154,9 @@ async def list_suppliers(
         }
         found = [
             ListedSupplier(
-                supplier_id, Standing(standing), due, reviewed_at, score, Verdict(verdict) if verdict else None, open_
+                supplier_id, Standing(standing), due, reviewed_at, score, Verdict(verdict) if verdict else None, *more
             )
-            for supplier_id, standing, due, reviewed_at, score, verdict, open_ in await at.rows(_LISTED, parameters)
+            for supplier_id, standing, due, reviewed_at, score, verdict, *more in await at.rows(_LISTED, parameters)
         ]
         rows, token = page.cut(found, [each.supplier_id for each in found])
         return Answer(rows, at.position, token)

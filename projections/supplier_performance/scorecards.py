@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.terms.rates import Rate, RateName, RateStatus, is_at_most, statuses
-from projections.machine.reads import Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.reads import Answer, Extent, PageOf, Snapshot, Where, snapshot
 from projections.supplier_performance.counts import onwards
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
 from projections.supplier_performance.targets import AGREED_RATES, TargetsInForce, terms_of
-from projections.supplier_performance.windows import Sums, Window, add_rows, sums_of, usual_until
+from projections.supplier_performance.windows import Sums, Window, add_rows, extent_of, sums_of, usual_until
 
 
 class Scorecard(NamedTuple):
@@ -48,7 +48,13 @@ async def scorecards_of(at: Snapshot, supplier_ids: Sequence[str], window: Windo
 async def get_rates(where: Where, supplier_id: str, window: Window) -> Answer[Scorecard]:
     """The rates of one supplier, or of all together if none is named."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        return Answer(await scorecards_of(at, [supplier_id], window), at.position)
+        cards = await scorecards_of(at, [supplier_id], window)
+        extent = None if _has_data(cards) else await extent_of(at, supplier_id, RateName, window.now)
+        return Answer(cards, at.position, extent=extent)
+
+
+def _has_data(cards: Iterable[Scorecard]) -> bool:
+    return any(rate.denominator for card in cards for rate in card.rates)
 
 
 async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Scorecard]:
@@ -58,7 +64,8 @@ async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Score
         found = [row[0] for row in await at.rows(_SUPPLIERS, parameters)]
         supplier_ids, token = page.cut(found, found)
         cards = await scorecards_of(at, supplier_ids, window) if supplier_ids else []
-        return Answer(cards, at.position, token)
+        lacking = not (token or page.token or _has_data(cards))
+        return Answer(cards, at.position, token, await extent_of(at, "", RateName, window.now) if lacking else None)
 
 
 _EVERY_USUAL = "SELECT * FROM {performance_usual} WHERE supplier_id <> ''"
@@ -88,12 +95,17 @@ class Ranking(NamedTuple):
     supplier_ids: list[str]
     columns: tuple[RateColumn, ...]
     position: int
+    extent: Extent | None = None
+    """Where there is something of what is ranked by, if that has nothing in its window."""
 
 
 async def rank(where: Where, window: Window, by: RateName | None = None) -> Ranking:
     """Every supplier and its rates; the worst first by a rate, those without data last, else by id."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        return await ranking(at, window, by)
+        ranked = await ranking(at, window, by)
+        if any(whole for each in ranked.columns if by in (None, each.name) for whole in each.denominators):
+            return ranked
+        return ranked._replace(extent=await extent_of(at, "", [by] if by else RateName, window.now))
 
 
 async def ranking(at: Snapshot, window: Window, by: RateName | None = None) -> Ranking:

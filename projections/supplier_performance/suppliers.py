@@ -10,7 +10,7 @@ import msgspec
 from ledger.nouns.reviews import ProposalState, Verdict
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.rates import RateName
-from projections.machine.rows import Int4
+from projections.machine.rows import Int4, Text
 from projections.machine.tables import table
 
 
@@ -31,6 +31,7 @@ class StandingRow(NamedTuple):
     score_basis_points: Int4 | None
     verdict: Verdict | None
     """Of the last review."""
+    name: Text
 
 
 class ProposalRow(NamedTuple):
@@ -70,6 +71,7 @@ def standing(supplier: Supplier) -> list[StandingRow]:
         reviewed_at=last.at if last else None,
         score_basis_points=supplier.score_basis_points,
         verdict=last.verdict if last else None,
+        name=supplier.master.name,
     )
     return [row]
 

@@ -11,7 +11,7 @@ from projections.machine.reads import Answer, Where, snapshot
 from projections.supplier_performance.counts import Stretch, counted_in
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
 from projections.supplier_performance.targets import terms_of
-from projections.supplier_performance.windows import MOMENT, add_rows, edges, midnight, whole_days
+from projections.supplier_performance.windows import MOMENT, add_rows, edges, extent_of, midnight, whole_days
 
 MOST_STEPS = 500
 
@@ -69,4 +69,5 @@ async def get_trend(
             Rate(name, numerator, denominator, begin, end, terms.at(min(end, now)).of(supplier_id, name))
             for (begin, end), (numerator, denominator) in zip(parts, sums, strict=True)
         ]
-        return Answer(rates, at.position)
+        lacking = not any(denominator for _, denominator in sums)
+        return Answer(rates, at.position, extent=await extent_of(at, supplier_id, [name], now) if lacking else None)

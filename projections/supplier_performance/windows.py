@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from ledger.terms.rates import WINDOW_DAYS, RateName
-from projections.machine.reads import Snapshot
+from projections.machine.reads import Extent, Snapshot
 from projections.supplier_performance.counts import Stretch, count_rows, counted_in, onwards
 
 MOMENT = timedelta(microseconds=1)
@@ -77,6 +77,20 @@ async def sums_of(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> 
         stretches = [Stretch(name, *edge) for name, span in spans.items() for edge in edges(*span)]
     await add_rows(at, supplier_ids, stretches, sums)
     return sums
+
+
+_EXTENT = """
+    SELECT min(day)::timestamp AT TIME ZONE 'UTC', max(day)::timestamp AT TIME ZONE 'UTC' FROM {performance_days}
+    WHERE supplier_id = %(supplier_id)s AND counted = ANY(%(counted)s) AND day <= %(today)s
+        AND (numerator <> 0 OR denominator <> 0)
+"""
+
+
+async def extent_of(at: Snapshot, supplier_id: str, names: Iterable[RateName], now: datetime) -> Extent | None:
+    """The first and the last day, in UTC, of which rates of a supplier counted something; "" is all together."""
+    counted = sorted({counted_in(name) for name in names})
+    today = now.astimezone(UTC).date()
+    return await at.extent(_EXTENT, {"supplier_id": supplier_id, "counted": counted, "today": today})
 
 
 async def usual_until(at: Snapshot, window: Window) -> datetime | None:

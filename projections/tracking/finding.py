@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.nouns.orders import Header
 from ledger.nouns.orders.supplier_orders import Stage
-from projections.machine.reads import FIRST, LAST, MOST_ROWS, Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.reads import FIRST, LAST, MOST_ROWS, Answer, Extent, PageOf, Snapshot, Where, snapshot
 from projections.machine.rows import reader
 from projections.tracking import facets
 from projections.tracking.lists import with_parcels
@@ -90,6 +91,8 @@ _BY_FACET = """
         ORDER BY driver.placed_at, driver.order_id LIMIT %(limit)s
     ) AS found ORDER BY found.placed_at, found.order_id LIMIT %(limit)s
 """
+_LAST = re.sub(r"(ORDER BY \w+\.placed_at), (\w+\.order_id)", r"\1 DESC, \2 DESC", _BY_FACET)
+"""The same from the other end of the index."""
 _MOST_COUNTED = 1000
 _COUNTED = """
     SELECT wanted.facet, counted.orders FROM unnest(%(facets)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
@@ -119,7 +122,16 @@ async def list_orders(where: Where, page: PageOf, about: OrderFilter = EVERYTHIN
         await at.rows(_IN_ORDER, {})
         found = await at.each(_with_conditions(_BY_FACET), parameters, TrackedOrder)
         rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
-        return Answer(await with_parcels(at, rows), at.position, token)
+        extent = None if found or page.token else await _extent(at, parameters)
+        return Answer(await with_parcels(at, rows), at.position, token, extent)
+
+
+async def _extent(at: Snapshot, parameters: dict[str, Any]) -> Extent | None:
+    """When the first and the last such order was placed, whenever that was."""
+    ever = {**parameters, "since": FIRST, "until": LAST, "limit": 1}
+    first = await at.each(_with_conditions(_BY_FACET), ever, TrackedOrder)
+    last = await at.each(_with_conditions(_LAST), ever, TrackedOrder)
+    return Extent(first[0].placed_at, last[0].placed_at) if first else None
 
 
 async def _rarest(at: Snapshot, groups: Sequence[list[str]]) -> list[str]:

@@ -73,7 +73,7 @@ def test_files_are_read_and_written_in_one_place():
 
 
 ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
-OTHERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}, "calendars": {"holidays"}}
+OTHERS = {"trade": {"pyarrow"}, "calendars": {"holidays"}}
 """What the modules that write files of reports, and the one that knows public holidays, use beside that."""
 BESIDE = (
     "adapters.olist",

@@ -10,6 +10,7 @@ from adapters.rpc.listing import due_until, listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import number_of, stamp
+from adapters.rpc.windows import asked_window
 from fulfilment.v1 import obligations_pb2 as pb
 from ledger.terms.clocks import Clock, ClockState
 from projections import obligations
@@ -22,36 +23,45 @@ _read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState
 
 class ObligationQueries(Queries):
     async def ListObligations(self, request: pb.ListObligationsRequest, call: Call) -> pb.ListObligationsResponse:
+        now = datetime.now(UTC)
+        within, window = due_until(request, now), asked_window(request, None, now=now)
+        if within is not None:
+            window = window._replace(until=min(within, window.until or within))
         answer = await obligations.list_obligations(
             await self.where(request, call),
             page(request),
             (_read_state(request.state, "state"),),
             optional(plain_id, request.supplier_id, "supplier_id"),
             optional_enum(_read_clock, request.clock, "clock"),
-            until=due_until(request, datetime.now(UTC)),
-            owner=optional_enum(shapes.party, request.owner, "owner"),
+            window.since,
+            window.until,
+            optional_enum(shapes.party, request.owner, "owner"),
         )
-        return listed(pb.ListObligationsResponse, "obligations", answer, _obligation)
+        return listed(pb.ListObligationsResponse, "obligations", answer, _obligation, window)
 
     async def ListBreaches(self, request: pb.ListBreachesRequest, call: Call) -> pb.ListBreachesResponse:
+        window = asked_window(request, ("due_since", "due_until"))
         answer = await obligations.list_breaches(
             await self.where(request, call),
             page(request),
-            shapes.instant(request, "due_since"),
-            shapes.instant(request, "due_until"),
+            window.since,
+            window.until,
             optional(plain_id, request.supplier_id, "supplier_id"),
             optional_enum(_read_clock, request.clock, "clock"),
             optional_enum(shapes.party, request.owner, "owner"),
         )
-        return listed(pb.ListBreachesResponse, "breaches", answer, _obligation)
+        return listed(pb.ListBreachesResponse, "breaches", answer, _obligation, window)
 
     async def CountObligations(self, request: pb.CountObligationsRequest, call: Call) -> pb.CountObligationsResponse:
+        window = asked_window(request, None)
         answer = await obligations.count_obligations(
             await self.where(request, call),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
+            window.since,
+            window.until,
         )
-        return listed(pb.CountObligationsResponse, "counts", answer, _count)
+        return listed(pb.CountObligationsResponse, "counts", answer, _count, window)
 
 
 def _obligation(each: obligations.Obligation) -> pb.Obligation:

@@ -12,6 +12,7 @@ from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
+from adapters.rpc.windows import WindowAsked, asked_window
 from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import scorecards_pb2 as pb
 from ledger.refusals import Malformed
@@ -30,33 +31,37 @@ _IN_NUMERATOR = {
 
 class ScorecardQueries(Queries):
     async def GetRates(self, request: pb.GetRatesRequest, call: Call) -> pb.GetRatesResponse:
-        place, window = await self.where(request, call), _window(request)
+        place, (asked, window) = await self.where(request, call), _window(request)
         answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
-        return pb.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
+        return pb.GetRatesResponse(
+            scorecard=_scorecard(answer.rows[0]), position=answer.position, window=asked.answered(answer.extent)
+        )
 
     async def ListRates(self, request: pb.ListRatesRequest, call: Call) -> pb.ListRatesResponse:
-        place, window = await self.where(request, call), _window(request)
+        place, (asked, window) = await self.where(request, call), _window(request)
         answer = await scorecards.list_rates(place, page(request), window)
-        return listed(pb.ListRatesResponse, "scorecards", answer, _scorecard)
+        return listed(pb.ListRatesResponse, "scorecards", answer, _scorecard, asked)
 
     async def RankSuppliers(self, request: pb.RankSuppliersRequest, call: Call) -> pb.RankSuppliersResponse:
-        place, window = await self.where(request, call), _window(request)
-        limit = shapes.count(request.limit, "limit") or None
-        ranking = await scorecards.rank(place, window, optional_enum(_read_rate_name, request.by, "by"))
+        place, (asked, window) = await self.where(request, call), _window(request)
+        limit, by = shapes.count(request.limit, "limit") or None, optional_enum(_read_rate_name, request.by, "by")
+        ranking = await scorecards.rank(place, window, by)
         return pb.RankSuppliersResponse(
             supplier_ids=ranking.supplier_ids[:limit],
             columns=[_column(each, limit) for each in ranking.columns],
             position=ranking.position,
+            window=_of_one(asked, window, by).answered(ranking.extent),
         )
 
     async def GetTrend(self, request: pb.GetTrendRequest, call: Call) -> pb.GetTrendResponse:
         name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
-        since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
-        if since is None or until is None or since >= until:
+        now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
+        asked = asked_window(request.period, ("period.since", "period.until"), "period.named", now)
+        since, until, _ = asked
+        if since is None or until is None:
             raise Malformed(("period", "needs since and a later until"))
         parts = (until - since) / timedelta(days=7 if step is trends.TrendStep.WEEK else 28)
         require(parts <= trends.MOST_STEPS - 2, "period", f"has more than {trends.MOST_STEPS} parts")
-        now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
         answer = await trends.get_trend(
             await self.where(request, call),
             optional(plain_id, request.supplier_id, "supplier_id"),
@@ -66,19 +71,24 @@ class ScorecardQueries(Queries):
             step,
             now,
         )
-        return pb.GetTrendResponse(rates=[shows.rate(each) for each in answer.rows], position=answer.position)
+        return pb.GetTrendResponse(
+            rates=[shows.rate(each) for each in answer.rows],
+            position=answer.position,
+            window=asked.answered(answer.extent),
+        )
 
     async def ListRateCases(self, request: pb.ListRateCasesRequest, call: Call) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
+        name, (asked, window) = _read_rate_name(request.name, "name"), _window(request)
         answer = await counted.list_cases(
             await self.where(request, call),
             page(request),
-            _read_rate_name(request.name, "name"),
+            name,
             optional(plain_id, request.supplier_id, "supplier_id"),
-            _window(request),
+            window,
             _IN_NUMERATOR[request.filter],
         )
-        return listed(pb.ListRateCasesResponse, "cases", answer, _case)
+        return listed(pb.ListRateCasesResponse, "cases", answer, _case, _of_one(asked, window, name))
 
 
 def _scorecard(card: scorecards.Scorecard) -> pb.Scorecard:
@@ -100,12 +110,22 @@ def _column(column: scorecards.RateColumn, limit: int | None) -> pb.RateColumn:
     )
 
 
-def _window(request: Any) -> windows.Window:
+def _window(request: Any) -> tuple[WindowAsked, windows.Window]:
+    """The window as it is asked for, and as rates take it, of which each has one of its own where none is."""
     now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
-    since, until = shapes.instant(request.window, "window.since"), shapes.instant(request.window, "window.until")
+    asked = asked_window(request.window, ("window.since", "window.until"), "window.named", now)
+    since, until, _ = asked
     if since is not None:
         require(since < (until or now), "window.since", "is not before the window's end")
-    return windows.Window(now, since, until)
+    return asked, windows.Window(now, since, until)
+
+
+def _of_one(asked: WindowAsked, window: windows.Window, name: RateName | None) -> WindowAsked:
+    """The window of one rate, which is its own as far as none is asked for."""
+    if name is None:
+        return asked
+    since, until = window.of(name)
+    return asked._replace(since=since, until=until)
 
 
 def _case(each: counted.CountedCase) -> pb.RateCase:

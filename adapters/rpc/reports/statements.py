@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
-from adapters.rpc.listing import listed, page, period
+from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shows import number_of, stamp
+from adapters.rpc.windows import asked_window
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import statements_pb2 as pb
 from projections import statements
@@ -17,13 +18,14 @@ _statement_kind = number_of(pb.StatementKind)
 class StatementQueries(Queries):
     async def GetStatement(self, request: pb.GetStatementRequest, call: Call) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        where, (since, until) = await self.where(request, call), period(request)
-        answer = await statements.get_statement(where, supplier_id, since, until)
+        where, window = await self.where(request, call), asked_window(request)
+        answer = await statements.get_statement(where, supplier_id, window.since, window.until)
         (statement,) = answer.rows
         return pb.GetStatementResponse(
             balances=[_balance(each) for each in statement.balances],
             units_without_cost=statement.units_without_cost,
             position=answer.position,
+            window=window.answered(answer.extent),
         )
 
     async def ListStatementEntries(
@@ -31,9 +33,9 @@ class StatementQueries(Queries):
     ) -> pb.ListStatementEntriesResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
-        where, (since, until) = await self.where(request, call), period(request)
-        answer = await statements.list_entries(where, page(request), supplier_id, since, until, currency)
-        return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry)
+        where, window = await self.where(request, call), asked_window(request)
+        answer = await statements.list_entries(where, page(request), supplier_id, window.since, window.until, currency)
+        return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry, window)
 
 
 def _balance(each: statements.Balance) -> pb.StatementBalance:

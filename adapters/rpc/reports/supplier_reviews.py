@@ -53,6 +53,7 @@ def _supplier(each: reviewing.ListedSupplier) -> pb.ListedSupplier:
         score_basis_points=each.score_basis_points,
         verdict=shows.verdict(each.verdict) if each.verdict else suppliers_pb2.VERDICT_UNSPECIFIED,
         open_proposals=each.open_proposals,
+        name=each.name,
     )
 
 

@@ -9,6 +9,7 @@ from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
+from adapters.rpc.windows import WindowAsked, asked_window
 from fulfilment.v1 import orders_pb2, supplier_orders_pb2
 from fulfilment.v1 import tracking_pb2 as pb
 from ledger.nouns.orders import Header, HoldReason
@@ -37,12 +38,13 @@ class TrackingQueries(Queries):
         return pb.FindParcelsResponse(parcels=parcels, position=answer.position)
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
-        about, wanted = _filter(request), page(request)
+        window, wanted = asked_window(request, ("placed_since", "placed_until")), page(request)
+        about = _filter(request, window)
         require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")
         where = await self.where(request, call)
         if not request.HasField("changed_after"):
             answer = await tracking.list_orders(where, wanted, about)
-            return listed(pb.ListOrdersResponse, "orders", answer, tracked_order)
+            return listed(pb.ListOrdersResponse, "orders", answer, tracked_order, window)
         changes = await tracking.list_changed(where, wanted, about, request.changed_after)
         response = listed(pb.ListOrdersResponse, "orders", changes.answer, tracked_order)
         response.changed_until = changes.until
@@ -58,14 +60,14 @@ class TrackingQueries(Queries):
         return listed(pb.ListHoldsResponse, "holds", answer, _order_hold)
 
 
-def _filter(request: pb.ListOrdersRequest) -> tracking.OrderFilter:
+def _filter(request: pb.ListOrdersRequest, window: WindowAsked) -> tracking.OrderFilter:
     country = shapes.country(request.country, "country", [])
     stages = any_of(_read_stage, request.supplier_order_statuses, "supplier_order_statuses")
     return tracking.OrderFilter(
         any_of(_read_header, request.statuses, "statuses"),
         optional(plain_id, request.channel, "channel"),
-        shapes.instant(request, "placed_since"),
-        shapes.instant(request, "placed_until"),
+        window.since,
+        window.until,
         optional(shapes.sku, request.sku, "sku"),
         optional(plain_id, request.supplier_id, "supplier_id"),
         stages,

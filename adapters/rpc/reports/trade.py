@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.calls import Call
-from adapters.rpc.listing import listed, page, period
+from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import carrier, optional, plain_id, sku
+from adapters.rpc.windows import WindowAsked, asked_window
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import trade_pb2 as pb
 from projections import trade
@@ -19,17 +20,17 @@ _read_group = shapes.enum(pb.TradeGroup, trade.GroupBy, unspecified=trade.GroupB
 
 class TradeQueries(Queries):
     async def ReviewTrade(self, request: pb.ReviewTradeRequest, call: Call) -> pb.ReviewTradeResponse:
-        group_by, about = _read_group(request.group_by, "group_by"), _about(request)
+        now = datetime.now(UTC)
+        window = asked_window(request, now=now)
+        group_by, about = _read_group(request.group_by, "group_by"), _about(request, window, now)
         answer = await trade.review(await self.where(request, call), page(request), group_by, about)
-        return listed(pb.ReviewTradeResponse, "rows", answer, _figures)
+        return listed(pb.ReviewTradeResponse, "rows", answer, _figures, window)
 
 
-def _about(request: pb.ReviewTradeRequest) -> trade.TradeFilter:
-    since, until = period(request)
-    now = datetime.now(UTC)
+def _about(request: pb.ReviewTradeRequest, window: WindowAsked, now: datetime) -> trade.TradeFilter:
     return trade.TradeFilter(
-        since or FIRST,
-        min(until or now, now),
+        window.since or FIRST,
+        min(window.until or now, now),
         optional(plain_id, request.supplier_id, "supplier_id"),
         optional(sku, request.sku, "sku"),
         optional(carrier, request.carrier, "carrier"),

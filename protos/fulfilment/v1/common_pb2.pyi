@@ -29,6 +29,7 @@ from collections import abc as _abc
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -300,3 +301,82 @@ class CarrierNumber(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CarrierNumber: _TypeAlias = CarrierNumber  # noqa: Y015
+
+@_typing.final
+class NamedWindow(_message.Message):
+    """A window of time in words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    words: _builtins.str
+    """So long up to now: "7d", "4w", "3m", "1y". By its name: "today", "yesterday", "this-week", "last-week", "this-month",
+    "last-month", "this-year", "last-year". All of a day, a week, a month, a quarter or a year: "2026-03-02", "2026-W09",
+    "2026-03", "2026-Q1", "2026". From one to another, "FROM..TO": each is one of these last, and then TO lies in it
+    whole, or a time such as "2026-03-02T12:00Z", which TO ends before; one of the two may be left out. At most 100
+    characters; empty means that no window is named.
+    """
+    time_zone: _builtins.str
+    """The time zone whose days count, and times without an offset, an IANA name; empty means UTC."""
+    def __init__(
+        self,
+        *,
+        words: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["time_zone", b"time_zone", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedWindow: _TypeAlias = NamedWindow  # noqa: Y015
+
+@_typing.final
+class AnsweredWindow(_message.Message):
+    """The window of time that an answer is about, and where there is something if there is nothing in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    EARLIEST_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    time_zone: _builtins.str
+    """The time zone whose days counted, an IANA name."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on; absent means from the first, and of several rates that each has a window of its own."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this instant; absent means up to the last, or up to now."""
+
+    @_builtins.property
+    def earliest(self) -> _timestamp_pb2.Timestamp:
+        """Where nothing is in the window: the first that is in any; of rates the day in UTC. Absent where there is nothing at
+        all, and where there is something in the window.
+        """
+
+    @_builtins.property
+    def latest(self) -> _timestamp_pb2.Timestamp:
+        """And the last."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        time_zone: _builtins.str = ...,
+        earliest: _timestamp_pb2.Timestamp | None = ...,
+        latest: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["earliest", b"earliest", "latest", b"latest", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["earliest", b"earliest", "latest", b"latest", "since", b"since", "time_zone", b"time_zone", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnsweredWindow: _TypeAlias = AnsweredWindow  # noqa: Y015

@@ -27,19 +27,25 @@ class GetMoneyTotalsRequest(_message.Message):
 
     CHANNEL_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Of this shop; empty means of all."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When the orders were placed, in words."""
+
     def __init__(
         self,
         *,
         channel: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -53,21 +59,27 @@ class GetMoneyTotalsResponse(_message.Message):
 
     TOTALS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that this holds at."""
     @_builtins.property
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoneyTotals]:
         """One for each currency; amounts of several are never added up."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When the orders were placed."""
+
     def __init__(
         self,
         *,
         totals: _abc.Iterable[Global___MoneyTotals] | None = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "totals", b"totals", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,6 +176,7 @@ class ListPaymentDifferencesRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Of this shop; empty means of all."""
     at_least: _builtins.int
@@ -172,16 +185,21 @@ class ListPaymentDifferencesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When the orders were placed, in words."""
+
     def __init__(
         self,
         *,
         channel: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "page", b"page", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -196,6 +214,7 @@ class ListPaymentDifferencesResponse(_message.Message):
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -204,16 +223,21 @@ class ListPaymentDifferencesResponse(_message.Message):
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentDifference]:
         """By order id."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When the orders were placed."""
+
     def __init__(
         self,
         *,
         differences: _abc.Iterable[Global___PaymentDifference] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -227,6 +227,7 @@ class ListObligationsRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     state: Global___ObligationState.ValueType
     """In this state; unspecified means open."""
     supplier_id: _builtins.str
@@ -243,6 +244,10 @@ class ListObligationsRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When they are due, in words."""
+
     def __init__(
         self,
         *,
@@ -253,10 +258,11 @@ class ListObligationsRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         owner: _common_pb2.Party.ValueType = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
     _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015
@@ -273,6 +279,7 @@ class ListObligationsResponse(_message.Message):
     OBLIGATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -281,16 +288,21 @@ class ListObligationsResponse(_message.Message):
     def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Obligation]:
         """By when they are due, the earliest first."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When they are due."""
+
     def __init__(
         self,
         *,
         obligations: _abc.Iterable[Global___Obligation] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "obligations", b"obligations", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "obligations", b"obligations", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,6 +321,7 @@ class ListBreachesRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Of this supplier; empty means of all and of the retailer."""
     clock: Global___ObligationClock.ValueType
@@ -329,6 +342,10 @@ class ListBreachesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When they were due, in words, instead of due_since and due_until."""
+
     def __init__(
         self,
         *,
@@ -339,10 +356,11 @@ class ListBreachesRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         owner: _common_pb2.Party.ValueType = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_since", b"due_since", "due_until", b"due_until", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_since", b"due_since", "due_until", b"due_until", "page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -357,6 +375,7 @@ class ListBreachesResponse(_message.Message):
     BREACHES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -365,16 +384,21 @@ class ListBreachesResponse(_message.Message):
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Obligation]:
         """By when they were due, the earliest first."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When they were due."""
+
     def __init__(
         self,
         *,
         breaches: _abc.Iterable[Global___Obligation] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,6 +413,7 @@ class CountObligationsRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Of this supplier; empty means of the retailer and of each supplier."""
     at_least: _builtins.int
@@ -397,16 +422,21 @@ class CountObligationsRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page; its size counts suppliers."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When they are due, in words."""
+
     def __init__(
         self,
         *,
         supplier_id: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,6 +451,7 @@ class CountObligationsResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -429,16 +460,21 @@ class CountObligationsResponse(_message.Message):
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ObligationCount]:
         """By supplier, the retailer first, then by clock; none where a supplier never had a clock."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When they are due."""
+
     def __init__(
         self,
         *,
         counts: _abc.Iterable[Global___ObligationCount] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

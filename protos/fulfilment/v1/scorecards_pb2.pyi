@@ -79,6 +79,7 @@ class Window(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
+    NAMED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """From this instant on; absent means the rate's own length before until, as RateName says."""
@@ -91,16 +92,21 @@ class Window(_message.Message):
     def now(self) -> _timestamp_pb2.Timestamp:
         """What is taken for now, which decides what is past due; absent means the server's time."""
 
+    @_builtins.property
+    def named(self) -> _common_pb2.NamedWindow:
+        """The same in words, instead of since and until."""
+
     def __init__(
         self,
         *,
         since: _timestamp_pb2.Timestamp | None = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
         now: _timestamp_pb2.Timestamp | None = ...,
+        named: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["named", b"named", "now", b"now", "since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now", b"now", "since", b"since", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["named", b"named", "now", b"now", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,21 +180,27 @@ class GetRatesResponse(_message.Message):
 
     SCORECARD_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that this holds at."""
     @_builtins.property
     def scorecard(self) -> Global___Scorecard:
         """The rates."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         scorecard: Global___Scorecard | None = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scorecard", b"scorecard"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scorecard", b"scorecard", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "scorecard", b"scorecard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "scorecard", b"scorecard", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,6 +249,7 @@ class ListRatesResponse(_message.Message):
     SCORECARDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -245,16 +258,21 @@ class ListRatesResponse(_message.Message):
     def scorecards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Scorecard]:
         """By supplier."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         scorecards: _abc.Iterable[Global___Scorecard] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "scorecards", b"scorecards"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "scorecards", b"scorecards", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,6 +323,7 @@ class RankSuppliersResponse(_message.Message):
     SUPPLIER_IDS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that this holds at."""
     @_builtins.property
@@ -315,16 +334,21 @@ class RankSuppliersResponse(_message.Message):
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateColumn]:
         """One of each rate."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about; of what is ranked by, where nothing is counted."""
+
     def __init__(
         self,
         *,
         supplier_ids: _abc.Iterable[_builtins.str] | None = ...,
         columns: _abc.Iterable[Global___RateColumn] | None = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "position", b"position", "supplier_ids", b"supplier_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "position", b"position", "supplier_ids", b"supplier_ids", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,6 +468,7 @@ class GetTrendResponse(_message.Message):
 
     RATES_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that this holds at."""
     @_builtins.property
@@ -452,15 +477,20 @@ class GetTrendResponse(_message.Message):
         target in force at its end.
         """
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         rates: _abc.Iterable[_rates_pb2.Rate] | None = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "rates", b"rates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "rates", b"rates", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,6 +551,7 @@ class ListRateCasesResponse(_message.Message):
     CASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -529,16 +560,21 @@ class ListRateCasesResponse(_message.Message):
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateCase]:
         """By the instant that puts them into the window."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         cases: _abc.Iterable[Global___RateCase] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -99,6 +99,7 @@ class GetStatementRequest(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     UNTIL_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose. Required."""
     at_least: _builtins.int
@@ -111,6 +112,10 @@ class GetStatementRequest(_message.Message):
     def until(self) -> _timestamp_pb2.Timestamp:
         """Before this instant; absent means up to the last."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """The window in words, instead of since and until."""
+
     def __init__(
         self,
         *,
@@ -118,10 +123,11 @@ class GetStatementRequest(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         until: _timestamp_pb2.Timestamp | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "since", b"since", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +142,7 @@ class GetStatementResponse(_message.Message):
     BALANCES_FIELD_NUMBER: _builtins.int
     UNITS_WITHOUT_COST_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     units_without_cost: _builtins.int
     """Units shipped in the period that nobody knows the cost of."""
     position: _builtins.int
@@ -144,16 +151,21 @@ class GetStatementResponse(_message.Message):
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementBalance]:
         """By currency."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         balances: _abc.Iterable[Global___StatementBalance] | None = ...,
         units_without_cost: _builtins.int = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "position", b"position", "units_without_cost", b"units_without_cost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "position", b"position", "units_without_cost", b"units_without_cost", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,6 +265,7 @@ class ListStatementEntriesRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose. Required."""
     currency: _builtins.str
@@ -271,6 +284,10 @@ class ListStatementEntriesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """The window in words, instead of since and until."""
+
     def __init__(
         self,
         *,
@@ -280,10 +297,11 @@ class ListStatementEntriesRequest(_message.Message):
         currency: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "currency", b"currency", "page", b"page", "since", b"since", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "currency", b"currency", "page", b"page", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -298,6 +316,7 @@ class ListStatementEntriesResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -306,16 +325,21 @@ class ListStatementEntriesResponse(_message.Message):
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementEntry]:
         """By when they happened."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[Global___StatementEntry] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

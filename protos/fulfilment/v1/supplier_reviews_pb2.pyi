@@ -100,6 +100,7 @@ class ListedSupplier(_message.Message):
     SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     OPEN_PROPOSALS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     standing: _suppliers_pb2.SupplierStanding.ValueType
@@ -110,6 +111,8 @@ class ListedSupplier(_message.Message):
     """What that review came to; unspecified if there was none."""
     open_proposals: _builtins.int
     """Proposals to suspend it that nobody decided on yet."""
+    name: _builtins.str
+    """The company's name."""
     @_builtins.property
     def review_due(self) -> _timestamp_pb2.Timestamp:
         """By when it is to be reviewed; absent for one that is neither approved nor suspended."""
@@ -128,10 +131,11 @@ class ListedSupplier(_message.Message):
         score_basis_points: _builtins.int | None = ...,
         verdict: _suppliers_pb2.Verdict.ValueType = ...,
         open_proposals: _builtins.int = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "review_due", b"review_due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "open_proposals", b"open_proposals", "review_due", b"review_due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "name", b"name", "open_proposals", b"open_proposals", "review_due", b"review_due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
     _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015

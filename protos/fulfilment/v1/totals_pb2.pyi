@@ -27,19 +27,25 @@ class GetSummaryRequest(_message.Message):
 
     CHANNEL_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Of this shop; empty means of all."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When the orders were placed, in words."""
+
     def __init__(
         self,
         *,
         channel: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -47,7 +53,7 @@ Global___GetSummaryRequest: _TypeAlias = GetSummaryRequest  # noqa: Y015
 
 @_typing.final
 class GetSummaryResponse(_message.Message):
-    """Exact figures over everything recorded."""
+    """Exact figures over everything recorded, or over the orders of a window."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,6 +68,7 @@ class GetSummaryResponse(_message.Message):
     DELIVERED_ORDERS_FIELD_NUMBER: _builtins.int
     DELIVERED_LATE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     orders: _builtins.int
     """Orders."""
     supplier_orders: _builtins.int
@@ -86,6 +93,10 @@ class GetSummaryResponse(_message.Message):
     def gmv(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Money]:
         """Price times quantity of all lines, one amount a currency."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When the orders were placed."""
+
     def __init__(
         self,
         *,
@@ -100,10 +111,11 @@ class GetSummaryResponse(_message.Message):
         delivered_orders: _builtins.int = ...,
         delivered_late: _builtins.int = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered_late", b"delivered_late", "delivered_orders", b"delivered_orders", "gmv", b"gmv", "multi_supplier_orders", b"multi_supplier_orders", "orders", b"orders", "position", b"position", "supplier_orders", b"supplier_orders", "supplier_orders_dispatched", b"supplier_orders_dispatched", "supplier_orders_dispatched_on_time", b"supplier_orders_dispatched_on_time", "suppliers", b"suppliers", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered_late", b"delivered_late", "delivered_orders", b"delivered_orders", "gmv", b"gmv", "multi_supplier_orders", b"multi_supplier_orders", "orders", b"orders", "position", b"position", "supplier_orders", b"supplier_orders", "supplier_orders_dispatched", b"supplier_orders_dispatched", "supplier_orders_dispatched_on_time", b"supplier_orders_dispatched_on_time", "suppliers", b"suppliers", "units", b"units", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,6 +130,7 @@ class ListSupplierTotalsRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Of this shop; empty means of all."""
     at_least: _builtins.int
@@ -126,16 +139,21 @@ class ListSupplierTotalsRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When the orders were placed, in words."""
+
     def __init__(
         self,
         *,
         channel: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "page", b"page", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -150,6 +168,7 @@ class ListSupplierTotalsResponse(_message.Message):
     TOTALS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -158,16 +177,21 @@ class ListSupplierTotalsResponse(_message.Message):
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplierTotal]:
         """By supplier; those that were never given a supplier order are left out."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When the orders were placed."""
+
     def __init__(
         self,
         *,
         totals: _abc.Iterable[Global___SupplierTotal] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "totals", b"totals", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -581,6 +581,7 @@ class ListOrdersRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     LATE_FIELD_NUMBER: _builtins.int
     CHANGED_AFTER_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Orders of this shop; empty means of all."""
     at_least: _builtins.int
@@ -625,6 +626,10 @@ class ListOrdersRequest(_message.Message):
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With all of these tags, at most 20."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """When they were placed, in words, instead of placed_since and placed_until."""
+
     def __init__(
         self,
         *,
@@ -641,10 +646,11 @@ class ListOrdersRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         late: _builtins.bool = ...,
         changed_after: _builtins.int | None = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "at_least", b"at_least", "changed_after", b"changed_after", "channel", b"channel", "country", b"country", "late", b"late", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "sku", b"sku", "statuses", b"statuses", "supplier_id", b"supplier_id", "supplier_order_statuses", b"supplier_order_statuses", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "at_least", b"at_least", "changed_after", b"changed_after", "channel", b"channel", "country", b"country", "late", b"late", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "sku", b"sku", "statuses", b"statuses", "supplier_id", b"supplier_id", "supplier_order_statuses", b"supplier_order_statuses", "tags", b"tags", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__changed_after: _TypeAlias = _typing.Literal["changed_after"]  # noqa: Y015
     _WhichOneofArgType__changed_after: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after"]  # noqa: Y015
@@ -662,6 +668,7 @@ class ListOrdersResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     CHANGED_UNTIL_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -674,6 +681,10 @@ class ListOrdersResponse(_message.Message):
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackedOrder]:
         """By when they were placed, the earliest first; with changed_after by when they last changed."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """When they were placed; absent with changed_after."""
+
     def __init__(
         self,
         *,
@@ -681,10 +692,11 @@ class ListOrdersResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
         changed_until: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_until", b"changed_until", "next_page_token", b"next_page_token", "orders", b"orders", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_until", b"changed_until", "next_page_token", b"next_page_token", "orders", b"orders", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -76,6 +76,7 @@ class ReviewTradeRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     group_by: Global___TradeGroup.ValueType
     """What the rows are about."""
     supplier_id: _builtins.str
@@ -100,6 +101,10 @@ class ReviewTradeRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.NamedWindow:
+        """The window in words, instead of since and until."""
+
     def __init__(
         self,
         *,
@@ -112,10 +117,11 @@ class ReviewTradeRequest(_message.Message):
         channel: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        window: _common_pb2.NamedWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "channel", b"channel", "group_by", b"group_by", "page", b"page", "since", b"since", "sku", b"sku", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "channel", b"channel", "group_by", b"group_by", "page", b"page", "since", b"since", "sku", b"sku", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -130,6 +136,7 @@ class ReviewTradeResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -138,16 +145,21 @@ class ReviewTradeResponse(_message.Message):
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TradeFigures]:
         """By key; those that nothing was counted for are left out."""
 
+    @_builtins.property
+    def window(self) -> _common_pb2.AnsweredWindow:
+        """The time that it is about."""
+
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___TradeFigures] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        window: _common_pb2.AnsweredWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "rows", b"rows", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
