@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,10 +17,12 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Connected
+from adapters.edges.reading import believed
 from adapters.edges.system import Received
 from adapters.edges.wakeups import WAKE_FOR_THOSE_KEPT, EdgeWork, wake
 from adapters.tenants import Tenant
@@ -33,6 +35,7 @@ _COLUMNS = (
     "reception_id, connection, topic, object_id, happened_at, whole, asked, received_at, state, attempts, next_at, "
     "reason, about"
 )
+OTHER_CONTENT = "what came under the same id before had another content; replay it if it is right"
 # One statement, so one way to the database and back: of the deliveries that wait for it, most wait for the way.
 _KEEP = """
     WITH kept AS (
@@ -41,6 +44,19 @@ _KEEP = """
         SELECT a.*, now(), now() FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)b::bytea[],
             %(c4)s::text[], %(c5)s::text[], %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[],
             %(c9)b::bytea[]) AS a
+        ON CONFLICT DO NOTHING RETURNING reception_id
+    ), woken AS ({wake})
+    SELECT reception_id FROM kept
+"""
+_KEEP_OTHERS = """
+    WITH kept AS (
+        INSERT INTO {inbox} (reception_id, connection, content, topic, object_id, happened_at, whole, asked, box,
+            received_at, next_at, reason)
+        SELECT id, name, content, topic, about, happened_at, whole, asked, box, now(), now(), %(reason)s
+        FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)b::bytea[], %(c4)s::text[], %(c5)s::text[],
+            %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[], %(c9)b::bytea[])
+            AS a (id, name, source, content, topic, about, happened_at, whole, asked, box)
+        WHERE EXISTS (SELECT FROM {inbox} AS i WHERE i.connection = a.name AND i.source_id = a.source)
         ON CONFLICT DO NOTHING RETURNING reception_id
     ), woken AS ({wake})
     SELECT reception_id FROM kept
@@ -165,6 +181,11 @@ class InboxRow(NamedTuple):
     """What a newer state of the same object was about, if one was worked on before this was due."""
 
     @property
+    def is_other_content(self) -> bool:
+        """Whether something else came under its source's id before, and nobody has looked at that."""
+        return self.attempts == 0 and self.reason == OTHER_CONTENT
+
+    @property
     def received(self) -> Received:
         """What the door read of it, but for what shows repetitions."""
         return Received(self.topic, self.object_id, happened_at=self.happened_at, whole=self.whole)
@@ -227,14 +248,24 @@ class Inbox:
     async def keep(self, arrivals: Sequence[Arrival]) -> list[bool]:
         """Which of these are new. All are kept for good when this returns."""
         rows = [self._row(each) for each in arrivals]
-        columns = {f"c{number}": list(column) for number, column in enumerate(zip(*rows, strict=True))}
-        values = {**columns, "tenant": self._tenant, "what": EdgeWork.INBOX}
         async with self._pool.connection() as connection:
-            kept = {row[0] for row in await (await connection.execute(self._sql(_KEEP), values)).fetchall()}
+            kept = await self._insert(connection, _KEEP, rows)
+            again = zip(rows, arrivals, strict=True)
+            if known := [row for row, each in again if each.received.one_content and row[0] not in kept]:
+                kept |= await self._insert(connection, _KEEP_OTHERS, known)
         return [row[0] in kept for row in rows]
+
+    async def _insert(
+        self, connection: AsyncConnection[Any], template: str, rows: Sequence[tuple[Any, ...]]
+    ) -> set[str]:
+        """The ids of those that were not there."""
+        columns = {f"c{number}": list(column) for number, column in enumerate(zip(*rows, strict=True))}
+        values = {**columns, "tenant": self._tenant, "what": EdgeWork.INBOX, "reason": OTHER_CONTENT}
+        return {row[0] for row in await (await connection.execute(self._sql(template), values)).fetchall()}
 
     def _row(self, arrival: Arrival) -> tuple[Any, ...]:
         (_, account, box_key, *_), received = arrival.connected, arrival.received
+        happened_at = received.happened_at and believed(received.happened_at, datetime.now(UTC))
         # In the order of time, so that rows of one moment lie together in the index.
         reception_id = f"{time.time_ns() // 1000:014x}{os.urandom(6).hex()}"
         # By a key of the connection: one that is added anew under its name knows nothing of what came before.
@@ -244,7 +275,7 @@ class Inbox:
         return (
             *(reception_id, account.name, source if received.source_id else None, content),
             *(received.topic, received.object_id),
-            *(received.happened_at, received.whole, arrival.asked, box),
+            *(happened_at, received.whole, arrival.asked, box),
         )
 
     def _sealed(self, reception_id: str, box_key: bytes, raw: bytes) -> bytes:

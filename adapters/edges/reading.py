@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, TypeVar
 
@@ -16,6 +16,8 @@ from ledger.terms.money import CURRENCIES, MOST_MINOR, minor_digits
 
 T = TypeVar("T")
 
+_AHEAD = timedelta(minutes=5)
+"""How far a source's clock may run before ours; signatures allow as much."""
 _MOST_UNITS = 1_000_000
 Count = Annotated[int, msgspec.Meta(ge=-_MOST_UNITS, le=_MOST_UNITS)]
 """How many units of something a payload tells: no more than an order can have."""
@@ -78,6 +80,14 @@ def instant(text: str, field: str, naive: tzinfo | None = None) -> datetime:
         return found.astimezone(UTC)
     except (OverflowError, ValueError):
         raise NotUnderstood(f"{field}: a time that cannot be") from None
+
+
+def believed(at: datetime, now: datetime) -> datetime:
+    """When a source says that something happened. What lies ahead of its coming is of the second in which it came.
+
+    Else all that is true later would be older than it.
+    """
+    return at if at <= now + _AHEAD else now.replace(microsecond=0)
 
 
 def stamp(at: datetime) -> Timestamp:

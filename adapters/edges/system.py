@@ -73,6 +73,8 @@ class Received(msgspec.Struct, frozen=True):
     """What shows that the same comes again, where bytes may differ, as of a state that is told and is asked for."""
     whole: bool = False
     """Whether it tells the whole state of the object, so that an older one is not worked on after a newer one."""
+    one_content: bool = False
+    """Whether the source promises one content under its id: something else under it is seen, and not a repetition."""
 
 
 class AtTheDoor(StrEnum):

@@ -188,6 +188,8 @@ class Worker:
         if raw is None:
             return WorkedOn(InboxState.IGNORED, "its body was erased")
         meant = await self._understood(work, raw)
+        if work.row.is_other_content:
+            return WorkedOn(InboxState.FAILED, work.row.reason)
         if meant.early:
             return _early(work.row, meant.early)
         if meant.asks:

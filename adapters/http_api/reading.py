@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
@@ -21,6 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.doubled_names import Doubled, as_object
 from ledger.refusals import Malformed
 
 M = TypeVar("M", bound=Message)
@@ -57,28 +57,13 @@ def from_json(kind: type[M], body: bytes) -> M:
 # --- the text -------------------------------------------------------------------------------------
 
 
-class _Doubled(dict[str, Any]):
-    """An object that has some names more than once."""
-
-    names: tuple[str, ...] = ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    doubled = _Doubled(found)
-    doubled.names = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-    return doubled
-
-
 def _no_number(text: str) -> Any:
     raise _Wrong(f"holds {text}, which is no number of JSON")
 
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body.decode(), object_pairs_hook=_object, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(body.decode(), object_pairs_hook=as_object, parse_float=Decimal, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         fault = f"is not UTF-8: byte {error.start + 1} cannot be read"
     except json.JSONDecodeError as error:
@@ -115,7 +100,7 @@ class _Reading:
         if not isinstance(tree, dict):
             return self.fault(path, f"{_quoted(tree)} is no object")
         within = f"{path}." if path else ""
-        if isinstance(tree, _Doubled):
+        if isinstance(tree, Doubled):
             for name in tree.names:
                 self.fault(f"{within}{_cut(name)}", "is given twice")
         fields, given = _fields(message.DESCRIPTOR), dict[str, str]()
@@ -164,7 +149,7 @@ class _Reading:
         below = _fields(field.descriptor.message_type)["value"]
         for key, each in value.items():
             within = f"{path}[{_cut(key)}]"
-            if isinstance(value, _Doubled) and key in value.names:
+            if isinstance(value, Doubled) and key in value.names:
                 self.fault(within, "is given twice")
             elif below.read is None:
                 self._set(lambda name: self.message(rows[name], each, within), _text, key, within)  # noqa: B023

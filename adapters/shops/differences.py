@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from adapters.edges import reading
 from adapters.edges.system import NotUnderstood
+from adapters.shops.known import known_lines
 from fulfilment.v1 import order_money_pb2, orders_pb2
 from ledger.terms.places import COUNTRIES, OTHER_CODES
 
@@ -64,7 +65,7 @@ class OrderDifference(NamedTuple):
         yield Changed("/lines", request)
 
     def _numbered(self) -> Iterator[orders_pb2.OrderLine]:
-        numbers = line_numbers(self.there, self.now.lines)
+        numbers = line_numbers(self.there, [(line.channel_line_id, line.sku) for line in self.now.lines])
         for line, line_no in zip(self.now.lines, numbers, strict=True):
             numbered = orders_pb2.OrderLine()
             numbered.CopyFrom(line)
@@ -104,21 +105,27 @@ def _is_usable(customer: orders_pb2.Customer, address: orders_pb2.Address) -> bo
     return bool((customer.email.strip() or customer.phone.strip()) and country in COUNTRIES and where)
 
 
-def line_numbers(there: orders_pb2.Order, lines: Iterable[orders_pb2.OrderLine]) -> list[int]:
-    """The ledger's number of each line of the shop: by the shop's id of it, and by its SKU; new ones stand behind."""
-    free: dict[tuple[str, str], list[int]] = {}
-    for state in there.lines:
-        line_no, sku = state.line.line_no, state.line.sku
-        if state.HasField("part_of"):
-            line_no, sku = state.part_of.line_no, state.part_of.sku
-        numbers = free.setdefault((state.line.channel_line_id, sku), [])
-        if line_no not in numbers:
-            numbers.append(line_no)
-    behind = max((state.line.line_no for state in there.lines), default=0)
+def line_numbers(there: orders_pb2.Order, lines: Sequence[tuple[str, str]]) -> list[int]:
+    """The ledger's number of each line of the shop, which is its own id of it and its SKU; new ones stand behind.
+
+    Of two with one SKU each keeps its own by the id. One that was placed without an id, or under one that the shop has
+    no more, is known by its SKU.
+    """
+    known = known_lines(there)
+    ids = {line_id for line_id, _ in lines}
+    of_id = {each.line_id: each for each in known if each.line_id}
+    free: dict[str, list[int]] = {}
+    for each in known:
+        if each.line_id not in ids or not each.line_id:
+            free.setdefault(each.sku, []).append(each.line_no)
+    behind = max([0, *(state.line.line_no for state in there.lines), *(each.line_no for each in known)])
     found = []
-    for line in lines:
-        if known := free.get((line.channel_line_id, line.sku)) or free.get(("", line.sku)):
-            found.append(known.pop(0))
+    for line_id, sku in lines:
+        same = of_id.get(line_id)
+        if same is not None and sku in ("", same.sku):
+            found.append(same.line_no)
+        elif free.get(sku):
+            found.append(free[sku].pop(0))
         else:
             behind += 1
             found.append(behind)
@@ -133,7 +140,7 @@ def is_as_known(
     there: orders_pb2.Order, lines: Iterable[orders_pb2.OrderLine], charges: Iterable[order_money_pb2.Charge]
 ) -> bool:
     """Whether the ledger has it so already, such as because it told the shop."""
-    known = {each.line.line_no: (each.wanted, each.wanted_minor) for each in there.lines if each.wanted}
+    known = {each.line_no: (each.wanted, each.wanted_minor) for each in known_lines(there) if each.wanted}
     paid = {each.charge_id: each.amount_minor for each in there.charges}
     return known == {each.line_no: (each.quantity, _cost(each)) for each in lines} and paid == {
         each.charge_id: each.amount_minor for each in charges

@@ -197,7 +197,9 @@ class AnyGateway(TextGateway):
             door_decoded(delivery.raw, _Written)
             return self.heard(self.written(delivery.raw), account)
         told = door_decoded(delivery.raw, _Status)
-        return Received(told.status, told.order, source_id) if told.status == "undelivered" else None
+        if told.status != "undelivered":
+            return None
+        return Received(told.status, told.order, source_id, one_content=True)
 
     def written(self, raw: bytes) -> Answered:
         written = msgspec.json.decode(raw, type=_Written)

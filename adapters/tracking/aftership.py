@@ -347,4 +347,5 @@ async def _changed(http: Http, account: Account, url: str, cursor: str) -> Fetch
     following = page.pagination.next_cursor if page.pagination.has_next_page else ""
     if following:
         return FetchedPage(tuple(found), f"{since} {following} {newest}")
-    return FetchedPage(tuple(found), newest, done=True)
+    # A time to come is not gone on from: nothing would be found any more before it has come.
+    return FetchedPage(tuple(found), min(newest, (datetime.now(UTC) - _OVERLAP).isoformat()), done=True)

@@ -112,7 +112,7 @@ class AnyCarrier(Tracker):
 
     def verify(self, delivery: Delivery, account: Account, now: datetime) -> Received | None:
         message_id = require_standard_webhook(delivery, account.every("secret"), now)
-        return Received("scans", _object(delivery.raw, account), message_id)
+        return Received("scans", _object(delivery.raw, account), message_id, one_content=True)
 
     async def check(self, http: Http, account: Account) -> list[Check]:
         """Nobody is called: whether what it signs with can be used at all."""

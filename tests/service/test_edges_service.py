@@ -4,7 +4,7 @@ import gzip
 import json
 import socket
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -157,6 +157,22 @@ def test_an_older_state_that_comes_late_is_ignored_and_the_same_state_in_another
     shop.send(woo_order(1004))
     *_, late = became(client, 1004, DONE, IGNORED)
     assert "newer" in late.reason
+
+
+def gmt(at):
+    return f"{at:%Y-%m-%dT%H:%M:%S}"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=2_900_000)])
+def test_a_time_to_come_makes_nothing_that_is_told_later_older(shop, client, ahead):
+    number = 1905 if ahead.days else 1906
+    odd = woo_order(number, date_modified_gmt=gmt(datetime.now(UTC) + ahead))
+    shop.send(odd, "order.created")
+    became(client, number, DONE)
+    cup = {**odd["line_items"][0], "quantity": 1, "total": "9.90"}
+    shop.send({**odd, "date_modified_gmt": gmt(datetime.now(UTC)), "line_items": [cup], "total": "14.80"})
+    became(client, number, DONE, DONE)
+    assert [each.wanted for each in order(client, number).lines] == [1]
 
 
 def test_a_deleted_order_is_cancelled_and_what_is_no_order_is_ignored(shop, client):

@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
 
@@ -80,6 +82,35 @@ def test_what_does_not_fit_is_answered_with_the_place_of_all_that_is_wrong_and_n
     assert [each["pointer"] for each in answer.json()["violations"]] == ["/data/currency", "/data/note"]
     assert site(b"{", "8-2").status_code == 400
     assert len(worked_on(client, 0) or ()) == before
+
+
+def test_something_else_under_the_same_id_is_kept_for_a_person_and_replayed_once_it_is_right(site, client):
+    """A repetition is one by its content: nothing that was answered with "kept" is lost without a word."""
+    count = len(worked_on(client, 0) or ())
+    order = site_order("61", promised_day=None, lines=[{"sku": "TEA", "quantity": 1, "unit_price_minor": 990}])
+    other = {**order, "order_id": "62"}
+    for document in (told("order", order), told("order", other), told("order", order), told("order", other)):
+        assert site(document, "61-1").text == "kept\n"
+    rows = worked_on(client, count + 2)[count:]
+    failed = edges_pb2.RECEPTION_STATE_FAILED
+    assert [(each.object_id, each.state) for each in rows] == [("61", edges_pb2.RECEPTION_STATE_DONE), ("62", failed)]
+    assert rows[1].reason == "what came under the same id before had another content; replay it if it is right"
+    asked = edges_pb2.ReplayReceptionRequest(context=context(), reception_id=rows[1].reception_id)
+    client.edges.ReplayReception(asked)
+    assert wait_for(lambda: orders_of(client, "site/62"))[0].order_id == "site/62"
+
+
+def test_a_slash_behind_the_address_makes_no_difference(edge, site, client):
+    body = json.dumps(told("order", site_order("63", promised_day=None))).encode()
+    headers = signed_headers(body, "63-1", datetime.now(UTC))
+    answer = httpx2.post(f"{edge}/in/default/site/", content=body, headers=headers, timeout=30)
+    assert (answer.status_code, answer.text) == (200, "kept\n")
+
+
+def orders_of(client, order_id):
+    with suppress(grpc.RpcError):
+        return [client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order]
+    return []
 
 
 def test_the_schemas_are_served_and_the_document_of_the_contract_has_them(edge):

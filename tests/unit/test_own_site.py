@@ -221,6 +221,27 @@ def test_null_is_as_absent_and_another_type_of_document_is_named():
     assert faults([]) == {"": "is no object"}
 
 
+@pytest.mark.parametrize(
+    ("once", "twice", "pointer"),
+    [
+        ('"currency": "EUR"', '"currency": "EUR", "currency": "USD"', "/data/currency"),
+        ('"sku": "CUP"', '"sku": "CUP", "sku": "CUP"', "/data/lines/1/sku"),
+        ('"type": "order"', '"type": "order", "a/b": 1, "a/b": 2', "/a~1b"),
+        ('"type": "order"', '"type": "order", "type": "order"', "/type"),
+    ],
+)
+def test_a_name_that_is_given_twice_is_refused_with_its_place(once: str, twice: str, pointer: str):
+    body = json.dumps(told("order", site_order()))
+    assert body.count(once) == 1
+    assert faults(body.replace(once, twice).encode()) == {pointer: "is given twice"}
+
+
+def test_a_name_that_is_given_twice_as_deep_as_can_be_is_no_crash():
+    deep = b'{"a":' * 50_000 + b'{"b":1,"b":2}' + b"}" * 50_000
+    with pytest.raises(UnfitDocument):
+        SITE.verify(delivery(deep), account(), NOW)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe{}", b"[" * 100_000, '{"type":"é"}'.encode("latin-1"), b"NaN"])
 def test_what_is_no_json_is_a_bad_request(body: bytes):
     with pytest.raises(UnfitDocument) as refused:

@@ -88,6 +88,19 @@ def test_pages_are_asked_by_time_of_change_with_an_overlap_and_long_orders_line_
     assert [each.received.object_id for each in again] == ["5"]
 
 
+def test_a_shop_whose_clock_runs_ahead_is_still_asked_for_what_is_new():
+    shop, http, account = played()
+    shop.sell(1)
+    shop.change(1, at="9999-12-31T23:59:59+00:00")
+    (found, *_), cursor = asked(http, account)
+    assert found.received.object_id == "1"
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert asking.Cursor.read(cursor).orders < now
+    stuck = asking.Cursor("9999-12-31T23:49:59Z", "9999-12-31T23:49:59Z")  # where one of before went on from
+    _, cursor = asked(http, account, str(stuck))
+    assert max(asking.Cursor.read(cursor)[:2]) < now
+
+
 def test_a_shop_that_finds_a_question_too_costly_is_asked_for_less_and_full_orders_alone():
     shop, http, account = played()
     for number in range(1, 6):

@@ -10,7 +10,7 @@ from adapters.edges.http import Http, HttpClient, Limit, SystemUnreachable
 from adapters.edges.system import Account, NotDone, Telling
 from adapters.shops.woocommerce.system import WooCommerce
 from ledger.terms.effects import Cancellation, Fulfilment, RefundAsked, ShopLine, StockLevel
-from tests.support.woo_shop import Fault, woo_shop
+from tests.support.woo_shop import Fault, woo_order, woo_shop
 
 TWO_CUPS = (ShopLine(1, "cup", 2, "315"),)
 PARCEL = Fulfilment("7", 1, TWO_CUPS, "dhl", "A1", datetime(2026, 11, 27, 9, tzinfo=UTC), "https://track/A1")
@@ -150,3 +150,31 @@ def test_what_goes_wrong_is_tried_again_or_for_a_person_and_quotes_nobody(shop, 
 def test_without_a_key_a_shop_is_told_nothing():
     account = Account("main", {}, ({"webhook": "hook"},))
     assert not any(WooCommerce().is_told(kind, account) for kind in WooCommerce.effects)
+
+
+def test_a_shop_whose_clock_runs_ahead_is_still_asked_for_what_is_new(shop):
+    """Times to come are gone through within a round, and where the next begins is no time to come."""
+    shop.orders.clear()
+    for number in range(1, 121):
+        shop.orders[number] = woo_order(number, date_modified_gmt="9999-12-31T23:59:59")
+    account = Account("main", {"shop": shop.url}, ({"key": "ck_1", "secret": "cs_1"},))
+
+    async def round_of(cursor):
+        found = []
+        async with HttpClient(private_too=True) as client:
+            http = Http(client, Limit(1000, 100))
+            for _ in range(10):
+                page = await WooCommerce().changed_since(http, account, cursor)
+                found += [each.received.object_id for each in page.found]
+                cursor = page.cursor
+                if page.done:
+                    return found, cursor
+        raise AssertionError("it never ends")
+
+    first, cursor = asyncio.run(round_of(""))
+    assert set(first) == {str(number) for number in range(1, 121)}
+    assert cursor < f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    shop.orders[200] = woo_order(200, date_modified_gmt=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+    assert "200" in asyncio.run(round_of(cursor))[0]
+    healed = asyncio.run(round_of("9999-12-31T23:49:59 1"))[1]  # where one of before went on from
+    assert "200" in asyncio.run(round_of(healed))[0]

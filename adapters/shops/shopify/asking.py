@@ -237,9 +237,10 @@ def _page(answer: Mapping[str, Any], name: str) -> _Page:
 
 def _overlapping(newest: str, before: str) -> str:
     """From where the next round asks: a little back, because what is written later may bear an earlier time."""
-    if not newest:
-        return before
-    return max(before, _text(reading.instant(newest, "updatedAt") - _OVERLAP))
+    if newest:
+        before = max(before, _text(reading.instant(newest, "updatedAt") - _OVERLAP))
+    # A time to come is not gone on from: nothing would be found any more before it has come.
+    return min(before, _text(datetime.now(UTC) - _OVERLAP))
 
 
 def _text(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.shopify.known import known_lines
+from adapters.shops.known import known_lines
 from adapters.shops.shopify.parcels import HOLDER
 from adapters.shops.shopify.payloads import HANDLE, FulfilmentOrder, Redaction, ShopifyReturn, at
 from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, edges_pb2, orders_pb2

@@ -9,9 +9,9 @@ from google.protobuf.message import Message
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import ENDED, address_change
+from adapters.shops.differences import ENDED, address_change, is_as_known, line_numbers
+from adapters.shops.known import KnownLine, known_lines
 from adapters.shops.shopify import parcels, selling
-from adapters.shops.shopify.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import (
     ShopifyOrder,
     ShopifyPlace,
@@ -30,9 +30,9 @@ _BY: Mapping[str, common_pb2.Party.ValueType] = {
 _AMENDED = "shop_edit"
 
 
-def of_order(order: ShopifyOrder, channel: str, known: KnownNow) -> Understood:
-    """The commands that an order's state asks for."""
-    modified = required_at(order.updated_at, "updated_at")
+def of_order(order: ShopifyOrder, channel: str, known: KnownNow, changed_at: datetime | None = None) -> Understood:
+    """The commands that an order's state asks for; it is of the time that is believed, or says it itself."""
+    modified = changed_at or required_at(order.updated_at, "updated_at")
     if order.test:
         return Understood(ignored="it is a test order: nobody has bought anything")
     if not order.line_items:
@@ -233,7 +233,7 @@ class _Change:
         request = orders_pb2.CancelOrderRequest(
             order_id=self._there.order_id, by=_BY.get(reason, common_pb2.PARTY_RETAILER), reason=reason[:100]
         )
-        request.at.CopyFrom(reading.stamp(required_at(cancelled_at, "cancelled_at")))
+        request.at.CopyFrom(reading.stamp(min(required_at(cancelled_at, "cancelled_at"), self._modified)))
         return _wanted(request, self._order, "/cancel", self._modified, *_CANCELLED)
 
     def _payments(self) -> Iterator[WantedCommand]:
@@ -258,7 +258,7 @@ class _Change:
         known = known_lines(self._there)
         gone = {int(line.line_id): line.gone for line in known if line.line_id.isdigit()}
         count = selling.wanted(self._order, gone)
-        numbers = self._numbers(known)
+        numbers = self._numbers()
         charges = selling.charges(self._order, self._currency, count)
         lines = {line.line_no: line for line in selling.lines(self._order, self._currency, count, numbers)}
         if self._before is not None:
@@ -267,7 +267,7 @@ class _Change:
             if were == lines and selling.charges(self._before, self._currency, counted) == charges:
                 return
             self._keep_others(lines, were, known)
-        if self._is_as_known(lines, charges, known):
+        if is_as_known(self._there, lines.values(), charges):
             return
         request = orders_pb2.AmendOrderRequest(
             order_id=self._there.order_id,
@@ -293,37 +293,10 @@ class _Change:
             else:
                 del lines[each.line_no]
 
-    def _is_as_known(
-        self,
-        lines: Mapping[int, orders_pb2.OrderLine],
-        charges: list[order_money_pb2.Charge],
-        known: list[KnownLine],
-    ) -> bool:
-        """Whether the ledger has it so already, such as because it told the shop."""
-        there = {each.line_no: (each.wanted, each.wanted_minor) for each in known if each.wanted}
-        paid = {each.charge_id: each.amount_minor for each in self._there.charges}
-        return there == {no: (line.quantity, line.total_minor) for no, line in lines.items()} and paid == {
-            each.charge_id: each.amount_minor for each in charges
-        }
-
-    def _numbers(self, known: list[KnownLine]) -> dict[int, int]:
-        """The ledger's number of each line: by its id, or its SKU where it was placed without; new ones behind."""
-        by_id = {line.line_id: line.line_no for line in known if line.line_id}
-        free: dict[str, list[int]] = {}
-        for line in known:
-            if not line.line_id:
-                free.setdefault(line.sku, []).append(line.line_no)
-        behind = max((line.line_no for line in known), default=0)
-        numbers = {}
-        for item in self._order.goods:
-            number = by_id.get(str(item.id))
-            if number is None and (same := free.get(reading.first(item.sku))):
-                number = same.pop(0)
-            if number is None:
-                behind += 1
-                number = behind
-            numbers[item.id] = number
-        return numbers
+    def _numbers(self) -> dict[int, int]:
+        goods = self._order.goods
+        numbers = line_numbers(self._there, [(str(item.id), reading.first(item.sku)) for item in goods])
+        return {item.id: number for item, number in zip(goods, numbers, strict=True)}
 
     def _address(self) -> Iterator[WantedCommand]:
         """Where it goes now, if that differs from what was told before."""

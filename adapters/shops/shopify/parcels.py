@@ -13,7 +13,7 @@ import msgspec
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, WantedCommand
-from adapters.shops.shopify.known import KnownLine, known_lines
+from adapters.shops.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import ShopifyOrder, ShopifyParcel, at
 from adapters.shops.shopify.selling import LEFT
 from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2

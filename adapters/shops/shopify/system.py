@@ -261,7 +261,7 @@ def _named_work(raw: bytes) -> list[str]:
 
 
 def _order(received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:
-    return orders.of_order(reading.decoded(raw, ShopifyOrder), account.channel, known)
+    return orders.of_order(reading.decoded(raw, ShopifyOrder), account.channel, known, received.happened_at)
 
 
 def _deleted(received: Received, raw: bytes, account: Account, known: KnownNow) -> Understood:

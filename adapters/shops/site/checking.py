@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ from unicodedata import normalize
 
 import msgspec
 
+from adapters.doubled_names import Doubled, as_object
 from adapters.edges.system import DoorAnswer, MalformedDelivery, NotUnderstood
 from adapters.shops.site.documents import KINDS, OrderTold, PaymentsTold, SiteOrder, SitePayment, Told
 from ledger.facts import is_sku
@@ -51,6 +53,8 @@ def problem(status: int, detail: str, **more: Any) -> DoorAnswer:
 
 def told(raw: bytes, now: datetime) -> Told:
     """A document, all of which fits. Raises UnfitDocument."""
+    if twice := _doubled(raw):
+        raise _unfit(twice[:_MOST_FAULTS])
     try:
         found = _FITS.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -89,6 +93,30 @@ def _second_look(raw: bytes) -> Told:
         raise _unfit([SiteFault("/type", f"is none of {', '.join(KINDS)}")])
     body.pop("type")
     raise _unfit(list(_faults(body, kind, ""))[:_MOST_FAULTS])
+
+
+def _doubled(raw: bytes) -> list[SiteFault]:
+    """Names that an object has twice, of whose values it is not known which one is meant."""
+    found: list[Doubled] = []
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        one = as_object(pairs)
+        found.extend([one] if isinstance(one, Doubled) else [])
+        return one
+
+    try:
+        body = json.loads(raw.decode(), object_pairs_hook=noted)
+        return list(_twice_named(body, "")) if found else []
+    except (ValueError, RecursionError):
+        return []  # it is no JSON, or too deep, which is said otherwise
+
+
+def _twice_named(value: Any, pointer: str) -> Iterator[SiteFault]:
+    if isinstance(value, Doubled):
+        yield from (SiteFault(f"{pointer}/{_escaped(name)}", "is given twice") for name in value.names)
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in parts:
+        yield from _twice_named(each, f"{pointer}/{_escaped(str(name))}")
 
 
 def _unfit(faults: list[SiteFault]) -> UnfitDocument:

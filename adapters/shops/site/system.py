@@ -49,6 +49,7 @@ class OwnSite(System):
             message_id,
             found.timestamp,
             whole=isinstance(found, OrderTold),
+            one_content=True,
         )
 
     async def check(self, http: Http, account: Account) -> list[Check]:

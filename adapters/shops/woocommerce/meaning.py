@@ -7,8 +7,8 @@ from datetime import datetime
 
 from adapters.edges import reading
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import ENDED, address_change, is_as_known
-from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units
+from adapters.shops.differences import ENDED, address_change, is_as_known, line_numbers
+from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units, woo_order
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _UNFINISHED = frozenset({"checkout-draft", "auto-draft", "draft", "new"})
@@ -21,11 +21,11 @@ _DOOR = "cod"
 _CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 
 
-def of_order(order: WooOrder, channel: str, known: KnownNow) -> Understood:
-    """The commands that an order's state asks for."""
+def of_order(order: WooOrder, channel: str, known: KnownNow, changed_at: datetime | None = None) -> Understood:
+    """The commands that an order's state asks for; it is of the time that is believed, or says it itself."""
     if order.status in _UNFINISHED:
         return Understood(ignored=f"an order that is {order.status} is not bought yet")
-    modified = at(order.date_modified_gmt, "date_modified_gmt")
+    modified = changed_at or at(order.date_modified_gmt, "date_modified_gmt")
     if modified is None:
         raise NotUnderstood("date_modified_gmt: is missing")
     there = known.order(f"{channel}/{order.id}")
@@ -34,7 +34,7 @@ def of_order(order: WooOrder, channel: str, known: KnownNow) -> Understood:
             return Understood(ignored=f"it was {order.status} before anything was to be sent")
         return Understood((_wanted(_placed(order, channel), order, "", modified),))
     before = known.before()
-    found = _Change(order, reading.decoded(before, WooOrder) if before else None, there, modified)
+    found = _Change(order, woo_order(before) if before else None, there, modified)
     wanted = tuple(found.commands())
     return Understood(wanted) if wanted else Understood(ignored="nothing that the ledger keeps has changed")
 
@@ -56,7 +56,13 @@ def _wanted(request: object, order: WooOrder, aspect: str, modified: datetime, *
 # --- placing --------------------------------------------------------------------------------------
 
 
+def _require_goods(order: WooOrder) -> None:
+    if not order.line_items:
+        raise NotUnderstood("line_items: are missing; let the shop send whole orders")
+
+
 def _placed(order: WooOrder, channel: str) -> orders_pb2.PlaceOrderRequest:
+    _require_goods(order)
     currency = reading.currency(order.currency, "currency")
     placed_at = at(order.date_created_gmt, "date_created_gmt")
     if placed_at is None:
@@ -157,7 +163,7 @@ def _refunded(order: WooOrder, currency: str) -> Iterator[order_money_pb2.Paymen
 
 
 def _customer(order: WooOrder) -> orders_pb2.Customer:
-    bill, goes_to = order.bill, order.goes_to
+    bill, goes_to = order.billing, order.goes_to
     return orders_pb2.Customer(
         name=reading.first(goes_to.name, bill.name),
         email=reading.first(bill.email, goes_to.email),
@@ -229,6 +235,7 @@ class _Change:
     def _amendment(self) -> Iterator[WantedCommand]:
         """Lines and charges as they are to be now, if they differ from what was told before."""
         order, before = self._order, self._before
+        _require_goods(order)
         wanted = list(_lines(order, self._currency, self._numbers()))
         charges = list(_charges(order, self._currency))
         if before is not None and self._sold(before) == self._sold(order):
@@ -246,22 +253,9 @@ class _Change:
         return [each.SerializeToString(deterministic=True) for each in parts]
 
     def _numbers(self) -> dict[int, int]:
-        """The ledger's number of each line of the shop: of the same SKU in their order, and new ones behind."""
-        free: dict[str, list[int]] = {}
-        for line in self._there.lines:
-            part = line.part_of if line.HasField("part_of") else None
-            sku, line_no = (part.sku, part.line_no) if part is not None else (line.line.sku, line.line.line_no)
-            if line_no not in free.setdefault(sku, []):
-                free[sku].append(line_no)
-        behind = max((line.line.line_no for line in self._there.lines), default=0)
-        numbers = {}
-        for item in self._order.line_items:
-            if known := free.get(text(item.sku)):
-                numbers[item.id] = known.pop(0)
-            else:
-                behind += 1
-                numbers[item.id] = behind
-        return numbers
+        items = self._order.line_items
+        numbers = line_numbers(self._there, [(str(item.id), text(item.sku)) for item in items])
+        return {item.id: number for item, number in zip(items, numbers, strict=True)}
 
     def _address(self) -> Iterator[WantedCommand]:
         """Where it goes now, if that differs from what was told before."""

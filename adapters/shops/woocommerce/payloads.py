@@ -1,7 +1,7 @@
 """What WooCommerce sends, as far as it is read: an order, as a webhook tells it and GET /orders/ID answers it.
 
-PHP does not hold types dear: amounts come as text or numbers, absent objects as ``[]``, times without a zone beside
-their ``_gmt`` twins, which alone are read.
+PHP does not hold types dear: amounts come as text or numbers; what is absent as ``[]``, ``""``, null or false; lists of
+which one was taken out as objects; times without a zone beside their ``_gmt`` twins, which alone are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Loose = msgspec.Raw
 _NOTHING = msgspec.Raw(b"null")
 
 
-class WooPlace(msgspec.Struct):
+class WooPlace(msgspec.Struct, frozen=True):
     """Who and where, of a bill or a parcel."""
 
     first_name: str | None = ""
@@ -84,8 +84,8 @@ class WooOrder(msgspec.Struct):
     total: Loose = _NOTHING
     total_tax: Loose = _NOTHING
     customer_note: str | None = ""
-    billing: WooPlace | list[msgspec.Raw] = []
-    shipping: WooPlace | list[msgspec.Raw] = []
+    billing: WooPlace = WooPlace()
+    shipping: WooPlace = WooPlace()
     payment_method: str | None = ""
     line_items: list[LineItem] = []
     shipping_lines: list[Extra] = []
@@ -93,14 +93,9 @@ class WooOrder(msgspec.Struct):
     refunds: list[WooRefund] = []
 
     @property
-    def bill(self) -> WooPlace:
-        return self.billing if isinstance(self.billing, WooPlace) else WooPlace()
-
-    @property
     def goes_to(self) -> WooPlace:
         """The address of the parcel; that of the bill where there is none of its own."""
-        own = self.shipping if isinstance(self.shipping, WooPlace) else WooPlace()
-        return own if own.has_address else self.bill
+        return self.shipping if self.shipping.has_address else self.billing
 
 
 class OrderHead(msgspec.Struct):
@@ -108,6 +103,22 @@ class OrderHead(msgspec.Struct):
 
     id: int
     date_modified_gmt: str | None = None
+
+
+_LISTS = frozenset({"line_items", "shipping_lines", "fee_lines", "refunds"})
+_PARTS = _LISTS | {"billing", "shipping"}
+_ABSENT = frozenset({b"null", b'""', b"false", b"[]", b"{}"})
+
+
+def woo_order(raw: bytes) -> WooOrder:
+    """An order, once what PHP writes of absent and of thinned out parts is read as such. Raises NotUnderstood."""
+    fields = reading.decoded(raw, dict[str, msgspec.Raw])
+    whole = {name: value for name, value in fields.items() if name not in _PARTS or bytes(value) not in _ABSENT}
+    for name in _LISTS & whole.keys():
+        if bytes(whole[name])[:1] == b"{":
+            rows = reading.decoded(bytes(whole[name]), dict[str, msgspec.Raw])
+            whole[name] = msgspec.Raw(msgspec.json.encode(list(rows.values())))
+    return reading.decoded(msgspec.json.encode(whole), WooOrder)
 
 
 def text(value: Loose) -> str:

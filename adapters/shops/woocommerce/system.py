@@ -34,7 +34,7 @@ from adapters.edges.system import (
     Understood,
 )
 from adapters.shops.woocommerce import meaning
-from adapters.shops.woocommerce.payloads import OrderHead, WooOrder, at
+from adapters.shops.woocommerce.payloads import OrderHead, at, woo_order
 from adapters.shops.woocommerce.telling import API, DRAFT, WooWriter, call
 from ledger.terms.effects import EffectKind
 
@@ -98,7 +98,7 @@ class WooCommerce(System):
             return meaning.of_deleted(reading.decoded(raw, OrderHead).id, account.channel, known)
         if received.topic not in _WHOLE:
             return Understood(ignored="it is about no order")
-        return meaning.of_order(reading.decoded(raw, WooOrder), account.channel, known)
+        return meaning.of_order(woo_order(raw), account.channel, known, received.happened_at)
 
     # --- out ---
 
@@ -160,6 +160,8 @@ class WooCommerce(System):
         newest = max((each.received.happened_at for each in found if each.received.happened_at), default=None)
         if len(found) < _PAGE_SIZE:
             further = f"{_text(newest - _OVERLAP)} 1" if newest else cursor
+            # A time to come is not gone on from: nothing would be found any more before it has come.
+            further = min(further, f"{_text(datetime.now(UTC) - _OVERLAP)} 1")
             return FetchedPage(found, further, done=True, problem=await self._switched_off(http, account))
         # By time and not by page: pages move when an order changes meanwhile.
         further = _text(newest - timedelta(seconds=1)) if newest else since
