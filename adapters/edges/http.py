@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from copy import copy
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
@@ -54,7 +55,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Bucket:
-    """A system's limit, kept before it has to say so."""
+    """A system's limit, kept before it has to say so. What it is told goes before what it is asked.
+
+    Else a tracker that answers every question with 429 would never hear of a new number.
+    """
 
     def __init__(self, limit: Limit) -> None:
         self.calls_per_second = limit.calls_per_second
@@ -62,33 +66,48 @@ class Bucket:
         self._most = float(limit.calls_at_once)
         self._left = self._most
         self._at = 0.0
-        self._rests_until = 0.0
+        self._rests_until = {False: 0.0, True: 0.0}
+        """Of questions, and of what it is told."""
+        self._waiting = 0
+        """How many questions wait for their turn."""
+        self._overtook = 0
+        """How often something went before them."""
 
-    def rest(self, seconds: float) -> None:
-        """Takes no request for so long, because the system said so."""
-        self._rests_until = max(self._rests_until, asyncio.get_running_loop().time() + seconds)
+    def rest(self, seconds: float, *, told: bool = False) -> None:
+        """Takes no question for so long, because the system said so; nor what it is told, if it said so to that."""
+        until = asyncio.get_running_loop().time() + seconds
+        for each in (False, True) if told else (False,):
+            self._rests_until[each] = max(self._rests_until[each], until)
 
-    @property
-    def rests_for(self) -> float:
-        """For how many seconds it takes no request."""
-        return max(0.0, self._rests_until - asyncio.get_running_loop().time())
-
-    async def take(self) -> None:
+    async def take(self, *, told: bool = False) -> None:
         """Waits for its turn; those that wait are served in their order.
 
         Raises TryLater while it rests, and where that takes too long.
         """
-        if rests := self.rests_for:
-            raise TryLater(rests)
         now = asyncio.get_running_loop().time()
-        self._left = min(self._most, self._left + (now - self._at) * self.calls_per_second) - 1.0
+        if (rests := self._rests_until[told] - now) > 0:
+            raise TryLater(rests)
+        self._left = min(self._most, self._left + (now - self._at) * self.calls_per_second)
         self._at = now
-        if self._left < 0:
-            pause = -self._left / self.calls_per_second
-            if pause > _LONGEST_TURN_SECONDS:
-                self._left += 1.0
-                raise TryLater(pause)
-            await asyncio.sleep(pause)
+        left = self._left - 1.0 + (self._waiting if told else 0)
+        pause = -left / self.calls_per_second
+        if pause > _LONGEST_TURN_SECONDS:
+            raise TryLater(pause)
+        self._left -= 1.0
+        self._overtook += told
+        if pause > 0:
+            await (asyncio.sleep(pause) if told else self._turn(pause))
+
+    async def _turn(self, pause: float) -> None:
+        """Of a question: all that goes before it meanwhile takes a turn of its own."""
+        self._waiting += 1
+        try:
+            while pause:
+                before = self._overtook
+                await asyncio.sleep(pause)
+                pause = (self._overtook - before) / self.calls_per_second
+        finally:
+            self._waiting -= 1
 
 
 class KeptToken(msgspec.Struct, frozen=True):
@@ -106,8 +125,16 @@ class Http:
         self._client = client
         self._bucket = Bucket(usual)
         self._others = {name: Bucket(limit) for name, limit in (others or {}).items()}
+        self.goes_first = False
         self.tokens: dict[str, KeptToken] = {}
         """Those that the system gave out, by what an adapter knows them as; nothing of them is written down."""
+
+    @property
+    def told(self) -> Http:
+        """The same, for what the system is told, which goes before what it is asked."""
+        same = copy(self)
+        same.goes_first = True
+        return same
 
     def allows(self, limit: str, calls_per_second: float) -> None:
         """The system has said how many requests it takes."""
@@ -128,13 +155,13 @@ class Http:
         Where the system counts some requests apart, ``limit`` is which.
         """
         bucket = self._others[limit] if limit else self._bucket
-        await bucket.take()
+        await bucket.take(told=self.goes_first)
         reply = await self._client.request(method, url, headers=headers or {}, params=params or {}, content=content)
         if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
             # Of what is counted apart it is known how soon one more is taken.
             usual = 1 / bucket.calls_per_second if limit else _USUAL_WAIT_SECONDS
             seconds = _seconds(reply.headers.get("retry-after", ""), usual)
-            bucket.rest(seconds)
+            bucket.rest(seconds, told=self.goes_first)
             raise TryLater(seconds, reply.headers)
         return reply
 

@@ -297,7 +297,7 @@ class Teller:
             await self._phone_end(tenant, effect),
             await self._text(tenant, due, effect),
         )
-        answer = await system.carry_out(self._outgoing.of(tenant, due.reader.one), account, told)
+        answer = await system.carry_out(self._outgoing.of(tenant, due.reader.one).told, account, told)
         if answer.wants_none and told.text is not None:
             await self._decline(tenant, due, told.text.phone)
         return answer

@@ -105,7 +105,9 @@ def application(tenants: Tenants, gate: Gate, door: Door, counts: DoorCounts, mo
 
     return Starlette(
         routes=[
+            # With a slash behind it too: the redirect that were the answer else is followed by no sender.
             Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
+            Route("/in/{tenant}/{connection}/", door.deliver, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             metrics_route(gate, partial(_metrics, tenants, counts)),
             Route("/schemas/{name}", _schema, methods=["GET"]),

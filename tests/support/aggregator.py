@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,8 +52,8 @@ class Aggregator:
     """Numbers that nobody takes."""
     answers: list[int] = field(default_factory=list)
     """Statuses that it answers first, before it answers what is asked."""
-    busy: float | None = None
-    """How many seconds it lets who asks wait before it answers 429, while it takes numbers; None if it is not busy."""
+    is_busy: bool = False
+    """Whether it answers 429 to who asks, while it takes numbers."""
 
     def settings(self, system: str) -> dict[str, str]:
         """What a connection has to say to reach it."""
@@ -94,7 +93,7 @@ class Aggregator:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if self.answers:
             return self.answers.pop(0), {}
-        if method == "GET" and self._is_too_busy():
+        if method == "GET" and self.is_busy:
             return 429, {}
         if not may_ask(system, headers):
             return 401, {"code": "unauthorized"}
@@ -107,14 +106,6 @@ class Aggregator:
             "dhl": self._dhl,
         }
         return answers[system](method, rest, query, body)
-
-    def _is_too_busy(self) -> bool:
-        since = time.monotonic()
-        while self.busy is not None:
-            if time.monotonic() >= since + self.busy:
-                return True
-            time.sleep(0.05)
-        return False
 
     def _take(self, system: str, number: str, carrier: str, ours: str) -> bool | None:
         """Whether the number is new; None if nobody takes it."""

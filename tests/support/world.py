@@ -94,7 +94,7 @@ class World:
         # Who is busy at first is asked later for what was lost meanwhile.
         for shop in self.shops:
             shop.connect(self._connect, tuple(SUPPLIERS))
-        self.tracker.busy = 0.0
+        self.tracker.is_busy = True
         self._connect(TRACKER, "aftership", self.tracker.settings("aftership"), SECRETS["aftership"])
         self._say(f"{_listed([shop.what for shop in self.shops])} are connected, and AfterShip.")
         self._say(
@@ -159,7 +159,6 @@ class World:
     # --- suppliers and parcels ---
 
     def suppliers_ship(self) -> None:
-        self.tracker.busy = 10.0  # who waits for it so long is not kept from giving it numbers
         hasty = self.bought[0]
         self.tracker.follow("aftership", hasty.tracking_number, "dhl", "dhl")
         self._say("AfterShip tells of a parcel before its supplier does: that waits.")
@@ -191,7 +190,7 @@ class World:
         self._happen(queues, 0.2)
         lost = sum(told.lost for queue in queues for told in queue)
         self._say(f"{_count(lost, 'message')} of AfterShip got lost. Now it has time as well, and is asked.")
-        self.tracker.busy = None
+        self.tracker.is_busy = False
 
     def _pushed(self, place: int, bought: Bought) -> list[Told]:
         """What really arrives of a parcel's news. Of one of the first it is the last that is lost, of another all."""

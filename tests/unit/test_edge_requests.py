@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters import logs
 from adapters.edges import http, reading
@@ -223,6 +225,52 @@ def test_requests_that_a_system_counts_apart_have_limits_of_their_own():
     asyncio.run(scenario())
 
 
+def test_what_a_system_is_told_takes_the_next_turn_and_those_that_ask_wait_one_longer():
+    """So nothing is asked more often than the system allows, and what waits to be asked keeps no news waiting."""
+    ended = []
+
+    async def scenario():
+        bucket, clock = Bucket(Limit(10, 1)), asyncio.get_running_loop().time
+
+        async def turn(name, **more):
+            await bucket.take(**more)
+            ended.append((name, clock()))
+
+        begun = clock()
+        asking = [asyncio.create_task(turn(f"asked {number}")) for number in range(4)]
+        await asyncio.sleep(0)
+        await turn("told", told=True)
+        await asyncio.gather(*asking)
+        return [seconds - begun for _, seconds in ended]
+
+    seconds = asyncio.run(scenario())
+    assert [name for name, _ in ended] == ["asked 0", "told", "asked 1", "asked 2", "asked 3"]
+    for turn, at in enumerate(seconds):  # none before its time
+        assert at >= turn * 0.1 - 0.01
+
+
+def test_a_system_that_answers_429_to_every_question_is_told_all_the_same():
+    async def scenario():
+        async with (
+            Vendor(answer("429 Too Many Requests")) as busy,
+            Vendor(answer()) as free,
+            HttpClient(private_too=True) as client,
+        ):
+            calls = Http(client, Limit(100, 10))
+            for _ in range(2):
+                with pytest.raises(TryLater):
+                    await calls.request("GET", busy.url)
+            assert (await calls.told.request("POST", free.url)).status == 200
+            with pytest.raises(TryLater):
+                await calls.told.request("POST", busy.url)
+            for each in (calls, calls.told):  # it said so to what it is told, so it rests for all
+                with pytest.raises(TryLater):
+                    await each.request("GET", free.url)
+            return len(busy.asked), len(free.asked)
+
+    assert asyncio.run(scenario()) == (2, 1)
+
+
 # --- what all adapters read alike -----------------------------------------------------------------
 
 
@@ -243,6 +291,20 @@ def test_a_time_is_of_a_zone_that_is_known():
     for text in ("2026-01-05T09:00:00", "yesterday", "", "0001-01-01T00:00:00+08:00"):
         with pytest.raises(NotUnderstood, match="at: "):
             reading.instant(text, "at")
+
+
+@given(
+    said=st.datetimes(timezones=st.just(UTC)),
+    came=st.timedeltas(timedelta(), timedelta(days=30)).map(lambda after: datetime(2026, 1, 1, tzinfo=UTC) + after),
+    later=st.timedeltas(timedelta(minutes=5), timedelta(days=30)),
+    late=st.timedeltas(timedelta(), timedelta(minutes=5)),
+)
+def test_whatever_time_a_source_says_what_is_true_five_minutes_later_is_no_older(said, came, later, late):
+    believed = reading.believed(said, came)
+    assert believed <= came + timedelta(minutes=5)
+    assert believed == said or said > came  # what lies behind is believed, however long ago
+    true = came + later
+    assert believed <= reading.believed(true, true + late)
 
 
 def test_what_is_not_understood_names_the_field_and_not_what_it_holds():
