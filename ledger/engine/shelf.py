@@ -106,9 +106,9 @@ class Shelf:
         """By estimate."""
         return len(self._entries) * _BYTES_A_STREAM + int(self._stored_bytes * _TIMES_STORED)
 
-    def trim(self) -> None:
-        """Drops the streams used longest ago that there is no room for."""
-        while len(self._entries) > self._most:
+    def trim(self, most: int | None = None) -> None:
+        """Drops the streams used longest ago that there is no room for, or all but the newest so many."""
+        while len(self._entries) > (self._most if most is None else most):
             self._drop_oldest()
         self._memory.settle(self)
 

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import Connection
 
 from ledger.engine.registry import Registry, UnknownFact
+from ledger.engine.shelf import Memory
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Shown
 from projections.machine.database import in_schema
@@ -122,7 +123,13 @@ class Follower:
     """Applies one tenant's log to its projections, a page at a time."""
 
     def __init__(
-        self, schema: str, projections: Sequence[Projection], writer: Writer, registry: Registry, page_facts: int
+        self,
+        schema: str,
+        projections: Sequence[Projection],
+        writer: Writer,
+        registry: Registry,
+        page_facts: int,
+        memory: Memory,
     ) -> None:
         self.schema = schema
         self.look_at = 0.0
@@ -138,6 +145,7 @@ class Follower:
         self._writer = writer
         self._registry = registry
         self._page_facts = page_facts
+        self._memory = memory
         self._progress = [_Progress(each, page_facts) for each in projections]
         self._folds: list[Streams] = []
         self._beat_at = 0.0
@@ -153,7 +161,7 @@ class Follower:
                 groups.setdefault(each.position, []).append(each)
         moved = [self._take(connection, position, group) for position, group in sorted(groups.items())]
         standing = {each.position for each in self._progress}
-        self._folds = [fold for fold in self._folds if fold.position in standing]
+        self._let_go([fold for fold in self._folds if fold.position not in standing])
         return max(moved, default=0)
 
     def take_over(self) -> None:
@@ -166,6 +174,15 @@ class Follower:
             self._finish_writing(each)
         for fold in self._folds:
             fold.trim(_KEPT_AT_REST)
+
+    def forget(self) -> None:
+        """Called when nobody follows this log any more: frees all its memory."""
+        self._let_go(self._folds)
+
+    def _let_go(self, folds: Sequence[Streams]) -> None:
+        for fold in folds:
+            fold.trim(0)
+        self._folds = [fold for fold in self._folds if fold not in folds]
 
     def resign(self, connection: Connection[Any]) -> None:
         """Lets another projector lead at once."""
@@ -238,7 +255,7 @@ class Follower:
     def _take(self, connection: Connection[Any], position: int, group: list[_Progress]) -> int:
         fold = next((fold for fold in self._folds if fold.position == position), None)
         if fold is None:
-            fold = Streams(self.schema, position, self._registry, with_snapshots=True)
+            fold = Streams(self.schema, position, self._registry, memory=self._memory, with_snapshots=True)
             self._folds.append(fold)
         try:
             page = fold.read(connection, min(each.limit for each in group))

@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import CHANNEL
 from ledger.engine.registry import Registry
+from ledger.engine.shelf import Memory
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
@@ -129,6 +130,7 @@ class _Projector:
         self._page_facts = page_facts
         self._stop = stop
         self._registry = Registry(NOUNS)
+        self._memory = Memory()
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
         self._list_at = 0.0
@@ -187,7 +189,8 @@ class _Projector:
         if now >= self._list_at:
             self._list_at = now + _LIST_SECONDS
             self._listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
-            self._followers = {schema: each for schema, each in self._followers.items() if schema in self._listed}
+            for schema in self._followers.keys() - self._listed:
+                self._followers.pop(schema).forget()
         self._listed |= awake
         for schema in sorted(self._listed - self._followers.keys()):
             self._admit(schema)
@@ -222,7 +225,7 @@ class _Projector:
             with self._only_of(schema):
                 made.result()
                 self._followers[schema] = Follower(
-                    schema, self._projections, self._writer, self._registry, self._page_facts
+                    schema, self._projections, self._writer, self._registry, self._page_facts, self._memory
                 )
 
     def _prepare(self, schema: str) -> None:
@@ -354,7 +357,7 @@ def catch_up(
         if writer is None:
             writer = opened.enter_context(closing(Writer(dsn, projections)))
         registry = Registry(NOUNS)
-        follower = Follower(schema, projections, writer, registry, page_facts)
+        follower = Follower(schema, projections, writer, registry, page_facts, Memory())
         head = Streams(schema, 0, registry).head(connection)
         try:
             while not _there(connection, schema, projections, head):

@@ -8,7 +8,7 @@ log again. One fold serves all projections that stand at the same position.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
+from ledger.engine.shelf import Memory, Shelf
 from ledger.engine.snapshots import code_shape
 from ledger.engine.trouble import in_short
 from ledger.facts import Fact
@@ -27,6 +28,7 @@ from ledger.nouns import cases, parcels
 from ledger.nouns.cases import Case
 from ledger.nouns.parcels import Parcel
 from ledger.refusals import Shown
+from ledger.view import EMPTY, Entry
 from projections.machine.histories import (
     Again,
     Movement,
@@ -62,6 +64,8 @@ _SINCE = """
     WHERE originator_id = %b AND originator_version >= %b::bigint AND notification_id <= %b
     ORDER BY originator_version
 """
+_WEIGHED_BYTES = 1 << 20
+"""How many more bytes of facts are folded into a state that does not keep them before it is weighed again."""
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
 
 StoredFact = tuple[int, str, int, str, bytes, datetime]
@@ -170,16 +174,19 @@ class Streams:
         registry: Registry,
         *,
         streams_kept: int = 60_000,
+        memory: Memory | None = None,
         with_snapshots: bool = False,
     ) -> None:
-        """With snapshots it begins with those of long streams; what is to prove others folds all facts itself."""
+        """With snapshots it begins with those of long streams; what is to prove others folds all facts itself.
+        ``memory`` is where its histories are, beside those of others in the same thread."""
         self.schema = schema
         self.position = position
         self._registry = registry
         self._folds = folds(registry)
-        self._streams_kept = streams_kept
         self._with_snapshots = with_snapshots
-        self._histories: OrderedDict[str, Any] = OrderedDict()
+        self._histories = Shelf(streams_kept, memory or Memory())
+        self._weighed: dict[str, int] = {}
+        """What the states of long streams weighed when that was last looked at."""
         tables = {"events": Identifier(schema, EVENTS_TABLE), "snapshots": Identifier(schema, "ledger_snapshots")}
         self._page, self._load, self._head, self._snapshots, self._since = (
             SQL(cast("Any", template)).format(**tables).as_bytes(None)
@@ -205,7 +212,7 @@ class Streams:
                 if broken.index == 0:
                     raise BadFact(rows[0][0], rows[0][1], broken.cause) from broken.cause
                 facts = facts[: broken.index]
-        self._keep(now)
+        self._keep(now, rows)
         self.position = page.position
         return page
 
@@ -239,7 +246,7 @@ class Streams:
             # Streams that are changed in place are already beyond this page: read them from the log again.
             for stream in now:
                 if stream.startswith("stock-"):
-                    self._histories.pop(stream, None)
+                    self._histories.pop(stream)
             raise
         return page, now
 
@@ -274,9 +281,8 @@ class Streams:
         found: dict[str, Any] = {}
         missing: dict[str, None] = {}
         for stream in streams:
-            if stream in self._histories:
-                self._histories.move_to_end(stream)
-                found[stream] = self._histories[stream]
+            if (entry := self._histories.use(stream)) is not None:
+                found[stream] = entry.state
             else:
                 missing[stream] = None
         if missing:
@@ -285,29 +291,39 @@ class Streams:
 
     def _loaded(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
         loaded: dict[str, Any] = dict.fromkeys(streams)
+        sizes: Counter[str] = Counter()
         if self._with_snapshots:
-            loaded |= self._of_snapshots(connection, list(filter(self._has_snapshots, streams)))
+            loaded |= self._of_snapshots(connection, list(filter(self._has_snapshots, streams)), sizes)
         whole = [stream for stream in streams if loaded[stream] is None]
         cursor = connection.execute(self._load, (whole, self.position), prepare=True, binary=True)
         for position, stream, topic, state in cursor.fetchall():
             fact = self._registry.decode(topic, state)
             loaded[stream] = self._folds[_prefix(stream)](loaded[stream], fact, position)
-        self._histories.update(loaded)
+            sizes[stream] += len(state)
+        for stream, history in loaded.items():
+            self._histories.put(stream, Entry(0, history, sizes[stream]))
         return loaded
 
     def _has_snapshots(self, stream: str) -> bool:
         return self._registry.is_restorable(stream) and again(_prefix(stream)) is not None
 
-    def _of_snapshots(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
+    def _of_snapshots(self, connection: Connection[Any], streams: list[str], sizes: Counter[str]) -> dict[str, Any]:
         """Those of which there are snapshots of this code that are not after the position."""
         if not streams:
             return {}
         asked = (streams, code_shape(), self.position)
         rows = connection.execute(self._snapshots, asked, prepare=True, binary=True).fetchall()
-        return {stream: self._since_snapshot(connection, stream, *kept) for stream, *kept in rows}
+        sizes.update({stream: sum(map(len, parts)) for stream, _, parts, _ in rows})
+        return {stream: self._since_snapshot(connection, stream, sizes, *kept) for stream, *kept in rows}
 
     def _since_snapshot(
-        self, connection: Connection[Any], stream: str, version: int, parts: list[bytes], number: int
+        self,
+        connection: Connection[Any],
+        stream: str,
+        sizes: Counter[str],
+        version: int,
+        parts: list[bytes],
+        number: int,
     ) -> Any:
         """A history from a snapshot on; None if that cannot be read."""
         try:
@@ -319,23 +335,34 @@ class Streams:
         except Exception:
             log.exception("the snapshot of %s at version %d cannot be read and is not used", stream, version)
             return None
-        cursor = connection.execute(self._since, (stream, version, self.position), prepare=True, binary=True)
-        last, *newer = ((self._registry.decode(topic, state), position) for position, topic, state in cursor.fetchall())
+        rows = connection.execute(self._since, (stream, version, self.position), prepare=True, binary=True).fetchall()
+        sizes[stream] += sum(len(state) for _, _, state in rows)
+        last, *newer = ((self._registry.decode(topic, state), position) for position, topic, state in rows)
         history = cast("Again", again(_prefix(stream)))(history, *last)
         for fact, position in newer:
             history = self._folds[_prefix(stream)](history, fact, position)
         return history
 
-    def _keep(self, now: Mapping[str, Any]) -> None:
+    def _keep(self, now: Mapping[str, Any], rows: Sequence[StoredFact]) -> None:
+        sizes: Counter[str] = Counter()
+        for _, stream, _, _, state, _ in rows:
+            sizes[stream] += len(state)
         for stream, history in now.items():
-            self._histories[stream] = history
-            self._histories.move_to_end(stream)
-        self.trim(self._streams_kept)
+            before = self._histories.use(stream) or EMPTY
+            size = before.stored_bytes + sizes[stream]
+            if size > _WEIGHED_BYTES + 2 * self._weighed.get(stream, 0) and self._has_snapshots(stream):
+                size = self._weighed[stream] = self._weight(stream, history)
+            self._histories.put(stream, Entry(0, history, size))
+        self._histories.trim()
+
+    def _weight(self, stream: str, history: Any) -> int:
+        """The bytes that a state would be kept in: of a stream without end its facts say nothing."""
+        state = history.stock if type(history) is StockHistory else history
+        return sum(map(len, self._registry.keep(stream, state)))
 
     def trim(self, kept: int) -> None:
         """Drops the streams used longest ago."""
-        while len(self._histories) > kept:
-            self._histories.popitem(last=False)
+        self._histories.trim(kept)
 
 
 class _Broken(Exception):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
+from ledger.engine.registry import Registry
+from ledger.engine.shelf import Memory
 from ledger.facts import Change
+from ledger.nouns import NOUNS, stock
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import Refusal
 from ledger.terms.clocks import Clock
+from projections.machine import runner, streams
+from projections.machine.database import open_connection
+from projections.machine.streams import Page, Streams
 from tests.support.long_scenario import long_scenario
 from tests.support.projecting import catch_up, connect, contents, forget, write_down
 from tests.support.scenario import Scenario, a_shop, accept, line, reject
@@ -120,3 +129,44 @@ def test_a_projector_that_remembers_no_stream_gives_the_same_tables(tenant: Empt
         # Each catch-up starts with nothing in memory, so every stream is read from the log again.
         catch_up(tenant, scenario.log[start : start + 3])
     assert contents(tenant) == expected
+
+
+def test_a_projector_with_little_memory_gives_the_same_tables(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    scenario = long_scenario()
+    catch_up(tenant, scenario.log, page_facts=20)
+    expected, held = contents(tenant), list[int]()
+
+    def watched(self: Streams, connection: Connection[Any], limit: int) -> Page | None:
+        page = read(self, connection, limit)
+        held.append(self._histories.memory_bytes)
+        return page
+
+    read = Streams.read
+    monkeypatch.setattr(Streams, "read", watched)
+    monkeypatch.setattr(runner, "Memory", lambda: Memory(6_000))
+    forget(tenant)
+    catch_up(tenant, page_facts=20)
+    assert contents(tenant) == expected
+    assert 3_000 < max(held) <= 6_000, "it is used, and is enough for a few streams"
+
+
+def test_a_stream_without_end_weighs_what_its_state_does(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streams, "_WEIGHED_BYTES", 2_000)
+    at, tea = datetime(2026, 3, 2, tzinfo=UTC), stock.stream("acme", "tea")
+    taken = [
+        fact
+        for number in range(40)
+        for fact in (
+            stock.StockReserved("acme", "tea", f"shop/{number}", 1, expires_at=at, at=at),
+            stock.ReservationReleased("acme", "tea", f"shop/{number}", 1, at=at),
+        )
+    ]
+    write_down(tenant, [(tea, fact) for fact in taken])
+    memory = Memory(10_000)
+    following = Streams(tenant.schema, 0, Registry(NOUNS), memory=memory)
+    shelf, most = following._histories, 0
+    with open_connection(tenant.conninfo) as connection:
+        while following.read(connection, 4):
+            assert tea in shelf, "all that was ever taken from it would have no room"
+            most = max(most, shelf.memory_bytes)
+    assert 5_000 < most <= 10_000 < 3.5 * sum(len(Registry(NOUNS).encode(fact)) for fact in taken)
