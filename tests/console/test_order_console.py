@@ -200,12 +200,12 @@ def test_a_supplier_that_is_late_is_named_until_it_ships(ff: Shell):
     late = ff("report", "late", "--supplier", "slow").out
     ff("order", "ship", "shop/late/1", "--carrier", "dhl", "--number", "LATE1", "--at", "2026-01-10")
 
-    assert re.search(r"shop/late/1 +dispatch +slow +2026-01-04 00:00Z +\d+ d late so far", late)
+    assert re.search(r"shop/late/1 +dispatch +slow +Slow +2026-01-04 00:00Z +\d+ d late so far", late)
     assert ff("report", "late", "--supplier", "slow", "--clock", "dispatch").out == "Nothing is late.\n"
     assert "6 d late" in ff("report", "breaches", "--supplier", "slow").out
     (total,) = [each for each in ff("report", "suppliers", "--json").json if each["supplier_id"] == "slow"]
     assert (total["dispatched"], total["on_time"], total["late"]) == (1, 0, 1)
-    assert re.search(r"slow +1 +1 +0 +1 +0.0", ff("report", "suppliers").out)
+    assert re.search(r"slow +Slow +1 +1 +0 +1 +0.0", ff("report", "suppliers").out)
 
 
 def test_what_is_due_is_listed_by_urgency(ff: Shell):
@@ -213,7 +213,7 @@ def test_what_is_due_is_listed_by_urgency(ff: Shell):
     ff("order", "send", "shop/due/1")
     rows = [each for each in ff("report", "due", "--json").json if each["object_id"] == "shop/due/1"]
     assert [each["clock"] for each in rows] == ["OBLIGATION_CLOCK_ACKNOWLEDGE", "OBLIGATION_CLOCK_DISPATCH"]
-    assert re.search(r"shop/due/1 +acknowledge +acme +\S+ \S+Z +in 23 h", ff("report", "due").out)
+    assert re.search(r"shop/due/1 +acknowledge +acme +Acme Ltd +\S+ \S+Z +in 23 h", ff("report", "due").out)
     assert "shop/due/1" not in ff("report", "due", "--due-within", "1").out
 
 

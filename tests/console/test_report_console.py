@@ -187,6 +187,8 @@ def test_every_report_takes_a_window_in_words_and_tells_it_and_where_there_is_so
 
 
 def test_the_day_of_an_order_is_that_of_the_zone(client: Client):
+    client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+
     def orders(words: str, zone: str = "") -> int:
         window = common_pb2.NamedWindow(words=words, time_zone=zone)
         return len(client.reports.ListOrders(tracking_pb2.ListOrdersRequest(window=window)).orders)

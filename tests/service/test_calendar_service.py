@@ -198,7 +198,7 @@ def test_due_times_of_a_supplier_have_the_zone_of_its_calendar(client: Client, s
     assert "acme answers by 2026-03-09 15:00+08:00" in shown("inquiry", "show", "zoned")
     assert re.search(r"zoned +.*2026-03-09 15:00\+08:00", shown("inquiry", "list", "--order", "shop/zoned"))
     lines = shown("report", "due", "--supplier", "acme") + shown("report", "breaches", "--supplier", "acme")
-    assert re.search(r"shop/zoned/1 +dispatch +acme +2026-03-11 15:00\+08:00", lines)
+    assert re.search(r"shop/zoned/1 +dispatch +acme +Acme +2026-03-11 15:00\+08:00", lines)
 
 
 def test_the_retailers_calendar_goes_before_its_hours(client: Client, service: Service, capsys: Any):
