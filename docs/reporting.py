@@ -74,6 +74,7 @@ WHERE dispatched_at IS NOT NULL AND dispatch_by IS NOT NULL GROUP BY 1, 2 ORDER 
 SELECT * FROM reporting_default.orders WHERE position > 120000 ORDER BY position;
 ```
 {more}
+{exports}
 ## A new table or column
 
 Each table is a named tuple in `projections/reporting`: its docstring says what a row is, its fields what they mean
@@ -125,6 +126,80 @@ A role like that has none of the limits above: set them for it, too. These examp
 pandas 3.1, DuckDB 1.5 and dbt-core 1.10 on a ledger of some orders.
 """
 
+_EXPORTS = """\
+## Exports
+
+The same tables as files, for jobs that have no database: all of one moment, at first with all rows, then with what
+changed.
+
+```sh
+fulfilment export --to reporting
+fulfilment export orders parcels --to reporting-in-csv --format csv
+fulfilment export --list
+```
+
+The first run writes every table, also the empty ones; each later one in the same folder only what came after it, by
+`manifest.json`. So the line of a nightly job is always the same, and it may be repeated at any time. It takes a
+client of the role `reporting`, and for Parquet the extra `reports` (pyarrow).
+
+```text
+reporting/manifest.json
+reporting/orders/000000000000-000000120000.parquet    rows up to position 120000
+reporting/orders/000000120000-000000125310.parquet    rows that changed from there to 125310
+reporting/gone/…
+```
+
+- **The manifest** names the position, the version of the contract, and of each table its key, its columns and its
+  files, each with its rows, bytes and SHA-256. It is replaced last, in one step: a run that is stopped or dies leaves
+  what was there before, and the next removes its drafts. A second run in the same folder at the same time is refused.
+- **A row that changed is there again** in a later file: the one with the highest position counts. Where nothing of a
+  table changed there is no new file. What went is in `gone`, which comes along with whatever tables are named.
+  `rate_days`, `rate_windows` and `progress` do not know when a row changed: their one file is replaced each time.
+- **To begin anew** such as once a month, so that files do not get many: `--after 0`. It replaces the old files only
+  once the new ones are complete. A table that has got a column is exported anew by itself.
+- **Types**: bigint, integer and smallint are int64, int32 and int16; text is utf8, date date32, timestamptz
+  timestamp[us, UTC]; what is never empty is not nullable. What each column means is in the metadata of its field
+  (`description`, `unit`). In CSV what is empty has no quotes and an empty text has them (`""`); values are as they
+  are, also where a spreadsheet would take one for a formula. In JSON a line is an object.
+- At a terminal it shows how far it is; `--json` tells a program what was written. Exit codes are those of every
+  command.
+
+DuckDB reads the newest of each row, and leaves out what went:
+
+```sql
+SELECT * FROM read_parquet('reporting/orders/*.parquet')
+QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY position DESC) = 1;
+
+SELECT holds.* FROM read_parquet('reporting/holds/*.parquet') AS holds
+LEFT JOIN (SELECT key, max(position) AS went_at FROM read_parquet('reporting/gone/*.parquet')
+           WHERE table_name = 'holds' GROUP BY key) AS gone
+    ON gone.key = json_array(order_id, reason, supplier_order_id)::text
+WHERE position > coalesce(went_at, 0)
+QUALIFY row_number() OVER (PARTITION BY order_id, reason, supplier_order_id ORDER BY position DESC) = 1;
+```
+
+pandas:
+
+```python
+orders = pandas.read_parquet("reporting/orders").sort_values("position").drop_duplicates("order_id", keep="last")
+```
+
+**Without files**: `ExportService` streams the rows as CSV or lines of JSON, as PostgreSQL itself writes them, in
+pieces of whole rows, and `ListReportTables` tells the schemas; the service needs no pyarrow, and any language reads
+them. In Python, with Arrow made where it is wanted:
+
+```python
+request = ExportTablesRequest(tables=[TableToExport(table=name, after=120000) for name in ("orders", "gone")])
+for part in ledger.exports.ExportTables(request):
+    if part.rows:
+        rows = pyarrow.csv.read_csv(io.BytesIO(part.rows), pyarrow.csv.ReadOptions(column_names=columns[part.table]))
+```
+
+Tables are read in one transaction of `REPEATABLE READ` on a connection of its own, so that an export keeps no command
+waiting; a rebuild finishes when it is over. A tenant has two at a time, and each an hour
+([limits](operating.md#limits)).
+"""
+
 
 def reporting_page() -> str:
     """What holds for all, and a table for each view."""
@@ -136,6 +211,7 @@ def reporting_page() -> str:
         idle=IDLE_SECONDS,
         memory=WORK_MEMORY_MEGABYTES,
         more=_MORE,
+        exports=_EXPORTS,
     )
     parts = [head, "## Tables\n", f"| table | what |\n|---|---|\n{listed}\n"]
     return "\n".join([*parts, *map(_table, REPORT_TABLES)])

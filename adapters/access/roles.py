@@ -52,7 +52,7 @@ _READ_MODELS = _rpcs(
     ListSuppliers ListReviewsDue ListSuspensionProposals ListSupplierTotals GetStatement ListStatementEntries
     ListSupplierInvoices ListStockUps ListStockLevels ListStockMovements ListListings
     ReviewTrade GetSummary GetMoneyTotals GetServiceClearing ListPaymentDifferences
-    GetStatus
+    GetStatus ListReportTables ExportTables
     """
 )
 """What is counted and listed, and how new it is."""

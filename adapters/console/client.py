@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import grpc
@@ -124,12 +124,15 @@ class ConsoleClient(client.Client):
 
     def stream(
         self, rpc: grpc.UnaryStreamMultiCallable[Q, A], request: Q, timeout_seconds: float | None = None
-    ) -> Iterator[A]:
+    ) -> Generator[A, None, None]:
         """The messages of a stream as they come; one that breaks off is not asked for again."""
+        messages = rpc(request, timeout=timeout_seconds)
         try:
-            yield from rpc(request, timeout=timeout_seconds)
+            yield from messages
         except failures.CallFailed as failed:
             raise self._trouble(failed, request, timeout_seconds or 0) from None
+        finally:
+            messages.cancel()
 
     def pages(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> Iterator[A]:
         """All pages of a list."""

@@ -20,6 +20,7 @@ from adapters.console.customer_invoices import invoice
 from adapters.console.doctor import doctor
 from adapters.console.edges import connection, inbox
 from adapters.console.effects import effect
+from adapters.console.export import export
 from adapters.console.finding import find
 from adapters.console.history import history
 from adapters.console.importing import imports
@@ -88,7 +89,7 @@ def root() -> None:
 
 for command in (
     *(place, show, find, history, log, order, invoice, parcel, shipping, inquiry, case, message, work),
-    *(stock, sku, supplier, recovery, report, imports),
+    *(stock, sku, supplier, recovery, report, export, imports),
     *(connection, inbox, effect, text),
     *(policy, clock, status, doctor, rebuild, snapshots, tenant, audit, person, erase),
 ):

@@ -18,6 +18,7 @@ from adapters.rpc.customer_invoices.asks import READERS as CUSTOMER_INVOICES
 from adapters.rpc.customer_invoices.reads import CustomerInvoiceQueries
 from adapters.rpc.edges.asks import READERS as EDGES
 from adapters.rpc.edges.reads import EdgeQueries
+from adapters.rpc.exports import ExportQueries
 from adapters.rpc.finding import FindingQueries
 from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
@@ -53,6 +54,7 @@ from fulfilment.v1 import (
     cases_pb2,
     customer_invoices_pb2,
     edges_pb2,
+    exports_pb2,
     finding_pb2,
     inquiries_pb2,
     messages_pb2,
@@ -133,6 +135,7 @@ def services(
             commands, {admin_pb2.ErasePersonRequest: erasures.command}
         ),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
+        exports_pb2.DESCRIPTOR.services_by_name["ExportService"]: ExportQueries(tenants),
         finding_pb2.DESCRIPTOR.services_by_name["FindingService"]: FindingQueries(tenants, sealer),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
         templates_pb2.DESCRIPTOR.services_by_name["TemplateService"]: TemplateQueries(tenants, letters),

@@ -22,6 +22,7 @@ from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from ledger.view import Noun
+from projections.machine.copying import Copied, copied
 from projections.machine.projection import Projection
 from projections.machine.rows import reader
 
@@ -104,6 +105,14 @@ class Snapshot:
         """What a query finds as its two columns; None if that is nothing."""
         ((earliest, latest),) = await self.rows(query, parameters)
         return None if earliest is None else Extent(earliest, latest)
+
+    def copied(self, copy: Composed) -> AsyncIterator[Copied]:
+        """What a COPY ... TO STDOUT writes, in pieces."""
+        return copied(self._connection, copy)
+
+    def abandon(self) -> None:
+        """Ends all that the database does and holds for this, at once and from outside."""
+        self._connection.pgconn.finish()
 
     async def state(self, noun: Noun, stream: str) -> Any:
         """The state of a stream at this position; None if it is empty."""

@@ -45,6 +45,8 @@ class ReportTable(NamedTuple):
     """Where its rows are made, if they are made for reporting."""
     read_models: tuple[str, ...] = ("reporting",)
     """Whose rows it shows."""
+    always_whole: bool = False
+    """Whether rows do not know when they changed: their position is that of the read model."""
 
     @property
     def rows_table(self) -> Table[Any]:

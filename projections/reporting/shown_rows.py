@@ -122,7 +122,7 @@ PROGRESS = shown(
         ('reporting', 'stock_levels', 'statements', 'outbox', 'supplier_performance')""",
     position="t.notification_id",
     read_model="t.application_name",
-)
+)._replace(always_whole=True)
 
 LEVELS = shown(
     "stock_levels",
@@ -179,7 +179,9 @@ _RATES = ", ".join(
     f"('{name}', {days}, w.{name}_numerator, w.{name}_denominator)"
     for name, days in ((each.value, WINDOW_DAYS[each]) for each in RateName)
 )
-RATE_DAYS = shown("rate_days", ReportedDay, 3, "supplier_performance", "{schema}.performance_days AS t", position=_AT)
+RATE_DAYS = shown(
+    "rate_days", ReportedDay, 3, "supplier_performance", "{schema}.performance_days AS t", position=_AT
+)._replace(always_whole=True)
 RATE_WINDOWS = shown(
     "rate_windows",
     ReportedWindow,
@@ -190,4 +192,4 @@ RATE_WINDOWS = shown(
         CROSS JOIN LATERAL (SELECT w.supplier_id, r.*, u.until) AS t""",
     position=_AT,
     rate='t.rate COLLATE "C"',
-)
+)._replace(always_whole=True)

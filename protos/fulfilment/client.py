@@ -50,6 +50,7 @@ from fulfilment.v1.cases_pb2_grpc import CaseServiceStub
 from fulfilment.v1.common_pb2 import CommandContext
 from fulfilment.v1.customer_invoices_pb2_grpc import CustomerInvoiceServiceStub
 from fulfilment.v1.edges_pb2_grpc import EdgeServiceStub
+from fulfilment.v1.exports_pb2_grpc import ExportServiceStub
 from fulfilment.v1.finding_pb2_grpc import FindingServiceStub
 from fulfilment.v1.inquiries_pb2_grpc import InquiryServiceStub
 from fulfilment.v1.messages_pb2_grpc import MessageServiceStub
@@ -179,6 +180,7 @@ class Client(_Settings):
         self.templates = TemplateServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
+        self.exports = ExportServiceStub(channel)
         self.finding = FindingServiceStub(channel)
         self.edges = EdgeServiceStub(channel)
 
@@ -250,6 +252,7 @@ class AsyncClient(_Settings):
         self.templates = TemplateServiceStub(channel)
         self.work = WorkServiceStub(channel)
         self.reports = ReportServiceStub(channel)
+        self.exports = ExportServiceStub(channel)
         self.finding = FindingServiceStub(channel)
         self.edges = EdgeServiceStub(channel)
 

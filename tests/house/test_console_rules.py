@@ -81,6 +81,7 @@ BESIDE = (
     "adapters.bounces",
     "adapters.mailboxes",
     "adapters.order_files",
+    "adapters.export_files",
     "adapters.fact_schemas",
 )
 """What reads facts or the files of others, and needs nothing of the service."""

@@ -6,7 +6,7 @@ import re
 
 from adapters import drawing, postgres
 from adapters.access import limits
-from adapters.rpc import methods, server
+from adapters.rpc import exports, methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
 from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
@@ -42,6 +42,8 @@ FIGURES = {
     "folded streams in memory, of one process": f"{shelf.MEMORY_BYTES // MIB} MiB",
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
+    "exports at once, in one process": f"{exports.EXPORTS_OF_A_TENANT} of a tenant, {exports.EXPORTS_AT_ONCE} of all",
+    "an export": (f"{exports.EXPORT_SECONDS / 3600:.0f} h; its reader may pause for {exports.READER_SECONDS:.0f} s;"),
     "how long a query waits for a read model, or for the database": f"{PATIENCE_SECONDS:.0f} s",
 }
 

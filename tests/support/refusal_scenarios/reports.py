@@ -34,6 +34,7 @@ REPORTS: Scenarios = {
     "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
     "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
     "CheckLedger": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
+    "ExportTables": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ListReads": {"UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"}},
     "ExportPerson": {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},

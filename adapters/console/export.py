@@ -1,0 +1,226 @@
+"""``fulfilment export``: the tables of the contract for reporting as files, all at once or what changed since."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from adapters.console import files, words
+from adapters.console.client import Trouble
+from adapters.console.session import Session, Words
+from adapters.export_files import manifest, writing
+from adapters.export_files.folder import ExportFolder, exporting, goes_on_after
+from adapters.export_files.manifest import ExportedFile, ExportManifest, Unusable
+from adapters.export_files.writing import ColumnShape, TableShape
+from fulfilment.v1 import exports_pb2 as pb
+
+GONE = "gone"
+"""What went of all tables: whoever goes on needs it beside each of them."""
+_ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
+
+
+@click.command(cls=Words)
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@click.option("--to", "folder", metavar="DIR", help="The folder of the files; it is made if it is not there.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(writing.FORMATS)), help="As before in this folder, at first parquet."
+)
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    metavar="POSITION",
+    help="Only what changed after it; as a rule what the folder has not yet. 0 begins anew.",
+)
+@click.option(
+    "--list", "lists", is_flag=True, help="List the tables, or the columns of those named, and write nothing."
+)
+@click.option("--wait", default=3600.0, show_default=True, metavar="SECONDS", help="How long it may take.")
+@click.pass_obj
+def export(
+    session: Session,
+    tables: tuple[str, ...],
+    folder: str | None,
+    format_: str | None,
+    after: int | None,
+    lists: bool,
+    wait: float,
+) -> None:
+    """Write the tables for reporting to files, all of one moment: those named, or all.
+
+    A folder that has an export gets what changed since, in further files; its manifest.json says which files there
+    are, and up to which position. It is safe to repeat. What went stands in the table gone.
+
+    \b
+      fulfilment export --to reporting
+      fulfilment export orders parcels --to reporting --format csv
+      fulfilment export --to reporting --after 0
+    """
+    known = session.client.call(session.client.exports.ListReportTables, pb.ListReportTablesRequest())
+    chosen = _chosen(known, tables)
+    if lists:
+        _list(session, [each for each in chosen if not tables or each.table in tables], in_full=bool(tables))
+        return
+    if not folder:
+        raise click.UsageError("Name the folder with --to DIR.")
+    began = time.monotonic()
+    try:
+        with manifest.alone(Path(folder)):
+            before = manifest.read(Path(folder))
+            _require_the_same(session, before, folder, format_)
+            format_ = format_ or (before.format if before else "parquet")
+            with files.needing("reports"):
+                writing.load(format_)
+            manifest.clean(Path(folder), before, [each.table for each in known.tables])
+            draft = ExportFolder(Path(folder), session.tenant_name, known.contract_version, format_, before)
+            asked = goes_on_after(before, {each.table: _shape(each) for each in chosen}, after)
+            added = _write(session, draft, chosen, asked, format_, wait)
+            made = draft.finish()
+    except Unusable as why:
+        raise Trouble(str(why), "EXPORT_UNUSABLE") from None
+    except OSError as error:
+        raise Trouble(f"{folder} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+    _report(session, made, added, folder, time.monotonic() - began)
+
+
+# --- what is asked for ----------------------------------------------------------------------------
+
+
+def _chosen(known: pb.ListReportTablesResponse, named: Sequence[str]) -> list[pb.ExportedTable]:
+    """The tables that are named, with what went of them; all if none is."""
+    tables = {each.table: each for each in known.tables}
+    if unknown := [name for name in named if name not in tables]:
+        raise click.BadParameter(
+            f"there is no table {', '.join(unknown)}; fulfilment export --list lists them", param_hint="TABLE"
+        )
+    return [tables[name] for name in dict.fromkeys([*named, GONE])] if named else list(known.tables)
+
+
+def _shape(table: pb.ExportedTable) -> TableShape:
+    columns = [ColumnShape(each.column, each.type, each.nullable, each.meaning, each.unit) for each in table.columns]
+    return TableShape(table.table, table.meaning, columns)
+
+
+def _require_the_same(session: Session, before: ExportManifest | None, folder: str, format_: str | None) -> None:
+    """A folder has the tables of one tenant in one format."""
+    if before is None:
+        return
+    if before.tenant != session.tenant_name:
+        raise Unusable(f"{folder} holds tables of {before.tenant}, not of {session.tenant_name}; name another folder")
+    if format_ not in (None, before.format):
+        raise Unusable(f"{folder} holds files of {before.format}, not of {format_}; name another folder")
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def _write(
+    session: Session,
+    draft: ExportFolder,
+    chosen: Sequence[pb.ExportedTable],
+    after: Mapping[str, int],
+    format_: str,
+    wait: float,
+) -> dict[str, ExportedFile]:
+    """The files that were added, by their tables."""
+    request = pb.ExportTablesRequest(
+        tables=[pb.TableToExport(table=each.table, after=after[each.table]) for each in chosen],
+        encoding=_ENCODINGS.get(format_, pb.ROW_ENCODING_CSV),
+    )
+    added = {}
+    rows = session.client.stream(session.client.exports.ExportTables, request, wait)
+    with exporting(draft), closing(rows), _progress(session, len(chosen)) as progress:
+        for table in chosen:
+            progress.begin(table.table)
+            draft.begin(_shape(table))
+            position = 0
+            for answer in rows:
+                draft.add(answer.rows, answer.row_count)
+                progress.advance(answer.row_count)
+                position = answer.position
+                if answer.table_ends:
+                    break
+            else:
+                raise Trouble(f"the service ended before {table.table} did; nothing was changed", "INCOMPLETE")
+            made = draft.end(after[table.table], position, list(table.key), table.always_whole)
+            if made is not None:
+                added[table.table] = made
+            progress.end()
+    return added
+
+
+class ExportBar:
+    """How far it is, at a terminal on standard error."""
+
+    def __init__(self, bar: Progress, tables: int) -> None:
+        self._bar, self._rows = bar, 0
+        self._task = bar.add_task("", total=tables, rows="0")
+
+    def begin(self, table: str) -> None:
+        self._bar.update(self._task, description=table)
+
+    def advance(self, rows: int) -> None:
+        self._rows += rows
+        self._bar.update(self._task, rows=f"{self._rows:,}")
+
+    def end(self) -> None:
+        self._bar.advance(self._task)
+
+
+@contextmanager
+def _progress(session: Session, tables: int) -> Iterator[ExportBar]:
+    parts = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tables  {task.fields[rows]} rows"),
+    )
+    quiet = session.json or not sys.stderr.isatty()
+    with Progress(*parts, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        yield ExportBar(bar, tables)
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def _report(
+    session: Session, made: ExportManifest, added: Mapping[str, ExportedFile], folder: str, seconds: float
+) -> None:
+    rows = sum(each.rows for each in added.values())
+    if session.json:
+        listed = [{"table": name, "file": each.file, "rows": each.rows} for name, each in added.items()]
+        session.out.json({"position": made.position, "rows": rows, "files": listed})
+        return
+    session.out.table(
+        ["table", ">rows", ">bytes", "file"],
+        [[name, f"{each.rows:,}", f"{each.bytes:,}", each.file] for name, each in added.items() if each.rows],
+    )
+    if not rows:
+        session.out.say(f"Nothing to write up to position {made.position}; {folder} is as new as the ledger.")
+        return
+    speed = f", {rows / seconds:,.0f} rows a second" if rows >= 10_000 else ""
+    session.out.say(f"{rows:,} rows up to position {made.position} written to {folder} in {seconds:.1f} s{speed}.")
+
+
+def _list(session: Session, tables: Sequence[pb.ExportedTable], *, in_full: bool) -> None:
+    if session.json:
+        session.out.json([words.as_json(each) for each in tables])
+        return
+    if not in_full:
+        session.out.table(["table", "what a row is"], [[each.table, each.meaning] for each in tables])
+        return
+    for table in tables:
+        session.out.title(table.table, table.meaning)
+        session.out.table(
+            ["column", "type", "", "unit", "what"],
+            [
+                [each.column, each.type, "" if each.nullable else "always", each.unit, each.meaning]
+                for each in table.columns
+            ],
+        )

@@ -1,0 +1,45 @@
+"""How rows of the contract leave the ledger: as PostgreSQL writes them, in CSV or as lines of JSON."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, cast
+
+from psycopg.sql import SQL, Composed, Identifier, Literal
+
+from projections.reporting.declaring import ReportTable
+
+
+class RowEncoding(StrEnum):
+    """How rows are written."""
+
+    CSV = "csv"
+    JSON_LINES = "json_lines"
+
+
+SETTINGS = """
+    SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),
+        set_config('enable_seqscan', 'on', true), set_config('statement_timeout', %(timeout)s, true)
+"""
+"""For the transaction in which rows are copied: whole tables are read, for which no index is of use."""
+
+_AS_CSV = "COPY (SELECT {columns} FROM ({query}) AS r {where}) TO STDOUT (FORMAT csv)"
+_AS_JSON = """
+    COPY (SELECT row_to_json(r) FROM ({query}) AS r {where}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
+"""
+"""JSON has neither of these two characters in it, so that it is written as it is."""
+
+
+def copy_of(table: ReportTable, schema: str, after: int, encoding: RowEncoding) -> Composed:
+    """What copies the rows of a table that changed after a position, or all of a table that is always whole."""
+    query = SQL(cast("Any", table.query)).format(schema=Identifier(schema))
+    partly = after and not table.always_whole
+    where = SQL("WHERE r.position > {}").format(Literal(after)) if partly else SQL("")
+    if encoding is RowEncoding.JSON_LINES:
+        return SQL(_AS_JSON).format(query=query, where=where)
+    columns = [SQL("r.{}{}").format(Identifier(each.name), _CASTS.get(each.kind, SQL(""))) for each in table.columns]
+    return SQL(_AS_CSV).format(columns=SQL(", ").join(columns), query=query, where=where)
+
+
+_CASTS = {"boolean": SQL("::text")}
+"""As a text it is true or false, else t or f."""

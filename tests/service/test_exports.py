@@ -1,0 +1,385 @@
+"""Tables for reporting as files and as a stream: all of one moment, then what changed, and nothing half done."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from pyarrow import parquet
+
+from adapters.export_files import manifest as manifests
+from adapters.rpc import exports
+from fulfilment.v1 import admin_pb2, exports_pb2, orders_pb2
+from projections.reporting import REPORT_TABLES
+from projections.reporting.exporting import copy_of
+from projections.reporting.views import CONTRACT_VERSION
+from tests.support.service import Client, Service, context, fields_of, reason_of, refused
+from tests.support.terminal import Console
+from tests.support.trading import Trade
+from tests.support.waiting import wait_for
+
+NAMES = [each.name for each in REPORT_TABLES]
+
+
+@pytest.fixture(scope="module")
+def trade(client: Client) -> Trade:
+    """A client with some orders, one of them on its way."""
+    trade = Trade(client)
+    trade.sent()
+    trade.placed()
+    return trade
+
+
+@pytest.fixture
+def ff(service: Service) -> Console:
+    return Console(service.address)
+
+
+def caught_up(client: Client) -> int:
+    """The head of the log, once all read models have it."""
+
+    def position() -> int:
+        status = client.admin.GetStatus(admin_pb2.GetStatusRequest())
+        return status.position if all(each.position == status.position for each in status.projections) else 0
+
+    found: int = wait_for(position)
+    return found
+
+
+def streamed(client: Client, **asked: Any) -> list[exports_pb2.ExportTablesResponse]:
+    return list(client.exports.ExportTables(exports_pb2.ExportTablesRequest(**asked), timeout=60))
+
+
+def rows_of(answers: list[exports_pb2.ExportTablesResponse], table: str) -> list[dict[str, Any]]:
+    """Of a stream of lines of JSON."""
+    lines = b"".join(each.rows for each in answers if each.table == table).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def wanted(*names: str, after: int = 0) -> dict[str, Any]:
+    tables = [exports_pb2.TableToExport(table=name, after=after) for name in names]
+    return {"tables": tables, "encoding": exports_pb2.ROW_ENCODING_JSON_LINES}
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return found
+
+
+def lines_of(folder: Path, table: str) -> list[dict[str, Any]]:
+    """The rows of all files of a table, in the order of the manifest."""
+    files = manifest_of(folder)["tables"][table]["files"]
+    return [json.loads(line) for each in files for line in (folder / each["file"]).read_text().splitlines()]
+
+
+# --- the stream -----------------------------------------------------------------------------------
+
+
+def test_the_tables_are_those_of_the_contract_with_what_each_column_means(client: Client):
+    answer = client.exports.ListReportTables(exports_pb2.ListReportTablesRequest())
+    assert answer.contract_version == CONTRACT_VERSION
+    assert [each.table for each in answer.tables] == NAMES
+    told = {each.table: each for each in answer.tables}
+    orders = {each.column: each for each in told["orders"].columns}
+    assert (orders["placed_at"].type, orders["placed_at"].nullable) == ("timestamptz", False)
+    assert orders["units"].unit == "units"
+    assert (list(told["order_lines"].key), told["order_lines"].always_whole) == (["order_id", "line_no"], False)
+    assert [name for name, each in told.items() if each.always_whole] == ["rate_days", "rate_windows", "progress"]
+
+
+def test_a_stream_has_every_table_in_its_order_and_says_where_each_ends(client: Client, trade: Trade):
+    head = caught_up(client)
+    answers = streamed(client)
+    assert [each.table for each in answers if each.table_ends] == NAMES
+    ((position, version),) = {(each.position, each.contract_version) for each in answers}
+    assert (position >= head, version) == (True, CONTRACT_VERSION)
+    assert not any(each.rows for each in answers if each.table_ends)
+    (orders,) = (each for each in answers if each.table == "orders" and each.rows)
+    assert len([*csv.reader(orders.rows.decode().splitlines())]) == orders.row_count >= 2
+
+
+def test_what_changed_after_a_position_comes_alone_and_what_went_as_its_key(client: Client, trade: Trade):
+    order_id = trade.placed()
+    place = orders_pb2.PlaceHoldRequest(
+        context=context(), order_id=order_id, reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW, owner="mia"
+    )
+    client.orders.PlaceHold(place)
+    before = caught_up(client)
+    first = streamed(client, **wanted("orders", "holds", "gone"))
+    assert order_id in [each["order_id"] for each in rows_of(first, "holds")]
+    release = orders_pb2.ReleaseHoldRequest(
+        context=context(), order_id=order_id, reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW
+    )
+    client.orders.ReleaseHold(release)
+    head = caught_up(client)
+    later = streamed(client, **wanted("orders", "holds", "gone", after=before))
+    assert [each["order_id"] for each in rows_of(later, "orders")] == [order_id]
+    assert order_id not in [each["order_id"] for each in rows_of(later, "holds")]
+    (went,) = (each for each in rows_of(later, "gone") if each["table_name"] == "holds")
+    assert json.loads(went["key"])[0] == order_id
+    assert streamed(client, **wanted("orders", "holds", "gone", after=head))[0].table_ends
+
+
+def test_two_exports_while_commands_go_on_are_each_of_one_moment(client: Client, trade: Trade):
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.is_set():
+            trade.placed()
+
+    writing = threading.Thread(target=go_on)
+    writing.start()
+    try:
+        streams = [client.exports.ExportTables(exports_pb2.ExportTablesRequest(**wanted(*NAMES))) for _ in range(2)]
+        begun = [[next(each)] for each in streams]
+        found = [[*first, *rest] for first, rest in zip(begun, streams, strict=True)]
+    finally:
+        stop.set()
+        writing.join()
+    for answers in found:
+        orders = {each["order_id"]: each["lines"] for each in rows_of(answers, "orders")}
+        lines = [each["order_id"] for each in rows_of(answers, "order_lines")]
+        assert {name: lines.count(name) for name in orders} == orders
+        assert set(lines) == set(orders)
+        assert {each["position"] for each in rows_of(answers, "progress")} >= {answers[0].position}
+
+
+def test_what_cannot_be_asked_for_is_refused_with_its_field(client: Client):
+    def ask(request: exports_pb2.ExportTablesRequest) -> Any:
+        return list(client.exports.ExportTables(request))
+
+    unknown = refused(ask, exports_pb2.ExportTablesRequest(**wanted("orders", "nothing")))
+    assert fields_of(unknown) == ["tables[1].table"]
+    assert "supplier_orders" in str(unknown.details())
+    twice = refused(ask, exports_pb2.ExportTablesRequest(**wanted("orders", "orders")))
+    assert fields_of(twice) == ["tables[1].table"]
+    below = refused(ask, exports_pb2.ExportTablesRequest(**wanted("orders", after=-1)))
+    assert fields_of(below) == ["tables[0].after"]
+    far = refused(ask, exports_pb2.ExportTablesRequest(**wanted("orders", after=10**9)))
+    assert reason_of(far) == "BEYOND_THE_LOG"
+    strange = refused(ask, exports_pb2.ExportTablesRequest.FromString(b"\x10\x09"))
+    assert fields_of(strange) == ["encoding"]
+
+
+def test_a_tenant_has_so_many_exports_at_once_and_one_that_nobody_reads_makes_room(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(exports, "EXPORTS_OF_A_TENANT", 0)
+
+    def ask(_: Any) -> Any:
+        return streamed(client)
+
+    error = refused(ask, None)
+    assert reason_of(error) == "RATE_LIMITED"
+    monkeypatch.undo()
+    streams = [client.exports.ExportTables(exports_pb2.ExportTablesRequest()) for _ in range(2)]
+    for each in streams:
+        next(each)
+        each.cancel()
+
+    def again() -> bool:
+        with suppress(grpc.RpcError):
+            return bool(streamed(client))
+        return False
+
+    assert wait_for(again)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_every_table_becomes_a_parquet_file_with_its_types_also_when_it_is_empty(
+    service: Service, client: Client, trade: Trade, ff: Console, tmp_path: Path
+):
+    head = caught_up(client)
+    done = ff("export", "--to", str(tmp_path / "out"))
+    assert done.code == 0, done.err
+    found = manifest_of(tmp_path / "out")
+    assert f"up to position {found['position']}" in done.out
+    assert list(found["tables"]) == NAMES
+    assert found["position"] >= head
+    assert (found["contract"], found["format"], found["tenant"]) == (CONTRACT_VERSION, "parquet", "default")
+    kinds = {"bigint": "int64", "integer": "int32", "smallint": "int16", "text": "string", "boolean": "bool"}
+    kinds |= {"date": "date32[day]", "timestamptz": "timestamp[us, tz=UTC]"}
+    for table in REPORT_TABLES:
+        (listed,) = found["tables"][table.name]["files"]
+        content = (tmp_path / "out" / listed["file"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (listed["bytes"], listed["sha256"])
+        read = parquet.read_table(tmp_path / "out" / listed["file"], partitioning=None)
+        assert read.num_rows == listed["rows"]
+        assert [(each.name, str(each.type), each.nullable) for each in read.schema] == [
+            (each.name, kinds[each.kind], each.may_be_null) for each in table.columns
+        ]
+        said = [each.metadata[b"description"].decode() for each in read.schema]
+        assert said == [each.meaning for each in table.columns]
+    assert not found["tables"]["refunds"]["files"][0]["rows"], "an empty one is among them"
+
+
+def test_values_come_through_as_the_database_has_them(
+    service: Service, client: Client, trade: Trade, ff: Console, tmp_path: Path
+):
+    caught_up(client)
+    with psycopg.connect(service.dsn) as connection:
+        (orders,) = (each for each in REPORT_TABLES if each.name == "orders")
+        query = orders.query.format(schema="tenant_default") + " ORDER BY t.order_id"
+        kept = connection.execute(query).fetchall()
+    for format_ in ("parquet", "jsonl", "csv"):
+        folder = tmp_path / format_
+        assert ff("export", "orders", "--to", str(folder), "--format", format_).code == 0
+    read = parquet.read_table(tmp_path / "parquet" / "orders").sort_by("order_id")
+    assert [tuple(row.values()) for row in read.to_pylist()] == kept
+    lines = sorted(lines_of(tmp_path / "jsonl", "orders"), key=lambda row: row["order_id"])
+    assert [[_at(value) for value in row.values()] for row in lines] == [list(row) for row in kept]
+    (file,) = (tmp_path / "csv" / "orders").iterdir()
+    told = sorted(csv.DictReader(file.open(newline="")), key=lambda row: row["order_id"])
+    assert list(told[0]) == [each.name for each in orders.columns]
+    assert [datetime.fromisoformat(row["placed_at"]) for row in told] == [row["placed_at"] for row in read.to_pylist()]
+    assert {value for row in told for value in row.values()} & {"true", "false"} <= {"true", "false"}
+
+
+def _at(value: Any) -> Any:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value).astimezone(UTC) if "T" in value else value
+    return value
+
+
+def test_a_nightly_job_goes_on_by_itself_and_may_be_repeated(client: Client, trade: Trade, ff: Console, tmp_path: Path):
+    first = caught_up(client)
+    job = ("export", "--to", str(tmp_path), "--format", "jsonl")
+    assert ff(*job).code == 0
+    order_id = trade.placed()
+    second = caught_up(client)
+    assert ff(*job).code == 0
+    files = manifest_of(tmp_path)["tables"]["orders"]["files"]
+    assert [each["after"] for each in files] == [0, files[0]["position"]]
+    assert first <= files[0]["position"] < second <= files[1]["position"]
+    assert [each["order_id"] for each in lines_of(tmp_path, "orders")][-1] == order_id
+    assert files[1]["rows"] == 1
+    assert len(manifest_of(tmp_path)["tables"]["suppliers"]["files"]) == 1, "nothing changed, so there is no file"
+    assert len(manifest_of(tmp_path)["tables"]["progress"]["files"]) == 1, "it is always whole"
+    again = ff(*job, "--json")
+    assert (again.code, manifest_of(tmp_path)["tables"]["orders"]["files"]) == (0, files)
+    assert again.json["position"] == manifest_of(tmp_path)["position"] >= second
+
+    def left_all_as_it_was() -> bool:
+        was = written(tmp_path)
+        return bool(ff(*job).code == 0 and written(tmp_path) == was)
+
+    wait_for(left_all_as_it_was, 20)  # once the outbox has written what it does beside this
+    assert ff(*job, "--after", "0").code == 0
+    (file,) = (tmp_path / "orders").iterdir()
+    assert file.name.startswith(f"{0:012}-")
+    assert len(lines_of(tmp_path, "orders")) == sum(each["rows"] for each in files)
+
+
+def test_of_named_tables_what_went_comes_along_and_new_ones_join_in_full(
+    client: Client, trade: Trade, ff: Console, tmp_path: Path
+):
+    caught_up(client)
+    assert ff("export", "orders", "--to", str(tmp_path), "--format", "csv").code == 0
+    assert list(manifest_of(tmp_path)["tables"]) == ["orders", "gone"]
+    assert ff("export", "orders", "supplier_orders", "--to", str(tmp_path)).code == 0
+    (file,) = manifest_of(tmp_path)["tables"]["supplier_orders"]["files"]
+    assert (file["after"], file["rows"] > 0, file["file"].endswith(".csv")) == (0, True, True)
+
+
+def test_a_table_that_got_a_column_is_exported_anew(client: Client, trade: Trade, ff: Console, tmp_path: Path):
+    caught_up(client)
+    assert ff("export", "orders", "--to", str(tmp_path), "--format", "csv").code == 0
+    found = manifest_of(tmp_path)
+    found["tables"]["orders"]["columns"].pop()
+    (tmp_path / "manifest.json").write_text(json.dumps(found))
+    trade.placed()
+    caught_up(client)
+    assert ff("export", "orders", "--to", str(tmp_path)).code == 0
+    (file,) = manifest_of(tmp_path)["tables"]["orders"]["files"]
+    assert file["after"] == 0
+
+
+class Broken(Exception):
+    pass
+
+
+def test_a_run_that_dies_midway_leaves_what_was_there_and_the_next_goes_on(
+    client: Client, trade: Trade, ff: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    caught_up(client)
+    job = ("export", "--to", str(tmp_path), "--format", "jsonl")
+    assert ff(*job).code == 0
+    before, listed = manifest_of(tmp_path), everything(tmp_path)
+    trade.placed()
+    caught_up(client)
+    monkeypatch.setattr(exports, "copy_of", _breaks_at("messages"))
+    assert ff(*job).code != 0
+    assert (manifest_of(tmp_path), everything(tmp_path)) == (before, listed)
+    monkeypatch.undo()
+
+    def dies(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(manifests, "_sync", dies)  # after the files are in their places, before the manifest
+    stopped = ff(*job)
+    assert (stopped.code, "stopped" in stopped.err) == (130, True)
+    assert manifest_of(tmp_path) == before
+    monkeypatch.undo()
+    order_id = trade.placed()
+    caught_up(client)
+    assert ff(*job).code == 0
+    assert lines_of(tmp_path, "orders")[-1]["order_id"] == order_id
+    named = {each["file"] for table in manifest_of(tmp_path)["tables"].values() for each in table["files"]}
+    assert {name for name in everything(tmp_path) if "/" in name} == named, "what the dead run left is gone"
+
+
+def written(folder: Path) -> dict[str, int]:
+    """When each file was written, but for the manifest."""
+    return {name: (folder / name).stat().st_mtime_ns for name in everything(folder) if "/" in name}
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def _breaks_at(table: str) -> Callable[..., Any]:
+    def copy(of: Any, *more: Any) -> Any:
+        if of.name == table:
+            raise psycopg.OperationalError("the database is gone")
+        return copy_of(of, *more)
+
+    return copy
+
+
+def test_a_folder_that_cannot_be_gone_on_with_says_why(client: Client, trade: Trade, ff: Console, tmp_path: Path):
+    caught_up(client)
+    job = ("export", "orders", "--to", str(tmp_path))
+    assert ff(*job, "--format", "csv").code == 0
+    assert "holds files of csv, not of jsonl" in ff(*job, "--format", "jsonl").err
+    position = manifest_of(tmp_path)["position"]
+    assert "would be missing" in ff(*job, "--after", str(position + 1)).err
+    found = manifest_of(tmp_path)
+    with manifests.alone(tmp_path):
+        assert "another export is writing" in ff(*job).err
+    (tmp_path / found["tables"]["orders"]["files"][0]["file"]).unlink()
+    assert "is gone, which the manifest names" in ff(*job).err
+    (tmp_path / "manifest.json").write_text(json.dumps({**found, "tenant": "other"}))
+    assert ff(*job).code == 1
+    (tmp_path / "manifest.json").write_text("{")
+    assert "is no manifest of an export" in ff(*job).err
+    assert "there is no table nothing" in ff("export", "nothing", "--to", str(tmp_path)).err
+    assert "--to DIR" in ff("export").err
+
+
+def test_the_tables_can_be_listed_and_each_with_its_columns(ff: Console):
+    told = ff("export", "--list").out
+    assert all(name in told for name in NAMES)
+    assert "minor units" in ff("export", "payments", "--list").out
