@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TypeVar
 
-from ledger.engine.log import Log, Recorded
+from ledger.engine.log import Log
+from ledger.engine.past import AsOf, PastReader
 from ledger.engine.reader import StreamReader
 from ledger.engine.registry import Registry
-from ledger.engine.snapshots import in_turns
 from ledger.nouns import NOUNS
-from ledger.view import EMPTY, Entry, Folded, Miss, View
+from ledger.view import Folded, Miss, View
 
 _REGISTRY = Registry(NOUNS)
 
@@ -23,6 +24,13 @@ def reader(log: Log) -> StreamReader:
         log.reader = StreamReader(log, _REGISTRY)
     found: StreamReader = log.reader
     return found
+
+
+def as_known(log: Log, moment: AsOf) -> Log:
+    """The same log, whose streams are read as of a moment."""
+    past = copy(log)
+    past.reader = PastReader(log, _REGISTRY, moment)
+    return past
 
 
 async def read(log: Log, streams: Sequence[str]) -> tuple[View, int]:
@@ -40,9 +48,3 @@ async def reading(log: Log, ask: Callable[[View], R]) -> R:
             return ask(view)
         except Miss as miss:
             streams += miss.streams
-
-
-async def fold(stream: str, facts: Sequence[Recorded]) -> Entry:
-    """A stream of these facts alone."""
-    rows = [(fact.stream, fact.version, fact.topic, fact.state) for fact in facts]
-    return Folded({stream: await in_turns(_REGISTRY, EMPTY, rows)}).entry(stream)

@@ -13,6 +13,7 @@ from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.show import read_order
 from adapters.console.words import minute, word
@@ -21,8 +22,14 @@ from fulfilment.v1 import audit_pb2, cases_pb2, common_pb2
 _LIVE = [status for status in cases_pb2.CaseStatus.values() if 0 < status < cases_pb2.CASE_STATUS_RESOLVED]
 
 
-def read_case(session: Session, case_id: str, at_least: int = 0, personal: bool = False) -> cases_pb2.Case:
-    request = cases_pb2.GetCaseRequest(case_id=case_id, at_least=at_least, with_personal_data=personal)
+def read_case(
+    session: Session,
+    case_id: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
+) -> cases_pb2.Case:
+    request = cases_pb2.GetCaseRequest(case_id=case_id, at_least=at_least, with_personal_data=personal, as_of=as_of)
     return session.client.call(session.client.cases.GetCase, request).case
 
 
@@ -87,10 +94,11 @@ def list_(
 @click.command(cls=Words)
 @click.argument("case_id")
 @click.option("--personal", is_flag=True, help="What people wrote too.")
+@past
 @click.pass_obj
-def show(session: Session, case_id: str, personal: bool) -> None:
+def show(session: Session, case_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Timestamp | None) -> None:
     """Show a case: its units, evidence, ruling, goods and money."""
-    found = read_case(session, case_id, personal=personal)
+    found = read_case(session, case_id, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return

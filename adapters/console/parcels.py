@@ -9,6 +9,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.show import last_scan
 from adapters.console.words import minute, word
@@ -268,10 +269,18 @@ def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Recei
 @click.argument("carrier")
 @click.argument("number")
 @click.option("--personal", is_flag=True, help="What carriers wrote and who signed too.")
+@past
 @click.pass_obj
-def show(session: Session, carrier: str, number: str, personal: bool) -> None:
+def show(
+    session: Session,
+    carrier: str,
+    number: str,
+    personal: bool,
+    as_of: common_pb2.AsOf | None,
+    at: Timestamp | None,
+) -> None:
     """Show a parcel and its scans."""
-    found = _read(session, carrier, number, personal=personal)
+    found = _read(session, carrier, number, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return
@@ -341,9 +350,16 @@ def _customs(found: parcels_pb2.Parcel) -> str:
     return asks + (f" by {by}" if by else "")
 
 
-def _read(session: Session, carrier: str, number: str, at_least: int = 0, personal: bool = False) -> parcels_pb2.Parcel:
+def _read(
+    session: Session,
+    carrier: str,
+    number: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
+) -> parcels_pb2.Parcel:
     request: Any = parcels_pb2.GetParcelRequest(
-        carrier=carrier, tracking_number=number, at_least=at_least, with_personal_data=personal
+        carrier=carrier, tracking_number=number, at_least=at_least, with_personal_data=personal, as_of=as_of
     )
     return session.client.call(session.client.parcels.GetParcel, request).parcel
 

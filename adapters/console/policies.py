@@ -25,6 +25,7 @@ from adapters.console.calendars import (
     to_working_time,
 )
 from adapters.console.client import RequestRefused
+from adapters.console.past import AS_OF
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, money
 from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2
@@ -105,10 +106,11 @@ def policy() -> None:
 
 @policy.command()
 @click.option("--at", type=words.INSTANT, help="As agreed for then; now if not said.")
+@AS_OF
 @click.pass_obj
-def show(session: Session, at: Timestamp | None) -> None:
+def show(session: Session, at: Timestamp | None, as_of: common_pb2.AsOf | None) -> None:
     """Show the terms in force, which of them are the trade's defaults, and what was agreed for later."""
-    found = _read(session, at)
+    found = _read(session, at, as_of=as_of)
     if session.json:
         session.show(found)
         return
@@ -223,8 +225,11 @@ def _agree(
         session.out.say(f"Terms agreed earlier follow on {follow}; change them as well with --from {since}.")
 
 
-def _read(session: Session, at: Timestamp | None, at_least: int = 0) -> admin_pb2.GetPolicyResponse:
-    return session.client.call(session.client.admin.GetPolicy, admin_pb2.GetPolicyRequest(at=at, at_least=at_least))
+def _read(
+    session: Session, at: Timestamp | None, at_least: int = 0, as_of: common_pb2.AsOf | None = None
+) -> admin_pb2.GetPolicyResponse:
+    request = admin_pb2.GetPolicyRequest(at=at, at_least=at_least, as_of=as_of)
+    return session.client.call(session.client.admin.GetPolicy, request)
 
 
 # --- changing -------------------------------------------------------------------------------------

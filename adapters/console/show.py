@@ -11,11 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
 from adapters.console.client import Command, Q, RequestRefused
+from adapters.console.past import asked, past
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, expected, minute, money, promised, span, word
 from fulfilment.v1 import (
-    audit_pb2,
     common_pb2,
     order_money_pb2,
     orders_pb2,
@@ -37,8 +37,14 @@ LINE = click.option(
 )
 
 
-def read_order(session: Session, order_id: str, at_least: int = 0, personal: bool = False) -> orders_pb2.Order:
-    request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal)
+def read_order(
+    session: Session,
+    order_id: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
+) -> orders_pb2.Order:
+    request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal, as_of=as_of)
     return session.client.call(session.client.orders.GetOrder, request).order
 
 
@@ -72,28 +78,18 @@ def status_of(order: orders_pb2.Order) -> str:
 # --- show -----------------------------------------------------------------------------------------
 
 
-class AsOf(click.ParamType[int | Timestamp]):
-    """A position of the log, or a time of recording."""
-
-    name = "position|time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Timestamp:
-        return int(value) if str(value).isdigit() else words.INSTANT.convert(value, param, ctx)
-
-
 @click.command(cls=Words)
 @click.argument("order_id")
 @click.option("--personal", is_flag=True, help="Name, contact and address too.")
-@click.option("--as-of", type=AsOf(), help="As the log told it at a position, or at a time of recording.")
+@past
 @click.pass_obj
-def show(session: Session, order_id: str, personal: bool, as_of: int | Timestamp | None) -> None:
+def show(session: Session, order_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Timestamp | None) -> None:
     """Show an order: its units, holds, supplier orders and parcels.
 
     ORDER_ID is CHANNEL/ID, such as shopify/1001.
     """
-    if as_of is not None and personal:
-        raise click.UsageError("--personal shows what is known now; it cannot be combined with --as-of.")
-    order = read_order(session, order_id, personal=personal) if as_of is None else _as_of(session, order_id, as_of)
+    as_of = asked(as_of, at, personal)
+    order = read_order(session, order_id, personal=personal, as_of=as_of)
     if session.json:
         session.show(order)
         return
@@ -118,12 +114,6 @@ def show(session: Session, order_id: str, personal: bool, as_of: int | Timestamp
         out.blank()
         for step in steps:
             out.say(step)
-
-
-def _as_of(session: Session, order_id: str, as_of: int | Timestamp) -> orders_pb2.Order:
-    when: dict[str, Any] = {"position": as_of} if isinstance(as_of, int) else {"recorded_until": as_of}
-    request = audit_pb2.GetOrderAsOfRequest(order_id=order_id, **when)
-    return session.client.call(session.client.audit.GetOrderAsOf, request).order
 
 
 def _print_header(out: Printer, order: orders_pb2.Order) -> None:

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
 from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.stock_ups import up
 from adapters.console.words import minute
@@ -25,17 +26,30 @@ def stock() -> None:
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("skus", nargs=-1, required=True, metavar="SKU...")
+@past
 @click.pass_obj
-def show(session: Session, supplier_id: str, skus: tuple[str, ...]) -> None:
+def show(
+    session: Session,
+    supplier_id: str,
+    skus: tuple[str, ...],
+    as_of: common_pb2.AsOf | None,
+    at: Timestamp | None,
+) -> None:
     """Show what can still be promised of a supplier's SKUs."""
-    _show(session, supplier_id, skus)
+    _show(session, supplier_id, skus, as_of=asked(as_of, at))
 
 
-def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: common_pb2.Receipt | None = None) -> None:
+def _show(
+    session: Session,
+    supplier_id: str,
+    skus: tuple[str, ...],
+    receipt: common_pb2.Receipt | None = None,
+    as_of: common_pb2.AsOf | None = None,
+) -> None:
     at_least = receipt.position if receipt is not None else 0
     items = [stock_pb2.Item(supplier_id=supplier_id, sku=sku) for sku in skus]
     answer = session.client.call(
-        session.client.stock.GetStock, stock_pb2.GetStockRequest(items=items, at_least=at_least)
+        session.client.stock.GetStock, stock_pb2.GetStockRequest(items=items, at_least=at_least, as_of=as_of)
     )
     if session.json:
         parts = {} if receipt is None else {"receipt": words.as_json(receipt)}

@@ -5,22 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.calendars import describe, in_words
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import audit_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
 from ledger.terms.money import amount
 
 
 def read_supplier(
-    session: Session, supplier_id: str, at_least: int = 0, personal: bool = False
+    session: Session,
+    supplier_id: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
 ) -> suppliers_pb2.Supplier:
-    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least, with_personal_data=personal)
+    request = suppliers_pb2.GetSupplierRequest(
+        supplier_id=supplier_id, at_least=at_least, with_personal_data=personal, as_of=as_of
+    )
     return session.client.call(session.client.suppliers.GetSupplier, request).supplier
 
 
@@ -65,10 +73,13 @@ def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> No
 @click.command(cls=Words)
 @click.argument("supplier_id")
 @click.option("--personal", is_flag=True, help="Whom to talk to and where returns go too.")
+@past
 @click.pass_obj
-def show(session: Session, supplier_id: str, personal: bool) -> None:
+def show(
+    session: Session, supplier_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Timestamp | None
+) -> None:
     """Show a supplier, its terms and offers."""
-    found = read_supplier(session, supplier_id, personal=personal)
+    found = read_supplier(session, supplier_id, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return

@@ -10,6 +10,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.fact_schemas import FactSchema, fact_schemas
 from adapters.personal_reads import ReadFilter, list_reads, note_subjects
@@ -27,10 +28,9 @@ from adapters.rpc.orders.shows import order
 from adapters.rpc.queries import require_position
 from adapters.rpc.sealing import content_of
 from adapters.rpc.shows import stamp
-from adapters.streams import fold
 from adapters.tenants import Tenant
 from fulfilment.v1 import audit_pb2 as pb
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import common_pb2, orders_pb2
 from ledger.engine import selection
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
@@ -105,20 +105,14 @@ class AuditQueries(WholeOrderFiles):
         return stream, list(dict.fromkeys((carrier, number) for carrier, number, _ in reported)), head
 
     async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, call: Call) -> orders_pb2.GetOrderResponse:
-        tenant = await self.tenant(call)
         order_id = shapes.order_id(request.order_id)
         which = request.WhichOneof("as_of")
         require(which is not None, "position", "is required, or recorded_until")
-        position = request.position if which == "position" else None
-        until = shapes.instant(request, "recorded_until") if which == "recorded_until" else None
-        head = await tenant.log.head()
-        if position is not None:
-            require(position > 0, "position", "is not positive")
-            require_position(position, head)
-        stream = orders.stream(order_id)
-        entry = await fold(stream, await tenant.log.read_stream(stream, position, until))
+        as_of = common_pb2.AsOf(**{which or "": getattr(request, which or "order_id")})
+        past = replace(call, as_of=await self.moment(orders_pb2.GetOrderRequest(as_of=as_of), call))
+        entry, position = await self.entry(await self.tenant(past), orders.stream(order_id))
         shown = order(orders.known(entry.state, order_id), entry.version, None)
-        return orders_pb2.GetOrderResponse(order=shown, position=position or head)
+        return orders_pb2.GetOrderResponse(order=shown, position=position)
 
     async def StreamFacts(self, request: pb.StreamFactsRequest, call: Call) -> AsyncIterator[pb.StreamFactsResponse]:
         wanted = _selected(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from adapters.access.callers import Caller
 from adapters.personal_reads import Viewer
 from ledger.engine.about import ABOUT
+from ledger.engine.past import AsOf
 from ledger.refusals import UnknownTenant
 
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
@@ -26,6 +28,13 @@ class Call(msgspec.Struct, frozen=True):
     """When the caller stops waiting, in the time of the event loop."""
     only: frozenset[str] | None = None
     """Whose data keys it uses; None for anybody's."""
+    as_of: AsOf | None = None
+    """As of when it asks; None for now."""
+
+    @property
+    def now(self) -> datetime:
+        """The present, as far as the answer is concerned."""
+        return datetime.now(UTC) if self.as_of is None else self.as_of.now
 
     @property
     def tenant(self) -> str:

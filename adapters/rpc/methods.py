@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
+from msgspec.structs import replace
 
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
@@ -52,17 +53,20 @@ def methods(service: ServiceDescriptor, commands: Commands, queries: object) -> 
         elif descriptor.server_streaming:
             yield RpcMethod(descriptor, request, getattr(queries, descriptor.name))
         else:
-            yield RpcMethod(descriptor, request, _asking(queries, descriptor.name))
+            yield RpcMethod(descriptor, request, _asking(queries, descriptor))
 
 
-def _asking(queries: Any, name: str) -> Callable[[Any, Call], Any]:
+def _asking(queries: Any, method: MethodDescriptor) -> Callable[[Any, Call], Any]:
     """A query that reports all faults of a malformed request, by reading it once more without a database."""
+    name, has_past = method.name, "as_of" in method.input_type.fields_by_name
     ask, blind = getattr(queries, name), copy(queries)
     for attribute, value in vars(queries).items():
         setattr(blind, attribute, _NoTenants() if isinstance(value, Tenants) else _Unreachable())
 
     async def answer(request: Any, call: Call) -> Any:
         try:
+            if has_past and request.HasField("as_of"):
+                call = replace(call, as_of=await queries.moment(request, call))
             return await ask(request, call)
         except Malformed as first:
             raise all_faults(first, lambda: _run_blind(getattr(blind, name)(request, call))) from None

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
-from adapters.streams import read
+from adapters.rpc.shapes import instant
+from adapters.streams import as_known, read
 from adapters.tenants import Tenant, Tenants
+from ledger.engine.past import AsOf
+from ledger.engine.selection import CLOCKS_DIFFER
 from ledger.refusals import BeyondTheLog
 from ledger.view import Entry
 from projections.machine.reads import PATIENCE_SECONDS, Where
+
+_THE_LEAST = timedelta(microseconds=1)
+"""By which instants differ."""
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
@@ -32,7 +39,26 @@ class Queries:
         self.tenants = tenants
 
     async def tenant(self, call: Call) -> Tenant:
-        return await self.tenants.find(call.tenant)
+        """The tenant, with its log as it is, or as it was known where the call asks for that."""
+        tenant = await self.tenants.find(call.tenant)
+        return tenant if call.as_of is None else tenant._replace(log=as_known(tenant.log, call.as_of))
+
+    async def moment(self, request: Any, call: Call) -> AsOf:
+        """As of when a request asks that has ``as_of``."""
+        for field in ("at_least", "with_personal_data"):
+            require(not getattr(request, field, False), "as_of", f"is given beside {field}")
+        asked = request.as_of
+        until, happened = instant(asked, "as_of.recorded_until"), instant(asked, "as_of.happened_until")
+        log, now = (await self.tenants.find(call.tenant)).log, datetime.now(UTC)
+        require(until is None or until <= now + CLOCKS_DIFFER, "as_of.recorded_until", "is later than now")
+        if not asked.HasField("position"):
+            position = await log.position_before(until + _THE_LEAST) if until is not None else await log.head()
+            return AsOf(position, happened or until or now, happened)
+        require(asked.position > 0, "as_of.position", "is not positive")
+        recorded_at = await log.recorded_at(asked.position)
+        if recorded_at is None:
+            raise BeyondTheLog(asked.position, await log.head())
+        return AsOf(asked.position, happened or recorded_at, happened)
 
     async def where(self, request: Any, call: Call) -> Where:
         """Where to read a read model, and how long to wait."""

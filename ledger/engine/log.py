@@ -144,8 +144,7 @@ _STREAM = """
     SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
         command, recorded_at
     FROM {events}
-    WHERE originator_id = %b
-        AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
+    WHERE originator_id = %b AND notification_id <= %b
     ORDER BY originator_version
 """
 # Some facts are a thousand times as long as others: a page ends with the one that crosses the limit, or the second.
@@ -178,6 +177,7 @@ _POSITION_BEFORE = """
     )
     SELECT low FROM search WHERE low >= high
 """
+_RECORDED_AT = "SELECT recorded_at FROM {events} WHERE notification_id = %b"
 _KEYS_OF = "SELECT key_id, subject, wrapped, epoch FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} AS key SET wrapped = NULL, email = NULL, phone = NULL, bound_to = NULL, destroyed_at = now()
@@ -342,6 +342,7 @@ class Log:
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._tail = render(_TAIL)
         self._positions, self._position_before = render(_POSITIONS), render(_POSITION_BEFORE)
+        self._recorded_at = render(_RECORDED_AT)
         self._render = render
         self._streams_now = render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
@@ -505,12 +506,9 @@ class Log:
         """The position of the last fact, 0 while there is none."""
         return int((await self.rows(self._head))[0][0])
 
-    async def read_stream(
-        self, stream: str, up_to_position: int | None = None, up_to_recorded_at: datetime | None = None
-    ) -> list[Recorded]:
-        """A stream's facts in order; up to a position or an instant of the log, for the state as it was."""
-        bounds = (up_to_position, up_to_position, up_to_recorded_at, up_to_recorded_at)
-        return [Recorded._make(row) for row in await self.rows(self._stream, (stream, *bounds))]
+    async def read_stream(self, stream: str, up_to: int = EVERYTHING) -> list[Recorded]:
+        """A stream's facts in order, up to a position."""
+        return [Recorded._make(row) for row in await self.rows(self._stream, (stream, up_to))]
 
     async def read_streams(
         self, streams: Sequence[str], shape: str, most: int
@@ -544,6 +542,11 @@ class Log:
     async def position_before(self, at: datetime) -> int:
         """The last position that was recorded before then, as far as instants of recording grow with positions."""
         return int((await self.rows(self._position_before, (at,)))[0][0])
+
+    async def recorded_at(self, position: int) -> datetime | None:
+        """When the fact at a position was recorded; None where there is none."""
+        rows = await self.rows(self._recorded_at, (position,))
+        return rows[0][0] if rows else None
 
     # --- keys of people ---------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from ledger.view import EMPTY, Broken, Entry
 STEP_FACTS = 1_000
 """How many are read at once."""
 _FACTS_A_LOOK = 20
-_YIELD_AFTER_SECONDS = 0.004
+YIELD_AFTER_SECONDS = 0.004
 """How long a fold may keep the event loop from everything else."""
 _MOST_STEPS = 100
 """A book that is further behind starts over: most of what it holds is not asked for again."""
@@ -285,7 +285,7 @@ async def in_turns(registry: Registry, entry: Entry, rows: Sequence[Row]) -> Ent
     began = monotonic()
     for number, (stream, version, topic, state) in enumerate(rows, 1):
         entry = registry.advance(stream, entry, version, topic, state)
-        if number % _FACTS_A_LOOK == 0 and monotonic() - began > _YIELD_AFTER_SECONDS:
+        if number % _FACTS_A_LOOK == 0 and monotonic() - began > YIELD_AFTER_SECONDS:
             await asyncio.sleep(0)
             began = monotonic()
     return entry

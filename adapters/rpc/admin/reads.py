@@ -57,7 +57,7 @@ class AdminQueries(ClockQueries):
         return pb.ListTenantsResponse(tenants=answer, next_page_token=more)
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, call: Call) -> pb.GetPolicyResponse:
-        at = shapes.instant(request, "at") or datetime.now(UTC)
+        at = shapes.instant(request, "at") or call.now
         entry, position = await self.entry(await self.tenant(call), policies.stream(), request.at_least)
         agreed = entry.state or Policies()
         return pb.GetPolicyResponse(

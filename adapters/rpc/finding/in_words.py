@@ -92,7 +92,7 @@ async def _before(tenant: Tenant, past: Past) -> Entry:
     """The stream as it was before the fact."""
     entry = EMPTY
     if past.version > 1:
-        for each in await tenant.log.read_stream(past.stream, past.position - 1, None):
+        for each in await tenant.log.read_stream(past.stream, past.position - 1):
             entry = _REGISTRY.advance(each.stream, entry, each.version, each.topic, each.state)
     return entry
 

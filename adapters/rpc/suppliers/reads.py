@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.sealing import PersonalQueries, content_of
@@ -48,5 +46,5 @@ class SupplierQueries(PersonalQueries):
         ]
         master = shows.sku_master(listed.state.master) if listed.state and listed.state.master else None
         return pb.GetSkuResponse(
-            master=master, choice=choice(choose(sku, units, candidates, datetime.now(UTC))), position=position
+            master=master, choice=choice(choose(sku, units, candidates, call.now)), position=position
         )

@@ -37,8 +37,7 @@ class CaseServiceStub:
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
-    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE / STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
     may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
@@ -155,9 +154,7 @@ class CaseServiceStub:
     another case meanwhile; NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]
-    """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
-    """
+    """Reads one case. What people wrote is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG."""
     ListCases: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
     Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
@@ -178,8 +175,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
-    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE / STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
     may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
@@ -293,9 +289,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     another case meanwhile; NOT_FOUND / UNKNOWN_EVIDENCE.
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]  # type: ignore[assignment]
-    """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
-    """
+    """Reads one case. What people wrote is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG."""
     ListCases: _aio.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]  # type: ignore[assignment]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
     Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
@@ -315,8 +309,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
     The customer's remedy never waits for the recovery of its cost from anybody.
 
-    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE / STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
     may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
@@ -536,9 +529,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.GetCaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.GetCaseResponse, _abc.Awaitable[_cases_pb2.GetCaseResponse]]:
-        """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
-        """
+        """Reads one case. What people wrote is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG."""
 
     @_abc_1.abstractmethod
     def ListCases(

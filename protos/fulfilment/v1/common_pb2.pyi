@@ -277,6 +277,47 @@ class PageRequest(_message.Message):
 Global___PageRequest: _TypeAlias = PageRequest  # noqa: Y015
 
 @_typing.final
+class AsOf(_message.Message):
+    """As of when something is asked for: what the ledger knew then, without all that was recorded later. It is not given
+    beside at_least or with_personal_data. A position beyond the log fails with OUT_OF_RANGE / BEYOND_THE_LOG; what was not
+    known yet fails as if it did not exist.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    RECORDED_UNTIL_FIELD_NUMBER: _builtins.int
+    HAPPENED_UNTIL_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Up to the fact at this position of the log."""
+    @_builtins.property
+    def recorded_until(self) -> _timestamp_pb2.Timestamp:
+        """Up to all that was recorded until then, which is not later than now."""
+
+    @_builtins.property
+    def happened_until(self) -> _timestamp_pb2.Timestamp:
+        """Of what was recorded, only what had happened until then, by its own time: what was believed, as of the recording, about
+        that moment. What presupposes something later is left out with it.
+        """
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        recorded_until: _timestamp_pb2.Timestamp | None = ...,
+        happened_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_until", b"happened_until", "position", b"position", "recorded", b"recorded", "recorded_until", b"recorded_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["happened_until", b"happened_until", "position", b"position", "recorded", b"recorded", "recorded_until", b"recorded_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_recorded: _TypeAlias = _typing.Literal["position", "recorded_until"]  # noqa: Y015
+    _WhichOneofArgType_recorded: _TypeAlias = _typing.Literal["recorded", b"recorded"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_recorded) -> _WhichOneofReturnType_recorded | None: ...
+
+Global___AsOf: _TypeAlias = AsOf  # noqa: Y015
+
+@_typing.final
 class CarrierNumber(_message.Message):
     """A carrier and its number for a parcel."""
 

@@ -32,8 +32,7 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
@@ -177,8 +176,7 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
@@ -453,8 +451,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Reads one order as the log tells it now. Personal data is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """Reads one order. Personal data is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -597,8 +594,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 

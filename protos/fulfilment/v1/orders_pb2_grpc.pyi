@@ -33,8 +33,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
@@ -217,14 +216,11 @@ class OrderServiceStub:
     CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
-    """Reads one order as the log tells it now. Personal data is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER.
-    """
+    """Reads one order. Personal data is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_ORDER."""
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
@@ -404,13 +400,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
-    """Reads one order as the log tells it now. Personal data is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER.
-    """
+    """Reads one order. Personal data is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_ORDER."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
-    cancelling, receipt.
+    """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment, cancelling, receipt.
 
     What a shop may know before it has the order (payments, details, holds ...) counts from the placing.
 
@@ -738,8 +731,6 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.GetOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.GetOrderResponse, _abc.Awaitable[_orders_pb2.GetOrderResponse]]:
-        """Reads one order as the log tells it now. Personal data is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER.
-        """
+        """Reads one order. Personal data is shown only if asked for. Fails with NOT_FOUND / UNKNOWN_ORDER."""
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

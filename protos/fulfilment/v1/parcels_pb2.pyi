@@ -680,6 +680,7 @@ class GetParcelRequest(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier. Required."""
     tracking_number: _builtins.str
@@ -688,6 +689,10 @@ class GetParcelRequest(_message.Message):
     """Answer no earlier state than this position of the log."""
     with_personal_data: _builtins.bool
     """Whether to unseal what carriers wrote and who signed."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -695,10 +700,11 @@ class GetParcelRequest(_message.Message):
         tracking_number: _builtins.str = ...,
         at_least: _builtins.int = ...,
         with_personal_data: _builtins.bool = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

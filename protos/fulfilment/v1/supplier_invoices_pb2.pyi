@@ -547,6 +547,7 @@ class GetSupplierInvoiceRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     number: _builtins.str
@@ -555,6 +556,10 @@ class GetSupplierInvoiceRequest(_message.Message):
     """Answer no earlier state than this position of the log."""
     with_personal_data: _builtins.bool
     """Whether to unseal why it was approved or disputed."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -562,10 +567,11 @@ class GetSupplierInvoiceRequest(_message.Message):
         number: _builtins.str = ...,
         at_least: _builtins.int = ...,
         with_personal_data: _builtins.bool = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "number", b"number", "supplier_id", b"supplier_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "number", b"number", "supplier_id", b"supplier_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

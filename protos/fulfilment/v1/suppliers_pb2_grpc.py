@@ -32,8 +32,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     def __init__(self, channel):
@@ -140,8 +139,7 @@ class SupplierServiceServicer:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     def RegisterSupplier(self, request, context):
@@ -280,25 +278,22 @@ class SupplierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DismissSuspension(self, request, context):
-        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
-        the suspension, records nothing.
-        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after the suspension,
+        records nothing. Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSupplier(self, request, context):
-        """Reads one supplier as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """Reads one supplier. Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSku(self, request, context):
-        """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
-        units would go to. A SKU that nobody offers has no suppliers.
+        """Lists who offers a SKU with what a choice looks at, and whom a new order of so many units would go to; perhaps nobody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -411,8 +406,7 @@ class SupplierService:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     @staticmethod

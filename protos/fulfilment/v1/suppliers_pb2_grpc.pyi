@@ -33,8 +33,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     @_typing.overload
@@ -116,18 +115,13 @@ class SupplierServiceStub:
     is not approved any more.
     """
     DismissSuspension: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.DismissSuspensionRequest, _common_pb2.Receipt]
-    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
-    the suspension, records nothing.
-    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after the suspension,
+    records nothing. Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
     """
     GetSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.GetSupplierRequest, _suppliers_pb2.GetSupplierResponse]
-    """Reads one supplier as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
-    """
+    """Reads one supplier. Fails with NOT_FOUND / UNKNOWN_SUPPLIER."""
     GetSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]
-    """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
-    units would go to. A SKU that nobody offers has no suppliers.
-    """
+    """Lists who offers a SKU with what a choice looks at, and whom a new order of so many units would go to; perhaps nobody."""
 
 @_typing.type_check_only
 class SupplierServiceAsyncStub(SupplierServiceStub):
@@ -136,8 +130,7 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -216,18 +209,13 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     is not approved any more.
     """
     DismissSuspension: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.DismissSuspensionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
-    the suspension, records nothing.
-    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after the suspension,
+    records nothing. Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
     """
     GetSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSupplierRequest, _suppliers_pb2.GetSupplierResponse]  # type: ignore[assignment]
-    """Reads one supplier as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
-    """
+    """Reads one supplier. Fails with NOT_FOUND / UNKNOWN_SUPPLIER."""
     GetSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]  # type: ignore[assignment]
-    """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
-    units would go to. A SKU that nobody offers has no suppliers.
-    """
+    """Lists who offers a SKU with what a choice looks at, and whom a new order of so many units would go to; perhaps nobody."""
 
 class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
@@ -235,8 +223,7 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
-    at_least lies beyond the log.
+    and DescribeSku may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG.
     """
 
     @_abc_1.abstractmethod
@@ -409,9 +396,8 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.DismissSuspensionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
-        the suspension, records nothing.
-        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after the suspension,
+        records nothing. Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
         """
 
     @_abc_1.abstractmethod
@@ -420,9 +406,7 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.GetSupplierRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suppliers_pb2.GetSupplierResponse, _abc.Awaitable[_suppliers_pb2.GetSupplierResponse]]:
-        """Reads one supplier as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
-        """
+        """Reads one supplier. Fails with NOT_FOUND / UNKNOWN_SUPPLIER."""
 
     @_abc_1.abstractmethod
     def GetSku(
@@ -430,8 +414,6 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.GetSkuRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suppliers_pb2.GetSkuResponse, _abc.Awaitable[_suppliers_pb2.GetSkuResponse]]:
-        """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
-        units would go to. A SKU that nobody offers has no suppliers.
-        """
+        """Lists who offers a SKU with what a choice looks at, and whom a new order of so many units would go to; perhaps nobody."""
 
 def add_SupplierServiceServicer_to_server(servicer: SupplierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,48 @@
+"""``--as-of`` and ``--at``: what the ledger knew at a moment, and what it believed about one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from adapters.console import words
+from fulfilment.v1 import common_pb2
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Recorded(click.ParamType[common_pb2.AsOf]):
+    """A position of the log, or a time of recording."""
+
+    name = "position|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> common_pb2.AsOf:
+        if isinstance(value, common_pb2.AsOf):
+            return value
+        if str(value).isdigit():
+            return common_pb2.AsOf(position=int(value))
+        return common_pb2.AsOf(recorded_until=words.INSTANT.convert(value, param, ctx))
+
+
+AS_OF = click.option("--as-of", type=_Recorded(), help="As the log told it at a position, or at a time of recording.")
+_AT = click.option("--at", type=words.INSTANT, help="What had happened by then, as far as it is known (as of --as-of).")
+
+
+def past(command: F) -> F:
+    """Both options; ``asked`` reads them."""
+    return AS_OF(_AT(command))
+
+
+def asked(as_of: common_pb2.AsOf | None, at: Timestamp | None = None, personal: bool = False) -> common_pb2.AsOf | None:
+    """As of when, for a request; None for now."""
+    if as_of is None and at is None:
+        return None
+    if personal:
+        raise click.UsageError("--personal shows what is known now; it cannot be combined with --as-of or --at.")
+    found = common_pb2.AsOf(happened_until=at)
+    if as_of is not None:
+        found.MergeFrom(as_of)
+    return found

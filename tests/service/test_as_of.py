@@ -1,0 +1,173 @@
+"""What the ledger knew at any moment: as it was answered then, and as was believed then about a time before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from tests.support.contract import request_classes
+from tests.support.service import Client, Service, fields_of, reason_of, refused, stamp
+from tests.support.terminal import Console
+from tests.support.trading import DAY, NOW, REFUND, Trade, bought, first_of, item, parcel_of
+
+HOUR = timedelta(hours=1)
+
+
+class Watched(Trade):
+    """A trade of which every answer is kept that was given on the way, with its question."""
+
+    def __init__(self, client: Client, **questions: Any) -> None:
+        super().__init__(client)
+        self.questions, self.answers = questions, list[tuple[str, Any]]()
+
+    def send(self, rpc: str, **fields: Any) -> Any:
+        answer = super().send(rpc, **fields)
+        self.look()
+        return answer
+
+    def placed(self, **more: Any) -> str:
+        order_id = super().placed(**more)
+        self.questions["GetOrder"] = orders_pb2.GetOrderRequest(order_id=order_id)
+        self.questions["GetCase"] = request_classes()["GetCase"](case_id=order_id.partition("/")[2])
+        self.questions["GetParcel"] = parcels_pb2.GetParcelRequest(**parcel_of(order_id))
+        self.look()
+        return order_id
+
+    def look(self) -> None:
+        for rpc, request in self.questions.items():
+            try:
+                self.answers.append((rpc, self.call(rpc)(request)))
+            except grpc.RpcError as error:
+                if not reason_of(error).startswith("UNKNOWN_"):
+                    raise
+
+
+def test_as_of_every_position_the_answer_is_the_one_that_was_given_there(client: Client):
+    sku = "as-of-cup"
+    client.feed(10, sku=sku)
+    stock = request_classes()["GetStock"](items=[item(sku)])
+    supplier = suppliers_pb2.GetSupplierRequest(supplier_id="acme")
+    trade = Watched(
+        client,
+        GetStock=stock,
+        GetSupplier=supplier,
+        GetSku=suppliers_pb2.GetSkuRequest(sku=sku),
+        GetPolicy=admin_pb2.GetPolicyRequest(at=stamp(NOW)),
+    )
+    order_id = trade.placed(sku=sku, units=2, placed_at=stamp(NOW))
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(suspension_least_cases=7), effective_from=stamp(NOW - DAY))
+    trade.send(
+        "OfferSku",
+        supplier_id="acme",
+        offer=suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=100, currency="EUR")),
+    )
+    trade.send("SetBuffer", item=item(sku), units=3)
+    trade.send("SendSupplierOrder", **first_of(order_id), at=stamp(NOW))
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW))
+    trade.send("RecordCheckpoints", **parcel_of(order_id))
+    case = {"case_id": order_id.partition("/")[2]}
+    trade.send("OpenCase", **case, order_id=order_id)
+    trade.send("StartReview", **case)
+    trade.send("RuleLiability", **case)
+    trade.send("ApproveRemedy", **case, remedy=REFUND)
+    trade.send("RecordFeed", item=item(sku), quantity=1, feed_version=2)
+    assert {rpc for rpc, _ in trade.answers} == set(trade.questions)
+    assert len({answer.position for _, answer in trade.answers}) > 8
+    for rpc, answer in trade.answers:
+        request = type(trade.questions[rpc])()
+        request.CopyFrom(trade.questions[rpc])
+        request.as_of.position = answer.position
+        assert trade.call(rpc)(request) == answer, (rpc, answer.position)
+    known = [answer.position for rpc, answer in trade.answers if rpc == "GetOrder"]
+    before = orders_pb2.GetOrderRequest(order_id=order_id, as_of=common_pb2.AsOf(position=known[0] - 100))
+    assert reason_of(refused(client.orders.GetOrder, before)) in ("UNKNOWN_ORDER", "MALFORMED")
+
+
+def test_an_instant_of_recording_is_the_position_that_the_log_had_come_to_then(client: Client):
+    order_id = Trade(client).sent()
+    history = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id=order_id)).facts
+    for fact in history[:-1]:
+        as_of = common_pb2.AsOf(recorded_until=fact.recorded_at)
+        found = client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id, as_of=as_of))
+        assert found.position >= fact.position
+        same = orders_pb2.GetOrderRequest(order_id=order_id, as_of=common_pb2.AsOf(position=found.position))
+        assert client.orders.GetOrder(same) == found
+
+
+def test_what_was_believed_about_a_time_before_it_is_what_had_happened_by_then_as_far_as_it_was_known(client: Client):
+    trade = Trade(client)
+    order_id = trade.placed(placed_at=stamp(NOW - 5 * DAY))
+    trade.send("SendSupplierOrder", **first_of(order_id), at=stamp(NOW - 5 * DAY + HOUR))
+    sent = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    # Told today, and happened three days ago.
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - 3 * DAY))
+    shipped = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+
+    def bucket(at: Any, position: int | None = None) -> str:
+        as_of = common_pb2.AsOf(happened_until=stamp(at))
+        if position is not None:
+            as_of.position = position
+        found = client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id, as_of=as_of)).order
+        return "shipped" if found.shipments else "sent" if found.supplier_orders[0].HasField("sent_at") else "placed"
+
+    assert bucket(NOW - 2 * DAY) == bucket(NOW - 2 * DAY, shipped) == "shipped"
+    assert bucket(NOW - 2 * DAY, sent) == "sent"
+    assert bucket(NOW - 4 * DAY) == bucket(NOW - 4 * DAY, shipped) == "sent"
+
+
+def test_what_presupposes_something_later_is_left_out_with_it(client: Client):
+    trade = Trade(client)
+    sku = "believed-cup"
+    client.feed(10, sku=sku)
+    order_id = trade.placed(sku=sku, units=2)
+    client.feed(4, sku=sku, version=2)
+    trade.send("CancelOrder", order_id=order_id)
+    request = request_classes()["GetStock"](items=[item(sku)])
+    request.as_of.happened_until.FromDatetime(NOW - DAY)
+    level = client.stock.GetStock(request).levels[0]
+    assert (level.tracked, level.available) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        ({"as_of": common_pb2.AsOf(position=0)}, ["as_of.position"]),
+        ({"as_of": common_pb2.AsOf(position=-1)}, ["as_of.position"]),
+        ({"as_of": common_pb2.AsOf(position=1), "at_least": 1}, ["as_of"]),
+        ({"as_of": common_pb2.AsOf(position=1), "with_personal_data": True}, ["as_of"]),
+        ({"as_of": common_pb2.AsOf(recorded_until=stamp(NOW + 2 * DAY))}, ["as_of.recorded_until"]),
+    ],
+)
+def test_a_moment_that_cannot_be_meant_is_refused_with_its_field(client: Client, asked: Any, fields: list[str]):
+    assert fields_of(refused(client.orders.GetOrder, orders_pb2.GetOrderRequest(order_id="shop/1", **asked))) == fields
+
+
+def test_the_console_shows_objects_as_of_a_position_and_an_instant(client: Client, service: Service):
+    type_, trade, sku = Console(service.address), Trade(client), "console-cup"
+    client.feed(10, sku=sku)
+    case_id = trade.opened(lines=[bought(sku, 2)])
+    order_id = f"shop/{case_id}"
+    position = str(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+    trade.send("StartReview", case_id=case_id)
+    trade.send("RecordFeed", item=item(sku), quantity=1, feed_version=2)
+    stock = ("stock", "show", "acme", sku, "--json")
+    assert [type_(*stock, *then).json["levels"][0]["quantity"] for then in ((), ("--as-of", position))] == [1, 10]
+    case = ("case", "show", case_id, "--json")
+    assert [type_(*case, *then).json["status"] for then in ((), ("--as-of", position))] == [
+        "CASE_STATUS_UNDER_REVIEW",
+        "CASE_STATUS_OPENED",
+    ]
+    long_ago = f"{NOW - 3 * DAY:%Y-%m-%dT%H:%M}Z"
+    for words in ((order_id,), (order_id, "--as-of", position)):
+        assert type_("show", *words).code == 0
+        assert "UNKNOWN_ORDER" in type_("show", *words, "--at", long_ago).err
+    parcel = ("parcel", "show", "dhl", case_id)
+    assert type_(*parcel, "--as-of", position).out == type_(*parcel).out
+    assert "UNKNOWN_PARCEL" in type_(*parcel, "--as-of", "1").err
+    assert type_("supplier", "show", "acme", "--as-of", position).code == 0
+    assert "trade's defaults" in type_("policy", "show", "--as-of", "1").out
+    assert "cannot be combined" in type_("show", order_id, "--as-of", position, "--personal").err
