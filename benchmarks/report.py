@@ -91,6 +91,7 @@ TARGETS = (
     Target("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
     Target("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
     Target("importing a CSV file of 100,000 rows, rows/s", "files.new.rows_per_second", None, 3000, True),
+    Target("exporting 1,000,000 rows to Parquet, rows/s", "export.parquet.rows_per_second", None, 50_000, True),
     Target("webhooks kept while 64 callers write, webhooks/s", "webhooks.kept.per_second", None, 500, True),
     Target("a webhook of 500 a second while 64 callers write, median ms", "webhooks.paced.median_ms", None, 20, False),
     Target("301 tenants (or --tenants) at rest, cores of all processes", "resting.many.cores", None, 0.05, False),
@@ -133,6 +134,18 @@ OTHERS = {
     **{f"import.{role}.seconds": f"importing the Olist half, {subject}, seconds" for role, subject in ROLES.items()},
     "files.new.rows_per_second": "importing a CSV file of new orders, two rows each, rows/s",
     "files.again.rows_per_second": "importing it once more, rows/s",
+    "export.copy.rows_per_second": "1,000,000 rows by PostgreSQL's COPY to a file of CSV, rows/s",
+    **{
+        f"export.{format_}{figure}": f"exporting them {how}, {title}"
+        for format_, how in (("parquet", "to Parquet"), ("csv", "to CSV"))
+        for figure, title in (
+            (".rows_per_second", "rows/s"),
+            ("_to_copy", "/ that COPY"),
+            (".service.processor_seconds", "processor seconds of the service"),
+            (".console.processor_seconds", "processor seconds of the console"),
+            (".console.most_mib", "memory of the console, MiB at most"),
+        )
+    },
     "files.most_mib": "memory of that import, MiB at most",
     "scorecards.fold.supplier_orders_per_second": "folding supplier orders into scorecards, supplier orders/s",
     "scorecards.all_suppliers.median_ms": "scorecards of all suppliers, ranked by one rate, median ms",

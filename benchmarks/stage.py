@@ -60,6 +60,7 @@ class Size:
     answers: int = 11
     """How often each question about scorecards is asked."""
     file_rows: int = 100_000
+    export_rows: int = 1_000_000
     tenants: int = 301
     """At rest."""
     servers: int = 1
@@ -85,6 +86,7 @@ QUICK = Size(
     supplier_orders=2_000,
     answers=3,
     file_rows=1_000,
+    export_rows=2_000,
     tenants=3,
     rest_seconds=1.0,
     long_streams=(2_000,),

@@ -195,6 +195,36 @@ def test_a_tenant_has_so_many_exports_at_once_and_one_that_nobody_reads_makes_ro
     assert wait_for(again)
 
 
+def test_a_reader_that_takes_nothing_for_too_long_keeps_the_database_no_longer(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    fill = """INSERT INTO tenant_default.reporting_gone SELECT 'reporting_holds', repeat('x', 900) || n, 1
+        FROM generate_series(1, 30000) AS n"""
+    copies = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%COPY (%'"""
+    monkeypatch.setattr(exports, "READER_SECONDS", 0.5)
+    with psycopg.connect(service.dsn, autocommit=True) as connection:
+        connection.execute(fill)
+        try:
+            stream = client.exports.ExportTables(exports_pb2.ExportTablesRequest(**wanted("gone")), timeout=60)
+            next(stream)
+            assert connection.execute(copies).fetchall() == [(1,)]
+            wait_for(lambda: connection.execute(copies).fetchall() == [(0,)])
+            assert reason_of(refused(list, stream)) == "RATE_LIMITED"
+        finally:
+            connection.execute("DELETE FROM tenant_default.reporting_gone WHERE position = 1")
+
+
+def test_an_export_takes_so_long_at_most(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exports, "EXPORT_SECONDS", 0.0)
+    monkeypatch.setattr(exports, "SETTINGS", "SELECT 1 WHERE %(timeout)s <> ''")
+
+    def ask(_: Any) -> Any:
+        return streamed(client)
+
+    assert "seconds for an export" in str(refused(ask, None).details())
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 
