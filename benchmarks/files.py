@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.stage import Figure, Skipped, Stage
+from tests.support import excel
 
 _LONGEST_SECONDS = 600
 _HEADINGS = (
@@ -36,17 +37,25 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         if most > before:
             yield Figure("files.most_mib", most / 1024)
+        sheet = excel.written(stage.folder / "orders.xlsx", [_HEADINGS, *_rows(stage.size.file_rows)])
+        _import(address, sheet)
+        if (with_sheet := resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) > most:
+            yield Figure("files.excel_mib", with_sheet / 1024)
 
 
 def _write(file: Path, rows: int) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(_HEADINGS)
-        for number in range(rows):
-            order = number // _ROWS_AN_ORDER
-            person = [f"Ann Example {order}", f"ann{order}@example.org", "1 Elm Street", "Berlin", "10115", "Germany"]
-            sold = [f"SKU-{number % 500}", number % 3 + 1, "9.90", "EUR"]
-            writer.writerow([order + 1, "2026-01-05 09:00", *sold, *person, "paid"])
+        writer.writerows(_rows(rows))
+
+
+def _rows(rows: int) -> Iterator[list[object]]:
+    for number in range(rows):
+        order = number // _ROWS_AN_ORDER
+        person = [f"Ann Example {order}", f"ann{order}@example.org", "1 Elm Street", "Berlin", "10115", "Germany"]
+        sold = [f"SKU-{number % 500}", number % 3 + 1, "9.90", "EUR"]
+        yield [order + 1, "2026-01-05 09:00", *sold, *person, "paid"]
 
 
 def _import(address: str, file: Path) -> dict[str, int]:

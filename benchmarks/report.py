@@ -147,6 +147,7 @@ OTHERS = {
         )
     },
     "files.most_mib": "memory of that import, MiB at most",
+    "files.excel_mib": "memory of importing the same rows from Excel, MiB at most",
     "scorecards.fold.supplier_orders_per_second": "folding supplier orders into scorecards, supplier orders/s",
     "scorecards.all_suppliers.median_ms": "scorecards of all suppliers, ranked by one rate, median ms",
     "scorecards.all_together.median_ms": "the scorecard of all suppliers together, median ms",

@@ -73,14 +73,17 @@ def import_orders(
     try:
         with table(files.path(source), asked.get("encoding", ""), _delimiter(asked), asked.get("sheet", "")) as found:
             settings = asked if before is not None else guessed(_not_about_rows(found.columns)) | asked
-            places = Places(found.columns, {each: said for each, said in settings.items() if each in COLUMNS})
+            mapping = {each: said for each, said in settings.items() if each in COLUMNS}
+            unused = reading.unused(_not_about_rows(found.columns), mapping)
+            places = Places(found.columns, mapping)
             if settings != before:
                 _show(session, found, settings)
-                if not dry_run:
-                    _keep(session, name, before, settings, yes=yes)
-            return _Import(session, source, found, places, settings | {"channel": settings.get("channel") or name}).run(
-                errors, dry_run=dry_run
-            )
+            if unused and not session.json:
+                session.out.say(f"Not used: {', '.join(unused)}")
+            if settings != before and not dry_run:
+                _keep(session, name, before, settings, yes=yes)
+            own = settings | {"channel": settings.get("channel") or name}
+            return _Import(session, source, found, places, own, unused).run(errors, dry_run=dry_run)
     except (BadTable, BadMapping) as bad:
         raise Trouble(f"{source}: {bad}", "UNREADABLE") from None
 
@@ -121,9 +124,6 @@ def _show(session: Session, found: FileTable, settings: Settings) -> None:
     rows = [[name, said, COLUMNS[name].what] for name in COLUMNS if (said := settings.get(name))]
     rows += [[name, said, OPTIONS[name]] for name in OPTIONS if (said := settings.get(name))]
     session.out.table(["name", "column", "what it is"], rows)
-    used = set(settings.values())
-    if unused := [each for each in _not_about_rows(found.columns) if each and each not in used]:
-        session.out.say(f"Not used: {', '.join(unused)}")
     session.out.blank()
 
 
@@ -150,10 +150,19 @@ def _keep(session: Session, name: str, before: Settings | None, settings: Settin
 class _Import:
     """One file on its way."""
 
-    def __init__(self, session: Session, source: str, found: FileTable, places: Places, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: Session,
+        source: str,
+        found: FileTable,
+        places: Places,
+        settings: Settings,
+        unused: Sequence[str],
+    ) -> None:
         self._session = session
         self._source = source
         self._table = found
+        self._unused = unused
         self._orders = reading.orders(found.rows, places, settings["channel"], settings)
 
     def run(self, errors: str | None, *, dry_run: bool) -> int:
@@ -201,7 +210,8 @@ class _Import:
         if self._session.json:
             problems = [dict(zip(("row", "order", "reason"), each, strict=True)) for each in shown]
             counts = {"rows": result.rows, "orders": result.orders, "applied": new, "replayed": known}
-            out.json({**counts, "failed": result.failed, "dry_run": dry_run, "problems": problems})
+            more = {"problems": problems, "unused": list(self._unused)}
+            out.json({**counts, "failed": result.failed, "dry_run": dry_run, **more})
             return
         came = "nothing was sent" if dry_run else f"{new:,} recorded, {known:,} known already"
         out.say(f"{result.rows:,} rows, {result.orders:,} orders: {came}, {result.failed:,} not taken.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -124,6 +125,16 @@ def guessed(columns: Iterable[str]) -> dict[str, str]:
         if (first := next((heading for heading in usual if heading in free), None)) is not None:
             found[each.name] = free.pop(first)
     return found
+
+
+_LEAST_ALIKE = 0.85
+_NAMES = {plain_heading(each): column for column in COLUMNS for each in (column, *COLUMNS[column].headings)}
+
+
+def nearly(heading: str) -> str | None:
+    """What a column was probably meant to be that is called nearly as usual, such as quantity for quantiy."""
+    near = get_close_matches(plain_heading(heading), _NAMES, 1, _LEAST_ALIKE)
+    return _NAMES[near[0]] if near else None
 
 
 OPTIONS: Mapping[str, str] = {

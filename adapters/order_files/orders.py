@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -11,7 +13,7 @@ from unicodedata import normalize
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.order_files import values
-from adapters.order_files.columns import COLUMNS
+from adapters.order_files.columns import COLUMNS, nearly
 from adapters.order_files.tables import Cell, FileRow
 from fulfilment.v1 import order_money_pb2, orders_pb2, shipping_pb2
 from ledger.terms.money import CURRENCIES
@@ -34,6 +36,27 @@ _PRIORITIES = {
 
 class BadMapping(Exception):
     """Columns are mapped that the file does not have, or what is needed is not mapped."""
+
+
+def unused(columns: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
+    """The columns that are not read.
+
+    Raises BadMapping where two are called alike, or where one is called nearly as what nothing is known to be.
+    """
+    named = [each for each in columns if each]
+    counted = Counter(map(_plain, named))
+    if twice := next((each for each in named if counted[_plain(each)] > 1), None):
+        raise BadMapping(f"several of its columns are called {twice!r}; give each a name of its own")
+    used = set(map(_plain, mapping.values()))
+    found = [each for each in named if _plain(each) not in used]
+    for each in found:
+        if (name := nearly(each)) is not None and name not in mapping:
+            guess = shlex.quote(f"{name}={each}")
+            raise BadMapping(
+                f"its column {each!r} is none that is known; did you mean {name}? Say --map {guess}, or --map {name}== "
+                "if it is not to be read"
+            )
+    return found
 
 
 class FileOrder(NamedTuple):

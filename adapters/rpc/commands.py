@@ -17,7 +17,7 @@ from adapters.rpc.faults import all_faults
 from adapters.rpc.personal import holds_personal
 from adapters.rpc.queries import where
 from adapters.tenants import Tenant, Tenants
-from fulfilment.v1 import cases_pb2, common_pb2
+from fulfilment.v1 import cases_pb2, common_pb2, people_pb2
 from ledger.decisions import retention, stock_watch
 from ledger.engine.executor import Command, Receipt
 from ledger.engine.log import Ended, Log
@@ -154,7 +154,10 @@ class Commands:
     async def result(self, tenant: Tenant, receipt: Receipt, call: Call) -> Message | None:
         """What the command was about, as a message, if it asked for that and its caller may read it."""
         shown = await self._show(tenant, receipt.subject) if receipt.subject is not None else None
-        return shown if shown is not None and call.caller.may(f"Get{shown.DESCRIPTOR.name}") else None
+        if shown is None:
+            return None
+        is_erasure = isinstance(shown, people_pb2.ErasedCounts)
+        return shown if call.caller.may("ErasePerson" if is_erasure else f"Get{shown.DESCRIPTOR.name}") else None
 
     async def read_ahead(self, tenant: Tenant, request: Any, call: Call) -> Command:
         """As read, once all is asked and stored that the decision needs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
+from adapters.rpc.admin.erasing import counted
 from adapters.rpc.cases.shows import case
 from adapters.rpc.inquiries.shows import inquiry
 from adapters.rpc.orders.shows import order
@@ -16,6 +17,7 @@ from adapters.tenants import Tenant
 from ledger.facts import in_plain
 from ledger.nouns import orders
 from ledger.nouns.cases import Case
+from ledger.nouns.erasures import Erasure
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import Order
 from ledger.nouns.parcels import Parcel
@@ -42,6 +44,8 @@ async def show(tenant: Tenant, subject: Entry) -> Message | None:
             return recovery(state, subject.version, in_plain(state.because))
         case Inquiry() as state:
             return inquiry(state, subject.version, {})
+        case Erasure() as state:
+            return counted(state.counts).counts
         case _:
             return None
 

@@ -73,9 +73,11 @@ class TextGateway(System):
         if received.object_id.startswith(_ANSWER):
             return _chosen(received.object_id, *self.written(raw))
         about, code = self.missed(received, raw)
-        known.order(received.object_id)
-        what = f"the text message {_plain(about)}".rstrip()
         why = f" ({_plain(code)})" if _plain(code) else ""
+        if known.order(received.object_id) is None:
+            what = f"a text message of no known order {_plain(received.object_id)}".rstrip()
+            return Understood(look=f"{what} did not arrive{why}: look for it at the gateway, and drop this")
+        what = f"the text message {_plain(about)}".rstrip()
         told = "tell the customer otherwise if that is needed, and drop this"
         return Understood(look=f"{what} to the customer of {received.object_id} did not arrive{why}: {told}")
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -396,6 +397,22 @@ def test_figures_are_counted_and_tell_of_nobody(shop):
     assert 'fulfilment_edge_deliveries_total{system="woocommerce",outcome="kept"}' in figures
     assert 'outcome="bad_signature"' in figures
     assert "ann@example.org" not in figures
+
+
+@pytest.mark.parametrize(
+    ("system", "fields"),
+    [
+        ("woocommerce", ["settings[shop]"]),
+        ("shopify", ["settings[shop]"]),
+        ("webhook", ["settings[url]", "settings[channel]"]),
+        ("twilio", ["settings[account]", "settings[from]", "settings[channel]"]),
+        ("amazon", ["settings[marketplaces]", "settings[seller]", "settings[client]"]),
+    ],
+)
+def test_a_setting_that_is_missing_is_said_once(client, system, fields):
+    request = edges_pb2.AddConnectionRequest(context=context(), name="x", system=system)
+    sentence = str(refused(client.edges.AddConnection, request).details())
+    assert re.findall(r"(settings\S*): ", sentence) == fields
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,26 @@ def test_people_are_erased_in_a_batch_and_each_request_is_answered_once(client: 
     assert [each.refusal.reason for each in first] == ["", "", "UNKNOWN_PERSON", "MALFORMED"]
     assert [each.receipt.outcome for each in again][:2] == [common_pb2.Receipt.OUTCOME_REPLAYED] * 2
     assert [each.refusal.reason for each in again][2:] == ["UNKNOWN_PERSON", "MALFORMED"]
-    assert client.admin.ErasePerson(asked[0]).counts.orders == 1, "the same request alone answers how much it was"
+    for outcome, alone in zip((first[0], first[1], again[0]), (asked[0], asked[1], asked[0]), strict=True):
+        counts = people_pb2.ErasedCounts()
+        assert outcome.receipt.result.Unpack(counts)
+        assert (counts.orders, counts.keys) == (1, 1)
+        assert client.admin.ErasePerson(alone).counts == counts, "the same request alone answers the same"
+
+
+def test_what_was_erased_before_is_not_counted_again(client: Client):
+    lea = customer("Lea", email="lea@example.org")
+    first_order = over(client, "lea-1", **lea)
+    note(client, first_order)
+    first = client.admin.ErasePerson(asks(False, email="lea@example.org")).counts
+    assert (first.orders, first.notes) == (1, 1)
+    second_order = over(client, "lea-2", **lea)
+    note(client, second_order)
+    second = client.admin.ErasePerson(asks(False, email="lea@example.org")).counts
+    assert (second.orders, second.notes, second.keys) == (1, 1, 2)
+    note(client, first_order)
+    third = client.admin.ErasePerson(asks(False, order_id=first_order)).counts
+    assert (third.orders, third.notes, third.keys) == (1, 1, 1)
 
 
 def test_letters_that_were_handed_over_or_lie_elsewhere_are_counted_and_said(client: Client, service: Service):

@@ -65,6 +65,38 @@ def test_a_file_is_looked_at_imported_and_changes_nothing_again(ff: Console, cli
     assert (again.code, again.out) == (0, "3 rows, 2 orders: 0 recorded, 2 known already, 0 not taken.\n")
 
 
+def test_columns_that_are_not_known_are_named_each_time_also_for_programs(ff: Console, tmp_path: Path):
+    source = tmp_path / "orders.csv"
+    source.write_text(f"{HEADINGS},Colour,Shelf\n1501,TEA,2,9.90,{PERSON},red,7\n")
+    for _ in range(2):
+        assert "Not used: Colour, Shelf" in imported(ff, str(source), "colours", "--map", "currency==EUR").out
+    assert imported(ff, str(source), "colours", "--json").json["unused"] == ["Colour", "Shelf"]
+
+
+@pytest.mark.parametrize(
+    ("headings", "why"),
+    [
+        (HEADINGS.replace("Qty", "Quantiy"), "its column 'Quantiy' is none that is known; did you mean quantity?"),
+        (HEADINGS.replace("Address", "Ship Adress 1"), "did you mean address? Say --map 'address=Ship Adress 1', or"),
+        (HEADINGS.replace("Price", "sku"), "several of its columns are called 'SKU'; give each a name of its own"),
+    ],
+)
+def test_a_heading_that_is_misspelt_or_stands_twice_is_no_guess(ff: Console, tmp_path: Path, headings: str, why: str):
+    source = tmp_path / "orders.csv"
+    source.write_text(f"{headings}\n1601,TEA,2,9.90,{PERSON}\n")
+    result = imported(ff, str(source), "unclear", "--map", "currency==EUR")
+    assert (result.code, why in result.err) == (1, True), result.err
+    assert "unclear" not in ff("connection", "list").out
+
+
+def test_a_column_that_is_called_nearly_as_usual_can_be_read_or_left_out(ff: Console, client, tmp_path: Path):
+    source = tmp_path / "orders.csv"
+    source.write_text(f"{HEADINGS},Notte\n1701,TEA,2,9.90,{PERSON},ring twice\n")
+    assert imported(ff, str(source), "left-out", "--map", "currency==EUR", "--map", "note==").code == 0
+    assert imported(ff, str(source), "read", "--map", "currency==EUR", "--map", "note=Notte").code == 0
+    assert [order(client, f"{name}/1701").note for name in ("left-out", "read")] == ["", "ring twice"]
+
+
 def test_rows_that_are_not_taken_come_back_with_their_reason_and_can_be_mended_there(
     ff: Console, client, tmp_path: Path
 ):

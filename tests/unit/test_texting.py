@@ -38,6 +38,7 @@ from adapters.spellings import e164
 from adapters.texting.choices import wants_none
 from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
+from fulfilment.v1 import orders_pb2
 from ledger.decisions import notices, telling
 from ledger.decisions.telling import WORTH_A_TEXT, Untold
 from ledger.nouns import effects, parcels
@@ -167,13 +168,32 @@ def called(
     return Delivery({"x-twilio-signature": signature(token, url, pairs)}, form.encode(), inside)
 
 
+KNOWN = KnownNow({"order web/1": orders_pb2.Order(order_id="web/1")}, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "whose"),
+    [("", "of no known order SM1"), ("?order=web%2F2&about=lost", "of no known order")],
+)
+def test_a_text_that_did_not_arrive_and_is_of_no_order_is_nobodys_by_name(query: str, whose: str):
+    """Such as one that somebody sent from the gateway's own page, with our callback."""
+    url = f"https://e.example.org/in/default/texts{query}"
+    delivery = called("MessageSid=SM1&MessageStatus=failed&ErrorCode=30003", url=url)
+    delivery = Delivery(delivery.headers, delivery.raw, url)
+    received = SYSTEMS["twilio"].verify(delivery, TWILIO, NOW)
+    assert received is not None
+    meant = SYSTEMS["twilio"].understand(received, delivery.raw, TWILIO, KNOWN)
+    wanted = f"a text message {whose} did not arrive (30003): look for it at the gateway, and drop this"
+    assert meant.look == wanted
+
+
 @pytest.mark.parametrize("token", [TOKEN, "the one of before"])
 def test_what_did_not_arrive_is_work_that_names_the_order_and_no_phone(token: str):
     delivery = called("MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003&To=4930123456", token)
     received = SYSTEMS["twilio"].verify(delivery, TWILIO, NOW)
     assert received is not None
     assert (received.object_id, received.topic, received.source_id) == ("web/1", "lost", "SM1/undelivered")
-    meant = SYSTEMS["twilio"].understand(received, delivery.raw, TWILIO, KnownNow({}, complete=True))
+    meant = SYSTEMS["twilio"].understand(received, delivery.raw, TWILIO, KNOWN)
     assert meant.look.startswith("the text message lost to the customer of web/1 did not arrive (30003)")
     assert "4930123456" not in meant.look
     assert not meant.wanted
@@ -362,7 +382,7 @@ def test_any_gateway_says_by_signed_news_what_did_not_arrive():
     delivery = news(code="Ann has moved")
     received = SYSTEMS["sms-gateway"].verify(delivery, ANY, NOW)
     assert received is not None
-    meant = SYSTEMS["sms-gateway"].understand(received, delivery.raw, ANY, KnownNow({}, complete=True))
+    meant = SYSTEMS["sms-gateway"].understand(received, delivery.raw, ANY, KNOWN)
     assert meant.look.startswith("the text message lost to the customer of web/1 did not arrive:")
     assert SYSTEMS["sms-gateway"].verify(news(status="delivered"), ANY, NOW) is None
     with pytest.raises(Stale):

@@ -19,6 +19,7 @@ from ledger.decisions import erasing
 from ledger.decisions.erasing import Belongings, Parts
 from ledger.engine.sealing import Sealer, TenantSealer, Unreadable, placed
 from ledger.nouns import orders, suppliers
+from ledger.nouns.orders import Order
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Malformed
 from ledger.view import View
@@ -187,26 +188,36 @@ async def kept_of(tenant: Tenant, channel: str, after: str, limit: int) -> list[
 # --- how much is kept of it -----------------------------------------------------------------------
 
 _KEYS = """
-    SELECT count(*), count(*) FILTER (WHERE key_id IN (SELECT e.key_id FROM {schema}.ledger_evidence AS e
-        WHERE e.subject = ANY(%(subjects)s)))
+    SELECT key_id, subject, key_id IN (SELECT e.key_id FROM {schema}.ledger_evidence AS e
+        WHERE e.subject = ANY(%(subjects)s))
     FROM {schema}.ledger_keys WHERE subject = ANY(%(subjects)s) AND wrapped IS NOT NULL
 """
 
 
-async def counts(tenant: Tenant, erased: Parts) -> dict[str, int]:
-    """What the log and the key table hold, by kind."""
+class HeldStill(NamedTuple):
+    """What of the parts of a person can still be read: what was erased before is not erased again."""
+
+    orders: Sequence[Order]
+    counts: Mapping[str, int]
+    """By kind."""
+
+
+async def held_still(tenant: Tenant, erased: Parts) -> HeldStill:
+    """By the keys that there are."""
     query = SQL(cast("Any", _KEYS)).format(schema=Identifier(tenant.schema))
     async with tenant.log.pool.connection() as connection:
-        row = await (await connection.execute(query, {"subjects": list(erased.subjects)})).fetchone()
-    assert row is not None, "a count is a row"
-    return {
-        "orders": len(erased.orders),
-        "cases": sum(len(each.after_sales.cases) for each in erased.orders),
-        "notes": sum(len(each.remarks.notes) for each in erased.orders),
-        "supplier_contacts": len(erased.suppliers),
-        "evidence": row[1],
-        "keys": row[0],
+        rows = await (await connection.execute(query, {"subjects": list(erased.subjects)})).fetchall()
+    keys, subjects = {key_id for key_id, _, _ in rows}, {subject for _, subject, _ in rows}
+    there = [each for each in erased.orders if subjects & {orders.anchor(each.order_id), *each.subjects}]
+    counts = {
+        "orders": len(there),
+        "cases": sum(len(each.after_sales.cases) for each in there),
+        "notes": sum(note.note.key_id in keys for each in there for note in each.remarks.notes),
+        "supplier_contacts": sum(suppliers.stream(each.supplier_id) in subjects for each in erased.suppliers),
+        "evidence": sum(is_evidence for _, _, is_evidence in rows),
+        "keys": len(rows),
     }
+    return HeldStill(there, counts)
 
 
 def counted(counts: Mapping[str, int]) -> pb.ErasePersonResponse:

@@ -98,18 +98,20 @@ class Erasures:
         """How much goes. Files of letters, and what was received of shops, go here: who asks again after a crash finds
         them no more."""
         erased = await reading(tenant.log, lambda view: decisions.parts(view, found, even_if_open, now))
-        counts, order_ids = await erasing.counts(tenant, erased), [each.order_id for each in erased.orders]
-        if not counts["keys"]:
-            return counts
+        held, order_ids = await erasing.held_still(tenant, erased), [each.order_id for each in erased.orders]
+        if not held.counts["keys"]:
+            return dict(held.counts)
+        held_ids = [each.order_id for each in held.orders]
         async with tenant.log.pool.connection() as connection:
             sent = await outbox.messages_of(connection, tenant.schema, order_ids)
-            letters = await outbox.letters_of(connection, tenant.schema, order_ids)
-            asked = await inquiries.count_about(connection, tenant.schema, order_ids)
+            about_held = await outbox.messages_of(connection, tenant.schema, held_ids)
+            letters = await outbox.letters_of(connection, tenant.schema, held_ids)
+            asked = await inquiries.count_about(connection, tenant.schema, held_ids)
         files = await self._files.remove(tenant.name, sent) if self._files is not None else set()
         elsewhere = [letter for channel, letter in letters if channel != FileSender.channel or letter not in files]
         await Inbox.of(tenant).forget(order_ids)
-        about = {"messages": len(sent), "inquiries": asked, "outbox_files": len(files)}
-        return {**counts, **about, LETTERS_ELSEWHERE: len(elsewhere)}
+        about = {"messages": len(about_held), "inquiries": asked, "outbox_files": len(files)}
+        return {**held.counts, **about, LETTERS_ELSEWHERE: len(elsewhere)}
 
 
 class PeopleQueries(RetentionQueries, AdminQueries):

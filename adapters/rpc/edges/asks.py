@@ -83,6 +83,8 @@ def _settings(given: Mapping[str, str], system: System) -> dict[str, str]:
             told == ["nothing"] or set(told) <= set(can), "settings[told]", f"is not of {', '.join(can)}, or nothing"
         )
     filled = {name: value.strip() for name, value in sorted(given.items()) if value.strip()}
+    if any(one.required and name not in filled for name, one in system.all_settings.items()):
+        return filled  # it was said what is missing
     try:
         return dict(system.checked(filled))
     except ValueError as wrong:

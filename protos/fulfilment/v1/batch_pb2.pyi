@@ -697,8 +697,8 @@ class BatchCommand(_message.Message):
 
     @_builtins.property
     def erase_person(self) -> _admin_pb2.ErasePersonRequest:
-        """As AdminService.ErasePerson, of what was held before the batch; asked_by says who asks. Its receipt comes without
-        counts, which the same request alone answers.
+        """As AdminService.ErasePerson, of what was held before the batch; asked_by says who asks. Its receipt brings
+        ErasedCounts as its result.
         """
 
     def __init__(

@@ -169,9 +169,9 @@ class Receipt(_message.Message):
     def result(self) -> _any_pb2.Any:
         """What the command was about, as it is right after it, with nothing in between: an Order for the commands of orders
         and supplier orders, a Case, Parcel, Supplier, Recovery or Inquiry, without personal data. Only if the context asks
-        for it, and the client's role may call the RPC that reads it, such as GetOrder. A replay brings it as it is now. A
-        batch brings results up to 3 MiB together, and leaves out the others. A Supplier with offers of more than 100 SKUs
-        comes without them.
+        for it, and the client's role may call the RPC that reads it, such as GetOrder; an erasure in a batch always brings
+        ErasedCounts. A replay brings it as it is now. A batch brings results up to 3 MiB together, and leaves out the
+        others. A Supplier with offers of more than 100 SKUs comes without them.
         """
 
     def __init__(

@@ -95,7 +95,9 @@ Global___PersonalKind: _TypeAlias = PersonalKind  # noqa: Y015
 
 @_typing.final
 class ErasedCounts(_message.Message):
-    """How much an erasure was about."""
+    """How much an erasure erased. What was erased before it counts no more; of an order with something new, such as a note,
+    its cases, inquiries and messages count again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,7 +112,7 @@ class ErasedCounts(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     LETTERS_ELSEWHERE_FIELD_NUMBER: _builtins.int
     orders: _builtins.int
-    """Orders whose customer was erased."""
+    """Orders of which something was kept until then."""
     cases: _builtins.int
     """Return cases of them."""
     inquiries: _builtins.int
