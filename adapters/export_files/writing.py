@@ -54,9 +54,10 @@ class HashedFile:
         return self._sum.hexdigest()
 
     def write(self, data: Any) -> int:
-        self._file.write(data)
-        self._sum.update(data)
-        self.bytes += len(data)
+        if not self.closed:  # a writer that is given up still writes its end
+            self._file.write(data)
+            self._sum.update(data)
+            self.bytes += len(data)
         return len(data)
 
     def flush(self) -> None:

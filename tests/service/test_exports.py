@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +19,7 @@ import psycopg
 import pytest
 from pyarrow import parquet
 
+from adapters.console import export
 from adapters.export_files import manifest as manifests
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, exports_pb2, orders_pb2
@@ -337,10 +340,6 @@ def test_a_table_that_got_a_column_is_exported_anew(client: Client, trade: Trade
     assert file["after"] == 0
 
 
-class Broken(Exception):
-    pass
-
-
 def test_a_run_that_dies_midway_leaves_what_was_there_and_the_next_goes_on(
     client: Client, trade: Trade, ff: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -369,6 +368,24 @@ def test_a_run_that_dies_midway_leaves_what_was_there_and_the_next_goes_on(
     assert lines_of(tmp_path, "orders")[-1]["order_id"] == order_id
     named = {each["file"] for table in manifest_of(tmp_path)["tables"].values() for each in table["files"]}
     assert {name for name in everything(tmp_path) if "/" in name} == named, "what the dead run left is gone"
+
+
+def test_who_stops_it_is_told_so_and_nothing_else(
+    client: Client, trade: Trade, ff: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    caught_up(client)
+    unheard: list[Any] = []
+
+    def stops(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "unraisablehook", unheard.append)
+    monkeypatch.setattr(export.ExportBar, "advance", stops)
+    stopped = ff("export", "--to", str(tmp_path), "--format", "parquet")
+    gc.collect()
+    assert (stopped.code, stopped.out, stopped.err.strip()) == (130, "", "Error: stopped")
+    assert unheard == []
+    assert everything(tmp_path) == {".lock"}
 
 
 def written(folder: Path) -> dict[str, int]:
