@@ -7,7 +7,6 @@ import inspect
 import os
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -15,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from adapters.embedded import EmbeddedServer
-from tests.support import portable, runs, tenants
+from tests.support import portable, tenants
 from tests.support.hosting import hosting
 from tests.support.new_data import give_new_data
 from tests.support.service import Service
@@ -29,17 +28,8 @@ settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Keeps all that tests write in one folder of this run; xdist's workers use that of their run."""
+def pytest_configure() -> None:
     portable.watch()
-    if not hasattr(config, "workerinput"):
-        opened = ExitStack()
-        config.add_cleanup(opened.close)
-        folder = opened.enter_context(runs.run_folder(runs.base()))
-        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-        if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-            # Nothing is written beside the sources; but the hundreds of processes here need not each compile all.
-            os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,6 +37,25 @@ def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores, for many a test waits; one where all share a database, for projectors follow
     every tenant in it."""
     return 1 if os.environ.get("FULFILMENT_TEST_DSN") else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Each worker collects all tests, and begins at other files, so that none compiles what another is compiling."""
+    report = yield
+    if isinstance(collector, pytest.Dir) and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
+        turn = len(report.result) * int(worker.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        report.result = report.result[turn:] + report.result[:turn]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All workers have them in one order."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.path)
 
 
 @pytest.hookimpl(tryfirst=True)

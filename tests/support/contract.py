@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -60,9 +60,15 @@ def kept(field: FieldDescriptor) -> str:
     return privacy_pb2.Kept.Name(value).removeprefix("KEPT_") if value else ""
 
 
-def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
+@cache
+def refusal_classes() -> Sequence[type[Refusal]]:
     """Those that are given, without the bases that only sort them."""
     for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
         importlib.import_module(module.name)
-    found = [each for child in kind.__subclasses__() for each in (child, *refusal_classes(child))]
-    return [each for each in found if each.reason and each.__module__.startswith(("ledger.", "projections."))]
+    return [each for each in _below(Refusal) if each.reason and each.__module__.startswith(("ledger.", "projections."))]
+
+
+def _below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
