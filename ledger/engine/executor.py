@@ -22,10 +22,12 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.engine.about import works_for
+from ledger.engine.aside import Aside
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import EVERYTHING, Appending, Ended, Log, Opening, Outcome
 from ledger.engine.measures import WATCH, Measures, Passed
+from ledger.engine.pieces import PIECE_SECONDS, in_pieces
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
@@ -51,13 +53,6 @@ from ledger.view import Decide, Entry, Miss, Noun, View
 
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
-
-_FIRST_PIECE = 16
-"""How many commands of a batch are decided first: how much work they are is known afterwards."""
-PIECE_SECONDS = 0.25
-"""How long a batch may keep a tenant before others get in between."""
-_PIECE_GROWS = 8
-"""How many times as many follow at most."""
 
 _YIELD_AFTER_SECONDS = 0.002
 """How long the decisions of a batch may keep the event loop from everything else."""
@@ -182,6 +177,7 @@ class Ledger:
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
+        self._aside = Aside(self._snapshots, self._again)
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
@@ -204,7 +200,7 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """How many commands wait for their turn."""
-        return len(self._queue) + self._to_come
+        return len(self._queue) + len(self._aside) + self._to_come
 
     async def start(self) -> None:
         """Starts the writer, at the present head of the log."""
@@ -221,6 +217,7 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
+        await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
         self.book.trim()
@@ -252,30 +249,20 @@ class Ledger:
         """
         if len(commands) > MOST_AT_ONCE:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
-        answers: list[Answer] = []
-        if commands:
-            with self._waits(len(commands)):
-                await self._in_pieces(commands, answers)
-        return answers
+        if not commands:
+            return []
+        with self._waits(len(commands)):
+            return await in_pieces(commands, self._send)
 
-    async def _in_pieces(self, commands: Sequence[Command], answers: list[Answer]) -> None:
-        size = _FIRST_PIECE
-        while left := len(commands) - len(answers):
-            if self._is_over:
-                answers += [ShuttingDown() for _ in range(left)]
-                return
-            piece = commands[len(answers) : len(answers) + size]
-            call = self._enqueue(piece, in_pieces=True)
-            self._to_come += left - len(piece)
-            try:
-                answered = await self._answers(call)
-            finally:
-                self._to_come -= left - len(piece)
-            answers += answered
-            if answered and call.passed is not None:  # else it was put off, because others took long
-                size = _next_size(len(answered), call.passed)
-            if answered and isinstance(answered[-1], StorageUnavailable | ShuttingDown):
-                answers += answered[-1:] * (len(commands) - len(answers))
+    async def _send(self, piece: Sequence[Command], to_come: int) -> tuple[list[Answer], Passed | None]:
+        if self._is_over:
+            return [ShuttingDown()], None
+        call = self._enqueue(piece, in_pieces=True)
+        self._to_come += to_come
+        try:
+            return await self._answers(call), call.passed
+        finally:
+            self._to_come -= to_come
 
     @property
     def _is_over(self) -> bool:
@@ -303,6 +290,11 @@ class Ledger:
         if len(self._queue) >= self._batch_target:
             self._enough_queued.set()
         return call
+
+    def _again(self, waiting: Sequence[QueuedCommand]) -> None:
+        """Takes commands back that were set aside, before all others."""
+        self._queue.extendleft(reversed(waiting))
+        self._wake.set()
 
     async def _answers(self, call: WaitingCall) -> list[Answer]:
         try:
@@ -379,7 +371,7 @@ class Ledger:
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
                 if ahead is not None:
-                    await self._snapshots.read_ahead(self.book, ahead)
+                    await self._aside.read_ahead(self.book, ahead)
                 # Once: what is still too much then are many short streams.
                 return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING, may_share)
             except Apart:
@@ -419,9 +411,14 @@ class Ledger:
         """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first, and
         Apart if it has to be one of its own."""
         if self.log.has_lost:
+            await self._aside.start_over()
             self.book.forget_all(await self.log.begin())
-        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
-        await self._snapshots.bring_in(self.book, named)
+        # What may be committed already waits with its batch: sent again later, it could be denied for its deadline.
+        is_uncertain = any(waiting.uncertain for waiting in batch)
+        await self._aside.bring_in(self.book, _named(batch), wait=is_uncertain)
+        if not (batch := [each for each in batch if not self._is_away(each)]):
+            return
+        named = _named(batch)
         if self._stay_awake is not None:
             await self._stay_awake()
         taken = monotonic()
@@ -430,10 +427,10 @@ class Ledger:
             try:
                 opening = await self._open(transaction, batch, named, most)
                 opened = monotonic()
-                run = _Run(self.book, transaction, opening, self.taken)
+                run = _Run(self.book, transaction, opening, self.taken, self._aside)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
-                    waiting.uncertain = False
+                    waiting.uncertain = waiting.uncertain and run.knows(waiting.command)
                 await run.decide(batch)
                 decided = monotonic()
                 await run.record(batch)
@@ -449,6 +446,10 @@ class Ledger:
         self._callers = max(self._callers, self._calls)
         await run.answer()
         await self._snapshots.take(self.book)
+
+    def _is_away(self, waiting: QueuedCommand) -> bool:
+        """Whether a command waits for a stream, or for one of its caller's that does."""
+        return waiting.is_over(monotonic()) or self._aside.takes(waiting, waiting.command.streams)
 
     def _note(self, batch: list[QueuedCommand], passed: Passed) -> None:
         self._measures.passed(len(batch), passed)
@@ -478,11 +479,14 @@ class Ledger:
 class _Run:
     """One pass over a batch inside its transaction."""
 
-    def __init__(self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str]) -> None:
+    def __init__(
+        self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str], aside: Aside
+    ) -> None:
         self.book = book
         self.draft = book.begin()
         self._transaction = transaction
         self._taken = taken
+        self._aside = aside
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._has_former = opening.has_former
         self._most = opening.most
@@ -503,14 +507,15 @@ class _Run:
             is_long = at > 0 and now - began > PIECE_SECONDS
             try:
                 # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
-                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now, is_long=is_long):
+                if self.knows(waiting.command) or not waiting.is_over(now, is_long=is_long):
                     self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
-                if rounds <= _MOST_ROUNDS:
-                    await self._load(miss, islice(batch, at + 1, None))
-                    continue
-                self._answers.append((waiting, failed(waiting.command.request_id, miss)))
+                if not self._aside.takes(waiting, miss.streams):
+                    if rounds <= _MOST_ROUNDS:
+                        await self._load(miss, islice(batch, at + 1, None))
+                        continue
+                    self._answers.append((waiting, failed(waiting.command.request_id, miss)))
             at += 1
             rounds = 0
 
@@ -537,6 +542,9 @@ class _Run:
             if ended is not None:
                 self._rows.destroy(ended)
             self._applied(waiting, changes, encoded, keys)
+
+    def knows(self, command: Command) -> bool:
+        return self._outcome_of(command) is not None
 
     def _outcome_of(self, command: Command) -> Outcome | None:
         """What has become of the command, if it is known."""
@@ -630,9 +638,9 @@ class _Run:
         missing = dict.fromkeys(miss.streams)
         for waiting in rest:
             command = waiting.command
-            if self._outcome_of(command) is None and not waiting.answered:
+            if not self.knows(command) and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
-        names = list(missing)
+        names = [stream for stream in missing if stream not in self._aside]
         rows = await self._transaction.load(names, self._most)
         if len(rows) > self._most:
             raise TooMuch(names)
@@ -665,10 +673,8 @@ class _Run:
                 await asyncio.sleep(0)
 
 
-def _next_size(size: int, passed: Passed) -> int:
-    """How large a piece of a batch is to be, after one of a size that went so."""
-    seconds = max(passed.committed - passed.opened, 0.001)
-    return max(1, min(size * _PIECE_GROWS, int(size * PIECE_SECONDS / seconds)))
+def _named(batch: Sequence[QueuedCommand]) -> Collection[str]:
+    return dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:
