@@ -6,10 +6,12 @@ the wrong order, or never. At the end the service has to know each thing once, a
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,6 +27,7 @@ from tests.support.tracker_formats import SECRETS, PlayedScan
 from tests.support.trading import Trade, answer
 from tests.support.waiting import wait_for
 from tests.support.woo_shop import woo_shop
+from tests.support.world_market import Market
 from tests.support.world_shops import (
     MINUTE,
     AmazonWorldShop,
@@ -51,14 +54,14 @@ class World:
         self,
         client: Client,
         edge: str,
-        systems: tuple[Sequence[WorldShop], Aggregator, Mailbox],
+        systems: tuple[Sequence[WorldShop], Market, Aggregator, Mailbox],
         seed: int,
         say: Callable[[str], object],
         pause: Callable[[float], object],
     ) -> None:
         """``pause`` is called with seconds where an onlooker should have time to read."""
         self.client, self.trade = client, Trade(client)
-        self.shops, self.tracker, self.mailbox = systems
+        self.shops, self.market, self.tracker, self.mailbox = systems
         self.edge = edge
         self.begun = datetime.now(UTC).replace(microsecond=0) - 30 * MINUTE
         self.bought: list[Bought] = []
@@ -81,6 +84,7 @@ class World:
         policy = client_policy(self.client)
         policy.message_window_minutes = 0
         policy.brands.extend(admin_pb2.Brand(channel=shop.name, name=shop.brand) for shop in self.shops)
+        policy.brands.add(channel=self.market.name, name=self.market.brand)
         self.client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
         for sku, supplier in SUPPLIERS.items():
             contact = f"{supplier.title()} <orders@{supplier}.example>"
@@ -123,11 +127,14 @@ class World:
         self._say(f"{_count(lost, 'message')} of shops got lost. Now those that can be asked have time, and are asked.")
         for shop in self.shops:
             shop.has_time()
+        for place in range(max(each_shop, self.market.least)):
+            self.market.sells(self._buys(self.market, place))
+        self.market.is_imported(self._say)
         confirmed = {each.order_id: "confirmed" for each in self.bought}
         wait_for(lambda: self.statuses() == confirmed)
         self._say(f"All {len(self.bought)} orders are there and confirmed, as if nothing had been lost.")
 
-    def _buys(self, shop: WorldShop, place: int) -> Bought:
+    def _buys(self, shop: WorldShop | Market, place: int) -> Bought:
         sku, person = self._random.choice(tuple(SUPPLIERS)), self._random.choice(PEOPLE)
         number, units = shop.first + place, self._random.randint(1, 3)
         at = self._at(place % 20)
@@ -272,6 +279,7 @@ def a_world(
 ) -> Iterator[World]:
     """Beside a service, at the address of whose edges its systems tell; it hands its mails to the mailbox."""
     with (
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
         woo_shop(edge, WooWorldShop.name) as woo,
         shopify_shop(edge, ShopifyWorldShop.name) as shopify,
         playing_amazon() as amazon,
@@ -279,4 +287,5 @@ def a_world(
         aggregator() as tracker,
     ):
         shops = (WooWorldShop(woo), ShopifyWorldShop(shopify), AmazonWorldShop(amazon), SiteWorldShop(edge, site))
-        yield World(client, edge, (shops, tracker, mailbox), seed, say, pause)
+        market = Market(client.address, Path(folder))
+        yield World(client, edge, (shops, market, tracker, mailbox), seed, say, pause)

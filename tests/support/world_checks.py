@@ -41,7 +41,8 @@ class _Looking:
         self._world = world
 
     def checks(self) -> list[Check]:
-        numbers = {each.order_id: [each.tracking_number] for each in self._world.bought}
+        told = [each for each in self._world.bought if each.channel != self._world.market.name]
+        numbers = {each.order_id: [each.tracking_number] for each in told}
         left = dict.fromkeys(SUPPLIERS, STOCK)
         for each in self._world.bought:
             left[each.sku] -= each.units
@@ -73,6 +74,11 @@ class _Looking:
                 "Each scan of each parcel was recorded once",
                 self._scans(),
                 {each.order_id: len(JOURNEY) for each in self._world.bought},
+            ),
+            Check(
+                "Of the market's file each order was taken once, and what came back is there once it was mended",
+                self._world.market.counts,
+                self._world.market.wanted,
             ),
             Check("Orders that no shop told of were found by asking", self._found() & unheard, unheard),
             Check(
