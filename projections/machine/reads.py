@@ -7,13 +7,14 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from psycopg import AsyncConnection, errors
+from psycopg.pq import TransactionStatus
 from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
@@ -126,11 +127,12 @@ async def rows_now(
     connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any], *asked: Projection
 ) -> list[Any]:
     """The rows of read models as they are now; none while they have no tables yet."""
+    named = SQL(cast("Any", _with_columns(query, asked))).format(**_names(schema, asked))
+    is_alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
     try:
-        async with connection.transaction():
-            named = SQL(cast("Any", _with_columns(query, asked))).format(**_names(schema, asked))
-            cursor = await connection.execute(named, parameters)
-            return await cursor.fetchall()
+        # In a transaction that is under way a table that is missing must not end what else was done there.
+        async with nullcontext() if is_alone else connection.transaction():
+            return await (await connection.execute(named, parameters)).fetchall()
     except errors.UndefinedTable:
         return []
 
