@@ -11,7 +11,6 @@ from rich.table import Table as RichTable
 
 from benchmarks.access import RATIOS as OF_ACCESS
 from benchmarks.access import SUBJECTS as ACCESS
-from benchmarks.batch import IN_FLIGHT, USUAL
 from benchmarks.commands import LEVELS, SUBJECTS
 from benchmarks.olist import ROLES
 from benchmarks.tenants import FIGURES as OF_TENANTS
@@ -125,11 +124,6 @@ OTHERS = {
     "tenants.100_to_1": "64 callers in short turns, over 100 tenants / one tenant",
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
-    **{
-        f"batch.{number}_to_{USUAL}": f"orders/s by ExecuteBatch, batches in flight: {number} / {USUAL}"
-        for number in IN_FLIGHT
-        if number != USUAL
-    },
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",
     "reading.busy.median_ms": "reading an order in the process 64 callers write to, median ms",
     "reading.busy.p95_ms": "reading an order in the process 64 callers write to, p95 ms",
@@ -209,7 +203,6 @@ def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, s
 
 _LONG = {
     "without_snapshot": "the first order on it after a start, without a snapshot",
-    "others_without_snapshot": "meanwhile orders on other SKUs, at most",
     "empty": "an empty call to a process that has just started",
     "short": "there, the first order on a SKU without a history",
     "first": "there, the first order on it",

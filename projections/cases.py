@@ -10,6 +10,7 @@ from ledger.nouns import cases
 from ledger.nouns.cases import Case, CaseStatus, Denial, Reason, Remedy
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.machine.rows import Column, Int4
@@ -100,10 +101,18 @@ _LIST = """
         SELECT c.* FROM {source} AS s JOIN {cases} AS c USING (case_id)
         WHERE {condition} s.status = wanted.status
             AND s.opened_at >= %(since)s AND s.opened_at < %(until)s
-            AND (s.opened_at, s.case_id) > (%(after_at)s, %(after_id)s)
+            AND (s.opened_at, s.case_id) > (%(after_at)s, %(after_id)s) AND {changed}
         ORDER BY s.opened_at, s.case_id LIMIT %(limit)s
     ) AS found ORDER BY found.opened_at, found.case_id LIMIT %(limit)s
 """
+
+_CASES = Listed(
+    query=_LIST,
+    make=CaseSummary,
+    key=lambda row: (row.opened_at, row.case_id),
+    subject=ListedStreams(cases.NOUN, ("s.case_id",)),
+    of=lambda row: row.case_id,
+)
 
 
 async def list_cases(
@@ -128,9 +137,7 @@ async def list_cases(
         "limit": page.limit,
     }
     async with snapshot(where, CASES) as at:
-        found = await at.each(_query(supplier_id, order_id), parameters, CaseSummary)
-        rows, token = page.cut(found, [(case.opened_at, case.case_id) for case in found])
-        return Answer(rows, at.position, token)
+        return await _CASES._replace(query=_query(supplier_id, order_id)).page(at, page, parameters)
 
 
 _OF_ORDERS = "SELECT * FROM {cases} WHERE order_id = ANY(%(order_ids)s) ORDER BY opened_at, case_id"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ledger.facts import in_plain
 from ledger.nouns import orders
 from ledger.nouns.orders import CustomerInvoice
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.histories import OrderHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import Answer, PageOf, Where, snapshot
@@ -62,7 +63,7 @@ CUSTOMER_INVOICES = projection("customer_invoices", 1, From(orders.NOUN, CUSTOME
 
 _LIST = """
     SELECT * FROM {customer_invoices}
-    WHERE number > %(after)s {conditions}
+    WHERE number > %(after)s AND {changed} {conditions}
     ORDER BY number LIMIT %(limit)s
 """
 _CONDITIONS = {
@@ -70,6 +71,14 @@ _CONDITIONS = {
     "year": "AND year = %(year)s",
     "number": "AND (number = %(number)s OR credit_note = %(number)s)",
 }
+
+_INVOICES = Listed(
+    query=_LIST,
+    make=ListedCustomerInvoice,
+    key=lambda row: row.number,
+    subject=ListedStreams(orders.NOUN, ("order_id",)),
+    of=lambda row: row.order_id,
+)
 
 
 async def list_customer_invoices(
@@ -80,6 +89,5 @@ async def list_customer_invoices(
     conditions = " ".join(_CONDITIONS[name] for name, value in wanted.items() if value)
     parameters = {**wanted, "after": page.after(str) or "", "limit": page.limit}
     async with snapshot(where, CUSTOMER_INVOICES) as at:
-        found = await at.each(_LIST.replace("{conditions}", conditions), parameters, ListedCustomerInvoice)
-        rows, token = page.cut(found, [row.number for row in found])
-        return Answer(rows, at.position, token)
+        query = _LIST.replace("{conditions}", conditions)
+        return await _INVOICES._replace(query=query).page(at, page, parameters)

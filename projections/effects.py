@@ -13,6 +13,7 @@ from ledger.nouns import effects, orders
 from ledger.nouns.effects import EffectEnding, EffectSubject, ToldSubject, UnknownEffect
 from ledger.nouns.orders import OrderAmended, OrderPlaced
 from ledger.terms.effects import Effect
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.projection import From, FromPages, projection
 from projections.machine.reads import LAST, Answer, PageOf, Where, rows_now, snapshot
 from projections.machine.rows import Int4, Text
@@ -202,11 +203,19 @@ async def counts(connection: AsyncConnection[Any], schema: str) -> dict[str, Eff
 
 _LIST = """
     SELECT * FROM {effects}
-    WHERE (asked_at, effect_id) < (%(before_at)s, %(before_id)s) AND state = ANY(%(states)s)
+    WHERE (asked_at, effect_id) < (%(before_at)s, %(before_id)s) AND state = ANY(%(states)s) AND {changed}
         AND (%(connection)s = '' OR connection = %(connection)s)
         AND (%(object_id)s = '' OR object_id = %(object_id)s)
     ORDER BY asked_at DESC, effect_id DESC LIMIT %(limit)s
 """
+
+_LISTED = Listed(
+    query=_LIST,
+    make=ListedEffect,
+    key=lambda row: (row.asked_at, row.effect_id),
+    subject=ListedStreams(effects.NOUN, ("effect_id",)),
+    of=lambda row: row.effect_id,
+)
 
 
 async def list_effects(
@@ -223,9 +232,7 @@ async def list_effects(
         "limit": page.limit,
     }
     async with snapshot(where, EFFECTS) as at:
-        found = await at.each(_LIST, parameters, ListedEffect)
-        rows, token = page.cut(found, [(row.asked_at, row.effect_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _LISTED.page(at, page, parameters)
 
 
 async def get_effect(where: Where, effect_id: str) -> Answer[ListedEffect]:

@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from ledger.nouns import inquiries
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.terms.parties import Party
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, rows_now, snapshot
 from projections.machine.rows import until_the_end
@@ -90,12 +91,20 @@ WAITING_INQUIRIES = projection("inquiries", 2, From(inquiries.NOUN, INQUIRIES, _
 
 _LIST = """
     SELECT * FROM {inquiries}
-    WHERE state = %(state)s AND (due, inquiry_id) > (%(after_due)s, %(after_id)s)
+    WHERE state = %(state)s AND (due, inquiry_id) > (%(after_due)s, %(after_id)s) AND {changed}
         AND (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s)
         AND (%(order_id)s = '' OR order_id = %(order_id)s)
         AND (%(asked_of)s = '' OR asked_of = %(asked_of)s)
     ORDER BY due, inquiry_id LIMIT %(limit)s
 """
+
+_INQUIRIES = Listed(
+    query=_LIST,
+    make=ListedInquiry,
+    key=lambda row: (row.due or _NEVER, row.inquiry_id),
+    subject=ListedStreams(inquiries.NOUN, ("inquiry_id",)),
+    of=lambda row: row.inquiry_id,
+)
 
 
 async def list_inquiries(
@@ -118,9 +127,7 @@ async def list_inquiries(
         "limit": page.limit,
     }
     async with snapshot(where, WAITING_INQUIRIES) as at:
-        found = await at.each(_LIST, parameters, ListedInquiry)
-        rows, token = page.cut(found, [(row.due or _NEVER, row.inquiry_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _INQUIRIES.page(at, page, parameters)
 
 
 _OF_ORDERS = "SELECT * FROM {inquiries} WHERE order_id = ANY(%(order_ids)s) ORDER BY asked_at, inquiry_id"

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ledger.nouns import orders
 from ledger.nouns.orders import ChargeKind, Order, Payment, PaymentKind, PaymentState
 from ledger.terms.money import Money, in_64_bits
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.histories import OrderHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
@@ -179,7 +180,7 @@ _METHODS = """
 """
 _DIFFERENCES = """
     SELECT * FROM {money_orders} AS m WHERE compared AND came_in_minor <> total_minor
-        AND order_id > %(after)s AND (%(channel)s = '' OR channel = %(channel)s) AND {placed}
+        AND order_id > %(after)s AND (%(channel)s = '' OR channel = %(channel)s) AND {placed} AND {changed}
     ORDER BY order_id LIMIT %(limit)s
 """
 _DIFFER_EVER = """
@@ -215,6 +216,15 @@ async def totals(where: Where, channel: str = "", placed: Placed = EVER) -> Answ
         return Answer(rows, at.position, extent=None if rows else await placed_ever(at, channel))
 
 
+_LISTED = Listed(
+    query=_DIFFERENCES,
+    make=OrderTotals,
+    key=lambda row: row.order_id,
+    subject=ListedStreams(orders.NOUN, ("m.order_id",)),
+    of=lambda row: row.order_id,
+)
+
+
 async def list_differences(where: Where, page: PageOf, channel: str = "", placed: Placed = EVER) -> Answer[OrderTotals]:
     """Orders of which other money came in than they cost, by id."""
     parameters = {
@@ -225,7 +235,6 @@ async def list_differences(where: Where, page: PageOf, channel: str = "", placed
         "limit": page.limit,
     }
     async with snapshot(where, ORDER_MONEY, SUPPLIER_PERFORMANCE) as at:
-        found = await at.each(_of_placed(_DIFFERENCES, placed), parameters, OrderTotals)
-        rows, token = page.cut(found, [each.order_id for each in found])
-        extent = None if found or page.token else await at.extent(_DIFFER_EVER, parameters)
-        return Answer(rows, at.position, token, extent)
+        answer = await _LISTED._replace(query=_of_placed(_DIFFERENCES, placed)).page(at, page, parameters)
+        lacking = not (answer.rows or page.token or answer.changes)
+        return answer._replace(extent=await at.extent(_DIFFER_EVER, parameters) if lacking else None)

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from ledger.nouns import recoveries
 from ledger.nouns.recoveries import RecoveryKind, RecoveryStatus
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.histories import RecoveryHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
@@ -105,7 +106,7 @@ _LIST = """
         SELECT * FROM {recoveries} AS r
         WHERE r.status = wanted.status AND {condition} r.due <= %(until)s
             AND (r.due, r.recovery_id) > (%(after_due)s, %(after_id)s)
-            AND r.kind = ANY(%(kinds)s)
+            AND r.kind = ANY(%(kinds)s) AND {changed}
         ORDER BY r.due, r.recovery_id LIMIT %(limit)s
     ) AS found ORDER BY found.due, found.recovery_id LIMIT %(limit)s
 """
@@ -117,6 +118,14 @@ _NAMED = {
             WHERE further_order_ids <> '[]' AND further_order_ids::jsonb ? %(order_id)s
     )""",
 }
+
+_RECOVERIES = Listed(
+    query=_LIST,
+    make=ListedRecovery,
+    key=lambda row: (row.due or LAST, row.recovery_id),
+    subject=ListedStreams(recoveries.NOUN, ("r.recovery_id",)),
+    of=lambda row: row.recovery_id,
+)
 
 
 async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> Answer[ListedRecovery]:
@@ -134,6 +143,4 @@ async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> 
     }
     query = _LIST.replace("{condition}", "".join(f"{_NAMED[name]} AND " for name in named))
     async with snapshot(where, RECOVERIES) as at:
-        found = await at.each(query, parameters, ListedRecovery)
-        rows, token = page.cut(found, [(row.due or LAST, row.recovery_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _RECOVERIES._replace(query=query).page(at, page, parameters)

@@ -27,6 +27,7 @@ from ledger.nouns.skus import Sku, SkuDescribed
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.effects import StockLevel
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.histories import Movement, OrderHistory, StockHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.machine.reads import Answer, PageOf, Snapshot, Where, rows_now, snapshot
@@ -462,7 +463,7 @@ _STANDS: Mapping[Alert, str] = {
 }
 _LEVELS = """
     SELECT * FROM {stock_levels}
-    WHERE (supplier_id, sku) > (%(after_supplier)s, %(after_sku)s) {condition}
+    WHERE (supplier_id, sku) > (%(after_supplier)s, %(after_sku)s) AND {changed} {condition}
     ORDER BY supplier_id, sku LIMIT %(limit)s
 """
 _MOVEMENTS = """
@@ -565,6 +566,15 @@ async def all_skus(where: Where, after: str, limit: int) -> list[str]:
         return [row[0] for row in await at.rows(_SKUS, {"after": after, "limit": limit})]
 
 
+_LISTED = Listed(
+    query=_LEVELS,
+    make=LevelRow,
+    key=lambda row: (row.supplier_id, row.sku),
+    subject=ListedStreams(stock.NOUN, ("supplier_id", "sku")),
+    of=lambda row: f"{row.supplier_id}/{row.sku}",
+)
+
+
 async def list_levels(
     where: Where,
     page: PageOf,
@@ -589,9 +599,8 @@ async def list_levels(
     }
     async with snapshot(where, STOCK_LEVELS) as at:
         policy = policy_at(await at.state(policies.NOUN, policies.stream()), now)
-        found = await at.each(query, parameters, LevelRow)
-        rows, token = page.cut(found, [(row.supplier_id, row.sku) for row in found])
-        return Answer([_at(row, policy, now) for row in rows], at.position, token)
+        found = await _LISTED._replace(query=query).page(at, page, parameters)
+        return found._replace(rows=[_at(row, policy, now) for row in found.rows])
 
 
 def _at(row: LevelRow, policy: Policy, now: datetime) -> Level:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ledger.nouns import stock_ups
 from ledger.nouns.stock_ups import StockUp, StockUpState
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, Answer, PageOf, Where, snapshot
 from projections.machine.tables import table
@@ -67,10 +68,18 @@ STOCK_UPS = projection("stock_ups", 1, From(stock_ups.NOUN, STOCK_UP_ROWS, _rows
 
 _LIST = """
     SELECT * FROM {stock_ups}
-    WHERE (until, stock_up_id) > (%(after_until)s, %(after_id)s) AND state = ANY(%(states)s)
+    WHERE (until, stock_up_id) > (%(after_until)s, %(after_id)s) AND state = ANY(%(states)s) AND {changed}
         AND (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s) AND (%(sku)s = '' OR sku = %(sku)s)
     ORDER BY until, stock_up_id LIMIT %(limit)s
 """
+
+_STOCK_UPS = Listed(
+    query=_LIST,
+    make=ListedStockUp,
+    key=lambda row: (row.until, row.stock_up_id),
+    subject=ListedStreams(stock_ups.NOUN, ("stock_up_id",)),
+    of=lambda row: row.stock_up_id,
+)
 
 
 async def list_stock_ups(
@@ -87,6 +96,4 @@ async def list_stock_ups(
         "limit": page.limit,
     }
     async with snapshot(where, STOCK_UPS) as at:
-        found = await at.each(_LIST, parameters, ListedStockUp)
-        rows, token = page.cut(found, [(row.until, row.stock_up_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _STOCK_UPS.page(at, page, parameters)

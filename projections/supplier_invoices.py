@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 
 from ledger.nouns import supplier_invoices
 from ledger.nouns.supplier_invoices import Differs, InvoiceStatus, SupplierInvoice
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.histories import InvoiceHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import Answer, PageOf, Where, snapshot
@@ -78,9 +79,18 @@ _LIST = """
         SELECT * FROM {supplier_invoices} AS i
         WHERE i.status = wanted.status AND {condition} i.pay_by <= %(until)s
             AND (i.pay_by, i.supplier_id, i.number) > (%(after_day)s, %(after_supplier)s, %(after_number)s)
+            AND {changed}
         ORDER BY i.pay_by, i.supplier_id, i.number LIMIT %(limit)s
     ) AS found ORDER BY found.pay_by, found.supplier_id, found.number LIMIT %(limit)s
 """
+
+_LISTED = Listed(
+    query=_LIST,
+    make=ListedInvoice,
+    key=lambda row: (row.pay_by or _NEVER, row.supplier_id, row.number),
+    subject=ListedStreams(supplier_invoices.NOUN, ("i.supplier_id", "i.number")),
+    of=lambda row: f"{row.supplier_id}/{row.number}",
+)
 
 
 async def list_invoices(
@@ -103,6 +113,4 @@ async def list_invoices(
     }
     query = _LIST.replace("{condition}", "i.supplier_id = %(supplier_id)s AND " if supplier_id else "")
     async with snapshot(where, SUPPLIER_INVOICES) as at:
-        found = await at.each(query, parameters, ListedInvoice)
-        rows, token = page.cut(found, [(row.pay_by or _NEVER, row.supplier_id, row.number) for row in found])
-        return Answer(rows, at.position, token)
+        return await _LISTED._replace(query=query).page(at, page, parameters)

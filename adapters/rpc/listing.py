@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from adapters.rpc.faults import checked, require
 from adapters.rpc.shapes import count, instant
 from adapters.rpc.windows import WindowAsked
+from fulfilment.v1 import common_pb2
 from projections.machine.reads import Answer, PageOf
 
 E = TypeVar("E", bound=StrEnum)
@@ -19,16 +20,32 @@ T = TypeVar("T")
 
 
 def page(request: Any) -> PageOf:
-    """Which page of a list is wanted; what is asked for beside it must stay the same from page to page."""
+    """Which page of a list is wanted, and of what; what is asked for beside it must stay the same from page to page."""
+    changed_after = request.page.changed_after if request.page.HasField("changed_after") else None
+    if changed_after is not None:
+        require(changed_after >= 0, "page.changed_after", f"{changed_after} is below 0")
+        require(
+            _tells_changes(request), "page.changed_after", "is refused by this list, which does not tell what changed"
+        )
     asked = type(request)()
     asked.CopyFrom(request)
     for field in {"page", "at_least"}.intersection(asked.DESCRIPTOR.fields_by_name):
         asked.ClearField(field)
     question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
-    wanted = PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
+    if changed_after is not None:
+        question += b"\0changes"
+    digest = blake2b(question, digest_size=6).hexdigest()
+    wanted = PageOf(request.page.page_size, request.page.page_token, digest, changed_after)
     checked(lambda: wanted.limit)
-    checked(lambda: wanted.after(object))
+    checked(lambda: wanted.begun if changed_after is not None else wanted.after(object))
     return wanted
+
+
+def _tells_changes(request: Any) -> bool:
+    """Whether the answer has a place for what is gone."""
+    name = request.DESCRIPTOR.name.removesuffix("Request") + "Response"
+    answer = request.DESCRIPTOR.file.message_types_by_name.get(name)
+    return answer is not None and "changes" in answer.fields_by_name
 
 
 def listed(
@@ -40,7 +57,9 @@ def listed(
 ) -> M:
     """A page of a list: its rows in a field of the response, the token of the next page, the position, the window."""
     rows = {field: [show(each) for each in answer.rows]}
-    about = {"window": window.answered(answer.extent)} if window is not None else {}
+    about: dict[str, Any] = {"window": window.answered(answer.extent)} if window is not None else {}
+    if answer.changes is not None:
+        about["changes"] = common_pb2.ListChanges(until=answer.changes.until, gone=answer.changes.gone)
     return response(**rows, **about, next_page_token=answer.next_page_token, position=answer.position)
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
 from time import monotonic
@@ -22,12 +21,10 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.engine.about import works_for
-from ledger.engine.aside import Aside
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import EVERYTHING, Appending, Ended, Log, Opening, Outcome
 from ledger.engine.measures import WATCH, Measures, Passed
-from ledger.engine.pieces import PIECE_SECONDS, in_pieces
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
@@ -177,7 +174,6 @@ class Ledger:
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
-        self._aside = Aside(self._snapshots, self._again)
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
@@ -187,8 +183,6 @@ class Ledger:
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._in_progress: Sequence[QueuedRequest | QueuedCommand] = ()
-        self._to_come = 0
-        """How many commands of batches are not in the queue yet."""
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
@@ -199,8 +193,8 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        """How many commands wait for their turn."""
-        return len(self._queue) + len(self._aside) + self._to_come
+        """How many commands are in the queue."""
+        return len(self._queue)
 
     async def start(self) -> None:
         """Starts the writer, at the present head of the log."""
@@ -217,7 +211,6 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
         self.book.trim()
@@ -232,8 +225,7 @@ class Ledger:
         at once takes less processor time than reading each request between other work, because the code and its
         data stay in the processor's caches.
         """
-        with self._waits(1):
-            (answer,) = await self._answers(self._enqueue((command,)))
+        (answer,) = await self._submit((command,))
         if isinstance(answer, Receipt):
             return answer
         try:
@@ -242,64 +234,26 @@ class Ledger:
             del answer  # its traceback holds this frame, and so the request
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Answer]:
-        """Decides commands one after another, in order; one answer each.
-
-        Each is as durable as if it had been sent alone, and commands of others may come between them: what keeps the
-        tenant for a quarter of a second is committed before it goes on.
-        """
+        """Decides commands one after another, in order, with nothing between them; one answer each."""
         if len(commands) > MOST_AT_ONCE:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
-        if not commands:
-            return []
-        with self._waits(len(commands)):
-            return await in_pieces(commands, self._send)
+        return await self._submit(commands) if commands else []
 
-    async def _send(self, piece: Sequence[Command], to_come: int) -> tuple[list[Answer], Passed | None]:
-        if self._is_over:
-            return [ShuttingDown()], None
-        call = self._enqueue(piece, in_pieces=True)
-        self._to_come += to_come
-        try:
-            return await self._answers(call), call.passed
-        finally:
-            self._to_come -= to_come
-
-    @property
-    def _is_over(self) -> bool:
-        return self._writer is None or self._writer.done()
-
-    @contextmanager
-    def _waits(self, commands: int) -> Iterator[None]:
-        """Counts a call while it waits for its answer; raises if nothing more is taken."""
-        if self._closing or self._is_over:
+    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Answer]:
+        if self._closing or self._writer is None or self._writer.done():
             raise ShuttingDown
-        if self.waiting + commands > self._queue_limit:
-            raise QueueFull(self.waiting)
-        self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._wake.set()  # it may wait for the last one, to end
-
-    def _enqueue(self, commands: Sequence[Command | Unread], *, in_pieces: bool = False) -> WaitingCall:
-        call = WaitingCall(len(commands), in_pieces=in_pieces)
+        if len(self._queue) + len(commands) > self._queue_limit:
+            raise QueueFull(len(self._queue))
+        call = WaitingCall(len(commands))
         self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
         if len(self._queue) >= self._batch_target:
             self._enough_queued.set()
-        return call
-
-    def _again(self, waiting: Sequence[QueuedCommand]) -> None:
-        """Takes commands back that were set aside, before all others."""
-        self._queue.extendleft(reversed(waiting))
-        self._wake.set()
-
-    async def _answers(self, call: WaitingCall) -> list[Answer]:
+        self._calls += 1
         try:
             return await call.future
         finally:
+            self._calls -= 1
             if call.passed is not None and (watch := WATCH.get()) is not None:
                 watch(call.queued_at, call.passed)
 
@@ -309,7 +263,7 @@ class Ledger:
         works_for(self.log.schema.removeprefix("tenant_"))
         while True:
             while not self._queue:
-                if self._closing and not self._calls:
+                if self._closing:
                     return
                 self._wake.clear()
                 await self._wake.wait()
@@ -371,7 +325,7 @@ class Ledger:
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
                 if ahead is not None:
-                    await self._aside.read_ahead(self.book, ahead)
+                    await self._snapshots.read_ahead(self.book, ahead)
                 # Once: what is still too much then are many short streams.
                 return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING, may_share)
             except Apart:
@@ -411,14 +365,9 @@ class Ledger:
         """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first, and
         Apart if it has to be one of its own."""
         if self.log.has_lost:
-            await self._aside.start_over()
             self.book.forget_all(await self.log.begin())
-        # What may be committed already waits with its batch: sent again later, it could be denied for its deadline.
-        is_uncertain = any(waiting.uncertain for waiting in batch)
-        await self._aside.bring_in(self.book, _named(batch), wait=is_uncertain)
-        if not (batch := [each for each in batch if not self._is_away(each)]):
-            return
-        named = _named(batch)
+        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
+        await self._snapshots.bring_in(self.book, named)
         if self._stay_awake is not None:
             await self._stay_awake()
         taken = monotonic()
@@ -427,10 +376,10 @@ class Ledger:
             try:
                 opening = await self._open(transaction, batch, named, most)
                 opened = monotonic()
-                run = _Run(self.book, transaction, opening, self.taken, self._aside)
+                run = _Run(self.book, transaction, opening, self.taken)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
-                    waiting.uncertain = waiting.uncertain and run.knows(waiting.command)
+                    waiting.uncertain = False
                 await run.decide(batch)
                 decided = monotonic()
                 await run.record(batch)
@@ -446,10 +395,6 @@ class Ledger:
         self._callers = max(self._callers, self._calls)
         await run.answer()
         await self._snapshots.take(self.book)
-
-    def _is_away(self, waiting: QueuedCommand) -> bool:
-        """Whether a command waits for a stream, or for one of its caller's that does."""
-        return waiting.is_over(monotonic()) or self._aside.takes(waiting, waiting.command.streams)
 
     def _note(self, batch: list[QueuedCommand], passed: Passed) -> None:
         self._measures.passed(len(batch), passed)
@@ -479,14 +424,11 @@ class Ledger:
 class _Run:
     """One pass over a batch inside its transaction."""
 
-    def __init__(
-        self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str], aside: Aside
-    ) -> None:
+    def __init__(self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str]) -> None:
         self.book = book
         self.draft = book.begin()
         self._transaction = transaction
         self._taken = taken
-        self._aside = aside
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._has_former = opening.has_former
         self._most = opening.most
@@ -497,25 +439,23 @@ class _Run:
     async def decide(self, batch: list[QueuedCommand]) -> None:
         """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
         at = rounds = 0
-        began = yielded_at = monotonic()
+        yielded_at = monotonic()
         while at < len(batch):
             waiting = batch[at]
             now = monotonic()
             if now - yielded_at > _YIELD_AFTER_SECONDS:
                 await asyncio.sleep(0)
                 yielded_at = monotonic()
-            is_long = at > 0 and now - began > PIECE_SECONDS
             try:
-                # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
-                if self.knows(waiting.command) or not waiting.is_over(now, is_long=is_long):
+                # Known ids first: what an earlier attempt committed must not be answered with a passed deadline.
+                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now):
                     self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
-                if not self._aside.takes(waiting, miss.streams):
-                    if rounds <= _MOST_ROUNDS:
-                        await self._load(miss, islice(batch, at + 1, None))
-                        continue
-                    self._answers.append((waiting, failed(waiting.command.request_id, miss)))
+                if rounds <= _MOST_ROUNDS:
+                    await self._load(miss, islice(batch, at + 1, None))
+                    continue
+                self._answers.append((waiting, failed(waiting.command.request_id, miss)))
             at += 1
             rounds = 0
 
@@ -542,9 +482,6 @@ class _Run:
             if ended is not None:
                 self._rows.destroy(ended)
             self._applied(waiting, changes, encoded, keys)
-
-    def knows(self, command: Command) -> bool:
-        return self._outcome_of(command) is not None
 
     def _outcome_of(self, command: Command) -> Outcome | None:
         """What has become of the command, if it is known."""
@@ -638,9 +575,9 @@ class _Run:
         missing = dict.fromkeys(miss.streams)
         for waiting in rest:
             command = waiting.command
-            if not self.knows(command) and not waiting.answered:
+            if self._outcome_of(command) is None and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
-        names = [stream for stream in missing if stream not in self._aside]
+        names = list(missing)
         rows = await self._transaction.load(names, self._most)
         if len(rows) > self._most:
             raise TooMuch(names)
@@ -671,10 +608,6 @@ class _Run:
             waiting.answer(answer)
             if count % _ANSWERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-
-
-def _named(batch: Sequence[QueuedCommand]) -> Collection[str]:
-    return dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:

@@ -59,6 +59,14 @@ class Extent(NamedTuple):
     latest: datetime
 
 
+class Changes(NamedTuple):
+    """What changed in a list: up to which position, from where the next list goes on, and what is gone from it."""
+
+    until: int
+    gone: list[str]
+    """The ids of the streams that changed and have no row in it."""
+
+
 class Answer(NamedTuple, Generic[R]):
     """Rows, the position of the log they hold at, and how to ask for more (empty on the last page)."""
 
@@ -67,6 +75,8 @@ class Answer(NamedTuple, Generic[R]):
     next_page_token: str = ""
     extent: Extent | None = None
     """Where there is something, if nothing was found in the window that was asked for."""
+    changes: Changes | None = None
+    """If only what changed was asked for."""
 
 
 class Where(NamedTuple):
@@ -244,6 +254,8 @@ class PageOf(NamedTuple):
     token: str = ""
     question: str = ""
     """Identifies the list and its filters: a token is valid only for the list that gave it."""
+    changed_after: int | None = None
+    """Only what changed after this position."""
 
     @property
     def limit(self) -> int:
@@ -251,7 +263,15 @@ class PageOf(NamedTuple):
         return require_size(self.size) + 1
 
     def after(self, key: type[K]) -> K | None:
-        """The key of the last row of the page before; None for the first page."""
+        """The key of the last row of the page before; None for the first page, and if only changes are asked for."""
+        return self._last(key) if self.changed_after is None else None
+
+    @property
+    def begun(self) -> tuple[int, int] | None:
+        """Of changes: the position that the page before has come to, and that up to which all pages go."""
+        return self._last(tuple[int, int])
+
+    def _last(self, key: type[K]) -> K | None:
         if not self.token:
             return None
         try:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ledger.nouns import suppliers
 from ledger.nouns.reviews import Proposal, ProposalState, Seen, Verdict
 from ledger.nouns.suppliers import Standing
 from ledger.terms.rates import Rate, RateStatus
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.reads import FIRST, Answer, PageOf, Where, snapshot
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
 from projections.supplier_performance.scorecards import RateColumn, ranking, scorecards_of
@@ -75,18 +77,19 @@ _REVIEWS_DUE = """
     ORDER BY review_from, supplier_id LIMIT %(limit)s
 """
 _LISTED = """
-    SELECT supplier_id, standing, CASE WHEN standing = ANY(%(in_use)s) THEN review_from + %(every)s END,
+    SELECT supplier_id, standing, CASE WHEN standing = ANY(%(in_use)s) THEN review_from + %(every)s END AS due,
         reviewed_at, score_basis_points, verdict,
-        (SELECT count(*) FROM {performance_proposals} AS p WHERE p.supplier_id = s.supplier_id AND p.state = 'open'),
+        (SELECT count(*) FROM {performance_proposals} AS p
+            WHERE p.supplier_id = s.supplier_id AND p.state = 'open') AS open_proposals,
         name
     FROM {performance_standings} AS s
-    WHERE standing = ANY(%(standings)s) AND supplier_id > %(after)s
+    WHERE standing = ANY(%(standings)s) AND supplier_id > %(after)s AND {changed}
     ORDER BY supplier_id LIMIT %(limit)s
 """
 _PROPOSALS = """
     SELECT supplier_id, state, proposed_at, seen, rate FROM {performance_proposals}
     WHERE (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s) AND (%(state)s = '' OR state = %(state)s)
-        AND (proposed_at, supplier_id, rate) > (%(after_at)s, %(after_id)s, %(after_rate)s)
+        AND (proposed_at, supplier_id, rate) > (%(after_at)s, %(after_id)s, %(after_rate)s) AND {changed}
     ORDER BY proposed_at, supplier_id, rate LIMIT %(limit)s
 """
 _IN_USE = [Standing.APPROVED.value, Standing.SUSPENDED.value]
@@ -140,6 +143,15 @@ async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: dat
         return Answer(rows, at.position, token)
 
 
+_SUPPLIERS = Listed(
+    query=_LISTED,
+    make=ListedSupplier,
+    key=lambda row: row.supplier_id,
+    subject=ListedStreams(suppliers.NOUN, ("supplier_id",)),
+    of=lambda row: row.supplier_id,
+)
+
+
 async def list_suppliers(
     where: Where, page: PageOf, standings: Sequence[Standing], now: datetime
 ) -> Answer[ListedSupplier]:
@@ -152,14 +164,7 @@ async def list_suppliers(
             "after": page.after(str) or "",
             "limit": page.limit,
         }
-        found = [
-            ListedSupplier(
-                supplier_id, Standing(standing), due, reviewed_at, score, Verdict(verdict) if verdict else None, *more
-            )
-            for supplier_id, standing, due, reviewed_at, score, verdict, *more in await at.rows(_LISTED, parameters)
-        ]
-        rows, token = page.cut(found, [each.supplier_id for each in found])
-        return Answer(rows, at.position, token)
+        return await _SUPPLIERS.page(at, page, parameters)
 
 
 async def list_proposals(
@@ -176,13 +181,17 @@ async def list_proposals(
         "limit": page.limit,
     }
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        found = await at.rows(_PROPOSALS, parameters)
-        rows, token = page.cut(found, [(row[2], row[0], row[4]) for row in found])
-        return Answer(
-            [
-                Proposed(row[0], Proposal(msgspec.json.decode(row[3], type=Rate), row[2], ProposalState(row[1])))
-                for row in rows
-            ],
-            at.position,
-            token,
-        )
+        return await _PROPOSED.page(at, page, parameters)
+
+
+def _proposed(supplier_id: str, state: str, proposed_at: datetime, seen: bytes, **_: str) -> Proposed:
+    return Proposed(supplier_id, Proposal(msgspec.json.decode(seen, type=Rate), proposed_at, ProposalState(state)))
+
+
+_PROPOSED = Listed(
+    query=_PROPOSALS,
+    make=_proposed,
+    key=lambda row: (row.proposal.proposed_at, row.supplier_id, row.proposal.rate.name),
+    subject=ListedStreams(suppliers.NOUN, ("supplier_id",)),
+    of=lambda row: row.supplier_id,
+)

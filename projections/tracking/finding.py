@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ledger.nouns import orders
 from ledger.nouns.orders import Header
 from ledger.nouns.orders.supplier_orders import Stage
-from projections.machine.reads import FIRST, LAST, MOST_ROWS, Answer, Extent, PageOf, Snapshot, Where, snapshot
-from projections.machine.rows import reader
+from projections.machine.changes import changed_streams
+from projections.machine.reads import FIRST, LAST, MOST_ROWS, Answer, Changes, Extent, PageOf, Snapshot, Where, snapshot
 from projections.tracking import facets
 from projections.tracking.lists import with_parcels
 from projections.tracking.projection import TRACKING
@@ -108,10 +109,12 @@ def _with_conditions(query: str) -> str:
 
 
 async def list_orders(where: Where, page: PageOf, about: OrderFilter = EVERYTHING) -> Answer[TrackedOrder]:
-    """Orders by when they were placed."""
+    """Orders by when they were placed; or by their last change, those that changed."""
     after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     limit = page.limit
     async with snapshot(where, TRACKING) as at:
+        if page.changed_after is not None:
+            return await _list_changed(at, page, about)
         parameters = {
             **_parameters(about),
             "drivers": await _rarest(at, about.groups),
@@ -194,54 +197,19 @@ async def find_numbered(where: Where, number: str) -> Answer[str]:
 
 # --- by their last change -------------------------------------------------------------------------
 
-# The log itself: the last fact of each order. What came after "until" is for the next time, also on a later page.
 _CHANGED = """
-    SELECT o.*, changed.position FROM (
-        SELECT e.originator_id, e.notification_id AS position FROM {ledger_events} AS e
-        WHERE e.notification_id > %(after)s AND e.notification_id <= %(last)s
-            AND e.originator_id >= 'order-' AND e.originator_id < 'order.'
-            AND e.originator_version = (
-                SELECT max(originator_version) FROM {ledger_events} AS later
-                WHERE later.originator_id = e.originator_id AND later.notification_id <= %(up_to)s
-            )
-        ORDER BY e.notification_id OFFSET 0
-    ) AS changed CROSS JOIN LATERAL (
-        SELECT * FROM {tracking_orders} WHERE order_id = substr(changed.originator_id, 7) OFFSET 0
+    SELECT o.* FROM unnest(%(changed)s::text[]) WITH ORDINALITY AS changed (order_id, place) CROSS JOIN LATERAL (
+        SELECT * FROM {tracking_orders} WHERE order_id = changed.order_id OFFSET 0
     ) AS o
-    WHERE {conditions}
-    ORDER BY changed.position LIMIT %(limit)s
+    WHERE {conditions} ORDER BY changed.place
 """
 
 
-MOST_FACTS = 100_000
-"""How many facts a page looks through, of which few may be the last of an order: then it is shorter, or empty."""
-
-
-class Changes(NamedTuple):
-    """Orders that changed, and up to which position: from there the next list goes on."""
-
-    answer: Answer[TrackedOrder]
-    until: int
-
-
-async def list_changed(where: Where, page: PageOf, about: OrderFilter, after: int) -> Changes:
+async def _list_changed(at: Snapshot, page: PageOf, about: OrderFilter) -> Answer[TrackedOrder]:
     """Orders that have facts after a position, each once, by the last of them."""
-    begun, limit = page.after(tuple[int, int]), page.limit
-    async with snapshot(where, TRACKING) as at:
-        position, up_to = begun or (after, at.position)
-        last = min(up_to, position + MOST_FACTS)
-        parameters = {**_parameters(about), "after": position, "last": last, "up_to": up_to, "limit": limit}
-        await at.rows(_IN_ORDER, {})
-        found = await at.each(_with_conditions(_CHANGED), parameters, _changed)
-        rows, token = page.cut(found, [(position, up_to) for position, _ in found])
-        if not token and last < up_to:
-            token = page.token_after((last, up_to))
-        orders = await with_parcels(at, [order for _, order in rows])
-        return Changes(Answer(orders, at.position, token), up_to)
-
-
-_order = reader(TrackedOrder)
-
-
-def _changed(position: int, **kept: Any) -> tuple[int, TrackedOrder]:
-    return position, _order(**kept)
+    ids, until, token = await changed_streams(at, page, orders.NOUN)
+    parameters = {**_parameters(about), "changed": ids}
+    rows = await at.each(_with_conditions(_CHANGED), parameters, TrackedOrder)
+    there = {order.order_id for order in rows}
+    changes = Changes(until, [each for each in ids if each not in there])
+    return Answer(await with_parcels(at, rows), at.position, token, changes=changes)

@@ -8,8 +8,10 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from ledger.nouns import orders
 from ledger.nouns.orders import HoldReason, UnknownOrder
 from ledger.nouns.parcels import NOT_AWAITED, ParcelStatus
+from projections.machine.changes import Listed, ListedStreams
 from projections.machine.reads import FIRST, Answer, PageOf, Snapshot, Where, rows_now, snapshot
 from projections.tracking.projection import TRACKING
 from projections.tracking.rows import OrderHold, TrackedOrder, TrackedParcel
@@ -40,7 +42,7 @@ _HOLDS = """
     WHERE (cardinality(%(reasons)s::text[]) = 0 OR reason = ANY(%(reasons)s)) AND (%(owner)s = '' OR owner = %(owner)s)
         AND (since, order_id, reason, owner, supplier_order_id) > (
             %(after_at)s, %(after_id)s, %(after_reason)s, %(after_owner)s, %(after_scope)s
-        )
+        ) AND {changed}
     ORDER BY since, order_id, reason, owner, supplier_order_id LIMIT %(limit)s
 """
 
@@ -85,6 +87,15 @@ async def silent_parcels(
     return await rows_now(connection, schema, _SILENT, parameters, TRACKING)
 
 
+_LISTED_HOLDS = Listed(
+    query=_HOLDS,
+    make=OrderHold,
+    key=lambda row: (row.since, row.order_id, *row.hold.key),
+    subject=ListedStreams(orders.NOUN, ("order_id",)),
+    of=lambda row: row.order_id,
+)
+
+
 async def list_holds(
     where: Where, page: PageOf, reasons: Iterable[HoldReason] = (), owner: str = ""
 ) -> Answer[OrderHold]:
@@ -97,6 +108,4 @@ async def list_holds(
         "limit": page.limit,
     }
     async with snapshot(where, TRACKING) as at:
-        found = await at.each(_HOLDS, parameters, OrderHold)
-        rows, token = page.cut(found, [(each.since, each.order_id, *each.hold.key) for each in found])
-        return Answer(rows, at.position, token)
+        return await _LISTED_HOLDS.page(at, page, parameters)

@@ -14,8 +14,9 @@ from ledger.nouns.orders.supplier_orders import Stage
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from projections import tracking
+from projections.machine import changes
 from projections.machine.reads import PageOf
-from projections.tracking import OrderFilter, TrackedOrder, finding
+from projections.tracking import OrderFilter, TrackedOrder
 from tests.support.projecting import asking, catch_up, rebuild, verify
 from tests.support.scenario import HOUR, NOON, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
@@ -184,11 +185,13 @@ async def changed(tenant: EmptyTenant, after: int, size: int = 1000, **about: An
     token = ""
     async with asking(tenant) as where:
         while True:
-            orders_found, until = await tracking.list_changed(where, PageOf(size, token), OrderFilter(**about), after)
+            page = PageOf(size, token, changed_after=after)
+            orders_found = await tracking.list_orders(where, page, OrderFilter(**about))
+            assert orders_found.changes is not None
             ids += [order.order_id for order in orders_found.rows]
             token = orders_found.next_page_token
             if not token:
-                return ids, until
+                return ids, orders_found.changes.until
 
 
 def _last_positions(scenario: Scenario, after: int) -> list[str]:
@@ -216,7 +219,9 @@ async def test_who_follows_changes_misses_none_and_hears_none_twice_while_more_c
         scenario.place(line(1, "tea", 1), order_id=f"shop/{number}")
     catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
-        first, until = await tracking.list_changed(where, PageOf(2), OrderFilter(), 0)
+        first = await tracking.list_orders(where, PageOf(2, changed_after=0))
+        assert first.changes is not None
+        until = first.changes.until
         begun = len(scenario.log)
         for number in (0, 4):  # one that was told already, one that is still to come
             scenario.send(f"shop/{number}/1")
@@ -225,8 +230,9 @@ async def test_who_follows_changes_misses_none_and_hears_none_twice_while_more_c
         told: list[TrackedOrder] = list(first.rows)
         answer = first
         while answer.next_page_token:
-            answer, still = await tracking.list_changed(where, PageOf(2, answer.next_page_token), OrderFilter(), 0)
-            assert still == until
+            answer = await tracking.list_orders(where, PageOf(2, answer.next_page_token, changed_after=0))
+            assert answer.changes is not None
+            assert answer.changes.until == until
             told += answer.rows
     assert [each.order_id for each in told] == [f"shop/{number}" for number in range(6)]
     assert (await changed(tenant, until))[0] == ["shop/0", "shop/4", "shop/6"]
@@ -237,7 +243,7 @@ async def test_a_page_looks_through_so_many_facts_and_the_next_goes_on(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch, most: int
 ):
     head = catch_up(tenant, TRADE.log)
-    monkeypatch.setattr(finding, "MOST_FACTS", most)
+    monkeypatch.setattr(changes, "MOST_FACTS", most)
     assert await changed(tenant, 0, 5) == (_last_positions(TRADE, 0), head)
 
 

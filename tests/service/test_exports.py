@@ -23,7 +23,7 @@ from adapters.console import export
 from adapters.export_files import manifest as manifests
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, exports_pb2, orders_pb2
-from projections.reporting import REPORT_TABLES, ReportTable
+from projections.reporting import REPORT_TABLES
 from projections.reporting.exporting import copy_of
 from projections.reporting.views import CONTRACT_VERSION
 from tests.support.service import Client, Service, context, fields_of, reason_of, refused
@@ -314,48 +314,6 @@ def test_a_nightly_job_goes_on_by_itself_and_may_be_repeated(client: Client, tra
     (file,) = (tmp_path / "orders").iterdir()
     assert file.name.startswith(f"{0:012}-")
     assert len(lines_of(tmp_path, "orders")) == sum(each["rows"] for each in files)
-
-
-def test_a_copy_that_takes_what_changed_and_drops_what_went_is_what_a_fresh_export_has(
-    client: Client, trade: Trade, ff: Console, tmp_path: Path
-):
-    job = ("export", "--to", str(tmp_path / "copy"), "--format", "jsonl")
-    assert ff(*job).code == 0
-    held = trade.held(trade.placed())
-    for step in (trade.shipped, trade.delivered, trade.granted, trade.filed, trade.cancelled, trade.closed_inquiry):
-        step()
-        caught_up(client)
-        assert ff(*job).code == 0
-    trade.send("ReleaseHold", order_id=held)
-    trade.finished()
-    trade.settled_in_part()
-    caught_up(client)
-
-    def both() -> bool:
-        """At one position: the outbox writes beside this."""
-        (tmp_path / "fresh" / "manifest.json").unlink(missing_ok=True)
-        fresh = ff("export", "--to", str(tmp_path / "fresh"), "--format", "jsonl")
-        return bool((fresh.code, ff(*job).code) == (0, 0) and position_of("copy") == position_of("fresh"))
-
-    def position_of(name: str) -> int:
-        return int(manifest_of(tmp_path / name)["position"])
-
-    wait_for(both, 20)
-    went = {(each["table_name"], each["key"]): each["position"] for each in lines_of(tmp_path / "copy", "gone")}
-    for table in REPORT_TABLES:
-        fresh = copy_of_rows(lines_of(tmp_path / "fresh", table.name), table, {})
-        assert copy_of_rows(lines_of(tmp_path / "copy", table.name), table, went) == fresh, table.name
-    assert any(name == "holds" for name, _ in went)
-    assert any(len(each["files"]) > 3 for each in manifest_of(tmp_path / "copy")["tables"].values())
-
-
-def copy_of_rows(
-    rows: list[dict[str, Any]], table: ReportTable, went: dict[tuple[str, str], int]
-) -> dict[str, dict[str, Any]]:
-    """The last of each row but for what went after it, by its key."""
-    found = {json.dumps([row[name] for name in table.key_columns], separators=(",", ":")): row for row in rows}
-    named = "obligations" if table.name == "breaches" else table.name
-    return {key: row for key, row in found.items() if row["position"] > went.get((named, key), 0)}
 
 
 def test_of_named_tables_what_went_comes_along_and_new_ones_join_in_full(

@@ -240,7 +240,7 @@ def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, l
     found = {each.supplier_id: each for each in listed}
     candidate, fresh, reviewed = (found[name] for name in ("listed-a", "listed-b", "acme"))
     assert candidate == supplier_reviews_pb2.ListedSupplier(
-        supplier_id="listed-a", standing=suppliers_pb2.SUPPLIER_STANDING_CANDIDATE
+        supplier_id="listed-a", name="A", standing=suppliers_pb2.SUPPLIER_STANDING_CANDIDATE
     )
     assert fresh.review_due == stamp(NOW + 19 * DAY)
     assert (reviewed.score_basis_points, reviewed.verdict) == (

@@ -280,3 +280,9 @@ def test_every_new_number_is_given_once_to_the_tracker_of_its_carrier_and_its_sc
     assert sorted(played.registered) == sorted((system, f"NEW{system}".upper()) for system in FOLLOWED)
     told = client.edges.ListEffects(edges_pb2.ListEffectsRequest(states=[edges_pb2.EFFECT_STATE_TOLD])).effects
     assert {each.connection for each in told} == {f"follow-{system}" for system in FOLLOWED}
+    changed = edges_pb2.ListEffectsRequest(states=[edges_pb2.EFFECT_STATE_TOLD])
+    changed.page.changed_after = 0
+    answer = client.edges.ListEffects(changed)
+    assert {each.effect_id for each in answer.effects} == {each.effect_id for each in told}
+    changed.page.changed_after = answer.changes.until
+    assert not client.edges.ListEffects(changed).effects

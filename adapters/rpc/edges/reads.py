@@ -14,7 +14,7 @@ from adapters.rpc.calls import Call
 from adapters.rpc.edges.asks import connection_name, effect_id, reception_id, texted_number
 from adapters.rpc.edges.shows import effect
 from adapters.rpc.faults import require
-from adapters.rpc.listing import page
+from adapters.rpc.listing import listed, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import enum
 from adapters.rpc.shows import number_of, stamp
@@ -122,9 +122,7 @@ class EdgeQueries(Queries):
         found = await told_effects.list_effects(
             await self.where(request, call), page(request), states, request.connection, object_id
         )
-        return pb.ListEffectsResponse(
-            effects=map(effect, found.rows), next_page_token=found.next_page_token, position=found.position
-        )
+        return listed(pb.ListEffectsResponse, "effects", found, effect)
 
     async def GetEffect(self, request: pb.GetEffectRequest, call: Call) -> pb.GetEffectResponse:
         found = await told_effects.get_effect(await self.where(request, call), effect_id(request.effect_id))

@@ -40,14 +40,14 @@ class TrackingQueries(Queries):
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
         window, wanted = asked_window(request, ("placed_since", "placed_until")), page(request)
         about = _filter(request, window)
-        require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")
-        where = await self.where(request, call)
-        if not request.HasField("changed_after"):
-            answer = await tracking.list_orders(where, wanted, about)
+        if request.HasField("changed_after"):
+            require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")
+            wanted = wanted._replace(changed_after=request.changed_after)
+        answer = await tracking.list_orders(await self.where(request, call), wanted, about)
+        if answer.changes is None:
             return listed(pb.ListOrdersResponse, "orders", answer, tracked_order, window)
-        changes = await tracking.list_changed(where, wanted, about, request.changed_after)
-        response = listed(pb.ListOrdersResponse, "orders", changes.answer, tracked_order)
-        response.changed_until = changes.until
+        response = listed(pb.ListOrdersResponse, "orders", answer, tracked_order)
+        response.changed_until = answer.changes.until
         return response
 
     async def ListHolds(self, request: pb.ListHoldsRequest, call: Call) -> pb.ListHoldsResponse:

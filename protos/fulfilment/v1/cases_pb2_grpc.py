@@ -309,9 +309,8 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordRefundPaid(self, request, context):
-        """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-        it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
-        paid, or for a refund that bounced.
+        """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying it twice
+        records nothing. Without a case it is what is owed of an order for cancelled units that were paid, or a bounced refund.
         Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
         then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
         MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
@@ -321,8 +320,7 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelCase(self, request, context):
-        """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
-        records nothing.
+        """Takes a case back, before goods or money moved. Its units are free for another case. Twice records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED, GOODS_RECEIVED, REFUND_STANDS or WAITS_FOR_RESHIP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

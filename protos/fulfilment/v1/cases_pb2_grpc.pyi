@@ -136,16 +136,14 @@ class CaseServiceStub:
     WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
     """
     RecordRefundPaid: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]
-    """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-    it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
-    paid, or for a refund that bounced.
+    """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying it twice
+    records nothing. Without a case it is what is owed of an order for cancelled units that were paid, or a bounced refund.
     Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
     then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
     MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
     """
     CancelCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]
-    """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
-    records nothing.
+    """Takes a case back, before goods or money moved. Its units are free for another case. Twice records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED, GOODS_RECEIVED, REFUND_STANDS or WAITS_FOR_RESHIP.
     """
     ReopenCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ReopenCaseRequest, _common_pb2.Receipt]
@@ -271,16 +269,14 @@ class CaseServiceAsyncStub(CaseServiceStub):
     WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
     """
     RecordRefundPaid: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-    it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
-    paid, or for a refund that bounced.
+    """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying it twice
+    records nothing. Without a case it is what is owed of an order for cancelled units that were paid, or a bounced refund.
     Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
     then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
     MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
     """
     CancelCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
-    records nothing.
+    """Takes a case back, before goods or money moved. Its units are free for another case. Twice records nothing.
     Fails with FAILED_PRECONDITION / CASE_CLOSED, GOODS_RECEIVED, REFUND_STANDS or WAITS_FOR_RESHIP.
     """
     ReopenCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.ReopenCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -493,9 +489,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.RecordRefundPaidRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
-        it twice records nothing. Without a case it is what is owed of an order for units that were cancelled after they were
-        paid, or for a refund that bounced.
+        """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying it twice
+        records nothing. Without a case it is what is owed of an order for cancelled units that were paid, or a bounced refund.
         Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
         then DenyRefund takes it back. Without a case: NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOTHING_OWED or
         MORE_THAN_OWED, ALREADY_EXISTS / ORDER_PAYMENT_DIFFERS.
@@ -507,8 +502,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cases_pb2.CancelCaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
-        records nothing.
+        """Takes a case back, before goods or money moved. Its units are free for another case. Twice records nothing.
         Fails with FAILED_PRECONDITION / CASE_CLOSED, GOODS_RECEIVED, REFUND_STANDS or WAITS_FOR_RESHIP.
         """
 

@@ -27,7 +27,7 @@ from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/common.proto\x12\rfulfilment.v1\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"T\n\x0e\x43ommandContext\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x13\n\x05\x61\x63tor\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x13\n\x0bwith_result\x18\x03 \x01(\x08\"\x81\x02\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.Receipt.Outcome\x12\x16\n\x08warnings\x18\x04 \x03(\tB\x04\xc8\xbd\x18\t\x12$\n\x06result\x18\x05 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x15\n\x07made_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_APPLIED\x10\x01\x12\x14\n\x10OUTCOME_REPLAYED\x10\x02\"5\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x16\n\x08\x63urrency\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\"+\n\tLineUnits\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05units\x18\x02 \x01(\x05\":\n\x0bPageRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\"\x90\x01\n\x04\x41sOf\x12\x12\n\x08position\x18\x01 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x32\n\x0ehappened_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08recorded\"E\n\rCarrierNumber\x12\x15\n\x07\x63\x61rrier\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\";\n\x0bNamedWindow\x12\x13\n\x05words\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x17\n\ttime_zone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\"\xd9\x01\n\x0e\x41nsweredWindow\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12,\n\x08\x65\x61rliest\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06latest\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*m\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x12\n\x0ePARTY_RETAILER\x10\x02\x12\x12\n\x0ePARTY_SUPPLIER\x10\x03\x12\x11\n\rPARTY_CARRIER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/common.proto\x12\rfulfilment.v1\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"T\n\x0e\x43ommandContext\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x13\n\x05\x61\x63tor\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x07\x12\x13\n\x0bwith_result\x18\x03 \x01(\x08\"\x81\x02\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12/\n\x07outcome\x18\x03 \x01(\x0e\x32\x1e.fulfilment.v1.Receipt.Outcome\x12\x16\n\x08warnings\x18\x04 \x03(\tB\x04\xc8\xbd\x18\t\x12$\n\x06result\x18\x05 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x15\n\x07made_id\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x03\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_APPLIED\x10\x01\x12\x14\n\x10OUTCOME_REPLAYED\x10\x02\"5\n\x05Money\x12\x14\n\x0c\x61mount_minor\x18\x01 \x01(\x03\x12\x16\n\x08\x63urrency\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\"+\n\tLineUnits\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\r\n\x05units\x18\x02 \x01(\x05\"h\n\x0bPageRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x1a\n\rchanged_after\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_changed_after\"0\n\x0bListChanges\x12\r\n\x05until\x18\x01 \x01(\x03\x12\x12\n\x04gone\x18\x02 \x03(\tB\x04\xc8\xbd\x18\x03\"\x90\x01\n\x04\x41sOf\x12\x12\n\x08position\x18\x01 \x01(\x03H\x00\x12\x34\n\x0erecorded_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x32\n\x0ehappened_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\n\x08recorded\"E\n\rCarrierNumber\x12\x15\n\x07\x63\x61rrier\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x1d\n\x0ftracking_number\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\";\n\x0bNamedWindow\x12\x13\n\x05words\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x17\n\ttime_zone\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\"\xd9\x01\n\x0e\x41nsweredWindow\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12,\n\x08\x65\x61rliest\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06latest\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*m\n\x05Party\x12\x15\n\x11PARTY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_CUSTOMER\x10\x01\x12\x12\n\x0ePARTY_RETAILER\x10\x02\x12\x12\n\x0ePARTY_SUPPLIER\x10\x03\x12\x11\n\rPARTY_CARRIER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MONEY'].fields_by_name['currency']._serialized_options = b'\310\275\030\004'
   _globals['_PAGEREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_PAGEREQUEST'].fields_by_name['page_token']._serialized_options = b'\310\275\030\003'
+  _globals['_LISTCHANGES'].fields_by_name['gone']._loaded_options = None
+  _globals['_LISTCHANGES'].fields_by_name['gone']._serialized_options = b'\310\275\030\003'
   _globals['_CARRIERNUMBER'].fields_by_name['carrier']._loaded_options = None
   _globals['_CARRIERNUMBER'].fields_by_name['carrier']._serialized_options = b'\310\275\030\004'
   _globals['_CARRIERNUMBER'].fields_by_name['tracking_number']._loaded_options = None
@@ -56,8 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NAMEDWINDOW'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
   _globals['_ANSWEREDWINDOW'].fields_by_name['time_zone']._loaded_options = None
   _globals['_ANSWEREDWINDOW'].fields_by_name['time_zone']._serialized_options = b'\310\275\030\004'
-  _globals['_PARTY']._serialized_start=1139
-  _globals['_PARTY']._serialized_end=1248
+  _globals['_PARTY']._serialized_start=1235
+  _globals['_PARTY']._serialized_end=1344
   _globals['_COMMANDCONTEXT']._serialized_start=134
   _globals['_COMMANDCONTEXT']._serialized_end=218
   _globals['_RECEIPT']._serialized_start=221
@@ -69,13 +71,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEUNITS']._serialized_start=535
   _globals['_LINEUNITS']._serialized_end=578
   _globals['_PAGEREQUEST']._serialized_start=580
-  _globals['_PAGEREQUEST']._serialized_end=638
-  _globals['_ASOF']._serialized_start=641
-  _globals['_ASOF']._serialized_end=785
-  _globals['_CARRIERNUMBER']._serialized_start=787
-  _globals['_CARRIERNUMBER']._serialized_end=856
-  _globals['_NAMEDWINDOW']._serialized_start=858
-  _globals['_NAMEDWINDOW']._serialized_end=917
-  _globals['_ANSWEREDWINDOW']._serialized_start=920
-  _globals['_ANSWEREDWINDOW']._serialized_end=1137
+  _globals['_PAGEREQUEST']._serialized_end=684
+  _globals['_LISTCHANGES']._serialized_start=686
+  _globals['_LISTCHANGES']._serialized_end=734
+  _globals['_ASOF']._serialized_start=737
+  _globals['_ASOF']._serialized_end=881
+  _globals['_CARRIERNUMBER']._serialized_start=883
+  _globals['_CARRIERNUMBER']._serialized_end=952
+  _globals['_NAMEDWINDOW']._serialized_start=954
+  _globals['_NAMEDWINDOW']._serialized_end=1013
+  _globals['_ANSWEREDWINDOW']._serialized_start=1016
+  _globals['_ANSWEREDWINDOW']._serialized_end=1233
 # @@protoc_insertion_point(module_scope)

@@ -255,6 +255,7 @@ class PageRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CHANGED_AFTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Rows a page, 1 to 1000; 0 means 100. A page is shorter if it would hold more than 3 MiB."""
     page_token: _builtins.str
@@ -262,19 +263,60 @@ class PageRequest(_message.Message):
     the filters that it was given for: with others the call fails with INVALID_ARGUMENT / MALFORMED. The size
     of the pages and at_least may change from page to page.
     """
+    changed_after: _builtins.int
+    """Only what changed after this position of the log, each thing once, by its last change; 0 and more. The answer then
+    says up to where, and what is gone. A page has so many things that changed, of which some have no row in the list
+    and some have several; it may be short, or empty, and not the last. Lists whose answer has no ListChanges refuse it
+    with INVALID_ARGUMENT / MALFORMED.
+    """
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        changed_after: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__changed_after: _TypeAlias = _typing.Literal["changed_after"]  # noqa: Y015
+    _WhichOneofArgType__changed_after: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__changed_after) -> _WhichOneofReturnType__changed_after | None: ...
+
+Global___PageRequest: _TypeAlias = PageRequest  # noqa: Y015
+
+@_typing.final
+class ListChanges(_message.Message):
+    """What changed in a list after a position. Whoever keeps a copy of the list drops from it what is gone and what it has of
+    the things whose rows the page brings, then takes these rows, and asks from until on the next time. A filter applies:
+    what no longer passes it is gone. What time alone changes, and what other things change in a row, such as the
+    retailer's policy, is no change.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNTIL_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    until: _builtins.int
+    """Changes up to this position are listed, the same on all pages. What comes later is for the next time."""
+    @_builtins.property
+    def gone(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the things that changed and have no row in the list, whether or not they had one."""
+
+    def __init__(
+        self,
+        *,
+        until: _builtins.int = ...,
+        gone: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PageRequest: _TypeAlias = PageRequest  # noqa: Y015
+Global___ListChanges: _TypeAlias = ListChanges  # noqa: Y015
 
 @_typing.final
 class AsOf(_message.Message):

@@ -494,6 +494,7 @@ class ListInquiriesResponse(_message.Message):
     INQUIRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -502,16 +503,21 @@ class ListInquiriesResponse(_message.Message):
     def inquiries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Inquiry]:
         """By when their answer is due, those without a due time last. Without what was said."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as inquiry ids."""
+
     def __init__(
         self,
         *,
         inquiries: _abc.Iterable[Global___Inquiry] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inquiries", b"inquiries", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "inquiries", b"inquiries", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -215,6 +215,7 @@ class ListPaymentDifferencesResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -227,6 +228,10 @@ class ListPaymentDifferencesResponse(_message.Message):
     def window(self) -> _common_pb2.AnsweredWindow:
         """When the orders were placed."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as order ids."""
+
     def __init__(
         self,
         *,
@@ -234,10 +239,11 @@ class ListPaymentDifferencesResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
         window: _common_pb2.AnsweredWindow | None = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "differences", b"differences", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -526,6 +526,7 @@ class ListStockUpsResponse(_message.Message):
     STOCK_UPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -534,16 +535,21 @@ class ListStockUpsResponse(_message.Message):
     def stock_ups(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockUp]:
         """By when they end."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as stock-up ids."""
+
     def __init__(
         self,
         *,
         stock_ups: _abc.Iterable[Global___StockUp] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "stock_ups", b"stock_ups"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "position", b"position", "stock_ups", b"stock_ups"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,7 @@ class ListSuppliersResponse(_message.Message):
     SUPPLIERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -72,16 +73,21 @@ class ListSuppliersResponse(_message.Message):
     def suppliers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedSupplier]:
         """By their ids."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as supplier ids."""
+
     def __init__(
         self,
         *,
         suppliers: _abc.Iterable[Global___ListedSupplier] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "suppliers", b"suppliers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "position", b"position", "suppliers", b"suppliers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,6 +302,7 @@ class ListSuspensionProposalsResponse(_message.Message):
     PROPOSALS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -304,16 +311,21 @@ class ListSuspensionProposalsResponse(_message.Message):
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[_suppliers_pb2.SuspensionProposal]:
         """The oldest first."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as supplier ids."""
+
     def __init__(
         self,
         *,
         proposals: _abc.Iterable[_suppliers_pb2.SuspensionProposal] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "proposals", b"proposals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "position", b"position", "proposals", b"proposals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

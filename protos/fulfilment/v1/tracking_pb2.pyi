@@ -597,9 +597,7 @@ class ListOrdersRequest(_message.Message):
     late: _builtins.bool
     """Whether only those are wanted of which a clock ran out that still waits for something."""
     changed_after: _builtins.int
-    """Only those that have facts after this position of the log, each once, by the last of them; 0 means all. A program
-    that follows orders asks again with the changed_until of the answer. A page may be short, or empty, and not the last.
-    """
+    """As changed_after of the page, which other lists take too; 0 means all."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_orders_pb2.OrderStatus.ValueType]:
         """Orders in one of these; empty means in any."""
@@ -669,6 +667,7 @@ class ListOrdersResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     CHANGED_UNTIL_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -685,6 +684,10 @@ class ListOrdersResponse(_message.Message):
     def window(self) -> _common_pb2.AnsweredWindow:
         """When they were placed; absent with changed_after."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as order ids."""
+
     def __init__(
         self,
         *,
@@ -693,10 +696,11 @@ class ListOrdersResponse(_message.Message):
         position: _builtins.int = ...,
         changed_until: _builtins.int = ...,
         window: _common_pb2.AnsweredWindow | None = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_until", b"changed_until", "next_page_token", b"next_page_token", "orders", b"orders", "position", b"position", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_until", b"changed_until", "changes", b"changes", "next_page_token", b"next_page_token", "orders", b"orders", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -749,6 +753,7 @@ class ListHoldsResponse(_message.Message):
     HOLDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -757,16 +762,21 @@ class ListHoldsResponse(_message.Message):
     def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderHold]:
         """By since when they stand, the oldest first."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as order ids."""
+
     def __init__(
         self,
         *,
         holds: _abc.Iterable[Global___OrderHold] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds", b"holds", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "holds", b"holds", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,220 @@
+"""Copies of lists: every list says what changed after a position and what is gone, or refuses to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from fulfilment.v1 import admin_pb2, orders_pb2
+from tests.support import documented
+from tests.support.refusal_scenarios.customer_invoices import invoiced as customers_invoice
+from tests.support.refusal_scenarios.stock_ups import asked as stock_up
+from tests.support.refusal_scenarios.supplier_invoices import invoiced as suppliers_invoice
+from tests.support.service import Client, Service, fields_of
+from tests.support.trading import NOW, Trade, captured, shipping
+
+TELLS: dict[str, Callable[[Any], str]] = {
+    "ListOrders": lambda row: row.order_id,
+    "ListHolds": lambda row: row.order_id,
+    "ListCases": lambda row: row.case_id,
+    "ListInquiries": lambda row: row.inquiry_id,
+    "ListRecoveries": lambda row: row.recovery_id,
+    "ListStockUps": lambda row: row.stock_up_id,
+    "ListSupplierInvoices": lambda row: f"{row.supplier_id}/{row.number}",
+    "ListCustomerInvoices": lambda row: row.order_id,
+    "ListStockLevels": lambda row: f"{row.supplier_id}/{row.sku}",
+    "ListPaymentDifferences": lambda row: row.order_id,
+    "ListSuppliers": lambda row: row.supplier_id,
+    "ListSuspensionProposals": lambda row: row.supplier_id,
+    "ListEffects": lambda row: row.effect_id,
+}
+"""Lists that tell what changed, and what a row of each is of."""
+CANNOT = {
+    "sums over many things": (
+        "CountObligations ListRateCases ListRates ListSupplierTotals ReviewTrade ListListings ProposeStockUps "
+    ),
+    "rows of several kinds of things": "ListObligations ListBreaches ListWork ListMessages ListStatementEntries",
+    "time alone makes the rows": "ListReviewsDue",
+    "never changed, only added to": "ListStockMovements GetTimeline GetHistory ListReads",
+    "of the service, or not of the log alone": (
+        "ListReceptions ListFactSchemas ListTemplates ListSupplierOrders ListConnections ListShippingServices "
+        "ListTenants CompareSnapshots FindCustomer GetRetention"
+    ),
+}
+"""Why lists do not, which docs/clients.md says."""
+
+
+def _lists() -> Iterator[tuple[str, Any]]:
+    """Every RPC that has pages, with a request of it."""
+    for name, rpc in documented.rpcs().items():
+        found = descriptor_pool.Default().FindMessageTypeByName(rpc.request)
+        if "page" in found.fields_by_name:
+            yield name, message_factory.GetMessageClass(found)
+
+
+LISTS = dict(_lists())
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve(at=NOW - timedelta(days=300), dispatch_within_hours=48)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def trade(client: Client) -> Trade:
+    return Trade(client)
+
+
+def test_every_list_tells_changes_or_says_why_not():
+    refusing = {name for names in CANNOT.values() for name in names.split()}
+    assert set(LISTS) == set(TELLS) | refusing
+
+
+@pytest.mark.parametrize("name", sorted(set(LISTS) - set(TELLS)))
+def test_a_list_that_does_not_tell_changes_refuses_to_be_asked_for_them(trade: Trade, name: str):
+    request = trade.request(name, **({"order_id": trade.placed()} if name == "GetHistory" else {}))
+    request.page.changed_after = 0
+    with pytest.raises(grpc.RpcError) as caught:
+        trade.call(name)(request)
+    assert "page.changed_after" in fields_of(caught.value)
+
+
+def _story(trade: Trade) -> Iterator[None]:
+    """What makes rows of every list, changes them and takes them away."""
+    trade.proposed()
+    held = trade.held(trade.placed())
+    case_id, closed = trade.opened(), trade.opened()
+    inquiry, recovery = trade.inquiry(), trade.asked()
+    up, invoice = stock_up(trade), suppliers_invoice(trade)
+    paid = trade.placed(charges=[shipping(490)])
+    trade.send("RecordPayment", order_id=paid, payment=0, payments=[captured(100)])
+    customers_invoice(trade)
+    supplier = trade.supplier()
+    yield
+    trade.send("ReleaseHold", order_id=held)
+    trade.send("CancelCase", case_id=closed)
+    trade.send("CloseInquiry", inquiry_id=inquiry)
+    trade.send("WithdrawStockUp", stock_up_id=up)
+    trade.send("RecordSupplierPayment", **invoice)
+    trade.send("RecordPayment", order_id=paid, payment=0, payments=[captured(100), captured(1380, payment_id="p2")])
+    trade.send("RetireSupplier", supplier_id=supplier)
+    trade.stocked(7)
+    yield
+    trade.send("StartReview", case_id=case_id)
+    trade.send("WriteOffRecovery", recovery_id=recovery)
+    customers_invoice(trade)
+    trade.inquiry()
+    yield
+
+
+class _Copy:
+    """A job's copy of a list, kept as the contract says."""
+
+    def __init__(self, trade: Trade, name: str) -> None:
+        self.trade, self.name, self.position = trade, name, 0
+        self.rows: dict[str, list[Message]] = {}
+
+    def follow(self, at_least: int, page_size: int = 2) -> None:
+        request = self.trade.request(self.name, at_least=at_least)
+        request.page.changed_after, request.page.page_size = self.position, page_size
+        while True:
+            answer = self.trade.call(self.name)(request)
+            rows = _rows(answer)
+            for key in {*answer.changes.gone, *map(TELLS[self.name], rows)}:
+                self.rows.pop(key, None)
+            for row in rows:
+                self.rows.setdefault(TELLS[self.name](row), []).append(row)
+            request.page.page_token = answer.next_page_token
+            if not answer.next_page_token:
+                self.position = answer.changes.until
+                return
+
+
+def _rows(answer: Any) -> list[Any]:
+    (field,) = [each for each in answer.DESCRIPTOR.fields if each.is_repeated]
+    return list(getattr(answer, field.name))
+
+
+def _all(trade: Trade, name: str, at_least: int) -> dict[str, list[Message]]:
+    request = trade.request(name, at_least=at_least)
+    rows: dict[str, list[Message]] = {}
+    while True:
+        answer = trade.call(name)(request)
+        for row in _rows(answer):
+            rows.setdefault(TELLS[name](row), []).append(row)
+        request.page.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return rows
+
+
+def test_a_copy_that_takes_what_changed_and_drops_what_is_gone_is_the_list(client: Client, trade: Trade):
+    names = [name for name in TELLS if name != "ListEffects"]
+    copies = {name: _Copy(trade, name) for name in names}
+    filled, shrunk = set(), set()
+    for _ in _story(trade):
+        head = client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+        for name, copy in copies.items():
+            before = set(copy.rows)
+            copy.follow(head)
+            whole = _all(trade, name, head)
+            assert _same(copy.rows, whole), name
+            assert copy.position >= head
+            filled |= {name} if whole else set()
+            shrunk |= {name} if before - set(copy.rows) else set()
+    assert filled == set(names)
+    assert {"ListHolds", "ListInquiries", "ListPaymentDifferences"} <= shrunk
+
+
+def _same(one: dict[str, list[Message]], other: dict[str, list[Message]]) -> bool:
+    def told(rows: dict[str, list[Message]]) -> dict[str, list[bytes]]:
+        return {key: sorted(row.SerializeToString(deterministic=True) for row in of) for key, of in rows.items()}
+
+    return told(one) == told(other)
+
+
+def test_pages_of_changes_go_up_to_where_they_were_when_they_began(client: Client, trade: Trade):
+    orders = [trade.placed() for _ in range(3)]
+    head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    request = trade.request("ListOrders", at_least=head)
+    request.page.changed_after, request.page.page_size = head - 1, 1
+    first = client.reports.ListOrders(request)
+    again = client.read_up_to(trade.send("PlaceHold", order_id=orders[-1]).position)
+    assert first.changes.until < again
+    request.page.changed_after = first.changes.until
+    later = client.reports.ListOrders(request)
+    assert orders[-1] in {row.order_id for row in later.orders}
+
+
+def test_what_no_longer_passes_a_filter_is_gone(client: Client, trade: Trade):
+    order_id = trade.placed()
+    position = client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+    head = client.read_up_to(trade.send("CancelOrder", order_id=order_id).position)
+    request = trade.request("ListOrders", statuses=[orders_pb2.ORDER_STATUS_CONFIRMED], at_least=head)
+    request.page.changed_after = position
+    answer = client.reports.ListOrders(request)
+    assert (list(answer.orders), list(answer.changes.gone)) == ([], [order_id])
+
+
+def test_a_token_of_changes_is_of_no_other_list_and_a_position_is_not_below_nought(client: Client, trade: Trade):
+    trade.placed()
+    trade.placed()
+    head = client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+    request = trade.request("ListOrders", at_least=head)
+    request.page.changed_after, request.page.page_size = 0, 1
+    token = client.reports.ListOrders(request).next_page_token
+    request.page.page_token = token
+    request.page.ClearField("changed_after")
+    for field, value in (("page.page_token", None), ("page.changed_after", -1)):
+        if value is not None:
+            request.page.changed_after = value
+        with pytest.raises(grpc.RpcError) as caught:
+            client.reports.ListOrders(request)
+        assert field in fields_of(caught.value)
