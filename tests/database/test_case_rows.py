@@ -30,9 +30,9 @@ from tests.support.casework import (
 from tests.support.obligations import LoggedScenario
 from tests.support.projecting import (
     asking,
+    begin_again,
     catch_up,
     contents,
-    forget,
 )
 from tests.support.scenario import (
     DAY,
@@ -194,7 +194,7 @@ def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):
     desk.pays()
     catch_up(tenant, desk.scenario.log)
     expected = contents(tenant)
-    forget(tenant)
+    begin_again(tenant)
     catch_up(tenant, page_facts=2)
     assert contents(tenant) == expected
     assert sum(len(expected[table]) for table in ("cases", "cases_suppliers")) == 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from msgspec.structs import replace
 
 from ledger.nouns.orders.supplier_orders import LineAnswer
@@ -12,13 +11,12 @@ from projections import tracking, work
 from projections.machine.reads import PageOf
 from projections.tracking import TrackedParcel
 from tests.support.projecting import (
-    NAMES,
     asking,
     assert_same_wherever_a_page_ends,
     catch_up,
     catch_up_in_pages,
+    require_equal_to_rebuilds,
     tracked,
-    verify,
 )
 from tests.support.rating import rate_so_far
 from tests.support.scenario import DAY, HOUR, NOON, Scenario, a_shop, line, scan, sent, shipped
@@ -48,10 +46,9 @@ def handed_over() -> Scenario:
     return scenario
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_read_models_of_last_miles_equal_their_rebuild(tenant: EmptyTenant, name: str):
+def test_read_models_of_last_miles_equal_their_rebuild(tenant: EmptyTenant):
     catch_up_in_pages(tenant, handed_over().log, 7)
-    assert verify(tenant, name).equal
+    require_equal_to_rebuilds(tenant)
 
 
 def test_rows_are_the_same_wherever_a_page_ends(tenant: EmptyTenant):

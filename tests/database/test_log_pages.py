@@ -23,7 +23,7 @@ from projections.machine import runner, streams
 from projections.machine.database import open_connection
 from projections.machine.streams import Page, Streams
 from tests.support.long_scenario import long_scenario
-from tests.support.projecting import catch_up, connect, contents, forget, write_down
+from tests.support.projecting import begin_again, catch_up, connect, contents, write_down
 from tests.support.scenario import Scenario, a_shop, accept, line, reject
 from tests.support.stalls import EmptyTenant
 
@@ -111,7 +111,7 @@ def test_where_a_page_begins_and_ends_does_not_matter(tenant: EmptyTenant, steps
     write_down(tenant, _changes(steps))
     found = []
     for page_facts in (1, size, 1000):
-        forget(tenant)
+        begin_again(tenant)
         catch_up(tenant, page_facts=page_facts)
         found.append(contents(tenant))
     assert found[0] == found[2]
@@ -122,7 +122,7 @@ def test_a_projector_that_remembers_no_stream_gives_the_same_tables(tenant: Empt
     scenario = long_scenario()
     catch_up(tenant, scenario.log)
     expected = contents(tenant)
-    forget(tenant)
+    begin_again(tenant)
     with connect(tenant) as connection:
         connection.execute(SQL("TRUNCATE {}.ledger_events").format(Identifier(tenant.schema)))
     for start in range(0, len(scenario.log), 3):
@@ -144,7 +144,7 @@ def test_a_projector_with_little_memory_gives_the_same_tables(tenant: EmptyTenan
     read = Streams.read
     monkeypatch.setattr(Streams, "read", watched)
     monkeypatch.setattr(runner, "Memory", lambda: Memory(6_000))
-    forget(tenant)
+    begin_again(tenant)
     catch_up(tenant, page_facts=20)
     assert contents(tenant) == expected
     assert 3_000 < max(held) <= 6_000, "it is used, and is enough for a few streams"

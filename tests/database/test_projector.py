@@ -25,12 +25,12 @@ from projections.machine.writing import Batch, Busy, Superseded, Writer
 from projections.tracking import TRACKING
 from tests.support.projecting import (
     NAMES,
+    begin_again,
     cannot_take,
     catch_up,
     caught_up,
     connect,
     contents,
-    forget,
     listed,
     one,
     projector,
@@ -133,7 +133,7 @@ def test_of_two_projectors_one_leads_and_the_other_takes_over(shop: EmptyTenant)
             write_down(shop, scenario.log[before:])
             until(lambda: caught_up(shop))
     expected = contents(shop)
-    forget(shop)
+    begin_again(shop)
     catch_up(shop)
     assert contents(shop) == expected
 

@@ -23,9 +23,9 @@ from projections.machine.reads import PageOf
 from projections.statements import Balance, EntryKind, Statement, StatementEntry, Total
 from tests.support.projecting import (
     asking,
+    begin_again,
     catch_up,
     connect,
-    forget,
     verify,
 )
 from tests.support.recovering import Recovering, refund
@@ -290,7 +290,7 @@ def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTen
 
 def _wipe(tenant: EmptyTenant) -> None:
     """As if nothing had ever been recorded."""
-    forget(tenant)
+    begin_again(tenant)
     with connect(tenant) as connection:
         connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
 

@@ -20,7 +20,7 @@ from projections.statements import Balance, EntryKind, StatementEntry, Total
 from projections.supplier_invoices import ListedInvoice
 from projections.work import Step, WorkKind
 from tests.support.invoicing import Invoicing, billed, charge
-from tests.support.projecting import asking, catch_up, connect, forget, verify
+from tests.support.projecting import asking, begin_again, catch_up, connect, verify
 from tests.support.scenario import DAY, FIRST, NOON, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
 
@@ -279,7 +279,7 @@ async def closing(tenant: EmptyTenant) -> dict[str, int]:
 
 def wipe(tenant: EmptyTenant) -> None:
     """As if nothing had ever been recorded."""
-    forget(tenant)
+    begin_again(tenant)
     with connect(tenant) as connection:
         connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
 

@@ -23,9 +23,9 @@ from tests.support.casework import (
 )
 from tests.support.projecting import (
     asking,
+    begin_again,
     catch_up,
     contents,
-    forget,
 )
 from tests.support.scenario import (
     DAY,
@@ -239,6 +239,6 @@ def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):
     assert {name: len(rows) for name, rows in expected.items()} == {
         "trade_goods": 3, "trade_case_lines": 1, "trade_costs": 1,
     }  # fmt: skip
-    forget(tenant)
+    begin_again(tenant)
     catch_up(tenant, page_facts=2)
     assert contents(tenant, [trade.TRADE]) == expected

@@ -44,9 +44,9 @@ from projections.work import Owner, Step, Work, WorkFilter, WorkKind
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import (
     asking,
+    begin_again,
     catch_up,
     contents,
-    forget,
     rebuild,
 )
 from tests.support.recovering import Recovering
@@ -694,6 +694,6 @@ async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
     )
     before, rows = await queue.all(), contents(tenant)
     assert rebuild(tenant, "work").equal
-    forget(tenant)
+    begin_again(tenant)
     catch_up(tenant)
     assert (await queue.all(), contents(tenant)) == (before, rows)

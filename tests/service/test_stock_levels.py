@@ -33,9 +33,9 @@ from projections import stock_levels
 from projections.machine.reads import PageOf
 from tests.support.projecting import (
     asking,
+    begin_again,
     catch_up,
     contents,
-    forget,
     verify,
 )
 from tests.support.scenario import (
@@ -298,7 +298,7 @@ def test_rows_are_the_same_however_the_log_is_cut_and_when_they_are_rebuilt(tena
     assert all(whole.values()), "every table has rows to compare"
     assert verify(tenant, "stock_levels").equal
     for page_facts in (1, 2, 7):
-        forget(tenant)
+        begin_again(tenant)
         catch_up(tenant, page_facts=page_facts)
         assert {name: rows for name, rows in contents(tenant).items() if name in TABLES} == whole
 

@@ -300,5 +300,9 @@ def dsn_of(data: Path) -> str:
 
 def names_of(client: Client, name: str) -> int:
     """How many facts of that name the log has."""
-    facts = client.audit.StreamFacts(audit_pb2.StreamFactsRequest())
-    return sum(fact.name == name for part in facts for fact in part.facts)
+    return len(facts_named(client, name))
+
+
+def facts_named(client: Client, name: str) -> list[Any]:
+    parts = client.audit.StreamFacts(audit_pb2.StreamFactsRequest())
+    return [fact for part in parts for fact in part.facts if fact.name == name]
