@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.folding_aside import Asides
 from adapters.postgres import BadTenantName, Control
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
@@ -50,6 +51,8 @@ class Tenants:
         """What the ledgers of this process measure."""
         self.pools = {"readers": pool, "writers": self._writers}
         self._serving: dict[str, Tenant] = {}
+        self.asides = Asides(pool)
+        """Read models as of a position."""
         self.closing = False
         """Set before the drain, so that streams stop waiting for new facts."""
 
@@ -102,4 +105,5 @@ class Tenants:
 
     async def drain(self) -> None:
         """Takes no more commands and answers all that wait."""
+        await self.asides.close()
         await asyncio.gather(*(tenant.ledger.stop() for tenant in self._serving.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 import click
 import grpc
 from google.protobuf.message import Message
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.console import words
 from adapters.console.client import Unreachable
@@ -32,6 +35,10 @@ _PATIENCE_SECONDS = 60.0
 """How long a read model may need to catch up, for example after an import."""
 
 
+_STANDSTILL_SECONDS = 600.0
+"""How long what is folded aside may show no progress: others may have their turn before it."""
+
+
 SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this supplier.")
 
 
@@ -45,6 +52,9 @@ def head(session: Session) -> int:
 def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
     """The answer as of the log's newest position when it was asked."""
     asked: Any = request
+    if session.as_of is not None and "as_of" in asked.DESCRIPTOR.fields_by_name:
+        asked.as_of.CopyFrom(session.as_of)
+        return _as_of(session, rpc, request)
     asked.at_least = asked.at_least or head(session)
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -53,6 +63,26 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
         except Unreachable as trouble:
             if trouble.reason != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
                 raise
+
+
+def _as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    """The answer once its read model is folded, however long that takes, as long as it goes on."""
+    quiet = session.json or not sys.stderr.isatty()
+    parts = (TextColumn("reading the log as of then"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*parts, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+        shown, reached, give_up_at = bar.add_task("", total=None), -1, 0.0
+        while True:
+            try:
+                return session.client.call(rpc, request)
+            except Unreachable as trouble:
+                if trouble.reason != "PROJECTION_BEHIND":
+                    raise
+                position = int(trouble.details["position"])
+                if position > reached:
+                    reached, give_up_at = position, time.monotonic() + _STANDSTILL_SECONDS
+                elif time.monotonic() > give_up_at:
+                    raise
+                bar.update(shown, completed=position, total=int(trouble.details["at_least"]))
 
 
 class ListedRows(Iterator[Any]):

@@ -31,6 +31,20 @@ AS_OF = click.option("--as-of", type=_Recorded(), help="As the log told it at a 
 _AT = click.option("--at", type=words.INSTANT, help="What had happened by then, as far as it is known (as of --as-of).")
 
 
+def _of_reports(context: click.Context, param: click.Parameter, value: common_pb2.AsOf | None) -> None:
+    context.obj.as_of = value
+
+
+OF_REPORTS = click.Option(
+    ["--as-of"],
+    type=_Recorded(),
+    expose_value=False,
+    callback=_of_reports,
+    help="As it was at a position, or at a time of recording; the first asks take longer.",
+)
+"""Of every report: whoever asks for its rows reads it from the session."""
+
+
 def past(command: F) -> F:
     """Both options; ``asked`` reads them."""
     return AS_OF(_AT(command))

@@ -6,6 +6,7 @@ import click
 
 from adapters.console.money_totals import money
 from adapters.console.obligations import breaches, clocks, due, late
+from adapters.console.past import OF_REPORTS
 from adapters.console.scorecards import counted, rank, rates, trend
 from adapters.console.session import Nouns
 from adapters.console.totals import summary, suppliers
@@ -34,4 +35,5 @@ for command in (
     orders,
     review,
 ):
+    command.params.append(OF_REPORTS)
     report.add_command(command)

@@ -62,7 +62,16 @@ class Queries:
 
     async def where(self, request: Any, call: Call) -> Where:
         """Where to read a read model, and how long to wait."""
-        return where(self.tenants, await self.tenant(call), request, call.deadline)
+        found = where(self.tenants, await self.tenant(call), request, call.deadline)
+        if call.as_of is None:
+            return found
+        require(call.as_of.happened_until is None, "as_of.happened_until", "can be asked of single objects alone")
+        position, prepare = call.as_of.position, self.tenants.asides.prepare
+        require(position > 0, "as_of", "is before the first fact")
+        return found._replace(
+            as_of=position,
+            prepare=lambda read_models, give_up_at: prepare(found.schema, read_models, position, give_up_at),
+        )
 
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int = 0) -> tuple[list[Entry], int]:
         """The streams folded, and a position that the answer is not older than."""

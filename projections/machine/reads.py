@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
@@ -23,6 +23,7 @@ from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from ledger.view import Noun
+from projections.machine.aside import aside
 from projections.machine.copying import Copied, copied
 from projections.machine.projection import Projection
 from projections.machine.rows import reader
@@ -79,6 +80,10 @@ class Answer(NamedTuple, Generic[R]):
     """If only what changed was asked for."""
 
 
+Prepare = Callable[[Sequence[Projection], float], Awaitable[None]]
+"""Of which read models, and until when in the time of the event loop; raises ProjectionBehind."""
+
+
 class Where(NamedTuple):
     """Where to read and how long to wait: a tenant's schema, and the position that must be reached."""
 
@@ -86,19 +91,27 @@ class Where(NamedTuple):
     schema: str
     at_least: int = 0
     patience_seconds: float = PATIENCE_SECONDS
+    as_of: int = 0
+    """Reads what is folded aside up to this position instead, which ``prepare`` brings about."""
+    prepare: Prepare | None = None
 
 
 class Snapshot:
     """A read model at one moment."""
 
     def __init__(
-        self, connection: AsyncConnection[Any], schema: str, asked: tuple[Projection, ...], position: int
+        self,
+        connection: AsyncConnection[Any],
+        schema: str,
+        asked: tuple[Projection, ...],
+        position: int,
+        names: Mapping[str, Identifier],
     ) -> None:
         self.position = position
         self._asked = asked
         self._schema = schema
         self._connection = connection
-        self._names = {**_names(schema, asked), EVENTS_TABLE: Identifier(schema, EVENTS_TABLE)}
+        self._names = {**names, EVENTS_TABLE: Identifier(schema, EVENTS_TABLE)}
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a query of this package; ``{table}`` names a table, or the log's, ``%(name)s`` a parameter."""
@@ -169,8 +182,9 @@ def _with_columns(query: str, asked: tuple[Projection, ...]) -> str:
     return _ALL_COLUMNS.sub(named, query)
 
 
-def _names(schema: str, asked: Iterable[Projection]) -> dict[str, Identifier]:
-    return {table.name: Identifier(schema, table.name) for each in asked for table in each.tables}
+def _names(schema: str, asked: Iterable[Projection], as_of: int = 0) -> dict[str, Identifier]:
+    suffix = aside(as_of) if as_of else ""
+    return {table.name: Identifier(schema, table.name + suffix) for each in asked for table in each.tables}
 
 
 @asynccontextmanager
@@ -181,16 +195,18 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
     those of a new tenant.
     """
     asked = (projection, *more)
-    tables = _names(where.schema, asked)
+    tables = _names(where.schema, asked, where.as_of)
     give_up_at = _now() + where.patience_seconds
+    if where.prepare is not None:
+        await where.prepare(asked, give_up_at)
     if where.at_least:
         for each in asked:
             await _wait(where, each, give_up_at)
     connection, opened = await _open(where, projection, tables.values(), give_up_at)
     async with opened:
         try:
-            position = min([await _position(connection, where.schema, each) for each in asked])
-            yield Snapshot(connection, where.schema, asked, position)
+            stand_at = [await _position(connection, where.schema, each) for each in asked if not where.as_of]
+            yield Snapshot(connection, where.schema, asked, min(stand_at, default=where.as_of), tables)
         except errors.UndefinedColumn as error:  # not yet in the present shape
             raise ProjectionBehind(projection.name, where.at_least, 0) from error
 

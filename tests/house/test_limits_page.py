@@ -6,6 +6,7 @@ import re
 
 from adapters import drawing, postgres
 from adapters.access import limits
+from adapters.folding_aside import MOST_WAITING
 from adapters.rpc import exports, methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
@@ -17,6 +18,7 @@ from ledger.engine.executor import MOST_AT_ONCE
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS
 from ledger.terms.money import MOST_MINOR
+from projections.machine import aside
 from projections.machine.reads import PATIENCE_SECONDS
 from tests.support.service import HOUSE
 
@@ -44,6 +46,10 @@ FIGURES = {
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
     "exports at once, in one process": f"{exports.EXPORTS_OF_A_TENANT} of a tenant, {exports.EXPORTS_AT_ONCE} of all",
     "an export": (f"{exports.EXPORT_SECONDS / 3600:.0f} h; its reader may pause for {exports.READER_SECONDS:.0f} s;"),
+    "read models folded aside, for reports as of a position": (
+        f"{aside.MOST_ASIDE} positions of a tenant, {aside.KEPT_SECONDS // 3600} h after they were last asked for; "
+        f"one is folded at a time in one process, {MOST_WAITING} wait"
+    ),
     "how long a query waits for a read model, or for the database": f"{PATIENCE_SECONDS:.0f} s",
 }
 

@@ -14,7 +14,7 @@ from projections import order_money
 
 class MoneyTotalQueries(Queries):
     async def GetMoneyTotals(self, request: pb.GetMoneyTotalsRequest, call: Call) -> pb.GetMoneyTotalsResponse:
-        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None)
+        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None, now=call.now)
         answer = await order_money.totals(await self.where(request, call), channel, window[:2])
         return pb.GetMoneyTotalsResponse(
             totals=map(_totals, answer.rows), position=answer.position, window=window.answered(answer.extent)
@@ -24,7 +24,7 @@ class MoneyTotalQueries(Queries):
         self, request: pb.ListPaymentDifferencesRequest, call: Call
     ) -> pb.ListPaymentDifferencesResponse:
         channel, place = optional(plain_id, request.channel, "channel"), await self.where(request, call)
-        window = asked_window(request, None)
+        window = asked_window(request, None, now=call.now)
         answer = await order_money.list_differences(place, page(request), channel, window[:2])
         return listed(pb.ListPaymentDifferencesResponse, "differences", answer, _difference, window)
 

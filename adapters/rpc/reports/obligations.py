@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes, shows
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import due_until, listed, page
@@ -23,7 +21,7 @@ _read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState
 
 class ObligationQueries(Queries):
     async def ListObligations(self, request: pb.ListObligationsRequest, call: Call) -> pb.ListObligationsResponse:
-        now = datetime.now(UTC)
+        now = call.now
         within, window = due_until(request, now), asked_window(request, None, now=now)
         if within is not None:
             window = window._replace(until=min(within, window.until or within))
@@ -40,7 +38,7 @@ class ObligationQueries(Queries):
         return listed(pb.ListObligationsResponse, "obligations", answer, _obligation, window)
 
     async def ListBreaches(self, request: pb.ListBreachesRequest, call: Call) -> pb.ListBreachesResponse:
-        window = asked_window(request, ("due_since", "due_until"))
+        window = asked_window(request, ("due_since", "due_until"), now=call.now)
         answer = await obligations.list_breaches(
             await self.where(request, call),
             page(request),
@@ -53,7 +51,7 @@ class ObligationQueries(Queries):
         return listed(pb.ListBreachesResponse, "breaches", answer, _obligation, window)
 
     async def CountObligations(self, request: pb.CountObligationsRequest, call: Call) -> pb.CountObligationsResponse:
-        window = asked_window(request, None)
+        window = asked_window(request, None, now=call.now)
         answer = await obligations.count_obligations(
             await self.where(request, call),
             page(request),

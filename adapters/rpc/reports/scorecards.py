@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from adapters.rpc import shapes, shows
@@ -31,19 +31,19 @@ _IN_NUMERATOR = {
 
 class ScorecardQueries(Queries):
     async def GetRates(self, request: pb.GetRatesRequest, call: Call) -> pb.GetRatesResponse:
-        place, (asked, window) = await self.where(request, call), _window(request)
+        place, (asked, window) = await self.where(request, call), _window(request, call)
         answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
         return pb.GetRatesResponse(
             scorecard=_scorecard(answer.rows[0]), position=answer.position, window=asked.answered(answer.extent)
         )
 
     async def ListRates(self, request: pb.ListRatesRequest, call: Call) -> pb.ListRatesResponse:
-        place, (asked, window) = await self.where(request, call), _window(request)
+        place, (asked, window) = await self.where(request, call), _window(request, call)
         answer = await scorecards.list_rates(place, page(request), window)
         return listed(pb.ListRatesResponse, "scorecards", answer, _scorecard, asked)
 
     async def RankSuppliers(self, request: pb.RankSuppliersRequest, call: Call) -> pb.RankSuppliersResponse:
-        place, (asked, window) = await self.where(request, call), _window(request)
+        place, (asked, window) = await self.where(request, call), _window(request, call)
         limit, by = shapes.count(request.limit, "limit") or None, optional_enum(_read_rate_name, request.by, "by")
         ranking = await scorecards.rank(place, window, by)
         return pb.RankSuppliersResponse(
@@ -55,7 +55,7 @@ class ScorecardQueries(Queries):
 
     async def GetTrend(self, request: pb.GetTrendRequest, call: Call) -> pb.GetTrendResponse:
         name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
-        now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
+        now = shapes.instant(request.period, "period.now") or call.now
         asked = asked_window(request.period, ("period.since", "period.until"), "period.named", now)
         since, until, _ = asked
         if since is None or until is None:
@@ -79,7 +79,7 @@ class ScorecardQueries(Queries):
 
     async def ListRateCases(self, request: pb.ListRateCasesRequest, call: Call) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
-        name, (asked, window) = _read_rate_name(request.name, "name"), _window(request)
+        name, (asked, window) = _read_rate_name(request.name, "name"), _window(request, call)
         answer = await counted.list_cases(
             await self.where(request, call),
             page(request),
@@ -110,9 +110,9 @@ def _column(column: scorecards.RateColumn, limit: int | None) -> pb.RateColumn:
     )
 
 
-def _window(request: Any) -> tuple[WindowAsked, windows.Window]:
+def _window(request: Any, call: Call) -> tuple[WindowAsked, windows.Window]:
     """The window as it is asked for, and as rates take it, of which each has one of its own where none is."""
-    now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
+    now = shapes.instant(request.window, "window.now") or call.now
     asked = asked_window(request.window, ("window.since", "window.until"), "window.named", now)
     since, until, _ = asked
     if since is not None:

@@ -18,7 +18,7 @@ _statement_kind = number_of(pb.StatementKind)
 class StatementQueries(Queries):
     async def GetStatement(self, request: pb.GetStatementRequest, call: Call) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        where, window = await self.where(request, call), asked_window(request)
+        where, window = await self.where(request, call), asked_window(request, now=call.now)
         answer = await statements.get_statement(where, supplier_id, window.since, window.until)
         (statement,) = answer.rows
         return pb.GetStatementResponse(
@@ -33,7 +33,7 @@ class StatementQueries(Queries):
     ) -> pb.ListStatementEntriesResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
-        where, window = await self.where(request, call), asked_window(request)
+        where, window = await self.where(request, call), asked_window(request, now=call.now)
         answer = await statements.list_entries(where, page(request), supplier_id, window.since, window.until, currency)
         return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry, window)
 

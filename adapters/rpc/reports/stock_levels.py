@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
@@ -29,7 +27,7 @@ class StockLevelQueries(Queries):
         answer = await stock_levels.list_levels(
             await self.where(request, call),
             page(request),
-            datetime.now(UTC),
+            call.now,
             optional(plain_id, request.supplier_id, "supplier_id"),
             shapes.stored_skus(request.sku, "sku") if request.sku else (),
             any_of(_read_alert, request.alerts, "alerts"),
@@ -47,7 +45,7 @@ class StockLevelQueries(Queries):
         require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
         where = await self.where(request, call)
         answer = await stock_levels.list_listings(
-            where, page(request), datetime.now(UTC), optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
+            where, page(request), call.now, optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
         )
         return listed(pb.ListListingsResponse, "listings", answer, _listing)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.calls import Call
@@ -24,11 +24,11 @@ class SupplierReviewQueries(Queries):
     async def ListSuppliers(self, request: pb.ListSuppliersRequest, call: Call) -> pb.ListSuppliersResponse:
         standings = any_of(_read_standing, request.standings, "standings")
         place = await self.where(request, call)
-        answer = await reviewing.list_suppliers(place, page(request), standings, datetime.now(UTC))
+        answer = await reviewing.list_suppliers(place, page(request), standings, call.now)
         return listed(pb.ListSuppliersResponse, "suppliers", answer, _supplier)
 
     async def ListReviewsDue(self, request: pb.ListReviewsDueRequest, call: Call) -> pb.ListReviewsDueResponse:
-        now = datetime.now(UTC)
+        now = call.now
         until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
         answer = await reviewing.list_reviews_due(await self.where(request, call), page(request), until, now)
         return listed(pb.ListReviewsDueResponse, "reviews", answer, _review_due)

@@ -14,7 +14,7 @@ from projections.supplier_performance import totals
 
 class TotalQueries(Queries):
     async def GetSummary(self, request: pb.GetSummaryRequest, call: Call) -> pb.GetSummaryResponse:
-        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None)
+        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None, now=call.now)
         answer = await totals.summary(await self.where(request, call), channel, window[:2])
         figures = answer.rows[0]._asdict()
         amounts = figures.pop("gmv_minor").items()
@@ -27,7 +27,7 @@ class TotalQueries(Queries):
         self, request: pb.ListSupplierTotalsRequest, call: Call
     ) -> pb.ListSupplierTotalsResponse:
         place = await self.where(request, call)
-        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None)
+        channel, window = optional(plain_id, request.channel, "channel"), asked_window(request, None, now=call.now)
         answer = await totals.list_supplier_totals(place, page(request), channel, window[:2])
         return listed(pb.ListSupplierTotalsResponse, "totals", answer, _total, window)
 

@@ -38,7 +38,7 @@ class TrackingQueries(Queries):
         return pb.FindParcelsResponse(parcels=parcels, position=answer.position)
 
     async def ListOrders(self, request: pb.ListOrdersRequest, call: Call) -> pb.ListOrdersResponse:
-        window, wanted = asked_window(request, ("placed_since", "placed_until")), page(request)
+        window, wanted = asked_window(request, ("placed_since", "placed_until"), now=call.now), page(request)
         about = _filter(request, window)
         if request.HasField("changed_after"):
             require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")

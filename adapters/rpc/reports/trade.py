@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.calls import Call
@@ -20,7 +20,7 @@ _read_group = shapes.enum(pb.TradeGroup, trade.GroupBy, unspecified=trade.GroupB
 
 class TradeQueries(Queries):
     async def ReviewTrade(self, request: pb.ReviewTradeRequest, call: Call) -> pb.ReviewTradeResponse:
-        now = datetime.now(UTC)
+        now = call.now
         window = asked_window(request, now=now)
         group_by, about = _read_group(request.group_by, "group_by"), _about(request, window, now)
         answer = await trade.review(await self.where(request, call), page(request), group_by, about)

@@ -26,7 +26,7 @@ from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fulfilment/v1/money_totals.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"l\n\x15GetMoneyTotalsRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"\x85\x01\n\x16GetMoneyTotalsResponse\x12*\n\x06totals\x18\x01 \x03(\x0b\x32\x1a.fulfilment.v1.MoneyTotals\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xf6\x01\n\x0bMoneyTotals\x12\x16\n\x08\x63urrency\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x13\n\x0bgoods_minor\x18\x02 \x01(\x03\x12\x15\n\rfreight_minor\x18\x03 \x01(\x03\x12\x1b\n\x13other_charges_minor\x18\x04 \x01(\x03\x12+\n\x07methods\x18\x05 \x03(\x0b\x32\x1a.fulfilment.v1.MethodTotal\x12\x1b\n\x13orders_with_payment\x18\x06 \x01(\x03\x12\x1b\n\x13orders_paid_exactly\x18\x07 \x01(\x03\x12\x1f\n\x17orders_paid_differently\x18\x08 \x01(\x03\"P\n\x0bMethodTotal\x12\x14\n\x06method\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x05\x12\x13\n\x0btaken_minor\x18\x02 \x01(\x03\x12\x16\n\x0ereserved_minor\x18\x03 \x01(\x03\"\x9e\x01\n\x1dListPaymentDifferencesRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12*\n\x06window\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"\xe4\x01\n\x1eListPaymentDifferencesResponse\x12\x35\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32 .fulfilment.v1.PaymentDifference\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\x12+\n\x07\x63hanges\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.ListChanges\"w\n\x11PaymentDifference\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12#\n\x05total\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12%\n\x07\x63\x61me_in\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Moneyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fulfilment/v1/money_totals.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"\x90\x01\n\x15GetMoneyTotalsRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\x85\x01\n\x16GetMoneyTotalsResponse\x12*\n\x06totals\x18\x01 \x03(\x0b\x32\x1a.fulfilment.v1.MoneyTotals\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xf6\x01\n\x0bMoneyTotals\x12\x16\n\x08\x63urrency\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x13\n\x0bgoods_minor\x18\x02 \x01(\x03\x12\x15\n\rfreight_minor\x18\x03 \x01(\x03\x12\x1b\n\x13other_charges_minor\x18\x04 \x01(\x03\x12+\n\x07methods\x18\x05 \x03(\x0b\x32\x1a.fulfilment.v1.MethodTotal\x12\x1b\n\x13orders_with_payment\x18\x06 \x01(\x03\x12\x1b\n\x13orders_paid_exactly\x18\x07 \x01(\x03\x12\x1f\n\x17orders_paid_differently\x18\x08 \x01(\x03\"P\n\x0bMethodTotal\x12\x14\n\x06method\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x05\x12\x13\n\x0btaken_minor\x18\x02 \x01(\x03\x12\x16\n\x0ereserved_minor\x18\x03 \x01(\x03\"\xc2\x01\n\x1dListPaymentDifferencesRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12*\n\x06window\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\x12\"\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xe4\x01\n\x1eListPaymentDifferencesResponse\x12\x35\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32 .fulfilment.v1.PaymentDifference\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\x12+\n\x07\x63hanges\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.ListChanges\"w\n\x11PaymentDifference\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12#\n\x05total\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money\x12%\n\x07\x63\x61me_in\x18\x03 \x01(\x0b\x32\x14.fulfilment.v1.Moneyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,18 +45,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPAYMENTDIFFERENCESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_PAYMENTDIFFERENCE'].fields_by_name['order_id']._loaded_options = None
   _globals['_PAYMENTDIFFERENCE'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
-  _globals['_GETMONEYTOTALSREQUEST']._serialized_start=108
-  _globals['_GETMONEYTOTALSREQUEST']._serialized_end=216
-  _globals['_GETMONEYTOTALSRESPONSE']._serialized_start=219
-  _globals['_GETMONEYTOTALSRESPONSE']._serialized_end=352
-  _globals['_MONEYTOTALS']._serialized_start=355
-  _globals['_MONEYTOTALS']._serialized_end=601
-  _globals['_METHODTOTAL']._serialized_start=603
-  _globals['_METHODTOTAL']._serialized_end=683
-  _globals['_LISTPAYMENTDIFFERENCESREQUEST']._serialized_start=686
-  _globals['_LISTPAYMENTDIFFERENCESREQUEST']._serialized_end=844
-  _globals['_LISTPAYMENTDIFFERENCESRESPONSE']._serialized_start=847
-  _globals['_LISTPAYMENTDIFFERENCESRESPONSE']._serialized_end=1075
-  _globals['_PAYMENTDIFFERENCE']._serialized_start=1077
-  _globals['_PAYMENTDIFFERENCE']._serialized_end=1196
+  _globals['_GETMONEYTOTALSREQUEST']._serialized_start=109
+  _globals['_GETMONEYTOTALSREQUEST']._serialized_end=253
+  _globals['_GETMONEYTOTALSRESPONSE']._serialized_start=256
+  _globals['_GETMONEYTOTALSRESPONSE']._serialized_end=389
+  _globals['_MONEYTOTALS']._serialized_start=392
+  _globals['_MONEYTOTALS']._serialized_end=638
+  _globals['_METHODTOTAL']._serialized_start=640
+  _globals['_METHODTOTAL']._serialized_end=720
+  _globals['_LISTPAYMENTDIFFERENCESREQUEST']._serialized_start=723
+  _globals['_LISTPAYMENTDIFFERENCESREQUEST']._serialized_end=917
+  _globals['_LISTPAYMENTDIFFERENCESRESPONSE']._serialized_start=920
+  _globals['_LISTPAYMENTDIFFERENCESRESPONSE']._serialized_end=1148
+  _globals['_PAYMENTDIFFERENCE']._serialized_start=1150
+  _globals['_PAYMENTDIFFERENCE']._serialized_end=1269
 # @@protoc_insertion_point(module_scope)

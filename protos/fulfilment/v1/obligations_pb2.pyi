@@ -228,6 +228,7 @@ class ListObligationsRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     state: Global___ObligationState.ValueType
     """In this state; unspecified means open."""
     supplier_id: _builtins.str
@@ -248,6 +249,10 @@ class ListObligationsRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """When they are due, in words."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -259,10 +264,11 @@ class ListObligationsRequest(_message.Message):
         at_least: _builtins.int = ...,
         owner: _common_pb2.Party.ValueType = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "due_within_hours", b"due_within_hours", "page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
     _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015
@@ -322,6 +328,7 @@ class ListBreachesRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Of this supplier; empty means of all and of the retailer."""
     clock: Global___ObligationClock.ValueType
@@ -346,6 +353,10 @@ class ListBreachesRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """When they were due, in words, instead of due_since and due_until."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -357,10 +368,11 @@ class ListBreachesRequest(_message.Message):
         at_least: _builtins.int = ...,
         owner: _common_pb2.Party.ValueType = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_since", b"due_since", "due_until", b"due_until", "page", b"page", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "due_since", b"due_since", "due_until", b"due_until", "page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -414,6 +426,7 @@ class CountObligationsRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Of this supplier; empty means of the retailer and of each supplier."""
     at_least: _builtins.int
@@ -426,6 +439,10 @@ class CountObligationsRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """When they are due, in words."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -433,10 +450,11 @@ class CountObligationsRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "page", b"page", "supplier_id", b"supplier_id", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from fulfilment.v1 import rates_pb2 as fulfilment_dot_v1_dot_rates__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66ulfilment/v1/scorecards.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x19\x66ulfilment/v1/rates.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x06Window\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03now\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05named\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"J\n\tScorecard\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\"\n\x05rates\x18\x02 \x03(\x0b\x32\x13.fulfilment.v1.Rate\"e\n\x0fGetRatesRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x06window\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\x80\x01\n\x10GetRatesResponse\x12+\n\tscorecard\x18\x01 \x01(\x0b\x32\x18.fulfilment.v1.Scorecard\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"u\n\x10ListRatesRequest\x12%\n\x06window\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\xa1\x01\n\x11ListRatesResponse\x12,\n\nscorecards\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.Scorecard\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\x83\x01\n\x14RankSuppliersRequest\x12%\n\x06window\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12#\n\x02\x62y\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"\xa0\x01\n\x15RankSuppliersResponse\x12\x1a\n\x0csupplier_ids\x18\x01 \x03(\tB\x04\xc8\xbd\x18\x03\x12*\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x19.fulfilment.v1.RateColumn\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xaf\x02\n\nRateColumn\x12%\n\x04name\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nnumerators\x18\x04 \x03(\x03\x12\x14\n\x0c\x64\x65nominators\x18\x05 \x03(\x03\x12\x1b\n\x13target_basis_points\x18\x06 \x03(\x05\x12\x16\n\x0etarget_is_most\x18\x07 \x01(\x08\x12+\n\x08statuses\x18\x08 \x03(\x0e\x32\x19.fulfilment.v1.RateStatus\x12\x18\n\x10target_is_strict\x18\t \x01(\x08\"\xb4\x01\n\x0fGetTrendRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x04name\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12%\n\x06period\x18\x03 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12&\n\x04step\x18\x04 \x01(\x0e\x32\x18.fulfilment.v1.TrendStep\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\"w\n\x10GetTrendResponse\x12\"\n\x05rates\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Rate\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xe6\x01\n\x14ListRateCasesRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x04name\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12%\n\x06window\x18\x03 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12)\n\x06\x66ilter\x18\x04 \x01(\x0e\x32\x19.fulfilment.v1.CaseFilter\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"\x9f\x01\n\x15ListRateCasesResponse\x12&\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x17.fulfilment.v1.RateCase\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xaa\x01\n\x08RateCase\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bhappened_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cin_numerator\x18\x05 \x01(\x08*R\n\tTrendStep\x12\x1a\n\x16TREND_STEP_UNSPECIFIED\x10\x00\x12\x13\n\x0fTREND_STEP_WEEK\x10\x01\x12\x14\n\x10TREND_STEP_MONTH\x10\x02*i\n\nCaseFilter\x12\x1b\n\x17\x43\x41SE_FILTER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41SE_FILTER_IN_NUMERATOR\x10\x01\x12 \n\x1c\x43\x41SE_FILTER_NOT_IN_NUMERATOR\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66ulfilment/v1/scorecards.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x19\x66ulfilment/v1/rates.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x06Window\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03now\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05named\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"J\n\tScorecard\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\"\n\x05rates\x18\x02 \x03(\x0b\x32\x13.fulfilment.v1.Rate\"\x89\x01\n\x0fGetRatesRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x06window\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\x80\x01\n\x10GetRatesResponse\x12+\n\tscorecard\x18\x01 \x01(\x0b\x32\x18.fulfilment.v1.Scorecard\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\x99\x01\n\x10ListRatesRequest\x12%\n\x06window\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xa1\x01\n\x11ListRatesResponse\x12,\n\nscorecards\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.Scorecard\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xa7\x01\n\x14RankSuppliersRequest\x12%\n\x06window\x18\x01 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12#\n\x02\x62y\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\"\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xa0\x01\n\x15RankSuppliersResponse\x12\x1a\n\x0csupplier_ids\x18\x01 \x03(\tB\x04\xc8\xbd\x18\x03\x12*\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x19.fulfilment.v1.RateColumn\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xaf\x02\n\nRateColumn\x12%\n\x04name\x18\x01 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nnumerators\x18\x04 \x03(\x03\x12\x14\n\x0c\x64\x65nominators\x18\x05 \x03(\x03\x12\x1b\n\x13target_basis_points\x18\x06 \x03(\x05\x12\x16\n\x0etarget_is_most\x18\x07 \x01(\x08\x12+\n\x08statuses\x18\x08 \x03(\x0e\x32\x19.fulfilment.v1.RateStatus\x12\x18\n\x10target_is_strict\x18\t \x01(\x08\"\xd8\x01\n\x0fGetTrendRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x04name\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12%\n\x06period\x18\x03 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12&\n\x04step\x18\x04 \x01(\x0e\x32\x18.fulfilment.v1.TrendStep\x12\x10\n\x08\x61t_least\x18\x05 \x01(\x03\x12\"\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"w\n\x10GetTrendResponse\x12\"\n\x05rates\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Rate\x12\x10\n\x08position\x18\x02 \x01(\x03\x12-\n\x06window\x18\x03 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\x8a\x02\n\x14ListRateCasesRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12%\n\x04name\x18\x02 \x01(\x0e\x32\x17.fulfilment.v1.RateName\x12%\n\x06window\x18\x03 \x01(\x0b\x32\x15.fulfilment.v1.Window\x12)\n\x06\x66ilter\x18\x04 \x01(\x0e\x32\x19.fulfilment.v1.CaseFilter\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\x12\"\n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\x9f\x01\n\x15ListRateCasesResponse\x12&\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x17.fulfilment.v1.RateCase\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xaa\x01\n\x08RateCase\x12\x17\n\tobject_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bhappened_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cin_numerator\x18\x05 \x01(\x08*R\n\tTrendStep\x12\x1a\n\x16TREND_STEP_UNSPECIFIED\x10\x00\x12\x13\n\x0fTREND_STEP_WEEK\x10\x01\x12\x14\n\x10TREND_STEP_MONTH\x10\x02*i\n\nCaseFilter\x12\x1b\n\x17\x43\x41SE_FILTER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41SE_FILTER_IN_NUMERATOR\x10\x01\x12 \n\x1c\x43\x41SE_FILTER_NOT_IN_NUMERATOR\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,36 +53,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RATECASE'].fields_by_name['object_id']._serialized_options = b'\310\275\030\003'
   _globals['_RATECASE'].fields_by_name['order_id']._loaded_options = None
   _globals['_RATECASE'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
-  _globals['_TRENDSTEP']._serialized_start=2415
-  _globals['_TRENDSTEP']._serialized_end=2497
-  _globals['_CASEFILTER']._serialized_start=2499
-  _globals['_CASEFILTER']._serialized_end=2604
+  _globals['_TRENDSTEP']._serialized_start=2597
+  _globals['_TRENDSTEP']._serialized_end=2679
+  _globals['_CASEFILTER']._serialized_start=2681
+  _globals['_CASEFILTER']._serialized_end=2786
   _globals['_WINDOW']._serialized_start=167
   _globals['_WINDOW']._serialized_end=345
   _globals['_SCORECARD']._serialized_start=347
   _globals['_SCORECARD']._serialized_end=421
-  _globals['_GETRATESREQUEST']._serialized_start=423
-  _globals['_GETRATESREQUEST']._serialized_end=524
-  _globals['_GETRATESRESPONSE']._serialized_start=527
-  _globals['_GETRATESRESPONSE']._serialized_end=655
-  _globals['_LISTRATESREQUEST']._serialized_start=657
-  _globals['_LISTRATESREQUEST']._serialized_end=774
-  _globals['_LISTRATESRESPONSE']._serialized_start=777
-  _globals['_LISTRATESRESPONSE']._serialized_end=938
-  _globals['_RANKSUPPLIERSREQUEST']._serialized_start=941
-  _globals['_RANKSUPPLIERSREQUEST']._serialized_end=1072
-  _globals['_RANKSUPPLIERSRESPONSE']._serialized_start=1075
-  _globals['_RANKSUPPLIERSRESPONSE']._serialized_end=1235
-  _globals['_RATECOLUMN']._serialized_start=1238
-  _globals['_RATECOLUMN']._serialized_end=1541
-  _globals['_GETTRENDREQUEST']._serialized_start=1544
-  _globals['_GETTRENDREQUEST']._serialized_end=1724
-  _globals['_GETTRENDRESPONSE']._serialized_start=1726
-  _globals['_GETTRENDRESPONSE']._serialized_end=1845
-  _globals['_LISTRATECASESREQUEST']._serialized_start=1848
-  _globals['_LISTRATECASESREQUEST']._serialized_end=2078
-  _globals['_LISTRATECASESRESPONSE']._serialized_start=2081
-  _globals['_LISTRATECASESRESPONSE']._serialized_end=2240
-  _globals['_RATECASE']._serialized_start=2243
-  _globals['_RATECASE']._serialized_end=2413
+  _globals['_GETRATESREQUEST']._serialized_start=424
+  _globals['_GETRATESREQUEST']._serialized_end=561
+  _globals['_GETRATESRESPONSE']._serialized_start=564
+  _globals['_GETRATESRESPONSE']._serialized_end=692
+  _globals['_LISTRATESREQUEST']._serialized_start=695
+  _globals['_LISTRATESREQUEST']._serialized_end=848
+  _globals['_LISTRATESRESPONSE']._serialized_start=851
+  _globals['_LISTRATESRESPONSE']._serialized_end=1012
+  _globals['_RANKSUPPLIERSREQUEST']._serialized_start=1015
+  _globals['_RANKSUPPLIERSREQUEST']._serialized_end=1182
+  _globals['_RANKSUPPLIERSRESPONSE']._serialized_start=1185
+  _globals['_RANKSUPPLIERSRESPONSE']._serialized_end=1345
+  _globals['_RATECOLUMN']._serialized_start=1348
+  _globals['_RATECOLUMN']._serialized_end=1651
+  _globals['_GETTRENDREQUEST']._serialized_start=1654
+  _globals['_GETTRENDREQUEST']._serialized_end=1870
+  _globals['_GETTRENDRESPONSE']._serialized_start=1872
+  _globals['_GETTRENDRESPONSE']._serialized_end=1991
+  _globals['_LISTRATECASESREQUEST']._serialized_start=1994
+  _globals['_LISTRATECASESREQUEST']._serialized_end=2260
+  _globals['_LISTRATECASESRESPONSE']._serialized_start=2263
+  _globals['_LISTRATECASESRESPONSE']._serialized_end=2422
+  _globals['_RATECASE']._serialized_start=2425
+  _globals['_RATECASE']._serialized_end=2595
 # @@protoc_insertion_point(module_scope)

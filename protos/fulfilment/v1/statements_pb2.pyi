@@ -100,6 +100,7 @@ class GetStatementRequest(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose. Required."""
     at_least: _builtins.int
@@ -116,6 +117,10 @@ class GetStatementRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """The window in words, instead of since and until."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -124,10 +129,11 @@ class GetStatementRequest(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         at_least: _builtins.int = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,6 +272,7 @@ class ListStatementEntriesRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose. Required."""
     currency: _builtins.str
@@ -288,6 +295,10 @@ class ListStatementEntriesRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """The window in words, instead of since and until."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -298,10 +309,11 @@ class ListStatementEntriesRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "currency", b"currency", "page", b"page", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "currency", b"currency", "page", b"page", "since", b"since", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

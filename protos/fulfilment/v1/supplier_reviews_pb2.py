@@ -28,7 +28,7 @@ from fulfilment.v1 import suppliers_pb2 as fulfilment_dot_v1_dot_suppliers__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$fulfilment/v1/supplier_reviews.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1d\x66ulfilment/v1/suppliers.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x01\n\x14ListSuppliersRequest\x12\x32\n\tstandings\x18\x01 \x03(\x0e\x32\x1f.fulfilment.v1.SupplierStanding\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"\xa7\x01\n\x15ListSuppliersResponse\x12\x30\n\tsuppliers\x18\x01 \x03(\x0b\x32\x1d.fulfilment.v1.ListedSupplier\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.ListChanges\"\xcc\x02\n\x0eListedSupplier\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.fulfilment.v1.SupplierStanding\x12.\n\nreview_due\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breviewed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12score_basis_points\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\'\n\x07verdict\x18\x06 \x01(\x0e\x32\x16.fulfilment.v1.Verdict\x12\x16\n\x0eopen_proposals\x18\x07 \x01(\x05\x12\x12\n\x04name\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x06\x42\x15\n\x13_score_basis_points\"l\n\x15ListReviewsDueRequest\x12\x17\n\x0f\x64ue_within_days\x18\x01 \x01(\x05\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"t\n\x16ListReviewsDueResponse\x12)\n\x07reviews\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.ReviewDue\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xe1\x01\n\tReviewDue\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breviewed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12score_basis_points\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\'\n\x07verdict\x18\x05 \x01(\x0e\x32\x16.fulfilment.v1.VerdictB\x15\n\x13_score_basis_points\"\xa4\x01\n\x1eListSuspensionProposalsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.ProposalState\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"\xb5\x01\n\x1fListSuspensionProposalsResponse\x12\x34\n\tproposals\x18\x01 \x03(\x0b\x32!.fulfilment.v1.SuspensionProposal\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.ListChangesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$fulfilment/v1/supplier_reviews.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1d\x66ulfilment/v1/suppliers.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x01\n\x14ListSuppliersRequest\x12\x32\n\tstandings\x18\x01 \x03(\x0e\x32\x1f.fulfilment.v1.SupplierStanding\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xa7\x01\n\x15ListSuppliersResponse\x12\x30\n\tsuppliers\x18\x01 \x03(\x0b\x32\x1d.fulfilment.v1.ListedSupplier\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.ListChanges\"\xcc\x02\n\x0eListedSupplier\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x31\n\x08standing\x18\x02 \x01(\x0e\x32\x1f.fulfilment.v1.SupplierStanding\x12.\n\nreview_due\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breviewed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12score_basis_points\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\'\n\x07verdict\x18\x06 \x01(\x0e\x32\x16.fulfilment.v1.Verdict\x12\x16\n\x0eopen_proposals\x18\x07 \x01(\x05\x12\x12\n\x04name\x18\x08 \x01(\tB\x04\xc8\xbd\x18\x06\x42\x15\n\x13_score_basis_points\"\x90\x01\n\x15ListReviewsDueRequest\x12\x17\n\x0f\x64ue_within_days\x18\x01 \x01(\x05\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"t\n\x16ListReviewsDueResponse\x12)\n\x07reviews\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.ReviewDue\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xe1\x01\n\tReviewDue\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\'\n\x03\x64ue\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breviewed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12score_basis_points\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\'\n\x07verdict\x18\x05 \x01(\x0e\x32\x16.fulfilment.v1.VerdictB\x15\n\x13_score_basis_points\"\xc8\x01\n\x1eListSuspensionProposalsRequest\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.fulfilment.v1.ProposalState\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\x12\"\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xb5\x01\n\x1fListSuspensionProposalsResponse\x12\x34\n\tproposals\x18\x01 \x03(\x0b\x32!.fulfilment.v1.SuspensionProposal\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12+\n\x07\x63hanges\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.ListChangesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,19 +50,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUSPENSIONPROPOSALSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTSUSPENSIONPROPOSALSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_LISTSUPPLIERSREQUEST']._serialized_start=177
-  _globals['_LISTSUPPLIERSREQUEST']._serialized_end=311
-  _globals['_LISTSUPPLIERSRESPONSE']._serialized_start=314
-  _globals['_LISTSUPPLIERSRESPONSE']._serialized_end=481
-  _globals['_LISTEDSUPPLIER']._serialized_start=484
-  _globals['_LISTEDSUPPLIER']._serialized_end=816
-  _globals['_LISTREVIEWSDUEREQUEST']._serialized_start=818
-  _globals['_LISTREVIEWSDUEREQUEST']._serialized_end=926
-  _globals['_LISTREVIEWSDUERESPONSE']._serialized_start=928
-  _globals['_LISTREVIEWSDUERESPONSE']._serialized_end=1044
-  _globals['_REVIEWDUE']._serialized_start=1047
-  _globals['_REVIEWDUE']._serialized_end=1272
-  _globals['_LISTSUSPENSIONPROPOSALSREQUEST']._serialized_start=1275
-  _globals['_LISTSUSPENSIONPROPOSALSREQUEST']._serialized_end=1439
-  _globals['_LISTSUSPENSIONPROPOSALSRESPONSE']._serialized_start=1442
-  _globals['_LISTSUSPENSIONPROPOSALSRESPONSE']._serialized_end=1623
+  _globals['_LISTSUPPLIERSREQUEST']._serialized_end=347
+  _globals['_LISTSUPPLIERSRESPONSE']._serialized_start=350
+  _globals['_LISTSUPPLIERSRESPONSE']._serialized_end=517
+  _globals['_LISTEDSUPPLIER']._serialized_start=520
+  _globals['_LISTEDSUPPLIER']._serialized_end=852
+  _globals['_LISTREVIEWSDUEREQUEST']._serialized_start=855
+  _globals['_LISTREVIEWSDUEREQUEST']._serialized_end=999
+  _globals['_LISTREVIEWSDUERESPONSE']._serialized_start=1001
+  _globals['_LISTREVIEWSDUERESPONSE']._serialized_end=1117
+  _globals['_REVIEWDUE']._serialized_start=1120
+  _globals['_REVIEWDUE']._serialized_end=1345
+  _globals['_LISTSUSPENSIONPROPOSALSREQUEST']._serialized_start=1348
+  _globals['_LISTSUSPENSIONPROPOSALSREQUEST']._serialized_end=1548
+  _globals['_LISTSUSPENSIONPROPOSALSRESPONSE']._serialized_start=1551
+  _globals['_LISTSUSPENSIONPROPOSALSRESPONSE']._serialized_end=1732
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/totals.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"h\n\x11GetSummaryRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"\xe4\x02\n\x12GetSummaryResponse\x12\x0e\n\x06orders\x18\x01 \x01(\x03\x12\x17\n\x0fsupplier_orders\x18\x02 \x01(\x03\x12\x1d\n\x15multi_supplier_orders\x18\x03 \x01(\x03\x12\x11\n\tsuppliers\x18\x04 \x01(\x03\x12\r\n\x05units\x18\x05 \x01(\x03\x12!\n\x03gmv\x18\x06 \x03(\x0b\x32\x14.fulfilment.v1.Money\x12\"\n\x1asupplier_orders_dispatched\x18\x07 \x01(\x03\x12*\n\"supplier_orders_dispatched_on_time\x18\x08 \x01(\x03\x12\x18\n\x10\x64\x65livered_orders\x18\t \x01(\x03\x12\x16\n\x0e\x64\x65livered_late\x18\n \x01(\x03\x12\x10\n\x08position\x18\x0b \x01(\x03\x12-\n\x06window\x18\x0c \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\x9a\x01\n\x19ListSupplierTotalsRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12*\n\x06window\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"\xaa\x01\n\x1aListSupplierTotalsResponse\x12,\n\x06totals\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.SupplierTotal\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"v\n\rSupplierTotal\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x17\n\x0fsupplier_orders\x18\x02 \x01(\x03\x12\x12\n\ndispatched\x18\x03 \x01(\x03\x12\x0f\n\x07on_time\x18\x04 \x01(\x03\x12\x0c\n\x04late\x18\x05 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66ulfilment/v1/totals.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"\x8c\x01\n\x11GetSummaryRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xe4\x02\n\x12GetSummaryResponse\x12\x0e\n\x06orders\x18\x01 \x01(\x03\x12\x17\n\x0fsupplier_orders\x18\x02 \x01(\x03\x12\x1d\n\x15multi_supplier_orders\x18\x03 \x01(\x03\x12\x11\n\tsuppliers\x18\x04 \x01(\x03\x12\r\n\x05units\x18\x05 \x01(\x03\x12!\n\x03gmv\x18\x06 \x03(\x0b\x32\x14.fulfilment.v1.Money\x12\"\n\x1asupplier_orders_dispatched\x18\x07 \x01(\x03\x12*\n\"supplier_orders_dispatched_on_time\x18\x08 \x01(\x03\x12\x18\n\x10\x64\x65livered_orders\x18\t \x01(\x03\x12\x16\n\x0e\x64\x65livered_late\x18\n \x01(\x03\x12\x10\n\x08position\x18\x0b \x01(\x03\x12-\n\x06window\x18\x0c \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xbe\x01\n\x19ListSupplierTotalsRequest\x12\x15\n\x07\x63hannel\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12*\n\x06window\x18\x04 \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\x12\"\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xaa\x01\n\x1aListSupplierTotalsResponse\x12,\n\x06totals\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.SupplierTotal\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"v\n\rSupplierTotal\x12\x19\n\x0bsupplier_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x17\n\x0fsupplier_orders\x18\x02 \x01(\x03\x12\x12\n\ndispatched\x18\x03 \x01(\x03\x12\x0f\n\x07on_time\x18\x04 \x01(\x03\x12\x0c\n\x04late\x18\x05 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,14 +41,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUPPLIERTOTALSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_SUPPLIERTOTAL'].fields_by_name['supplier_id']._loaded_options = None
   _globals['_SUPPLIERTOTAL'].fields_by_name['supplier_id']._serialized_options = b'\310\275\030\003'
-  _globals['_GETSUMMARYREQUEST']._serialized_start=102
-  _globals['_GETSUMMARYREQUEST']._serialized_end=206
-  _globals['_GETSUMMARYRESPONSE']._serialized_start=209
-  _globals['_GETSUMMARYRESPONSE']._serialized_end=565
-  _globals['_LISTSUPPLIERTOTALSREQUEST']._serialized_start=568
-  _globals['_LISTSUPPLIERTOTALSREQUEST']._serialized_end=722
-  _globals['_LISTSUPPLIERTOTALSRESPONSE']._serialized_start=725
-  _globals['_LISTSUPPLIERTOTALSRESPONSE']._serialized_end=895
-  _globals['_SUPPLIERTOTAL']._serialized_start=897
-  _globals['_SUPPLIERTOTAL']._serialized_end=1015
+  _globals['_GETSUMMARYREQUEST']._serialized_start=103
+  _globals['_GETSUMMARYREQUEST']._serialized_end=243
+  _globals['_GETSUMMARYRESPONSE']._serialized_start=246
+  _globals['_GETSUMMARYRESPONSE']._serialized_end=602
+  _globals['_LISTSUPPLIERTOTALSREQUEST']._serialized_start=605
+  _globals['_LISTSUPPLIERTOTALSREQUEST']._serialized_end=795
+  _globals['_LISTSUPPLIERTOTALSRESPONSE']._serialized_start=798
+  _globals['_LISTSUPPLIERTOTALSRESPONSE']._serialized_end=968
+  _globals['_SUPPLIERTOTAL']._serialized_start=970
+  _globals['_SUPPLIERTOTAL']._serialized_end=1088
 # @@protoc_insertion_point(module_scope)

@@ -31,19 +31,25 @@ class GetTrackingRequest(_message.Message):
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id". Required."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,22 +519,28 @@ class FindParcelsRequest(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     CARRIER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     tracking_number: _builtins.str
     """The number; spaces, dashes and case do not matter. Required."""
     carrier: _builtins.str
     """The carrier; empty means any."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         tracking_number: _builtins.str = ...,
         carrier: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -582,6 +594,7 @@ class ListOrdersRequest(_message.Message):
     LATE_FIELD_NUMBER: _builtins.int
     CHANGED_AFTER_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Orders of this shop; empty means of all."""
     at_least: _builtins.int
@@ -628,6 +641,10 @@ class ListOrdersRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """When they were placed, in words, instead of placed_since and placed_until."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -645,10 +662,11 @@ class ListOrdersRequest(_message.Message):
         late: _builtins.bool = ...,
         changed_after: _builtins.int | None = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "as_of", b"as_of", "changed_after", b"changed_after", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "at_least", b"at_least", "changed_after", b"changed_after", "channel", b"channel", "country", b"country", "late", b"late", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "sku", b"sku", "statuses", b"statuses", "supplier_id", b"supplier_id", "supplier_order_statuses", b"supplier_order_statuses", "tags", b"tags", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "as_of", b"as_of", "at_least", b"at_least", "changed_after", b"changed_after", "channel", b"channel", "country", b"country", "late", b"late", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "sku", b"sku", "statuses", b"statuses", "supplier_id", b"supplier_id", "supplier_order_statuses", b"supplier_order_statuses", "tags", b"tags", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__changed_after: _TypeAlias = _typing.Literal["changed_after"]  # noqa: Y015
     _WhichOneofArgType__changed_after: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after"]  # noqa: Y015
@@ -716,6 +734,7 @@ class ListHoldsRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     """Of this owner; empty means of all."""
     at_least: _builtins.int
@@ -728,6 +747,10 @@ class ListHoldsRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -735,10 +758,11 @@ class ListHoldsRequest(_message.Message):
         owner: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "owner", b"owner", "page", b"page", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "owner", b"owner", "page", b"page", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

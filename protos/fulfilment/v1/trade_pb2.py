@@ -27,7 +27,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/trade.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x02\n\x12ReviewTradeRequest\x12+\n\x08group_by\x18\x01 \x01(\x0e\x32\x19.fulfilment.v1.TradeGroup\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63\x61rrier\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63hannel\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x08 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\t \x01(\x03\x12*\n\x06window\x18\n \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\"\xa0\x01\n\x13ReviewTradeResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.TradeFigures\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xa7\x02\n\x0cTradeFigures\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0e\n\x06orders\x18\x02 \x01(\x03\x12\x16\n\x0e\x64ispatches_due\x18\x03 \x01(\x03\x12\x1a\n\x12\x64ispatched_on_time\x18\x04 \x01(\x03\x12\x17\n\x0f\x64ispatched_late\x18\x05 \x01(\x03\x12\x13\n\x0bparcels_due\x18\x06 \x01(\x03\x12\x17\n\x0fparcels_on_time\x18\x07 \x01(\x03\x12\x18\n\x10orders_delivered\x18\x08 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\t \x01(\x03\x12\x0f\n\x07reviews\x18\n \x01(\x03\x12\x11\n\tscore_sum\x18\x0b \x01(\x03\x12,\n\x05\x63osts\x18\x0c \x03(\x0b\x32\x1d.fulfilment.v1.AfterSalesCost\"\\\n\x0e\x41\x66terSalesCost\x12$\n\x06liable\x18\x01 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12$\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money*\xb7\x01\n\nTradeGroup\x12\x1b\n\x17TRADE_GROUP_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADE_GROUP_SUPPLIER\x10\x01\x12\x13\n\x0fTRADE_GROUP_SKU\x10\x02\x12\x17\n\x13TRADE_GROUP_CARRIER\x10\x03\x12\x17\n\x13TRADE_GROUP_CHANNEL\x10\x04\x12\x14\n\x10TRADE_GROUP_WEEK\x10\x05\x12\x15\n\x11TRADE_GROUP_MONTH\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/trade.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x02\n\x12ReviewTradeRequest\x12+\n\x08group_by\x18\x01 \x01(\x0e\x32\x19.fulfilment.v1.TradeGroup\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0bsupplier_id\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x11\n\x03sku\x18\x05 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63\x61rrier\x18\x06 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07\x63hannel\x18\x07 \x01(\tB\x04\xc8\xbd\x18\x04\x12(\n\x04page\x18\x08 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\t \x01(\x03\x12*\n\x06window\x18\n \x01(\x0b\x32\x1a.fulfilment.v1.NamedWindow\x12\"\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xa0\x01\n\x13ReviewTradeResponse\x12)\n\x04rows\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.TradeFigures\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12-\n\x06window\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.AnsweredWindow\"\xa7\x02\n\x0cTradeFigures\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x0e\n\x06orders\x18\x02 \x01(\x03\x12\x16\n\x0e\x64ispatches_due\x18\x03 \x01(\x03\x12\x1a\n\x12\x64ispatched_on_time\x18\x04 \x01(\x03\x12\x17\n\x0f\x64ispatched_late\x18\x05 \x01(\x03\x12\x13\n\x0bparcels_due\x18\x06 \x01(\x03\x12\x17\n\x0fparcels_on_time\x18\x07 \x01(\x03\x12\x18\n\x10orders_delivered\x18\x08 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\t \x01(\x03\x12\x0f\n\x07reviews\x18\n \x01(\x03\x12\x11\n\tscore_sum\x18\x0b \x01(\x03\x12,\n\x05\x63osts\x18\x0c \x03(\x0b\x32\x1d.fulfilment.v1.AfterSalesCost\"\\\n\x0e\x41\x66terSalesCost\x12$\n\x06liable\x18\x01 \x01(\x0e\x32\x14.fulfilment.v1.Party\x12$\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x14.fulfilment.v1.Money*\xb7\x01\n\nTradeGroup\x12\x1b\n\x17TRADE_GROUP_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADE_GROUP_SUPPLIER\x10\x01\x12\x13\n\x0fTRADE_GROUP_SKU\x10\x02\x12\x17\n\x13TRADE_GROUP_CARRIER\x10\x03\x12\x17\n\x13TRADE_GROUP_CHANNEL\x10\x04\x12\x14\n\x10TRADE_GROUP_WEEK\x10\x05\x12\x15\n\x11TRADE_GROUP_MONTH\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,14 +46,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEWTRADERESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\310\275\030\003'
   _globals['_TRADEFIGURES'].fields_by_name['key']._loaded_options = None
   _globals['_TRADEFIGURES'].fields_by_name['key']._serialized_options = b'\310\275\030\004'
-  _globals['_TRADEGROUP']._serialized_start=1040
-  _globals['_TRADEGROUP']._serialized_end=1223
+  _globals['_TRADEGROUP']._serialized_start=1076
+  _globals['_TRADEGROUP']._serialized_end=1259
   _globals['_REVIEWTRADEREQUEST']._serialized_start=135
-  _globals['_REVIEWTRADEREQUEST']._serialized_end=482
-  _globals['_REVIEWTRADERESPONSE']._serialized_start=485
-  _globals['_REVIEWTRADERESPONSE']._serialized_end=645
-  _globals['_TRADEFIGURES']._serialized_start=648
-  _globals['_TRADEFIGURES']._serialized_end=943
-  _globals['_AFTERSALESCOST']._serialized_start=945
-  _globals['_AFTERSALESCOST']._serialized_end=1037
+  _globals['_REVIEWTRADEREQUEST']._serialized_end=518
+  _globals['_REVIEWTRADERESPONSE']._serialized_start=521
+  _globals['_REVIEWTRADERESPONSE']._serialized_end=681
+  _globals['_TRADEFIGURES']._serialized_start=684
+  _globals['_TRADEFIGURES']._serialized_end=979
+  _globals['_AFTERSALESCOST']._serialized_start=981
+  _globals['_AFTERSALESCOST']._serialized_end=1073
 # @@protoc_insertion_point(module_scope)

@@ -77,6 +77,7 @@ class ReviewTradeRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     group_by: Global___TradeGroup.ValueType
     """What the rows are about."""
     supplier_id: _builtins.str
@@ -105,6 +106,10 @@ class ReviewTradeRequest(_message.Message):
     def window(self) -> _common_pb2.NamedWindow:
         """The window in words, instead of since and until."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -118,10 +123,11 @@ class ReviewTradeRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         window: _common_pb2.NamedWindow | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page", "since", b"since", "until", b"until", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "channel", b"channel", "group_by", b"group_by", "page", b"page", "since", b"since", "sku", b"sku", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "carrier", b"carrier", "channel", b"channel", "group_by", b"group_by", "page", b"page", "since", b"since", "sku", b"sku", "supplier_id", b"supplier_id", "until", b"until", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,117 @@
+"""Reports as of a position: what each answered when the log stood there, from read models that are folded aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, obligations_pb2, reports_pb2, totals_pb2
+from projections import PROJECTIONS
+from projections.machine.aside import MOST_ASIDE, aside, drop_old, fold_aside
+from projections.machine.database import open_connection
+from tests.support.contract import request_classes
+from tests.support.service import Client, Service, fields_of, patiently, reason_of, refused, stamp
+from tests.support.terminal import Console
+from tests.support.trading import DAY, NOW, REFUND, WELL_FORMED, Trade, bought, first_of, parcel_of
+
+REPORTS = [each.name for each in reports_pb2.DESCRIPTOR.services_by_name["ReportService"].methods]
+
+
+def asked(trade: Trade, rpc: str, order_id: str) -> Any:
+    request = request_classes()[rpc](**WELL_FORMED.get(rpc, {}))
+    for field in ("supplier_id", "order_id"):
+        if field in request.DESCRIPTOR.fields_by_name and getattr(request, field):
+            setattr(request, field, {"supplier_id": "acme", "order_id": order_id}[field])
+    for field in ("window", "period"):
+        if field in request.DESCRIPTOR.fields_by_name and "now" in getattr(request, field).DESCRIPTOR.fields_by_name:
+            getattr(request, field).now.FromDatetime(NOW)
+    return request
+
+
+def answers(trade: Trade, order_id: str, **more: Any) -> dict[str, Any]:
+    found = {}
+    for rpc in REPORTS:
+        request = asked(trade, rpc, order_id)
+        request.MergeFrom(type(request)(**more))
+        found[rpc] = patiently(trade.call(rpc), request)
+    return found
+
+
+def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, service: Service):
+    trade, seen = Trade(client), []
+    order_id = trade.sent(5, lines=[bought("cup", 2)])
+    for step in range(3):
+        client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+        seen.append(answers(trade, order_id))
+        if step == 0:
+            trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
+            trade.opened()
+        if step == 1:
+            trade.approved(REFUND)
+            trade.placed()
+    read = [each for each in PROJECTIONS if each.name != "reporting"]
+    # The clocks of the service record facts, too, so that not all of a step stand at one position.
+    for position in sorted({each.position for found in seen for each in found.values()}):
+        # Here and at once, since a process for each report takes its time.
+        fold_aside(service.dsn, "tenant_default", read, position, f"token-{position}")
+        then = answers(trade, order_id, as_of=common_pb2.AsOf(position=position))
+        for found in seen:
+            there = {rpc: each for rpc, each in found.items() if each.position == position}
+            assert {rpc: then[rpc] for rpc in there} == there
+    assert seen[0]["GetSummary"] != seen[1]["GetSummary"] != seen[2]["GetSummary"]
+
+
+def test_what_was_folded_for_one_question_serves_the_next(client: Client, service: Service):
+    position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    as_of = common_pb2.AsOf(position=position)
+    patiently(client.reports.GetSummary, totals_pb2.GetSummaryRequest(as_of=as_of))
+    with psycopg.connect(service.dsn, autocommit=True) as database:
+        tables = "SELECT oid FROM pg_class WHERE relname LIKE %s AND relkind = 'r' ORDER BY oid"
+        before = database.execute(tables, (f"%{aside(position)}",)).fetchall()
+        assert before
+        client.reports.GetSummary(totals_pb2.GetSummaryRequest(as_of=as_of))
+        assert database.execute(tables, (f"%{aside(position)}",)).fetchall() == before
+
+
+def test_the_console_asks_reports_as_of_a_position_or_an_instant(client: Client, service: Service):
+    type_, position = Console(service.address), client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    facts = next(client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=position - 1))).facts
+    Trade(client).placed()
+    summary = ("report", "summary", "--json")
+    orders = [type_(*summary, *then).json["orders"] for then in ((), ("--as-of", str(position)))]
+    assert orders[0] == orders[1] + 1
+    instant = facts[-1].recorded_at.ToJsonString()
+    assert type_(*summary, "--as-of", instant).json["orders"] == orders[1]
+    assert type_("report", "late", "--as-of", str(position)).code == 0
+    assert "BEYOND_THE_LOG" in type_("report", "due", "--as-of", "999999999").err
+
+
+def test_a_moment_that_reports_cannot_show_is_refused(client: Client):
+    def said(**as_of: Any) -> Any:
+        request = obligations_pb2.ListObligationsRequest(as_of=common_pb2.AsOf(**as_of))
+        return refused(client.reports.ListObligations, request)
+
+    assert fields_of(said(happened_until=stamp(NOW))) == ["as_of.happened_until"]
+    assert reason_of(said(position=2**40)) == "BEYOND_THE_LOG"
+
+
+def test_only_so_many_positions_are_kept_aside_and_those_asked_for_longest_ago_go_first(
+    client: Client, service: Service
+):
+    summary = [each for each in PROJECTIONS if each.name == "trade"]
+    with open_connection(service.dsn) as database:
+        late = "UPDATE tenant_default.ledger_projections SET requested_at = requested_at - interval '1 minute'"
+        for position in range(1, MOST_ASIDE + 2):
+            fold_aside(service.dsn, "tenant_default", summary, position, f"token-{position}")
+            database.execute(late)
+        kept = (
+            "SELECT DISTINCT split_part(relname, '@', 2)::int FROM pg_class WHERE relname LIKE '%@%' AND relkind = 'r'"
+        )
+        found = sorted(position for (position,) in database.execute(kept).fetchall())
+        assert found == [*range(2, MOST_ASIDE + 2)]
+        database.execute(late.replace("1 minute", "1 day"))
+        assert drop_old(service.dsn, "tenant_default") == 0
+        assert database.execute(kept).fetchall() == []
+        rows = database.execute("SELECT name FROM tenant_default.ledger_projections WHERE name LIKE '%@%'").fetchall()
+        assert rows == []
