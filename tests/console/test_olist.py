@@ -26,7 +26,7 @@ from tests.support.service import (
     patiently,
     serving,
 )
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 
 DATA = HOUSE.parent / "shared" / "data" / "olist"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the real orders are not at {DATA}")
@@ -259,7 +259,7 @@ def expected() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def imported(service: Service) -> dict[str, Any]:
     """The report of the first import."""
-    result = Terminal(service.address)("import", "olist", str(DATA), "--json")
+    result = Console(service.address)("import", "olist", str(DATA), "--json")
     assert result.code == 0, result.err
     report: dict[str, Any] = result.json
     return report
@@ -332,20 +332,20 @@ SUMMARY = (
 
 @needs_data
 def test_the_summary_agrees_with_the_files(service: Service, imported: dict[str, Any], expected: dict[str, Any]):
-    summary = Terminal(service.address)("report", "summary", "--like", "olist", "--json").json
+    summary = Console(service.address)("report", "summary", "--like", "olist", "--json").json
     assert summary == {name: expected[name] for name in SUMMARY}
 
 
 @needs_data
 def test_olist_s_names_stop_at_its_door(service: Service, imported: dict[str, Any]):
-    summary = Terminal(service.address)("report", "summary", "--json").json
+    summary = Console(service.address)("report", "summary", "--json").json
     assert summary.keys() == set(totals_pb2.GetSummaryResponse.DESCRIPTOR.fields_by_name)
     assert [each["currency"] for each in summary["gmv"]] == ["BRL"]
 
 
 @needs_data
 def test_the_suppliers_agree_with_the_scorecards(service: Service, imported: dict[str, Any], expected: dict[str, Any]):
-    rows = Terminal(service.address)("report", "suppliers", "--json").json
+    rows = Console(service.address)("report", "suppliers", "--json").json
     found = {row["supplier_id"]: {name: row[name] for name in ("dispatched", "on_time", "late")} for row in rows}
 
     assert len(rows) == expected["suppliers"]
@@ -355,7 +355,7 @@ def test_the_suppliers_agree_with_the_scorecards(service: Service, imported: dic
 
 @needs_data
 def test_the_money_agrees_with_the_files(service: Service, imported: dict[str, Any]):
-    terminal = Terminal(service.address)
+    terminal = Console(service.address)
     assert terminal("report", "money", "--json").json == json.loads((DATA / "expected_money.json").read_text())
 
     result = terminal("report", "money").out
@@ -375,7 +375,7 @@ def test_orders_whose_payments_differ_from_what_they_cost_are_listed(service: Se
         f"olist/{order_id}": (cost[order_id], paid[order_id]) for order_id in cost if paid[order_id] != cost[order_id]
     }
 
-    listed = Terminal(service.address)("report", "money", "--differences", "--json").json
+    listed = Console(service.address)("report", "money", "--differences", "--json").json
 
     assert {row["order_id"]: (row["total"]["amount_minor"], row["came_in"]["amount_minor"]) for row in listed} == odd
     assert [row["order_id"] for row in listed] == sorted(odd)
@@ -387,7 +387,7 @@ def test_orders_whose_payments_differ_from_what_they_cost_are_listed(service: Se
 def test_a_second_import_changes_nothing(service: Service, imported: dict[str, Any]):
     head = settled(service)
 
-    result = Terminal(service.address)("import", "olist", str(DATA))
+    result = Console(service.address)("import", "olist", str(DATA))
 
     assert result.code == 0, result.err
     assert "Nothing new" in result.out
@@ -416,7 +416,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 @needs_data
 def test_an_interrupted_import_goes_on_where_it_stopped(service: Service, some_orders: Path):
-    terminal = Terminal(service.address, "interrupted")
+    terminal = Console(service.address, "interrupted")
     terminal("tenant", "add", "interrupted")
     process = terminal.start("import", "olist", str(some_orders))
     with Client(service.address, "interrupted") as client:
@@ -438,7 +438,7 @@ def test_an_interrupted_import_goes_on_where_it_stopped(service: Service, some_o
 
 @needs_data
 def test_the_progress_counts_orders_apart_from_suppliers(service: Service, some_orders: Path):
-    terminal = Terminal(service.address, "progress")
+    terminal = Console(service.address, "progress")
     terminal("tenant", "add", "progress")
     lines = terminal("import", "olist", str(some_orders)).err.splitlines()
     assert [line for line in lines if line.startswith("suppliers: ")][-1] == "suppliers: 1,148 of 1,148"
@@ -446,7 +446,7 @@ def test_the_progress_counts_orders_apart_from_suppliers(service: Service, some_
 
 
 def test_bad_rows_are_named_and_the_rest_is_imported(service: Service, tmp_path: Path):
-    terminal = Terminal(service.address, "small")
+    terminal = Console(service.address, "small")
     terminal("tenant", "add", "small")
     bad = {**ROWS["orders"][0], "order_id": "o2", "order_approved_at": "soon"}
     folder = small_folder(tmp_path / "small", orders=[ROWS["orders"][0], bad])
@@ -459,7 +459,7 @@ def test_bad_rows_are_named_and_the_rest_is_imported(service: Service, tmp_path:
 
 
 def test_a_row_that_changed_since_the_last_import_is_refused_by_name(service: Service, tmp_path: Path):
-    terminal = Terminal(service.address, "changed")
+    terminal = Console(service.address, "changed")
     terminal("tenant", "add", "changed")
     assert terminal("import", "olist", str(small_folder(tmp_path / "first"))).code == 0
     later = small_folder(tmp_path / "later", order_items=[item(1, price="60.0")])
@@ -490,7 +490,7 @@ def test_a_wrong_folder_is_named_in_one_sentence(tmp_path: Path, missing: str, s
         items = folder / "order_items.csv"
         items.write_text(items.read_text().replace("price", "cost"))
 
-    result = Terminal("127.0.0.1:1")("import", "olist", str(folder))
+    result = Console("127.0.0.1:1")("import", "olist", str(folder))
 
     assert result.code == 1
     assert sentence in result.err
@@ -519,7 +519,7 @@ def test_the_review_of_the_trade_agrees_with_the_scorecards_in_every_format(
     assert (everything.orders, everything.orders_delivered) == (expected["orders"], expected["delivered_orders"])
 
     as_csv, as_parquet = tmp_path / "review.csv", tmp_path / "review.parquet"
-    result = Terminal(service.address)(
+    result = Console(service.address)(
         "report", "review", "--by", "supplier", "--csv", str(as_csv), "--parquet", str(as_parquet)
     )
     assert result.code == 0, result.err

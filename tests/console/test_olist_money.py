@@ -8,7 +8,7 @@ from fulfilment.v1 import order_money_pb2 as money_pb2
 from fulfilment.v1 import orders_pb2
 from tests.support.olist import ROWS, at, commands, item, names, payment, reading, small_folder
 from tests.support.service import Service
-from tests.support.terminal import Terminal
+from tests.support.terminal import Console
 
 
 def test_the_freight_of_all_items_is_one_charge():
@@ -71,7 +71,7 @@ def test_an_order_whose_payment_lacks_is_named_where_there_are_payments_at_all()
 
 def test_a_small_folder_tells_its_money_under_the_same_names(service: Service, tmp_path: Path):
     """Two orders: one that is paid exactly by a card and a voucher, and one of another size that lacks a centavo."""
-    terminal = Terminal(service.address, "money")
+    terminal = Console(service.address, "money")
     terminal("tenant", "add", "money")
     folder = small_folder(
         tmp_path / "money",
@@ -94,7 +94,7 @@ def test_a_small_folder_tells_its_money_under_the_same_names(service: Service, t
 
 
 def test_a_folder_without_payments_is_imported_and_gets_them_later(service: Service, tmp_path: Path):
-    terminal = Terminal(service.address, "later")
+    terminal = Console(service.address, "later")
     terminal("tenant", "add", "later")
     assert terminal("import", "olist", str(small_folder(tmp_path / "without"))).code == 0
     figures = terminal("report", "money", "--json").json

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.service import Service
-from tests.support.terminal import NUMBER, PERSON, Shell, Terminal, placed
+from tests.support.terminal import NUMBER, PERSON, Console, Shell, placed
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("acme")
@@ -161,7 +161,7 @@ def test_an_order_can_be_a_file_or_standard_input(service: Service, tmp_path: Pa
     order = {"channel": "shop", "channelOrderId": "file", "currency": "JPY", "lines": [{"sku": "TEA", "quantity": 1}]}
     path = tmp_path / "order.json"
     path.write_text(json.dumps(order))
-    terminal = Terminal(service.address)
+    terminal = Console(service.address)
 
     assert terminal("place", "--file", str(path)).code == 0
     assert terminal("place", "--file", "-", typed=json.dumps({**order, "channelOrderId": "typed"})).code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from projections.tracking import TRACKING
@@ -21,6 +22,7 @@ def newer_version(folder: Path) -> Path:
     house = folder / "newer"
     for room in ("ledger", "projections", "adapters"):
         shutil.copytree(HOUSE / room, house / room, ignore=shutil.ignore_patterns("__pycache__"))
+        _copy_bytecode(HOUSE / room, house / room)
     shutil.copy(HOUSE / "server.py", house)
     changes = {
         "adapters/postgres.py": [
@@ -47,3 +49,10 @@ def newer_version(folder: Path) -> Path:
             assert found, f"{name} has no {pattern}"
         (house / name).write_text(text)
     return house
+
+
+def _copy_bytecode(room: Path, copy: Path) -> None:
+    """What was compiled holds for a copy of its source that is as old; what is changed in it is compiled anew."""
+    if sys.pycache_prefix:
+        compiled, of_copy = (Path(sys.pycache_prefix, *folder.resolve().parts[1:]) for folder in (room, copy))
+        shutil.copytree(compiled, of_copy, ignore=shutil.ignore_patterns("*.pyc.*"))
