@@ -12,7 +12,7 @@ from adapters.console import words
 from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.show import read_order
@@ -48,6 +48,7 @@ def record(session: Session, rpc: Command[Q], request: Q) -> None:
 @click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
 @click.option("--since", type=words.INSTANT, help="Opened then or later.")
 @click.option("--until", type=words.INSTANT, help="Opened before then.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_(

@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import show_drawn
 from adapters.console.words import money, word
@@ -24,6 +24,7 @@ def invoice() -> None:
 @invoice.command("list")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only those of this order.")
 @click.option("--year", type=words.whole(1), help="Only those of this year.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_(session: Session, order_id: str | None, year: int | None, limit: int | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, inquiries_pb2
@@ -135,6 +135,7 @@ def show(session: Session, inquiry_id: str, personal: bool) -> None:
 @SUPPLIER
 @click.option("--order", metavar="ORDER_ID", help="Only this order.")
 @click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Only those this party answers.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_(session: Session, state: str | None, supplier: str, order: str, of: str | None, limit: int | None) -> None:

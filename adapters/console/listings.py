@@ -45,6 +45,20 @@ SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this sup
 LIMIT = click.option("--limit", type=words.whole(1), help=f"How many rows; if not said {_ROWS}, and all with --json.")
 
 
+def _only_changes(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    ctx.ensure_object(Session).changed_after = value
+
+
+CHANGED_AFTER = click.option(
+    "--changed-after",
+    type=click.IntRange(0),
+    metavar="POSITION",
+    expose_value=False,
+    callback=_only_changes,
+    help="Only what changed after it, with what is gone and from where to ask on; 0 begins a copy.",
+)
+
+
 def head(session: Session) -> int:
     return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
 
@@ -98,9 +112,13 @@ class ListedRows(Iterator[Any]):
 
     def _pages(self, session: Session, rpc: Any, request: Any, field: str) -> Iterator[Any]:
         request.page.page_size = 1000
+        if session.changed_after is not None:
+            request.page.changed_after = session.changed_after
         while True:
             answer: Any = ask(session, rpc, request)
             self.answer = self.answer or answer
+            if session.changed_after is not None:
+                session.changes.MergeFrom(answer.changes)
             yield from getattr(answer, field)
             request.page.page_token = answer.next_page_token
             if not answer.next_page_token:
@@ -120,6 +138,9 @@ def print_rows(
     empty: str,
     as_json: Callable[[Any], dict[str, Any]] = words.as_json,
 ) -> None:
+    if session.changed_after is not None:
+        _print_changes(session, list(found), limit, columns, row, as_json)
+        return
     if session.json:
         session.out.json([as_json(each) for each in islice(found, limit)])
         return
@@ -128,3 +149,24 @@ def print_rows(
     session.out.table(columns, [row(each) for each in taken[:most]], empty)
     if len(taken) > most:
         session.out.say(f"... and more; --limit {most * 10} shows more of them, --json all.", style="dim")
+
+
+def _print_changes(
+    session: Session,
+    rows: list[Any],
+    limit: int | None,
+    columns: list[str],
+    row: Callable[[Any], list[Any]],
+    as_json: Callable[[Any], dict[str, Any]],
+) -> None:
+    """All of them, since whoever asks goes on where they end."""
+    if limit is not None:
+        raise click.UsageError("--limit would leave changes out, which --changed-after asks for.")
+    gone, until = session.changes.gone, session.changes.until
+    if session.json:
+        session.out.json({"rows": [as_json(each) for each in rows], "gone": list(gone), "until": until})
+        return
+    session.out.table(columns, [row(each) for each in rows], "Nothing changed that is here.")
+    if gone:
+        session.out.say(f"Not here, any more or at all: {', '.join(gone)}.")
+    session.out.say(f"Changes up to position {until}; --changed-after {until} goes on from there.", style="dim")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adapters.console.charts import Drawn
-from adapters.console.listings import LIMIT, ask, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, ask, rows_of
 from adapters.console.report_page import Tile
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Chart, Sheet, narrowed, present
@@ -24,6 +24,7 @@ from ledger.terms.money import minor_digits
 @click.option("--differences", is_flag=True, help="List the orders that were paid otherwise than they cost.")
 @windowed()
 @HTML
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def money(

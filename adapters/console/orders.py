@@ -9,7 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.amending import amended_charges, amended_lines
 from adapters.console.finding import timeline
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.order_export import export_orders
 from adapters.console.order_files import import_orders
 from adapters.console.place import address, parsed_line
@@ -245,6 +245,7 @@ def release(
 @order.command()
 @click.option("--reason", "reasons", type=_HOLDS, multiple=True, help="Only those for this reason.")
 @click.option("--owner", metavar="NAME", help="Only those that this team or person has to end.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | None) -> None:

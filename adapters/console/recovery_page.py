@@ -9,7 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2
@@ -72,6 +72,7 @@ def money_of(session: Session, recovery_id: str, amount: str) -> common_pb2.Mone
 @click.option("--case", "case_id", metavar="CASE_ID", help="The return case.")
 @click.option("--due-within", type=words.whole(), metavar="HOURS", help="Only those of which something is due so soon.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_recoveries(

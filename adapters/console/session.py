@@ -23,7 +23,7 @@ from adapters.console.encryption import credentials
 from adapters.console.tokens import others_can_read, read_token
 from fulfilment.tls import is_here
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
-from fulfilment.v1.common_pb2 import AsOf, CommandContext, Receipt
+from fulfilment.v1.common_pb2 import AsOf, CommandContext, ListChanges, Receipt
 from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,6 +56,10 @@ class Session:
     key: str = ""
     as_of: AsOf | None = None
     """As of when reports are asked for; None for now."""
+    changed_after: int | None = None
+    """Of a list: only what changed after this position."""
+    changes: ListChanges = field(default_factory=ListChanges)
+    """Then until when, and what is gone, as far as its pages were read."""
     out: Printer = field(init=False)
 
     def __post_init__(self) -> None:

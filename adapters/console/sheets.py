@@ -80,13 +80,15 @@ def narrowed(**said: object) -> list[str]:
 
 def present(session: Session, sheet: Sheet, limit: int | None, as_html: str | None) -> None:
     """Shows a report as it was asked for."""
+    if as_html and session.changed_after is not None:
+        raise click.UsageError("--changed-after is for copies of a list, and --html for whoever reads it.")
     if as_html:
         rows = list(islice(sheet.found, (limit or MOST_ROWS) + 1))
         shown = rows[: limit or MOST_ROWS]
         write(session, as_html, page(session, sheet, shown, more=len(rows) > len(shown)), len(shown))
         return
     print_rows(session, sheet.found, limit, list(sheet.columns), sheet.row, sheet.empty, sheet.as_json)
-    if not session.json and (said := sheet.lacking or sheet.span):
+    if session.changed_after is None and not session.json and (said := sheet.lacking or sheet.span):
         session.out.say(said, style="" if sheet.lacking else "dim")
 
 

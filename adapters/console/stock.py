@@ -10,7 +10,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
-from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.stock_ups import up
@@ -278,6 +278,7 @@ _ALERT = click.option(
 @SUPPLIER
 @_SKU
 @_ALERT
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None) -> None:

@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import stock_ups_pb2 as pb
@@ -133,6 +133,7 @@ def show(session: Session, stock_up_id: str) -> None:
 @SUPPLIER
 @click.option("--sku", metavar="SKU", help="Only this SKU.")
 @click.option("--state", "states", multiple=True, type=words.choice(pb.StockUpState), help="How far they are.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_(session: Session, supplier: str, sku: str, states: tuple[str, ...], limit: int | None) -> None:

@@ -11,7 +11,7 @@ from adapters.console import words
 from adapters.console.calendars import describe, in_words
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
@@ -45,6 +45,7 @@ def standing_of(each: suppliers_pb2.Supplier) -> str:
 
 @click.command("list", cls=Words)
 @click.option("--standing", "standings", type=words.choice(suppliers_pb2.SupplierStanding), multiple=True)
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:

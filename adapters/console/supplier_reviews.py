@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.listings import LIMIT, SUPPLIER, head, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, head, print_rows, rows_of
 from adapters.console.scorecards import figures, print_rates
 from adapters.console.session import Session, Words, option_at, option_request_id
 from adapters.console.supplier_page import print_review, read_supplier, record
@@ -81,6 +81,7 @@ def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any,
 @click.command(cls=Words)
 @SUPPLIER
 @click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:

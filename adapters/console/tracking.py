@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.listings import LIMIT, ask, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Sheet, count, narrowed, present
 from adapters.console.windows import WindowWanted, windowed
@@ -95,9 +95,7 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
 @click.option("--country", metavar="CODE", help="That go there.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; once for each that it must have.")
 @click.option("--late", is_flag=True, help="Of which a clock ran out that still waits for something.")
-@click.option(
-    "--changed-after", type=click.IntRange(0), metavar="POSITION", help="That changed after it, by their last change."
-)
+@CHANGED_AFTER
 @HTML
 @LIMIT
 @click.pass_obj
@@ -114,7 +112,6 @@ def orders(session: Session, /, window: WindowWanted, as_html: str | None, limit
         country=(said["country"] or "").upper(),
         tags=said["tags"],
         late=said["late"],
-        changed_after=said["changed_after"],
     )
     found = rows_of(session, session.client.reports.ListOrders, request, "orders")
     sheet = Sheet(

@@ -174,7 +174,7 @@ def test_an_order_is_shown_as_it_was(ff: Shell):
     ff("order", "send", "shop/was/1")
     assert "draft" in ff("show", "shop/was", "--as-of", str(position)).out
     assert "draft" not in ff("show", "shop/was").out
-    assert "Order shop/was" in ff("show", "shop/was", "--as-of", "2999-01-01").out
+    assert "is later than now" in ff("show", "shop/was", "--as-of", "2999-01-01").err
     assert ff("show", "shop/was", "--as-of", "2000-01-01").code == 1
 
 
@@ -362,7 +362,22 @@ def test_orders_are_listed_by_all_that_is_asked_for(ff: Shell):
     assert listed("--unsent") == ["shop/unsent"]
     assert listed("--stage", "sent", "--supplier", "acme") == ["shop/sent"]
     assert listed("--late") == []
-    assert listed("--changed-after", "0") == ["shop/unsent", "shop/sent"]
+
+
+def test_a_copy_of_a_list_is_kept_by_what_changed_and_what_is_gone(ff: Shell):
+    placed(ff, "copied", "--paid")
+    ff("order", "hold", "shop/copied", "fraud_review", "--owner", "risk")
+    begun = ff("order", "holds", "--changed-after", "0", "--json").json
+    assert "shop/copied" in [each["order_id"] for each in begun["rows"]]
+    ff("order", "release", "shop/copied", "fraud_review")
+    went_on = ff("order", "holds", "--changed-after", str(begun["until"]), "--json").json
+    assert (went_on["rows"], went_on["gone"]) == ([], ["shop/copied"])
+    shown = ff("order", "holds", "--changed-after", str(begun["until"])).out
+    assert "Not here, any more or at all: shop/copied." in shown
+    assert re.search(r"--changed-after \d+ goes on from there\.", shown)
+    at_rest = ff("report", "orders", "--changed-after", str(went_on["until"]), "--json").json
+    assert (at_rest["rows"], at_rest["gone"]) == ([], [])
+    assert "--limit would leave changes out" in ff("order", "holds", "--changed-after", "0", "--limit", "1").err
 
 
 def test_a_customer_is_found_and_a_timeline_is_told(ff: Shell):
