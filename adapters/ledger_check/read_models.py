@@ -17,8 +17,8 @@ from ledger.engine.registry import Registry
 from ledger.engine.trouble import in_short
 from ledger.nouns import NOUNS
 from projections.machine.database import in_schema
-from projections.machine.following import PAGE_FACTS
 from projections.machine.projection import Projection
+from projections.machine.rebuilding import BUILT_FACTS
 from projections.machine.streams import Page, Streams
 from projections.machine.tables import SHADOW, Table
 
@@ -110,7 +110,7 @@ class _Building:
         """Builds on up to a position; what cannot be built is found, and left."""
         while self._wanted and self._streams.position < up_to:
             try:
-                page = self._streams.read(self._connection, PAGE_FACTS, up_to=up_to)
+                page = self._streams.read(self._connection, BUILT_FACTS, up_to=up_to)
             except Exception as error:  # noqa: BLE001 - whatever a damaged fact does
                 self._tally.find(CHECK, f"cannot be built anew: {in_short(error)}", self._streams.position + 1)
                 self._wanted = []

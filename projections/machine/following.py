@@ -29,7 +29,9 @@ from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
 from projections.machine.writing import Batch, Busy, Superseded, Writer
 
-PAGE_FACTS = 5_000
+PAGE_FACTS = 1_000
+"""How many facts the read models go on by. Larger pages take less work, and whoever waits for a fact waits for its page
+and for the one before."""
 LEASE_SECONDS = 6.0
 """A projector that shows no sign of life for so long no longer leads."""
 

@@ -92,9 +92,10 @@ class OrderHistory(msgspec.Struct, eq=False):
 
         The rows of an order are asked for twice: when they are new, and when the next fact changes them.
         """
-        if make not in self._cache:
-            self._cache[make] = make(self)
-        return cast("R", self._cache[make])
+        found = self._cache.get(make)
+        if found is None:
+            found = self._cache[make] = make(self)
+        return cast("R", found)
 
     @property
     def header(self) -> Header:

@@ -35,11 +35,13 @@ from projections.machine.database import (
     try_lock,
     views_of,
 )
-from projections.machine.following import PAGE_FACTS, CannotTake, error_text
+from projections.machine.following import CannotTake, error_text
 from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
 from projections.machine.tables import SHADOW, Table
 
+BUILT_FACTS = 5_000
+"""How many facts are built on by at once: nobody waits for any of them."""
 BUILDER_LEASE_SECONDS = 30.0
 """A builder that shows no progress for so long is taken to be dead."""
 
@@ -283,7 +285,7 @@ class Builder:
             if self._stop.is_set():
                 raise Stopped(self._projection.name)
             target = self._target(connection)
-            page = self._streams.read(connection, PAGE_FACTS, up_to=target)
+            page = self._streams.read(connection, BUILT_FACTS, up_to=target)
             if page is not None:
                 with connection.transaction(), connection.cursor() as cursor:
                     self._apply(cursor, page)
@@ -365,7 +367,7 @@ class Builder:
         return comparison
 
     def _read_on(self, cursor: Cursor[Any], up_to: int) -> None:
-        while page := self._streams.read(cursor.connection, PAGE_FACTS, up_to=up_to):
+        while page := self._streams.read(cursor.connection, BUILT_FACTS, up_to=up_to):
             self._apply(cursor, page)
 
     def _compare(self, cursor: Cursor[Any], table: Table[Any]) -> TableDifference:

@@ -46,7 +46,7 @@ def of_order(history: OrderHistory) -> list[Item]:
         *_holds(history),
         *_clocks(history.order),
         *_oddities(history),
-        *_not_arrived(history.order),
+        *_not_arrived(history),
         *_chargebacks(history.order),
         *_unpayable(history.order),
         *_owed(history.order),
@@ -56,7 +56,7 @@ def of_order(history: OrderHistory) -> list[Item]:
 def _holds(history: OrderHistory) -> Iterator[Item]:
     """Waiting for payment is no work, and orders that are over have none."""
     order = history.order
-    for hold in order.holds if not order.header.is_over else ():
+    for hold in order.holds if order.holds and not history.header.is_over else ():
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
             # The owner may be any words; a task's id holds plain ones.
             mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"
@@ -112,13 +112,12 @@ def _release(order: Order, hold: Hold) -> Next:
     return Next(Step.RELEASE_HOLD, {"order_id": order.order_id, "reason": hold.reason, **named})
 
 
-def _not_arrived(order: Order) -> Iterator[Item]:
+def _not_arrived(history: OrderHistory) -> Iterator[Item]:
     """Parcels that are lost or came back, until a case is about their units or all the money went back.
 
     What came back is also to be looked at.
     """
-    after = order.after_sales
-    gone = order.header.is_over or order.payment is PaymentState.REFUNDED
+    order, after = history.order, history.order.after_sales
     for each in order.parcels:
         if each.ended_at is None:
             continue
@@ -126,6 +125,7 @@ def _not_arrived(order: Order) -> Iterator[Item]:
         in_cases = all(after.about(n) >= b.lost + b.returned for n, b in buckets.items())
         back = each.bucket == "returned"
         looked_at = all(after.inspected(n) >= b.returned for n, b in buckets.items())
+        gone = history.header.is_over or order.payment is PaymentState.REFUNDED
         if (gone or in_cases) and (looked_at or not back):
             continue
         whose = f"/{order.order_id}" if each.in_parcel_of else ""
@@ -232,8 +232,9 @@ def _chargebacks(order: Order) -> Iterator[Item]:
 
 def _unpayable(order: Order) -> Iterator[Item]:
     """Granted refunds that cannot be paid, because the money went back in another way."""
-    left = left_minor(order)
-    for refund_id, refund in order.after_sales.refunds.items():
+    refunds = order.after_sales.refunds
+    left = left_minor(order) if refunds else 0
+    for refund_id, refund in refunds.items():
         amount_minor = refund.amount_minor
         if refund.paid or amount_minor <= left:
             continue

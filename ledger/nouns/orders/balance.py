@@ -170,6 +170,8 @@ def charged_back_minor(order: Order) -> int:
 
 def refunded_by_shop_minor(order: Order) -> int:
     """What the shop paid back beside the refunds of cases, less what bounced."""
+    if not order.money.payments:
+        return 0
     paid = sum(each.amount.amount_minor for each in _refunds_by_shop(order))
     return paid - amounts(order, PaymentKind.REFUND_RETURNED) + bounced_unknown_minor(order)
 
