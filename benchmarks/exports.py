@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import Any, cast
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
@@ -18,6 +19,7 @@ from benchmarks import load
 from benchmarks.stage import Figure, Skipped, Stage, client
 from projections import PROJECTIONS
 from projections.machine import runner
+from projections.machine.reads import Where
 from projections.machine.tables import Table
 from projections.reporting import REPORT_TABLES
 from projections.reporting.exporting import RowEncoding, copy_of
@@ -80,7 +82,7 @@ def _fill(conninfo: str, rows: int) -> None:
 def _copied(conninfo: str, folder: Path) -> float:
     """How many seconds PostgreSQL and psycopg take for the same rows in a file of CSV."""
     folder.mkdir(exist_ok=True)
-    statement = copy_of(_ORDERS, _SCHEMA, 0, RowEncoding.CSV)
+    statement = copy_of(_ORDERS, 0, RowEncoding.CSV, Where(cast("Any", None), _SCHEMA))
     began = perf_counter()
     with (
         psycopg.connect(conninfo) as connection,

@@ -157,6 +157,9 @@ reporting/gone/…
   `rate_days`, `rate_windows` and `progress` do not know when a row changed: their one file is replaced each time.
 - **To begin anew** such as once a month, so that files do not get many: `--after 0`. It replaces the old files only
   once the new ones are complete. A table that has got a column is exported anew by itself.
+- **As they were**: `--as-of POSITION` or `--as-of 2026-01-01` writes all rows as the ledger told them then, into a
+  folder of its own: the read models are folded up to there beside those of now, which takes a while the first time (a
+  bar shows how far it is). Nobody goes on from such a folder; its table `gone` says nothing.
 - **Types**: bigint, integer and smallint are int64, int32 and int16; text is utf8, date date32, timestamptz
   timestamp[us, UTC]; what is never empty is not nullable. What each column means is in the metadata of its field
   (`description`, `unit`). In CSV what is empty has no quotes and an empty text has them (`""`); values are as they

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.console import files, words
-from adapters.console.client import Trouble
+from adapters.console.client import Trouble, Unreachable
+from adapters.console.past import AS_OF
 from adapters.console.session import Session, Words
 from adapters.export_files import manifest, writing
 from adapters.export_files.folder import ExportFolder, exporting, goes_on_after
 from adapters.export_files.manifest import ExportedFile, ExportManifest, Unusable
 from adapters.export_files.writing import ColumnShape, TableShape
+from fulfilment.v1 import common_pb2
 from fulfilment.v1 import exports_pb2 as pb
 
 GONE = "gone"
@@ -38,6 +40,7 @@ _ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
     metavar="POSITION",
     help="Only what changed after it; as a rule what the folder has not yet. 0 begins anew.",
 )
+@AS_OF
 @click.option(
     "--list", "lists", is_flag=True, help="List the tables, or the columns of those named, and write nothing."
 )
@@ -49,6 +52,7 @@ def export(
     folder: str | None,
     format_: str | None,
     after: int | None,
+    as_of: common_pb2.AsOf | None,
     lists: bool,
     wait: float,
 ) -> None:
@@ -61,6 +65,7 @@ def export(
       fulfilment export --to reporting
       fulfilment export orders parcels --to reporting --format csv
       fulfilment export --to reporting --after 0
+      fulfilment export --to year-2025 --as-of 2026-01-01
     """
     known = session.client.call(session.client.exports.ListReportTables, pb.ListReportTablesRequest())
     chosen = _chosen(known, tables)
@@ -69,18 +74,27 @@ def export(
         return
     if not folder:
         raise click.UsageError("Name the folder with --to DIR.")
+    if after and as_of:
+        raise click.UsageError("--as-of writes all rows; it cannot be combined with --after.")
     began = time.monotonic()
     try:
         with manifest.alone(Path(folder)):
             before = manifest.read(Path(folder))
-            _require_the_same(session, before, folder, format_)
+            _require_the_same(session, before, folder, format_, as_of)
             format_ = format_ or (before.format if before else "parquet")
             with files.needing("reports"):
                 writing.load(format_)
             manifest.clean(Path(folder), before, [each.table for each in known.tables])
-            draft = ExportFolder(Path(folder), session.tenant_name, known.contract_version, format_, before)
-            asked = goes_on_after(before, {each.table: _shape(each) for each in chosen}, after)
-            added = _write(session, draft, chosen, asked, format_, wait)
+            draft = ExportFolder(
+                Path(folder), session.tenant_name, known.contract_version, format_, before, as_of is not None
+            )
+            asked = goes_on_after(before, {each.table: _shape(each) for each in chosen}, 0 if as_of else after)
+            request = pb.ExportTablesRequest(
+                tables=[pb.TableToExport(table=each.table, after=asked[each.table]) for each in chosen],
+                encoding=_ENCODINGS.get(format_, pb.ROW_ENCODING_CSV),
+                as_of=as_of,
+            )
+            added = _write(session, draft, chosen, request, wait)
             made = draft.finish()
     except Unusable as why:
         raise Trouble(str(why), "EXPORT_UNUSABLE") from None
@@ -107,12 +121,21 @@ def _shape(table: pb.ExportedTable) -> TableShape:
     return TableShape(table.table, table.meaning, columns)
 
 
-def _require_the_same(session: Session, before: ExportManifest | None, folder: str, format_: str | None) -> None:
-    """A folder has the tables of one tenant in one format."""
+def _require_the_same(
+    session: Session,
+    before: ExportManifest | None,
+    folder: str,
+    format_: str | None,
+    as_of: common_pb2.AsOf | None,
+) -> None:
+    """A folder has the tables of one tenant in one format, as they are or as they were."""
     if before is None:
         return
     if before.tenant != session.tenant_name:
         raise Unusable(f"{folder} holds tables of {before.tenant}, not of {session.tenant_name}; name another folder")
+    if before.as_of is not (as_of is not None):
+        holds = "as they were at a moment" if before.as_of else "as they are"
+        raise Unusable(f"{folder} holds tables {holds}; name another folder")
     if format_ not in (None, before.format):
         raise Unusable(f"{folder} holds files of {before.format}, not of {format_}; name another folder")
 
@@ -124,19 +147,17 @@ def _write(
     session: Session,
     draft: ExportFolder,
     chosen: Sequence[pb.ExportedTable],
-    after: Mapping[str, int],
-    format_: str,
+    request: pb.ExportTablesRequest,
     wait: float,
 ) -> dict[str, ExportedFile]:
     """The files that were added, by their tables."""
-    request = pb.ExportTablesRequest(
-        tables=[pb.TableToExport(table=each.table, after=after[each.table]) for each in chosen],
-        encoding=_ENCODINGS.get(format_, pb.ROW_ENCODING_CSV),
-    )
     added = {}
-    rows = session.client.stream(session.client.exports.ExportTables, request, wait)
-    with exporting(draft), closing(rows), _progress(session, len(chosen)) as progress:
-        for table in chosen:
+    with (
+        exporting(draft),
+        _progress(session, len(chosen)) as progress,
+        closing(_answers(session, request, wait, progress)) as rows,
+    ):
+        for table, asked in zip(chosen, request.tables, strict=True):
             progress.begin(table.table)
             draft.begin(_shape(table))
             position = 0
@@ -148,11 +169,31 @@ def _write(
                     break
             else:
                 raise Trouble(f"the service ended before {table.table} did; nothing was changed", "INCOMPLETE")
-            made = draft.end(after[table.table], position, list(table.key), table.always_whole)
+            made = draft.end(asked.after, position, list(table.key), table.always_whole)
             if made is not None:
                 added[table.table] = made
             progress.end()
     return added
+
+
+def _answers(
+    session: Session, request: pb.ExportTablesRequest, wait: float, progress: ExportBar
+) -> Generator[pb.ExportTablesResponse, None, None]:
+    """The stream; as of a moment it is asked for again until the read models are folded up to there."""
+    until = time.monotonic() + wait
+    while True:
+        rows = session.client.stream(session.client.exports.ExportTables, request, until - time.monotonic())
+        with closing(rows):
+            try:
+                first = next(rows)
+            except Unreachable as trouble:
+                if trouble.reason != "PROJECTION_BEHIND" or not request.HasField("as_of"):
+                    raise
+                progress.fold(int(trouble.details["position"]), int(trouble.details["at_least"]))
+                continue
+            yield first
+            yield from rows
+            return
 
 
 class ExportBar:
@@ -161,6 +202,10 @@ class ExportBar:
     def __init__(self, bar: Progress, tables: int) -> None:
         self._bar, self._rows = bar, 0
         self._task = bar.add_task("", total=tables, rows="0")
+
+    def fold(self, position: int, until: int) -> None:
+        """How far the read models are, before the first table."""
+        self._bar.update(self._task, description=f"folded {position:,} of {until:,} facts")
 
     def begin(self, table: str) -> None:
         self._bar.update(self._task, description=table)

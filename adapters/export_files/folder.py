@@ -28,7 +28,10 @@ class TableDraft:
 class ExportFolder:
     """A folder into which tables are exported."""
 
-    def __init__(self, folder: Path, tenant: str, contract: int, format_: str, before: ExportManifest | None) -> None:
+    def __init__(
+        self, folder: Path, tenant: str, contract: int, format_: str, before: ExportManifest | None, as_of: bool
+    ) -> None:
+        self._as_of = as_of
         self._folder, self._tenant, self._contract, self._format = folder, tenant, contract, format_
         self._before = before
         self._new: dict[str, TableFiles] = {}
@@ -71,7 +74,7 @@ class ExportFolder:
         """What the folder holds now."""
         tables = {**(self._before.tables if self._before else {}), **self._new}
         least = min(each.position for each in tables.values())
-        made = ExportManifest(FORM, self._tenant, self._contract, self._format, least, tables)
+        made = ExportManifest(FORM, self._tenant, self._contract, self._format, least, tables, self._as_of)
         manifest.write(self._folder, made, self._drafts)
         return made
 

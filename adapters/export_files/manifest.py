@@ -62,6 +62,8 @@ class ExportManifest(msgspec.Struct, frozen=True):
     position: int
     """The least of its tables."""
     tables: dict[str, TableFiles]
+    as_of: bool = False
+    """Whether it is what was known at a moment of the past, from which nobody goes on."""
 
 
 def read(folder: Path) -> ExportManifest | None:

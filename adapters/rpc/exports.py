@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
+from msgspec.structs import replace
+from psycopg.sql import Composed
+
 from adapters.postgres import open_pool
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
@@ -56,6 +59,9 @@ class ExportQueries(Queries):
 
     async def ExportTables(self, request: pb.ExportTablesRequest, call: Call) -> AsyncIterator[pb.ExportTablesResponse]:
         wanted, encoding = _wanted(request.tables), _encoding(request.encoding, "encoding")
+        if request.HasField("as_of"):
+            require(not any(each.after for each in wanted), "as_of", "is given beside after: it has all rows")
+            call = replace(call, as_of=await self.moment(request, call))
         where = await self.where(request, call)
         where = where._replace(at_least=max(where.at_least, *(each.after for each in wanted)))
         with self._turn(call.tenant):
@@ -67,17 +73,15 @@ class ExportQueries(Queries):
                 await found.rows(SETTINGS, {"timeout": f"{EXPORT_SECONDS:.0f}s"})
                 watch = ReaderWatch(found)
                 for table, after in wanted:
-                    async for answer in self._table(found, table, after, encoding, where.schema):
+                    async for answer in self._table(found, copy_of(table, after, encoding, where), table.name):
                         with watch.waiting():
                             yield answer
 
-    async def _table(
-        self, found: Snapshot, table: ReportTable, after: int, encoding: RowEncoding, schema: str
-    ) -> AsyncIterator[pb.ExportTablesResponse]:
+    async def _table(self, found: Snapshot, copy: Composed, table: str) -> AsyncIterator[pb.ExportTablesResponse]:
         answer = partial(
-            pb.ExportTablesResponse, position=found.position, contract_version=CONTRACT_VERSION, table=table.name
+            pb.ExportTablesResponse, position=found.position, contract_version=CONTRACT_VERSION, table=table
         )
-        async for piece in found.copied(copy_of(table, schema, after, encoding)):
+        async for piece in found.copied(copy):
             if self.tenants.closing:
                 raise StorageUnavailable("the service is shutting down")
             yield answer(rows=piece.data, row_count=piece.rows)

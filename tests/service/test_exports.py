@@ -8,7 +8,7 @@ import hashlib
 import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,8 @@ from pyarrow import parquet
 from adapters.console import export
 from adapters.export_files import manifest as manifests
 from adapters.rpc import exports
-from fulfilment.v1 import admin_pb2, exports_pb2, orders_pb2
-from projections.reporting import REPORT_TABLES
+from fulfilment.v1 import admin_pb2, common_pb2, exports_pb2, orders_pb2
+from projections.reporting import REPORT_TABLES, ReportTable
 from projections.reporting.exporting import copy_of
 from projections.reporting.views import CONTRACT_VERSION
 from tests.support.service import Client, Service, context, fields_of, reason_of, refused
@@ -314,6 +314,91 @@ def test_a_nightly_job_goes_on_by_itself_and_may_be_repeated(client: Client, tra
     (file,) = (tmp_path / "orders").iterdir()
     assert file.name.startswith(f"{0:012}-")
     assert len(lines_of(tmp_path, "orders")) == sum(each["rows"] for each in files)
+
+
+def test_a_copy_that_takes_what_changed_and_drops_what_went_is_what_a_fresh_export_has(
+    client: Client, trade: Trade, ff: Console, tmp_path: Path
+):
+    job = ("export", "--to", str(tmp_path / "copy"), "--format", "jsonl")
+    assert ff(*job).code == 0
+    held = trade.held(trade.placed())
+    for step in (trade.shipped, trade.delivered, trade.granted, trade.filed, trade.cancelled, trade.closed_inquiry):
+        step()
+        caught_up(client)
+        assert ff(*job).code == 0
+    trade.send("ReleaseHold", order_id=held)
+    trade.finished()
+    trade.settled_in_part()
+    caught_up(client)
+
+    def both() -> bool:
+        """At one position: the outbox writes beside this."""
+        (tmp_path / "fresh" / "manifest.json").unlink(missing_ok=True)
+        fresh = ff("export", "--to", str(tmp_path / "fresh"), "--format", "jsonl")
+        return bool((fresh.code, ff(*job).code) == (0, 0) and position_of("copy") == position_of("fresh"))
+
+    def position_of(name: str) -> int:
+        return int(manifest_of(tmp_path / name)["position"])
+
+    wait_for(both, 20)
+    went = {(each["table_name"], each["key"]): each["position"] for each in lines_of(tmp_path / "copy", "gone")}
+    for table in REPORT_TABLES:
+        fresh = copy_of_rows(lines_of(tmp_path / "fresh", table.name), table, {})
+        assert copy_of_rows(lines_of(tmp_path / "copy", table.name), table, went) == fresh, table.name
+    assert any(name == "holds" for name, _ in went)
+    assert any(len(each["files"]) > 3 for each in manifest_of(tmp_path / "copy")["tables"].values())
+
+
+def copy_of_rows(
+    rows: list[dict[str, Any]], table: ReportTable, went: dict[tuple[str, str], int]
+) -> dict[str, dict[str, Any]]:
+    """The last of each row but for what went after it, by its key."""
+    found = {json.dumps([row[name] for name in table.key_columns], separators=(",", ":")): row for row in rows}
+    named = "obligations" if table.name == "breaches" else table.name
+    return {key: row for key, row in found.items() if row["position"] > went.get((named, key), 0)}
+
+
+def test_tables_as_of_a_position_are_what_they_were(client: Client, trade: Trade, ff: Console, tmp_path: Path):
+    then, past = tmp_path / "then", tmp_path / "past"
+    trade.held(trade.placed())
+    trade.shipped()
+    export_when_quiet(ff, client, then)
+    position = manifest_of(then)["position"]
+    trade.delivered()
+    trade.finished()
+    caught_up(client)
+    job = ("export", "--to", str(past), "--format", "jsonl")
+    done = ff(*job, "--as-of", str(position))
+    assert (done.code, manifest_of(past)["position"]) == (0, position), done.err
+    for table in REPORT_TABLES:
+        if table.name != "gone":  # which is where pages end
+            found, known = (without_positions(lines_of(folder, table.name), table) for folder in (past, then))
+            assert found == known, table.name
+    assert ff(*job, "--as-of", str(position)).code == 0, "it can be repeated"
+    assert "holds tables as they were at a moment" in ff(*job).err
+    assert "holds tables as they are" in ff("export", "--to", str(then), "--as-of", str(position)).err
+    assert "--after" in ff(*job, "--as-of", str(position), "--after", "1").err
+    assert "BEYOND_THE_LOG" in ff(*job, "--as-of", str(10**9), "--json").err
+    as_of = common_pb2.AsOf(position=position)
+    beside = exports_pb2.ExportTablesRequest(**wanted("orders", after=1), as_of=as_of)
+    assert fields_of(refused(lambda asked: list(client.exports.ExportTables(asked)), beside)) == ["as_of"]
+
+
+def export_when_quiet(ff: Console, client: Client, folder: Path) -> None:
+    """Once all read models stand at the head, which the outbox moves beside this."""
+
+    def is_at_head() -> bool:
+        (folder / "manifest.json").unlink(missing_ok=True)
+        head = caught_up(client)
+        done = ff("export", "--to", str(folder), "--format", "jsonl")
+        return bool(done.code == 0 and head == manifest_of(folder)["position"] == caught_up(client))
+
+    wait_for(is_at_head, 20)
+
+
+def without_positions(rows: Iterable[dict[str, Any]], table: ReportTable) -> dict[str, dict[str, Any]]:
+    """By their keys: where pages end says where rows stand."""
+    return {json.dumps([row[name] for name in table.key_columns]): {**row, "position": 0} for row in rows}
 
 
 def test_of_named_tables_what_went_comes_along_and_new_ones_join_in_full(

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from fulfilment.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -187,6 +188,7 @@ class ExportTablesRequest(_message.Message):
     TABLES_FIELD_NUMBER: _builtins.int
     ENCODING_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     encoding: Global___RowEncoding.ValueType
     """How rows are written."""
     at_least: _builtins.int
@@ -195,16 +197,24 @@ class ExportTablesRequest(_message.Message):
     def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___TableToExport]:
         """Which, each once, in the order wanted; none means all of them, with all their rows."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then. The read models are folded up to there, beside those of now: until that is done the call fails
+        with UNAVAILABLE / PROJECTION_BEHIND, which says how far it is, and goes on meanwhile. It has all rows: what went between
+        two such moments is not known, so that it is not given beside "after", and nobody goes on from it.
+        """
+
     def __init__(
         self,
         *,
         tables: _abc.Iterable[Global___TableToExport] | None = ...,
         encoding: Global___RowEncoding.ValueType = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "encoding", b"encoding", "tables", b"tables"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "encoding", b"encoding", "tables", b"tables"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
