@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from time import monotonic
@@ -50,6 +51,13 @@ from ledger.view import Decide, Entry, Miss, Noun, View
 
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
+
+_FIRST_PIECE = 16
+"""How many commands of a batch are decided first: how much work they are is known afterwards."""
+PIECE_SECONDS = 0.25
+"""How long a batch may keep a tenant before others get in between."""
+_PIECE_GROWS = 8
+"""How many times as many follow at most."""
 
 _YIELD_AFTER_SECONDS = 0.002
 """How long the decisions of a batch may keep the event loop from everything else."""
@@ -183,6 +191,8 @@ class Ledger:
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._in_progress: Sequence[QueuedRequest | QueuedCommand] = ()
+        self._to_come = 0
+        """How many commands of batches are not in the queue yet."""
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
@@ -193,8 +203,8 @@ class Ledger:
 
     @property
     def waiting(self) -> int:
-        """How many commands are in the queue."""
-        return len(self._queue)
+        """How many commands wait for their turn."""
+        return len(self._queue) + self._to_come
 
     async def start(self) -> None:
         """Starts the writer, at the present head of the log."""
@@ -225,7 +235,8 @@ class Ledger:
         at once takes less processor time than reading each request between other work, because the code and its
         data stay in the processor's caches.
         """
-        (answer,) = await self._submit((command,))
+        with self._waits(1):
+            (answer,) = await self._answers(self._enqueue((command,)))
         if isinstance(answer, Receipt):
             return answer
         try:
@@ -234,26 +245,69 @@ class Ledger:
             del answer  # its traceback holds this frame, and so the request
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Answer]:
-        """Decides commands one after another, in order, with nothing between them; one answer each."""
+        """Decides commands one after another, in order; one answer each.
+
+        Each is as durable as if it had been sent alone, and commands of others may come between them: what keeps the
+        tenant for a quarter of a second is committed before it goes on.
+        """
         if len(commands) > MOST_AT_ONCE:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
-        return await self._submit(commands) if commands else []
+        answers: list[Answer] = []
+        if commands:
+            with self._waits(len(commands)):
+                await self._in_pieces(commands, answers)
+        return answers
 
-    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Answer]:
-        if self._closing or self._writer is None or self._writer.done():
+    async def _in_pieces(self, commands: Sequence[Command], answers: list[Answer]) -> None:
+        size = _FIRST_PIECE
+        while left := len(commands) - len(answers):
+            if self._is_over:
+                answers += [ShuttingDown() for _ in range(left)]
+                return
+            piece = commands[len(answers) : len(answers) + size]
+            call = self._enqueue(piece, in_pieces=True)
+            self._to_come += left - len(piece)
+            try:
+                answered = await self._answers(call)
+            finally:
+                self._to_come -= left - len(piece)
+            answers += answered
+            if answered and call.passed is not None:  # else it was put off, because others took long
+                size = _next_size(len(answered), call.passed)
+            if answered and isinstance(answered[-1], StorageUnavailable | ShuttingDown):
+                answers += answered[-1:] * (len(commands) - len(answers))
+
+    @property
+    def _is_over(self) -> bool:
+        return self._writer is None or self._writer.done()
+
+    @contextmanager
+    def _waits(self, commands: int) -> Iterator[None]:
+        """Counts a call while it waits for its answer; raises if nothing more is taken."""
+        if self._closing or self._is_over:
             raise ShuttingDown
-        if len(self._queue) + len(commands) > self._queue_limit:
-            raise QueueFull(len(self._queue))
-        call = WaitingCall(len(commands))
+        if self.waiting + commands > self._queue_limit:
+            raise QueueFull(self.waiting)
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._wake.set()  # it may wait for the last one, to end
+
+    def _enqueue(self, commands: Sequence[Command | Unread], *, in_pieces: bool = False) -> WaitingCall:
+        call = WaitingCall(len(commands), in_pieces=in_pieces)
         self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
         if len(self._queue) >= self._batch_target:
             self._enough_queued.set()
-        self._calls += 1
+        return call
+
+    async def _answers(self, call: WaitingCall) -> list[Answer]:
         try:
             return await call.future
         finally:
-            self._calls -= 1
             if call.passed is not None and (watch := WATCH.get()) is not None:
                 watch(call.queued_at, call.passed)
 
@@ -263,7 +317,7 @@ class Ledger:
         works_for(self.log.schema.removeprefix("tenant_"))
         while True:
             while not self._queue:
-                if self._closing:
+                if self._closing and not self._calls:
                     return
                 self._wake.clear()
                 await self._wake.wait()
@@ -439,16 +493,17 @@ class _Run:
     async def decide(self, batch: list[QueuedCommand]) -> None:
         """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
         at = rounds = 0
-        yielded_at = monotonic()
+        began = yielded_at = monotonic()
         while at < len(batch):
             waiting = batch[at]
             now = monotonic()
             if now - yielded_at > _YIELD_AFTER_SECONDS:
                 await asyncio.sleep(0)
                 yielded_at = monotonic()
+            is_long = at > 0 and now - began > PIECE_SECONDS
             try:
-                # Known ids first: what an earlier attempt committed must not be answered with a passed deadline.
-                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now):
+                # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
+                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now, is_long=is_long):
                     self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
@@ -608,6 +663,12 @@ class _Run:
             waiting.answer(answer)
             if count % _ANSWERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+
+def _next_size(size: int, passed: Passed) -> int:
+    """How large a piece of a batch is to be, after one of a size that went so."""
+    seconds = max(passed.committed - passed.opened, 0.001)
+    return max(1, min(size * _PIECE_GROWS, int(size * PIECE_SECONDS / seconds)))
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:

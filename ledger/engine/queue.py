@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ledger.engine.registry import UnknownFact
 from ledger.engine.request_ids import sent_id
@@ -37,16 +37,21 @@ def failed(request_id: str, error: Exception) -> DecisionFailed:
 class WaitingCall:
     """The commands a caller waits for together, and their answers as they come in."""
 
-    __slots__ = ("answers", "future", "open", "passed", "queued_at")
+    __slots__ = ("answers", "cut", "future", "in_pieces", "open", "passed", "queued_at")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, in_pieces: bool = False) -> None:
         loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[Answer]] = loop.create_future()
         self.queued_at = monotonic()
         self.passed: Passed | None = None
         """How the batch went that had its last command."""
+        self.in_pieces = in_pieces
+        """Whether the caller sends again what is put off."""
         self.answers: list[Answer | None] = [None] * size
         self.open = size
+        self.cut = size
+        """From there on the caller sends its commands again, whatever became of them: none is decided before one that
+        was sent earlier, also if two transactions have them."""
 
 
 class _Queued:
@@ -67,13 +72,14 @@ class _Queued:
         if self.answered:
             return
         self.answered = True
+        self.call.answers[self.index] = answer
+        self._close()
+
+    def _close(self) -> None:
         call = self.call
-        if call.future.done():
-            return  # nobody waits for it any more
-        call.answers[self.index] = answer
         call.open -= 1
-        if not call.open:
-            call.future.set_result([answer for answer in call.answers if answer is not None])
+        if not call.open and not call.future.done():  # else nobody waits for it any more
+            call.future.set_result(cast("list[Answer]", call.answers[: call.cut]))
 
 
 class QueuedRequest(_Queued):
@@ -115,13 +121,18 @@ class QueuedCommand(_Queued):
     def request_id(self) -> str:
         return self.command.request_id
 
-    def is_over(self, now: float) -> bool:
-        """Answered, or nobody waits for it any more; then it must not be decided."""
+    def is_over(self, now: float, *, is_long: bool = False) -> bool:
+        """Answered, put off because its batch is long, or nobody waits for it any more; then it must not be decided."""
         if self.answered or self.uncertain:
             return self.answered
-        deadline = self.command.deadline
-        if deadline is not None and now > deadline:
+        call, deadline = self.call, self.command.deadline
+        if is_long and call.in_pieces:
+            call.cut = min(call.cut, self.index)
+        if self.index >= call.cut:
+            self.answered = True
+            self._close()
+        elif deadline is not None and now > deadline:
             self.answer(DeadlinePassed())
-        elif self.call.future.done():
+        elif call.future.done():
             self.answered = True
         return self.answered

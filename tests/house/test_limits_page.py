@@ -14,7 +14,7 @@ from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
 from adapters.tracking_page.limits import FINDING_FROM, FINDING_WHAT
 from adapters.tracking_page.reporting import MOST_FILES
 from ledger.engine import shelf
-from ledger.engine.executor import MOST_AT_ONCE
+from ledger.engine.executor import MOST_AT_ONCE, PIECE_SECONDS
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS
 from ledger.terms.money import MOST_MINOR
@@ -33,6 +33,7 @@ FIGURES = {
         f"{FINDING_FROM.most} in {FINDING_FROM.seconds // 60} minutes of an address, {FINDING_WHAT.most} in an hour"
     ),
     "a batch": f"{MOST_AT_ONCE:,} commands",
+    "how long a batch is decided before what is decided is committed, and others get in between": f"{PIECE_SECONDS} s",
     "tags of an order": f"{MOST_TAGS}",
     "an amount": f"10^{len(str(MOST_MINOR)) - 1} minor units",
     "tenants of one database": f"{postgres.MOST_TENANTS:,}",

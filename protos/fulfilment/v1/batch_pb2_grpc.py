@@ -48,7 +48,8 @@ class BatchServiceServicer:
 
     def ExecuteBatch(self, request, context):
         """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
-        other, and each is as durable and as repeatable as if it had been sent alone.
+        other, and each is as durable and as repeatable as if it had been sent alone. Commands of other callers may
+        be decided between them, so that a long batch keeps nobody waiting.
         Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
         UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
         """

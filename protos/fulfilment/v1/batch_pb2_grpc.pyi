@@ -35,7 +35,8 @@ class BatchServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BatchServiceAsyncStub: ...
     ExecuteBatch: _grpc.UnaryUnaryMultiCallable[_batch_pb2.ExecuteBatchRequest, _batch_pb2.ExecuteBatchResponse]
     """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
-    other, and each is as durable and as repeatable as if it had been sent alone.
+    other, and each is as durable and as repeatable as if it had been sent alone. Commands of other callers may
+    be decided between them, so that a long batch keeps nobody waiting.
     Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
     UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
     """
@@ -47,7 +48,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExecuteBatch: _aio.UnaryUnaryMultiCallable[_batch_pb2.ExecuteBatchRequest, _batch_pb2.ExecuteBatchResponse]  # type: ignore[assignment]
     """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
-    other, and each is as durable and as repeatable as if it had been sent alone.
+    other, and each is as durable and as repeatable as if it had been sent alone. Commands of other callers may
+    be decided between them, so that a long batch keeps nobody waiting.
     Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
     UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
     """
@@ -62,7 +64,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.ExecuteBatchResponse, _abc.Awaitable[_batch_pb2.ExecuteBatchResponse]]:
         """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
-        other, and each is as durable and as repeatable as if it had been sent alone.
+        other, and each is as durable and as repeatable as if it had been sent alone. Commands of other callers may
+        be decided between them, so that a long batch keeps nobody waiting.
         Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
         UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
         """
