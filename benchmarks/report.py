@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 
 from benchmarks.access import RATIOS as OF_ACCESS
 from benchmarks.access import SUBJECTS as ACCESS
+from benchmarks.batch import IN_FLIGHT, USUAL
 from benchmarks.commands import LEVELS, SUBJECTS
 from benchmarks.olist import ROLES
 from benchmarks.tenants import FIGURES as OF_TENANTS
@@ -124,6 +125,11 @@ OTHERS = {
     "tenants.100_to_1": "64 callers in short turns, over 100 tenants / one tenant",
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
+    **{
+        f"batch.{number}_to_{USUAL}": f"orders/s by ExecuteBatch, batches in flight: {number} / {USUAL}"
+        for number in IN_FLIGHT
+        if number != USUAL
+    },
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",
     "reading.busy.median_ms": "reading an order in the process 64 callers write to, median ms",
     "reading.busy.p95_ms": "reading an order in the process 64 callers write to, p95 ms",
