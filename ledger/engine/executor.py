@@ -26,6 +26,7 @@ from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import EVERYTHING, Appending, Ended, Log, Opening, Outcome
 from ledger.engine.measures import WATCH, Measures, Passed
+from ledger.engine.pieces import PIECE_SECONDS, in_pieces
 from ledger.engine.queue import DecisionFailed, QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
@@ -51,13 +52,6 @@ from ledger.view import Decide, Entry, Miss, Noun, View
 
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
-
-_FIRST_PIECE = 16
-"""How many commands of a batch are decided first: how much work they are is known afterwards."""
-PIECE_SECONDS = 0.25
-"""How long a batch may keep a tenant before others get in between."""
-_PIECE_GROWS = 8
-"""How many times as many follow at most."""
 
 _YIELD_AFTER_SECONDS = 0.002
 """How long the decisions of a batch may keep the event loop from everything else."""
@@ -252,30 +246,20 @@ class Ledger:
         """
         if len(commands) > MOST_AT_ONCE:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
-        answers: list[Answer] = []
-        if commands:
-            with self._waits(len(commands)):
-                await self._in_pieces(commands, answers)
-        return answers
+        if not commands:
+            return []
+        with self._waits(len(commands)):
+            return await in_pieces(commands, self._send)
 
-    async def _in_pieces(self, commands: Sequence[Command], answers: list[Answer]) -> None:
-        size = _FIRST_PIECE
-        while left := len(commands) - len(answers):
-            if self._is_over:
-                answers += [ShuttingDown() for _ in range(left)]
-                return
-            piece = commands[len(answers) : len(answers) + size]
-            call = self._enqueue(piece, in_pieces=True)
-            self._to_come += left - len(piece)
-            try:
-                answered = await self._answers(call)
-            finally:
-                self._to_come -= left - len(piece)
-            answers += answered
-            if answered and call.passed is not None:  # else it was put off, because others took long
-                size = _next_size(len(answered), call.passed)
-            if answered and isinstance(answered[-1], StorageUnavailable | ShuttingDown):
-                answers += answered[-1:] * (len(commands) - len(answers))
+    async def _send(self, piece: Sequence[Command], to_come: int) -> tuple[list[Answer], Passed | None]:
+        if self._is_over:
+            return [ShuttingDown()], None
+        call = self._enqueue(piece, in_pieces=True)
+        self._to_come += to_come
+        try:
+            return await self._answers(call), call.passed
+        finally:
+            self._to_come -= to_come
 
     @property
     def _is_over(self) -> bool:
@@ -663,12 +647,6 @@ class _Run:
             waiting.answer(answer)
             if count % _ANSWERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-
-
-def _next_size(size: int, passed: Passed) -> int:
-    """How large a piece of a batch is to be, after one of a size that went so."""
-    seconds = max(passed.committed - passed.opened, 0.001)
-    return max(1, min(size * _PIECE_GROWS, int(size * PIECE_SECONDS / seconds)))
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:

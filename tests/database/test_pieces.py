@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from ledger.engine import executor
+from ledger.engine import executor, pieces
 from ledger.engine.executor import Command, Ledger, Receipt
 from ledger.engine.queue import DecisionFailed, WaitingCall
 from ledger.refusals import DeadlinePassed, QueueFull, Refusal, ShuttingDown
@@ -29,7 +29,8 @@ from tests.support.waiting import wait_for
 @pytest.fixture
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """No transaction takes more than one command of a batch, after the first."""
-    monkeypatch.setattr(executor, "PIECE_SECONDS", 0.0)
+    for module in (executor, pieces):
+        monkeypatch.setattr(module, "PIECE_SECONDS", 0.0)
 
 
 def batch(size: int) -> list[Command]:
@@ -118,7 +119,7 @@ def test_wherever_batches_are_cut_each_answer_is_of_its_own_command(
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "MOST_AT_ONCE", chance.randint(30, 60))
-        patch.setattr(executor, "_FIRST_PIECE", chance.randint(1, 30))
+        patch.setattr(pieces, "FIRST_PIECE", chance.randint(1, 30))
         patch.setattr(executor, "monotonic", clock := Hops(chance))
         asyncio.run(_compare_answers_with_the_log(tenant, chance, cut, clock))
 
@@ -165,7 +166,8 @@ def change_of(command: Command) -> int:
 
 
 async def test_small_work_goes_together(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(executor, "PIECE_SECONDS", 60.0)
+    for module in (executor, pieces):
+        monkeypatch.setattr(module, "PIECE_SECONDS", 60.0)
     sizes: list[int] = []
 
     class Counted(WaitingCall):
@@ -181,7 +183,8 @@ async def test_small_work_goes_together(tenant: EmptyTenant, monkeypatch: pytest
 
 async def test_slow_ones_after_quick_ones_are_put_off(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     """The second piece is large, because the first took no time; what is left of it is for later."""
-    monkeypatch.setattr(executor, "PIECE_SECONDS", 0.2)
+    for module in (executor, pieces):
+        monkeypatch.setattr(module, "PIECE_SECONDS", 0.2)
     turned = asyncio.Event()
 
     def slow(number: int) -> Command:
@@ -217,12 +220,12 @@ async def test_a_kill_between_two_transactions_loses_nothing(tenant: EmptyTenant
 
 _IN_A_PROCESS = """
 import asyncio, sys, time
-from ledger.engine import executor
+from ledger.engine import executor, pieces
 from tests.database.test_pieces import batch
 from tests.support.stalls import EmptyTenant, a_ledger
 
 async def main():
-    executor.PIECE_SECONDS = 0.0
+    executor.PIECE_SECONDS = pieces.PIECE_SECONDS = 0.0
     async with a_ledger(EmptyTenant(*sys.argv[1:])) as ledger:
         settle = ledger._settle
         async def slowly(each):

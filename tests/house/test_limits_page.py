@@ -14,7 +14,8 @@ from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
 from adapters.tracking_page.limits import FINDING_FROM, FINDING_WHAT
 from adapters.tracking_page.reporting import MOST_FILES
 from ledger.engine import shelf
-from ledger.engine.executor import MOST_AT_ONCE, PIECE_SECONDS
+from ledger.engine.executor import MOST_AT_ONCE
+from ledger.engine.pieces import PIECE_SECONDS
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS
 from ledger.terms.money import MOST_MINOR
