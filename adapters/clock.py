@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
-from adapters.every_tenant import EveryTenant, soonest
+from adapters.every_tenant import REST, EveryTenant, soonest
 from adapters.retention import Expiring
 from adapters.senders import FileSender
 from adapters.tenants import Tenant, Tenants
@@ -42,8 +42,6 @@ TICK_SECONDS = 1.0
 WATCH_SECONDS = 60.0
 """How often is looked at rates, and for what was kept for long enough: both move slowly, and looking takes a moment."""
 MOST_AT_ONCE = 500
-_WATCH_AT_REST = timedelta(hours=1)
-"""How long that can wait which time alone moves, as orders leave the windows of rates and days go by."""
 _ASK_AGAIN_SECONDS = 60.0
 """After a decision that noticed nothing although the up-to-date read model lists it as due."""
 
@@ -91,11 +89,11 @@ class Clocks:
 
     async def _watch(self, name: str) -> timedelta:
         await self.watch(await self._tenants.find(name), datetime.now(UTC))
-        return _WATCH_AT_REST
+        return REST  # what time alone moves there, it moves by days
 
     async def _expire(self, name: str) -> timedelta:
         await self.expire(await self._tenants.find(name), datetime.now(UTC))
-        return _WATCH_AT_REST
+        return REST  # what time alone moves there, it moves by days
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns how many things were noticed."""

@@ -23,15 +23,16 @@ from ledger.refusals import Exhausted, Unavailable
 
 _LOOK_SECONDS = 1.0
 """How often it is asked at most which tenants are awake."""
-REST = timedelta(minutes=30)
-"""After which any tenant is looked at, and looked for."""
+REST = timedelta(hours=6)
+"""After which any tenant is looked at, and looked for: whoever is written to meanwhile is awake, so this is no more
+than how far it is looked ahead at once."""
 _AT_ONCE = 5
 """How many tenants are worked for at the same time: each may hold a connection of those that readers need, too."""
 _LIST = "the list of tenants"
 _LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_AGAIN_SECONDS = 1.0
 
-_RESTS = (REST, timedelta(seconds=60), timedelta(seconds=5))
+_RESTS = (REST, timedelta(minutes=30), timedelta(seconds=60), timedelta(seconds=5))
 AT_ONCE = timedelta()
 """Where there is more to do."""
 
@@ -72,6 +73,8 @@ class EveryTenant:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._turns: defaultdict[str, _Turns] = defaultdict(_Turns)
         self._awake: set[str] = set()
+        self._asked_at: datetime | None = None
+        """When that was found, by the database."""
         self._list_at = 0.0
         self._trouble: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -95,7 +98,7 @@ class EveryTenant:
                 for each in await self._control.list_tenants():
                     self._turns[each.name]
                 self._list_at = now + REST.total_seconds()
-            self._awake = {*await self._control.awake()}
+            self._awake, self._asked_at = await self._control.awake(self._asked_at)
             for name in self._awake:
                 turns = self._turns[name]
                 turns.at = min(turns.at, turns.again_at)

@@ -520,10 +520,11 @@ class Control:
         async with self._pool.connection() as connection:
             return await self._list(connection)
 
-    async def awake(self) -> list[str]:
-        """The names of the tenants that somebody may write to."""
+    async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
+        """The names of the tenants that somebody may write to, or might since; and since when to ask the next time."""
         async with self._pool.connection() as connection:
-            return [name for name, _ in await (await connection.execute(AWAKE)).fetchall()]
+            found = await (await connection.execute(AWAKE, {"since": since})).fetchall()
+        return {name for name, _, _ in found}, found[0][2] if found else since
 
     async def schema_of(self, name: str) -> str | None:
         """Where a tenant's ledger lives; None if there is no such tenant; raises BadTenantName if there cannot be."""

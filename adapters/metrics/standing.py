@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from adapters.edges.inbox import Inbox
-from adapters.every_tenant import REST, EveryTenant
+from adapters.every_tenant import EveryTenant
 from adapters.letters import Letters
 from adapters.tenants import Tenants
 from projections import PROJECTIONS, obligations, outbox, stock_levels
@@ -24,6 +24,8 @@ log = logging.getLogger("fulfilment.metrics")
 
 LOOK_SECONDS = 5.0
 """How often a tenant that is awake is looked at."""
+_REST = timedelta(minutes=30)
+"""After which one at rest is looked at: a clock that nobody runs is late without anything being written."""
 MOST_LATE = 500
 """Clocks are counted up to so many."""
 MOST_TENANTS = 50
@@ -116,7 +118,7 @@ class Standings:
     async def _look_at(self, name: str) -> timedelta:
         self.by_tenant[name] = standing = await standing_of(self._tenants, self._letters, name)
         rests = not (standing.late or any(each.lag or each.stands for each in standing.models.values()))
-        return REST if rests else timedelta(seconds=LOOK_SECONDS)
+        return _REST if rests else timedelta(seconds=LOOK_SECONDS)
 
 
 async def standing_of(tenants: Tenants, letters: Letters, name: str) -> TenantStanding:

@@ -1,7 +1,8 @@
 """Which tenants are awake: whoever may write to one says so before, and those who follow it let all others rest.
 
 A tenant is awake for a while after each time that somebody said so, and he says it again long before that ends. So what
-is written is seen by asking one question for all tenants, also where no notification of it comes.
+is written is seen by asking one question for all tenants, also where no notification of it comes. The question is who
+was awake at any time since it was asked before, so that nobody is overlooked either by one who could not ask meanwhile.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ _WAKE = """
     UPDATE fulfilment.tenants SET awake_until = now() + make_interval(secs => %(awake)s)
     WHERE schema = %(schema)s AND (awake_until < now() + make_interval(secs => %(awake)s - 1)) IS NOT FALSE
 """
-AWAKE = "SELECT name, schema FROM fulfilment.tenants WHERE awake_until > now()"
-"""The tenants that somebody may write to."""
+AWAKE = """
+    SELECT name, schema, now() FROM fulfilment.tenants WHERE awake_until > least(now(), %(since)s::timestamptz)
+"""
+"""The tenants that somebody may write to, or might since the time of an earlier answer (NULL: there is none), and the
+time of this one. Where no tenant is found, the earlier one goes on."""
 
 
 async def wake(connection: AsyncConnection[Any], schema: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -134,6 +135,8 @@ class _Projector:
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
         self._list_at = 0.0
+        self._asked_at: datetime | None = None
+        """When it was found who is awake, by the database."""
         self._listed: set[str] = set()
         self._live_at = 0.0
         self._living: set[str] = set()
@@ -185,7 +188,9 @@ class _Projector:
         now = time.monotonic()
         if now < self._discover_at:
             return
-        awake = {schema for _, schema in self._connection.execute(AWAKE).fetchall()}
+        found = self._connection.execute(AWAKE, {"since": self._asked_at}).fetchall()
+        awake = {schema for _, schema, _ in found}
+        self._asked_at = found[0][2] if found else self._asked_at
         if now >= self._list_at:
             self._list_at = now + _LIST_SECONDS
             self._listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from adapters import every_tenant
 from adapters.every_tenant import REST, EveryTenant, end, soonest
 from adapters.postgres import Control, TenantSchema, open_pool
+from tests.support.stalls import EmptyTenant
 from tests.support.waiting import wait_for
 
 _LOG = logging.getLogger("fulfilment.work")
@@ -69,13 +70,13 @@ class _Faltering(Control):
     async def list_tenants(self) -> list[TenantSchema]:
         return []
 
-    async def awake(self) -> list[str]:
+    async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
         self.seen += 1
         if self.seen > 4:
             self.enough.set()
         if self.seen % 2:
             raise psycopg.OperationalError("gone")
-        return []
+        return set(), since
 
 
 async def test_a_tenant_at_rest_has_a_turn_when_its_work_wants_one_or_when_it_is_awake():
@@ -86,8 +87,8 @@ async def test_a_tenant_at_rest_has_a_turn_when_its_work_wants_one_or_when_it_is
         async def list_tenants(self) -> list[TenantSchema]:
             return [TenantSchema(name, f"tenant_{name}", datetime.now(UTC)) for name in ("apples", "pears")]
 
-        async def awake(self) -> list[str]:
-            return self.is_awake
+        async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
+            return {*self.is_awake}, since
 
     control, turns = Listed(), Counter[str]()
 
@@ -107,6 +108,44 @@ async def test_a_tenant_at_rest_has_a_turn_when_its_work_wants_one_or_when_it_is
         await end([running])
 
 
+async def test_who_was_awake_while_the_question_failed_has_a_turn_once_it_is_answered(
+    shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
+
+    class Cut(Control):
+        is_cut = False
+        missed = 0
+
+        async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
+            if self.is_cut:
+                self.missed += 1
+                raise psycopg.OperationalError("gone")
+            return await super().awake(since)
+
+    turns = Counter[str]()
+
+    async def work(name: str) -> timedelta:
+        turns[name] += 1
+        return REST
+
+    name = shop.schema.removeprefix("tenant_")
+    async with open_pool(shop.conninfo) as pool, pool.connection() as connection:
+        fall_asleep = "UPDATE fulfilment.tenants SET awake_until = now() WHERE name = %s"
+        control = Cut(pool)
+        running = asyncio.create_task(EveryTenant(control, _LOG, work, 0.01).run())
+        try:
+            await asyncio.to_thread(wait_for, lambda: turns[name] >= 3, pause=0.001)
+            control.is_cut = True
+            await asyncio.to_thread(wait_for, lambda: control.missed >= 2, pause=0.001)
+            await connection.execute(fall_asleep, (name,))
+            before = turns[name]
+            control.is_cut = False
+            await asyncio.to_thread(wait_for, lambda: turns[name] > before, pause=0.001)
+        finally:
+            await end([running])
+
+
 async def test_nobody_looks_ahead_for_a_tenant_that_is_awake(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
 
@@ -117,8 +156,8 @@ async def test_nobody_looks_ahead_for_a_tenant_that_is_awake(monkeypatch: pytest
         async def list_tenants(self) -> list[TenantSchema]:
             return [TenantSchema(name, f"tenant_{name}", datetime.now(UTC)) for name in ("apples", "pears")]
 
-        async def awake(self) -> list[str]:
-            return self.is_awake
+        async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
+            return {*self.is_awake}, since
 
     worked, asked = Counter[str](), Counter[str]()
 
