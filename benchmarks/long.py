@@ -66,6 +66,7 @@ def _measured(stage: Stage, conninfo: str, ask: Any, name: str) -> Iterator[Figu
     with stage.ledger_on(conninfo, "api") as address:
         found = ask(restarted, address, "without").result()
         yield Figure(f"{name}.without_snapshot.ms", found["first"])
+        yield Figure(f"{name}.others_without_snapshot.ms", found["others_at_most"])
         _until_kept(conninfo)
     runner.catch_up(conninfo, "tenant_default", PROJECTIONS)
     runs: list[dict[str, float]] = []

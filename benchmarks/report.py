@@ -209,6 +209,7 @@ def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, s
 
 _LONG = {
     "without_snapshot": "the first order on it after a start, without a snapshot",
+    "others_without_snapshot": "meanwhile orders on other SKUs, at most",
     "empty": "an empty call to a process that has just started",
     "short": "there, the first order on a SKU without a history",
     "first": "there, the first order on it",

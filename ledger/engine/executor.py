@@ -22,6 +22,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.engine.about import works_for
+from ledger.engine.aside import FoldedAside
 from ledger.engine.book import Book
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
 from ledger.engine.log import EVERYTHING, Appending, Ended, Log, Opening, Outcome
@@ -176,6 +177,7 @@ class Ledger:
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
+        self._aside = FoldedAside(self._snapshots, self._again)
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
@@ -198,7 +200,7 @@ class Ledger:
     @property
     def waiting(self) -> int:
         """How many commands wait for their turn."""
-        return len(self._queue) + self._to_come
+        return len(self._queue) + len(self._aside) + self._to_come
 
     async def start(self) -> None:
         """Starts the writer, at the present head of the log."""
@@ -215,6 +217,7 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
+        await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
         self.book.trim()
@@ -287,6 +290,11 @@ class Ledger:
         if len(self._queue) >= self._batch_target:
             self._enough_queued.set()
         return call
+
+    def _again(self, waiting: Sequence[QueuedCommand]) -> None:
+        """Takes commands back that were set aside, before all others."""
+        self._queue.extendleft(reversed(waiting))
+        self._wake.set()
 
     async def _answers(self, call: WaitingCall) -> list[Answer]:
         try:
@@ -363,7 +371,7 @@ class Ledger:
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
                 if ahead is not None:
-                    await self._snapshots.read_ahead(self.book, ahead)
+                    await self._aside.read_ahead(self.book, ahead)
                 # Once: what is still too much then are many short streams.
                 return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING, may_share)
             except Apart:
@@ -403,9 +411,14 @@ class Ledger:
         """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first, and
         Apart if it has to be one of its own."""
         if self.log.has_lost:
+            await self._aside.start_over()
             self.book.forget_all(await self.log.begin())
-        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
-        await self._snapshots.bring_in(self.book, named)
+        # What may be committed already waits with its batch: sent again later, it could be denied for its deadline.
+        is_uncertain = any(waiting.uncertain for waiting in batch)
+        await self._aside.bring_in(self.book, _named(batch), wait=is_uncertain)
+        if not (batch := [each for each in batch if not self._is_away(each)]):
+            return
+        named = _named(batch)
         if self._stay_awake is not None:
             await self._stay_awake()
         taken = monotonic()
@@ -414,10 +427,10 @@ class Ledger:
             try:
                 opening = await self._open(transaction, batch, named, most)
                 opened = monotonic()
-                run = _Run(self.book, transaction, opening, self.taken)
+                run = _Run(self.book, transaction, opening, self.taken, self._aside)
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
-                    waiting.uncertain = False
+                    waiting.uncertain = waiting.uncertain and run.knows(waiting.command)
                 await run.decide(batch)
                 decided = monotonic()
                 await run.record(batch)
@@ -433,6 +446,10 @@ class Ledger:
         self._callers = max(self._callers, self._calls)
         await run.answer()
         await self._snapshots.take(self.book)
+
+    def _is_away(self, waiting: QueuedCommand) -> bool:
+        """Whether a command waits for a stream, or for one of its caller's that does."""
+        return waiting.is_over(monotonic()) or self._aside.takes(waiting, waiting.command.streams)
 
     def _note(self, batch: list[QueuedCommand], passed: Passed) -> None:
         self._measures.passed(len(batch), passed)
@@ -462,11 +479,14 @@ class Ledger:
 class _Run:
     """One pass over a batch inside its transaction."""
 
-    def __init__(self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str]) -> None:
+    def __init__(
+        self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str], aside: FoldedAside
+    ) -> None:
         self.book = book
         self.draft = book.begin()
         self._transaction = transaction
         self._taken = taken
+        self._aside = aside
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._has_former = opening.has_former
         self._most = opening.most
@@ -487,14 +507,15 @@ class _Run:
             is_long = at > 0 and now - began > PIECE_SECONDS
             try:
                 # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
-                if self._outcome_of(waiting.command) is not None or not waiting.is_over(now, is_long=is_long):
+                if self.knows(waiting.command) or not waiting.is_over(now, is_long=is_long):
                     self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
-                if rounds <= _MOST_ROUNDS:
-                    await self._load(miss, islice(batch, at + 1, None))
-                    continue
-                self._answers.append((waiting, failed(waiting.command.request_id, miss)))
+                if not self._aside.takes(waiting, miss.streams):
+                    if rounds <= _MOST_ROUNDS:
+                        await self._load(miss, islice(batch, at + 1, None))
+                        continue
+                    self._answers.append((waiting, failed(waiting.command.request_id, miss)))
             at += 1
             rounds = 0
 
@@ -521,6 +542,9 @@ class _Run:
             if ended is not None:
                 self._rows.destroy(ended)
             self._applied(waiting, changes, encoded, keys)
+
+    def knows(self, command: Command) -> bool:
+        return self._outcome_of(command) is not None
 
     def _outcome_of(self, command: Command) -> Outcome | None:
         """What has become of the command, if it is known."""
@@ -614,9 +638,9 @@ class _Run:
         missing = dict.fromkeys(miss.streams)
         for waiting in rest:
             command = waiting.command
-            if self._outcome_of(command) is None and not waiting.answered:
+            if not self.knows(command) and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
-        names = list(missing)
+        names = [stream for stream in missing if stream not in self._aside]
         rows = await self._transaction.load(names, self._most)
         if len(rows) > self._most:
             raise TooMuch(names)
@@ -647,6 +671,10 @@ class _Run:
             waiting.answer(answer)
             if count % _ANSWERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+
+def _named(batch: Sequence[QueuedCommand]) -> Collection[str]:
+    return dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:

@@ -109,22 +109,30 @@ class QueuedRequest(_Queued):
 class QueuedCommand(_Queued):
     """One command that waits for its outcome."""
 
-    __slots__ = ("command", "uncertain")
+    __slots__ = ("command", "is_aside", "uncertain")
 
     def __init__(self, command: Command, call: WaitingCall, index: int) -> None:
         super().__init__(call, index)
         self.command = command
         # True while it is unknown whether a commit with it succeeded.
         self.uncertain = False
+        self.is_aside = False
+        """While it waits for a stream that is being folded."""
 
     @property
     def request_id(self) -> str:
         return self.command.request_id
 
+    def set_aside(self) -> None:
+        """Lets it wait, and has its caller send those after it again."""
+        self.is_aside = True
+        self.call.cut = min(self.call.cut, self.index + 1)
+
     def is_over(self, now: float, *, is_long: bool = False) -> bool:
-        """Answered, put off because its batch is long, or nobody waits for it any more; then it must not be decided."""
-        if self.answered or self.uncertain:
-            return self.answered
+        """Answered, set aside, put off because its batch is long, or nobody waits for it any more; then it must not be
+        decided."""
+        if self.answered or self.is_aside or self.uncertain:
+            return self.answered or self.is_aside
         call, deadline = self.call, self.command.deadline
         if is_long and call.in_pieces:
             call.cut = min(call.cut, self.index)

@@ -135,16 +135,18 @@ class Snapshots:
 
     # --- reading ---
 
-    async def bring_in(self, book: Book, streams: Iterable[str]) -> None:
-        """Brings those into a book that may be long, before anybody takes the tenant's lock for them."""
+    async def bring_in(
+        self, book: Book, streams: Iterable[str], fold: Callable[[str, int], Awaitable[Entry | None]]
+    ) -> None:
+        """Brings those into a book that may be long; what is long as ``fold`` has it, which may have it later."""
         missing = [stream for stream in book.missing(streams) if self._registry.is_restorable(stream)]
         if missing:
-            _, entries = await self.fold_all(list(dict.fromkeys(missing)))
+            _, entries = await self.fold_all(list(dict.fromkeys(missing)), fold)
             for stream, entry in entries.items():
                 book.hold(stream, entry)
 
-    async def read_ahead(self, book: Book, streams: Iterable[str]) -> None:
-        """Brings a book near the head of the log, and long streams into it, while nobody holds the tenant's lock."""
+    async def read_ahead(self, book: Book) -> None:
+        """Brings a book near the head of the log, while nobody holds the tenant's lock."""
         for _ in range(_MOST_STEPS):
             tail = await self._log.tail(book.position, STEP_FACTS)
             book.follow(tail)
@@ -152,9 +154,10 @@ class Snapshots:
                 break
         else:
             book.forget_all(await self._log.head())
-        head = await self._log.head()
-        for stream in await self.long_ones(book.missing(streams)):
-            book.hold(stream, await self.fold(stream, head))
+
+    async def head(self) -> int:
+        """The position of the last fact in the log."""
+        return await self._log.head()
 
     async def long_ones(self, streams: Iterable[str]) -> list[str]:
         """Those that are better folded in steps."""
@@ -176,9 +179,9 @@ class Snapshots:
                 return entry
 
     async def fold_all(
-        self, streams: Sequence[str], fold: Callable[[str, int], Awaitable[Entry]] | None = None
+        self, streams: Sequence[str], fold: Callable[[str, int], Awaitable[Entry | None]] | None = None
     ) -> tuple[int, dict[str, Entry]]:
-        """The head of the log, and the streams as of it; what is long as ``fold`` has it."""
+        """The head of the log, and the streams as of it; what is long as ``fold`` has it, or not at all."""
         head, rows = await self._log.read_streams(streams, self._shape, STEP_FACTS + 1)
         if len(rows) <= STEP_FACTS and all(topic for _, _, topic, _ in rows):
             return head, self._registry.fold_rows(streams, cast("list[Row]", rows))
@@ -189,7 +192,11 @@ class Snapshots:
                 entries[stream] = await in_turns(self._registry, EMPTY, cast("list[Row]", own))
                 if own[0][2] or type(entries[stream].state) is not Broken:
                     continue
-            entries[stream] = await (fold or self.fold)(stream, head)
+            entry = await (fold or self.fold)(stream, head)
+            if entry is None:
+                del entries[stream]
+            else:
+                entries[stream] = entry
         return head, entries
 
     async def _restored(self, stream: str, head: int) -> Entry:
