@@ -31,7 +31,7 @@ from tests.support.service import (
 from tests.support.standby import pair
 from tests.support.waiting import wait_for
 
-ROUNDS = 3
+ROUNDS = 5
 CALLERS = 4
 DAY = timedelta(days=1)
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -167,7 +167,7 @@ def require_all_once(client: Client, callers: Callers) -> None:
 
 
 @pytest.mark.timeout(400)  # it starts a dozen servers, and the processor may have to be shared
-def test_three_primaries_die_under_load_and_no_answer_is_lost(folder: Path) -> None:
+def test_five_primaries_die_under_load_and_no_answer_is_lost(folder: Path) -> None:
     with pair(folder) as both, serving(folder, "--dsn", both.dsn, "--web", "127.0.0.1:0") as service:
         (address,) = wait_for(lambda: edges_of(service))
         with Client(service.address) as client, health_of(service) as health:

@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,7 +136,7 @@ class _Troubled:
     async def list_tenants(self) -> list[Any]:
         return [SimpleNamespace(name="shop")]
 
-    async def awake(self) -> list[str]:
+    async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
         raise Picky(SECRET, SECRET)
 
     async def find(self, name: str) -> Any:
