@@ -21,7 +21,7 @@ from adapters import embedded_age
 from adapters.dsn import DatabaseTls, usable
 from adapters.embedded import EmbeddedServer
 from ledger.refusals import TooManyTenants
-from projections.machine.awake import AWAKE
+from projections.machine.awake import AWAKE, asked_at
 
 log = logging.getLogger("fulfilment.postgres")
 
@@ -524,7 +524,7 @@ class Control:
         """The names of the tenants that somebody may write to, or might since; and since when to ask the next time."""
         async with self._pool.connection() as connection:
             found = await (await connection.execute(AWAKE, {"since": since})).fetchall()
-        return {name for name, _, _ in found}, found[0][2] if found else since
+        return {name for name, _, _ in found}, asked_at(found, since)
 
     async def schema_of(self, name: str) -> str | None:
         """Where a tenant's ledger lives; None if there is no such tenant; raises BadTenantName if there cannot be."""

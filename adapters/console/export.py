@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.console import files, words
 from adapters.console.client import Trouble, Unreachable
 from adapters.console.past import AS_OF
+from adapters.console.progress import bar_of
 from adapters.console.session import Session, Words
 from adapters.export_files import manifest, writing
 from adapters.export_files.folder import ExportFolder, exporting, goes_on_after
@@ -226,8 +225,7 @@ def _progress(session: Session, tables: int) -> Iterator[ExportBar]:
         MofNCompleteColumn(),
         TextColumn("tables  {task.fields[rows]} rows"),
     )
-    quiet = session.json or not sys.stderr.isatty()
-    with Progress(*parts, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bar:
+    with bar_of(session, *parts, TimeElapsedColumn()) as bar:
         yield ExportBar(bar, tables)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from adapters import olist
 from adapters.console import files
 from adapters.console.client import ConsoleClient, Trouble
+from adapters.console.progress import bar_of
 from adapters.console.sentences import translated
 from adapters.console.session import Nouns, Session
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
@@ -170,14 +170,8 @@ class Bar:
     def __init__(self, session: Session) -> None:
         self._what, self._total, self._done, self._reported = "", 0, 0, 0
         self._quiet = session.json
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=session.json or not sys.stderr.isatty(),
-            transient=True,
+        self._bar = bar_of(
+            session, TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self._task = self._bar.add_task("reading", total=None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -11,11 +10,11 @@ from typing import Any, TypeVar
 import click
 import grpc
 from google.protobuf.message import Message
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from adapters.console import words
 from adapters.console.client import Unreachable
+from adapters.console.progress import bar_of
 from adapters.console.session import Session
 from fulfilment.v1 import (
     admin_pb2,
@@ -81,9 +80,8 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
 
 def _as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
     """The answer once its read model is folded, however long that takes, as long as it goes on."""
-    quiet = session.json or not sys.stderr.isatty()
     parts = (TextColumn("reading the log as of then"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*parts, console=Console(stderr=True), disable=quiet, transient=True) as bar:
+    with bar_of(session, *parts) as bar:
         shown, reached, give_up_at = bar.add_task("", total=None), -1, 0.0
         while True:
             try:

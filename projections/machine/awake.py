@@ -8,6 +8,8 @@ was awake at any time since it was asked before, so that nobody is overlooked ei
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -27,7 +29,12 @@ AWAKE = """
     SELECT name, schema, now() FROM fulfilment.tenants WHERE awake_until > least(now(), %(since)s::timestamptz)
 """
 """The tenants that somebody may write to, or might since the time of an earlier answer (NULL: there is none), and the
-time of this one. Where no tenant is found, the earlier one goes on."""
+time of this one."""
+
+
+def asked_at(found: Sequence[tuple[str, str, datetime]], since: datetime | None) -> datetime | None:
+    """Since when to ask the next time: where no tenant was found, as this time."""
+    return found[0][2] if found else since
 
 
 async def wake(connection: AsyncConnection[Any], schema: str) -> None:

@@ -22,7 +22,7 @@ from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections.machine import rebuilding
-from projections.machine.awake import AWAKE
+from projections.machine.awake import AWAKE, asked_at
 from projections.machine.database import BUILDER_IS_ALIVE, in_schema, make_tables, open_connection
 from projections.machine.following import LEASE_SECONDS, PAGE_FACTS, Follower, at_full_speed
 from projections.machine.projection import Projection, named
@@ -190,7 +190,7 @@ class _Projector:
             return
         found = self._connection.execute(AWAKE, {"since": self._asked_at}).fetchall()
         awake = {schema for _, schema, _ in found}
-        self._asked_at = found[0][2] if found else self._asked_at
+        self._asked_at = asked_at(found, self._asked_at)
         if now >= self._list_at:
             self._list_at = now + _LIST_SECONDS
             self._listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
