@@ -35,7 +35,7 @@ _ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
 )
 @click.option(
     "--after",
-    type=click.IntRange(min=0),
+    type=words.POSITION,
     metavar="POSITION",
     help="Only what changed after it; as a rule what the folder has not yet. 0 begins anew.",
 )

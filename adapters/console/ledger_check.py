@@ -12,7 +12,7 @@ from fulfilment.v1 import audit_pb2
 
 
 @click.command(cls=Words)
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="POSITION", help="Only what came after it.")
+@click.option("--after", type=words.POSITION, default=0, metavar="POSITION", help="Only what came after it.")
 @click.option("--without-read-models", is_flag=True, help="Leave these out, which take most of the time.")
 @click.option("--wait", default=86_400.0, show_default=True, metavar="SECONDS", help="How long it may take.")
 @click.pass_obj

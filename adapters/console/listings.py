@@ -50,7 +50,7 @@ def _only_changes(ctx: click.Context, param: click.Parameter, value: int | None)
 
 CHANGED_AFTER = click.option(
     "--changed-after",
-    type=click.IntRange(0),
+    type=words.POSITION,
     metavar="POSITION",
     expose_value=False,
     callback=_only_changes,

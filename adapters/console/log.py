@@ -20,7 +20,7 @@ from fulfilment.v1 import audit_pb2
 
 
 @click.group(cls=Nouns, invoke_without_command=True)
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="POSITION", help="Facts after this position.")
+@click.option("--after", type=words.POSITION, default=0, metavar="POSITION", help="Facts after this position.")
 @click.option("--follow", is_flag=True, help="Wait for more at the end, until you stop it.")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Of this order.")
 @click.option("--stream", "stream_prefix", metavar="PREFIX", help="Of streams that begin so, such as stock-acme/.")

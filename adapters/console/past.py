@@ -22,8 +22,8 @@ class _Recorded(click.ParamType[common_pb2.AsOf]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> common_pb2.AsOf:
         if isinstance(value, common_pb2.AsOf):
             return value
-        if str(value).isdigit():
-            return common_pb2.AsOf(position=int(value))
+        if str(value).isdecimal():
+            return common_pb2.AsOf(position=words.POSITION.convert(value, param, ctx))
         return common_pb2.AsOf(recorded_until=words.INSTANT.convert(value, param, ctx))
 
 

@@ -63,6 +63,10 @@ def whole(least: int = _LEAST) -> click.IntRange:
     return click.IntRange(least, _MOST)
 
 
+POSITION = click.IntRange(0, (1 << 63) - 1)
+"""A position of the log, as large as its field takes."""
+
+
 def to_whole(text: str) -> int:
     """Raises ValueError with the bounds if it is none, or none that a field has room for."""
     if not _WHOLE.fullmatch(text) or not _LEAST <= int(text) <= _MOST:
