@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from fulfilment.client import CallFailed
 from fulfilment.failures import failure
-from fulfilment.v1 import admin_pb2, batch_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, doctor_pb2, orders_pb2
 from tests.support import documented
 from tests.support.access import administer, answer_to, bearer, knows, until
 from tests.support.service import Client, Service, refused
@@ -64,11 +64,18 @@ def test_a_tenant_that_is_not_granted_is_as_unknown_as_one_that_nobody_made(neig
             if rpc not in ASK_NO_TENANT:
                 assert isinstance(answered, CallFailed), rpc
                 assert answered.reason in ("UNKNOWN_TENANT", "MALFORMED"), rpc
-            told[tenant] = str(answered).replace(tenant, "TENANT")
+            told[tenant] = _told(rpc, answered).replace(tenant, "TENANT")
         assert told["hill"] == told["nowhere"], rpc
     with psycopg.connect(neighbours.service.dsn) as connection:
         names = {row[0] for row in connection.execute("SELECT name FROM fulfilment.tenants")}
     assert "nowhere" not in names
+
+
+def _told(rpc: str, answered: bytes | CallFailed) -> str:
+    """An answer; of a diagnosis without its figures, which are others at the next look at the machine."""
+    if rpc != "Diagnose" or not isinstance(answered, bytes):
+        return str(answered)
+    return re.sub(r"\d[\d.,]*", "N", str(doctor_pb2.DiagnoseResponse.FromString(answered)))
 
 
 def test_each_tenant_sees_its_own_under_the_same_id_without_naming_itself(neighbours: Neighbours):
