@@ -54,9 +54,9 @@ class FoldedAside:
             await asyncio.wait(begun)
 
     async def read_ahead(self, book: Book, streams: Iterable[str]) -> None:
-        """Brings a book near the head of the log, and begins with the long streams that it has not."""
+        """Brings a book near the head of the log, with the streams that it has not; with long ones it only begins."""
         await self._snapshots.read_ahead(book)
-        for stream in await self._snapshots.long_ones(book.missing(streams)):
+        for stream in await self._snapshots.bring_short(book, book.missing(streams)):
             self._begin(stream)
 
     def takes(self, waiting: QueuedCommand, streams: Iterable[str]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.engine.registry import Registry
 from ledger.engine.shelf import OF_THIS_PROCESS, Memory, Shelf
+from ledger.engine.turns import in_turns
 from ledger.facts import Change, Fact
 from ledger.view import EMPTY, Broken, Entry, Miss, Noun, View
 
@@ -48,16 +49,16 @@ class Book(View):
         entry = self.shelf.use(stream)
         return EMPTY if entry is None and self._complete else entry
 
-    def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
+    async def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         """Loads whole streams: rows are (stream, version, topic, state) in order of version."""
-        self.shelf.update(self.registry.fold_rows(streams, rows))
+        self.shelf.update(await self.registry.fold_in_turns(streams, rows))
 
-    def follow(self, rows: Sequence[tuple[int, str, int, str, bytes]]) -> None:
+    async def follow(self, rows: Sequence[tuple[int, str, int, str, bytes]]) -> None:
         """Folds what others appended: rows are (position, stream, version, topic, state) in order.
 
         Streams that are not in the book stay out of it.
         """
-        for position, stream, version, topic, state in rows:
+        async for position, stream, version, topic, state in in_turns(rows):
             if (entry := self.shelf.get(stream)) is not None and version > entry.version:
                 self.shelf.put(stream, self.registry.advance(stream, entry, version, topic, state))
             self.position = position

@@ -35,6 +35,7 @@ from ledger.engine.shelf import OF_THIS_PROCESS, Memory
 from ledger.engine.snapshots import Snapshots, TooMuch
 from ledger.engine.transactions import Alone, Apart, SharedPart, Together
 from ledger.engine.trouble import in_short, is_trouble
+from ledger.engine.turns import in_turns
 from ledger.facts import Change, Fact
 from ledger.refusals import (
     Exhausted,
@@ -70,6 +71,9 @@ _MOST_SHARED = 50
 """A batch with more commands has a transaction of its own: others would wait while they are decided."""
 _ALONE_SECONDS = 10.0
 """How long a tenant in trouble keeps away from the transactions of others."""
+
+_MOST_AHEAD = 5
+"""How often a batch lets the tenant's lock go to read what it needs; after that it reads all under the lock."""
 
 _MOST_NAMED = 8
 """Streams that a refusal is kept with, so that the file of an order finds it."""
@@ -353,32 +357,29 @@ class Ledger:
 
     async def _read(self, taken: Sequence[QueuedRequest | QueuedCommand]) -> list[QueuedCommand]:
         """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
-        yielded_at = monotonic()
         batch = []
-        for each in taken:
+        async for each in in_turns(taken, _YIELD_AFTER_SECONDS):
             waiting = each.read() if isinstance(each, QueuedRequest) else each
             if waiting is not None:
                 batch.append(waiting)
-            if monotonic() - yielded_at > _YIELD_AFTER_SECONDS:
-                await asyncio.sleep(0)
-                yielded_at = monotonic()
         return batch
 
     async def _settle(self, batch: list[QueuedCommand]) -> None:
         """Answers every command of the batch, and tries again while the database is in trouble."""
-        give_up_at, pause, ahead = monotonic() + self._patience_seconds, 0.02, None
+        give_up_at, pause = monotonic() + self._patience_seconds, 0.02
+        ahead: list[Sequence[str]] = []
         may_share = len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
-                if ahead is not None:
-                    await self._aside.read_ahead(self.book, ahead)
-                # Once: what is still too much then are many short streams.
-                return await self._attempt(batch, self._tail_limit if ahead is None else EVERYTHING, may_share)
+                if ahead:
+                    await self._aside.read_ahead(self.book, ahead[-1])
+                most = self._tail_limit if len(ahead) < _MOST_AHEAD else EVERYTHING
+                return await self._attempt(batch, most, may_share)
             except Apart:
                 may_share = False
                 continue
             except TooMuch as much:
-                ahead = much.streams
+                ahead.append(much.streams)
                 continue
             except _FoldFailed as failure:
                 failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
@@ -471,8 +472,8 @@ class Ledger:
             raise TooMuch(named)
         if opening.has_former:
             opening.outcomes.extend(await transaction.outcomes([each().request_id for each in formers]))
-        book.follow(opening.tail)
-        book.load(wanted, opening.streams)
+        await book.follow(opening.tail)
+        await book.load(wanted, opening.streams)
         return opening
 
 
@@ -636,7 +637,7 @@ class _Run:
     async def _load(self, miss: Miss, rest: Any) -> None:
         """Loads what was missed, and what the commands after it would miss, in one query."""
         missing = dict.fromkeys(miss.streams)
-        for waiting in rest:
+        async for waiting in in_turns(rest, _YIELD_AFTER_SECONDS):
             command = waiting.command
             if not self.knows(command) and not waiting.answered:
                 missing.update(dict.fromkeys(self._probe(command)))
@@ -644,7 +645,7 @@ class _Run:
         rows = await self._transaction.load(names, self._most)
         if len(rows) > self._most:
             raise TooMuch(names)
-        self.book.load(names, rows)
+        await self.book.load(names, rows)
 
     def _probe(self, command: Command) -> Sequence[str]:
         """What a decision would miss now. Its result is dropped: the facts before it are not applied yet."""

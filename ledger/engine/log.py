@@ -28,6 +28,7 @@ from psycopg_pool import AsyncConnectionPool
 from ledger.engine.fingerprints import is_marked
 from ledger.engine.sealing import KeyRow, StoredKey
 from ledger.engine.trouble import in_short, is_trouble
+from ledger.engine.turns import in_turns
 from ledger.engine.wire import SqlStatement, pipeline
 from ledger.refusals import StorageUnavailable
 
@@ -367,7 +368,7 @@ class Log:
         """
         ask = self.opening(request_ids, look_for_former, after=after, streams=streams, most=most)
         *_, found = await pipeline(connection, BEGIN, self._take_lock, ask)
-        return self.read_opening(found, after, most)
+        return await self.read_opening(found, after, most)
 
     def opening(
         self, request_ids: list[str], look_for_former: bool, *, after: int, streams: list[str], most: int
@@ -377,10 +378,10 @@ class Log:
         parameters = [_json(request_ids), b"%d" % after, limit, _json(streams), limit]
         return SqlStatement(self._opening_with_former if look_for_former else self._opening, parameters)
 
-    def read_opening(self, found: PGresult, after: int, most: int) -> Opening:
+    async def read_opening(self, found: PGresult, after: int, most: int) -> Opening:
         """What the statement of ``opening`` has found."""
         opening, last = Opening([], [], [], most=most), None
-        for row in range(found.ntuples):
+        async for row in in_turns(range(found.ntuples)):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
             what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
             version, position = _number(cells[2]), _number(cells[5])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from time import monotonic
 from typing import NamedTuple
 
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
-from ledger.engine.snapshots import YIELD_AFTER_SECONDS, Snapshots
-from ledger.facts import Fact
+from ledger.engine.snapshots import Snapshots
+from ledger.engine.turns import in_turns
 from ledger.view import EMPTY, Broken, Entry
 
 _MOST_BEGUN_ANEW = 100
@@ -33,7 +31,6 @@ class PastReader:
     """The streams of one tenant at a moment."""
 
     def __init__(self, journal: Log, registry: Registry, moment: AsOf) -> None:
-        self._log = journal
         self._registry = registry
         self._snapshots = Snapshots(journal, registry)
         self._moment = moment
@@ -47,30 +44,29 @@ class PastReader:
 
     async def _believed(self, stream: str, until: datetime) -> Entry:
         """A stream by the facts of what had happened; its version is that of the last of them."""
-        recorded = await self._log.read_stream(stream, self._moment.position)
-        try:
-            facts = [(each.version, self._registry.decode(each.topic, each.state)) for each in recorded]
-        except Exception as error:  # noqa: BLE001 - it fails only those who need the stream
-            return Entry(recorded[-1].version, Broken(error))
-        happened = [(version, fact) for version, fact in facts if getattr(fact, "at", until) <= until]
+        without: list[int] = []
         for _ in range(_MOST_BEGUN_ANEW):
-            entry, failed = await self._folded(stream, happened)
+            entry, failed = await self._folded(stream, until, without)
             if failed is None:
                 break
-            happened.pop(failed)
+            without.append(failed)
         return entry
 
-    async def _folded(self, stream: str, facts: Sequence[tuple[int, Fact]]) -> tuple[Entry, int | None]:
-        """What facts come to, without those that need others which are not there; where states change in place, it ends
-        with the index of the first of them, since that may be half done."""
-        entry, began = EMPTY, monotonic()
-        for index, (version, fact) in enumerate(facts):
-            try:
-                entry = Entry(version, self._registry.fold(stream, entry.state, fact))
-            except Exception as error:  # noqa: BLE001 - whatever it is that it lacks
-                if self._registry.is_restorable(stream):
-                    return Entry(version, Broken(error)), index
-            if monotonic() - began > YIELD_AFTER_SECONDS:
-                await asyncio.sleep(0)
-                began = monotonic()
+    async def _folded(self, stream: str, until: datetime, without: Collection[int]) -> tuple[Entry, int | None]:
+        """What the facts come to, without those that need others which are not there; where states change in place, it
+        ends with the version of the first of them, since that may be half done."""
+        entry, registry = EMPTY, self._registry
+        async for rows in self._snapshots.steps(stream, 0, self._moment.position):
+            async for _, version, topic, stored in in_turns(rows):
+                try:
+                    fact = registry.decode(topic, stored)
+                except Exception as error:  # noqa: BLE001 - it fails only those who need the stream
+                    return Entry(version, Broken(error)), None
+                if version in without or getattr(fact, "at", until) > until:
+                    continue
+                try:
+                    entry = Entry(version, registry.fold(stream, entry.state, fact))
+                except Exception as error:  # noqa: BLE001 - whatever it is that it lacks
+                    if registry.is_restorable(stream):
+                        return Entry(version, Broken(error)), version
         return entry, None

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec.structs import fields, replace
 
+from ledger.engine.turns import in_turns
 from ledger.facts import Fact
 from ledger.large_map import LargeMap
 from ledger.refusals import Shown
@@ -139,6 +140,15 @@ class Registry:
         """Whole streams, folded: rows are (stream, version, topic, state) in order of version."""
         entries = dict.fromkeys(streams, EMPTY)
         for stream, version, topic, state in rows:
+            entries[stream] = self.advance(stream, entries[stream], version, topic, state)
+        return entries
+
+    async def fold_in_turns(
+        self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]
+    ) -> dict[str, Entry]:
+        """The same in an event loop that others need, too."""
+        entries = dict.fromkeys(streams, EMPTY)
+        async for stream, version, topic, state in in_turns(rows):
             entries[stream] = self.advance(stream, entries[stream], version, topic, state)
         return entries
 

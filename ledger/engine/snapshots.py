@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import itemgetter
 from pathlib import Path
-from time import monotonic
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -23,14 +23,12 @@ from psycopg.sql import SQL, Identifier
 from ledger.engine.book import LONG_FACTS, Book
 from ledger.engine.log import EVENTS_TABLE, EVERYTHING, Log
 from ledger.engine.registry import Registry
+from ledger.engine.turns import in_turns
 from ledger.refusals import Unavailable
 from ledger.view import EMPTY, Broken, Entry
 
 STEP_FACTS = 1_000
 """How many are read at once."""
-_FACTS_A_LOOK = 20
-YIELD_AFTER_SECONDS = 0.004
-"""How long a fold may keep the event loop from everything else."""
 _MOST_STEPS = 100
 """A book that is further behind starts over: most of what it holds is not asked for again."""
 _BYTES_A_FACT = 200
@@ -40,7 +38,7 @@ _VERSIONS = """
     SELECT stream, version FROM unnest(%b::text[]) AS wanted (stream), LATERAL (
         SELECT max(originator_version) AS version FROM {events} WHERE originator_id = stream
     ) AS newest
-    WHERE version >= %b::bigint
+    WHERE version > 0
 """
 _STEP = """
     SELECT originator_id, originator_version, topic, state FROM {events}
@@ -149,7 +147,7 @@ class Snapshots:
         """Brings a book near the head of the log, while nobody holds the tenant's lock."""
         for _ in range(_MOST_STEPS):
             tail = await self._log.tail(book.position, STEP_FACTS)
-            book.follow(tail)
+            await book.follow(tail)
             if len(tail) < STEP_FACTS:
                 break
         else:
@@ -159,9 +157,18 @@ class Snapshots:
         """The position of the last fact in the log."""
         return await self._log.head()
 
-    async def long_ones(self, streams: Iterable[str]) -> list[str]:
-        """Those that are better folded in steps."""
-        return [row[0] for row in await self._log.rows(self._versions, (list(streams), LONG_FACTS))]
+    async def bring_short(self, book: Book, streams: Iterable[str]) -> list[str]:
+        """Brings streams into a book, about as many facts at once as a step has; those that are better folded in steps
+        are only named."""
+        versions: dict[str, int] = dict(await self._log.rows(self._versions, (list(streams),)))
+        short = [stream for stream, version in versions.items() if version < LONG_FACTS]
+        while short:
+            count = bisect_left(list(accumulate(versions[stream] for stream in short)), STEP_FACTS) + 1
+            _, entries = await self.fold_all(short[:count])
+            for stream, entry in entries.items():
+                book.hold(stream, entry)
+            del short[:count]
+        return [stream for stream, version in versions.items() if version >= LONG_FACTS]
 
     async def fold(self, stream: str, head: int, entry: Entry = EMPTY) -> Entry:
         """A stream as of a position, in steps: from what an earlier fold of it came to, or a snapshot."""
@@ -171,12 +178,26 @@ class Snapshots:
 
     async def fold_on(self, stream: str, entry: Entry, head: int, version: int = EVERYTHING) -> Entry:
         """A stream with its further facts up to a position and a version."""
+        async for rows in self.steps(stream, entry.version, head, version):
+            entry = await self._further(entry, rows)
+            if type(entry.state) is Broken:
+                break
+        return entry
+
+    async def steps(self, stream: str, after: int, head: int, version: int = EVERYTHING) -> AsyncIterator[list[Row]]:
+        """The facts of a stream after a version, up to a position and a version, so many at once."""
         while True:
-            size = min(STEP_FACTS, version - entry.version)
-            rows = await self._log.rows(self._step, (stream, entry.version, head, size))
-            entry = await in_turns(self._registry, entry, cast("list[Row]", rows))
-            if len(rows) < STEP_FACTS or type(entry.state) is Broken:
-                return entry
+            rows = await self._log.rows(self._step, (stream, after, head, min(STEP_FACTS, version - after)))
+            yield cast("list[Row]", rows)
+            if len(rows) < STEP_FACTS:
+                return
+            after = rows[-1][1]
+
+    async def _further(self, entry: Entry, rows: Sequence[Row]) -> Entry:
+        """A stream with further facts."""
+        async for stream, version, topic, state in in_turns(rows):
+            entry = self._registry.advance(stream, entry, version, topic, state)
+        return entry
 
     async def fold_all(
         self, streams: Sequence[str], fold: Callable[[str, int], Awaitable[Entry | None]] | None = None
@@ -184,12 +205,12 @@ class Snapshots:
         """The head of the log, and the streams as of it; what is long as ``fold`` has it, or not at all."""
         head, rows = await self._log.read_streams(streams, self._shape, STEP_FACTS + 1)
         if len(rows) <= STEP_FACTS and all(topic for _, _, topic, _ in rows):
-            return head, self._registry.fold_rows(streams, cast("list[Row]", rows))
+            return head, await self._registry.fold_in_turns(streams, cast("list[Row]", rows))
         entries = dict.fromkeys(streams, EMPTY)
         for stream, facts in groupby(rows, key=itemgetter(0)):
             own = list(facts)
             if len(own) <= STEP_FACTS and own[0][3] is not None:
-                entries[stream] = await in_turns(self._registry, EMPTY, cast("list[Row]", own))
+                entries[stream] = await self._further(EMPTY, cast("list[Row]", own))
                 if own[0][2] or type(entries[stream].state) is not Broken:
                     continue
             entry = await (fold or self.fold)(stream, head)
@@ -285,17 +306,6 @@ class Snapshots:
                 await connection.execute(self._drop_old, old, prepare=True)
         except (psycopg.Error, TimeoutError, Unavailable) as error:
             log.warning("a snapshot of %s of %s is not kept: %s", stream, self._log.schema, type(error).__name__)
-
-
-async def in_turns(registry: Registry, entry: Entry, rows: Sequence[Row]) -> Entry:
-    """A stream with further facts, folded without keeping the event loop from others."""
-    began = monotonic()
-    for number, (stream, version, topic, state) in enumerate(rows, 1):
-        entry = registry.advance(stream, entry, version, topic, state)
-        if number % _FACTS_A_LOOK == 0 and monotonic() - began > YIELD_AFTER_SECONDS:
-            await asyncio.sleep(0)
-            began = monotonic()
-    return entry
 
 
 def _due_after(version: int, size: int) -> int:

@@ -116,7 +116,7 @@ class SharedPart:
         self.asked = self.log.opening(request_ids, look_for_former, after=after, streams=streams, most=most)
         self._together.wait_for(self)
         self._connection, found = await self.opened
-        return self.log.read_opening(found, after, most)
+        return await self.log.read_opening(found, after, most)
 
     async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
         assert self._connection is not None

@@ -677,9 +677,9 @@ def test_a_book_names_all_that_is_missing_at_once() -> None:
     assert miss.value.streams == ("stall-a", "stall-b")
 
 
-def test_a_dropped_draft_leaves_nothing_behind() -> None:
+async def test_a_dropped_draft_leaves_nothing_behind() -> None:
     book = Book(NOUNS)
-    book.load(["stall-pears", "stall-figs"], [])
+    await book.load(["stall-pears", "stall-figs"], [])
     draft = book.begin()
     draft.apply("stall-pears", CoinsTaken(5))
     draft.apply("stall-pears", CoinsGiven(1))

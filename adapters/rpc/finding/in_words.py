@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,13 +15,12 @@ from adapters.streams import read
 from adapters.tenants import Tenant
 from ledger.engine.log import Past
 from ledger.engine.registry import Registry
+from ledger.engine.turns import in_turns
 from ledger.facts import Fact, order_of
 from ledger.nouns import NOUNS, orders, suppliers
 from ledger.view import EMPTY, Entry
 
 _REGISTRY = Registry(NOUNS)
-_FACTS_AT_ONCE = 100
-"""How many are folded before others have their turn."""
 _SUPPLIER = re.compile(rb'"supplier_id":"([^"\\]+)"')
 
 
@@ -73,7 +71,7 @@ async def _folded(tenant: Tenant, rows: Sequence[Past]) -> list[_Folded]:
     """What each fact changed in its stream, folded from its beginning."""
     entries: dict[str, Entry] = {}
     found = []
-    for count, past in enumerate(rows):
+    async for past in in_turns(rows):
         before = entries.get(past.stream)
         if before is None:
             before = await _before(tenant, past)
@@ -83,8 +81,6 @@ async def _folded(tenant: Tenant, rows: Sequence[Past]) -> list[_Folded]:
         found.append(
             _Folded(past, fact, _order_of(past.stream, fact, state), _currency(state), changes(before.state, state))
         )
-        if count % _FACTS_AT_ONCE == 0:
-            await asyncio.sleep(0)
     return found
 
 
@@ -92,7 +88,7 @@ async def _before(tenant: Tenant, past: Past) -> Entry:
     """The stream as it was before the fact."""
     entry = EMPTY
     if past.version > 1:
-        for each in await tenant.log.read_stream(past.stream, past.position - 1):
+        async for each in in_turns(await tenant.log.read_stream(past.stream, past.position - 1)):
             entry = _REGISTRY.advance(each.stream, entry, each.version, each.topic, each.state)
     return entry
 
