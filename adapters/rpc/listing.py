@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ from adapters.rpc.faults import checked, require
 from adapters.rpc.shapes import count, instant
 from adapters.rpc.windows import WindowAsked
 from fulfilment.v1 import common_pb2
+from ledger.refusals import Malformed
 from projections.machine.reads import Answer, PageOf
 
 E = TypeVar("E", bound=StrEnum)
@@ -35,10 +37,31 @@ def page(request: Any) -> PageOf:
     if changed_after is not None:
         question += b"\0changes"
     digest = blake2b(question, digest_size=6).hexdigest()
-    wanted = PageOf(request.page.page_size, request.page.page_token, digest, changed_after)
+    _, token = _parts(request)
+    wanted = PageOf(request.page.page_size, token, digest, changed_after)
     checked(lambda: wanted.limit)
     checked(lambda: wanted.begun if changed_after is not None else wanted.after(object))
     return wanted
+
+
+def at_one_position(request: Any, answer: Any) -> None:
+    """Makes a page tell the position of the first one, which its token carries on."""
+    began_at, _ = _parts(request)
+    if began_at:
+        answer.position = int(began_at)
+    if answer.next_page_token:
+        answer.next_page_token = f"{answer.position}.{answer.next_page_token}"
+
+
+_TOKEN = re.compile(r"(?:([0-9]{1,18})\.)?([^.]*)")
+"""The position of the first page, and the token of the list; older versions gave the latter alone."""
+
+
+def _parts(request: Any) -> tuple[str | None, str]:
+    found = _TOKEN.fullmatch(request.page.page_token)
+    if found is None:
+        raise Malformed(("page.page_token", "is not a token that this list gave"))
+    return found[1], found[2]
 
 
 def _tells_changes(request: Any) -> bool:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
 from adapters.rpc.faults import all_faults
+from adapters.rpc.listing import at_one_position
 from adapters.tenants import Tenant, Tenants
 from ledger.refusals import Malformed
 from projections.machine.reads import USUAL_ROWS
@@ -60,6 +61,7 @@ def _asking(queries: Any, method: MethodDescriptor) -> Callable[[Any, Call], Any
     """A query that reports all faults of a malformed request, by reading it once more without a database."""
     name, has_past = method.name, "as_of" in method.input_type.fields_by_name
     ask, blind = getattr(queries, name), copy(queries)
+    pages = "page" in method.input_type.fields_by_name and "position" in method.output_type.fields_by_name
     for attribute, value in vars(queries).items():
         setattr(blind, attribute, _NoTenants() if isinstance(value, Tenants) else _Unreachable())
 
@@ -67,7 +69,10 @@ def _asking(queries: Any, method: MethodDescriptor) -> Callable[[Any, Call], Any
         try:
             if has_past and request.HasField("as_of"):
                 call = replace(call, as_of=await queries.moment(request, call))
-            return await ask(request, call)
+            found = await ask(request, call)
+            if pages:
+                at_one_position(request, found)
+            return found
         except Malformed as first:
             raise all_faults(first, lambda: _run_blind(getattr(blind, name)(request, call))) from None
 

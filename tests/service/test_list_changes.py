@@ -8,16 +8,12 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from fulfilment.v1 import admin_pb2, orders_pb2
-from tests.support import documented
-from tests.support.refusal_scenarios.customer_invoices import invoiced as customers_invoice
-from tests.support.refusal_scenarios.stock_ups import asked as stock_up
-from tests.support.refusal_scenarios.supplier_invoices import invoiced as suppliers_invoice
+from tests.support.list_story import LISTS, rows_of, story
 from tests.support.service import Client, Service, fields_of
-from tests.support.trading import NOW, Trade, captured, shipping
+from tests.support.trading import NOW, Trade
 
 TELLS: dict[str, Callable[[Any], str]] = {
     "ListOrders": lambda row: row.order_id,
@@ -50,17 +46,6 @@ CANNOT = {
 """Why lists do not, which docs/clients.md says."""
 
 
-def _lists() -> Iterator[tuple[str, Any]]:
-    """Every RPC that has pages, with a request of it."""
-    for name, rpc in documented.rpcs().items():
-        found = descriptor_pool.Default().FindMessageTypeByName(rpc.request)
-        if "page" in found.fields_by_name:
-            yield name, message_factory.GetMessageClass(found)
-
-
-LISTS = dict(_lists())
-
-
 @pytest.fixture(scope="module")
 def client(service: Service) -> Iterator[Client]:
     with Client(service.address) as client:
@@ -87,34 +72,6 @@ def test_a_list_that_does_not_tell_changes_refuses_to_be_asked_for_them(trade: T
     assert "page.changed_after" in fields_of(caught.value)
 
 
-def _story(trade: Trade) -> Iterator[None]:
-    """What makes rows of every list, changes them and takes them away."""
-    trade.proposed()
-    held = trade.held(trade.placed())
-    case_id, closed = trade.opened(), trade.opened()
-    inquiry, recovery = trade.inquiry(), trade.asked()
-    up, invoice = stock_up(trade), suppliers_invoice(trade)
-    paid = trade.placed(charges=[shipping(490)])
-    trade.send("RecordPayment", order_id=paid, payment=0, payments=[captured(100)])
-    customers_invoice(trade)
-    supplier = trade.supplier()
-    yield
-    trade.send("ReleaseHold", order_id=held)
-    trade.send("CancelCase", case_id=closed)
-    trade.send("CloseInquiry", inquiry_id=inquiry)
-    trade.send("WithdrawStockUp", stock_up_id=up)
-    trade.send("RecordSupplierPayment", **invoice)
-    trade.send("RecordPayment", order_id=paid, payment=0, payments=[captured(100), captured(1380, payment_id="p2")])
-    trade.send("RetireSupplier", supplier_id=supplier)
-    trade.stocked(7)
-    yield
-    trade.send("StartReview", case_id=case_id)
-    trade.send("WriteOffRecovery", recovery_id=recovery)
-    customers_invoice(trade)
-    trade.inquiry()
-    yield
-
-
 class _Copy:
     """A job's copy of a list, kept as the contract says."""
 
@@ -127,7 +84,7 @@ class _Copy:
         request.page.changed_after, request.page.page_size = self.position, page_size
         while True:
             answer = self.trade.call(self.name)(request)
-            rows = _rows(answer)
+            rows = rows_of(answer)
             for key in {*answer.changes.gone, *map(TELLS[self.name], rows)}:
                 self.rows.pop(key, None)
             for row in rows:
@@ -138,17 +95,12 @@ class _Copy:
                 return
 
 
-def _rows(answer: Any) -> list[Any]:
-    (field,) = [each for each in answer.DESCRIPTOR.fields if each.is_repeated]
-    return list(getattr(answer, field.name))
-
-
 def _all(trade: Trade, name: str, at_least: int) -> dict[str, list[Message]]:
     request = trade.request(name, at_least=at_least)
     rows: dict[str, list[Message]] = {}
     while True:
         answer = trade.call(name)(request)
-        for row in _rows(answer):
+        for row in rows_of(answer):
             rows.setdefault(TELLS[name](row), []).append(row)
         request.page.page_token = answer.next_page_token
         if not answer.next_page_token:
@@ -159,7 +111,7 @@ def test_a_copy_that_takes_what_changed_and_drops_what_is_gone_is_the_list(clien
     names = [name for name in TELLS if name != "ListEffects"]
     copies = {name: _Copy(trade, name) for name in names}
     filled, shrunk = set(), set()
-    for _ in _story(trade):
+    for _ in story(trade):
         head = client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
         for name, copy in copies.items():
             before = set(copy.rows)

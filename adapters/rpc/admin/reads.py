@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 from adapters.doctor.machine import Premises
 from adapters.letters import Letters
@@ -16,11 +16,12 @@ from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.shows import stamp
-from adapters.streams import reader
+from adapters.streams import as_known, reader
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import doctor_pb2, shipping_pb2
+from ledger.engine.past import AsOf
 from ledger.engine.sealing import Sealer
 from ledger.nouns import policies
 from ledger.nouns.policies import TRADE, Policies, policy_at
@@ -71,12 +72,16 @@ class AdminQueries(ClockQueries):
     async def ListShippingServices(
         self, request: pb.ListShippingServicesRequest, call: Call
     ) -> pb.ListShippingServicesResponse:
-        at = shapes.instant(request, "at") or datetime.now(UTC)
-        wanted = page(request)
-        entry, position = await self.entry(await self.tenant(call), policies.stream(), request.at_least)
+        wanted, tenant = page(request), await self.tenant(call)
+        first, at, at_least = 0, shapes.instant(request, "at") or call.now, request.at_least
+        if (begun := wanted.after(tuple[int, int, datetime])) is not None:
+            # The table as it was on the first page: it may have been agreed anew.
+            first, at_least, at = begun
+            tenant = tenant._replace(log=as_known(tenant.log, AsOf(at_least, at)))
+        entry, position = await self.entry(tenant, policies.stream(), at_least)
         services = policy_at(entry.state, at).shipping_services
-        first = wanted.after(int) or 0
-        shown, more = wanted.cut(services[first:], range(first + 1, len(services) + 1))
+        ends = range(first + 1, len(services) + 1)
+        shown, more = wanted.cut(services[first:], [(end, position, at) for end in ends])
         answer = Answer(shown, position, more)
         return listed(pb.ListShippingServicesResponse, "services", answer, shows.shipping_service)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient, SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
@@ -49,7 +51,7 @@ class EdgeQueries(Queries):
         wanted = page(request)
         after = wanted.after(str) or ""
         tenant = await self.tenant(call)
-        view, _ = await read(tenant.log, [connections.stream()])
+        view, position = await read(tenant.log, [connections.stream()])
         known = connections.find(view)
         there = sorted((known.by_name if known is not None else {}).items())
         found = [(name, one) for name, one in there if name > after]
@@ -65,7 +67,7 @@ class EdgeQueries(Queries):
             each.unknown_words.extend(pb.UnknownWord(word=word, deliveries=count) for word, count in found_words)
             if (count := to_tell.get(each.name)) is not None:
                 each.to_tell, each.untold = count.waiting, count.failed
-        return pb.ListConnectionsResponse(connections=answer, next_page_token=more)
+        return pb.ListConnectionsResponse(connections=answer, next_page_token=more, position=position)
 
     async def TestConnection(self, request: pb.TestConnectionRequest, call: Call) -> pb.TestConnectionResponse:
         name = connection_name(request.name)
@@ -88,11 +90,9 @@ class EdgeQueries(Queries):
         states = [_read_state(each, f"states[{index}]") for index, each in enumerate(request.states)]
         require(len(states) <= len(InboxState), "states", f"{len(states)} states, {len(InboxState)} at most")
         wanted = page(request)
-        inbox = Inbox.of(await self.tenant(call))
-        last = await inbox.get(wanted.after(str) or "")
-        before = (last.received_at, last.reception_id) if last is not None else None
-        found = await inbox.listed(request.connection, states, before, wanted.limit + 1)
-        shown, more = wanted.cut(found, [each.reception_id for each in found])
+        inbox, before = Inbox.of(await self.tenant(call)), wanted.after(tuple[datetime, str])
+        found = await inbox.listed(request.connection, states, before, wanted.limit)
+        shown, more = wanted.cut(found, [(each.received_at, each.reception_id) for each in found])
         return pb.ListReceptionsResponse(receptions=[show_reception(each) for each in shown], next_page_token=more)
 
     async def GetReception(self, request: pb.GetReceptionRequest, call: Call) -> pb.GetReceptionResponse:

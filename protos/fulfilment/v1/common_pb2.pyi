@@ -249,7 +249,11 @@ Global___LineUnits: _TypeAlias = LineUnits  # noqa: Y015
 
 @_typing.final
 class PageRequest(_message.Message):
-    """Which page of a list is wanted."""
+    """Which page of a list is wanted. All pages tell the position of the first one. What has kept its place in the order of
+    the list since then comes exactly once, whatever is written meanwhile, as it was at that position or as it has become;
+    of what came, went or changed its place, such as a date that it is ordered by, changed_after that position tells. Where
+    a request has as_of, pages as_of a position are all as it was then.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
