@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from cryptography import x509
@@ -24,11 +23,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from benchmarks import load
-from benchmarks.stage import ROOT, Figure, Stage, client
+from benchmarks.rounds import Rounds
+from benchmarks.stage import ROOT, Figure, Stage, client, entered
 from benchmarks.turns import CALLERS
 
-TURNS = 48
-"""What is looked for is smaller than the noise of a turn, so that it takes many."""
+_TURNS = 2
+"""For each usual turn: what is looked for is smaller than the noise of one."""
 
 SUBJECTS = {
     "open": "the ledger while it is open",
@@ -47,27 +47,25 @@ class Served(NamedTuple):
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 12, 100)
+    rounds = Rounds(list(SUBJECTS), _TURNS * stage.size.turns)
     with ExitStack() as opened:
-        served = {name: opened.enter_context(serving(stage, name)) for name in SUBJECTS if name != "sent"}
+        served = entered(opened, {name: serving(stage, name) for name in SUBJECTS if name != "sent"})
         served["sent"] = Served(served["open"].address, served["tokens"].reach)
         ask = opened.enter_context(client())
-        rates: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-        for turn in range(TURNS + 1):
-            for name in list(SUBJECTS)[:: 1 if turn % 2 else -1]:
-                address, reach = served[name]
-                result = ask(load.place, address, f"{name}-{turn}", CALLERS, calls // 10, calls, reach).result()
-                rates[name].append(result.per_second)
-    for name, taken in rates.items():
-        yield Figure(f"access.{name}.per_second", median(taken[1:]))  # the first turn warms up
+        for turn, name in rounds:
+            address, reach = served[name]
+            placed = ask(load.place, address, f"{name}-{turn}", CALLERS, calls // 10, calls, reach)
+            rounds.add(name, placed.result())
+    for name in SUBJECTS:
+        yield Figure(f"access.{name}.per_second", rounds.middle(name))
     for name, beside in RATIOS:
-        pairs = zip(rates[name][1:], rates[beside][1:], strict=True)
-        yield Figure(f"access.{name}_to_{beside}", median(one / other for one, other in pairs))
+        yield Figure(f"access.{name}_to_{beside}", rounds.ratio(name, beside))
 
 
 @contextmanager
 def serving(stage: Stage, subject: str) -> Iterator[Served]:
     """A fresh server of a subject, with a supplier and stock where it keeps any, and how it is reached."""
-    tls = certificate(stage.folder) if subject.endswith("tls") else ()
+    tls = certificate(stage.folder, subject) if subject.endswith("tls") else ()
     trusted = tls[0] if tls else ""
     if subject == "empty_tls":
         with stage.process("-m", "benchmarks.empty", "many", *tls) as address:
@@ -88,18 +86,18 @@ def registered(conninfo: str) -> str:
     return added.stdout.strip()
 
 
-def certificate(folder: Path) -> tuple[str, str]:
+def certificate(folder: Path, name: str) -> tuple[str, str]:
     """A certificate for 127.0.0.1 that signs itself, and its key, in files."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
+    key, host = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
     now = datetime.now(UTC)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(host, host, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=2))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    files = folder / "bench.pem", folder / "bench.key"
+    files = folder / f"{name}.pem", folder / f"{name}.key"
     files[0].write_bytes(made.public_bytes(Encoding.PEM))
     files[1].touch(mode=0o600)
     files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -17,14 +17,22 @@ _SCHEMA = "tenant_default"
 
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
-    with stage.database() as log:
-        with stage.ledger_on(log, "api") as address, client() as ask:
+    log = lived(stage)
+    wanted = {each.name: (each,) for each in PROJECTIONS} | {"all": PROJECTIONS}
+    for name, projections in wanted.items():
+        with stage.database(copy_of=log) as conninfo:
+            began = perf_counter()
+            facts = runner.catch_up(conninfo, _SCHEMA, projections)
+            seconds = perf_counter() - began
+        yield Figure(f"catch_up.{name}.facts_per_second", facts / seconds)
+
+
+def lived(stage: Stage) -> str:
+    """The conninfo of a log with whole lives of orders, to copy."""
+
+    def fill(conninfo: str) -> None:
+        with stage.ledger_on(conninfo, "api") as address, client() as ask:
             ask(load.prepare, address).result()
             ask(load.live, address, "life", stage.size.lives).result()
-        wanted = {each.name: (each,) for each in PROJECTIONS} | {"all": PROJECTIONS}
-        for name, projections in wanted.items():
-            with stage.database(copy_of=log) as conninfo:
-                began = perf_counter()
-                facts = runner.catch_up(conninfo, _SCHEMA, projections)
-                seconds = perf_counter() - began
-            yield Figure(f"catch_up.{name}.facts_per_second", facts / seconds)
+
+    return stage.kept("lives of orders", fill)

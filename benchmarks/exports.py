@@ -45,7 +45,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         with client() as ask:
             ask(load.prepare, address).result()
         runner.catch_up(conninfo, _SCHEMA, PROJECTIONS)
-        _fill(conninfo, rows)
+        fill(conninfo, rows)
         copy = _copied(conninfo, folder)
         yield Figure("export.copy.rows_per_second", rows / copy)
         for format_ in ("parquet", "csv"):
@@ -61,7 +61,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
                 yield Figure(f"export.{format_}.console.most_mib", after.ru_maxrss / 1024)
 
 
-def _fill(conninfo: str, rows: int) -> None:
+def fill(conninfo: str, rows: int) -> None:
     """Orders in the read model alone: nobody reads how they came about."""
     table: Table[tuple[object, ...]] = _ORDERS.rows_table
     values = []

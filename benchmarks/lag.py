@@ -41,9 +41,10 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
             began = time.monotonic()
             _Behind(connection).wait()
             left = time.monotonic() - began
-        per_second = placing.result().per_second
-    yield Figure("lag.per_second", per_second)
-    yield Figure("lag.to_empty", per_second / beside)
+        placed = placing.result()
+    yield Figure("lag.per_second", placed.per_second)
+    yield Figure("lag.to_empty", placed.per_second / beside)
+    yield Figure("lag.p99_to_median", placed.milliseconds(0.99) / placed.milliseconds(0.5))
     yield Figure("lag.median.seconds", median(behind.seconds))
     yield Figure("lag.most.seconds", max(behind.seconds))
     yield Figure("lag.most.facts", max(behind.facts))

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks import messages
 from fulfilment.client import AsyncClient, tls
-from fulfilment.v1 import batch_pb2, orders_pb2
+from fulfilment.v1 import batch_pb2, exports_pb2, orders_pb2
 from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
 
 LONGEST_SECONDS = 600.0
@@ -121,14 +121,14 @@ async def place(
         return await _closed_loop(send, warm, callers)
 
 
-async def batches(address: str, series: str, size: int, count: int, in_flight: int) -> Load:
-    """ExecuteBatch with orders as those of ``place``; the first two batches only warm it up."""
-    commands = [messages.command(place_order=order) for order in messages.orders(series, size * (count + 2))]
+async def batches(address: str, series: str, size: int, count: int, in_flight: int, warm_up: int = 2) -> Load:
+    """ExecuteBatch with orders as those of ``place``; the first batches only warm it up."""
+    commands = [messages.command(place_order=order) for order in messages.orders(series, size * (count + warm_up))]
     requests = list(messages.batches(commands, size))
     async with connected(address) as ledger:
         send = partial(_all_applied, ledger)
-        await _closed_loop(send, requests[:2], in_flight)
-        return await _closed_loop(send, requests[2:], in_flight)
+        await _closed_loop(send, requests[:warm_up], in_flight)
+        return await _closed_loop(send, requests[warm_up:], in_flight)
 
 
 async def live(address: str, series: str, orders: int) -> None:
@@ -144,6 +144,13 @@ async def read(address: str, order_ids: Sequence[str], pause_seconds: float) -> 
     async with grpc.aio.insecure_channel(address) as channel:
         get = OrderServiceStub(channel).GetOrder
         return await _one_by_one(get, [orders_pb2.GetOrderRequest(order_id=each) for each in order_ids], pause_seconds)
+
+
+async def export(address: str, table: str) -> int:
+    """How many rows of a table ExportTables gives, as Arrow."""
+    async with connected(address) as ledger:
+        request = exports_pb2.ExportTablesRequest(tables=[exports_pb2.TableToExport(table=table)])
+        return sum([page.row_count async for page in ledger.exports.ExportTables(request)])
 
 
 async def check_health(address: str, calls: int, pause_seconds: float) -> list[float]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from statistics import median
 
 import psycopg
 
 from benchmarks import commands, load, messages
-from benchmarks.stage import Figure, Stage, client
+from benchmarks.rounds import Rounds
+from benchmarks.stage import Figure, Stage, client, entered
 
 CALLERS = 64
-TURNS = 6
 
 # The buffers of ten thousand SKUs, set again and again, each by a command whose outcome is kept.
 _FILL = """
@@ -34,32 +32,35 @@ _FILL = """
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 4, 100)
-    found: defaultdict[str, list[float]] = defaultdict(list)
-    short = f"{stage.size.logs[0]}"
+    short, *longer = [f"{facts}" for facts in stage.size.logs]
+    rounds = Rounds(["empty", short, *longer, "hot"], stage.size.turns // 2)
     with ExitStack() as opened:
         ask = opened.enter_context(client())
-        houses = {"empty": opened.enter_context(commands.serving(stage, "empty"))}
-        houses |= {f"{facts}": opened.enter_context(_house(stage, facts)) for facts in stage.size.logs}
-        subjects = [*((name, messages.SKUS) for name in houses), ("hot", 1)]
-        for turn in range(TURNS + 1):
-            for name, skus in subjects[:: 1 if turn % 2 else -1]:
-                place = (houses.get(name, houses[short]), f"{name}-{turn}", CALLERS, calls // 10, calls)
-                found[name].append(ask(load.place, *place, load.PLAIN, skus).result().per_second)
-    for name, rates in found.items():
-        yield Figure(f"log.{name}.per_second", median(rates[1:]))  # the first turn warms up
-    for name, beside in [("hot", short), *((f"{facts}", short) for facts in stage.size.logs[1:]), (short, "empty")]:
-        pairs = zip(found[name][1:], found[beside][1:], strict=True)
-        yield Figure(f"log.{name}_to_{beside}", median(one / other for one, other in pairs))
+        houses = {"empty": commands.serving(stage, "empty")}
+        houses |= {f"{facts}": _house(stage, facts) for facts in stage.size.logs}
+        addresses = entered(opened, houses)
+        for turn, name in rounds:
+            place = (addresses.get(name, addresses[short]), f"{name}-{turn}", CALLERS, calls // 10, calls)
+            rounds.add(name, ask(load.place, *place, load.PLAIN, 1 if name == "hot" else messages.SKUS).result())
+    for name in ("empty", short, *longer, "hot"):
+        yield Figure(f"log.{name}.per_second", rounds.middle(name))
+    for name, beside in [("hot", short), *((name, short) for name in longer), (short, "empty")]:
+        yield Figure(f"log.{name}_to_{beside}", rounds.ratio(name, beside))
 
 
 @contextmanager
 def _house(stage: Stage, facts: int) -> Iterator[str]:
     """A server on a log of so many facts."""
-    with stage.database() as conninfo:
+
+    def fill(conninfo: str) -> None:
         with stage.ledger_on(conninfo, "api") as address, client() as ask:
             ask(load.prepare, address).result()
         with psycopg.connect(conninfo, autocommit=True) as connection:
             connection.execute(_FILL, {"facts": facts})
             connection.execute("VACUUM ANALYZE")
-        with stage.ledger_on(conninfo, "api") as address:
-            yield address
+
+    with (
+        stage.database(copy_of=stage.kept(f"log of {facts}", fill)) as conninfo,
+        stage.ledger_on(conninfo, "api") as address,
+    ):
+        yield address

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from statistics import median
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL
 
 from benchmarks import load, messages
-from benchmarks.stage import Figure, Stage, client
+from benchmarks.stage import Figure, Stage, client, entered
 from fulfilment.v1 import orders_pb2, stock_pb2
 from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
 from fulfilment.v1.stock_pb2_grpc import StockServiceStub
@@ -71,9 +72,10 @@ def _measured(stage: Stage, conninfo: str, ask: Any, name: str) -> Iterator[Figu
     runner.catch_up(conninfo, "tenant_default", PROJECTIONS)
     runs: list[dict[str, float]] = []
     for number in range(_RESTARTS):
-        with stage.ledger_on(conninfo, "api") as address, stage.ledger_on(conninfo, "api") as second:
-            runs.append(ask(restarted, address, f"r{number}").result())
-            runs[-1]["second"] = ask(restarted, second, f"s{number}").result()["first"]
+        with ExitStack() as opened:
+            servers = entered(opened, {name: stage.ledger_on(conninfo, "api") for name in ("first", "second")})
+            runs.append(ask(restarted, servers["first"], f"r{number}").result())
+            runs[-1]["second"] = ask(restarted, servers["second"], f"s{number}").result()["first"]
         began = time.perf_counter()
         runner.catch_up(conninfo, "tenant_default", PROJECTIONS)
         runs[-1]["projector"] = (time.perf_counter() - began) * 1000

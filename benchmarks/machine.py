@@ -90,3 +90,18 @@ def used(conninfo: str) -> Used:
             if database in line:
                 found[line.startswith(b"postgres:")] += seconds
     return Used(*found)
+
+
+def used_by_all(conninfo: str) -> float:
+    """Processor time that the children of this process and PostgreSQL have used; 0 where that cannot be seen."""
+    if not Path("/proc/self/stat").exists():
+        return 0.0
+    found = dict(processes())
+    with psycopg.connect(conninfo) as connection:
+        server = use_of(connection.info.backend_pid)[0]
+    roots, used = {os.getpid(), server}, found[server][1]
+    while roots:
+        children = {pid for pid, (parent, _) in found.items() if parent in roots}
+        used += sum(found[pid][1] for pid in children)
+        roots = children
+    return used

@@ -38,7 +38,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         }
         for name, read in reading.items():
             reads: list[float] = []
-            writing = ask_to_write(load.place, first, f"write-{name}", WRITERS, 0, 2 * stage.size.calls)
+            writing = ask_to_write(load.place, first, f"write-{name}", WRITERS, 0, stage.size.calls)
             while not writing.done() or not reads:
                 reads += read().result()
             writing.result()

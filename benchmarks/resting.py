@@ -7,22 +7,22 @@ figures here are ratios; this one is a sum of the processor's own counts, which 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psycopg
 
 from adapters.every_tenant import REST
-from adapters.postgres import Control, TenantSchema, open_pool
-from benchmarks.machine import processes, use_of
-from benchmarks.stage import Figure, Skipped, Stage
+from benchmarks.machine import used_by_all
+from benchmarks.stage import Figure, Skipped, Stage, entered
+from benchmarks.tenants import make
 from projections import PROJECTIONS
 from projections.machine.database import make_tables, open_connection
 
-_SETTLE_SECONDS = 10.0
+_SETTLE_SECONDS = 5.0
 """Nobody uses the processor more than at rest for so long: the first looks are over."""
 
 
@@ -30,59 +30,46 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
     if not sys.platform.startswith("linux"):
         raise Skipped("reads what the processes used from /proc, which Linux has")
     for number in (1, stage.size.tenants):
-        with stage.database() as conninfo, ExitStack() as opened:
-            began = time.monotonic()
-            asyncio.run(_make(conninfo, number))
-            made = time.monotonic() - began
-            before = _seconds(conninfo)
-            for _ in range(stage.size.servers):
-                opened.enter_context(stage.ledger_on(conninfo, "all"))
+        with stage.database(copy_of=_at_rest(stage, number)) as conninfo, ExitStack() as opened:
+            before = used_by_all(conninfo)
+            servers = {f"{each}": stage.ledger_on(conninfo, "all") for each in range(stage.size.servers)}
+            entered(opened, servers)
             first = _settled(conninfo) - before
-            began, used = time.monotonic(), _seconds(conninfo)
+            began, used = time.monotonic(), used_by_all(conninfo)
             time.sleep(stage.size.rest_seconds)
-            steady = (_seconds(conninfo) - used) / (time.monotonic() - began)
+            steady = (used_by_all(conninfo) - used) / (time.monotonic() - began)
             if number > 1:
-                yield Figure("resting.make_one.milliseconds", 1000 * made / number)
-                yield Figure("resting.first_looks.seconds", first)
+                yield Figure("resting.first_look.milliseconds", 1000 * first / number)
             yield Figure(f"resting.{number if number == 1 else 'many'}.cores", steady + first / REST.total_seconds())
 
 
-async def _make(conninfo: str, number: int) -> None:
+def _at_rest(stage: Stage, number: int) -> str:
     """So many tenants, all at rest, with the tables of their read models: those are made once, and no first look."""
-    async with open_pool(conninfo) as pool:
-        control = Control(pool)
-        await control.prepare()
-        for each in range(number - 1):
-            await control.create_tenant(f"shop_{each}")
-        await asyncio.to_thread(_make_read_models, conninfo, await control.list_tenants())
-        async with pool.connection() as connection:
-            await connection.execute("UPDATE fulfilment.tenants SET awake_until = now()")
+    names = [f"shop_{each}" for each in range(number - 1)]
+    bare = stage.kept(f"{number - 1} tenants", lambda conninfo: asyncio.run(make(conninfo, names)))
+
+    def fill(conninfo: str) -> None:
+        with psycopg.connect(conninfo) as connection:
+            schemas = [schema for (schema,) in connection.execute("SELECT schema FROM fulfilment.tenants").fetchall()]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda some: _make_read_models(conninfo, some), (schemas[::2], schemas[1::2])))
+        with psycopg.connect(conninfo) as connection:
+            connection.execute("UPDATE fulfilment.tenants SET awake_until = now()")
+
+    return stage.kept(f"{number} tenants at rest", fill, bare)
 
 
-def _make_read_models(conninfo: str, tenants: list[TenantSchema]) -> None:
+def _make_read_models(conninfo: str, schemas: list[str]) -> None:
     with open_connection(conninfo) as connection:
-        for each in tenants:
-            make_tables(connection, each.schema, PROJECTIONS)
+        for schema in schemas:
+            make_tables(connection, schema, PROJECTIONS)
 
 
 def _settled(conninfo: str) -> float:
     """What was used once hardly anything is used any more."""
-    used = _seconds(conninfo)
+    used = used_by_all(conninfo)
     while True:
         time.sleep(_SETTLE_SECONDS)
-        before, used = used, _seconds(conninfo)
+        before, used = used, used_by_all(conninfo)
         if used - before < _SETTLE_SECONDS * 0.1:
             return used
-
-
-def _seconds(conninfo: str) -> float:
-    """Processor time that the children of this process and PostgreSQL have used."""
-    found = dict(processes())
-    with psycopg.connect(conninfo) as connection:
-        server = use_of(connection.info.backend_pid)[0]
-    roots, used = {os.getpid(), server}, found[server][1]
-    while roots:
-        children = {pid for pid, (parent, _) in found.items() if parent in roots}
-        used += sum(found[pid][1] for pid in children)
-        roots = children
-    return used

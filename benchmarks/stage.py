@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -47,26 +47,29 @@ class Skipped(Exception):
 class Size:
     """How much of everything is done."""
 
-    calls: int = 10_000
-    """At every level of callers, by every subject."""
-    batches: int = 40
+    calls: int = 8_000
+    """At a level of callers, by each subject; in a turn a part of it."""
+    turns: int = 8
+    batches: int = 32
     batch_size: int = 500
-    lives: int = 5_000
+    lives: int = 1_500
     """Orders whose facts make the log that projections catch up on."""
-    decisions: int = 300
+    decisions: int = 60
     """Of every command."""
-    suppliers: int = 10_000
-    supplier_orders: int = 1_000_000
+    suppliers: int = 1_000
+    supplier_orders: int = 50_000
     answers: int = 11
     """How often each question about scorecards is asked."""
-    file_rows: int = 100_000
-    export_rows: int = 1_000_000
-    tenants: int = 301
+    file_rows: int = 20_000
+    export_rows: int = 300_000
+    busy_tenants: tuple[int, ...] = (1, 10, 100)
+    """Over which orders are placed."""
+    tenants: int = 101
     """At rest."""
     servers: int = 1
     """On them, each with a projector."""
-    rest_seconds: float = 60.0
-    long_streams: tuple[int, ...] = (10_000, 100_000)
+    rest_seconds: float = 15.0
+    long_streams: tuple[int, ...] = (100_000,)
     """Facts of streams on which processes start."""
     logs: tuple[int, ...] = (10_000, 1_000_000)
     """Facts of logs in which orders are placed."""
@@ -75,9 +78,37 @@ class Size:
     def warm_up(self) -> int:
         return max(self.calls // 5, 100)
 
+    def told(self) -> str:
+        """What differs between sizes, in words."""
+        logs, streams = (" and ".join(f"{facts:,}" for facts in each) for each in (self.logs, self.long_streams))
+        return (
+            f"{self.calls:,} calls at a level of callers, {self.turns} turns; logs of {logs} facts, streams of "
+            f"{streams}; {self.tenants:,} tenants at rest for {self.rest_seconds:.0f} s, servers: {self.servers}; "
+            f"{self.lives:,} lives of orders to read; {self.export_rows:,} rows exported, {self.file_rows:,} imported; "
+            f"{self.supplier_orders:,} supplier orders of {self.suppliers:,} suppliers; {self.decisions} decisions of "
+            "each command"
+        )
+
+
+LARGE = replace(
+    Size(),
+    turns=24,
+    lives=5_000,
+    decisions=300,
+    suppliers=10_000,
+    supplier_orders=1_000_000,
+    file_rows=100_000,
+    export_rows=1_000_000,
+    tenants=1_001,
+    rest_seconds=60.0,
+    long_streams=(10_000, 100_000, 1_000_000),
+    logs=(10_000, 1_000_000, 10_000_000),
+)
+"""As large as what is wanted says; of the rest, more than the usual run has time for."""
 
 QUICK = Size(
     calls=300,
+    turns=2,
     batches=4,
     batch_size=100,
     lives=100,
@@ -87,6 +118,7 @@ QUICK = Size(
     answers=3,
     file_rows=1_000,
     export_rows=2_000,
+    busy_tenants=(1, 2),
     tenants=3,
     rest_seconds=1.0,
     long_streams=(2_000,),
@@ -106,14 +138,32 @@ class Stage:
     def __init__(self, folder: Path, conninfo: str, size: Size, olist: Path | None) -> None:
         self.folder, self.conninfo, self.size, self.olist = folder, conninfo, size, olist
         self._numbers = count()
+        self._kept: dict[str, str] = {}
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        self._opened.close()
+
+    def kept(self, name: str, fill: Callable[[str], None], copy_of: str | None = None) -> str:
+        """The conninfo of a database that is filled once, for all parts and runs; they take copies of it."""
+        if name not in self._kept:
+            with ExitStack() as opened:
+                conninfo = opened.enter_context(self.database(copy_of))
+                fill(conninfo)
+                self._opened.push(opened.pop_all())
+            self._kept[name] = conninfo
+        return self._kept[name]
 
     @contextmanager
     def database(self, copy_of: str | None = None) -> Iterator[str]:
         """The conninfo of an empty database, or of a copy of the one that a conninfo names."""
         template = str(conninfo_to_dict(copy_of)["dbname"]) if copy_of else "template1"
+        # What is large is copied file by file, and not once more through the log of PostgreSQL.
+        how = SQL("FILE_COPY" if copy_of else "WAL_LOG")
         name = f"bench_{next(self._numbers)}_{time.time_ns()}"
+        make = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(Identifier(name), Identifier(template), how)
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+            connection.execute(make)
             try:
                 yield make_conninfo(self.conninfo, dbname=name)
             finally:
@@ -147,6 +197,13 @@ class Stage:
             yield address
 
 
+def entered(opened: ExitStack, contexts: Mapping[str, AbstractContextManager[T]]) -> dict[str, T]:
+    """Enters all of them at once: processes take seconds to start."""
+    with ThreadPoolExecutor(max(len(contexts), 1)) as pool:
+        found = {name: pool.submit(opened.enter_context, context) for name, context in contexts.items()}
+    return {name: each.result() for name, each in found.items()}
+
+
 @contextmanager
 def client() -> Iterator[Ask]:
     """A client process."""
@@ -170,7 +227,8 @@ def stage(size: Size, dsn: str | None, olist: Path | None) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="fulfilment-bench-"))
     embedded = None if dsn else EmbeddedServer(folder)
     try:
-        yield Stage(folder, embedded.start() if embedded else make_conninfo(dsn or ""), size, olist)
+        with closing(Stage(folder, embedded.start() if embedded else make_conninfo(dsn or ""), size, olist)) as here:
+            yield here
     finally:
         if embedded:
             embedded.stop()

@@ -7,19 +7,16 @@ the ratios stands the processor time of a call, which depends less on who else i
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from statistics import median
 
 from adapters.postgres import Control, open_pool
-from benchmarks import load
+from benchmarks import commands, load
 from benchmarks.machine import used
-from benchmarks.stage import Ask, Figure, Stage, client
+from benchmarks.rounds import Rounds
+from benchmarks.stage import Figure, Stage, client, entered
 
 CALLERS = 64
-TURNS = 8
-NUMBERS = (1, 10, 100)
 FIGURES = {
     "per_second": "calls/s",
     "server_us": "processor time of the server, µs a call",
@@ -29,38 +26,41 @@ FIGURES = {
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 4, 100)
-    found: defaultdict[str, list[float]] = defaultdict(list)
+    numbers = stage.size.busy_tenants
+    rounds = Rounds([f"{number}" for number in numbers], stage.size.turns // 2)
     with ExitStack() as opened:
         ask = opened.enter_context(client())
-        houses = {number: opened.enter_context(_house(stage, ask, number)) for number in NUMBERS}
-        for turn in range(TURNS + 1):
-            for number in NUMBERS[:: 1 if turn % 2 else -1]:
-                conninfo, address, reach = houses[number]
-                before = used(conninfo)
-                result = ask(load.place, address, f"turn-{turn}", CALLERS, 0, calls, reach).result()
-                server, sessions = (now - then for now, then in zip(used(conninfo), before, strict=True))
-                found[f"{number}.per_second"].append(result.per_second)
-                found[f"{number}.server_us"].append(server / calls * 1e6)
-                found[f"{number}.sessions_us"].append(sessions / calls * 1e6)
-    for name, values in found.items():
-        yield Figure(f"tenants.{name}", median(values[1:]))  # the first turn warms up
-    for number in NUMBERS[1:]:
-        pairs = zip(found[f"{number}.per_second"][1:], found["1.per_second"][1:], strict=True)
-        yield Figure(f"tenants.{number}_to_1", median(one / other for one, other in pairs))
+        empty = opened.enter_context(commands.serving(stage, "empty"))
+        beside = ask(load.place, empty, "empty", CALLERS, calls, calls).result().per_second
+        houses = entered(opened, {f"{number}": _house(stage, number) for number in numbers})
+        for turn, number in rounds:
+            conninfo, address, reach = houses[number]
+            before = used(conninfo)
+            placed = ask(load.place, address, f"turn-{turn}", CALLERS, 0, calls, reach).result()
+            server, sessions = (now - then for now, then in zip(used(conninfo), before, strict=True))
+            rounds.add(number, placed)
+            rounds.add_figure(f"{number}.server_us", server / calls * 1e6)
+            rounds.add_figure(f"{number}.sessions_us", sessions / calls * 1e6)
+    yield Figure("tenants.empty.per_second", beside)
+    for each in numbers:
+        yield Figure(f"tenants.{each}.per_second", rounds.middle(f"{each}"))
+        yield Figure(f"tenants.{each}.server_us", rounds.middle(f"{each}.server_us"))
+        yield Figure(f"tenants.{each}.sessions_us", rounds.middle(f"{each}.sessions_us"))
+    for each in numbers[1:]:
+        yield Figure(f"tenants.{each}_to_1", rounds.ratio(f"{each}", "1"))
 
 
 @contextmanager
-def _house(stage: Stage, ask: Ask, number: int) -> Iterator[tuple[str, str, load.Reach]]:
+def _house(stage: Stage, number: int) -> Iterator[tuple[str, str, load.Reach]]:
     """A server with so many tenants, each with a supplier and stock."""
     reach = load.Reach(tenants=[f"shop_{each}" for each in range(number)])
-    with stage.database() as conninfo:
-        asyncio.run(_make(conninfo, reach.tenants))
-        with stage.ledger_on(conninfo, "api") as address:
-            ask(load.prepare, address, reach).result()
-            yield conninfo, address, reach
+    made = stage.kept(f"{number} tenants", lambda conninfo: asyncio.run(make(conninfo, reach.tenants)))
+    with stage.database(copy_of=made) as conninfo, stage.ledger_on(conninfo, "api") as address, client() as ask:
+        ask(load.prepare, address, reach).result()
+        yield conninfo, address, reach
 
 
-async def _make(conninfo: str, names: Sequence[str]) -> None:
+async def make(conninfo: str, names: Sequence[str]) -> None:
     async with open_pool(conninfo) as pool:
         control = Control(pool)
         await control.prepare()

@@ -1,20 +1,17 @@
-"""The same with 64 callers in many short turns, so that what is compared is close in time, and with the engine alone.
-
-The speed of a shared machine changes, but hardly within a second. Each turn gives a ratio, and the median of all
-turns is reported.
-"""
+"""The same with 64 callers in many short turns, with the engine alone, and the same orders by ExecuteBatch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from statistics import median
 
 from benchmarks import commands, load
-from benchmarks.stage import Figure, Stage, client
+from benchmarks.rounds import Rounds
+from benchmarks.stage import Figure, Stage, client, entered
 
 CALLERS = 64
-TURNS = 12
+_IN_FLIGHT = 2
+"""Batches."""
 SUBJECTS = {name: commands.SUBJECTS[name] for name in ("empty", "library", "ledger")} | {
     "many": "an empty call, many at once",
     "bare": "the engine alone",
@@ -26,21 +23,27 @@ RATIOS = (
     ("bare", "many"),
     ("ledger", "many"),
     ("ledger", "bare"),
+    ("batch", "ledger"),
 )
 
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
-    calls = max(stage.size.calls // 4, 100)
+    rounds = Rounds([*SUBJECTS, "batch"], stage.size.turns)
     with ExitStack() as opened:
-        addresses = {name: opened.enter_context(commands.serving(stage, name)) for name in SUBJECTS}
+        addresses = entered(opened, {name: commands.serving(stage, name) for name in SUBJECTS})
         ask = opened.enter_context(client())
-        rates: dict[str, list[float]] = {name: [] for name in SUBJECTS}
-        for turn in range(TURNS + 1):
-            for name in list(SUBJECTS)[:: 1 if turn % 2 else -1]:
-                result = ask(load.place, addresses[name], f"turn-{turn}", CALLERS, calls // 10, calls).result()
-                rates[name].append(result.per_second)
-    for name, taken in rates.items():
-        yield Figure(f"turns.{name}.per_second", median(taken[1:]))  # the first turn warms up
+        calls, batches, size = stage.size.calls // 4, max(stage.size.batches // 4, 1), stage.size.batch_size
+        for turn, name in rounds:
+            if name == "batch":
+                of = ask(load.batches, addresses["ledger"], f"batch-{turn}", size, batches, _IN_FLIGHT, 0)
+                rounds.add(name, of.result(), size)
+                continue
+            count = commands.calls_of(name, calls)
+            of = ask(load.place, addresses[name], f"turn-{turn}", CALLERS, count // 10, count)
+            rounds.add(name, of.result())
+    for name in (*SUBJECTS, "batch"):
+        yield Figure(f"turns.{name}.per_second", rounds.middle(name))
     for name, beside in RATIOS:
-        pairs = zip(rates[name][1:], rates[beside][1:], strict=True)
-        yield Figure(f"turns.{name}_to_{beside}", median(one / other for one, other in pairs))
+        yield Figure(f"turns.{name}_to_{beside}", rounds.ratio(name, beside))
+    for name in ("empty", "library", "ledger"):
+        yield Figure(f"turns.{name}.p99_to_median", rounds.late(name))

@@ -22,7 +22,7 @@ _DONE = "SELECT count(*) FROM tenant_default.ledger_inbox WHERE state = 'done'"
 
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
-    count = max(stage.size.calls // 2, 100)
+    count = max(stage.size.calls // 4, 100)
     edge_options = ("--role", "edge", "--web", "127.0.0.1:0", "--data", str(stage.folder), "--log-level", "info")
     with (
         stage.database() as conninfo,
