@@ -390,7 +390,7 @@ async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Se
         await connection.execute(f"SET LOCAL lock_timeout = {_MIGRATE_LOCK_MILLISECONDS}")
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({name}, {seed}))")
         await connection.execute(lock.format(name=Literal(schema), seed=Literal(_LOCK_SEED)))
-        found, works_with = await _version(connection, schema) or await _begin(connection, schema)
+        found, works_with = await migrations_of(connection, schema) or await _begin(connection, schema)
         if found > len(migrations) >= works_with:
             return found
         if found > len(migrations):
@@ -410,7 +410,7 @@ async def _execute_each(connection: AsyncConnection[Any], template: str, schema:
         await connection.execute(SQL(cast("Any", statement)).format(schema=Identifier(schema)))
 
 
-async def _version(connection: AsyncConnection[Any], schema: str) -> tuple[int, int] | None:
+async def migrations_of(connection: AsyncConnection[Any], schema: str) -> tuple[int, int] | None:
     """How many migrations a schema has had, and how many of them a service must know to work with it; None if it is not
     there."""
     known = await connection.execute("SELECT to_regclass(%s)", (f'"{schema}".ledger_schema',))
@@ -552,7 +552,7 @@ class Control:
         """For a tenant that an older version has made since this process started. One whose tables are gone is not made
         anew: an empty ledger would stand in for a lost one."""
         async with self._pool.connection() as connection:
-            found = await _version(connection, schema)
+            found = await migrations_of(connection, schema)
             if found is not None and found[0] < len(TENANT_MIGRATIONS):
                 await migrate(connection, schema, TENANT_MIGRATIONS)
 

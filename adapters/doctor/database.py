@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from adapters.doctor.finding import Finding, fails, ok, size, warning
 from adapters.dsn import LOSES
-from adapters.postgres import CONTROL_MIGRATIONS
+from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
 
 _ENDS = {
     14: date(2026, 11, 12),
@@ -42,7 +42,6 @@ _INDEXES = """
     SELECT sum(pg_table_size(relid))::bigint, sum(pg_indexes_size(relid))::bigint FROM pg_stat_user_tables
     WHERE schemaname = 'fulfilment' OR schemaname LIKE 'tenant\\_%%'
 """
-_SCHEMA = "SELECT version FROM fulfilment.ledger_schema"
 
 _MANY_DEAD, _DEAD_SHARE = 10_000, 0.5
 _LONG_IDLE_SECONDS = 60.0
@@ -53,15 +52,17 @@ _MUCH_INDEX = 3
 _MUCH = 1 << 30
 
 
-async def database(connection: AsyncConnection[Any], pool_sizes: int, today: date) -> Sequence[Finding]:
+async def database(
+    connection: AsyncConnection[Any], pool_sizes: int, today: date, schemas: Sequence[str] = ()
+) -> Sequence[Finding]:
+    """``schemas`` are those of the tenants that are looked at."""
     settings = dict(await (await connection.execute(_SETTINGS, ([*_NAMES],))).fetchall())
     found = [*durability(settings), version_of(settings, today)]
     ((sessions, idle),) = await (await connection.execute(_SESSIONS)).fetchall()
     found.append(connections(settings, sessions, pool_sizes))
     found.append(_idle(idle.total_seconds() if idle is not None else 0.0))
     found.append(await _skew(connection))
-    ((version,),) = await (await connection.execute(_SCHEMA)).fetchall()
-    found.append(schema("fulfilment", version, len(CONTROL_MIGRATIONS)))
+    found.append(await _migrations(connection, schemas))
     ((age, used),) = await (await connection.execute(_WRAPAROUND)).fetchall()
     found.append(wraparound(age))
     dead = await (await connection.execute(_BLOAT, {"least": _MANY_DEAD, "share": _DEAD_SHARE})).fetchall()
@@ -138,12 +139,23 @@ async def _skew(connection: AsyncConnection[Any]) -> Finding:
     return ok("clock", found)
 
 
-def schema(name: str, version: int, known: int) -> Finding:
+async def _migrations(connection: AsyncConnection[Any], schemas: Sequence[str]) -> Finding:
+    """The worst of all schemas."""
+    known = dict.fromkeys(schemas, len(TENANT_MIGRATIONS)) | {CONTROL_SCHEMA: len(CONTROL_MIGRATIONS)}
+    found = [schema(name, *(await migrations_of(connection, name) or (0, 0)), known[name]) for name in known]
+    return max(reversed(found), key=lambda each: each.level)
+
+
+def schema(name: str, version: int, works_with: int, known: int) -> Finding:
+    """``works_with`` is how many of its migrations a service must know to work with it."""
     found = f"schema {name} has {version} of {known} migrations"
     if version < known:
         return fails("migrations", found, "run as the owner of the tables: python server.py migrate")
+    if works_with > known:
+        return fails("migrations", found, "a newer version has changed what this one uses; start that one")
     if version > known:
-        return fails("migrations", found, "a newer version has run here; start that one")
+        found = f"schema {name} has {version} migrations: the {known} of this version, and what a newer one only added"
+        return warning("migrations", found, "nothing is wrong; end this version soon after the newer one has started")
     return ok("migrations", found)
 
 

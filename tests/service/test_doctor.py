@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from adapters.doctor import database, machine
 from adapters.doctor.finding import Finding, Severity
@@ -73,6 +74,37 @@ def test_a_session_that_is_idle_in_a_transaction_is_found(
         assert diagnosed(client)["idle transactions"].level == doctor_pb2.FINDING_LEVEL_WARNING
 
 
+def migrated(service: Service, schema: str, more: int, works_with: str) -> None:
+    """As a newer version leaves a schema behind that it has brought up to date."""
+    with psycopg.connect(service.dsn) as connection:
+        update = SQL("UPDATE {}.ledger_schema SET version = version + %s, works_with = {}")
+        connection.execute(update.format(Identifier(schema), SQL(works_with)), (more,))
+
+
+@pytest.mark.parametrize("schema", ["fulfilment", "tenant_default"])
+def test_what_a_newer_version_only_added_is_told_and_what_it_changed_fails(
+    client: Client, service: Service, schema: str
+):
+    known = diagnosed(client)["migrations"]
+    with psycopg.connect(service.dsn) as connection:
+        query = SQL("SELECT works_with FROM {}.ledger_schema").format(Identifier(schema))
+        ((before,),) = connection.execute(query).fetchall()
+    try:
+        migrated(service, schema, 1, "version")
+        added = diagnosed(client)["migrations"]
+        assert added.level == doctor_pb2.FINDING_LEVEL_WARNING
+        assert f"schema {schema} has" in added.found
+        assert "only added" in added.found
+        assert "end this version" in added.advice
+        migrated(service, schema, 1, "version + 1")
+        changed = diagnosed(client)["migrations"]
+        assert changed.level == doctor_pb2.FINDING_LEVEL_FAILS
+        assert "start that one" in changed.advice
+    finally:
+        migrated(service, schema, -2, str(before))
+    assert diagnosed(client)["migrations"] == known
+
+
 def test_the_console_exits_with_how_bad_it_is(ff: Console, client: Client):
     worst = max(each.level for each in diagnosed(client).values())
     answered = ff("doctor", "--all")
@@ -110,9 +142,10 @@ def test_settings_that_lose_answers_fail():
         (database.bloat([], SETTINGS), Severity.OK),
         (database.bloat([("tenant_a.sla", 10, 20_000)], SETTINGS), Severity.WARNING),
         (database.bloat([], {**SETTINGS, "autovacuum": "off"}), Severity.FAILS),
-        (database.schema("fulfilment", 3, 3), Severity.OK),
-        (database.schema("fulfilment", 2, 3), Severity.FAILS),
-        (database.schema("fulfilment", 4, 3), Severity.FAILS),
+        (database.schema("fulfilment", 3, 2, 3), Severity.OK),
+        (database.schema("fulfilment", 2, 2, 3), Severity.FAILS),
+        (database.schema("fulfilment", 4, 4, 3), Severity.FAILS),
+        (database.schema("fulfilment", 4, 3, 3), Severity.WARNING),
     ],
 )
 def test_the_state_of_the_database_has_its_level(found: Finding, level: Severity):

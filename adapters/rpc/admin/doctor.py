@@ -37,12 +37,13 @@ class Doctor:
         now = datetime.now(UTC)
         found = list(machine(self._premises, now))
         pool_sizes = sum(pool.max_size for pool in self._tenants.pools.values())
+        tenants = [each for each in await self._tenants.control.list_tenants() if call.caller.may_use(each.name)]
+        looked_at = tenants[:MOST_TENANTS]
         async with self._tenants.pool.connection() as connection:
-            found += await database(connection, pool_sizes, now.date())
+            found += await database(connection, pool_sizes, now.date(), [each.schema for each in looked_at])
             projector = await has_projector(connection, _ALIVE_SECONDS)
-        names = [each.name for each in await self._tenants.control.list_tenants() if call.caller.may_use(each.name)]
-        standings = {name: await standing_of(self._tenants, self._letters, name) for name in names[:MOST_TENANTS]}
-        found += of_tenants(standings, len(names), projector=projector)
+        standings = {each.name: await standing_of(self._tenants, self._letters, each.name) for each in looked_at}
+        found += of_tenants(standings, len(tenants), projector=projector)
         return pb.DiagnoseResponse(findings=map(_shown, found))
 
 
