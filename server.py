@@ -59,6 +59,7 @@ from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
 from adapters.outbox import Outbox
 from adapters.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.reporting_views import ReportingViews
 from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
@@ -245,6 +246,7 @@ async def serve(
             asyncio.create_task(Clocks(tenants, files, sealer).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
             asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
+            asyncio.create_task(ReportingViews(tenants).run(), name="reporting views"),
             asyncio.create_task(keys.run(), name="keys"),
         ]
         if sender is not None:

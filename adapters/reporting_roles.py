@@ -30,13 +30,13 @@ CONNECTIONS = 4
 WORK_MEMORY_MEGABYTES = 64
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_MARK = "fulfilment: reads the views for reporting"
+MARK = "fulfilment: reads the views for reporting"
 """The comment of each such role: others are never touched."""
 
 _TENANTS = "SELECT name, schema FROM fulfilment.tenants ORDER BY name"
 _OWNER = "SELECT tableowner FROM pg_tables WHERE schemaname = %s AND tablename = 'reporting_orders'"
 _ROLE = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s"
-_READERS = """
+READERS = """
     SELECT rolname FROM pg_roles
     WHERE shobj_description(oid, 'pg_authid') = %s AND has_schema_privilege(oid, %s, 'USAGE') AND NOT rolsuper
     ORDER BY rolname
@@ -115,7 +115,7 @@ def revoke(connection: Connection[Any], chosen: argparse.Namespace) -> str:
 
 def show(connection: Connection[Any], chosen: argparse.Namespace) -> str:
     """Lists the roles, what each reads, its limits, and the version of each tenant's views."""
-    found = connection.execute(_ROLES, (_MARK,)).fetchall()
+    found = connection.execute(_ROLES, (MARK,)).fetchall()
     if not found:
         print("Nobody may read the views for reporting: python server.py reporting grant NAME --tenant TENANT")
     for name, connections, limits, schemas in found:
@@ -123,7 +123,7 @@ def show(connection: Connection[Any], chosen: argparse.Namespace) -> str:
     for ledger in _ledgers(connection):
         ((about,),) = connection.execute(_VERSION, (f'"{ledger.views}"',)).fetchall()
         if about is not None:
-            old = "" if f"version {CONTRACT_VERSION}:" in about else "; reporting grant brings it up to date"
+            old = "" if f"version {CONTRACT_VERSION}:" in about else "; the service that runs has another version"
             print(f"{ledger.views}  {about}{old}")
     return ""
 
@@ -139,7 +139,7 @@ def _make_role(connection: Connection[Any], name: str) -> bool:
         _require_ours(connection, name)
         return False
     connection.execute(SQL("CREATE ROLE {}").format(Identifier(name)))
-    connection.execute(SQL("COMMENT ON ROLE {} IS {}").format(Identifier(name), Literal(_MARK)))
+    connection.execute(SQL("COMMENT ON ROLE {} IS {}").format(Identifier(name), Literal(MARK)))
     return True
 
 
@@ -147,7 +147,7 @@ def _require_ours(connection: Connection[Any], name: str) -> None:
     found = connection.execute(_ROLE, (name,)).fetchone()
     if found is None:
         raise ReportingFailed(f"there is no role {name}; reporting list names those that there are")
-    if found[0] != _MARK:
+    if found[0] != MARK:
         raise ReportingFailed(f"the role {name} was not made for reporting, and stays as it is; take another name")
 
 
@@ -198,13 +198,14 @@ def publish(connection: Connection[Any], ledger: ReportedTenant) -> None:
 
 def _let_read(connection: Connection[Any], ledger: ReportedTenant, roles: Iterable[str]) -> None:
     for name in sorted(roles):
-        names = {"views": Identifier(ledger.views), "role": Identifier(name)}
-        _as(
-            connection,
-            ledger.owner,
-            SQL("GRANT USAGE ON SCHEMA {views} TO {role}").format(**names),
-            SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {views} TO {role}").format(**names),
-        )
+        _as(connection, ledger.owner, *reading(ledger.views, name))
+
+
+def reading(views: str, role: str) -> Iterator[Composed]:
+    """What lets a role read all views of a schema."""
+    names = {"views": Identifier(views), "role": Identifier(role)}
+    yield SQL("GRANT USAGE ON SCHEMA {views} TO {role}").format(**names)
+    yield SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {views} TO {role}").format(**names)
 
 
 def _taking(ledger: ReportedTenant, name: str) -> Iterator[Composed]:
@@ -231,7 +232,7 @@ def _readers(connection: Connection[Any], ledger: ReportedTenant) -> list[str]:
     there = connection.execute("SELECT to_regnamespace(%s)", (f'"{ledger.views}"',)).fetchall()
     if there == [(None,)]:
         return []
-    return [name for (name,) in connection.execute(_READERS, (_MARK, ledger.views)).fetchall()]
+    return [name for (name,) in connection.execute(READERS, (MARK, ledger.views)).fetchall()]
 
 
 def _ledgers(connection: Connection[Any]) -> list[ReportedTenant]:

@@ -25,10 +25,13 @@ python server.py reporting list
 python server.py reporting revoke bi
 ```
 
-`grant` makes the role, and the views of the tenants that it names; again it brings both up to date, such as after an
-upgrade, and changes no password. A new password is shown once; `--password-file` gives one. `--all-tenants` are those
-that there are now. With a database of your own name a role in `--dsn` that may make roles; `pg_hba.conf` has to let
-the new one in. The embedded PostgreSQL listens on a socket in its data folder only, for programs of the same account.
+`grant` makes the role, and the views of the tenants that it names; again it brings both up to date and changes no
+password. A new password is shown once; `--password-file` gives one. `--all-tenants` are those that there are now.
+After an upgrade the service itself makes the views and columns that the new version added, once the read models are
+rebuilt for them, and whoever was granted the others reads these, too; for a role of your own see
+`ALTER DEFAULT PRIVILEGES`. With a database of your own name a role in `--dsn` that may make roles; `pg_hba.conf` has
+to let the new one in. The embedded PostgreSQL listens on a socket in its data folder only, for programs of the same
+account.
 
 The role sees these views and nothing else, and writes nothing. So that it stays out of the way of commands:
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import psycopg
 import pytest
@@ -16,10 +16,16 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from adapters import reporting_roles
+from adapters.every_tenant import REST
 from adapters.postgres import Control, open_pool
 from adapters.reporting_roles import ReportingFailed
+from adapters.reporting_views import ReportingViews
+from adapters.tenants import Tenants
 from fulfilment.v1 import admin_pb2
-from projections.reporting import REPORT_TABLES
+from projections.reporting import REPORT_TABLES, views
+from projections.reporting.declaring import Means, shown
+from projections.reporting.views import CONTRACT_VERSION
+from tests.support.hosting import server_on
 from tests.support.service import Client, Service, order
 from tests.support.waiting import wait_for
 
@@ -176,6 +182,75 @@ def test_a_revoked_role_is_gone_with_its_sessions(sold: Service):
             held.execute("SELECT 1")
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(reader)
+
+
+class LateOrderRow(NamedTuple):
+    """One row for each order that is late."""
+
+    order_id: Annotated[str, Means("The order.")]
+    is_late: Annotated[bool, Means("Whether it is.")]
+
+
+@contextmanager
+def newer_contract(service: Service, source: str) -> Iterator[None]:
+    """A version of the contract with one table more, as long as it lasts."""
+    more = shown("late_orders", LateOrderRow, 1, "reporting", source)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(views, "REPORT_TABLES", [*REPORT_TABLES, more])
+        patched.setattr(views, "CONTRACT_VERSION", CONTRACT_VERSION + 1)
+        try:
+            yield
+        finally:
+            with psycopg.connect(service.dsn) as connection:
+                connection.execute("DROP VIEW IF EXISTS reporting_default.late_orders")
+                connection.execute("COMMENT ON SCHEMA reporting_default IS 'version 0: begun anew'")
+
+
+def test_after_an_upgrade_new_views_are_there_and_read_by_all_who_read_the_others(sold: Service):
+    with (
+        granted(sold, "bi_stays") as reader,
+        granted(sold, "bi_other", "--tenant", "second") as other,
+        newer_contract(sold, "{schema}.reporting_orders AS t"),
+        server_on(sold.dsn, sold.data),
+    ):
+        query = "SELECT order_id FROM reporting_default.late_orders"
+        assert wait_for(lambda: _rows_if_there(reader, query)) == [("shop/of-default",)]
+        said = "SELECT obj_description('reporting_default'::regnamespace)"
+        assert f"version {CONTRACT_VERSION + 1}:" in rows(sold.dsn, said)[0][0]
+        with pytest.raises(errors.InsufficientPrivilege):
+            rows(other, query)
+
+
+def _rows_if_there(conninfo: str, query: str) -> list[tuple[Any, ...]]:
+    try:
+        return rows(conninfo, query)
+    except (errors.UndefinedTable, errors.InsufficientPrivilege):
+        return []
+
+
+def test_views_wait_for_their_read_models_and_for_readers(sold: Service):
+    """And those of a newer version are left alone."""
+
+    async def tick() -> timedelta:
+        async with open_pool(sold.dsn) as pool:
+            return await ReportingViews(Tenants(pool)).tick("default")
+
+    with granted(sold, "bi_waits") as reader, newer_contract(sold, "{schema}.reporting_future AS t"):
+        assert asyncio.run(tick()) < REST
+        with psycopg.connect(reader) as held, psycopg.connect(sold.dsn, autocommit=True) as connection:
+            held.execute("SELECT 1 FROM orders")
+            connection.execute(
+                "CREATE TABLE tenant_default.reporting_future (order_id text, is_late bool, position int)"
+            )
+            assert asyncio.run(tick()) < REST
+        assert asyncio.run(tick()) == REST
+        assert rows(reader, "SELECT order_id FROM late_orders") == []
+        with pytest.MonkeyPatch.context() as older:
+            older.setattr(views, "CONTRACT_VERSION", CONTRACT_VERSION)
+            older.setattr(views, "statements", lambda _: pytest.fail("a newer version is not undone"))
+            assert asyncio.run(tick()) == REST
+        with psycopg.connect(sold.dsn) as connection:
+            connection.execute("DROP TABLE tenant_default.reporting_future CASCADE")
 
 
 @pytest.mark.parametrize(
