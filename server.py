@@ -29,7 +29,7 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import database_roles, health_check, mail_settings, reporting_roles
+from adapters import database_roles, health_check, mail_settings, replica, reporting_roles
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -59,6 +59,7 @@ from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
 from adapters.outbox import Outbox
 from adapters.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.replica import Replica, replica_of
 from adapters.reporting_views import ReportingViews
 from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
@@ -106,6 +107,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
         add_database_tls(parser),
+        replica.add_option(parser, _filled),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
         add("--traces", type=_filled, help="where spans of calls go by OTLP over gRPC, such as http://localhost:4317"),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
@@ -204,14 +206,16 @@ async def serve(
     tracer: Tracer | None = None,
     shown: Display | None = None,
     others: Mapping[str, int] | None = None,
+    reporting: Replica | None = None,
 ) -> AsyncIterator[Listening]:
     """The API, its clocks, its outbox and its health from start to drain.
 
     Without a sender, messages are neither asked for nor sent; without a mailbox, nobody reads returned mail here.
     ``others`` are the ids of the processes beside this one by their roles, for the figures that are to be shown.
+    ``reporting`` is a replica from which exports are read.
     """
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
-        tenants = Tenants(pool, writers)
+        tenants = Tenants(pool, writers, reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
         sealer = keys.sealer
@@ -291,11 +295,17 @@ def project(dsn: str) -> None:
 
 @asynccontextmanager
 async def serve_edges(
-    conninfo: str, key_file: Path, web: Web, letters: FileSender | None = None, *, data: Path | None = None
+    conninfo: str,
+    key_file: Path,
+    web: Web,
+    letters: FileSender | None = None,
+    *,
+    data: Path | None = None,
+    reporting: Replica | None = None,
 ) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
-        tenants = Tenants(pool, writers)
+        tenants = Tenants(pool, writers, reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
         clients = Clients(pool)
@@ -340,7 +350,8 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
     alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
     conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
     letters = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
-    async with serve_edges(conninfo, chosen.key_file, web, letters, data=chosen.data) as port:
+    reporting = replica_of(chosen)
+    async with serve_edges(conninfo, chosen.key_file, web, letters, data=chosen.data, reporting=reporting) as port:
         log.info("the edges listen on %s:%d", web.address.rpartition(":")[0], port)
         while not stop.is_set() and os.getppid() == parent:
             with suppress(TimeoutError):
@@ -352,7 +363,7 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
 
 
 _OF_ALL = ("key_file", "web", "web_private", "behind_proxy")
-_OF_EDGES = ("tls_cert", "tls_key", "tls_client_ca", "message_mib", "data", "outbox")
+_OF_EDGES = ("tls_cert", "tls_key", "tls_client_ca", "message_mib", "data", "outbox", "database_tls", "reporting_dsn")
 _OF_OIDC = ("oidc_issuer", "oidc_audience", "oidc_jwks", "oidc_claim")
 
 
@@ -415,7 +426,7 @@ async def run(chosen: argparse.Namespace) -> None:
     if chosen.web is not None:
         web_of(chosen)
     shown, others = shown_of(chosen), dict[str, int]()
-    sender, returned = sender_of(chosen), mailbox_of(chosen)
+    sender, returned, reporting = sender_of(chosen), mailbox_of(chosen), replica_of(chosen)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
         if chosen.outbox == "file":
@@ -429,6 +440,7 @@ async def run(chosen: argparse.Namespace) -> None:
             tracer=stack.enter_context(tracing(chosen.traces)),
             shown=shown,
             others=others,
+            reporting=reporting,
         )
         listening = await stack.enter_async_context(serving_api)
         if chosen.role == "all":

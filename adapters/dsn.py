@@ -26,6 +26,10 @@ OLDEST_SERVER = 150000
 log = logging.getLogger("fulfilment.postgres")
 
 
+class DoesNotAnswer(StartFailed):
+    """It may answer later."""
+
+
 class DatabaseTls(StrEnum):
     """What a connection to a database on another machine must be."""
 
@@ -67,7 +71,7 @@ def usable(dsn: str, tls: DatabaseTls = DatabaseTls.VERIFIED, *, only_read: bool
             "host=HOST dbname=DATABASE user=USER"
         ) from error
     except psycopg.OperationalError as error:
-        raise StartFailed(
+        raise DoesNotAnswer(
             f"cannot use the PostgreSQL of the DSN ({_in_a_line(error)}); see that it runs, and that the DSN names its "
             "host, database and user"
         ) from error

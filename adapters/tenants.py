@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.folding_aside import Asides
 from adapters.postgres import BadTenantName, Control
+from adapters.replica import Replica
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.engine.measures import Measures
@@ -42,8 +43,15 @@ def _bad_name_as_malformed() -> Iterator[None]:
 class Tenants:
     """Finds tenants by name and starts their ledgers when they are first asked for."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        writers: AsyncConnectionPool[Any] | None = None,
+        replica: Replica | None = None,
+    ) -> None:
         self.pool = pool
+        self.replica = replica
+        """From which exports are read, if there is one."""
         self._writers = writers or pool
         self._together = Together(self._writers)
         self.control = Control(pool)

@@ -44,8 +44,7 @@ The role sees these views and nothing else, and writes nothing. So that it stays
 
 Only the number of sessions binds a job that wants to go beyond: the others are settings that a session may change.
 Readers never block commands, which write other tables; a rebuild waits until a statement that reads its tables has
-ended. What they share is the machine. Let heavy jobs read **a replica**: roles and views are in it as in the primary,
-so grant on the primary and connect to the replica.
+ended. What they share is the machine, unless jobs read [a replica](#from-a-replica).
 
 ## What holds for all tables
 
@@ -204,6 +203,30 @@ for part in ledger.exports.ExportTables(request):
 Tables are read in one transaction of `REPEATABLE READ` on a connection of its own, so that an export keeps no command
 waiting; a rebuild finishes when it is over. A tenant has two at a time, and each an hour
 ([limits](operating.md#limits)).
+
+## From a replica
+
+A streaming replica of the database takes this work from the primary:
+
+```sh
+python server.py --dsn "host=db1.example dbname=fulfilment ..." --reporting-dsn "host=db2.example dbname=fulfilment ..."
+```
+
+- **Jobs by SQL** connect to it by themselves: roles and views are in it as in the primary, so grant on the primary.
+- **Exports** are read from it by the service with `--reporting-dsn` (`FULFILMENT_REPORTING_DSN`), by the same role as
+  `--dsn` and under the same rules of encryption. Reports and lists are not: they answer what was just recorded, from a
+  few rows.
+- **Nothing is told that it does not have**: the position is that of its rows, so that the next run goes on from there.
+  `facts_behind` and `seconds_behind` say how far that is from the log, and the console says it from 10 s on. Who asks
+  for a position that it has not reached is refused as PROJECTION_BEHIND after 5 s.
+- **While it is away, or more than an hour behind**, exports are refused as STORAGE_UNAVAILABLE, which names it;
+  commands and all else go on, and so does the start of the service. They do not fall back on the primary, which was to
+  be spared: with `host=db2,db1 target_session_attrs=prefer-standby` in the DSN they do.
+- **Conflicts**: a replica ends what reads for longer than `max_standby_streaming_delay` (30 s) while the primary
+  vacuums or swaps in a rebuilt table. Set it as long as an export takes, and `hot_standby_feedback = on`. What was
+  ended is refused as STORAGE_UNAVAILABLE with these names, and written by the next run.
+- As of a position (`--as-of`) they are read from the primary, where the read models are folded up to there.
+- That it holds the same ledger is looked at with each export; `fulfilment doctor` looks at it, too.
 """
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,6 +25,8 @@ from fulfilment.v1 import exports_pb2 as pb
 
 GONE = "gone"
 """What went of all tables: whoever goes on needs it beside each of them."""
+_WORTH_SAYING_SECONDS = 10
+"""Read models are a moment behind whenever something is recorded."""
 _ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
 
 
@@ -93,13 +96,13 @@ def export(
                 encoding=_ENCODINGS.get(format_, pb.ROW_ENCODING_CSV),
                 as_of=as_of,
             )
-            added = _write(session, draft, chosen, request, wait)
+            added, lag = _write(session, draft, chosen, request, wait)
             made = draft.finish()
     except Unusable as why:
         raise Trouble(str(why), "EXPORT_UNUSABLE") from None
     except OSError as error:
         raise Trouble(f"{folder} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
-    _report(session, made, added, folder, time.monotonic() - began)
+    _report(session, made, added, lag, folder, time.monotonic() - began)
 
 
 # --- what is asked for ----------------------------------------------------------------------------
@@ -142,15 +145,22 @@ def _require_the_same(
 # --- writing --------------------------------------------------------------------------------------
 
 
+class ExportLag(NamedTuple):
+    """How far what was read was behind the log."""
+
+    facts: int
+    seconds: int
+
+
 def _write(
     session: Session,
     draft: ExportFolder,
     chosen: Sequence[pb.ExportedTable],
     request: pb.ExportTablesRequest,
     wait: float,
-) -> dict[str, ExportedFile]:
+) -> tuple[dict[str, ExportedFile], ExportLag]:
     """The files that were added, by their tables."""
-    added = {}
+    added, lag = {}, ExportLag(0, 0)
     with (
         exporting(draft),
         _progress(session, len(chosen)) as progress,
@@ -163,7 +173,7 @@ def _write(
             for answer in rows:
                 draft.add(answer.rows, answer.row_count)
                 progress.advance(answer.row_count)
-                position = answer.position
+                position, lag = answer.position, ExportLag(answer.facts_behind, answer.seconds_behind)
                 if answer.table_ends:
                     break
             else:
@@ -172,7 +182,7 @@ def _write(
             if made is not None:
                 added[table.table] = made
             progress.end()
-    return added
+    return added, lag
 
 
 def _answers(
@@ -233,22 +243,35 @@ def _progress(session: Session, tables: int) -> Iterator[ExportBar]:
 
 
 def _report(
-    session: Session, made: ExportManifest, added: Mapping[str, ExportedFile], folder: str, seconds: float
+    session: Session,
+    made: ExportManifest,
+    added: Mapping[str, ExportedFile],
+    lag: ExportLag,
+    folder: str,
+    seconds: float,
 ) -> None:
     rows = sum(each.rows for each in added.values())
     if session.json:
         listed = [{"table": name, "file": each.file, "rows": each.rows} for name, each in added.items()]
-        session.out.json({"position": made.position, "rows": rows, "files": listed})
+        behind = {"facts_behind": lag.facts, "seconds_behind": lag.seconds}
+        session.out.json({"position": made.position, "rows": rows, "files": listed, **behind})
         return
     session.out.table(
         ["table", ">rows", ">bytes", "file"],
         [[name, f"{each.rows:,}", f"{each.bytes:,}", each.file] for name, each in added.items() if each.rows],
     )
     if not rows:
-        session.out.say(f"Nothing to write up to position {made.position}; {folder} is as new as the ledger.")
+        new = f"is {_behind(lag)}" if lag.seconds >= _WORTH_SAYING_SECONDS else "is as new as the ledger"
+        session.out.say(f"Nothing to write up to position {made.position}; {folder} {new}.")
         return
     speed = f", {rows / seconds:,.0f} rows a second" if rows >= 10_000 else ""
     session.out.say(f"{rows:,} rows up to position {made.position} written to {folder} in {seconds:.1f} s{speed}.")
+    if lag.seconds >= _WORTH_SAYING_SECONDS and not made.as_of:
+        session.out.say(f"That is {_behind(lag)}: the next run writes what is beyond it.")
+
+
+def _behind(lag: ExportLag) -> str:
+    return f"{lag.facts:,} facts behind the ledger, the first of them {lag.seconds:,} s old"
 
 
 def _list(session: Session, tables: Sequence[pb.ExportedTable], *, in_full: bool) -> None:

@@ -8,10 +8,13 @@ from datetime import date
 from typing import Any
 
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from adapters.doctor.finding import Finding, fails, ok, size, warning
 from adapters.dsn import LOSES
 from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
+from adapters.replica import Replica
+from ledger.refusals import StorageUnavailable
 
 _ENDS = {
     14: date(2026, 11, 12),
@@ -50,6 +53,7 @@ _OLD_TRANSACTIONS, _TOO_OLD_TRANSACTIONS = 1_000_000_000, 1_800_000_000
 """Of 2,000,000,000, at which PostgreSQL takes no more writes; it vacuums by itself from 200,000,000 on."""
 _MUCH_INDEX = 3
 _MUCH = 1 << 30
+_FAR_BEHIND_SECONDS = 60.0
 
 
 async def database(
@@ -137,6 +141,19 @@ async def _skew(connection: AsyncConnection[Any]) -> Finding:
     if skew > _SKEW_SECONDS:
         return warning("clock", found, "let both machines follow a time server")
     return ok("clock", found)
+
+
+async def replica(copy: Replica, primary: AsyncConnectionPool[Any], schema: str) -> Finding:
+    """What exports are read from."""
+    try:
+        lag = await copy.standing(primary, schema)
+    except StorageUnavailable as problem:
+        advice = "exports are refused; the log of the service says why: see that the replica of --reporting-dsn runs"
+        return fails("replica", problem.why, advice)
+    found = f"it is {lag.facts:,} facts behind, the first of them {lag.seconds:.0f} s old"
+    if lag.seconds > _FAR_BEHIND_SECONDS:
+        return warning("replica", found, "look at pg_stat_replication of the primary: exports tell what is as old")
+    return ok("replica", found if lag.facts else "it has all that is recorded")
 
 
 async def _migrations(connection: AsyncConnection[Any], schemas: Sequence[str]) -> Finding:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from time import monotonic
 from typing import NamedTuple
 
 from msgspec.structs import replace
 from psycopg.sql import Composed
 
 from adapters.postgres import open_pool
+from adapters.replica import Lag, lag_of
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import fault, require
@@ -22,7 +24,7 @@ from fulfilment.v1 import exports_pb2 as pb
 from ledger.refusals import RateLimited, StorageUnavailable
 from projections import PROJECTIONS
 from projections.machine.projection import Projection, named
-from projections.machine.reads import Snapshot, snapshot
+from projections.machine.reads import Snapshot, Where, snapshot
 from projections.reporting import REPORT_TABLES, ReportTable
 from projections.reporting.exporting import SETTINGS, RowEncoding, copy_of
 from projections.reporting.views import CONTRACT_VERSION
@@ -65,21 +67,41 @@ class ExportQueries(Queries):
         where = await self.where(request, call)
         where = where._replace(at_least=max(where.at_least, *(each.after for each in wanted)))
         with self._turn(call.tenant):
-            # Not one of the connections that queries share, and wait for.
-            async with (
-                open_pool(str(self.tenants.pool.conninfo), max_size=1) as pool,
-                snapshot(where._replace(pool=pool), *_read_models(wanted)) as found,
-            ):
+            async with self._source(where) as source, snapshot(source, *_read_models(wanted)) as found:
                 await found.rows(SETTINGS, {"timeout": f"{EXPORT_SECONDS:.0f}s"})
+                lag = await lag_of(self.tenants.pool, where.schema, found.position)
                 watch = ReaderWatch(found)
                 for table, after in wanted:
-                    async for answer in self._table(found, copy_of(table, after, encoding, where), table.name):
+                    async for answer in self._table(found, copy_of(table, after, encoding, where), table.name, lag):
                         with watch.waiting():
                             yield answer
 
-    async def _table(self, found: Snapshot, copy: Composed, table: str) -> AsyncIterator[pb.ExportTablesResponse]:
+    @asynccontextmanager
+    async def _source(self, where: Where) -> AsyncIterator[Where]:
+        """The same by a connection beside those that queries share, and wait for: to the replica, if there is one.
+
+        What is folded aside is read where it is folded.
+        """
+        replica, primary, began = self.tenants.replica, self.tenants.pool, monotonic()
+        opened = (
+            open_pool(str(primary.conninfo), max_size=1)
+            if replica is None or where.as_of
+            else replica.reading(primary, where.schema)
+        )
+        async with opened as pool:
+            left = max(0.0, where.patience_seconds - (monotonic() - began))
+            yield where._replace(pool=pool, whole=primary, patience_seconds=left)
+
+    async def _table(
+        self, found: Snapshot, copy: Composed, table: str, lag: Lag
+    ) -> AsyncIterator[pb.ExportTablesResponse]:
         answer = partial(
-            pb.ExportTablesResponse, position=found.position, contract_version=CONTRACT_VERSION, table=table
+            pb.ExportTablesResponse,
+            position=found.position,
+            contract_version=CONTRACT_VERSION,
+            table=table,
+            facts_behind=lag.facts,
+            seconds_behind=round(lag.seconds),
         )
         async for piece in found.copied(copy):
             if self.tenants.closing:

@@ -94,6 +94,8 @@ class Where(NamedTuple):
     as_of: int = 0
     """Reads what is folded aside up to this position instead, which ``prepare`` brings about."""
     prepare: Prepare | None = None
+    whole: AsyncConnectionPool[Any] | None = None
+    """Where the log is whole, if ``pool`` reads a replica that may lack its end."""
 
 
 class Snapshot:
@@ -216,12 +218,15 @@ def _now() -> float:
 
 
 async def _wait(where: Where, projection: Projection, give_up_at: float) -> None:
+    is_in_the_log = False
     while True:
         async with where.pool.connection() as connection:
             position = await _position(connection, where.schema, projection)
             if position >= where.at_least:
                 return
-            await _require_in_the_log(connection, where)
+            if not is_in_the_log:
+                await _require_in_the_log(connection, where)
+                is_in_the_log = True
         if _now() >= give_up_at:
             raise ProjectionBehind(projection.name, where.at_least, position)
         await asyncio.sleep(_POLL_SECONDS)
@@ -249,10 +254,17 @@ async def _open(
 
 async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) -> None:
     """Refuses a position beyond the log, which no read model can reach."""
-    cursor = await connection.execute(SQL(_HEAD).format(schema=Identifier(where.schema)))
-    head = int((await cursor.fetchall())[0][0])
+    head = await _head(connection, where.schema)
+    if where.at_least > head and where.whole is not None:
+        async with where.whole.connection() as primary:
+            head = await _head(primary, where.schema)
     if where.at_least > head:
         raise BeyondTheLog(where.at_least, head)
+
+
+async def _head(connection: AsyncConnection[Any], schema: str) -> int:
+    cursor = await connection.execute(SQL(_HEAD).format(schema=Identifier(schema)))
+    return int((await cursor.fetchall())[0][0])
 
 
 async def _position(connection: AsyncConnection[Any], schema: str, projection: Projection) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from adapters import drawing, postgres
+from adapters import drawing, postgres, replica
 from adapters.access import limits
 from adapters.folding_aside import MOST_WAITING
 from adapters.rpc import exports, methods, server
@@ -47,6 +47,7 @@ FIGURES = {
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
     "exports at once, in one process": f"{exports.EXPORTS_OF_A_TENANT} of a tenant, {exports.EXPORTS_AT_ONCE} of all",
+    "how far a replica that exports are read from may be behind": f"{replica.MOST_BEHIND_SECONDS / 3600:.0f} h",
     "an export": (f"{exports.EXPORT_SECONDS / 3600:.0f} h; its reader may pause for {exports.READER_SECONDS:.0f} s;"),
     "read models folded aside, for reports as of a position": (
         f"{aside.MOST_ASIDE} positions of a tenant, {aside.KEPT_SECONDS // 3600} h after they were last asked for; "

@@ -22,6 +22,7 @@ from adapters.folders import make_private
 from adapters.logs import log_of_the_loop
 from adapters.mail_settings import mailbox_of, sender_of
 from adapters.metrics.settings import shown_of
+from adapters.replica import replica_of
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.in_a_thread import running
@@ -67,6 +68,7 @@ async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncItera
         mailbox_of(chosen),
         private_too=chosen.web_private == "yes",
         shown=shown_of(chosen),
+        reporting=replica_of(chosen),
     ) as listening:
         yield listening
 

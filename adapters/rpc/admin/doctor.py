@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adapters.doctor.database import database
+from adapters.doctor.database import database, replica
 from adapters.doctor.finding import Finding, Severity
 from adapters.doctor.machine import Premises, machine
 from adapters.doctor.tenants import of_tenants
@@ -42,6 +42,8 @@ class Doctor:
         async with self._tenants.pool.connection() as connection:
             found += await database(connection, pool_sizes, now.date(), [each.schema for each in looked_at])
             projector = await has_projector(connection, _ALIVE_SECONDS)
+        if self._tenants.replica is not None and looked_at:
+            found.append(await replica(self._tenants.replica, self._tenants.pool, looked_at[0].schema))
         standings = {each.name: await standing_of(self._tenants, self._letters, each.name) for each in looked_at}
         found += of_tenants(standings, len(tenants), projector=projector)
         return pb.DiagnoseResponse(findings=map(_shown, found))

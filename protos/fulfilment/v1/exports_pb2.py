@@ -26,7 +26,7 @@ from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/exports.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"\x19\n\x17ListReportTablesRequest\"b\n\x18ListReportTablesResponse\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\x05\x12,\n\x06tables\x18\x02 \x03(\x0b\x32\x1c.fulfilment.v1.ExportedTable\"\x94\x01\n\rExportedTable\x12\x13\n\x05table\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07meaning\x18\x02 \x01(\tB\x04\xc8\xbd\x18\t\x12.\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.ExportedColumn\x12\x11\n\x03key\x18\x04 \x03(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x0c\x61lways_whole\x18\x05 \x01(\x08\"w\n\x0e\x45xportedColumn\x12\x14\n\x06\x63olumn\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04type\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x12\n\x04unit\x18\x04 \x01(\tB\x04\xc8\xbd\x18\t\x12\x15\n\x07meaning\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\"\xa7\x01\n\x13\x45xportTablesRequest\x12,\n\x06tables\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TableToExport\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.RowEncoding\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"3\n\rTableToExport\x12\x13\n\x05table\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"\x92\x01\n\x14\x45xportTablesResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x18\n\x10\x63ontract_version\x18\x02 \x01(\x05\x12\x13\n\x05table\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04rows\x18\x04 \x01(\x0c\x42\x04\xc8\xbd\x18\t\x12\x11\n\trow_count\x18\x05 \x01(\x03\x12\x12\n\ntable_ends\x18\x06 \x01(\x08*^\n\x0bRowEncoding\x12\x1c\n\x18ROW_ENCODING_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_ENCODING_CSV\x10\x01\x12\x1b\n\x17ROW_ENCODING_JSON_LINES\x10\x02\x32\xcf\x01\n\rExportService\x12\x63\n\x10ListReportTables\x12&.fulfilment.v1.ListReportTablesRequest\x1a\'.fulfilment.v1.ListReportTablesResponse\x12Y\n\x0c\x45xportTables\x12\".fulfilment.v1.ExportTablesRequest\x1a#.fulfilment.v1.ExportTablesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x66ulfilment/v1/exports.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\"\x19\n\x17ListReportTablesRequest\"b\n\x18ListReportTablesResponse\x12\x18\n\x10\x63ontract_version\x18\x01 \x01(\x05\x12,\n\x06tables\x18\x02 \x03(\x0b\x32\x1c.fulfilment.v1.ExportedTable\"\x94\x01\n\rExportedTable\x12\x13\n\x05table\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x15\n\x07meaning\x18\x02 \x01(\tB\x04\xc8\xbd\x18\t\x12.\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1d.fulfilment.v1.ExportedColumn\x12\x11\n\x03key\x18\x04 \x03(\tB\x04\xc8\xbd\x18\x04\x12\x14\n\x0c\x61lways_whole\x18\x05 \x01(\x08\"w\n\x0e\x45xportedColumn\x12\x14\n\x06\x63olumn\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04type\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x12\n\x04unit\x18\x04 \x01(\tB\x04\xc8\xbd\x18\t\x12\x15\n\x07meaning\x18\x05 \x01(\tB\x04\xc8\xbd\x18\t\"\xa7\x01\n\x13\x45xportTablesRequest\x12,\n\x06tables\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TableToExport\x12,\n\x08\x65ncoding\x18\x02 \x01(\x0e\x32\x1a.fulfilment.v1.RowEncoding\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\x12\"\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"3\n\rTableToExport\x12\x13\n\x05table\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x04\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"\xc0\x01\n\x14\x45xportTablesResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x18\n\x10\x63ontract_version\x18\x02 \x01(\x05\x12\x13\n\x05table\x18\x03 \x01(\tB\x04\xc8\xbd\x18\x04\x12\x12\n\x04rows\x18\x04 \x01(\x0c\x42\x04\xc8\xbd\x18\t\x12\x11\n\trow_count\x18\x05 \x01(\x03\x12\x12\n\ntable_ends\x18\x06 \x01(\x08\x12\x14\n\x0c\x66\x61\x63ts_behind\x18\x07 \x01(\x03\x12\x16\n\x0eseconds_behind\x18\x08 \x01(\x03*^\n\x0bRowEncoding\x12\x1c\n\x18ROW_ENCODING_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_ENCODING_CSV\x10\x01\x12\x1b\n\x17ROW_ENCODING_JSON_LINES\x10\x02\x32\xcf\x01\n\rExportService\x12\x63\n\x10ListReportTables\x12&.fulfilment.v1.ListReportTablesRequest\x1a\'.fulfilment.v1.ListReportTablesResponse\x12Y\n\x0c\x45xportTables\x12\".fulfilment.v1.ExportTablesRequest\x1a#.fulfilment.v1.ExportTablesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,8 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTTABLESRESPONSE'].fields_by_name['table']._serialized_options = b'\310\275\030\004'
   _globals['_EXPORTTABLESRESPONSE'].fields_by_name['rows']._loaded_options = None
   _globals['_EXPORTTABLESRESPONSE'].fields_by_name['rows']._serialized_options = b'\310\275\030\t'
-  _globals['_ROWENCODING']._serialized_start=874
-  _globals['_ROWENCODING']._serialized_end=968
+  _globals['_ROWENCODING']._serialized_start=920
+  _globals['_ROWENCODING']._serialized_end=1014
   _globals['_LISTREPORTTABLESREQUEST']._serialized_start=103
   _globals['_LISTREPORTTABLESREQUEST']._serialized_end=128
   _globals['_LISTREPORTTABLESRESPONSE']._serialized_start=130
@@ -68,7 +68,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TABLETOEXPORT']._serialized_start=672
   _globals['_TABLETOEXPORT']._serialized_end=723
   _globals['_EXPORTTABLESRESPONSE']._serialized_start=726
-  _globals['_EXPORTTABLESRESPONSE']._serialized_end=872
-  _globals['_EXPORTSERVICE']._serialized_start=971
-  _globals['_EXPORTSERVICE']._serialized_end=1178
+  _globals['_EXPORTTABLESRESPONSE']._serialized_end=918
+  _globals['_EXPORTSERVICE']._serialized_start=1017
+  _globals['_EXPORTSERVICE']._serialized_end=1224
 # @@protoc_insertion_point(module_scope)

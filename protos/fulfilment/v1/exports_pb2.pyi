@@ -260,6 +260,8 @@ class ExportTablesResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     TABLE_ENDS_FIELD_NUMBER: _builtins.int
+    FACTS_BEHIND_FIELD_NUMBER: _builtins.int
+    SECONDS_BEHIND_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position that all tables of this export hold at; the same in every message."""
     contract_version: _builtins.int
@@ -272,6 +274,10 @@ class ExportTablesResponse(_message.Message):
     """How many rows that is."""
     table_ends: _builtins.bool
     """Whether it is the last message of this table; it has no rows."""
+    facts_behind: _builtins.int
+    """How many facts the log had beyond the position when the export began; the same in every message."""
+    seconds_behind: _builtins.int
+    """For how many seconds the first of them had been recorded then; 0 if there was none."""
     def __init__(
         self,
         *,
@@ -281,10 +287,12 @@ class ExportTablesResponse(_message.Message):
         rows: _builtins.bytes = ...,
         row_count: _builtins.int = ...,
         table_ends: _builtins.bool = ...,
+        facts_behind: _builtins.int = ...,
+        seconds_behind: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_version", b"contract_version", "position", b"position", "row_count", b"row_count", "rows", b"rows", "table", b"table", "table_ends", b"table_ends"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_version", b"contract_version", "facts_behind", b"facts_behind", "position", b"position", "row_count", b"row_count", "rows", b"rows", "seconds_behind", b"seconds_behind", "table", b"table", "table_ends", b"table_ends"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -46,6 +46,11 @@ class ExportServiceStub:
     meanwhile are the rows of the table "gone", to be asked for as well: drop these keys, then take the changed rows.
     Of a table that is always whole all rows come each time, and replace those of before.
 
+    Where the service has a replica of its database for this, rows come from there. What it has not yet is not in them, and
+    the position is that of what is in them; each message says how far behind the log that is. Fails with UNAVAILABLE /
+    STORAGE_UNAVAILABLE, also in its midst, while the replica is away or more than an hour behind, or where it ends the
+    export to keep up with the primary: ask again. Answers as of a moment never come from a replica.
+
     A tenant may have two exports at once in a process; more are refused as too much at once, and so is, in its midst, one
     that takes longer than an hour or whose reader takes nothing for a minute.
     Fails with UNAVAILABLE / PROJECTION_BEHIND if a position that is asked for is not reached within 5 seconds or the
@@ -69,6 +74,11 @@ class ExportServiceAsyncStub(ExportServiceStub):
     holds everything up to one position. To go on later, ask each table for what came after that position; what went
     meanwhile are the rows of the table "gone", to be asked for as well: drop these keys, then take the changed rows.
     Of a table that is always whole all rows come each time, and replace those of before.
+
+    Where the service has a replica of its database for this, rows come from there. What it has not yet is not in them, and
+    the position is that of what is in them; each message says how far behind the log that is. Fails with UNAVAILABLE /
+    STORAGE_UNAVAILABLE, also in its midst, while the replica is away or more than an hour behind, or where it ends the
+    export to keep up with the primary: ask again. Answers as of a moment never come from a replica.
 
     A tenant may have two exports at once in a process; more are refused as too much at once, and so is, in its midst, one
     that takes longer than an hour or whose reader takes nothing for a minute.
@@ -102,6 +112,11 @@ class ExportServiceServicer(metaclass=_abc_1.ABCMeta):
         holds everything up to one position. To go on later, ask each table for what came after that position; what went
         meanwhile are the rows of the table "gone", to be asked for as well: drop these keys, then take the changed rows.
         Of a table that is always whole all rows come each time, and replace those of before.
+
+        Where the service has a replica of its database for this, rows come from there. What it has not yet is not in them, and
+        the position is that of what is in them; each message says how far behind the log that is. Fails with UNAVAILABLE /
+        STORAGE_UNAVAILABLE, also in its midst, while the replica is away or more than an hour behind, or where it ends the
+        export to keep up with the primary: ask again. Answers as of a moment never come from a replica.
 
         A tenant may have two exports at once in a process; more are refused as too much at once, and so is, in its midst, one
         that takes longer than an hour or whose reader takes nothing for a minute.

@@ -1,0 +1,222 @@
+"""Exports read from a real standby: never ahead of it, told how far it is behind, and refused while it is away."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Composed
+
+import server
+from adapters import replica as replicas
+from adapters.console import export
+from adapters.dsn import DatabaseTls
+from adapters.embedded import StartFailed
+from adapters.replica import Replica
+from adapters.rpc import exports
+from fulfilment.v1 import admin_pb2, common_pb2, doctor_pb2, exports_pb2
+from tests.support.hosting import a_database, server_on
+from tests.support.projecting import projector
+from tests.support.service import Client, reason_of
+from tests.support.standby import Machine, Pair, pair
+from tests.support.terminal import Console
+from tests.support.waiting import wait_for
+
+READ_NOT_FOR_LONG = "max_standby_streaming_delay = 100ms\n"
+
+
+class Followed(Client):
+    """A service whose exports are read from a standby."""
+
+    address: str
+    standby: Machine
+    primary: Machine
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with pair(tmp_path_factory.mktemp("both")) as made:
+        made.primary.configure()  # commands do not wait for it
+        yield made
+
+
+@pytest.fixture(scope="module")
+def followed(both: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    dsn, data = both.primary.conninfo, tmp_path_factory.mktemp("data")
+    options = ("--reporting-dsn", both.standby.conninfo, "--outbox", "off")  # nothing is recorded but what is asked
+    with projector(dsn), server_on(dsn, data, *options) as port:
+        address = f"127.0.0.1:{port}"
+        with Followed(address) as client:
+            client.address, client.primary, client.standby = address, both.primary, both.standby
+            client.approve()
+            client.place("first")
+            yield client
+
+
+def head_of(machine: Machine) -> int:
+    """Up to where a server has the read models."""
+    query = "SELECT min(notification_id) FROM tenant_default.ledger_tracking WHERE application_name NOT LIKE '\\_%'"
+    return int(machine.ask(query) or 0)
+
+
+def caught_up(client: Followed, *, also_standby: bool = True) -> int:
+    """The head of the log, once the read models are there."""
+    position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    client.read_up_to(position)
+    if also_standby:
+        wait_for(lambda: head_of(client.standby) >= position)
+    return position
+
+
+def exported(client: Client, *tables: str, seconds: float = 30, **asked: Any) -> list[exports_pb2.ExportTablesResponse]:
+    wanted = [exports_pb2.TableToExport(table=each) for each in tables or ("orders",)]
+    request = exports_pb2.ExportTablesRequest(tables=wanted, **asked)
+    return list(client.exports.ExportTables(request, timeout=seconds))
+
+
+def refusal(ask: Callable[[], Any]) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        ask()
+    return caught.value
+
+
+@contextmanager
+def standing_still(standby: Machine) -> Iterator[None]:
+    """It takes what is recorded and does not show it."""
+    standby.ask("SELECT pg_wal_replay_pause()")
+    wait_for(lambda: standby.ask("SELECT pg_get_wal_replay_pause_state()") == "paused")
+    try:
+        yield
+    finally:
+        standby.ask("SELECT pg_wal_replay_resume()")
+
+
+def test_an_export_is_of_what_the_replica_has_and_tells_how_far_that_is_behind(
+    followed: Followed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = caught_up(followed)
+    (rows, end) = exported(followed)
+    assert (rows.position, rows.facts_behind, rows.seconds_behind) == (before, 0, 0)
+    with standing_still(followed.standby):
+        followed.place("second")
+        head = caught_up(followed, also_standby=False)
+        (rows, end) = exported(followed)
+        assert (rows.position, end.position, rows.row_count) == (before, before, 1)
+        assert rows.facts_behind == end.facts_behind == head - before > 0
+        behind = refusal(lambda: exported(followed, at_least=head, seconds=1))
+        assert reason_of(behind) == "PROJECTION_BEHIND"
+        beyond = refusal(lambda: exported(followed, at_least=head + 1000))
+        assert reason_of(beyond) == "BEYOND_THE_LOG"
+        monkeypatch.setattr(export, "_WORTH_SAYING_SECONDS", 0)
+        said = Console(followed.address)("export", "orders", "--to", str(tmp_path), "--format", "csv")
+        assert (said.code, f"That is {head - before} facts behind the ledger" in said.out) == (0, True)
+    assert caught_up(followed) == head
+    assert sum(each.row_count for each in exported(followed)) == 2
+
+
+def test_one_that_is_too_far_behind_is_not_read(followed: Followed, monkeypatch: pytest.MonkeyPatch):
+    caught_up(followed)
+    monkeypatch.setattr(replicas, "MOST_BEHIND_SECONDS", 0.0)
+    assert exported(followed)
+    with standing_still(followed.standby):
+        followed.place("too-new")
+        why = refusal(lambda: exported(followed))
+    assert (why.code(), reason_of(why)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
+    assert "its replica for exports is" in (why.details() or "")
+
+
+def test_an_export_that_keeps_the_replica_from_following_is_ended_and_told_so(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+):
+    caught_up(followed)
+    followed.standby.configure(READ_NOT_FOR_LONG)
+    wait_for(lambda: followed.standby.ask("SHOW max_standby_streaming_delay") == "100ms")
+
+    def sleeps(*_: Any) -> Composed:
+        with psycopg.connect(followed.primary.conninfo) as connection:  # as the swap of a rebuild does
+            connection.execute("LOCK TABLE tenant_default.reporting_orders IN ACCESS EXCLUSIVE MODE")
+        return SQL("COPY (SELECT pg_sleep(60)::text) TO STDOUT").format()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(exports, "copy_of", sleeps)
+        why = refusal(lambda: exported(followed))
+    assert (why.code(), reason_of(why)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
+    assert "to keep up with the primary, which max_standby_streaming_delay" in (why.details() or "")
+    followed.standby.configure()
+    assert exported(followed)
+
+
+def replica_s(client: Client) -> doctor_pb2.Finding:
+    found = client.admin.Diagnose(doctor_pb2.DiagnoseRequest()).findings
+    return next(each for each in found if each.check == "replica")
+
+
+def test_while_it_is_away_exports_are_refused_and_commands_and_the_past_are_not(followed: Followed):
+    caught_up(followed)
+    assert (replica_s(followed).level, replica_s(followed).found) == (
+        doctor_pb2.FINDING_LEVEL_OK,
+        "it has all that is recorded",
+    )
+    followed.standby.stop()
+    try:
+        why = refusal(lambda: exported(followed))
+        assert (why.code(), reason_of(why)) == (grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE")
+        assert "replica for exports" in (why.details() or "")
+        assert replica_s(followed).level == doctor_pb2.FINDING_LEVEL_FAILS
+        position = followed.place("meanwhile").position
+        past = common_pb2.AsOf(position=position)
+        assert wait_for(lambda: _if_ready(lambda: exported(followed, as_of=past)))
+    finally:
+        followed.standby.start()
+    caught_up(followed)
+    assert exported(followed)
+
+
+def _if_ready(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except grpc.RpcError as error:
+        if reason_of(error) != "PROJECTION_BEHIND":
+            raise
+
+
+def test_another_ledger_of_the_same_name_is_no_replica(embedded: str, tmp_path: Path):
+    with (
+        a_database(embedded) as dsn,
+        a_database(embedded) as other,
+        server_on(other, tmp_path / "other"),
+        projector(dsn),
+        server_on(dsn, tmp_path / "data", "--reporting-dsn", other) as port,
+        Client(f"127.0.0.1:{port}") as client,
+    ):
+        with psycopg.connect(other) as connection:
+            connection.execute("UPDATE fulfilment.tenants SET created_at = created_at + interval '1 second'")
+        assert "has another of its name" in (refusal(lambda: exported(client)).details() or "")
+        with psycopg.connect(other) as connection:
+            connection.execute("DROP SCHEMA tenant_default CASCADE")
+        assert "has no such ledger" in (refusal(lambda: exported(client)).details() or "")
+
+
+def test_one_that_is_away_keeps_nobody_from_starting_and_one_that_is_wrong_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    nowhere = make_conninfo(host=str(tmp_path), dbname="none", user="none")
+    with caplog.at_level(logging.WARNING):
+        Replica(nowhere, DatabaseTls.VERIFIED).look()
+    assert "exports are refused until the replica of --reporting-dsn answers" in caplog.text
+    for wrong in ("host=db.example.org dbname=ledger", "no dsn at all"):
+        with pytest.raises(StartFailed):
+            Replica(wrong, DatabaseTls.VERIFIED).look()
+
+
+def test_the_edges_are_told_which_replica_it_is():
+    chosen = server.options(["--reporting-dsn", "host=db2", "--database-tls", "any"])
+    told = server.told_beside("edge", chosen)
+    assert (told["FULFILMENT_REPORTING_DSN"], told["FULFILMENT_DATABASE_TLS"]) == ("host=db2", "any")
