@@ -304,6 +304,14 @@ TENANT_MIGRATIONS = (
     """,
     # How many migrations a service must know to work with the schema: ``_changed_last``.
     "ALTER TABLE {schema}.ledger_schema ADD works_with int",
+    # Rows are inserted from what a SELECT has, and there Citus takes no clock_timestamp(). As late as that, because the
+    # statement comes when the tenant's lock is held: instants of recording grow with positions.
+    """
+    ALTER TABLE {schema}.ledger_events ALTER recorded_at SET DEFAULT statement_timestamp();
+    ALTER TABLE {schema}.ledger_commands ALTER decided_at SET DEFAULT statement_timestamp();
+    ALTER TABLE {schema}.ledger_keys ALTER made_at SET DEFAULT statement_timestamp();
+    ALTER TABLE {schema}.ledger_reads ALTER at SET DEFAULT statement_timestamp();
+    """,
 )
 
 
@@ -317,6 +325,7 @@ class SchemaNewer(Exception):
 
 _NEW = re.compile(r"CREATE (TABLE|INDEX) ")
 _MORE_COLUMNS = re.compile(r"ALTER TABLE \S+ (?=ADD )")
+_NEW_DEFAULT = re.compile(r"ALTER TABLE \S+ ALTER \S+ SET DEFAULT [^,]+")
 _BOUND = re.compile(r",|ADD CONSTRAINT|UNIQUE|PRIMARY|CHECK|REFERENCES|NOT NULL(?!.*DEFAULT)")
 """What binds whoever does not know of a column, or is not plain to see."""
 
@@ -327,7 +336,7 @@ def _statements(template: str) -> list[str]:
 
 def _only_adds(statement: str) -> bool:
     """Whether a service that does not know of it works on as before."""
-    if _NEW.match(statement):
+    if _NEW.match(statement) or _NEW_DEFAULT.fullmatch(statement):
         return True
     added = _MORE_COLUMNS.match(statement)
     return added is not None and not any(map(_BOUND.search, re.split(r", (?=ADD )", statement[added.end() :])))
@@ -470,13 +479,16 @@ _SETTINGS = """
         set_config('lock_timeout', '10s', false), set_config('statement_timeout', '0', false),
         set_config('idle_in_transaction_session_timeout', '20s', false)
 """
+_SETTINGS_SINCE_17 = "SELECT set_config('transaction_timeout', '0', false)"
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
     # Every query here goes by an index, also right after a bulk load, when the planner's statistics
     # would mislead it. A server process that lost its client must not keep the tenant's lock. A commit that waits for
-    # its standby would be answered by a timeout of statements, and be lost with this server.
+    # its standby would be answered by a timeout of statements or transactions, and be lost with this server.
     await connection.execute(_SETTINGS)
+    if connection.info.server_version >= 170000:
+        await connection.execute(_SETTINGS_SINCE_17)
     connection.prepared_max = 1000
 
 

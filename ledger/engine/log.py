@@ -120,12 +120,12 @@ _TAIL = """
 # A snapshot comes as a row without a topic, before the facts after it; one in several parts alone, without its state.
 _STREAMS_NOW = """
     SELECT head.position, found.stream, found.version, found.topic, found.state
-    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head LEFT JOIN (
+    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head LEFT JOIN LATERAL (
         SELECT wanted.stream, facts.version, facts.topic, facts.state
         FROM unnest(%b::text[]) AS wanted (stream)
             LEFT JOIN LATERAL (
                 SELECT version, parts, CASE WHEN parts = 1 THEN state END AS state FROM {snapshots}
-                WHERE originator_id = wanted.stream AND shape = %b AND part = 0
+                WHERE originator_id = wanted.stream AND shape = %b AND part = 0 AND position <= head.position
                 ORDER BY version DESC LIMIT 1
             ) AS kept ON true
             CROSS JOIN LATERAL (

@@ -54,9 +54,11 @@ _PART = """
     SELECT state FROM {snapshots}
     WHERE originator_id = %b AND shape = %b AND version = %b::bigint AND part = %b::int4
 """
+# Not of facts that are gone: a server without them may have taken over since they were read.
 _STORE = """
     INSERT INTO {snapshots} (originator_id, shape, version, part, parts, position, state, taken_at)
-    VALUES (%b, %b, %b::bigint, %b::int4, %b::int4, %b::bigint, %b, now()) ON CONFLICT DO NOTHING
+    SELECT originator_id, %b, originator_version, %b::int4, %b::int4, %b::bigint, %b, now()
+    FROM {events} WHERE originator_id = %b AND originator_version = %b::bigint ON CONFLICT DO NOTHING
 """
 # Beside the newest those stay with which whoever follows the log would begin; and two versions of the service may run
 # side by side for a while.
@@ -300,7 +302,7 @@ class Snapshots:
         try:
             async with self._log.pool.connection() as connection:
                 for number, part in enumerate(parts):
-                    values = (stream, self._shape, version, number, len(parts), position, part)
+                    values = (self._shape, number, len(parts), position, part, stream, version)
                     await connection.execute(self._store, values, prepare=True, binary=True)
                 old = {"stream": stream, "shape": self._shape, "version": version}
                 await connection.execute(self._drop_old, old, prepare=True)

@@ -10,8 +10,8 @@ _TROUBLE = ("08", "40", "53", "57", "58")
 """SQLSTATE classes that mean the database, not the data, is the problem: connection, rollback by the
 server, resources, operator intervention, system."""
 
-_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "26000"})
-"""Read-only after a failover, a lock not obtained in time, idle in a transaction for too long, and a prepared
+_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "25P04", "26000"})
+"""Read-only after a failover, a lock not obtained in time, idle in a transaction or in one for too long, and a prepared
 statement that somebody else dropped."""
 
 EPOCH_GUARD = "ledger_keys_epoch_"

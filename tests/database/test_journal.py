@@ -347,6 +347,7 @@ async def test_a_tenant_needs_a_plain_name(conninfo: str, name: str) -> None:
         "ALTER TABLE {schema}.one ADD b int NOT NULL",
         "ALTER TABLE {schema}.one ADD b int NOT NULL, ADD c int DEFAULT 1",
         "ALTER TABLE {schema}.one ADD b int, DROP a",
+        "ALTER TABLE {schema}.one ALTER a SET DEFAULT 1, ADD b int NOT NULL",
         "ALTER TABLE {schema}.one ADD CONSTRAINT one_key UNIQUE (a)",
     ],
 )
@@ -364,6 +365,7 @@ async def test_a_database_that_newer_code_has_only_added_to_is_used_as_it_is(new
             *TENANT_MIGRATIONS,
             "CREATE TABLE {schema}.one (a int PRIMARY KEY, b int NOT NULL UNIQUE); CREATE INDEX ON {schema}.one (b)",
             "ALTER TABLE {schema}.one ADD c int, ADD d numeric(9) NOT NULL DEFAULT 0",
+            "ALTER TABLE {schema}.one ALTER c SET DEFAULT abs(1)",
         )
         assert await migrate(connection, new_tenant.schema, newer) == len(newer)
         assert await migrate(connection, new_tenant.schema, TENANT_MIGRATIONS) == len(newer)

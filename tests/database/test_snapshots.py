@@ -144,6 +144,22 @@ async def test_a_snapshot_of_other_code_or_one_that_cannot_be_read_is_not_used(t
         assert entries["stall-pears"][:2] == (66, Stall(0))
 
 
+async def test_a_snapshot_of_facts_that_the_log_does_not_have_is_neither_used_nor_stored(tenant: EmptyTenant):
+    await fill(tenant, 65)
+    spoil(tenant, "version = 1000, position = 1000")
+    async with a_ledger(tenant, tail_limit=15) as ledger:
+        assert (await ledger.execute(give("one", "pears", 65))).version == 66
+    drop(tenant)
+    async with open_pool(tenant.conninfo) as pool:
+        of_all = Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS))
+        assert (await of_all.fold_all(["stall-pears"]))[1]["stall-pears"][:2] == (66, Stall(0))
+        for version in (67, 66):
+            await of_all.keep("stall-pears", Entry(version, Stall(5)), 66)
+            await of_all.settled()
+            assert kept(tenant) == ([] if version == 67 else [("stall-pears", 66)])
+            of_all._due.clear()
+
+
 async def test_what_was_dropped_from_memory_comes_back_from_its_snapshot(tenant: EmptyTenant, folded: list[int]):
     await fill(tenant, 65)
     async with a_ledger(tenant, streams_kept=1) as ledger:

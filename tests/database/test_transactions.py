@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import open_pool
@@ -17,7 +18,7 @@ from ledger.engine.log import CHANNEL, Log
 from ledger.engine.queue import DecisionFailed
 from ledger.engine.transactions import Together
 from tests.support.relay import Cut, Relay
-from tests.support.stalls import NOUNS, EmptyTenant, TooFewCoins, command, give, lock_held, take
+from tests.support.stalls import NOUNS, EmptyTenant, TooFewCoins, a_ledger, command, give, lock_held, take
 from tests.support.tenants import Tenants
 
 ROUNDS = 6
@@ -175,3 +176,14 @@ async def test_a_writer_that_is_stopped_among_others_stops_none_of_them(tenants:
         answers = await asyncio.gather(*calls[:3])
         assert answers == [Receipt(1, 1, False)] * 3
         await asyncio.gather(calls[3], return_exceptions=True)
+
+
+async def test_no_time_limit_of_the_database_ends_the_transaction_of_a_batch(tenant: EmptyTenant):
+    limits = make_conninfo(tenant.conninfo, options="-c statement_timeout=50ms -c transaction_timeout=100ms")
+    async with a_ledger(tenant, limits) as ledger:
+        async with lock_held(tenant):
+            call = asyncio.create_task(ledger.execute(take("r1", "pears")))
+            await asyncio.sleep(0.4)
+            assert not call.done()
+        assert (await call).position == 1
+        assert ledger._measures.retries == 0

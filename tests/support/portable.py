@@ -19,11 +19,12 @@ from ledger.engine import wire
 HOUSE = Path(__file__).parents[2]
 ROOMS = ("adapters", "ledger", "projections", "server.py")
 
-_LITERALS = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
-_CHANGES = re.compile(r"\bUPDATE\s+(?:ONLY\s+)?\S+(?:\s+AS\s+\S+|\s+[a-z]\w*)?\s+SET\b|\bDO\s+UPDATE\b", re.IGNORECASE)
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")", re.DOTALL)
+_CHANGES = re.compile(r"(?<!\bFOR )(?<!\bKEY )(?<!\bON )\bUPDATE\b[^;]*?\bSET\b|\bMERGE\s+INTO\b", re.IGNORECASE)
 _INSERTS = re.compile(r"\bINSERT\s+INTO\b(?:(?!\bVALUES\b).)*?\bSELECT\b", re.IGNORECASE | re.DOTALL)
 _COLUMN = re.compile(
-    r"\bADD\s+(?!CONSTRAINT\b)[^,;]*?\b(?:CHECK|UNIQUE|PRIMARY\s+KEY|REFERENCES|CONSTRAINT)\b", re.IGNORECASE
+    r"\bADD\s+(?!CONSTRAINT\b)(?:\([\d\s,]*\)|[^,;])*?\b(?:CHECK|UNIQUE|PRIMARY\s+KEY|REFERENCES|CONSTRAINT)\b",
+    re.IGNORECASE,
 )
 VOLATILE = re.compile(
     r"\b(clock_timestamp|timeofday|random|random_normal|gen_random_uuid|uuidv4|uuidv7|nextval|setval|currval|lastval"
@@ -34,7 +35,7 @@ VOLATILE = re.compile(
 
 def not_portable(statement: str) -> str:
     """Why Citus would not take it; empty if it would."""
-    bare = _LITERALS.sub("'", statement).strip().rstrip(";")
+    bare = _COMMENTS.sub(lambda found: "'" if found[1] else " ", statement).strip().rstrip(";")
     if ";" in bare:
         return "two statements at once"
     if re.match(r"ALTER\s+TABLE\b", bare, re.IGNORECASE) and _COLUMN.search(bare):
