@@ -17,7 +17,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 # Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them; and it would write
 # a line of its own form for everybody who knocks without TLS.
@@ -69,7 +69,7 @@ from adapters.rpc.health import GuardedHealth, Health
 from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
-from adapters.rpc.tracing import NoTraces, tracing
+from adapters.rpc.tracing import PER_SECOND, NoTraces, Tracing, tracing
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from adapters.web import settings as web_settings
@@ -81,9 +81,6 @@ from ledger.engine.keyring import KeyProblem
 from ledger.engine.sealing import Sealer
 from projections import PROJECTIONS
 from projections.machine import runner
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
 
 log = logging.getLogger("fulfilment")
 
@@ -110,6 +107,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         replica.add_option(parser, _filled),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
         add("--traces", type=_filled, help="where spans of calls go by OTLP over gRPC, such as http://localhost:4317"),
+        add(
+            "--traces-per-second",
+            type=_number,
+            default=PER_SECOND,
+            help="so many calls a second get them at most, beside those that their caller traces (%(default)s)",
+        ),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
@@ -124,6 +127,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     found = parser.parse_args([*set_outside, *arguments])
     found.key_file = found.key_file or found.data / "master.key"
     return found
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return int(text)
 
 
 def _filled(text: str) -> str:
@@ -162,7 +171,7 @@ def build_server(
     premises: Premises,
     *,
     private_too: bool,
-    tracer: Tracer | None = None,
+    traces: Tracing | None = None,
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection, behind the gate."""
     commands = Commands(tenants, sealer, READERS, results.show)
@@ -176,7 +185,7 @@ def build_server(
         ]
     )
     for service, queries in served.items():
-        add_service(server, gate, service, commands, queries, calls, tracer)
+        add_service(server, gate, service, commands, queries, calls, traces)
     healthy = GuardedHealth(gate)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     add_reflection(server, gate, [*(service.full_name for service in served), health.SERVICE_NAME])
@@ -203,7 +212,7 @@ async def serve(
     *,
     private_too: bool = False,
     data: Path | None = None,
-    tracer: Tracer | None = None,
+    traces: Tracing | None = None,
     shown: Display | None = None,
     others: Mapping[str, int] | None = None,
     reporting: Replica | None = None,
@@ -240,7 +249,7 @@ async def serve(
             files,
             premises,
             private_too=private_too,
-            tracer=tracer,
+            traces=traces,
         )
         port = access.listener.listen(server)
         await server.start()
@@ -437,7 +446,7 @@ async def run(chosen: argparse.Namespace) -> None:
             *(database.conninfo, chosen.key_file, access, sender, returned),
             private_too=private_too,
             data=chosen.data,
-            tracer=stack.enter_context(tracing(chosen.traces)),
+            traces=stack.enter_context(tracing(chosen.traces, chosen.traces_per_second)),
             shown=shown,
             others=others,
             reporting=reporting,

@@ -1,7 +1,7 @@
 """What it costs those who place orders that others look on: 64 callers in short turns, one server beside another.
 
-One server shows metrics, read every two seconds, and one sends a span of each call to a collector that does nothing
-with it. One is as the first: what it differs by is noise. Beside the first an export runs over and over in one of its
+One server shows metrics, read every two seconds, and one sends spans of some calls to a collector that does nothing
+with them. One is as the first: what it differs by is noise. Beside the first an export runs over and over in one of its
 turns, and in another a question in SQL by a role for reporting, each with the limits that it has.
 """
 

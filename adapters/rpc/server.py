@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -20,11 +20,8 @@ from adapters.rpc.commands import Commands
 from adapters.rpc.contexts import Context, admit
 from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_fewer_rows
 from adapters.rpc.statuses import refuse
-from adapters.rpc.tracing import traced
+from adapters.rpc.tracing import Tracing, traced
 from ledger.refusals import Malformed
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -46,11 +43,11 @@ def add_service(
     commands: Commands,
     queries: object,
     calls: CallCounts,
-    tracer: Tracer | None = None,
+    traces: Tracing | None = None,
 ) -> None:
-    """All RPCs of a service, each behind the gate; how they end is counted, and traced if there is a tracer."""
+    """All RPCs of a service, each behind the gate; how they end is counted, and traced where that is wanted."""
     table = {
-        method.name: _handler(gate, method, calls.of(method.name), tracer)
+        method.name: _handler(gate, method, calls.of(method.name), traces)
         for method in methods(service, commands, queries)
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
@@ -59,12 +56,12 @@ def add_service(
         server.add_registered_method_handlers(service.full_name, busy)
 
 
-def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls, tracer: Tracer | None) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls, traces: Tracing | None) -> grpc.RpcMethodHandler[Any, Any]:
     admitted = partial(admit, gate, method.name)
     if method.descriptor.server_streaming:
         return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method, ended))
     service = method.descriptor.containing_service.full_name
-    answer = traced(tracer, service, method.name, _answering(admitted, method, ended))
+    answer = traced(traces, service, method.name, _answering(admitted, method, ended))
     return grpc.unary_unary_rpc_method_handler(answer)
 
 

@@ -1,4 +1,7 @@
-"""Traces: each call as a span, and below it the stages of its command's way. Without a tracer nothing of it runs.
+"""Traces: calls as spans, and below each the stages of its command's way. Without a tracer nothing of it runs.
+
+The spans of a call take about as long as the call. So a caller says which of its calls are traced, and of those of all
+others so many a second are: all of them while little is done. Nothing of this runs in a call that is not traced.
 
 Spans name RPCs, statuses and reasons of refusals; never what a request says. OpenTelemetry comes with the extra
 ``otel``, and is imported only where somebody asked for traces.
@@ -6,8 +9,9 @@ Spans name RPCs, statuses and reasons of refusals; never what a request says. Op
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,10 +25,15 @@ from ledger.engine.measures import WATCH, Passed
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
+PER_SECOND = 20
+"""How many calls are traced a second, where nobody says something else."""
+
 Answering = Callable[[bytes, Context], Awaitable[bytes]]
 
 _PARENT = frozenset({"traceparent", "tracestate"})
 """What a caller names its own span by (w3.org/TR/trace-context)."""
+_DECIDED = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})")
+"""A ``traceparent``; the last bit of its flags says whether the caller keeps its own span."""
 _CODES = {status.value[0]: status for status in grpc.StatusCode}
 _OF_OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE})
 """What is an error of the service; a refusal is an answer."""
@@ -34,8 +43,27 @@ class NoTraces(Exception):
     """Traces cannot be sent; the message says what to do."""
 
 
+class Tracing:
+    """A tracer, and how many calls a second it takes of callers that do not say whether theirs are traced."""
+
+    def __init__(self, tracer: Tracer, per_second: int = PER_SECOND) -> None:
+        self.tracer = tracer
+        self._per_second = per_second
+        self._second, self._left = 0, per_second
+
+    def takes(self, told: Mapping[str, str]) -> bool:
+        """Whether a call is traced that came with this."""
+        if decided := _DECIDED.fullmatch(told.get("traceparent", "")):
+            return bool(int(decided[1], 16) & 1)
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._left = second, self._per_second
+        self._left -= 1
+        return self._left >= 0
+
+
 @contextmanager
-def tracing(endpoint: str | None) -> Iterator[Tracer | None]:
+def tracing(endpoint: str | None, per_second: int = PER_SECOND) -> Iterator[Tracing | None]:
     """A tracer that sends to an address by OTLP over gRPC; none where none is said. What is left is sent at the end.
 
     An address that begins with http:// is called without TLS. Raises NoTraces.
@@ -54,14 +82,14 @@ def tracing(endpoint: str | None) -> Iterator[Tracer | None]:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     try:
-        yield provider.get_tracer("fulfilment", __version__)
+        yield Tracing(provider.get_tracer("fulfilment", __version__), per_second)
     finally:
         provider.shutdown()
 
 
-def traced(tracer: Tracer | None, service: str, rpc: str, answer: Answering) -> Answering:
-    """The same, in a span whose parent is the caller's; as it is where nobody traces."""
-    if tracer is None:
+def traced(tracing: Tracing | None, service: str, rpc: str, answer: Answering) -> Answering:
+    """The same, where it is traced in a span whose parent is the caller's; as it is where nobody traces."""
+    if tracing is None:
         return answer
     from opentelemetry.trace import SpanKind, Status, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -71,11 +99,13 @@ def traced(tracer: Tracer | None, service: str, rpc: str, answer: Answering) -> 
 
     async def answer_in_span(sent: bytes, context: Context) -> bytes:
         told = {str(key): str(value) for key, value in context.invocation_metadata() or () if key in _PARENT}
+        if not tracing.takes(told):
+            return await answer(sent, context)
         parent = propagator.extract(told)
-        with tracer.start_as_current_span(
+        with tracing.tracer.start_as_current_span(
             f"{service}/{rpc}", parent, SpanKind.SERVER, named, record_exception=False, set_status_on_exception=False
         ) as span:
-            watching = WATCH.set(partial(_stages, tracer))
+            watching = WATCH.set(partial(_stages, tracing.tracer))
             try:
                 answered = await answer(sent, context)
             finally:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -13,7 +14,8 @@ import pytest
 
 import server
 from adapters.access.settings import access_of
-from adapters.rpc.tracing import tracing
+from adapters.rpc import tracing as module
+from adapters.rpc.tracing import Tracing, tracing
 from fulfilment.v1 import orders_pb2
 from ledger.engine.measures import WATCH
 from tests.support.hosting import a_database
@@ -42,8 +44,8 @@ def client(embedded: str, spans: Any, tmp_path_factory: pytest.TempPathFactory) 
     @asynccontextmanager
     async def serving(dsn: str) -> AsyncIterator[int]:
         chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(folder)])
-        tracer = provider.get_tracer("test")
-        async with server.serve(dsn, chosen.key_file, access_of(chosen), tracer=tracer) as listening:
+        traces = Tracing(provider.get_tracer("test"), per_second=10_000)
+        async with server.serve(dsn, chosen.key_file, access_of(chosen), traces=traces) as listening:
             yield listening.port
 
     with (
@@ -84,6 +86,28 @@ def test_its_parent_is_the_span_of_the_caller(client: Client, spans: Any):
     span = traced(spans, "PlaceOrder")
     assert f"{span.context.trace_id:032x}" == TRACE
     assert f"{span.parent.span_id:016x}" == SPAN
+
+
+def test_a_caller_that_does_not_keep_its_own_span_gets_none(client: Client, spans: Any):
+    before = len(spans.get_finished_spans())
+    client.orders.PlaceOrder(order("not-kept"), metadata=(("traceparent", f"00-{TRACE}-{SPAN}-00"),))
+    assert len(spans.get_finished_spans()) == before
+
+
+def test_of_those_who_do_not_say_so_many_a_second_are_traced(monkeypatch: pytest.MonkeyPatch):
+    traces, now = Tracing(trace.TracerProvider().get_tracer("test"), per_second=2), [100.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert [traces.takes({}) for _ in range(4)] == [True, True, False, False]
+    assert traces.takes({"traceparent": f"00-{TRACE}-{SPAN}-01"}), "its caller traces it"
+    now[0] += 1
+    assert [traces.takes({"traceparent": "nonsense"}) for _ in range(3)] == [True, True, False]
+
+
+def test_how_many_that_are_is_an_option(capsys: pytest.CaptureFixture[str]):
+    assert server.options(["--traces-per-second", "0"]).traces_per_second == 0
+    with pytest.raises(SystemExit):
+        server.options(["--traces-per-second", "-1"])
+    assert "'-1' is no number from 0 on" in capsys.readouterr().err
 
 
 def test_a_parent_that_cannot_be_read_begins_a_new_trace(client: Client, spans: Any):
