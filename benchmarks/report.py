@@ -73,14 +73,18 @@ class Target(NamedTuple):
             return list(values)
         return [value / other for value, other in zip(values, figures.get(self.beside, []), strict=False)]
 
+    @property
+    def wanted(self) -> str:
+        return f"{'≥' if self.at_least else '<'} {number(self.bound)}"
+
+    def is_met(self, value: float) -> bool:
+        return value >= self.bound if self.at_least else value < self.bound
+
     def row(self, figures: Figures) -> list[str]:
-        wanted = f"{'≥' if self.at_least else '<'} {number(self.bound)}"
         values = self.values(figures)
         if not values:
-            return [self.title, NONE, wanted, "not measured"]
-        value = median(values)
-        met = value >= self.bound if self.at_least else value < self.bound
-        return [self.title, with_spread(values), wanted, "met" if met else "missed"]
+            return [self.title, NONE, self.wanted, "not measured"]
+        return [self.title, with_spread(values), self.wanted, "met" if self.is_met(median(values)) else "missed"]
 
 
 def _rate(subject: str) -> str:
@@ -267,7 +271,7 @@ def _section(figures: Figures, begins: str, title: str) -> Table:
     for name, values in figures.items():
         if name.partition(".")[0] == begins:
             target = wanted[name].row(figures)[2:] if name in wanted else ["", ""]
-            rows.append([_title(name), with_spread(values), *target])
+            rows.append([title_of(name), with_spread(values), *target])
     return Table(title, ("what", "measured", "wanted", ""), rows)
 
 
@@ -292,7 +296,7 @@ _LONG = {
 }
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
     if name.startswith("long."):
         _, facts, what, unit = name.split(".")
         return f"{int(facts):,} facts: {_LONG[what]}, {unit}"

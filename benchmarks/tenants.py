@@ -61,8 +61,13 @@ def _house(stage: Stage, number: int) -> Iterator[tuple[str, str, load.Reach]]:
 
 
 async def make(conninfo: str, names: Sequence[str]) -> None:
+    """Tenants of these names, two at a time: making one takes PostgreSQL a quarter of a second."""
     async with open_pool(conninfo) as pool:
         control = Control(pool)
         await control.prepare()
-        for name in names:
-            await control.create_tenant(name)
+
+        async def make_some(mine: Sequence[str]) -> None:
+            for name in mine:
+                await control.create_tenant(name)
+
+        await asyncio.gather(make_some(names[::2]), make_some(names[1::2]))
