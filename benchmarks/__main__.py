@@ -98,7 +98,7 @@ def show(chosen: argparse.Namespace, found: Found, about: dict[str, str]) -> Non
     if chosen.json:
         print(json.dumps({"machine": about, **vars(found)}, indent=2))
         return
-    made = tables(found, about)
+    made = tables(found, about, whole=not chosen.only)
     console = Console() if sys.stdout.isatty() else Console(width=120)
     for table in made:
         table.show(console)

@@ -85,9 +85,9 @@ def connected(address: str, reach: Reach = PLAIN, tenant: str = "default") -> As
     )
 
 
-async def prepare(address: str, reach: Reach = PLAIN) -> None:
+async def prepare(address: str, reach: Reach = PLAIN, skus: int = messages.SKUS) -> None:
     """A supplier and its stock."""
-    (batch,) = messages.batches(messages.approved_supplier_with_stock(), 1000)
+    (batch,) = messages.batches(messages.approved_supplier_with_stock(skus), 1000)
     for tenant in reach.tenants or ("default",):
         async with connected(address, reach, tenant) as ledger:
             await _all_applied(ledger, batch)

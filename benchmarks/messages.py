@@ -31,7 +31,7 @@ def command(**which: Any) -> batch_pb2.BatchCommand:
     return batch_pb2.BatchCommand(**which)
 
 
-def approved_supplier_with_stock() -> list[batch_pb2.BatchCommand]:
+def approved_supplier_with_stock(skus: int = SKUS) -> list[batch_pb2.BatchCommand]:
     """A supplier that may be used, and plenty of each of its SKUs."""
     since = _stamp(datetime.now(UTC) - timedelta(days=1))
     agreement = suppliers_pb2.Agreement(
@@ -47,7 +47,7 @@ def approved_supplier_with_stock() -> list[batch_pb2.BatchCommand]:
     ]
     for each in standing:
         getattr(each, str(each.WhichOneof("command"))).context.request_id = uuid.uuid4().hex
-    return [*standing, *(command(record_feed=_feed(number)) for number in range(SKUS))]
+    return [*standing, *(command(record_feed=_feed(number)) for number in range(skus))]
 
 
 def _feed(number: int) -> stock_pb2.RecordFeedRequest:

@@ -244,9 +244,10 @@ _TITLES = {
 """What is not named by how it was measured."""
 
 
-def tables(found: Found, machine: Mapping[str, str]) -> list[Table]:
-    """All that was measured, and last what is wanted; tables without a figure are left out."""
+def tables(found: Found, machine: Mapping[str, str], *, whole: bool = False) -> list[Table]:
+    """All that was measured, and last what is wanted of it; of the whole, also what could not be measured."""
     figures = found.figures
+    targets = [each for each in TARGETS if whole or each.values(figures)]
     made = [
         Table("Machine", ("", "as measured"), list(map(list, machine.items()))),
         Table("One-line orders placed per second", ("callers", *SUBJECTS.values()), _levels(figures, _throughput)),
@@ -259,7 +260,7 @@ def tables(found: Found, machine: Mapping[str, str]) -> list[Table]:
         Table("On an order of 50 lines in memory, median ms", ("command", "deciding", "folding"), _decisions(figures)),
         Table("Not measured", ("part", "why"), [list(each) for each in (found.skipped | found.failed).items()]),
         Table("How long it took, seconds", ("part", ""), [[name, with_spread(each)] for name, each in _took(found)]),
-        Table("What is wanted", ("ratio or figure", "measured", "wanted", ""), [each.row(figures) for each in TARGETS]),
+        Table("What is wanted", ("ratio or figure", "measured", "wanted", ""), [each.row(figures) for each in targets]),
     ]
     return [table for table in made if table.rows]
 

@@ -74,6 +74,12 @@ def test_what_failed_stands_in_the_tables_and_targets_beside_their_figures(said:
     ((what, *beside),) = made["How far the read models are behind 64 callers"].rows
     assert (what, beside) == ("the slowest read model, seconds at most", ["0.5", "< 1", "met"])
     assert list(made)[-1] == "What is wanted"
+    assert [row[-1] for row in made["What is wanted"].rows] == ["met"]
+
+
+def test_of_the_whole_it_says_as_well_what_was_not_measured():
+    *_, wanted = tables(Found(figures={"lag.most.seconds": [2.0]}), {}, whole=True)
+    assert {row[-1] for row in wanted.rows} == {"missed", "not measured"}
 
 
 def test_writing_replaces_what_stands_between_the_marks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
