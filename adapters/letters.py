@@ -67,9 +67,9 @@ class Letters:
         view, _ = await read(log, [policies.stream()])
         return policies.find(view)
 
-    async def fresh_since(self, log: Log) -> datetime:
+    async def fresh_since(self, log: Log, now: datetime | None = None) -> datetime:
         """What happened before this time makes no message any more."""
-        now = datetime.now(UTC)
+        now = now or datetime.now(UTC)
         return now - timedelta(hours=policy_at(await self.policies(log), now).message_age_hours)
 
     async def write(self, log: Log, view: View, asked: MessageAsked, source: TemplateSource | None = None) -> Envelope:

@@ -8,6 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.calendars import in_words
+from adapters.console.past import AS_OF
 from adapters.console.session import Nouns, Session
 from adapters.console.words import word
 from fulfilment.v1 import common_pb2, obligations_pb2
@@ -21,13 +22,14 @@ def clock() -> None:
 @clock.command("list")
 @click.option("--supplier", metavar="SUPPLIER_ID", default="", help="By the agreement with this supplier.")
 @click.option("--at", type=words.INSTANT, help="As agreed for then; now if not said.")
+@AS_OF
 @click.pass_obj
-def clocks(session: Session, supplier: str, at: Any) -> None:
+def clocks(session: Session, supplier: str, at: Any, as_of: common_pb2.AsOf | None) -> None:
     """List all clocks: whom each obliges, how long it runs, and where that is set.
 
     What starts, ends and stops each, --json tells; how many were met, `report clocks`.
     """
-    request = obligations_pb2.ListClocksRequest(supplier_id=supplier, at=at)
+    request = obligations_pb2.ListClocksRequest(supplier_id=supplier, at=at, as_of=as_of)
     found = session.client.call(session.client.admin.ListClocks, request)
     if session.json:
         session.out.json([words.as_json(each) for each in found.clocks])

@@ -9,11 +9,12 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import show_drawn
 from adapters.console.words import money, word
+from fulfilment.v1 import common_pb2, order_money_pb2, shipping_pb2
 from fulfilment.v1 import customer_invoices_pb2 as pb
-from fulfilment.v1 import order_money_pb2, shipping_pb2
 
 
 @click.group(cls=Nouns)
@@ -59,10 +60,13 @@ def _amount(each: pb.CustomerInvoice) -> str:
 @click.argument("order_id")
 @click.argument("number")
 @click.option("--pdf", metavar="FILE", help="Write it there as PDF; of a cancelled one its credit note.")
+@past
 @click.pass_obj
-def show(session: Session, order_id: str, number: str, pdf: str | None) -> None:
-    """Show an invoice; it names the buyer."""
-    request = pb.GetCustomerInvoiceRequest(order_id=order_id, number=number, with_pdf=pdf is not None)
+def show(session: Session, order_id: str, number: str, pdf: str | None, as_of: common_pb2.AsOf | None, at: Any) -> None:
+    """Show an invoice; it names the buyer, but not as of a moment."""
+    request = pb.GetCustomerInvoiceRequest(
+        order_id=order_id, number=number, with_pdf=pdf is not None, as_of=asked(as_of, at, pdf, "--pdf")
+    )
     answer = session.client.call(session.client.customer_invoices.GetCustomerInvoice, request)
     show_drawn(session, answer, pdf, _print)
 

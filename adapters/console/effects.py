@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.listings import LIMIT, print_rows
+from adapters.console.listings import LIMIT, ask_as_of, print_rows
+from adapters.console.past import AS_OF
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
@@ -46,10 +47,12 @@ def _row(each: pb.Effect) -> list[Any]:
 
 @effect.command("show")
 @_ID
+@AS_OF
 @click.pass_obj
-def show_effect(session: Session, effect_id: str) -> None:
+def show_effect(session: Session, effect_id: str, as_of: common_pb2.AsOf | None) -> None:
     """Show what a connection was told of one order, SKU or number."""
-    found = session.client.call(session.client.edges.GetEffect, pb.GetEffectRequest(effect_id=effect_id))
+    request = pb.GetEffectRequest(effect_id=effect_id, as_of=as_of)
+    found = ask_as_of(session, session.client.edges.GetEffect, request)
     if session.json:
         session.show(found)
         return

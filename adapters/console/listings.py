@@ -65,9 +65,11 @@ def head(session: Session) -> int:
 def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
     """The answer as of the log's newest position when it was asked."""
     asked: Any = request
-    if session.as_of is not None and "as_of" in asked.DESCRIPTOR.fields_by_name:
-        asked.as_of.CopyFrom(session.as_of)
-        return _as_of(session, rpc, request)
+    if "as_of" in asked.DESCRIPTOR.fields_by_name:
+        if session.as_of is not None:
+            asked.as_of.CopyFrom(session.as_of)
+        if asked.HasField("as_of"):
+            return ask_as_of(session, rpc, request)
     asked.at_least = asked.at_least or head(session)
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -78,8 +80,11 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
                 raise
 
 
-def _as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
-    """The answer once its read model is folded, however long that takes, as long as it goes on."""
+def ask_as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    """The answer; as of a moment once its read model is folded, however long that takes, as long as it goes on."""
+    asked: Any = request
+    if not asked.HasField("as_of"):
+        return session.client.call(rpc, request)
     parts = (TextColumn("reading the log as of then"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with bar_of(session, *parts) as bar:
         shown, reached, give_up_at = bar.add_task("", total=None), -1, 0.0

@@ -8,9 +8,10 @@ import click
 
 from adapters.console import files, words
 from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import messages_pb2
+from fulfilment.v1 import common_pb2, messages_pb2
 from fulfilment.v1 import templates_pb2 as pb
 
 _KIND = click.argument("kind", type=words.choice(messages_pb2.MessageKind), metavar="KIND")
@@ -28,11 +29,13 @@ def template() -> None:
 
 @template.command("list")
 @click.option("--own", is_flag=True, help="Only those that you wrote.")
+@past
 @LIMIT
 @click.pass_obj
-def list_templates(session: Session, own: bool, limit: int | None) -> None:
+def list_templates(session: Session, own: bool, as_of: common_pb2.AsOf | None, at: Any, limit: int | None) -> None:
     """List which template is in use for each kind and language."""
-    found = rows_of(session, session.client.templates.ListTemplates, pb.ListTemplatesRequest(own_only=own), "templates")
+    request = pb.ListTemplatesRequest(own_only=own, as_of=asked(as_of, at))
+    found = rows_of(session, session.client.templates.ListTemplates, request, "templates")
     columns = ["kind", "language", "version", "written by", "at", "subject"]
     print_rows(session, found, limit, columns, _row, "No templates.")
 
@@ -48,11 +51,25 @@ def _row(each: pb.MessageTemplate) -> list[Any]:
 @click.option("--version", type=int, default=0, help="An older version of yours; the one in use if not said.")
 @click.option("--built-in", is_flag=True, help="With --version: a version of the service's.")
 @click.option("--names", is_flag=True, help="The names that it may print, with examples.")
+@past
 @click.pass_obj
-def show(session: Session, kind: str, language: str, version: int, built_in: bool, names: bool) -> None:
+def show(
+    session: Session,
+    kind: str,
+    language: str,
+    version: int,
+    built_in: bool,
+    names: bool,
+    as_of: common_pb2.AsOf | None,
+    at: Any,
+) -> None:
     """Print a template as `message template put` takes it, or the names that it may print."""
     request = pb.GetTemplateRequest(
-        kind=words.number(messages_pb2.MessageKind, kind), language=language, version=version, own=not built_in
+        kind=words.number(messages_pb2.MessageKind, kind),
+        language=language,
+        version=version,
+        own=not built_in,
+        as_of=asked(as_of, at),
     )
     answer = session.client.call(session.client.templates.GetTemplate, request)
     if session.json:

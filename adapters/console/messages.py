@@ -14,9 +14,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.bounces import Bounce, read_bounce
 from adapters.console import files, words
 from adapters.console.client import Trouble
-from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.listings import LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.next_steps import command_of
+from adapters.console.past import AS_OF, asked
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from adapters.mailboxes import IMAP, NoMailbox, mails_in, reports_at
@@ -73,11 +74,17 @@ def _row(each: messages_pb2.Message) -> list[Any]:
 @click.argument("message_id")
 @click.option("--letter", is_flag=True, help="Write it as it would go out now; shows personal data.")
 @click.option("--html", metavar="FILE", help="Write its page there, as mail programs show it.")
+@AS_OF
 @click.pass_obj
-def show(session: Session, message_id: str, letter: bool, html: str | None) -> None:
+def show(session: Session, message_id: str, letter: bool, html: str | None, as_of: common_pb2.AsOf | None) -> None:
     """Show a message and, if asked, its letter."""
-    request = messages_pb2.GetMessageRequest(message_id=message_id, with_letter=letter or html is not None)
-    answer = session.client.call(session.client.messages.GetMessage, request)
+    written = letter or html is not None
+    request = messages_pb2.GetMessageRequest(
+        message_id=message_id,
+        with_letter=written,
+        as_of=asked(as_of, None, written, "--letter" if letter else "--html"),
+    )
+    answer = ask_as_of(session, session.client.messages.GetMessage, request)
     if html and answer.HasField("letter"):
         files.write(html, lambda path: path.write_text(answer.letter.html, encoding="utf-8"))
     if session.json:
@@ -86,7 +93,7 @@ def show(session: Session, message_id: str, letter: bool, html: str | None) -> N
     found = answer.message
     session.out.title(f"Message {found.message_id}", word(messages_pb2.MessageState, found.state))
     session.out.facts(_facts(found))
-    if found.state in (messages_pb2.MESSAGE_STATE_GIVEN_UP, messages_pb2.MESSAGE_STATE_BOUNCED):
+    if as_of is None and found.state in (messages_pb2.MESSAGE_STATE_GIVEN_UP, messages_pb2.MESSAGE_STATE_BOUNCED):
         _show_next(session, found)
     if answer.HasField("letter"):
         session.out.blank()

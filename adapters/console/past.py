@@ -50,12 +50,14 @@ def past(command: F) -> F:
     return AS_OF(_AT(command))
 
 
-def asked(as_of: common_pb2.AsOf | None, at: Timestamp | None = None, personal: bool = False) -> common_pb2.AsOf | None:
-    """As of when, for a request; None for now."""
+def asked(
+    as_of: common_pb2.AsOf | None, at: Timestamp | None = None, now: object = None, option: str = "--personal"
+) -> common_pb2.AsOf | None:
+    """As of when, for a request; None for now. ``now`` is what an option says that shows what is known now."""
     if as_of is None and at is None:
         return None
-    if personal:
-        raise click.UsageError("--personal shows what is known now; it cannot be combined with --as-of or --at.")
+    if now:
+        raise click.UsageError(f"{option} is about now; it cannot be combined with --as-of or --at.")
     found = common_pb2.AsOf(happened_until=at)
     if as_of is not None:
         found.MergeFrom(as_of)

@@ -10,6 +10,7 @@ import click
 from adapters.console import words
 from adapters.console.listings import ask
 from adapters.console.orders import order
+from adapters.console.past import AS_OF, asked, past
 from adapters.console.sentences import paths
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import line_numbers, show_drawn
@@ -24,10 +25,11 @@ def shipping() -> None:
 
 @shipping.command()
 @click.option("--at", type=words.INSTANT, help="As agreed for then; now if not said.")
+@AS_OF
 @click.pass_obj
-def services(session: Session, at: Any) -> None:
+def services(session: Session, at: Any, as_of: common_pb2.AsOf | None) -> None:
     """List the shipping services that orders may take."""
-    request = admin_pb2.ListShippingServicesRequest(at=at)
+    request = admin_pb2.ListShippingServicesRequest(at=at, as_of=as_of)
     found = [
         each
         for page in session.client.pages(session.client.admin.ListShippingServices, request)
@@ -127,11 +129,20 @@ def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
 @_by_line("weight", "GRAMS", "Net weight of one unit")
 @_by_line("value", "AMOUNT", "What one unit is declared for, where that is not its price")
 @click.option("--total", metavar="AMOUNT", help="What all is declared for, to be checked against the lines.")
+@AS_OF
 @recording("When it became known")
-def customs(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
+def customs(
+    session: Session,
+    order_id: str,
+    as_of: common_pb2.AsOf | None,
+    at: Any,
+    request_id: str | None,
+    **options: Any,
+) -> None:
     """Show what customs asks of an order; with options, add what is missing."""
-    receipt = None
-    if any(options.values()):
+    receipt, given = None, next((name for name, value in options.items() if value), "")
+    as_of = asked(as_of, None, given, f"--{given.replace('_', '-')}")
+    if given:
         currency = _customs(session, order_id).total.currency
         request = shipping_pb2.CompleteCustomsDataRequest(
             context=session.client.context(request_id),
@@ -142,7 +153,7 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
             at=at,
         )
         receipt = session.client.call(session.client.orders.CompleteCustomsData, request)
-    found = _customs(session, order_id, receipt.position if receipt else 0)
+    found = _customs(session, order_id, receipt.position if receipt else 0, as_of)
     if session.json:
         shown = (
             {"receipt": words.as_json(receipt), "customs": words.as_json(found)} if receipt else words.as_json(found)
@@ -175,8 +186,10 @@ def _place(country: str, territory: str) -> str:
     return country or "?" if territory in ("", "EU", country) else f"{country} ({territory})"
 
 
-def _customs(session: Session, order_id: str, at_least: int = 0) -> shipping_pb2.GetCustomsResponse:
-    request = shipping_pb2.GetCustomsRequest(order_id=order_id, at_least=at_least)
+def _customs(
+    session: Session, order_id: str, at_least: int = 0, as_of: common_pb2.AsOf | None = None
+) -> shipping_pb2.GetCustomsResponse:
+    request = shipping_pb2.GetCustomsRequest(order_id=order_id, at_least=at_least, as_of=as_of)
     return session.client.call(session.client.orders.GetCustoms, request)
 
 
@@ -206,12 +219,24 @@ def _customs_lines(options: dict[str, Any], currency: str) -> list[shipping_pb2.
 @click.argument("supplier_order_id")
 @click.option("--parcel", nargs=2, metavar="CARRIER NUMBER", help="Only what is in this parcel.")
 @click.option("--pdf", metavar="FILE", help="Write it there as PDF.")
+@past
 @click.pass_obj
-def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | None, pdf: str | None) -> None:
-    """Show the commercial invoice of a supplier order; it names the buyer."""
+def invoice(
+    session: Session,
+    supplier_order_id: str,
+    parcel: tuple[str, str] | None,
+    pdf: str | None,
+    as_of: common_pb2.AsOf | None,
+    at: Any,
+) -> None:
+    """Show the commercial invoice of a supplier order; it names the buyer, but not as of a moment."""
     carrier, number = parcel or ("", "")
     request = shipping_pb2.GetCommercialInvoiceRequest(
-        supplier_order_id=supplier_order_id, carrier=carrier, tracking_number=number, with_pdf=pdf is not None
+        supplier_order_id=supplier_order_id,
+        carrier=carrier,
+        tracking_number=number,
+        with_pdf=pdf is not None,
+        as_of=asked(as_of, at, pdf, "--pdf"),
     )
     answer = session.client.call(session.client.orders.GetCommercialInvoice, request)
     show_drawn(session, answer, pdf, _print)

@@ -8,9 +8,10 @@ import click
 
 from adapters.console import words
 from adapters.console.listings import LIMIT, print_rows
+from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, word
-from fulfilment.v1 import supplier_orders_pb2, tracking_pb2
+from fulfilment.v1 import common_pb2, supplier_orders_pb2, tracking_pb2
 from fulfilment.v1 import supplier_portal_pb2 as pb
 
 
@@ -45,10 +46,15 @@ def _row(each: tracking_pb2.TrackedSupplierOrder) -> list[Any]:
 @click.command(cls=Words)
 @click.argument("supplier_order_id")
 @click.option("--personal", is_flag=True, help="Who gets it, where, and the note that came with it.")
+@past
 @click.pass_obj
-def instruction(session: Session, supplier_order_id: str, personal: bool) -> None:
+def instruction(
+    session: Session, supplier_order_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Any
+) -> None:
     """Show a supplier order as its supplier sees it: what to send where."""
-    request = pb.GetSupplierOrderRequest(supplier_order_id=supplier_order_id, with_personal_data=personal)
+    request = pb.GetSupplierOrderRequest(
+        supplier_order_id=supplier_order_id, with_personal_data=personal, as_of=asked(as_of, at, personal)
+    )
     found = session.client.call(session.client.supplier_portal.GetSupplierOrder, request).supplier_order
     if session.json:
         session.show(found)

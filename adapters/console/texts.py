@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
+from fulfilment.v1 import common_pb2
 from fulfilment.v1 import edges_pb2 as pb
 
 _PHONE = click.argument("phone", metavar="PHONE")
@@ -61,10 +64,11 @@ def _say(session: Session, phone: str, country: str, choice: pb.TextChoice.Value
 @text.command()
 @_PHONE
 @_COUNTRY
+@past
 @click.pass_obj
-def show(session: Session, phone: str, country: str) -> None:
+def show(session: Session, phone: str, country: str, as_of: common_pb2.AsOf | None, at: Any) -> None:
     """Show what was said of this PHONE. That is noted as a read of the person; no list has numbers."""
-    request = pb.GetTextChoiceRequest(phone=phone, country=country.upper())
+    request = pb.GetTextChoiceRequest(phone=phone, country=country.upper(), as_of=asked(as_of, at))
     found = session.client.call(session.client.edges.GetTextChoice, request)
     if session.json:
         session.show(found)

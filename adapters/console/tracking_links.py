@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import past, words
+from adapters.console.past import AS_OF
 from adapters.console.session import Session, Words, recording
 from adapters.console.words import minute
+from fulfilment.v1 import common_pb2
 from fulfilment.v1 import tracking_links_pb2 as pb
 
 
@@ -16,9 +18,18 @@ from fulfilment.v1 import tracking_links_pb2 as pb
 @click.argument("order_id")
 @click.option("--withdraw", "change", flag_value="withdraw", help="The link opens nothing any more.")
 @click.option("--renew", "change", flag_value="renew", help="A new link; those of before open nothing any more.")
+@AS_OF
 @recording()
-def link(session: Session, order_id: str, change: str | None, at: Any, request_id: str | None) -> None:
+def link(
+    session: Session,
+    order_id: str,
+    change: str | None,
+    as_of: common_pb2.AsOf | None,
+    at: Any,
+    request_id: str | None,
+) -> None:
     """Show the link of an order's tracking page, withdraw it, or renew it."""
+    as_of = past.asked(as_of, None, change, f"--{change}")
     stub, receipt = session.client.tracking_links, None
     asked: dict[str, Any] = {"order_id": order_id, "at": at}
     if change == "withdraw":
@@ -28,12 +39,16 @@ def link(session: Session, order_id: str, change: str | None, at: Any, request_i
         again = pb.RenewTrackingLinkRequest(context=session.client.context(request_id), **asked)
         receipt = session.client.call(stub.RenewTrackingLink, again)
     at_least = receipt.position if receipt is not None else 0
-    found = session.client.call(stub.GetTrackingLink, pb.GetTrackingLinkRequest(order_id=order_id, at_least=at_least))
+    now = pb.GetTrackingLinkRequest(order_id=order_id, at_least=at_least, as_of=as_of)
+    found = session.client.call(stub.GetTrackingLink, now)
     if session.json:
         session.out.json(words.as_json(found))
         return
     if found.withdrawn:
         session.out.say(f"The link was withdrawn by {found.changed_by} on {minute(found, 'changed_at')}.")
+    elif as_of is not None:
+        changed = f"; {found.changed_by} renewed it on {minute(found, 'changed_at')}" if found.changed_by else ""
+        session.out.say(f"There was a link{changed}.")
     else:
         session.out.say(found.url or found.path)
         if not found.url:

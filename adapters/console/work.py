@@ -12,9 +12,10 @@ import click
 from adapters.console import words, work_handling
 from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.next_steps import command_of
+from adapters.console.past import AS_OF, asked
 from adapters.console.session import Nouns, Session
 from adapters.console.words import minute, word
-from fulfilment.v1 import work_pb2
+from fulfilment.v1 import common_pb2, work_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -204,10 +205,11 @@ def count(session: Session, /, **which: Any) -> None:
 @work.command()
 @work_handling.TASK
 @click.option("--personal", is_flag=True, help="What the comments and the outcome say too.")
+@AS_OF
 @click.pass_obj
-def show(session: Session, task_id: str, personal: bool) -> None:
+def show(session: Session, task_id: str, personal: bool, as_of: common_pb2.AsOf | None) -> None:
     """Show one piece of work, what was said of it, and what came of it."""
-    found = work_handling.read(session, task_id, personal)
+    found = work_handling.read(session, task_id, personal, asked(as_of, None, personal))
     if session.json:
         session.show(found)
         return

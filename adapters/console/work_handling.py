@@ -11,10 +11,10 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, RequestRefused
 from adapters.console.importing import Bar, batches
-from adapters.console.listings import head, rows_of
+from adapters.console.listings import ask_as_of, head, rows_of
 from adapters.console.next_steps import command_of
 from adapters.console.session import Session, Words, option_at, option_request_id
-from fulfilment.v1 import batch_pb2, work_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, work_pb2
 
 TASK = click.argument("task_id", metavar="TASK")
 OUTCOME = click.option("--outcome", default="done", show_default=True, help="What came of it.")
@@ -65,13 +65,15 @@ def _whole(session: Session, begin: str, ask: Callable[[str, str], R]) -> R:
         return ask(begun[0], "/whole")
 
 
-def read(session: Session, begin: str, personal: bool) -> work_pb2.GetWorkResponse:
+def read(
+    session: Session, begin: str, personal: bool, as_of: common_pb2.AsOf | None = None
+) -> work_pb2.GetWorkResponse:
     """A piece of work, by its id or the beginning of it."""
-    at_least = head(session)
+    at_least = head(session) if as_of is None else 0
 
     def get(task_id: str, _: str) -> work_pb2.GetWorkResponse:
-        request = work_pb2.GetWorkRequest(task_id=task_id, with_personal_data=personal, at_least=at_least)
-        return session.client.call(session.client.work.GetWork, request)
+        request = work_pb2.GetWorkRequest(task_id=task_id, with_personal_data=personal, at_least=at_least, as_of=as_of)
+        return ask_as_of(session, session.client.work.GetWork, request)
 
     return _whole(session, begin, get)
 

@@ -82,7 +82,8 @@ class MessageQueries(Queries):
         tenant = await self.tenant(call)
         message_id = shapes.message_id(request.message_id)
         where = await self.where(request, call)
-        answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
+        fresh = await self._letters.fresh_since(tenant.log, call.now)
+        answer = await outbox.get_message(where, message_id, fresh)
         (found,) = answer.rows
         letter = None
         if request.with_letter:

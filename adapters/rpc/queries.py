@@ -45,7 +45,7 @@ class Queries:
 
     async def moment(self, request: Any, call: Call) -> AsOf:
         """As of when a request asks that has ``as_of``."""
-        for field in ("at_least", "with_personal_data"):
+        for field in ("at_least", "with_personal_data", "with_pdf", "with_letter"):
             require(not getattr(request, field, False), "as_of", f"is given beside {field}")
         asked = request.as_of
         until, happened = instant(asked, "as_of.recorded_until"), instant(asked, "as_of.happened_until")
@@ -65,7 +65,11 @@ class Queries:
         found = where(self.tenants, await self.tenant(call), request, call.deadline)
         if call.as_of is None:
             return found
-        require(call.as_of.happened_until is None, "as_of.happened_until", "can be asked of single objects alone")
+        require(
+            call.as_of.happened_until is None,
+            "as_of.happened_until",
+            "cannot be asked of a read model, which knows what was recorded alone",
+        )
         position, prepare = call.as_of.position, self.tenants.asides.prepare
         require(position > 0, "as_of", "is before the first fact")
         return found._replace(

@@ -53,8 +53,11 @@ class PersonalQueries(Queries):
     ) -> dict[str, dict[str, Any]]:
         """The unsealed data, by the id of its key; without erased data. Each is given with what it is bound to.
 
-        That the caller reads it ``about`` this is noted first; raises NotAllowed where it may not.
+        That the caller reads it ``about`` this is noted first; raises NotAllowed where it may not. Nothing as of a
+        moment: what is known of people is shown as it is now or not at all.
         """
+        if call.as_of is not None:
+            return {}
         viewer = call.viewer(about)
         there = {each.key_id: (each, _place_of(each, bound_to)) for each, bound_to in sealed if each is not None}
         if not there:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
@@ -31,13 +29,15 @@ class TrackingLinkQueries(Queries):
     async def GetTrackingLink(self, request: pb.GetTrackingLinkRequest, call: Call) -> pb.GetTrackingLinkResponse:
         order_id = shapes.order_id(request.order_id)
         stream = orders.stream(order_id)
-        viewer, tenant = call.viewer(stream), await self.tenant(call)
+        viewer = call.viewer(stream) if call.as_of is None else None
+        tenant = await self.tenant(call)
         (entry, terms), position = await self.entries(tenant, [stream, policies.stream()], request.at_least)
         order = orders.known(entry.state, order_id)
-        await note_subjects(tenant.log, viewer, [orders.anchor(order_id)])
-        link = order.tracking_link
-        path = "" if link.is_withdrawn else self._links.path_of(tenant.name, order_id, link.number)
-        site = brand_of(policy_at(terms.state, datetime.now(UTC)).brands, order.placed.channel).tracking_site
+        link, path = order.tracking_link, ""
+        if viewer is not None:
+            await note_subjects(tenant.log, viewer, [orders.anchor(order_id)])
+            path = "" if link.is_withdrawn else self._links.path_of(tenant.name, order_id, link.number)
+        site = brand_of(policy_at(terms.state, call.now).brands, order.placed.channel).tracking_site
         return pb.GetTrackingLinkResponse(
             url=site + path if site and path else "",
             path=path,

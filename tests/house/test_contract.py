@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from adapters.http_api.problems import HTTP_STATUSES
 from adapters.rpc.services import READERS
 from adapters.rpc.statuses import CODES, code_of, status_of
-from fulfilment.v1 import admin_pb2, batch_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
 from ledger.nouns.stock import OutOfStock
 from ledger.refusals import Malformed, Refusal
 from tests.support import documented
 from tests.support.contract import refusal_classes, request_classes
+
+ROOT = Path(__file__).resolve().parents[2]
+AS_OF = common_pb2.AsOf.DESCRIPTOR
 
 
 def test_every_request_with_a_context_is_a_command_and_no_other_is() -> None:
@@ -36,6 +42,17 @@ def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
         refusal.faults = (("lines[0]", "is required"),)
     assert code_of(refusal) in CODES.values()
     assert status_of(refusal).details == "a sentence"
+
+
+def test_whatever_is_got_can_be_got_as_of_a_moment_or_the_docs_say_why_not():
+    without = {
+        name
+        for name, each in request_classes().items()
+        if name.startswith("Get")
+        and getattr(each.DESCRIPTOR.fields_by_name.get("as_of"), "message_type", None) != AS_OF
+    }
+    listed = re.findall(r"^\| `(Get\w+)` \| (\S.{20,}) \|$", (ROOT / "docs" / "auditing.md").read_text(), re.MULTILINE)
+    assert without == {name for name, _ in listed}
 
 
 def test_every_status_of_a_refusal_has_one_of_http():

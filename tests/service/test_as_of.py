@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    common_pb2,
+    edges_pb2,
+    obligations_pb2,
+    orders_pb2,
+    parcels_pb2,
+    shipping_pb2,
+    suppliers_pb2,
+)
 from tests.support.contract import request_classes
-from tests.support.service import Client, Service, fields_of, reason_of, refused, stamp
+from tests.support.service import Client, Service, fields_of, patiently, reason_of, refused, stamp
 from tests.support.terminal import Console
-from tests.support.trading import DAY, NOW, REFUND, Trade, bought, first_of, item, parcel_of
+from tests.support.trading import DAY, NOW, REFUND, WELL_FORMED, Trade, bought, first_of, item, parcel_of
 
 HOUR = timedelta(hours=1)
+SERVICE = shipping_pb2.ShippingService(
+    code="rail", carriers=["dhl"], days_from=10, days_to=20, cost=common_pb2.Money(amount_minor=1, currency="EUR")
+)
+POLICY = admin_pb2.Policy(suspension_least_cases=7, first_answer_within_hours=3, shipping_services=[SERVICE])
+
+GOODS = shipping_pb2.CustomsLine(line_no=1, title="Cup", hs_code="691110", origin="CN", weight_grams=300)
+CUSTOMS: dict[str, Any] = {"lines": [GOODS], "incoterm": shipping_pb2.INCOTERM_DDP}
 
 
 class Watched(Trade):
@@ -34,6 +52,8 @@ class Watched(Trade):
         self.questions["GetOrder"] = orders_pb2.GetOrderRequest(order_id=order_id)
         self.questions["GetCase"] = request_classes()["GetCase"](case_id=order_id.partition("/")[2])
         self.questions["GetParcel"] = parcels_pb2.GetParcelRequest(**parcel_of(order_id))
+        self.questions["GetCustoms"] = shipping_pb2.GetCustomsRequest(order_id=order_id)
+        self.questions["GetSupplierOrder"] = request_classes()["GetSupplierOrder"](**first_of(order_id))
         self.look()
         return order_id
 
@@ -44,6 +64,13 @@ class Watched(Trade):
             except grpc.RpcError as error:
                 if not reason_of(error).startswith("UNKNOWN_"):
                     raise
+
+
+def without_position(answer: Any) -> bytes:
+    plain = type(answer)()
+    plain.CopyFrom(answer)
+    plain.ClearField("position")
+    return bytes(plain.SerializeToString(deterministic=True))
 
 
 def test_as_of_every_position_the_answer_is_the_one_that_was_given_there(client: Client):
@@ -57,9 +84,15 @@ def test_as_of_every_position_the_answer_is_the_one_that_was_given_there(client:
         GetSupplier=supplier,
         GetSku=suppliers_pb2.GetSkuRequest(sku=sku),
         GetPolicy=admin_pb2.GetPolicyRequest(at=stamp(NOW)),
+        ListClocks=obligations_pb2.ListClocksRequest(at=stamp(NOW), supplier_id="acme"),
+        ListShippingServices=admin_pb2.ListShippingServicesRequest(at=stamp(NOW)),
+        GetTemplate=request_classes()["GetTemplate"](**WELL_FORMED["GetTemplate"]),
+        ListTemplates=request_classes()["ListTemplates"](),
     )
     order_id = trade.placed(sku=sku, units=2, placed_at=stamp(NOW))
-    trade.send("AgreePolicy", policy=admin_pb2.Policy(suspension_least_cases=7), effective_from=stamp(NOW - DAY))
+    trade.send("AgreePolicy", policy=POLICY, effective_from=stamp(NOW - DAY))
+    trade.send("PutTemplate")
+    trade.send("CompleteCustomsData", order_id=order_id, **CUSTOMS)
     trade.send(
         "OfferSku",
         supplier_id="acme",
@@ -77,11 +110,15 @@ def test_as_of_every_position_the_answer_is_the_one_that_was_given_there(client:
     trade.send("RecordFeed", item=item(sku), quantity=1, feed_version=2)
     assert {rpc for rpc, _ in trade.answers} == set(trade.questions)
     assert len({answer.position for _, answer in trade.answers}) > 8
+    kept: defaultdict[str, set[bytes]] = defaultdict(set)
     for rpc, answer in trade.answers:
         request = type(trade.questions[rpc])()
         request.CopyFrom(trade.questions[rpc])
         request.as_of.position = answer.position
         assert trade.call(rpc)(request) == answer, (rpc, answer.position)
+        if rpc in ("GetCustoms", "ListClocks", "ListShippingServices", "GetTemplate", "ListTemplates"):
+            kept[rpc].add(without_position(answer))
+    assert min(map(len, kept.values())) > 1, kept
     known = [answer.position for rpc, answer in trade.answers if rpc == "GetOrder"]
     before = orders_pb2.GetOrderRequest(order_id=order_id, as_of=common_pb2.AsOf(position=known[0] - 100))
     assert reason_of(refused(client.orders.GetOrder, before)) in ("UNKNOWN_ORDER", "MALFORMED")
@@ -130,6 +167,70 @@ def test_what_presupposes_something_later_is_left_out_with_it(client: Client):
     request.as_of.happened_until.FromDatetime(NOW - DAY)
     level = client.stock.GetStock(request).levels[0]
     assert (level.tracked, level.available) == (False, 0)
+
+
+def as_of_now(client: Client) -> common_pb2.AsOf:
+    return common_pb2.AsOf(position=client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+
+
+def test_the_papers_of_an_order_are_shown_as_they_were_without_the_people_on_them(client: Client):
+    trade = Trade(client)
+    seller = admin_pb2.Seller(name="Brook & Sons", address=["Berlin"], country="DE", tax_id="DE 1")
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(seller=seller))
+    order_id = trade.sent()
+    trade.send("CompleteCustomsData", order_id=order_id, **CUSTOMS)
+    sent = as_of_now(client)
+    trade.send("RequestCustomerInvoice", order_id=order_id)
+    shipped = trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id))
+    listing = request_classes()["ListCustomerInvoices"](order_id=order_id, at_least=shipped.position)
+    (row,) = patiently(client.customer_invoices.ListCustomerInvoices, listing).invoices
+    invoiced, which = as_of_now(client), {"order_id": order_id, "number": row.number}
+    trade.send("IssueCreditNote", **which)
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(seller=admin_pb2.Seller(name="Sold on", country="DE")))
+
+    now, then = (trade.send("GetCustomerInvoice", **which, **past).invoice for past in ({}, {"as_of": invoiced}))
+    assert (now.buyer.name, bool(now.credit_note.number)) == ("Ann Example", True)
+    assert (then.buyer.name, bool(then.credit_note.number), then.total) == ("", False, now.total)
+    before = trade.request("GetCustomerInvoice", **which, as_of=sent)
+    assert reason_of(refused(client.customer_invoices.GetCustomerInvoice, before)) == "UNKNOWN_CUSTOMER_INVOICE"
+    paper = trade.request("GetCustomerInvoice", **which, as_of=invoiced, with_pdf=True)
+    assert fields_of(refused(client.customer_invoices.GetCustomerInvoice, paper)) == ["as_of"]
+
+    now, then = (
+        trade.send("GetCommercialInvoice", **first_of(order_id), **past).invoice for past in ({}, {"as_of": invoiced})
+    )
+    assert (now.seller.name, then.seller.name, then.total) == ("Sold on", "Brook & Sons", now.total)
+    assert "Ann Example" in str(now)
+    assert "Ann Example" not in str(then)
+
+
+def test_of_a_link_and_of_who_wants_no_texts_it_is_said_what_held_then(client: Client, service: Service):
+    trade, type_ = Trade(client), Console(service.address)
+    order_id = trade.placed()
+    said = {"phone": "+4930123456"}
+    moments, links, texts = [as_of_now(client)], [], []
+    trade.send("WithdrawTrackingLink", order_id=order_id)
+    trade.send("RecordTextChoice", **said, choice=edges_pb2.TEXT_CHOICE_NONE)
+    moments.append(as_of_now(client))
+    trade.send("RenewTrackingLink", order_id=order_id)
+    trade.send("RecordTextChoice", **said, choice=edges_pb2.TEXT_CHOICE_WANTED)
+    moments.append(as_of_now(client))
+    for moment in moments:
+        link = trade.send("GetTrackingLink", order_id=order_id, as_of=moment)
+        assert (link.url, link.path, link.position) == ("", "", moment.position)
+        links.append(link.withdrawn)
+        texts.append(trade.send("GetTextChoice", **said, as_of=moment).choice)
+    assert links == [False, True, False]
+    assert texts == [
+        edges_pb2.TEXT_CHOICE_UNSPECIFIED, edges_pb2.TEXT_CHOICE_NONE, edges_pb2.TEXT_CHOICE_WANTED,
+    ]  # fmt: skip
+    told = [type_("order", "link", order_id, "--as-of", str(each.position)).out for each in moments]
+    assert [each.split()[:4] for each in told] == [
+        ["There", "was", "a", "link."],
+        ["The", "link", "was", "withdrawn"],
+        ["There", "was", "a", "link;"],
+    ]
+    assert "cannot be combined" in type_("order", "link", order_id, "--renew", "--as-of", "1").err
 
 
 @pytest.mark.parametrize(

@@ -29,22 +29,40 @@ def asked(trade: Trade, rpc: str, order_id: str) -> Any:
     return request
 
 
-def answers(trade: Trade, order_id: str, **more: Any) -> dict[str, Any]:
+def answers(trade: Trade, order_id: str, things: dict[str, Any], **more: Any) -> dict[str, Any]:
     found = {}
-    for rpc in REPORTS:
-        request = asked(trade, rpc, order_id)
-        request.MergeFrom(type(request)(**more))
-        found[rpc] = patiently(trade.call(rpc), request)
+    for rpc, request in ({rpc: asked(trade, rpc, order_id) for rpc in REPORTS} | things).items():
+        wanted = type(request)(**more)
+        wanted.MergeFrom(request)
+        found[rpc] = patiently(trade.call(rpc), wanted)
     return found
+
+
+def things_of(trade: Trade, order_id: str) -> dict[str, Any]:
+    """Questions about single things that read models answer: a piece of work and a message of the order."""
+    request = request_classes()
+    opened = {
+        "order_id": f"shop/{trade.opened()}",
+        "at_least": trade.client.admin.GetStatus(admin_pb2.GetStatusRequest()).position,
+    }
+    work = patiently(trade.call("ListWork"), request["ListWork"](**opened)).work[0]
+    message = patiently(trade.call("ListMessages"), request["ListMessages"](order_id=order_id)).messages[0]
+    return {
+        "GetWork": request["GetWork"](task_id=work.task_id),
+        "GetMessage": request["GetMessage"](message_id=message.message_id),
+    }
 
 
 def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, service: Service):
     trade, seen = Trade(client), []
     order_id = trade.sent(5, lines=[bought("cup", 2)])
+    client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+    things = things_of(trade, order_id)
     for step in range(3):
         client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
-        seen.append(answers(trade, order_id))
+        seen.append(answers(trade, order_id, things))
         if step == 0:
+            trade.send("ClaimWork", task_id=things["GetWork"].task_id)
             trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
             trade.opened()
         if step == 1:
@@ -55,10 +73,11 @@ def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, s
     for position in sorted({each.position for found in seen for each in found.values()}):
         # Here and at once, since a process for each report takes its time.
         fold_aside(service.dsn, "tenant_default", read, position, f"token-{position}")
-        then = answers(trade, order_id, as_of=common_pb2.AsOf(position=position))
+        then = answers(trade, order_id, things, as_of=common_pb2.AsOf(position=position))
         for found in seen:
             there = {rpc: each for rpc, each in found.items() if each.position == position}
             assert {rpc: then[rpc] for rpc in there} == there
+    assert seen[0]["GetWork"].work != seen[1]["GetWork"].work
     assert seen[0]["GetSummary"] != seen[1]["GetSummary"] != seen[2]["GetSummary"]
 
 

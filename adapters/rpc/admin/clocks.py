@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.calendars import show_working_time
@@ -23,7 +22,7 @@ _clock = number_of(pb.ObligationClock)
 
 class ClockQueries(Queries):
     async def ListClocks(self, request: pb.ListClocksRequest, call: Call) -> pb.ListClocksResponse:
-        at = shapes.instant(request, "at") or datetime.now(UTC)
+        at = shapes.instant(request, "at") or call.now
         supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
         streams = [policies.stream(), *([suppliers.stream(supplier_id)] if supplier_id else [])]
         (agreed, *named), position = await self.entries(await self.tenant(call), streams, request.at_least)

@@ -77,7 +77,8 @@ class AdminQueries(ClockQueries):
         if (begun := wanted.after(tuple[int, int, datetime])) is not None:
             # The table as it was on the first page: it may have been agreed anew.
             first, at_least, at = begun
-            tenant = tenant._replace(log=as_known(tenant.log, AsOf(at_least, at)))
+            if call.as_of is None:
+                tenant = tenant._replace(log=as_known(tenant.log, AsOf(at_least, at)))
         entry, position = await self.entry(tenant, policies.stream(), at_least)
         services = policy_at(entry.state, at).shipping_services
         ends = range(first + 1, len(services) + 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.drawing import drawn_for
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
@@ -58,7 +56,7 @@ class OrderQueries(PersonalQueries):
         return shipping_pb2.GetCustomsResponse(
             incoterm=shows.incoterm(order.incoterm),
             total=money(customs.total_of(order)),
-            states=[shows.customs_state(each) for each in customs.standings(order, found, datetime.now(UTC))],
+            states=[shows.customs_state(each) for each in customs.standings(order, found, call.now)],
             position=position,
         )
 
@@ -73,9 +71,7 @@ class OrderQueries(PersonalQueries):
         stream = suppliers.stream(supplier_id)
         (supplier, terms), _ = await self.entries(tenant, [stream, policies.stream()], 0)
         sender = suppliers.known(supplier.state, supplier_id)
-        bill = invoice.draw_up(
-            order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
-        )
+        bill = invoice.draw_up(order, supplier_order_id, sender, policy_at(terms.state, call.now).seller, parcel)
         buyer, address = bill.ship_to, sender.master.return_address
         people = await self.unsealed(
             tenant,

@@ -1056,6 +1056,7 @@ class ListShippingServicesRequest(_message.Message):
     AT_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     @_builtins.property
@@ -1066,16 +1067,21 @@ class ListShippingServicesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         at: _timestamp_pb2.Timestamp | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at", b"at", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at", b"at", "at_least", b"at_least", "page", b"page"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

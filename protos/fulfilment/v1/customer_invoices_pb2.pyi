@@ -176,6 +176,7 @@ class GetCustomerInvoiceRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     WITH_PDF_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     number: _builtins.str
@@ -184,6 +185,10 @@ class GetCustomerInvoiceRequest(_message.Message):
     """Whether to draw it as PDF."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then, without the people on it. Not with with_pdf."""
+
     def __init__(
         self,
         *,
@@ -191,10 +196,11 @@ class GetCustomerInvoiceRequest(_message.Message):
         number: _builtins.str = ...,
         with_pdf: _builtins.bool = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "number", b"number", "order_id", b"order_id", "with_pdf", b"with_pdf"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "number", b"number", "order_id", b"order_id", "with_pdf", b"with_pdf"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

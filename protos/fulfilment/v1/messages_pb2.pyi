@@ -482,22 +482,28 @@ class GetMessageRequest(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     WITH_LETTER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Which. Required."""
     with_letter: _builtins.bool
     """Whether to write its letter, which holds personal data."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then. Not with with_letter."""
+
     def __init__(
         self,
         *,
         message_id: _builtins.str = ...,
         with_letter: _builtins.bool = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "message_id", b"message_id", "with_letter", b"with_letter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "message_id", b"message_id", "with_letter", b"with_letter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -549,6 +549,7 @@ class ListClocksRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """With the terms of this supplier's agreement; empty means the retailer's own terms alone."""
     at_least: _builtins.int
@@ -557,16 +558,21 @@ class ListClocksRequest(_message.Message):
     def at(self) -> _timestamp_pb2.Timestamp:
         """As agreed for then; absent means now."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         supplier_id: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at", b"at", "at_least", b"at_least", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

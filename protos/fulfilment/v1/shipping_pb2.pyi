@@ -732,19 +732,25 @@ class GetCustomsRequest(_message.Message):
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -799,6 +805,7 @@ class GetCommercialInvoiceRequest(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     WITH_PDF_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     carrier: _builtins.str
@@ -809,6 +816,10 @@ class GetCommercialInvoiceRequest(_message.Message):
     """Whether to draw it as PDF too."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then, without the people in it. Not with with_pdf."""
+
     def __init__(
         self,
         *,
@@ -817,10 +828,11 @@ class GetCommercialInvoiceRequest(_message.Message):
         tracking_number: _builtins.str = ...,
         with_pdf: _builtins.bool = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "with_pdf", b"with_pdf"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "carrier", b"carrier", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "with_pdf", b"with_pdf"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,6 +104,7 @@ class GetTemplateRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     kind: _messages_pb2.MessageKind.ValueType
     """The kind of message. Required."""
     language: _builtins.str
@@ -114,6 +115,10 @@ class GetTemplateRequest(_message.Message):
     """With a version, whether it counts the retailer's own templates."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -122,10 +127,11 @@ class GetTemplateRequest(_message.Message):
         version: _builtins.int = ...,
         own: _builtins.bool = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "kind", b"kind", "language", b"language", "own", b"own", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "kind", b"kind", "language", b"language", "own", b"own", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -253,6 +259,7 @@ class ListTemplatesRequest(_message.Message):
     OWN_ONLY_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     kind: _messages_pb2.MessageKind.ValueType
     """Only of this kind; unspecified means all."""
     own_only: _builtins.bool
@@ -263,6 +270,10 @@ class ListTemplatesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
@@ -270,10 +281,11 @@ class ListTemplatesRequest(_message.Message):
         own_only: _builtins.bool = ...,
         at_least: _builtins.int = ...,
         page: _common_pb2.PageRequest | None = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "kind", b"kind", "own_only", b"own_only", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "kind", b"kind", "own_only", b"own_only", "page", b"page"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from fulfilment.v1 import privacy_pb2 as fulfilment_dot_v1_dot_privacy__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fulfilment/v1/tracking_links.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x16GetTrackingLinkRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"\xaf\x01\n\x17GetTrackingLinkResponse\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xc8\xbd\x18\t\x12\x12\n\x04path\x18\x02 \x01(\tB\x04\xc8\xbd\x18\t\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x18\n\nchanged_by\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x03\"\x8d\x01\n\x1bWithdrawTrackingLinkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x18RenewTrackingLinkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa9\x02\n\x13TrackingLinkService\x12`\n\x0fGetTrackingLink\x12%.fulfilment.v1.GetTrackingLinkRequest\x1a&.fulfilment.v1.GetTrackingLinkResponse\x12Z\n\x14WithdrawTrackingLink\x12*.fulfilment.v1.WithdrawTrackingLinkRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11RenewTrackingLink\x12\'.fulfilment.v1.RenewTrackingLinkRequest\x1a\x16.fulfilment.v1.Receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"fulfilment/v1/tracking_links.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1b\x66ulfilment/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x16GetTrackingLinkRequest\x12\x16\n\x08order_id\x18\x01 \x01(\tB\x04\xc8\xbd\x18\x03\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\x12\"\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\x13.fulfilment.v1.AsOf\"\xaf\x01\n\x17GetTrackingLinkResponse\x12\x11\n\x03url\x18\x01 \x01(\tB\x04\xc8\xbd\x18\t\x12\x12\n\x04path\x18\x02 \x01(\tB\x04\xc8\xbd\x18\t\x12\x11\n\twithdrawn\x18\x03 \x01(\x08\x12\x18\n\nchanged_by\x18\x04 \x01(\tB\x04\xc8\xbd\x18\x07\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x06 \x01(\x03\"\x8d\x01\n\x1bWithdrawTrackingLinkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x18RenewTrackingLinkRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x08order_id\x18\x02 \x01(\tB\x04\xc8\xbd\x18\x03\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa9\x02\n\x13TrackingLinkService\x12`\n\x0fGetTrackingLink\x12%.fulfilment.v1.GetTrackingLinkRequest\x1a&.fulfilment.v1.GetTrackingLinkResponse\x12Z\n\x14WithdrawTrackingLink\x12*.fulfilment.v1.WithdrawTrackingLinkRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11RenewTrackingLink\x12\'.fulfilment.v1.RenewTrackingLinkRequest\x1a\x16.fulfilment.v1.Receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,13 +47,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWTRACKINGLINKREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_RENEWTRACKINGLINKREQUEST'].fields_by_name['order_id']._serialized_options = b'\310\275\030\003'
   _globals['_GETTRACKINGLINKREQUEST']._serialized_start=143
-  _globals['_GETTRACKINGLINKREQUEST']._serialized_end=209
-  _globals['_GETTRACKINGLINKRESPONSE']._serialized_start=212
-  _globals['_GETTRACKINGLINKRESPONSE']._serialized_end=387
-  _globals['_WITHDRAWTRACKINGLINKREQUEST']._serialized_start=390
-  _globals['_WITHDRAWTRACKINGLINKREQUEST']._serialized_end=531
-  _globals['_RENEWTRACKINGLINKREQUEST']._serialized_start=534
-  _globals['_RENEWTRACKINGLINKREQUEST']._serialized_end=672
-  _globals['_TRACKINGLINKSERVICE']._serialized_start=675
-  _globals['_TRACKINGLINKSERVICE']._serialized_end=972
+  _globals['_GETTRACKINGLINKREQUEST']._serialized_end=245
+  _globals['_GETTRACKINGLINKRESPONSE']._serialized_start=248
+  _globals['_GETTRACKINGLINKRESPONSE']._serialized_end=423
+  _globals['_WITHDRAWTRACKINGLINKREQUEST']._serialized_start=426
+  _globals['_WITHDRAWTRACKINGLINKREQUEST']._serialized_end=567
+  _globals['_RENEWTRACKINGLINKREQUEST']._serialized_start=570
+  _globals['_RENEWTRACKINGLINKREQUEST']._serialized_end=708
+  _globals['_TRACKINGLINKSERVICE']._serialized_start=711
+  _globals['_TRACKINGLINKSERVICE']._serialized_end=1008
 # @@protoc_insertion_point(module_scope)

@@ -26,19 +26,25 @@ class GetTrackingLinkRequest(_message.Message):
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """Whether it was withdrawn then. The link itself is not shown."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

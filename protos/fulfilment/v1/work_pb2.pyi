@@ -379,22 +379,28 @@ class GetWorkRequest(_message.Message):
     TASK_ID_FIELD_NUMBER: _builtins.int
     WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Which. Required."""
     with_personal_data: _builtins.bool
     """Whether the texts of comments and the outcome are wanted, which may name people."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then."""
+
     def __init__(
         self,
         *,
         task_id: _builtins.str = ...,
         with_personal_data: _builtins.bool = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "task_id", b"task_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "task_id", b"task_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
