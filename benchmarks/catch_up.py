@@ -1,4 +1,4 @@
-"""Projections from nothing to the head of an existing log: each alone, and all of them together.
+"""Projections from nothing to the head of an existing log: each alone, all of them together, and folded aside.
 
 The log holds whole lives of orders, 15 facts each. Every projection gets a copy of its database.
 """
@@ -12,6 +12,8 @@ from benchmarks import load
 from benchmarks.stage import Figure, Stage, client
 from projections import PROJECTIONS
 from projections.machine import runner
+from projections.machine.aside import fold_aside
+from projections.machine.following import at_full_speed
 
 _SCHEMA = "tenant_default"
 
@@ -25,6 +27,12 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
             facts = runner.catch_up(conninfo, _SCHEMA, projections)
             seconds = perf_counter() - began
         yield Figure(f"catch_up.{name}.facts_per_second", facts / seconds)
+    for name in ("reporting", "all"):
+        with stage.database(copy_of=log) as conninfo, at_full_speed():
+            began = perf_counter()
+            fold_aside(conninfo, _SCHEMA, wanted[name], facts, "benchmark")
+            seconds = perf_counter() - began
+        yield Figure(f"catch_up.{name} aside.facts_per_second", facts / seconds)
 
 
 def lived(stage: Stage) -> str:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.console import files, words
 from adapters.console.client import Trouble, Unreachable
 from adapters.console.past import AS_OF
-from adapters.console.progress import bar_of
+from adapters.console.progress import WAITING, CountedBar
 from adapters.console.session import Session, Words
 from adapters.export_files import manifest, writing
 from adapters.export_files.folder import ExportFolder, exporting, goes_on_after
@@ -163,7 +162,7 @@ def _write(
     added, lag = {}, ExportLag(0, 0)
     with (
         exporting(draft),
-        _progress(session, len(chosen)) as progress,
+        _progress(session, len(chosen), request.HasField("as_of")) as progress,
         closing(_answers(session, request, wait, progress)) as rows,
     ):
         for table, asked in zip(chosen, request.tables, strict=True):
@@ -208,34 +207,34 @@ def _answers(
 class ExportBar:
     """How far it is, at a terminal on standard error."""
 
-    def __init__(self, bar: Progress, tables: int) -> None:
-        self._bar, self._rows = bar, 0
-        self._task = bar.add_task("", total=tables, rows="0")
+    def __init__(self, bar: CountedBar, tables: int) -> None:
+        self._bar, self._tables = bar, tables
+        self._table, self._done, self._rows = "", 0, 0
 
     def fold(self, position: int, until: int) -> None:
         """How far the read models are, before the first table."""
-        self._bar.update(self._task, description=f"folded {position:,} of {until:,} facts")
+        self._bar.folded(position, until)
 
     def begin(self, table: str) -> None:
-        self._bar.update(self._task, description=table)
+        """Shown with its first rows: before those of the first table the service may fold the log."""
+        self._table = table
 
     def advance(self, rows: int) -> None:
         self._rows += rows
-        self._bar.update(self._task, rows=f"{self._rows:,}")
+        self._show()
 
     def end(self) -> None:
-        self._bar.advance(self._task)
+        self._done += 1
+        self._show()
+
+    def _show(self) -> None:
+        counted = f"{self._done} of {self._tables} tables, {self._rows:,} rows"
+        self._bar.show(self._table, self._done, self._tables, counted)
 
 
 @contextmanager
-def _progress(session: Session, tables: int) -> Iterator[ExportBar]:
-    parts = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("tables  {task.fields[rows]} rows"),
-    )
-    with bar_of(session, *parts, TimeElapsedColumn()) as bar:
+def _progress(session: Session, tables: int, as_of: bool) -> Iterator[ExportBar]:
+    with CountedBar.of(session, WAITING if as_of else "waiting for the service") as bar:
         yield ExportBar(bar, tables)
 
 

@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import click
 import grpc
 from google.protobuf.message import Message
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from adapters.console import words
 from adapters.console.client import Unreachable
-from adapters.console.progress import bar_of
+from adapters.console.progress import WAITING, CountedBar
 from adapters.console.session import Session
 from fulfilment.v1 import (
     admin_pb2,
@@ -85,9 +84,8 @@ def ask_as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request
     asked: Any = request
     if not asked.HasField("as_of"):
         return session.client.call(rpc, request)
-    parts = (TextColumn("reading the log as of then"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with bar_of(session, *parts) as bar:
-        shown, reached, give_up_at = bar.add_task("", total=None), -1, 0.0
+    with CountedBar.of(session, WAITING) as bar:
+        reached, give_up_at = -1, 0.0
         while True:
             try:
                 return session.client.call(rpc, request)
@@ -99,7 +97,7 @@ def ask_as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request
                     reached, give_up_at = position, time.monotonic() + _STANDSTILL_SECONDS
                 elif time.monotonic() > give_up_at:
                     raise
-                bar.update(shown, completed=position, total=int(trouble.details["at_least"]))
+                bar.folded(position, int(trouble.details["at_least"]))
 
 
 class ListedRows(Iterator[Any]):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
 
+from adapters import folding_aside
+from adapters.postgres import open_pool
 from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, obligations_pb2, reports_pb2, totals_pb2
+from ledger.refusals import ProjectionBehind
 from projections import PROJECTIONS
+from projections.machine import aside as aside_tables
 from projections.machine.aside import MOST_ASIDE, aside, drop_old, fold_aside
 from projections.machine.database import open_connection
 from tests.support.contract import request_classes
@@ -91,6 +98,87 @@ def test_what_was_folded_for_one_question_serves_the_next(client: Client, servic
         assert before
         client.reports.GetSummary(totals_pb2.GetSummaryRequest(as_of=as_of))
         assert database.execute(tables, (f"%{aside(position)}",)).fetchall() == before
+
+
+async def test_what_several_ask_for_as_of_a_position_is_folded_by_reading_the_log_once(
+    client: Client, service: Service, processes: list[list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    Trade(client).placed()
+    monkeypatch.setattr(folding_aside, "_GATHER_SECONDS", 1.0)
+    position, patient = (
+        client.admin.GetStatus(admin_pb2.GetStatusRequest()).position,
+        asyncio.get_running_loop().time() + 50,
+    )
+    wanted = [each for each in PROJECTIONS if each.name in ("trade", "statements", "sla", "reporting")]
+    async with open_pool(service.dsn, max_size=4) as pool:
+        asides = folding_aside.Asides(pool)
+        asked = [asides.prepare("tenant_default", [each], position, patient) for each in wanted]
+        await asyncio.gather(*asked, asides.prepare("tenant_default", wanted[:2], position, patient))
+        await asides.close()
+    assert [sorted(words[-4:]) for words in processes] == [sorted(each.name for each in wanted)]
+
+
+async def test_what_another_process_of_the_service_folds_is_waited_for_and_not_begun_again(
+    client: Client, service: Service, processes: list[list[str]]
+):
+    Trade(client).placed()
+    position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    (trade,) = (each for each in PROJECTIONS if each.name == "trade")
+    begun = """
+        INSERT INTO tenant_default.ledger_projections (name, shape, builder, builder_seen_at, progress, requested_at)
+        VALUES (%s, %s, 'another', now(), 1, now())
+    """
+    async with open_pool(service.dsn, max_size=2) as pool:
+        async with pool.connection() as connection:
+            await connection.execute(begun, (trade.name + aside(position), trade.shape))
+        asides = folding_aside.Asides(pool)
+        with pytest.raises(ProjectionBehind) as behind:
+            # Whoever asks while it is folded is soon told how far it is.
+            async with asyncio.timeout(20):
+                await asides.prepare("tenant_default", [trade], position, asyncio.get_running_loop().time() + 50)
+        assert (behind.value.position, processes) == (1, [])
+        async with pool.connection() as connection:
+            await aside_tables.let_go(connection, "tenant_default", "another")
+        await asides.prepare("tenant_default", [trade], position, asyncio.get_running_loop().time() + 50)
+        await asides.close()
+    assert len(processes) == 1
+
+
+def test_a_process_that_was_taken_for_dead_writes_nothing_more(client: Client, service: Service):
+    Trade(client).sent()
+    position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    (trade,) = (each for each in PROJECTIONS if each.name == "trade")
+    row = trade.name + aside(position)
+    with open_connection(service.dsn) as database:
+
+        def changes(page: Any) -> Any:
+            database.execute("UPDATE tenant_default.ledger_projections SET builder = 'another' WHERE name = %s", (row,))
+            return trade.changes(page)
+
+        fold_aside(service.dsn, "tenant_default", [trade._replace(changes=changes)], position, "slow")
+        asked = "SELECT builder, result FROM tenant_default.ledger_projections WHERE name = %s"
+        assert database.execute(asked, (row,)).fetchall() == [("another", None)]
+        table = Identifier("tenant_default", trade.tables[0].name + aside(position))
+        assert database.execute(SQL("SELECT count(*) FROM {}").format(table)).fetchone() == (0,)
+        fold_aside(service.dsn, "tenant_default", [trade], position, "quick")
+        assert database.execute(asked, (row,)).fetchall() == [("another", None)], "it was taken over"
+        database.execute("UPDATE tenant_default.ledger_projections SET builder = NULL WHERE name = %s", (row,))
+        fold_aside(service.dsn, "tenant_default", [trade], position, "quick")
+        assert database.execute(asked, (row,)).fetchall() == [(None, "aside")]
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words with which each process was started that folds."""
+    found: list[list[str]] = []
+    start = asyncio.create_subprocess_exec
+
+    async def starting(*words: Any, **more: Any) -> Any:
+        found.append(list(words))
+        return await start(*words, **more)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", starting)
+    return found
 
 
 def test_the_console_asks_reports_as_of_a_position_or_an_instant(client: Client, service: Service):

@@ -325,8 +325,8 @@ Global___ListChanges: _TypeAlias = ListChanges  # noqa: Y015
 @_typing.final
 class AsOf(_message.Message):
     """As of when something is asked for: what the ledger knew then, without all that was recorded later. It is not given
-    beside at_least or with_personal_data. A position beyond the log fails with OUT_OF_RANGE / BEYOND_THE_LOG; what was not
-    known yet fails as if it did not exist.
+    beside at_least, with_personal_data, with_pdf or with_letter, and nobody's personal data is shown. A position beyond the
+    log fails with OUT_OF_RANGE / BEYOND_THE_LOG; what was not known yet fails as if it did not exist.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
