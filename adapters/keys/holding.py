@@ -72,13 +72,14 @@ class HeldKeys:
             await self._holders.let_go(self._name)
 
     async def _try_to_look(self) -> None:
-        trouble = ""
+        trouble, passes = "", False
         try:
             await self.look()
         except (KeyProblem, OSError, psycopg.Error, PoolTimeout) as error:
             trouble = str(error) if isinstance(error, KeyProblem) else in_short(error)
+            passes = isinstance(error, psycopg.Error | PoolTimeout)
         if trouble and trouble != self._trouble:
-            log.error("the keys stay as they were: %s", trouble)
+            log.log(logging.WARNING if passes else logging.ERROR, "the keys stay as they were: %s", trouble)
         self._trouble = trouble
 
     async def look(self) -> None:

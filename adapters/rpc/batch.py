@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb
 from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
+from ledger.engine.turns import in_turns
 from ledger.refusals import Malformed, Refusal
 
 _RESULT_BYTES = 3 << 20
@@ -41,14 +41,12 @@ class BatchCommands:
         tenant = await self._commands.tenants.find(call.tenant)
         read: list[Command | Refusal | None] = []
         made_ids = [self._make_id(each, call.caller.name) for each in request.commands]
-        for index, each in enumerate(request.commands):
+        async for index, each in in_turns(enumerate(request.commands)):
             read.append(await self._read(tenant, each, index, call))
-            if index % 50 == 49:
-                await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
         answers = [own.told(next(decided), call) if isinstance(command, Command) else command for command in read]
         room, outcomes = _RESULT_BYTES, []
-        for answer, made_id in zip(answers, made_ids, strict=True):
+        async for answer, made_id in in_turns(zip(answers, made_ids, strict=True)):
             result = (
                 await self._commands.result(tenant, answer, call) if isinstance(answer, Receipt) and room > 0 else None
             )

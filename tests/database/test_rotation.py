@@ -417,6 +417,9 @@ async def test_a_server_keeps_its_keys_while_the_file_is_none(
         assert keys.sealer.writes == 1
         key_file.write_bytes(good)
         await keys.look()
+    await keys._try_to_look()
+    levels = [each.levelname for each in caplog.records if "stay as they were" in each.getMessage()]
+    assert levels == ["ERROR", "WARNING"], "the file needs somebody; that the database does not answer passes"
 
 
 def test_the_epochs_are_listed_with_what_each_still_wraps(dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -10,7 +10,9 @@ import grpc
 import pytest
 
 from adapters.rpc.accepting import CALLS_AT_ONCE, aio_server
-from fulfilment.v1 import orders_pb2, orders_pb2_grpc
+from adapters.rpc.commands import Commands
+from fulfilment.v1 import batch_pb2, orders_pb2, orders_pb2_grpc
+from ledger.engine import turns
 from tests.support.service import (
     Client,
     Service,
@@ -92,3 +94,25 @@ async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue
         await asyncio.gather(*map(call, range(callers)))
     assert outcomes.keys() <= {"OK", "QUEUE_FULL"}, outcomes
     assert outcomes["OK"] > callers / 2
+
+
+def test_the_commands_of_a_batch_are_read_in_turns(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "YIELD_AFTER_SECONDS", -1.0)
+    turn, read, read_ahead = 0, Counter[int](), Commands.read_ahead
+
+    def next_turn() -> None:
+        nonlocal turn
+        turn += 1
+
+    async def counted(self: Commands, *rest: Any) -> Any:
+        read[turn] += 1
+        asyncio.get_running_loop().call_soon(next_turn)
+        return await read_ahead(self, *rest)
+
+    monkeypatch.setattr(Commands, "read_ahead", counted)
+    orders = [order(f"turns-{number}", sku="untracked") for number in range(20)]
+    with Client(service.address) as client:
+        commands = [batch_pb2.BatchCommand(place_order=each) for each in orders]
+        answer = client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=commands))
+    assert all(each.HasField("receipt") for each in answer.outcomes)
+    assert (read.total(), max(read.values())) == (20, 1)
