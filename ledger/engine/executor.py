@@ -375,8 +375,8 @@ class Ledger:
                     await self._aside.read_ahead(self.book, ahead[-1])
                 most = self._tail_limit if len(ahead) < _MOST_AHEAD else EVERYTHING
                 return await self._attempt(batch, most, may_share)
-            except Apart:
-                may_share = False
+            except Apart as apart:
+                may_share, self._alone_until = False, max(self._alone_until, monotonic() + apart.seconds)
                 continue
             except TooMuch as much:
                 ahead.append(much.streams)

@@ -53,8 +53,18 @@ _NOTIFY_ALL = (
 _LOCKED = b"\x01"
 
 
+_PATIENT_SECONDS = 0.25
+"""How long those that are decided wait for others of their transaction while nobody gets any further."""
+_ALONE_SECONDS = 10.0
+
+
 class Apart(Exception):
     """The batch could not be written together with others and has to be written alone."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        """``seconds`` is for how long further batches of the tenant are better written alone, too."""
+        super().__init__()
+        self.seconds = seconds
 
 
 class Alone:
@@ -120,10 +130,12 @@ class SharedPart:
 
     async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
         assert self._connection is not None
+        self._require_open()
         return await self.log.outcomes(self._connection, request_ids)
 
     async def load(self, streams: list[str], most: int) -> list[tuple[str, int, str, bytes]]:
         assert self._connection is not None
+        self._require_open()
         try:
             return await self.log.load(self._connection, streams, most)
         except Exception as error:
@@ -143,8 +155,12 @@ class SharedPart:
         if not self.decided.done():
             self.decided.set_result(None)
 
-    def fail(self, error: BaseException) -> None:
-        apart = Apart()
+    def _require_open(self) -> None:
+        if self.written.done():  # it took so long that the others have gone on
+            self.written.result()
+
+    def fail(self, error: BaseException, alone_seconds: float = 0.0) -> None:
+        apart = Apart(alone_seconds)
         apart.__cause__ = error
         for future in (self.opened, self.written):
             if not future.done():
@@ -215,8 +231,7 @@ async def _carry(connection: AsyncConnection[Any], parts: Sequence[SharedPart]) 
             part.leave()
         elif not part.opened.done():
             part.opened.set_result((connection, found[row]))
-    for part in parts:
-        await part.decided
+    await _until_decided(parts)
     writing = [part for part in parts if part.appending]
     notified = [part for part in writing if part.notifies]
     ask = [statement for part in writing for statement in part.appending]
@@ -224,10 +239,23 @@ async def _carry(connection: AsyncConnection[Any], parts: Sequence[SharedPart]) 
     if notified:
         # After the commit and no part of it, as Log.append says.
         ask.append(SqlStatement(_NOTIFY_ALL, [_names(notified)]))
-    await pipeline(connection, *ask)
+    async with connection.lock:  # one that is left behind may still be reading
+        await pipeline(connection, *ask)
     for part in writing:
         if not part.written.done():
             part.written.set_result(None)
+
+
+async def _until_decided(parts: Sequence[SharedPart]) -> None:
+    """Waits for them; whoever is slow is left behind, with nothing written."""
+    pending = {part.decided for part in parts}
+    while pending:
+        done, pending = await asyncio.wait(pending, timeout=_PATIENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not done and len(pending) < len(parts):
+            break
+    for part in parts:
+        if part.decided in pending:
+            part.fail(TimeoutError("it is decided for longer than others wait"), _ALONE_SECONDS)
 
 
 def _names(parts: Sequence[SharedPart]) -> bytes:

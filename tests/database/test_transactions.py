@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -13,12 +15,15 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import open_pool
+from ledger.engine import transactions
 from ledger.engine.executor import Command, Ledger, Receipt
 from ledger.engine.log import CHANNEL, Log
 from ledger.engine.queue import DecisionFailed
 from ledger.engine.transactions import Together
+from ledger.facts import Change
+from ledger.view import View
 from tests.support.relay import Cut, Relay
-from tests.support.stalls import NOUNS, EmptyTenant, TooFewCoins, a_ledger, command, give, lock_held, take
+from tests.support.stalls import NOUNS, CoinsTaken, EmptyTenant, TooFewCoins, a_ledger, command, give, lock_held, take
 from tests.support.tenants import Tenants
 
 ROUNDS = 6
@@ -187,3 +192,27 @@ async def test_no_time_limit_of_the_database_ends_the_transaction_of_a_batch(ten
             assert not call.done()
         assert (await call).position == 1
         assert ledger._measures.retries == 0
+
+
+async def test_nobody_waits_for_long_for_another_tenant_that_is_decided(
+    tenants: list[EmptyTenant], monkeypatch: pytest.MonkeyPatch
+):
+    def slowly(request_id: str) -> Command:
+        def decide(view: View) -> Sequence[Change]:
+            view.need("stall-pears")
+            time.sleep(0.02)
+            return [("stall-pears", CoinsTaken(1))]
+
+        return command(request_id, decide, "pears")
+
+    monkeypatch.setattr(transactions, "_UNDER_WAY", 1)  # the last two wait together while the second is written
+    async with ledgers_of(tenants) as ledgers:
+        await at_once(ledgers, [take("before", "pears") for _ in ledgers])
+        *others, slow, quick = ledgers
+        calls = [asyncio.create_task(each.execute(take("o", "pears"))) for each in others]
+        slow_calls = [asyncio.create_task(slow.execute(slowly(f"s{number}"))) for number in range(40)]
+        await asyncio.gather(*calls, quick.execute(take("q", "pears")))
+        assert not any(each.done() for each in slow_calls)
+        receipts = await asyncio.gather(*slow_calls)
+        assert [each.position for each in receipts] == list(range(2, 42))
+        assert slow._alone_until > monotonic() + 5, "nor is it begun again with others at once"
