@@ -36,6 +36,9 @@ EXPORT_SECONDS = 3600.0
 READER_SECONDS = 60.0
 """What reads and takes nothing keeps rebuilds and the database's housekeeping waiting."""
 _SOON_MILLISECONDS = 5000
+_WAY_TO_COMMANDS = 9
+"""How many times as long as for some rows an export then waits where commands are under way."""
+_LONGEST_WAY_SECONDS = 1.0
 
 _TABLES = {each.name: each for each in REPORT_TABLES}
 _encoding = shapes.enum(pb.RowEncoding, RowEncoding, unspecified=RowEncoding.CSV)
@@ -103,11 +106,21 @@ class ExportQueries(Queries):
             facts_behind=lag.facts,
             seconds_behind=round(lag.seconds),
         )
+        clock = asyncio.get_running_loop().time
+        began = clock()
         async for piece in found.copied(copy):
             if self.tenants.closing:
                 raise StorageUnavailable("the service is shutting down")
+            took = clock() - began
             yield answer(rows=piece.data, row_count=piece.rows)
+            await self._give_way(took)
+            began = clock()
         yield answer(table_ends=True)
+
+    async def _give_way(self, took: float) -> None:
+        """Leaves the processor to commands while some are decided; the database waits as well, until rows are read."""
+        if any(each.ledger.book.shelf.is_busy for each in self.tenants.serving):
+            await asyncio.sleep(min(took * _WAY_TO_COMMANDS, _LONGEST_WAY_SECONDS))
 
     @contextmanager
     def _turn(self, tenant: str) -> Iterator[None]:

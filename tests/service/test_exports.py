@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gc
 import hashlib
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import grpc
 import psycopg
@@ -32,6 +34,7 @@ from tests.support.trading import Trade
 from tests.support.waiting import wait_for
 
 NAMES = [each.name for each in REPORT_TABLES]
+_NO_LAG = SimpleNamespace(facts=0, seconds=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +229,29 @@ def test_an_export_takes_so_long_at_most(client: Client, monkeypatch: pytest.Mon
         return streamed(client)
 
     assert "seconds for an export" in str(refused(ask, None).details())
+
+
+def test_an_export_gives_way_while_commands_are_decided(monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+    shelf = SimpleNamespace(is_busy=False)
+    served = SimpleNamespace(ledger=SimpleNamespace(book=SimpleNamespace(shelf=shelf)))
+    queries = exports.ExportQueries(cast("Any", SimpleNamespace(closing=False, serving=[served])))
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def copied(copy: object) -> AsyncIterator[Any]:
+        for shelf.is_busy in (False, True, True, False):
+            yield SimpleNamespace(data=b"row", rows=1)
+
+    async def rows() -> list[int]:
+        found, copy, lag = (cast("Any", each) for each in (SimpleNamespace(copied=copied, position=7), None, _NO_LAG))
+        return [each.row_count async for each in queries._table(found, copy, "orders", lag)]
+
+    monkeypatch.setattr(exports, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop))
+    assert asyncio.run(rows()) == [1, 1, 1, 1, 0]
+    assert len(pauses) == 2
+    assert all(0 < each <= 1 for each in pauses)
 
 
 # --- files ----------------------------------------------------------------------------------------
