@@ -158,10 +158,13 @@ SECTIONS = {
 }
 """By how the names of figures begin."""
 
+_PROCESSOR = "processor time of client, server and PostgreSQL for an order, µs"
 _TITLES = {
     **{f"turns.{name}.per_second": f"{title}, calls/s" for name, title in IN_TURNS.items()},
     **{f"turns.{a}_to_{b}": f"{IN_TURNS[a]} / {IN_TURNS[b]}" for a, b in OF_TURNS if a != "batch"},
     **{f"turns.{name}.p99_to_median": f"p99 / median of {IN_TURNS[name]}" for name in ("empty", "library", "ledger")},
+    **{f"turns.{name}.processor_us": f"{title}, {_PROCESSOR}" for name, title in IN_TURNS.items()},
+    "turns.batch.processor_us": f"the ledger by ExecuteBatch, {_PROCESSOR}",
     "turns.batch.per_second": "the ledger by ExecuteBatch, two batches of 500 in flight, orders/s",
     "turns.batch_to_ledger": "the ledger by ExecuteBatch / the ledger, orders",
     **{f"watched.{name}.per_second": f"{title}, calls/s" for name, title in WATCHED.items()},
