@@ -68,8 +68,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, _end)
     size = size_of(chosen)
-    course = Course(list(dict.fromkeys(chosen.only or PARTS)), chosen.runs, progress)
-    course.tell_plan(size == Size())
+    course = Course(list(dict.fromkeys(chosen.only or PARTS)), chosen.runs, progress, usual=size == Size())
+    course.tell_plan()
     try:
         with stage(size, chosen.dsn, chosen.olist) as here:
             about = machine.facts(here.conninfo, here.folder) | {"how much was done": size.told()}

@@ -79,31 +79,32 @@ PARTS = {
 class Course:
     """Some parts, so many times."""
 
-    def __init__(self, names: Sequence[str], runs: int, console: Console) -> None:
-        self._names, self._runs, self._console = names, runs, console
-        self._expected = runs * sum(PARTS[name].seconds for name in names)
+    def __init__(self, names: Sequence[str], runs: int, console: Console, *, usual: bool = True) -> None:
+        """How long it takes is known for the usual size."""
+        self._names, self._runs, self._console, self._usual = names, runs, console, usual
+        self._expected = minutes(runs * sum(PARTS[name].seconds for name in names))
         self.found = Found()
 
-    def tell_plan(self, usual: bool) -> None:
+    def tell_plan(self) -> None:
         """What comes, and how long it will take."""
         for name in self._names:
-            seconds = f"{PARTS[name].seconds:4} s" if usual else ""
+            seconds = f"{PARTS[name].seconds:4} s" if self._usual else ""
             self._say(f"{name:10} {seconds}  {PARTS[name].about}")
         runs = f", {self._runs} runs" if self._runs > 1 else ""
         expected = (
-            f"about {minutes(self._expected)} min on two cores with nothing beside"
-            if usual
+            f"about {self._expected} min on two cores with nothing beside"
+            if self._usual
             else "longer or shorter than a usual run"
         )
         self._say(f"{len(self._names)} parts{runs}: {expected}; Ctrl-C ends it and leaves nothing behind")
 
     def go(self, stage: Stage) -> Found:
-        began = time.monotonic()
+        began, of = time.monotonic(), f" of about {self._expected}" if self._usual else ""
         for run in range(self._runs):
             for place, name in enumerate(self._names, 1):
                 told = f"run {run + 1}, " if self._runs > 1 else ""
                 at = minutes(time.monotonic() - began)
-                self._say(f"[{told}{place}/{len(self._names)}, {at} of about {minutes(self._expected)}] {name}")
+                self._say(f"[{told}{place}/{len(self._names)}, {at}{of}] {name}")
                 self._measure(stage, run, name)
         return self.found
 
@@ -126,7 +127,8 @@ class Course:
         took = time.monotonic() - began
         self.found.took.setdefault(name, []).append(took)
         busy = _processor_seconds(stage) - used
-        self._say(f"  took {took:.0f} s of about {PARTS[name].seconds}, {busy:.0f} s of processor time", "dim")
+        of = f" of about {PARTS[name].seconds}" if self._usual else ""
+        self._say(f"  took {took:.0f} s{of}, {busy:.0f} s of processor time", "dim")
 
     def _say(self, words: str, style: str = "") -> None:
         self._console.print(escape(words), style=style, highlight=False, soft_wrap=True)

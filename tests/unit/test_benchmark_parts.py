@@ -53,7 +53,7 @@ def test_a_usual_run_is_expected_to_take_less_than_ten_minutes():
 
 
 def test_it_says_beforehand_what_comes_and_how_long_that_takes(said: StringIO):
-    _course(said, 2).tell_plan(usual=True)
+    _course(said, 2).tell_plan()
     told = said.getvalue()
     assert re.search(r"breaks +70 s  this breaks", told)
     assert "3 parts, 2 runs: about 3:02 min on two cores" in told
