@@ -97,15 +97,12 @@ def test_a_refusal_is_counted_by_its_reason(watching: Watching, shop: Client):
 
 
 def test_a_histogram_counts_up_to_each_bound_and_all_at_last(watching: Watching, shop: Client):
-    found = [
-        (name, value)
-        for name, value in watching.figures().items()
-        if name.startswith("fulfilment_queue_seconds_bucket")
-    ]
+    figures = watching.figures()
+    found = [(name, value) for name, value in figures.items() if name.startswith("fulfilment_queue_seconds_bucket")]
     counts = [value for _, value in found]
     assert counts == sorted(counts)
     assert 'le="+Inf"' in found[-1][0]
-    assert counts[-1] == watching.figures()["fulfilment_queue_seconds_count"] > 0
+    assert counts[-1] == figures["fulfilment_queue_seconds_count"] > 0
 
 
 def test_it_says_where_each_tenant_stands(watching: Watching, shop: Client):
