@@ -40,8 +40,6 @@ SUBJECTS = {
 }
 _SERVERS = ("plain", "twin", "metrics", "traces")
 _SCRAPE_SECONDS = 2.0
-_TURNS = 2
-"""For each usual turn: what is looked for is smaller than the noise of one."""
 # What somebody at a desk asks: all orders, grouped.
 _QUESTION = "SELECT channel, currency, count(*), max(placed_at) FROM reporting_default.orders GROUP BY 1, 2"
 
@@ -54,7 +52,7 @@ class Served(NamedTuple):
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 8, 100)
     # Two that stand beside each other in a turn change places from run to run.
-    rounds = Rounds(list(SUBJECTS)[:: -1 if run % 2 else 1], _TURNS * stage.size.turns)
+    rounds = Rounds(list(SUBJECTS)[:: -1 if run % 2 else 1], stage.size.turns)
     with ExitStack() as opened:
         collector, port = opened.enter_context(stage.process("-m", "benchmarks.collector")), _free_port()
         options = {"metrics": ("--metrics", f"127.0.0.1:{port}"), "traces": ("--traces", f"http://{collector}")}
