@@ -41,6 +41,12 @@ class Fact(Value, frozen=True, tag_field="fact", tag=""):
         """What is odd about it, in sentences; the receipt carries them. Some facts store them."""
         return ()
 
+    @property
+    def occurred_at(self) -> datetime | None:
+        """When it happened, by its own time; None where it has none. As a rule that is ``at``."""
+        at: datetime | None = getattr(self, "at", None)
+        return at
+
     @classmethod
     def fact_name(cls) -> str:
         """The stable name under which this shape is stored."""

@@ -215,6 +215,8 @@ class TradeFilter(NamedTuple):
     sku: str = ""
     carrier: str = ""
     channel: str = ""
+    time_zone: str = "UTC"
+    """Whose weeks and months the rows are about."""
 
 
 class Borne(NamedTuple):
@@ -308,8 +310,8 @@ _KEYS = {
     GroupBy.SKU: "coalesce(g.sku, '')",
     GroupBy.CARRIER: "coalesce(g.carrier, '')",
     GroupBy.CHANNEL: "split_part(x.order_id, '/', 1)",
-    GroupBy.WEEK: """to_char({instant} AT TIME ZONE 'UTC', 'IYYY"-W"IW')""",
-    GroupBy.MONTH: "to_char({instant} AT TIME ZONE 'UTC', 'YYYY-MM')",
+    GroupBy.WEEK: """to_char({instant} AT TIME ZONE %(time_zone)s::text, 'IYYY"-W"IW')""",
+    GroupBy.MONTH: "to_char({instant} AT TIME ZONE %(time_zone)s::text, 'YYYY-MM')",
 }
 _FILTERS = {
     "supplier_id": "g.supplier_id = %(supplier_id)s",

@@ -216,15 +216,16 @@ def trend(
     found = ask(session, session.client.reports.GetTrend, request)
     title = f"{word(rates_pb2.RateName, name).capitalize()} by {step}"
     whose = with_name(session.supplier_names, supplier_id) if supplier_id and as_html else ""
+    zone = "" if found.window.time_zone == "UTC" else found.window.time_zone
     sheet = Sheet(
         title=title,
-        says=f"Of each {step} in UTC, the last ones at the bottom.",
+        says=f"Of each {step} in {found.window.time_zone or 'UTC'}, the last ones at the bottom.",
         found=found.rates,
         answer=lambda: found,
         columns=["from", "to", ">part", ">of", ">%", ">target %", "status"],
         row=lambda each: [
-            minute(each, "since"),
-            minute(each, "until"),
+            minute(each, "since", zone),
+            minute(each, "until", zone),
             *figures(each),
             word(rates_pb2.RateStatus, each.status),
         ],
@@ -232,7 +233,7 @@ def trend(
         main=lambda rows: Chart(
             title,
             _unit(name),
-            [_bar(minute(each, "since")[:10], each) for each in rows if each.denominator],
+            [_bar(minute(each, "since", zone)[:10], each) for each in rows if each.denominator],
             latest=True,
         ),
         about=narrowed(supplier=whose) if supplier_id else ["all suppliers together"],

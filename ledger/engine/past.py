@@ -62,7 +62,7 @@ class PastReader:
                     fact = registry.decode(topic, stored)
                 except Exception as error:  # noqa: BLE001 - it fails only those who need the stream
                     return Entry(version, Broken(error)), None
-                if version in without or getattr(fact, "at", until) > until:
+                if version in without or (fact.occurred_at or until) > until:
                     continue
                 try:
                     entry = Entry(version, registry.fold(stream, entry.state, fact))

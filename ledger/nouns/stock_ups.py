@@ -94,6 +94,11 @@ class StockUpShown(OfStockUp, frozen=True, tag="stock_up.shown"):
     kept: bool = False
     """As many as it had secured."""
 
+    @property
+    def occurred_at(self) -> datetime:
+        """When the supplier counted; ``at`` is when that was told."""
+        return self.as_of
+
 
 StockUpFact = (
     StockUpAsked | StockUpAnswered | StockUpWithdrawn | StockUpAnswerMissed | StockUpBreachWithdrawn | StockUpShown

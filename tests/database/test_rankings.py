@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -122,15 +123,25 @@ def test_the_weeks_of_a_period_begin_on_mondays_and_its_months_on_the_first():
     assert [begin.month for begin, _ in months] == [11, 12]
 
 
-@pytest.mark.parametrize("step", TrendStep)
-async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTenant, step: TrendStep):
-    now = NOON + 30 * DAY
+def test_the_weeks_of_a_time_zone_begin_at_its_midnight_also_where_its_clocks_change():
+    zone = ZoneInfo("Europe/Berlin")
+    begins = datetime(2026, 3, 16, tzinfo=zone)
+    parts = steps(begins, begins + timedelta(days=21), TrendStep.WEEK, zone)
+    assert [f"{begin.astimezone(UTC):%d %H}" for begin, _ in parts] == ["15 23", "22 23", "29 22"]
+
+
+@pytest.mark.parametrize(
+    ("step", "zone"),
+    [*((step, "UTC") for step in TrendStep), (TrendStep.WEEK, "Europe/Berlin"), (TrendStep.MONTH, "Asia/Kolkata")],
+)
+async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTenant, step: TrendStep, zone: str):
+    now, place = NOON + 30 * DAY, ZoneInfo(zone)
     async with projected(tenant, lives(3), NOON + 45 * DAY) as where:
         for supplier_id in ("acme", ""):
             for name in RateName:
                 since, until = NOON + 5 * HOUR, NOON + 44 * DAY
-                answer = await trends.get_trend(where, supplier_id, name, since, until, step, now)
-                assert [(each.since, each.until) for each in answer.rows] == steps(since, until, step)
+                answer = await trends.get_trend(where, supplier_id, name, since, until, step, now, place)
+                assert [(each.since, each.until) for each in answer.rows] == steps(since, until, step, place)
                 for part in answer.rows:
                     window = Window(now, part.since, part.until)
                     (card,) = (await scorecards.get_rates(where, supplier_id, window)).rows

@@ -127,6 +127,17 @@ async def test_weeks_and_months_are_those_of_what_is_counted_in_utc(tenant: Empt
     assert months[f"{NOON:%Y-%m}"].orders == 1
 
 
+async def test_weeks_and_months_are_those_of_the_time_zone_that_is_asked_for(tenant: EmptyTenant):
+    scenario = a_shop(tea=100)
+    scenario.later(hours=11.5)
+    scenario.later(days=6)  # Sunday in UTC, and Monday in Kolkata
+    scenario.place(line(1, "tea", 2))
+    (utc,) = await reviewed(tenant, scenario, GroupBy.WEEK)
+    (there,) = await reviewed(tenant, scenario, GroupBy.WEEK, time_zone="Asia/Kolkata")
+    week, next_week = (each.isocalendar() for each in (NOON, NOON + 7 * DAY))
+    assert (utc.key, there.key) == (f"{week.year}-W{week.week:02}", f"{next_week.year}-W{next_week.week:02}")
+
+
 async def test_a_period_begins_with_its_first_instant_and_ends_before_its_last(tenant: EmptyTenant):
     scenario = two_suppliers()
     assert (await the_row(tenant, scenario, since=NOON, until=NOON + HOUR)).orders == 1

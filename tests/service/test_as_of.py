@@ -156,6 +156,34 @@ def test_what_was_believed_about_a_time_before_it_is_what_had_happened_by_then_a
     assert bucket(NOW - 4 * DAY) == bucket(NOW - 4 * DAY, shipped) == "sent"
 
 
+def test_news_that_came_late_counts_from_when_it_happened_with_scans_and_with_feeds(client: Client):
+    trade, sku = Trade(client), "late-news-cup"
+    order_id = trade.sent(6, lines=[bought(sku, 2)])
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - 5 * DAY))
+    unknown = as_of_now(client)
+    # All of it is told now.
+    scans = [
+        parcels_pb2.Checkpoint(at=stamp(NOW - days * DAY), status=status)
+        for days, status in (
+            (4, parcels_pb2.PARCEL_STATUS_IN_TRANSIT),
+            (2, parcels_pb2.PARCEL_STATUS_DELIVERED),
+        )
+    ]
+    trade.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=scans)
+    trade.send("RecordFeed", item=item(sku), quantity=7, feed_version=1, as_of=stamp(NOW - 3 * DAY))
+
+    def believed(days: float, **recorded: Any) -> tuple[int, int, int]:
+        """How many scans the parcel had, units of the order were delivered, and units were there, so many days ago."""
+        as_of = common_pb2.AsOf(happened_until=stamp(NOW - days * DAY), **recorded)
+        parcel = trade.send("GetParcel", **parcel_of(order_id), as_of=as_of).parcel
+        order = trade.send("GetOrder", order_id=order_id, as_of=as_of).order
+        level = trade.send("GetStock", items=[item(sku)], as_of=as_of).levels[0]
+        return len(parcel.checkpoints), order.lines[0].units.delivered, level.quantity
+
+    assert [believed(days) for days in (4.5, 3.5, 2.5, 1)] == [(0, 0, 0), (1, 0, 0), (1, 0, 7), (2, 2, 7)]
+    assert {believed(days, position=unknown.position) for days in (4.5, 3.5, 2.5, 1)} == {(0, 0, 0)}
+
+
 def test_what_presupposes_something_later_is_left_out_with_it(client: Client):
     trade = Trade(client)
     sku = "believed-cup"

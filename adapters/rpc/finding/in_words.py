@@ -135,6 +135,6 @@ async def names(tenant: Tenant, rows: Sequence[Past], order_ids: set[str]) -> Na
 def _told(each: _Folded, named: Names, reader: SentenceReader) -> InWords:
     past, fact = each.past, each.fact
     knowing = reader._replace(suppliers=named.suppliers, skus=named.skus.get(each.order_id, {}), currency=each.currency)
-    happened_at = getattr(getattr(fact, "checkpoint", fact), "at", past.recorded_at)
+    happened_at = fact.occurred_at or past.recorded_at
     who = reader.word(past.actor) if past.actor in ("ledger", "clock") else past.actor
     return InWords(happened_at, who, sentence(fact, knowing), [told(change, knowing) for change in each.changes])

@@ -103,7 +103,7 @@ def of_these(facts: Iterable[Past], uses: frozenset[Use]) -> Iterator[tuple[Past
 def _of_fact(told: tuple[Past, Fact]) -> _Entry:
     past, fact = told
     prefix, _, subject_id = past.stream.partition("-")
-    at = getattr(getattr(fact, "checkpoint", fact), "at", past.recorded_at)
+    at = fact.occurred_at or past.recorded_at
     message = pb.TimelineEntry(
         at=stamp(at),
         subject=_SUBJECTS[prefix],

@@ -17,6 +17,7 @@ from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import scorecards_pb2 as pb
 from ledger.refusals import Malformed
 from ledger.terms.rates import RateName, RateStatus, is_at_most, is_strict
+from ledger.terms.time_zones import zone
 from projections.supplier_performance import counted, scorecards, trends, windows
 
 _STATUSES = {each: shows.rate_status(each) for each in RateStatus}
@@ -70,6 +71,7 @@ class ScorecardQueries(Queries):
             until,
             step,
             now,
+            zone(asked.time_zone),
         )
         return pb.GetTrendResponse(
             rates=[shows.rate(each) for each in answer.rows],

@@ -35,6 +35,7 @@ def _about(request: pb.ReviewTradeRequest, window: WindowAsked, now: datetime) -
         optional(sku, request.sku, "sku"),
         optional(carrier, request.carrier, "carrier"),
         optional(plain_id, request.channel, "channel"),
+        window.time_zone,
     )
 
 

@@ -188,6 +188,11 @@ class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
     """Whether nothing was to be under way: the shipment was taken back."""
 
     @property
+    def occurred_at(self) -> datetime:
+        """When the carrier scanned it; ``at`` is when that was told."""
+        return self.checkpoint.at
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         if not self.of_void:
             return ()

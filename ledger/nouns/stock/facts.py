@@ -33,6 +33,11 @@ class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
     warnings: tuple[str, ...] = ()
     """What is odd about it."""
 
+    @property
+    def occurred_at(self) -> datetime:
+        """When the supplier counted; ``at`` is when that was told."""
+        return self.feed.as_of
+
 
 class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
     """A feed older than the present one came in; it changed nothing."""

@@ -31,9 +31,9 @@ class _TrendStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrendStep.V
     TREND_STEP_UNSPECIFIED: _TrendStep.ValueType  # 0
     """Never valid."""
     TREND_STEP_WEEK: _TrendStep.ValueType  # 1
-    """From Monday to Monday, in UTC."""
+    """From Monday to Monday, in the time zone of the period; UTC where it names none."""
     TREND_STEP_MONTH: _TrendStep.ValueType  # 2
-    """A month of the calendar, in UTC."""
+    """A month of the calendar, likewise."""
 
 class TrendStep(_TrendStep, metaclass=_TrendStepEnumTypeWrapper):
     """How long the parts of a trend are."""
@@ -41,9 +41,9 @@ class TrendStep(_TrendStep, metaclass=_TrendStepEnumTypeWrapper):
 TREND_STEP_UNSPECIFIED: TrendStep.ValueType  # 0
 """Never valid."""
 TREND_STEP_WEEK: TrendStep.ValueType  # 1
-"""From Monday to Monday, in UTC."""
+"""From Monday to Monday, in the time zone of the period; UTC where it names none."""
 TREND_STEP_MONTH: TrendStep.ValueType  # 2
-"""A month of the calendar, in UTC."""
+"""A month of the calendar, likewise."""
 Global___TrendStep: _TypeAlias = TrendStep  # noqa: Y015
 
 class _CaseFilter:

@@ -38,9 +38,9 @@ class _TradeGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeGroup
     TRADE_GROUP_CHANNEL: _TradeGroup.ValueType  # 4
     """A row for each shop."""
     TRADE_GROUP_WEEK: _TradeGroup.ValueType  # 5
-    """A row for each ISO week in UTC."""
+    """A row for each ISO week in the time zone of the window; UTC where it names none."""
     TRADE_GROUP_MONTH: _TradeGroup.ValueType  # 6
-    """A row for each month in UTC."""
+    """A row for each month, likewise."""
 
 class TradeGroup(_TradeGroup, metaclass=_TradeGroupEnumTypeWrapper):
     """What the rows of a review of the trade are about."""
@@ -56,9 +56,9 @@ TRADE_GROUP_CARRIER: TradeGroup.ValueType  # 3
 TRADE_GROUP_CHANNEL: TradeGroup.ValueType  # 4
 """A row for each shop."""
 TRADE_GROUP_WEEK: TradeGroup.ValueType  # 5
-"""A row for each ISO week in UTC."""
+"""A row for each ISO week in the time zone of the window; UTC where it names none."""
 TRADE_GROUP_MONTH: TradeGroup.ValueType  # 6
-"""A row for each month in UTC."""
+"""A row for each month, likewise."""
 Global___TradeGroup: _TypeAlias = TradeGroup  # noqa: Y015
 
 @_typing.final
