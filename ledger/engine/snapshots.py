@@ -226,12 +226,17 @@ class Snapshots:
         """The newest snapshot that is not after a position; those that cannot be read are dropped."""
         if not self._registry.is_restorable(stream):
             return EMPTY
-        for version, parts in await self._log.rows(self._newest, (stream, self._shape, head)):
+        tried: set[int] = set()
+        while found := [
+            row for row in await self._log.rows(self._newest, (stream, self._shape, head)) if row[0] not in tried
+        ]:
+            version, parts = found[0]
+            tried.add(version)
             try:
                 state, size = await self._read(stream, version, parts)
             except Damaged:
-                log.exception("the snapshot of %s at version %d cannot be read and is dropped", stream, version)
-                await self.drop(stream, version)
+                if await self.drop(stream, version):  # else a newer one has taken its place meanwhile
+                    log.exception("the snapshot of %s at version %d cannot be read and is dropped", stream, version)
             else:
                 self._due[stream] = _due_after(version, size)
                 return Entry(version, state, size)
@@ -253,13 +258,15 @@ class Snapshots:
                 raise Damaged from error
         return state, size
 
-    async def drop(self, stream: str, version: int) -> None:
-        """Drops a snapshot; where that fails, it is not used all the same."""
+    async def drop(self, stream: str, version: int) -> bool:
+        """Drops a snapshot, if it is there; where that fails, it is not used all the same."""
         try:
             async with self._log.pool.connection() as connection:
-                await connection.execute(self._drop, (stream, self._shape, version), binary=True)
+                cursor = await connection.execute(self._drop, (stream, self._shape, version), binary=True)
+                return int(cursor.rowcount) > 0
         except (psycopg.Error, TimeoutError, Unavailable) as error:
             log.warning("a snapshot of %s is not dropped: %s", stream, type(error).__name__)
+            return True
 
     # --- taking ---
 
@@ -300,7 +307,7 @@ class Snapshots:
         """Stores a snapshot, whole or not at all; where that fails, there is none."""
         stream, version, position, parts = taken
         try:
-            async with self._log.pool.connection() as connection:
+            async with self._log.pool.connection() as connection, connection.transaction():
                 for number, part in enumerate(parts):
                     values = (self._shape, number, len(parts), position, part, stream, version)
                     await connection.execute(self._store, values, prepare=True, binary=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -14,7 +15,7 @@ from ledger.engine.log import Log
 from ledger.engine.reader import StreamReader
 from ledger.engine.registry import Registry
 from ledger.engine.shelf import Memory
-from ledger.engine.snapshots import Snapshots
+from ledger.engine.snapshots import Snapshots, Taken
 from ledger.nouns import NOUNS
 from ledger.view import Entry
 from tests.support import stalls
@@ -142,6 +143,37 @@ async def test_a_snapshot_of_other_code_or_one_that_cannot_be_read_is_not_used(t
     async with open_pool(tenant.conninfo) as pool:
         _, entries = await Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS)).fold_all(["stall-pears"])
         assert entries["stall-pears"][:2] == (66, Stall(0))
+
+
+async def test_a_snapshot_that_a_newer_one_replaces_while_it_is_read_is_not_called_damaged(
+    tenant: EmptyTenant, folded: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    await fill(tenant, 65)
+    del folded[:]
+    async with open_pool(tenant.conninfo) as pool:
+        reader, read = Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS)), Snapshots._read
+
+        async def replaced(self: Snapshots, stream: str, version: int, parts: int) -> tuple[Any, int]:
+            if version == 60:
+                spoil(tenant, "version = 64, position = 64, state = '{\"coins\":64}'")
+            return await read(self, stream, version, parts)
+
+        monkeypatch.setattr(Snapshots, "_read", replaced)
+        assert (await reader.fold("stall-pears", 65))[:2] == (65, Stall(65))
+    assert folded == [65]
+    assert not caplog.records
+
+
+async def test_a_snapshot_is_stored_whole_or_not_at_all(tenant: EmptyTenant):
+    await fill(tenant, 25)
+    drop(tenant)
+    with connect(tenant) as connection:
+        no = SQL("ALTER TABLE {}.ledger_snapshots ADD CONSTRAINT no CHECK (part = 0)")
+        connection.execute(no.format(Identifier(tenant.schema)))
+    async with open_pool(tenant.conninfo) as pool:
+        of_all = Snapshots(Log(tenant.schema, pool), Registry(stalls.NOUNS))
+        await of_all._keep(Taken("stall-pears", 25, 25, [b"{}", b"{}"]))
+    assert kept(tenant) == []
 
 
 async def test_a_snapshot_of_facts_that_the_log_does_not_have_is_neither_used_nor_stored(tenant: EmptyTenant):
