@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,8 @@ from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
 from adapters.access.listening import CannotListen, Unprotected
-from adapters.access.settings import Access, BadAccessSettings, access_of
+from adapters.access.oidc import Issuer
+from adapters.access.settings import Access, BadAccessSettings, access_of, issuer_of
 from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
@@ -74,6 +76,7 @@ from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from adapters.web import settings as web_settings
 from adapters.web.app import edges
+from adapters.web.app import figures as edge_figures
 from adapters.web.serving import serving
 from adapters.web.settings import Web, web_of
 from fulfilment import __version__
@@ -266,7 +269,7 @@ async def serve(
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         if returned is not None:
             beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
-        watched = Watched("api", tenants, calls, Standings(tenants, letters), {} if others is None else others)
+        watched = Watched("api", tenants, Standings(tenants), calls, {} if others is None else others)
         try:
             async with AsyncExitStack() as figures:
                 at = await figures.enter_async_context(showing(shown, gate, watched)) if shown is not None else None
@@ -282,21 +285,48 @@ async def serve(
 # --- the projector --------------------------------------------------------------------------------
 
 
-def project(dsn: str) -> None:
-    """The projector's process: follows the log until it is stopped or its parent is gone."""
+async def project(conninfo: str, shown: Display | None, issuer: Issuer | None) -> None:
+    """The projector's process: follows the log until it is stopped or its parent is gone, and shows its figures."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     # Given by the parent, which may be gone before this process can ask for its id.
     parent = int(os.environ.get("FULFILMENT_PARENT") or os.getppid())
-
-    def watch() -> None:
-        while not stop.wait(1.0):
-            if os.getppid() != parent:
+    following = asyncio.create_task(asyncio.to_thread(runner.run_forever, conninfo, stop, PROJECTIONS))
+    figures = [asyncio.create_task(show_projector(conninfo, shown, issuer))] if shown is not None else []
+    try:
+        while not stop.is_set():
+            ended, _ = await asyncio.wait([following, *figures], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            if ended or os.getppid() != parent:
                 stop.set()
+        await following
+        for each in figures:
+            if each.done():
+                await each  # it says why they cannot be shown
+    finally:
+        await end(figures)
 
-    threading.Thread(target=watch, daemon=True).start()
-    runner.run_forever(dsn, stop, PROJECTIONS)
+
+async def show_projector(conninfo: str, shown: Display, issuer: Issuer | None) -> None:
+    """The figures of a projector, once there is a database to look at, until it is cancelled."""
+    async with open_pool(conninfo, max_size=3) as pool:
+        clients = Clients(pool)
+        while True:
+            try:
+                await clients.read()
+                break
+            except psycopg.Error:  # an API makes the tables
+                await asyncio.sleep(1.0)
+        shown.listener.require_clients(is_open=clients.is_open)
+        beside = [asyncio.create_task(clients.run(), name="clients")]
+        if issuer is not None:
+            beside.append(asyncio.create_task(issuer.keys.run(), name="access"))
+        tenants = Tenants(pool)
+        try:
+            async with showing(shown, Gate(clients, issuer), Watched("projector", tenants, Standings(tenants))):
+                await asyncio.Event().wait()
+        finally:
+            await end(beside)
 
 
 # --- the edges ------------------------------------------------------------------------------------
@@ -311,6 +341,7 @@ async def serve_edges(
     *,
     data: Path | None = None,
     reporting: Replica | None = None,
+    shown: Display | None = None,
 ) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
     async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
@@ -320,6 +351,8 @@ async def serve_edges(
         clients = Clients(pool)
         await clients.read()
         web.listener.require_clients(is_open=clients.is_open)
+        if shown is not None:
+            shown.listener.require_clients(is_open=clients.is_open)
         beside = [
             asyncio.create_task(keys.run(), name="keys"),
             asyncio.create_task(clients.run(), name="clients"),
@@ -342,7 +375,12 @@ async def serve_edges(
                     by_certificate=web.files is not None and web.files.client_ca is not None,
                 ) as running,
                 serving(running.app, web.address, web.files) as port,
+                AsyncExitStack() as beside_them,
             ):
+                if shown is not None:
+                    more = partial(edge_figures, tenants, running.counts)
+                    watched = Watched("edge", tenants, Standings(tenants), more=more)
+                    await beside_them.enter_async_context(showing(shown, gate, watched))
                 yield port
                 tenants.closing = True
         finally:
@@ -359,8 +397,13 @@ async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
     alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
     conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
     letters = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
-    reporting = replica_of(chosen)
-    async with serve_edges(conninfo, chosen.key_file, web, letters, data=chosen.data, reporting=reporting) as port:
+    serving_edges = serve_edges(
+        *(conninfo, chosen.key_file, web, letters),
+        data=chosen.data,
+        reporting=replica_of(chosen),
+        shown=shown_of(chosen),
+    )
+    async with serving_edges as port:
         log.info("the edges listen on %s:%d", web.address.rpartition(":")[0], port)
         while not stop.is_set() and os.getppid() == parent:
             with suppress(TimeoutError):
@@ -383,16 +426,16 @@ def told_beside(role: str, chosen: argparse.Namespace) -> dict[str, str]:
     return {f"FULFILMENT_{name.upper()}": str(value) for name, value in options.items() if value is not None}
 
 
+def environment_beside(role: str, conninfo: str, chosen: argparse.Namespace) -> dict[str, str]:
+    """Of a process with another role beside this one, whose figures this one shows."""
+    outside = {name: value for name, value in os.environ.items() if name != "FULFILMENT_METRICS"}
+    here = {"FULFILMENT_DSN": conninfo, "FULFILMENT_ROLE": role, "FULFILMENT_PARENT": str(os.getpid())}
+    return {**outside, **told_beside(role, chosen), **here}
+
+
 async def keep_beside(role: str, conninfo: str, chosen: argparse.Namespace, others: dict[str, int]) -> None:
     """A process with another role beside this one, started again should it die."""
-    pause = 1.0
-    environment = {
-        **os.environ,
-        **told_beside(role, chosen),
-        "FULFILMENT_DSN": conninfo,
-        "FULFILMENT_ROLE": role,
-        "FULFILMENT_PARENT": str(os.getpid()),
-    }
+    pause, environment = 1.0, environment_beside(role, conninfo, chosen)
     while True:
         words = [
             sys.executable,
@@ -458,8 +501,6 @@ async def run(chosen: argparse.Namespace) -> None:
                 stack.push_async_callback(_end_beside, beside)
         address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
         log.info("listening on %s", address)
-        if shown is not None:
-            log.info("figures at http://%s:%d/metrics", shown.address.rpartition(":")[0], listening.metrics_port)
         print(_welcome(address, chosen, is_open=listening.clients.is_open), flush=True)
         await stop.wait()
         log.info("stopping: answering what is under way")
@@ -531,7 +572,9 @@ def main() -> None:
             if not chosen.dsn:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
             alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
-            project(usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn)
+            conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
+            shown = shown_of(chosen)
+            uvloop.run(project(conninfo, shown, issuer_of(chosen) if shown is not None else None))
         elif chosen.role == "edge":
             if not (chosen.dsn and chosen.web):
                 raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")

@@ -62,7 +62,8 @@ class Letters:
         view, _ = await read(log, streams)
         return view
 
-    async def policies(self, log: Log) -> Policies | None:
+    @staticmethod
+    async def policies(log: Log) -> Policies | None:
         """The retailer's terms as the log has them now."""
         view, _ = await read(log, [policies.stream()])
         return policies.find(view)

@@ -69,6 +69,15 @@ class Tenants:
         tenant = self._serving.get(name)
         return tenant if tenant is not None else await self._start(name)
 
+    async def log_of(self, name: str) -> Log:
+        """The log of a tenant, which is not served for it; raises UnknownTenant."""
+        if (tenant := self._serving.get(name)) is not None:
+            return tenant.log
+        schema = await self.control.schema_of(name)
+        if schema is None:
+            raise UnknownTenant(name)
+        return Log(schema, self.pool, self._writers)
+
     async def create(self, name: str) -> Tenant:
         """Makes a tenant; one that exists stays as it is. Raises NotTheOwner where the database does not let it."""
         with _bad_name_as_malformed():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from adapters.access.callers import Caller
@@ -19,10 +19,13 @@ class Watched(NamedTuple):
 
     role: str
     tenants: Tenants
-    calls: CallCounts
     standings: Standings
-    beside: Mapping[str, int]
+    calls: CallCounts | None = None
+    """Of a process that is called over gRPC."""
+    beside: Mapping[str, int] = {}
     """The ids of the processes that this one has started, by their roles."""
+    more: Callable[[Exposition, Caller], Awaitable[None]] | None = None
+    """What else a process tells of itself."""
 
 
 class Scrape:
@@ -38,17 +41,21 @@ class Scrape:
         page.family("fulfilment_info", "gauge", "The version of the service; always 1.").add(
             1, version=__version__, role=self._watched.role
         )
-        self._calls(page)
-        self._writers(page)
-        self._book(page)
+        if self._watched.calls is not None:
+            self._calls(page, self._watched.calls)
+        if self._watched.tenants.serving:  # else it decides nothing, as a projector
+            self._writers(page)
+            self._book(page)
         self._pools(page)
         self._process(page)
+        if self._watched.more is not None:
+            await self._watched.more(page, caller)
         found = self._watched.standings.by_tenant
         _standing(page, in_few((name, found[name]) for name in sorted(found) if caller.may_use(name)))
         return page.text()
 
-    def _calls(self, page: Exposition) -> None:
-        called = sorted((rpc, calls) for rpc, calls in self._watched.calls.by_rpc.items() if any(calls.seconds.counts))
+    def _calls(self, page: Exposition, counts: CallCounts) -> None:
+        called = sorted((rpc, calls) for rpc, calls in counts.by_rpc.items() if any(calls.seconds.counts))
         family = page.family("fulfilment_calls_total", "counter", "Calls that have ended, by how they ended.")
         for rpc, calls in called:
             for outcome, count in calls.by_outcome():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from adapters.metrics.page import metrics_route
 from adapters.metrics.process import LoopLag
 from adapters.metrics.scrape import Scrape, Watched
 from adapters.web.serving import serving
+
+log = logging.getLogger("fulfilment")
 
 
 class Display(NamedTuple):
@@ -39,6 +42,7 @@ async def showing(shown: Display, gate: Gate, watched: Watched) -> AsyncIterator
     try:
         application = Starlette(routes=[metrics_route(gate, Scrape(watched, loop_lag).text)])
         async with serving(application, shown.address, shown.files) as port:
+            log.info("figures at http://%s:%d/metrics", shown.address.rpartition(":")[0], port)
             yield port
     finally:
         await end(beside)

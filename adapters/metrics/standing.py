@@ -16,6 +16,7 @@ from adapters.edges.inbox import Inbox
 from adapters.every_tenant import EveryTenant
 from adapters.letters import Letters
 from adapters.tenants import Tenants
+from ledger.nouns.policies import policy_at
 from projections import PROJECTIONS, obligations, outbox, stock_levels
 from projections.machine.database import in_schema
 from projections.machine.status import ProjectionStatus, statuses
@@ -106,9 +107,8 @@ def in_few(standings: Iterable[tuple[str, TenantStanding]]) -> dict[str, TenantS
 class Standings:
     """Of all tenants, as they were when they were last looked at."""
 
-    def __init__(self, tenants: Tenants, letters: Letters) -> None:
+    def __init__(self, tenants: Tenants) -> None:
         self._tenants = tenants
-        self._letters = letters
         self.by_tenant: dict[str, TenantStanding] = {}
 
     async def run(self) -> None:
@@ -116,23 +116,23 @@ class Standings:
         await EveryTenant(self._tenants.control, log, self._look_at, LOOK_SECONDS).run()
 
     async def _look_at(self, name: str) -> timedelta:
-        self.by_tenant[name] = standing = await standing_of(self._tenants, self._letters, name)
+        self.by_tenant[name] = standing = await standing_of(self._tenants, name)
         rests = not (standing.late or any(each.lag or each.stands for each in standing.models.values()))
         return _REST if rests else timedelta(seconds=LOOK_SECONDS)
 
 
-async def standing_of(tenants: Tenants, letters: Letters, name: str) -> TenantStanding:
+async def standing_of(tenants: Tenants, name: str) -> TenantStanding:
     """Where a tenant stands now."""
-    tenant, now = await tenants.find(name), datetime.now(UTC)
-    found = await statuses(tenants.pool, tenant.schema, PROJECTIONS)
-    fresh = await letters.fresh_since(tenant.log)
+    log, now = await tenants.log_of(name), datetime.now(UTC)
+    found = await statuses(tenants.pool, log.schema, PROJECTIONS)
+    fresh = now - timedelta(hours=policy_at(await Letters.policies(log), now).message_age_hours)
     async with tenants.pool.connection() as connection:
-        models = await _models(connection, tenant.schema, found)
-        messages = await outbox.backlog(connection, tenant.schema, fresh)
-        late = await obligations.due(connection, tenant.schema, now, MOST_LATE)
-        late += await stock_levels.due(connection, tenant.schema, now, MOST_LATE)
+        models = await _models(connection, log.schema, found)
+        messages = await outbox.backlog(connection, log.schema, fresh)
+        late = await obligations.due(connection, log.schema, now, MOST_LATE)
+        late += await stock_levels.due(connection, log.schema, now, MOST_LATE)
     longest = max(((now - each.due).total_seconds() for each in late), default=0.0)
-    waiting = {"waiting": 0, "early": 0, "failed": 0, **await Inbox.of(tenant).open_counts()}
+    waiting = {"waiting": 0, "early": 0, "failed": 0, **await Inbox(name, log.schema, tenants.pool).open_counts()}
     return TenantStanding(found[0].head if found else 0, models, messages._asdict(), waiting, len(late), longest)
 
 

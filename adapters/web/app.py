@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 from psycopg_pool import AsyncConnectionPool
@@ -103,13 +102,18 @@ def application(tenants: Tenants, gate: Gate, door: Door, counts: DoorCounts, mo
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
+    async def own_figures(caller: Caller) -> str:
+        page = Exposition()
+        await figures(tenants, counts, page, caller)
+        return page.text()
+
     return Starlette(
         routes=[
             # With a slash behind it too: the redirect that were the answer else is followed by no sender.
             Route("/in/{tenant}/{connection}", door.deliver, methods=["POST"]),
             Route("/in/{tenant}/{connection}/", door.deliver, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
-            metrics_route(gate, partial(_metrics, tenants, counts)),
+            metrics_route(gate, own_figures),
             Route("/schemas/{name}", _schema, methods=["GET"]),
             *more,
         ]
@@ -134,8 +138,8 @@ async def _health(pool: AsyncConnectionPool[Any]) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
-    """The figures of the edges. Inboxes are counted over all tenants of the caller that have one."""
+async def figures(tenants: Tenants, counts: DoorCounts, page: Exposition, caller: Caller) -> None:
+    """Those of the edges. Inboxes are counted over all tenants of the caller that have one."""
     async with tenants.pool.connection() as connection:
         rows = await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()
         names = [name for (name,) in rows if caller.may_use(name)]
@@ -148,7 +152,6 @@ async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
         inbox = Inbox.of(tenant)
         states.update(await inbox.open_counts())
         unknown_words += sum(count for words in (await inbox.unknown_words()).values() for _, count in words)
-    page = Exposition()
     family = page.family("fulfilment_edge_deliveries_total", "counter", "Deliveries, by how they were answered.")
     for (system, outcome), count in sorted(counts.by_outcome.items()):
         family.add(count, system=system, outcome=outcome)
@@ -162,7 +165,6 @@ async def _metrics(tenants: Tenants, counts: DoorCounts, caller: Caller) -> str:
     for state, count in states.items():
         family.add(count, state=state)
     page.gauge("fulfilment_edge_unknown_words", "Deliveries with words that nobody here knows.", unknown_words)
-    return page.text()
 
 
 async def _count_effects(tenants: Tenants, tenant: Tenant, effects: dict[str, int], lag: float) -> float:

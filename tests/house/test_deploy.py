@@ -41,10 +41,50 @@ def test_what_the_wheels_are_built_from_reaches_the_container_and_nothing_else()
 def test_the_service_is_given_longer_to_stop_than_it_takes_to_drain():
     compose, unit = FILES[1].read_text(), FILES[2].read_text()
     grace = [
-        re.search(r"ledger:.*?stop_grace_period: (\d+)s", compose, re.DOTALL),
+        re.search(r"x-service:.*?stop_grace_period: (\d+)s", compose, re.DOTALL),
         re.search(r"TimeoutStopSec=(\d+)", unit),
     ]
     assert all(each and int(each[1]) > server.DRAIN_SECONDS for each in grace)
+
+
+def test_each_process_has_a_role_its_ports_and_figures_of_its_own():
+    compose, container = FILES[1].read_text(), FILES[0].read_text()
+    assert set(re.findall(r"FULFILMENT_ROLE: (\w+)", compose)) == {"api", "projector", "edge"}
+    assert compose.count("<<: *environment") == compose.count("FULFILMENT_ROLE:") == compose.count("<<: *service")
+    listens = re.findall(r"FULFILMENT_(?:LISTEN|WEB|METRICS): 0\.0\.0\.0:(\d+)", compose)
+    exposed = re.search(r"EXPOSE (.*)", container)
+    assert exposed
+    assert sorted(listens) == sorted(exposed[1].split())
+    published = re.findall(r'- "(\d+):(\d+)"', compose)
+    (figures,) = re.findall(r"FULFILMENT_METRICS: \S+:(\d+)", compose)
+    assert {inside for _, inside in published} == {*listens} - {figures}, "figures are for this machine's networks"
+    assert f'expose:\n    - "{figures}"' in compose
+
+
+def _calls_allowed(unit: str) -> set[str]:
+    """What the filters of the unit leave of the calls of the system, by what systemd has in its sets."""
+
+    def named(word: str) -> set[str]:
+        if not word.startswith("@"):
+            return {word}
+        words = ["systemd-analyze", "syscall-filter", word]
+        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        inside = [line.strip() for line in told[1:] if not line.strip().startswith("#")]
+        return set().union(*(named(each) for each in inside if each))
+
+    allowed: set[str] = set()
+    for taken, names in re.findall(r"^SystemCallFilter=(~?)(.*)$", unit, re.MULTILINE):
+        calls = set().union(*map(named, names.split()))
+        allowed = allowed - calls if taken else allowed | calls
+    return allowed
+
+
+def test_the_unit_lets_the_service_do_what_it_does():
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze on this machine")
+    sources = [path.read_text() for path in (ROOT / "adapters").rglob("*.py")]
+    assert any("os.nice(" in each for each in sources), "else the unit need not allow it"
+    assert _calls_allowed(FILES[2].read_text()) >= {"setpriority", "execve", "clone3", "socket", "bind", "accept4"}
 
 
 def test_systemd_understands_the_unit(tmp_path: Path):

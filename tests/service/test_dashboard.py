@@ -13,9 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.edge import edging
 from tests.support.hosting import a_database, listening_on
 from tests.support.projecting import projector
-from tests.support.service import Client
+from tests.support.service import Client, Service
 from tests.support.waiting import wait_for
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -49,16 +50,20 @@ def expressions() -> list[str]:
 
 @pytest.fixture(scope="module")
 def shown(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[str]]]:
-    """The names of the figures of a service that has answered a call, each with its labels."""
+    """The names of the figures of a service and its edges that have answered a call, each with its labels."""
+    data = tmp_path_factory.mktemp("shown")
     with (
         a_database(embedded) as dsn,
         projector(dsn),
-        listening_on(dsn, tmp_path_factory.mktemp("shown"), "--metrics", "0") as listening,
+        listening_on(dsn, data, "--metrics", "0") as listening,
+        edging(Service("", data, dsn)) as edge,
     ):
         with Client(f"127.0.0.1:{listening.port}") as client:
             client.approve()
         url = f"http://127.0.0.1:{listening.metrics_port}/metrics"
         text = wait_for(lambda: text if "fulfilment_clocks_late{" in (text := httpx2.get(url).text) else "")
+        httpx2.post(f"{edge}/in/default/nobody", content=b"{}")
+        text += httpx2.get(f"{edge}/metrics").text
         found: dict[str, set[str]] = {}
         for name, labels in re.findall(r"^([a-z_]+)(?:\{([^}]*)\})? ", text, re.MULTILINE):
             found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))

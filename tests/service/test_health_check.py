@@ -7,12 +7,18 @@ import socket
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from grpc_health.v1 import health, health_pb2_grpc
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 from adapters import health_check
+from adapters.access.tls import Files
 from tests.support.certificates import Authority, Pair
+from tests.support.edge import edging
 from tests.support.guarded import guarded
+from tests.support.hosting import a_database
 from tests.support.service import Service
 
 OWNER = ("--role", "owner", "--all-tenants")
@@ -47,6 +53,36 @@ async def test_a_service_that_is_stopping_takes_no_commands():
     with pytest.raises(health_check.Unhealthy, match=f"{address} takes no commands now"):
         await asked("--listen", address)
     await server.stop(0)
+
+
+async def test_edges_that_are_a_process_of_their_own_are_asked_whether_they_keep_deliveries(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    authority = Authority(tmp_path)
+    own, other = authority.issue("edge"), authority.issue("other")
+    for files in (None, Files(own.certificate, own.key, None)):
+        with edging(service, files) as url:
+            web = url.rpartition("/")[2]
+            certificate = ["--tls-cert", str(own.certificate)] if files else []
+            await asked("--web", web, *certificate)
+            assert capsys.readouterr().out == f"{web} takes deliveries\n"
+            if files:
+                with pytest.raises(health_check.Unhealthy, match="nothing answers"):
+                    await asked("--web", web, "--tls-cert", other.certificate)
+    monkeypatch.setenv("FULFILMENT_ROLE", "edge")
+    monkeypatch.setenv("FULFILMENT_WEB", web)
+    with pytest.raises(health_check.Unhealthy, match=f"nothing answers at {web}"):
+        await asked()
+
+
+async def test_edges_whose_database_is_gone_keep_none(embedded: str, tmp_path: Path):
+    with a_database(embedded) as dsn, edging(Service("", tmp_path, dsn)) as url:
+        name = conninfo_to_dict(dsn)["dbname"]
+        with psycopg.connect(embedded, autocommit=True) as connection:
+            connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(str(name))))
+            connection.execute(SQL("CREATE DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(str(name))))
+        with pytest.raises(health_check.Unhealthy, match="takes no deliveries now"):
+            await asked("--web", url.rpartition("/")[2])
 
 
 async def test_over_tls_it_asks_the_server_that_has_this_certificate_and_shows_it(conninfo: str, tmp_path: Path):

@@ -196,6 +196,14 @@ def test_the_process_of_the_edges_is_protected_by_the_same_options():
     }
 
 
+def test_processes_beside_this_one_do_not_want_the_port_of_its_figures(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FULFILMENT_METRICS", "9464")
+    for role in ("projector", "edge"):
+        environment = server.environment_beside(role, "host=db", server.options([]))
+        assert (environment["FULFILMENT_ROLE"], environment["FULFILMENT_DSN"]) == (role, "host=db")
+        assert "FULFILMENT_METRICS" not in environment
+
+
 def test_a_database_that_is_not_there_is_reported(conninfo: str):
     require(
         start("--dsn", make_conninfo(conninfo, dbname="nowhere")),

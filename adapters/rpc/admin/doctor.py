@@ -8,7 +8,6 @@ from adapters.doctor.database import database, replica
 from adapters.doctor.finding import Finding, Severity
 from adapters.doctor.machine import Premises, machine
 from adapters.doctor.tenants import of_tenants
-from adapters.letters import Letters
 from adapters.metrics.standing import standing_of
 from adapters.rpc.calls import Call
 from adapters.tenants import Tenants
@@ -28,9 +27,8 @@ _LEVELS = {
 class Doctor:
     """Looks over this process, its machine and its database."""
 
-    def __init__(self, tenants: Tenants, letters: Letters, premises: Premises) -> None:
+    def __init__(self, tenants: Tenants, premises: Premises) -> None:
         self._tenants = tenants
-        self._letters = letters
         self._premises = premises
 
     async def look(self, call: Call) -> pb.DiagnoseResponse:
@@ -44,7 +42,7 @@ class Doctor:
             projector = await has_projector(connection, _ALIVE_SECONDS)
         if self._tenants.replica is not None and looked_at:
             found.append(await replica(self._tenants.replica, self._tenants.pool, looked_at[0].schema))
-        standings = {each.name: await standing_of(self._tenants, self._letters, each.name) for each in looked_at}
+        standings = {each.name: await standing_of(self._tenants, each.name) for each in looked_at}
         found += of_tenants(standings, len(tenants), projector=projector)
         return pb.DiagnoseResponse(findings=map(_shown, found))
 

@@ -40,7 +40,7 @@ class AdminQueries(ClockQueries):
 
     def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters, premises: Premises) -> None:
         super().__init__(tenants)
-        self._doctor = Doctor(tenants, letters, premises)
+        self._doctor = Doctor(tenants, premises)
         self._sealer = sealer
         self._letters = letters
 
