@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,10 @@ from psycopg.sql import SQL, Identifier
 from adapters import database_roles, reporting_roles
 from adapters.database_roles import RIGHTS
 from adapters.embedded import StartFailed
+from adapters.postgres import open_pool
 from adapters.reporting_roles import ReportingFailed
+from adapters.reporting_views import ReportingViews
+from adapters.tenants import Tenants
 from fulfilment.failures import failure
 from fulfilment.v1 import admin_pb2
 from tests.support.service import Client, Service, serving
@@ -99,10 +103,19 @@ def test_the_role_that_runs_renews_the_views_for_reporting(service: Service, rol
             assert wait_for(lambda: rebuilt(client, "reporting")).startswith("rebuilt")
         asked = "SELECT count(*) FROM orders WHERE order_id = 'shop/1002'"
         assert rows(make_conninfo(roles.dsn, user=reader), asked) == [(1,)]
+        as_before_an_upgrade = "DROP VIEW messages; COMMENT ON SCHEMA reporting_default IS 'version 0: of before'"
+        rows(by_superuser[1], f"SET search_path = reporting_default; {as_before_an_upgrade}")
+        asyncio.run(_renew_views(roles.dsn_to_run))
+        assert rows(make_conninfo(roles.dsn, user=reader), "SELECT count(*) >= 0 FROM messages") == [(True,)]
         with pytest.raises(ReportingFailed, match="name a role with --dsn that may make roles"):
             reporting_roles.main(["grant", "another", "--tenant", "default", "--dsn", roles.dsn])
     finally:
         reporting_roles.main(["revoke", reader, *by_superuser])
+
+
+async def _renew_views(dsn: str) -> None:
+    async with open_pool(dsn) as pool:
+        await ReportingViews(Tenants(pool)).tick("default")
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import grpc
 import httpx2
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from fulfilment.v1 import exports_pb2
 from tests.service.test_metrics import Figures, read
 from tests.support.access import administer
 from tests.support.hosting import a_database
 from tests.support.service import HOUSE, Client, order
 from tests.support.waiting import wait_for
 
+NOWHERE = "host=/nowhere dbname=none user=none"
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "api": ("--listen", "127.0.0.1:0"),
+    "api": ("--listen", "127.0.0.1:0", "--reporting-dsn", NOWHERE),
     "projector": (),
-    "edge": ("--web", "127.0.0.1:0"),
+    "edge": ("--web", "127.0.0.1:0", "--reporting-dsn", NOWHERE),
 }
 
 
@@ -113,6 +116,17 @@ def test_only_the_edges_tell_of_deliveries_and_only_who_decides_of_batches(apart
     assert {role for role, each in found.items() if any(n.startswith("fulfilment_calls_total") for n in each)} == {
         "api"
     }
+
+
+def test_each_process_that_exports_does_so_from_the_replica_that_it_is_told(apart: dict[str, Role]):
+    for role in ("api", "edge"):
+        apart[role].told("(exports are refused until the replica of --reporting-dsn answers)")
+    with Client(apart["api"].told(r'listening on (\S+?)"')) as client, pytest.raises(grpc.RpcError) as refused:
+        list(client.exports.ExportTables(exports_pb2.ExportTablesRequest()))
+    edge = apart["edge"].told(r'the edges listen on (\S+?)"')
+    problem = httpx2.post(f"http://{edge}/v1/ExportService/ExportTables", json={}).text
+    assert "its replica for exports" in (refused.value.details() or "")
+    assert "its replica for exports" in problem
 
 
 def test_a_projector_waits_for_the_tables_and_is_closed_like_the_api(embedded: str, tmp_path: Path):
