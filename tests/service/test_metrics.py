@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +15,11 @@ from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import MOST_TENANTS, OTHERS, ReadModel, TenantStanding, in_few
 from fulfilment.v1 import orders_pb2
 from tests.support.access import administer
+from tests.support.figures import Figures, read
 from tests.support.hosting import a_database, listening_on
 from tests.support.projecting import projector
 from tests.support.service import Client, Service
 from tests.support.waiting import wait_for
-
-_SAMPLE = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)")
-
-Figures = dict[str, float]
 
 
 class Watching(Service):
@@ -36,18 +32,6 @@ class Watching(Service):
 
     def figures(self) -> Figures:
         return read(self.text())
-
-
-def read(text: str) -> Figures:
-    """By name with labels, as they stand there; each line is a comment or a sample, and each sample is there once."""
-    found: Figures = {}
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            assert _SAMPLE.fullmatch(line), line
-            name, _, value = line.rpartition(" ")
-            assert name not in found
-            found[name] = float(value)
-    return found
 
 
 @pytest.fixture(scope="module")

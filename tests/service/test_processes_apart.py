@@ -20,9 +20,9 @@ from psycopg.conninfo import make_conninfo
 
 from fulfilment import client
 from fulfilment.v1 import exports_pb2
-from tests.service.test_metrics import Figures, read
 from tests.support.access import administer
 from tests.support.certificates import Authority
+from tests.support.figures import Figures, read
 from tests.support.hosting import a_database
 from tests.support.role_process import Role, running
 from tests.support.service import HOUSE, order
