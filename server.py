@@ -226,7 +226,7 @@ async def serve(
     ``others`` are the ids of the processes beside this one by their roles, for the figures that are to be shown.
     ``reporting`` is a replica from which exports are read.
     """
-    async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
+    async with open_pool(conninfo) as pool, open_pool(conninfo, keeps_plans=True) as writers:
         tenants = Tenants(pool, writers, reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
@@ -344,7 +344,7 @@ async def serve_edges(
     shown: Display | None = None,
 ) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
-    async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
+    async with open_pool(conninfo) as pool, open_pool(conninfo, keeps_plans=True) as writers:
         tenants = Tenants(pool, writers, reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)

@@ -29,7 +29,7 @@ from ledger.facts import Change
 from ledger.nouns import policies, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.view import View
-from projections import PROJECTIONS, obligations, stock_levels
+from projections import obligations, stock_levels
 from projections.machine.reads import Where
 from projections.machine.status import statuses
 from projections.supplier_performance import reviewing
@@ -97,12 +97,11 @@ class Clocks:
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns how many things were noticed."""
-        standing = await statuses(self._tenants.pool, tenant.schema, PROJECTIONS)
-        positions = {each.name: each.position for each in standing}
-        position = min(positions["sla"], positions["stock_levels"])
+        before = self._asked.get(tenant.name, {})
+        # Before what is found: a later position could seem to have what came of it.
+        position = await self._position(tenant) if before else 0
         async with self._tenants.pool.connection() as connection:
             found = await _due(connection, tenant, now, MOST_AT_ONCE)
-        before = self._asked.get(tenant.name, {})
         kept = {due: before[due] for due in found if due in before}
         clock = asyncio.get_running_loop().time()
         wanted = [due for due in found if due not in kept or _is_stale(kept[due], position, clock)]
@@ -119,6 +118,11 @@ class Clocks:
                 kept[due] = _Asked(attempt, 0, clock + _ASK_AGAIN_SECONDS)
         self._asked[tenant.name] = kept
         return len(wanted)
+
+    async def _position(self, tenant: Tenant) -> int:
+        """To which the read models go that show what is due."""
+        standing = await statuses(self._tenants.pool, tenant.schema, [obligations.SLA, stock_levels.STOCK_LEVELS])
+        return min(each.position for each in standing)
 
     async def expire(self, tenant: Tenant, now: datetime) -> int:
         """Erases what has been kept for as long as the policy says; returns of how many orders and suppliers."""

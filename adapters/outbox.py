@@ -161,6 +161,8 @@ class Outbox:
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Does what is due by now, if no other process does; returns for how many messages it did something."""
+        if not await self._has_work(tenant, now):
+            return 0
         async with self._leading(tenant) as connection:
             if connection is None:
                 return 0
@@ -172,6 +174,15 @@ class Outbox:
             await self._ask(work, due)
             await self._unreached.look(connection, tenant, work.position, now)
             return await self._deliver_all(connection, work, await self._threads(connection, work, due))
+
+    async def _has_work(self, tenant: Tenant, now: datetime) -> bool:
+        """Whether there may be something to do: mostly there is not, and then nobody needs to lead."""
+        if self._handled.get(tenant.name):
+            return True
+        policy = policy_at(await self._letters.policies(tenant.log), now)
+        async with self._tenants.pool.connection() as connection:
+            look = await outbox.look(connection, tenant.schema, policy, now)
+        return look.has_due or not self._unreached.has_followed(tenant, look)
 
     async def _threads(self, connection: AsyncConnection[Any], work: _Work, due: Sequence[Notice]) -> list[Thread]:
         """All that is open of each thread with something to do, also what the read model does not show yet."""

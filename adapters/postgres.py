@@ -446,11 +446,23 @@ async def _begin(connection: AsyncConnection[Any], schema: str) -> tuple[int, in
 # --- connections ----------------------------------------------------------------------------------
 
 
+class _WarmPool(AsyncConnectionPool[Any]):
+    """Hands out the connection that was given back last, which has prepared what it is asked; psycopg's own takes the
+    others first, so that each statement of each tenant is parsed and planned on every connection there is."""
+
+    async def _get_ready_connection(self, timeout: float | None) -> AsyncConnection[Any] | None:  # noqa: ASYNC109 - as it is there
+        self._pool.rotate(1)
+        return await super()._get_ready_connection(timeout)
+
+
 def open_pool(
-    conninfo: str, *, max_size: int = 10, min_size: int = 1, timeout: float = 5.0
+    conninfo: str, *, max_size: int = 10, min_size: int = 1, timeout: float = 5.0, keeps_plans: bool = False
 ) -> AsyncConnectionPool[Any]:
-    """A pool of connections as the ledger wants them; enter it to open it."""
-    return AsyncConnectionPool(
+    """A pool of connections as the ledger wants them; enter it to open it.
+
+    Where statements are the same again and again whatever their parameters, ``keeps_plans`` plans each but once.
+    """
+    return _WarmPool(
         conninfo,
         kwargs={
             "autocommit": True,
@@ -462,7 +474,7 @@ def open_pool(
             "keepalives_count": 2,
             "tcp_user_timeout": 15_000,
         },
-        configure=_configure,
+        configure=_configure_to_keep_plans if keeps_plans else _configure,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,
@@ -490,6 +502,11 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     if connection.info.server_version >= 170000:
         await connection.execute(_SETTINGS_SINCE_17)
     connection.prepared_max = 1000
+
+
+async def _configure_to_keep_plans(connection: AsyncConnection[Any]) -> None:
+    await _configure(connection)
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
 
 
 # --- tenants --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ledger.nouns import messages
 from ledger.refusals import Exhausted, Unavailable
 from ledger.view import View
 from projections import outbox
+from projections.outbox import Look
 
 log = logging.getLogger("fulfilment.outbox")
 
@@ -43,6 +44,12 @@ class Unreached:
         self._letters = letters
         self._followed: dict[str, int] = {}
         """To which position, by tenant; all of them are looked at once after a start."""
+
+    def has_followed(self, tenant: Tenant, look: Look) -> bool:
+        """Whether there is nothing to look at: nothing changed since, or there are no such messages."""
+        if not look.has_unreached:
+            self._followed[tenant.name] = look.position
+        return self._followed.get(tenant.name) == look.position
 
     async def look(self, connection: AsyncConnection[Any], tenant: Tenant, position: int, now: datetime) -> None:
         """Looks at those that changed by this position, which the read model of messages has come to."""

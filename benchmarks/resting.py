@@ -1,16 +1,14 @@
 """What tenants without work cost: processor time of all processes, in cores, of one tenant and of many.
 
-Everything is looked at once after a start, and again every half hour: that share of the first looks is added. All other
+Everything is looked at once after a start, and again every six hours: that share of the first looks is added. All other
 figures here are ratios; this one is a sum of the processor's own counts, which hardly depends on who else is at work.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import psycopg
@@ -18,12 +16,13 @@ import psycopg
 from adapters.every_tenant import REST
 from benchmarks.machine import used_by_all
 from benchmarks.stage import Figure, Skipped, Stage, entered
-from benchmarks.tenants import make
-from projections import PROJECTIONS
-from projections.machine.database import make_tables, open_connection
+from benchmarks.tenants import with_tenants
 
 _SETTLE_SECONDS = 5.0
-"""Nobody uses the processor more than at rest for so long: the first looks are over."""
+_SETTLED_CORES = 0.05
+"""Nobody uses more than this for so long: the first looks are over, with their tail."""
+_MOST_SECONDS = 600.0
+"""After which is measured what there is."""
 
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
@@ -44,32 +43,20 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
 
 
 def _at_rest(stage: Stage, number: int) -> str:
-    """So many tenants, all at rest, with the tables of their read models: those are made once, and no first look."""
-    names = [f"shop_{each}" for each in range(number - 1)]
-    bare = stage.kept(f"{number - 1} tenants", lambda conninfo: asyncio.run(make(conninfo, names)))
+    """So many tenants, all at rest, as no first look made them."""
 
-    def fill(conninfo: str) -> None:
-        with psycopg.connect(conninfo) as connection:
-            schemas = [schema for (schema,) in connection.execute("SELECT schema FROM fulfilment.tenants").fetchall()]
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda some: _make_read_models(conninfo, some), (schemas[::2], schemas[1::2])))
+    def rest(conninfo: str) -> None:
         with psycopg.connect(conninfo) as connection:
             connection.execute("UPDATE fulfilment.tenants SET awake_until = now()")
 
-    return stage.kept(f"{number} tenants at rest", fill, bare)
-
-
-def _make_read_models(conninfo: str, schemas: list[str]) -> None:
-    with open_connection(conninfo) as connection:
-        for schema in schemas:
-            make_tables(connection, schema, PROJECTIONS)
+    return stage.kept(f"{number} tenants at rest", rest, with_tenants(stage, number - 1))
 
 
 def _settled(conninfo: str) -> float:
     """What was used once hardly anything is used any more."""
-    used = used_by_all(conninfo)
+    used, give_up_at = used_by_all(conninfo), time.monotonic() + _MOST_SECONDS
     while True:
         time.sleep(_SETTLE_SECONDS)
         before, used = used, used_by_all(conninfo)
-        if used - before < _SETTLE_SECONDS * 0.1:
+        if used - before < _SETTLE_SECONDS * _SETTLED_CORES or time.monotonic() > give_up_at:
             return used

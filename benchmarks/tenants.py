@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+
+import psycopg
 
 from adapters.postgres import Control, open_pool
 from benchmarks import commands, load
 from benchmarks.machine import used
 from benchmarks.rounds import Rounds
 from benchmarks.stage import Figure, Stage, client, entered
+from projections import PROJECTIONS
+from projections.machine.database import make_tables, open_connection
 
 CALLERS = 64
 _SKUS = 10
@@ -56,13 +61,30 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
 def _house(stage: Stage, number: int) -> Iterator[tuple[str, str, load.Reach]]:
     """A server with so many tenants, each with a supplier and stock."""
     reach = load.Reach(tenants=[f"shop_{each}" for each in range(number)])
-    made = stage.kept(f"{number} tenants", lambda conninfo: asyncio.run(make(conninfo, reach.tenants)))
-    with stage.database(copy_of=made) as conninfo, stage.ledger_on(conninfo, "api") as address, client() as ask:
+    with (
+        stage.database(copy_of=with_tenants(stage, number)) as conninfo,
+        stage.ledger_on(conninfo, "api") as address,
+        client() as ask,
+    ):
         ask(load.prepare, address, reach, _SKUS).result()
         yield conninfo, address, reach
 
 
-async def make(conninfo: str, names: Sequence[str]) -> None:
+def with_tenants(stage: Stage, number: int) -> str:
+    """So many tenants with the tables of their read models, which clock and outbox ask every second of who is awake."""
+    names = [f"shop_{each}" for each in range(number)]
+
+    def fill(conninfo: str) -> None:
+        asyncio.run(_make(conninfo, names))
+        with psycopg.connect(conninfo) as connection:
+            schemas = [schema for (schema,) in connection.execute("SELECT schema FROM fulfilment.tenants").fetchall()]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda some: _make_read_models(conninfo, some), (schemas[::2], schemas[1::2])))
+
+    return stage.kept(f"{number} tenants", fill)
+
+
+async def _make(conninfo: str, names: Sequence[str]) -> None:
     """Tenants of these names, two at a time: making one takes PostgreSQL a quarter of a second."""
     async with open_pool(conninfo) as pool:
         control = Control(pool)
@@ -73,3 +95,9 @@ async def make(conninfo: str, names: Sequence[str]) -> None:
                 await control.create_tenant(name)
 
         await asyncio.gather(make_some(names[::2]), make_some(names[1::2]))
+
+
+def _make_read_models(conninfo: str, schemas: Sequence[str]) -> None:
+    with open_connection(conninfo) as connection:
+        for schema in schemas:
+            make_tables(connection, schema, PROJECTIONS)

@@ -330,13 +330,33 @@ STOCK_LEVELS = projection(
 
 # --- what the clock task asks ---------------------------------------------------------------------
 
-_STALE = """
-    SELECT supplier_id, sku, stale_at FROM {stock_levels}
-    WHERE stale_at <= %(now)s AND stale_since IS NULL ORDER BY stale_at LIMIT %(limit)s
-"""
-_SERVABLE = """
-    SELECT order_id, coalesce(max(position), 0) || CASE WHEN bool_or(seeks) THEN '-' || count(*) FILTER (WHERE approved)
-        ELSE '' END, min(placed_at)
+_CAN = """{stock_levels} AS c JOIN {stock_sellers} AS t USING (supplier_id)
+        LEFT JOIN {stock_offer_ends} AS e USING (supplier_id, sku)
+    WHERE c.tracked AND c.available > 0 AND t.approved AND (e.ends_at IS NULL OR e.ends_at > %(now)s)"""
+"""Which suppliers can promise a unit of what."""
+_DUE = """
+    (SELECT 'feed', supplier_id, sku, '', stale_at FROM {stock_levels}
+        WHERE stale_at <= %(now)s AND stale_since IS NULL ORDER BY stale_at LIMIT %(limit)s)
+    UNION ALL
+    (WITH lacking AS (
+        SELECT sku, supplier_id FROM {stock_levels} WHERE sold_out
+        UNION
+        SELECT sku, supplier_id FROM {stock_sellers} JOIN {stock_levels} USING (supplier_id) WHERE NOT approved
+        UNION
+        SELECT sku, supplier_id FROM {stock_offer_ends} WHERE ends_at <= %(now)s
+    )
+    SELECT 'listing', min(supplier_id), sku, coalesce(min(g.crossings), 0) || '-' || max(l.position), max(l.as_of)
+    FROM lacking JOIN {stock_levels} AS l USING (sku, supplier_id) JOIN {stock_sellers} AS s USING (supplier_id)
+        LEFT JOIN {stock_listings} AS g USING (sku)
+    WHERE l.tracked AND s.sold AND g.delisted IS NOT TRUE AND NOT EXISTS (SELECT FROM {can} AND c.sku = lacking.sku)
+    GROUP BY sku ORDER BY sku LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'listing', min(supplier_id), sku, max(g.crossings) || '-' || max(c.position), max(g.since)
+        FROM {stock_listings} AS g JOIN {can_join} AND g.delisted
+        GROUP BY sku ORDER BY sku LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'waiting', order_id, '', coalesce(max(position), 0)
+        || CASE WHEN bool_or(seeks) THEN '-' || count(*) FILTER (WHERE approved) ELSE '' END, min(placed_at)
     FROM (
         SELECT w.order_id, w.together, w.seeks, w.placed_at, l.position, coalesce(s.approved, false) AS approved,
             CASE WHEN w.seeks THEN coalesce(s.approved, false) AND (l.tracked IS NOT TRUE OR l.free >= w.units)
@@ -347,32 +367,9 @@ _SERVABLE = """
     GROUP BY order_id
     HAVING coalesce(bool_and(servable) FILTER (WHERE together), true)
         AND coalesce(bool_or(servable) FILTER (WHERE NOT together), true)
-    ORDER BY 3, 1 LIMIT %(limit)s
-"""
-
-_CAN = """{stock_levels} AS c JOIN {stock_sellers} AS t USING (supplier_id)
-        LEFT JOIN {stock_offer_ends} AS e USING (supplier_id, sku)
-    WHERE c.tracked AND c.available > 0 AND t.approved AND (e.ends_at IS NULL OR e.ends_at > %(now)s)"""
-"""Which suppliers can promise a unit of what."""
-_TO_DELIST = """
-    WITH lacking AS (
-        SELECT sku, supplier_id FROM {stock_levels} WHERE sold_out
-        UNION
-        SELECT sku, supplier_id FROM {stock_sellers} JOIN {stock_levels} USING (supplier_id) WHERE NOT approved
-        UNION
-        SELECT sku, supplier_id FROM {stock_offer_ends} WHERE ends_at <= %(now)s
-    )
-    SELECT min(supplier_id), sku, coalesce(min(g.crossings), 0) || '-' || max(l.position), max(l.as_of)
-    FROM lacking JOIN {stock_levels} AS l USING (sku, supplier_id) JOIN {stock_sellers} AS s USING (supplier_id)
-        LEFT JOIN {stock_listings} AS g USING (sku)
-    WHERE l.tracked AND s.sold AND g.delisted IS NOT TRUE AND NOT EXISTS (SELECT FROM {can} AND c.sku = lacking.sku)
-    GROUP BY sku ORDER BY sku LIMIT %(limit)s
-""".replace("{can}", _CAN)
-_TO_RELIST = """
-    SELECT min(supplier_id), sku, max(g.crossings) || '-' || max(c.position), max(g.since)
-    FROM {stock_listings} AS g JOIN {can_join} AND g.delisted
-    GROUP BY sku ORDER BY sku LIMIT %(limit)s
-""".replace("{can_join}", _CAN.replace("JOIN", "USING (sku) JOIN", 1))
+    ORDER BY 5, 2 LIMIT %(limit)s)
+""".replace("{can}", _CAN).replace("{can_join}", _CAN.replace("JOIN", "USING (sku) JOIN", 1))
+"""What is due in one question: it is asked of each tenant every second."""
 
 
 async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Timer]:
@@ -382,19 +379,14 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     serve it are approved: each movement, and each approval, is one more occasion, and one only. Empty while the
     projection has no tables yet.
     """
-    parameters = {"now": now, "limit": limit}
-    stale = await rows_now(connection, schema, _STALE, parameters, STOCK_LEVELS)
-    listed = [
-        row
-        for query in (_TO_DELIST, _TO_RELIST)
-        for row in await rows_now(connection, schema, query, parameters, STOCK_LEVELS)
-    ]
-    served = await rows_now(connection, schema, _SERVABLE, parameters, STOCK_LEVELS)
-    return [
-        *(FeedDue(supplier_id, sku, due=at) for supplier_id, sku, at in stale),
-        *(ListingDue(supplier_id, sku, occasion, due=at) for supplier_id, sku, occasion, at in listed),
-        *(WaitingDue(order_id, occasion, due=at) for order_id, occasion, at in served),
-    ]
+    found = await rows_now(connection, schema, _DUE, {"now": now, "limit": limit}, STOCK_LEVELS)
+    return [_timer(*row) for row in found]
+
+
+def _timer(kind: str, of: str, sku: str, occasion: str, at: datetime) -> Timer:
+    if kind == "feed":
+        return FeedDue(of, sku, due=at)
+    return ListingDue(of, sku, occasion, due=at) if kind == "listing" else WaitingDue(of, occasion, due=at)
 
 
 # --- questions ------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ K = TypeVar("K")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """Before and after everything."""
 
+_TRACKING_TABLE = "ledger_tracking"
 _POLL_SECONDS = 0.007
 _POLL_TABLES_SECONDS = 0.05
 PATIENCE_SECONDS = 5.0
@@ -152,7 +153,7 @@ async def rows_now(
     connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any], *asked: Projection
 ) -> list[Any]:
     """The rows of read models as they are now; none while they have no tables yet."""
-    named = SQL(cast("Any", _with_columns(query, asked))).format(**_names(schema, asked))
+    named = _in_tables_of(schema, query, asked)
     is_alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
     try:
         # In a transaction that is under way a table that is missing must not end what else was done there.
@@ -170,6 +171,13 @@ async def state_now(
     query = SQL(cast("Any", _STREAM)).format(schema=Identifier(schema))
     cursor = await connection.execute(query, {"stream": stream, "position": position}, binary=True)
     return reduce(noun.evolve, (registry.decode(topic, fact) for topic, fact in await cursor.fetchall()), None)
+
+
+@lru_cache(4096)
+def _in_tables_of(schema: str, query: str, asked: tuple[Projection, ...]) -> bytes:
+    """The query as it is sent, again and again for each tenant: making it takes longer than sending it."""
+    names = {**_names(schema, asked), _TRACKING_TABLE: Identifier(schema, _TRACKING_TABLE)}
+    return SQL(cast("Any", _with_columns(query, asked))).format(**names).as_bytes(None)
 
 
 @lru_cache(1000)

@@ -9,9 +9,11 @@ from projections.outbox.lists import get_message, letters_of, list_messages, mes
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
 from projections.outbox.sending import (
     Backlog,
+    Look,
     Mailed,
     backlog,
     due_by_time,
+    look,
     mailed,
     open_threads,
     reached_nobody,
@@ -21,6 +23,7 @@ from projections.outbox.sending import (
 __all__ = [
     "OUTBOX",
     "Backlog",
+    "Look",
     "Mailed",
     "MessageState",
     "OutboxMessage",
@@ -29,6 +32,7 @@ __all__ = [
     "get_message",
     "letters_of",
     "list_messages",
+    "look",
     "mailed",
     "messages_of",
     "open_threads",

@@ -53,12 +53,48 @@ _BY_TIME = """
     ORDER BY due, message_id LIMIT %(limit)s
 """
 
+_LOOK = f"""
+    SELECT coalesce((SELECT notification_id FROM {{ledger_tracking}} WHERE application_name = %(name)s), 0),
+        EXISTS ({_UNASKED}) OR EXISTS ({_BY_TIME}) OR EXISTS (
+            SELECT FROM {{outbox_messages}} WHERE state = 'asked' AND next_at <= %(now)s
+        ) OR EXISTS (
+            SELECT FROM {{outbox_messages}} WHERE state = 'failed' AND next_at <= %(now)s
+        ),
+        EXISTS (SELECT FROM {{outbox_messages}} WHERE state IN ('given_up', 'bounced') AND because = '')
+"""  # noqa: S608
+
+
+class Look(NamedTuple):
+    """What there is to do, in one question."""
+
+    position: int = 0
+    """To which the read model goes."""
+    has_due: bool = False
+    has_unreached: bool = False
+    """Whether there are messages that reached nobody."""
+
+
+async def look(connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime) -> Look:
+    """Whether anything is due by facts or by time or is to be handed over."""
+    parameters = {**_bounds(policy, now), "name": OUTBOX.name, "known": [], "limit": 1}
+    rows = await rows_now(connection, schema, _LOOK, parameters, OUTBOX, SLA)
+    return Look(*rows[0]) if rows else Look()
+
+
+def _bounds(policy: Policy, now: datetime) -> dict[str, datetime]:
+    return {
+        "now": now,
+        "fresh": now - timedelta(hours=policy.message_age_hours),
+        "remind": now + timedelta(hours=policy.remind_before_hours),
+        "notice": now + timedelta(hours=policy.delay_notice_hours),
+    }
+
 
 async def unasked(
     connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
 ) -> list[Notice]:
     """Messages that are due and that nobody has asked for, but for the known ones, the oldest first."""
-    parameters = {"now": now, "fresh": now - timedelta(hours=policy.message_age_hours), "known": known, "limit": limit}
+    parameters = {**_bounds(policy, now), "known": known, "limit": limit}
     rows = await rows_now(connection, schema, _UNASKED, parameters, OUTBOX, SLA)
     return [_notice(*row) for row in rows]
 
@@ -67,13 +103,7 @@ async def due_by_time(
     connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
 ) -> list[Notice]:
     """Messages that only time makes due: clocks of suppliers that run out soon, and promised days that are near."""
-    parameters = {
-        "now": now,
-        "remind": now + timedelta(hours=policy.remind_before_hours),
-        "notice": now + timedelta(hours=policy.delay_notice_hours),
-        "known": known,
-        "limit": limit,
-    }
+    parameters = {**_bounds(policy, now), "known": known, "limit": limit}
     rows = await rows_now(connection, schema, _BY_TIME, parameters, OUTBOX, SLA)
     return [_by_time(now, *row) for row in rows]
 
