@@ -25,6 +25,7 @@ from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from ledger.view import Noun
 from projections.machine.aside import aside
 from projections.machine.copying import Copied, copied
+from projections.machine.database import in_schema
 from projections.machine.projection import Projection
 from projections.machine.rows import reader
 
@@ -167,10 +168,15 @@ async def state_now(
     connection: AsyncConnection[Any], schema: str, noun: Noun, stream: str, position: int = 2**62
 ) -> Any:
     """The state of a stream, now or at a position; None if it is empty."""
-    registry = Registry([noun])
-    query = SQL(cast("Any", _STREAM)).format(schema=Identifier(schema))
-    cursor = await connection.execute(query, {"stream": stream, "position": position}, binary=True)
+    registry = _registry_of(noun)
+    asked = {"stream": stream, "position": position}
+    cursor = await connection.execute(in_schema(_STREAM, schema), asked, binary=True)
     return reduce(noun.evolve, (registry.decode(topic, fact) for topic, fact in await cursor.fetchall()), None)
+
+
+@lru_cache
+def _registry_of(noun: Noun) -> Registry:
+    return Registry([noun])
 
 
 @lru_cache(4096)
