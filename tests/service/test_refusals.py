@@ -169,7 +169,7 @@ def test_what_an_rpc_documents_it_refuses(
         asked = unread
         monkeypatch.setattr(queries, "PATIENCE_SECONDS", 0.1)
     request = asked.request(rpc, **scenario(asked))
-    head = asked.send("GetSku").position
+    head = asked.send("GetSku").position if RPCS[rpc].is_command else 0
     refusal = answer_of(refused(asked, rpc, request))
     status, produced, sentence, figures = refusal
     assert (status, produced) in RPCS[rpc].refusals
