@@ -71,10 +71,11 @@ async def test_calls_that_came_and_were_not_begun_do_not_hold_up_the_stop(path, 
     assert not caplog.records
 
 
-@pytest.mark.parametrize("callers", [2000, 6000])
-async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue_is_full(
-    service: Service, callers: int
-) -> None:
+CALLERS = 2_500
+"""More than gRPC itself lets wait."""
+
+
+async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue_is_full(service: Service) -> None:
     with Client(service.address) as client:
         client.place("wanted", sku="untracked")
     outcomes: Counter[str] = Counter()
@@ -84,16 +85,16 @@ async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue
         async def call(number: int) -> None:
             try:
                 if number % 3:
-                    await stub.PlaceOrder(order(f"{callers}-{number}", sku="untracked"))
+                    await stub.PlaceOrder(order(f"{number}", sku="untracked"))
                 else:
                     await stub.GetOrder(orders_pb2.GetOrderRequest(order_id="shop/wanted"))
                 outcomes["OK"] += 1
             except grpc.aio.AioRpcError as error:
                 outcomes[reason_of(error) if error.trailing_metadata() else error.code().name] += 1
 
-        await asyncio.gather(*map(call, range(callers)))
+        await asyncio.gather(*map(call, range(CALLERS)))
     assert outcomes.keys() <= {"OK", "QUEUE_FULL"}, outcomes
-    assert outcomes["OK"] > callers / 2
+    assert outcomes["OK"] > CALLERS / 2
 
 
 def test_the_commands_of_a_batch_are_read_in_turns(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
