@@ -271,7 +271,7 @@ class EdgeServiceServicer:
 
     def GetEffect(self, request, context):
         """Reads one of them.
-        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT, OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,6 +304,7 @@ class EdgeServiceServicer:
 
     def GetTextChoice(self, request, context):
         """Answers what was said of a phone number, which is noted as a read of personal data.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -103,7 +103,7 @@ class EdgeServiceStub:
     """
     GetEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]
     """Reads one of them.
-    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT, OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
     """
     ReplayEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.ReplayEffectRequest, _common_pb2.Receipt]
     """Tries at once what could not be told. What was not tried in vain records nothing.
@@ -119,7 +119,9 @@ class EdgeServiceStub:
     START. It outlives the erasure of the person. The same again records nothing.
     """
     GetTextChoice: _grpc.UnaryUnaryMultiCallable[_edges_pb2.GetTextChoiceRequest, _edges_pb2.GetTextChoiceResponse]
-    """Answers what was said of a phone number, which is noted as a read of personal data."""
+    """Answers what was said of a phone number, which is noted as a read of personal data.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
+    """
 
 @_typing.type_check_only
 class EdgeServiceAsyncStub(EdgeServiceStub):
@@ -195,7 +197,7 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     """
     GetEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]  # type: ignore[assignment]
     """Reads one of them.
-    Fails with NOT_FOUND / UNKNOWN_EFFECT.
+    Fails with NOT_FOUND / UNKNOWN_EFFECT, OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
     """
     ReplayEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.ReplayEffectRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Tries at once what could not be told. What was not tried in vain records nothing.
@@ -211,7 +213,9 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     START. It outlives the erasure of the person. The same again records nothing.
     """
     GetTextChoice: _aio.UnaryUnaryMultiCallable[_edges_pb2.GetTextChoiceRequest, _edges_pb2.GetTextChoiceResponse]  # type: ignore[assignment]
-    """Answers what was said of a phone number, which is noted as a read of personal data."""
+    """Answers what was said of a phone number, which is noted as a read of personal data.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
+    """
 
 class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Connections to shops and tracking services, and what was received by them.
@@ -374,7 +378,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_edges_pb2.GetEffectResponse, _abc.Awaitable[_edges_pb2.GetEffectResponse]]:
         """Reads one of them.
-        Fails with NOT_FOUND / UNKNOWN_EFFECT.
+        Fails with NOT_FOUND / UNKNOWN_EFFECT, OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -414,6 +418,8 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _edges_pb2.GetTextChoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_edges_pb2.GetTextChoiceResponse, _abc.Awaitable[_edges_pb2.GetTextChoiceResponse]]:
-        """Answers what was said of a phone number, which is noted as a read of personal data."""
+        """Answers what was said of a phone number, which is noted as a read of personal data.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
+        """
 
 def add_EdgeServiceServicer_to_server(servicer: EdgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

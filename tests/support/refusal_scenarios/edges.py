@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is
+from fulfilment.v1 import common_pb2
+from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is
 from tests.support.trading import Fields, Trade
 
 MANY = Elsewhere("tests/unit/test_connections.py", "test_there_is_a_most_of_connections")
@@ -12,6 +13,11 @@ def added(trade: Trade) -> Fields:
     """A connection of that name, with another secret."""
     trade.send("AddConnection", name="taken")
     return {"name": "taken", "secrets": {"webhook": "another"}}
+
+
+def as_of_beyond(trade: Trade) -> Fields:
+    """As of a position that the log has not reached."""
+    return {"as_of": common_pb2.AsOf(position=FAR)}
 
 
 EDGES: Scenarios = {
@@ -25,7 +31,8 @@ EDGES: Scenarios = {
     "DropReception": {"UNKNOWN_RECEPTION": as_it_is},
     "TellStock": {"UNKNOWN_CONNECTION": as_it_is},
     "TellOrders": {"UNKNOWN_CONNECTION": as_it_is},
-    "GetEffect": {"UNKNOWN_EFFECT": as_it_is},
+    "GetEffect": {"UNKNOWN_EFFECT": as_it_is, "BEYOND_THE_LOG": as_of_beyond},
     "ReplayEffect": {"UNKNOWN_EFFECT": as_it_is},
     "DropEffect": {"UNKNOWN_EFFECT": as_it_is},
+    "GetTextChoice": {"BEYOND_THE_LOG": as_of_beyond},
 }
