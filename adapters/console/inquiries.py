@@ -9,6 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, inquiries_pb2
@@ -21,8 +22,16 @@ def inquiry() -> None:
     """Ask about an order, answer in time, close, list what waits."""
 
 
-def _read(session: Session, inquiry_id: str, at_least: int = 0, personal: bool = False) -> inquiries_pb2.Inquiry:
-    request = inquiries_pb2.GetInquiryRequest(inquiry_id=inquiry_id, at_least=at_least, with_personal_data=personal)
+def _read(
+    session: Session,
+    inquiry_id: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
+) -> inquiries_pb2.Inquiry:
+    request = inquiries_pb2.GetInquiryRequest(
+        inquiry_id=inquiry_id, at_least=at_least, with_personal_data=personal, as_of=as_of
+    )
     return session.client.call(session.client.inquiries.GetInquiry, request).inquiry
 
 
@@ -109,10 +118,11 @@ def close(session: Session, inquiry_id: str, reason: str, at: Any, request_id: s
 @inquiry.command()
 @click.argument("inquiry_id")
 @click.option("--personal", is_flag=True, help="What was said too.")
+@past
 @click.pass_obj
-def show(session: Session, inquiry_id: str, personal: bool) -> None:
+def show(session: Session, inquiry_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Any) -> None:
     """Show a question and its answers."""
-    found = _read(session, inquiry_id, personal=personal)
+    found = _read(session, inquiry_id, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return

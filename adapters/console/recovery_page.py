@@ -10,6 +10,7 @@ from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2
@@ -27,8 +28,16 @@ _OVER = {
 _LIVE = [status for status in pb.RecoveryStatus.values() if status and status not in _OVER]
 
 
-def read_recovery(session: Session, recovery_id: str, at_least: int = 0, personal: bool = False) -> pb.Recovery:
-    request = pb.GetRecoveryRequest(recovery_id=recovery_id, at_least=at_least, with_personal_data=personal)
+def read_recovery(
+    session: Session,
+    recovery_id: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
+) -> pb.Recovery:
+    request = pb.GetRecoveryRequest(
+        recovery_id=recovery_id, at_least=at_least, with_personal_data=personal, as_of=as_of
+    )
     return session.client.call(session.client.recoveries.GetRecovery, request).recovery
 
 
@@ -117,10 +126,11 @@ def _row(each: pb.ListedRecovery) -> list[str]:
 @click.command(cls=Words)
 @click.argument("recovery_id")
 @WRITTEN
+@past
 @click.pass_obj
-def show(session: Session, recovery_id: str, personal: bool) -> None:
+def show(session: Session, recovery_id: str, personal: bool, as_of: common_pb2.AsOf | None, at: Any) -> None:
     """Show a recovery: its costs, its deadlines, its money."""
-    found = read_recovery(session, recovery_id, personal=personal)
+    found = read_recovery(session, recovery_id, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.words import money, word
-from fulfilment.v1 import batch_pb2, suppliers_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, suppliers_pb2
 
 
 @click.group(cls=Nouns)
@@ -91,10 +92,11 @@ def import_(session: Session, source: str, at: Any, request_id: str | None) -> i
 @sku.command()
 @click.argument("name", metavar="SKU")
 @click.option("--units", type=words.whole(1), default=1, help="For an order of so many units.")
+@past
 @click.pass_obj
-def show(session: Session, name: str, units: int) -> None:
+def show(session: Session, name: str, units: int, as_of: common_pb2.AsOf | None, at: Any) -> None:
     """Show who offers a SKU on which conditions, and whom an order would go to."""
-    request = suppliers_pb2.GetSkuRequest(sku=name, units=units)
+    request = suppliers_pb2.GetSkuRequest(sku=name, units=units, as_of=asked(as_of, at))
     answer = session.client.call(session.client.suppliers.GetSku, request)
     if session.json:
         session.show(answer)

@@ -9,8 +9,10 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
+from fulfilment.v1 import common_pb2
 from fulfilment.v1 import stock_ups_pb2 as pb
 
 
@@ -19,8 +21,8 @@ def up() -> None:
     """Ask suppliers to stock up before a peak, record their answers, see whether they kept them."""
 
 
-def _read(session: Session, stock_up_id: str, at_least: int = 0) -> pb.StockUp:
-    request = pb.GetStockUpRequest(stock_up_id=stock_up_id, at_least=at_least)
+def _read(session: Session, stock_up_id: str, at_least: int = 0, as_of: common_pb2.AsOf | None = None) -> pb.StockUp:
+    request = pb.GetStockUpRequest(stock_up_id=stock_up_id, at_least=at_least, as_of=as_of)
     return session.client.call(session.client.stock_ups.GetStockUp, request).stock_up
 
 
@@ -110,10 +112,11 @@ def withdraw(session: Session, stock_up_id: str, reason: str, at: Any, request_i
 
 @up.command()
 @click.argument("stock_up_id")
+@past
 @click.pass_obj
-def show(session: Session, stock_up_id: str) -> None:
+def show(session: Session, stock_up_id: str, as_of: common_pb2.AsOf | None, at: Any) -> None:
     """Show what was asked, what is secured, and what feeds showed."""
-    found = _read(session, stock_up_id)
+    found = _read(session, stock_up_id, as_of=asked(as_of, at))
     if session.json:
         session.show(found)
         return

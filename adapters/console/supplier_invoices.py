@@ -9,6 +9,7 @@ import click
 from adapters.console import files, words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.past import asked, past
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import common_pb2
@@ -21,10 +22,15 @@ def invoice() -> None:
 
 
 def _read(
-    session: Session, supplier_id: str, number: str, at_least: int = 0, personal: bool = False
+    session: Session,
+    supplier_id: str,
+    number: str,
+    at_least: int = 0,
+    personal: bool = False,
+    as_of: common_pb2.AsOf | None = None,
 ) -> pb.SupplierInvoice:
     request = pb.GetSupplierInvoiceRequest(
-        supplier_id=supplier_id, number=number, at_least=at_least, with_personal_data=personal
+        supplier_id=supplier_id, number=number, at_least=at_least, with_personal_data=personal, as_of=as_of
     )
     return session.client.call(session.client.supplier_invoices.GetSupplierInvoice, request).invoice
 
@@ -282,10 +288,13 @@ def _money(session: Session, supplier_id: str, number: str, amount: str) -> comm
 @click.argument("supplier_id")
 @click.argument("number")
 @click.option("--personal", is_flag=True, help="Why it was approved or disputed, too.")
+@past
 @click.pass_obj
-def show(session: Session, supplier_id: str, number: str, personal: bool) -> None:
+def show(
+    session: Session, supplier_id: str, number: str, personal: bool, as_of: common_pb2.AsOf | None, at: Any
+) -> None:
     """Show an invoice: its lines, in what it differs, its money."""
-    found = _read(session, supplier_id, number, personal=personal)
+    found = _read(session, supplier_id, number, personal=personal, as_of=asked(as_of, at, personal))
     if session.json:
         session.show(found)
         return

@@ -18,6 +18,7 @@ from fulfilment.v1 import (
     orders_pb2,
     parcels_pb2,
     shipping_pb2,
+    supplier_invoices_pb2,
     suppliers_pb2,
 )
 from tests.support.contract import request_classes
@@ -300,3 +301,32 @@ def test_the_console_shows_objects_as_of_a_position_and_an_instant(client: Clien
     assert type_("supplier", "show", "acme", "--as-of", position).code == 0
     assert "trade's defaults" in type_("policy", "show", "--as-of", "1").out
     assert "cannot be combined" in type_("show", order_id, "--as-of", position, "--personal").err
+
+
+def test_the_console_shows_whatever_it_shows_of_one_thing_as_of_a_position(client: Client, service: Service):
+    type_, trade = Console(service.address), Trade(client)
+    before = str(as_of_now(client).position)
+    order_id, sku, supplier_id = trade.sent(), trade.stocked(), trade.supplier()
+    recovery_id, inquiry_id = trade.claim(), trade.inquiry()
+    trade.send("AskStockUp", supplier_id=supplier_id, stock_up_id="as-of-peak")
+    goods = supplier_invoices_pb2.SupplierInvoiceLine(**first_of(order_id), units=1, unit_price_minor=200)
+    trade.send("RecordSupplierInvoice", supplier_id="acme", number="as-of-bill", lines=[goods])
+    after = str(as_of_now(client).position)
+    things = {
+        ("recovery", "show", recovery_id): "UNKNOWN_RECOVERY",
+        ("inquiry", "show", inquiry_id): "UNKNOWN_INQUIRY",
+        ("stock", "up", "show", "as-of-peak"): "UNKNOWN_STOCK_UP",
+        ("supplier", "invoice", "show", "acme", "as-of-bill"): "UNKNOWN_SUPPLIER_INVOICE",
+        ("supplier", "instruction", f"{order_id}/1"): "UNKNOWN_SUPPLIER_ORDER",
+        ("order", "customs", order_id): "UNKNOWN_ORDER",
+        ("sku", "show", sku): "",
+        ("clock", "list", "--supplier", supplier_id): "UNKNOWN_SUPPLIER",
+        ("shipping", "services"): "",
+        ("message", "template", "show", "order_confirmed"): "",
+        ("message", "template", "list"): "",
+        ("text", "show", "+4930123456"): "",
+    }
+    for words, unknown in things.items():
+        now, then = type_(*words), type_(*words, "--as-of", after)
+        assert (now.code, now.out) == (then.code, then.out) == (0, now.out), (words, now.err, then.err)
+        assert unknown in type_(*words, "--as-of", before).err, words
