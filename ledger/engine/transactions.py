@@ -54,7 +54,7 @@ _LOCKED = b"\x01"
 
 
 _PATIENT_SECONDS = 0.25
-"""How long those that are decided wait for others of their transaction while nobody gets any further."""
+"""How long those that are decided wait for others of their transaction, once more while anybody gets further."""
 _ALONE_SECONDS = 10.0
 
 
@@ -250,7 +250,7 @@ async def _until_decided(parts: Sequence[SharedPart]) -> None:
     """Waits for them; whoever is slow is left behind, with nothing written."""
     pending = {part.decided for part in parts}
     while pending:
-        done, pending = await asyncio.wait(pending, timeout=_PATIENT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        done, pending = await asyncio.wait(pending, timeout=_PATIENT_SECONDS)
         if not done and len(pending) < len(parts):
             break
     for part in parts:
