@@ -66,7 +66,7 @@ class Callers:
                 except Exception as error:  # noqa: BLE001 - the test names it
                     self.failed.append(error)
                 number += 1
-                time.sleep(0.05)
+                time.sleep(0.1)
 
     def _place(self, ledger: client.Client, number: str) -> None:
         receipt = ledger.orders.PlaceOrder(order(number))
