@@ -1,4 +1,4 @@
-"""What it costs to ask who calls, and to encrypt: 64 callers in many short turns, as in ``turns`` but shorter and more.
+"""What it costs to ask who calls, and to encrypt: 64 callers in short turns, as in ``turns``.
 
 The ledger takes a token on each call, beside a ledger that is open, to which a token is sent all the same or is not:
 so it shows what of it is gRPC's header and what is the ledger's. And it takes the token over TLS, beside an empty call
@@ -27,9 +27,6 @@ from benchmarks.rounds import Rounds
 from benchmarks.stage import ROOT, Figure, Stage, client, entered
 from benchmarks.turns import CALLERS
 
-_TURNS = 2
-"""For each usual turn: what is looked for is smaller than the noise of one."""
-
 SUBJECTS = {
     "open": "the ledger while it is open",
     "sent": "the ledger while it is open, a token sent",
@@ -47,7 +44,7 @@ class Served(NamedTuple):
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     calls = max(stage.size.calls // 12, 100)
-    rounds = Rounds(list(SUBJECTS), _TURNS * stage.size.turns)
+    rounds = Rounds(list(SUBJECTS), stage.size.turns)
     with ExitStack() as opened:
         served = entered(opened, {name: serving(stage, name) for name in SUBJECTS if name != "sent"})
         served["sent"] = Served(served["open"].address, served["tokens"].reach)

@@ -47,7 +47,7 @@ class Skipped(Exception):
 class Size:
     """How much of everything is done."""
 
-    calls: int = 8_000
+    calls: int = 6_000
     """At a level of callers, by each subject; in a turn a part of it."""
     turns: int = 8
     batches: int = 32
@@ -68,7 +68,7 @@ class Size:
     """At rest."""
     servers: int = 1
     """On them, each with a projector."""
-    rest_seconds: float = 15.0
+    rest_seconds: float = 10.0
     long_streams: tuple[int, ...] = (100_000,)
     """Facts of streams on which processes start."""
     logs: tuple[int, ...] = (10_000, 1_000_000)
