@@ -118,7 +118,7 @@ class Course:
             self.found.skipped[name] = str(reason)
             self._say(f"  not measured: {reason}")
         except Exception as reason:  # noqa: BLE001 - whatever it is, the other parts go on
-            self.found.failed[name] = f"{type(reason).__name__}: {reason}"
+            self.found.failed[name] = f"{type(reason).__name__}: {' '.join(str(reason).split())[:200]}"
             self._console.print_exception()
             self._say(f"  {name} failed, the rest goes on")
         else:

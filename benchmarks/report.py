@@ -9,6 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from benchmarks.access import RATIOS as OF_ACCESS
@@ -45,7 +46,8 @@ class Table(NamedTuple):
 
     def markdown(self) -> str:
         rule = ["---", *["--:"] * (len(self.header) - 1)]
-        lines = ["| " + " | ".join(row) + " |" for row in (self.header, rule, *self.rows)]
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in self.rows]
+        lines = ["| " + " | ".join(row) + " |" for row in (self.header, rule, *rows)]
         return f"### {self.title}\n\n" + "\n".join(lines) + "\n"
 
     def show(self, console: Console) -> None:
@@ -53,7 +55,7 @@ class Table(NamedTuple):
         for index, name in enumerate(self.header):
             table.add_column(name, justify="right" if index else "left")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
 
 
@@ -276,7 +278,9 @@ def _section(figures: Figures, begins: str, title: str) -> Table:
         if name.partition(".")[0] == begins:
             target = wanted[name].row(figures)[2:] if name in wanted else ["", ""]
             rows.append([title_of(name), with_spread(values), *target])
-    return Table(title, ("what", "measured", "wanted", ""), rows)
+    header = ("what", "measured", "wanted", "")
+    across = 4 if any(row[2] for row in rows) else 2
+    return Table(title, header[:across], [row[:across] for row in rows])
 
 
 def _took(found: Found) -> Iterator[tuple[str, list[float]]]:
@@ -308,7 +312,7 @@ def title_of(name: str) -> str:
         return _of_a_log(*name.removeprefix("log.").removesuffix(".per_second").split("_to_"))
     if name.startswith("tenants.") and name not in _TITLES:
         number, _, figure = name.removeprefix("tenants.").replace("_to_", ".").partition(".")
-        return f"over {number} / over {figure}" if figure == "1" else f"over {number}, {OF_TENANTS[figure]}"
+        return f"tenants: {number} / 1" if figure == "1" else f"tenants: {number}, {OF_TENANTS[figure]}"
     if name.startswith(("catch_up.", "checking.")):
         _, what, unit = name.split(".")
         return f"{what}, {unit.replace('_per_', '/').replace('processor_', 'processor ').replace('/second', '/s')}"

@@ -26,7 +26,7 @@ def _well(stage: Stage, run: int) -> Iterator[Figure]:
 def _breaks(stage: Stage, run: int) -> Iterator[Figure]:
     yield Figure("start.new.seconds", 1.0)
     if run == 0:
-        raise RuntimeError("the disk is full")
+        raise RuntimeError("the disk\n[at /] is full")
 
 
 def _not_here(stage: Stage, run: int) -> Iterator[Figure]:
@@ -61,7 +61,7 @@ def test_it_says_beforehand_what_comes_and_how_long_that_takes(said: StringIO):
 
 def test_a_part_that_fails_says_so_and_the_others_go_on(said: StringIO):
     found = _course(said, 2).go(_NOWHERE)
-    assert found.failed == {"breaks": "RuntimeError: the disk is full"}
+    assert found.failed == {"breaks": "RuntimeError: the disk [at /] is full"}
     assert found.skipped == {"nothere": "no files"}
     assert found.figures == {"start.new.seconds": [1.0], "lag.most.seconds": [0.5, 1.5]}
     assert [len(each) for each in found.took.values()] == [2, 2, 2]
@@ -70,9 +70,14 @@ def test_a_part_that_fails_says_so_and_the_others_go_on(said: StringIO):
 
 def test_what_failed_stands_in_the_tables_and_targets_beside_their_figures(said: StringIO):
     made = {table.title: table for table in tables(_course(said, 1).go(_NOWHERE), {"processor": "two"})}
-    assert list(made["Not measured"].rows) == [["nothere", "no files"], ["breaks", "RuntimeError: the disk is full"]]
+    assert list(made["Not measured"].rows) == [
+        ["nothere", "no files"],
+        ["breaks", "RuntimeError: the disk [at /] is full"],
+    ]
     ((what, *beside),) = made["How far the read models are behind 64 callers"].rows
     assert (what, beside) == ("the slowest read model, seconds at most", ["0.5", "< 1", "met"])
+    made["Not measured"].show(Console(file=said, width=120))
+    assert "the disk [at /] is full" in said.getvalue()
     assert list(made)[-1] == "What is wanted"
     assert [row[-1] for row in made["What is wanted"].rows] == ["met"]
 
