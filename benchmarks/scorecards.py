@@ -29,7 +29,7 @@ from benchmarks.stage import Figure, Stage
 from ledger.engine.registry import Registry
 from ledger.facts import Change, LineNo
 from ledger.nouns import NOUNS, cases, inquiries, orders, parcels, suppliers
-from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason
+from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason, RefundGranted, RefundPaid, Remedy, RemedyApproved
 from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
 from ledger.nouns.orders import (
     Line,
@@ -225,9 +225,14 @@ def _complaint(chance: random.Random, number: int, supplier_id: str, at: datetim
         return []
     case_id, reason = f"c{number}", chance.choice((Reason.WRONG_ITEM, Reason.DAMAGED))
     liable = chance.choice((Party.SUPPLIER, Party.CARRIER))
+    resolve_by = {supplier_id: at + 68 * _HOUR} if liable is Party.SUPPLIER else {}
+    paid_at = at + chance.uniform(22, 72) * _HOUR
     return [
         CaseOpened(case_id, f"shop/{number}", reason, {_ONE: 1}, at + 24 * _HOUR, at, {_ONE: supplier_id}),
-        LiabilityRuled(case_id, liable, ("photo",), (), at + 20 * _HOUR),
+        LiabilityRuled(case_id, liable, ("photo",), (), at + 20 * _HOUR, resolve_by=resolve_by),
+        RemedyApproved(case_id, Remedy.REFUND, {_ONE: 1}, at + 21 * _HOUR),
+        RefundGranted(case_id, "r1", {_ONE: 1}, {_ONE: 990}, "EUR", at + 21 * _HOUR),
+        RefundPaid(case_id, "r1", paid_at),
     ]
 
 
