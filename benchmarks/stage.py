@@ -29,6 +29,10 @@ _START_SECONDS = 60
 _STOP_SECONDS = 40
 _ADDRESS = re.compile(r"127\.0\.0\.1:[1-9]\d*")
 
+_LARGE_BYTES = 256 << 20
+"""A database of less is copied sooner through the log of PostgreSQL than file by file, with a checkpoint."""
+_HOW_COPIED = "SELECT CASE WHEN pg_database_size(%s) < %s THEN 'wal_log' ELSE 'file_copy' END"
+
 T = TypeVar("T")
 
 
@@ -158,12 +162,11 @@ class Stage:
     def database(self, copy_of: str | None = None) -> Iterator[str]:
         """The conninfo of an empty database, or of a copy of the one that a conninfo names."""
         template = str(conninfo_to_dict(copy_of)["dbname"]) if copy_of else "template1"
-        # What is large is copied file by file, and not once more through the log of PostgreSQL.
-        how = SQL("FILE_COPY" if copy_of else "WAL_LOG")
         name = f"bench_{next(self._numbers)}_{time.time_ns()}"
-        make = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(Identifier(name), Identifier(template), how)
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            connection.execute(make)
+            how = connection.execute(_HOW_COPIED, (template, _LARGE_BYTES)).fetchone() or ("wal_log",)
+            make = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}")
+            connection.execute(make.format(Identifier(name), Identifier(template), Identifier(how[0])))
             try:
                 yield make_conninfo(self.conninfo, dbname=name)
             finally:
