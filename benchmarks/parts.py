@@ -52,27 +52,27 @@ class Part(NamedTuple):
 
 PARTS = {
     "commands": Part(
-        45, commands.measure, "orders placed by 1 to 256 callers, beside an empty call and a save per call"
+        50, commands.measure, "orders placed by 1 to 256 callers, beside an empty call and a save per call"
     ),
     "turns": Part(35, turns.measure, "the same by 64 callers in short turns, the engine alone, and batches"),
     "watched": Part(35, watched.measure, "what metrics, traces and an export beside cost those who place orders"),
-    "tenants": Part(30, tenants.measure, "64 callers over 1, 10 and 100 tenants"),
+    "tenants": Part(45, tenants.measure, "64 callers over 1, 10 and 100 tenants"),
     "resting": Part(70, resting.measure, "what tenants without work cost"),
-    "logs": Part(35, logs.measure, "logs of different lengths, and all orders on one SKU"),
+    "logs": Part(45, logs.measure, "logs of different lengths, and all orders on one SKU"),
     "long": Part(25, long.measure, "starts on long streams"),
-    "lag": Part(15, lag.measure, "how far read models are behind 64 callers"),
+    "lag": Part(20, lag.measure, "how far read models are behind 64 callers"),
     "starts": Part(20, starts.measure, "how long a start takes, and memory for an order that is kept"),
     "batch": Part(15, batch.measure, "one to four batches in flight"),
-    "reading": Part(12, reading.measure, "reading an order while 64 callers write"),
+    "reading": Part(15, reading.measure, "reading an order while 64 callers write"),
     "webhooks": Part(20, webhooks.measure, "webhooks of a shop while 64 callers write"),
     "access": Part(18, access.measure, "what tokens and TLS cost"),
     "catch-up": Part(20, catch_up.measure, "read models from nothing"),
     "checking": Part(8, checking.measure, "a check of a ledger"),
     "export": Part(15, exports.measure, "exporting a large table"),
-    "files": Part(18, files.measure, "importing a file of orders"),
-    "import": Part(10, olist.measure, "importing the Olist half"),
-    "scorecards": Part(20, scorecards.measure, "scorecards of many suppliers"),
-    "decision": Part(14, decision.measure, "every command on an order of 50 lines, in memory"),
+    "files": Part(15, files.measure, "importing a file of orders"),
+    "import": Part(12, olist.measure, "importing the Olist half"),
+    "scorecards": Part(25, scorecards.measure, "scorecards of many suppliers"),
+    "decision": Part(20, decision.measure, "every command on an order of 50 lines, in memory"),
 }
 
 
