@@ -17,7 +17,7 @@ from projections import stock_levels
 from tests.support.aggregator import aggregator
 from tests.support.edge import edging
 from tests.support.hosting import hosting
-from tests.support.service import context, order
+from tests.support.service import context, order, patiently
 from tests.support.terminal import Console
 from tests.support.tracker_formats import SECRETS as TRACKERS
 from tests.support.trading import Trade
@@ -133,6 +133,9 @@ def test_a_shop_learns_numbers_their_corrections_and_what_did_not_leave(shop, cl
     ship(trade, 1001, "A2")
     wait_for(lambda: shop.orders[1001]["status"] == "completed")
     assert shop.numbers(1001) == ["A1", "A2"]
+    effect_id = effect_of(client, "main/1001", TOLD).effect_id
+    both = edges_pb2.GetEffectRequest(effect_id=effect_id)
+    both.as_of.position = client.edges.GetEffect(edges_pb2.GetEffectRequest(effect_id=effect_id)).position
     trade.send(
         "CorrectTracking",
         supplier_order_id="main/1001/1",
@@ -148,6 +151,8 @@ def test_a_shop_learns_numbers_their_corrections_and_what_did_not_leave(shop, cl
     assert wait_for(lambda: shop.orders[1001]["status"] == "processing")
     told = effect_of(client, "main/1001", TOLD)
     assert list(told.told) == ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A9, 1 of tea did not leave"]
+    then = patiently(client.edges.GetEffect, both).effect
+    assert list(then.told) == ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A2, 1 of tea"]
 
 
 def test_a_shop_without_a_place_for_numbers_gets_a_note(client, edge, trade):
