@@ -38,6 +38,7 @@ from ledger.nouns.stock_ups import StockUp
 from ledger.nouns.suppliers import Supplier
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
+from projections.machine.changes import Listed, NamedStreams
 from projections.machine.histories import OrderHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, rows_now, snapshot, state_now
@@ -68,6 +69,8 @@ class Obligation(NamedTuple):
     """Whether somebody has to notice when it is due."""
     time_zone: str = ""
     """Of the calendar of the supplier that is obliged; empty where none is agreed, and of other parties."""
+    stream: str = ""
+    """The stream that it is of."""
 
 
 class StockHold(NamedTuple):
@@ -138,6 +141,7 @@ OBLIGATIONS = table(
     "(state, due, object_id, clock)",
     "(supplier_id, state, due, object_id, clock)",
     "(owner, state, due, object_id, clock)",
+    "(stream)",
 )
 HOLDS = table("sla_holds", StockHold, 3, "(expires_at)")
 SILENCES = table("sla_silences", Silence, 3, "(last_seen_at)")
@@ -339,7 +343,7 @@ OBLIGATIONS_OF = (
 
 SLA = projection(
     "sla",
-    14,
+    15,
     *OBLIGATIONS_OF,
     FromPages((HOLDS,), _holds),
     From(parcels.NOUN, SILENCES, _silences),
@@ -425,7 +429,7 @@ _LIST = """
         WHERE {condition} o.state = wanted.state
             AND o.due >= %(since)s AND o.due < %(until)s
             AND (o.due, o.object_id, o.clock) > (%(after_due)s, %(after_id)s, %(after_clock)s)
-            AND (%(clock)s = '' OR o.clock = %(clock)s)
+            AND (%(clock)s = '' OR o.clock = %(clock)s) AND {changed}
         ORDER BY o.due, o.object_id, o.clock LIMIT %(limit)s
     ) AS found ORDER BY found.due, found.object_id, found.clock LIMIT %(limit)s
 """
@@ -461,6 +465,15 @@ _NEXT_SUPPLIERS = """
 """
 
 
+_LISTED = Listed(
+    query=_LIST,
+    make=Obligation,
+    key=lambda row: (row.due, row.object_id, row.clock.value),
+    subject=NamedStreams(tuple(each.noun for each in OBLIGATIONS_OF), "o.stream"),
+    of=lambda row: row.stream,
+)
+
+
 async def list_obligations(
     where: Where,
     page: PageOf,
@@ -489,11 +502,10 @@ async def list_obligations(
     of_owner = "o.owner = %(owner)s AND" if owner else ""
     condition = f"{of_supplier} {of_owner}"
     async with snapshot(where, SLA) as at:
-        found = await at.each(_LIST.replace("{condition}", condition), parameters, Obligation)
-        rows, token = page.cut(found, [(row.due, row.object_id, row.clock.value) for row in found])
-        lacking = not (found or page.token)
+        found = await _LISTED._replace(query=_LIST.replace("{condition}", condition)).page(at, page, parameters)
+        lacking = not (found.rows or found.changes or page.token)
         extent = await at.extent(_EXTENT.replace("{condition}", condition), parameters) if lacking else None
-        return Answer(rows, at.position, token, extent)
+        return found._replace(extent=extent)
 
 
 async def list_breaches(

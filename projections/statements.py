@@ -36,9 +36,10 @@ from ledger.nouns.supplier_invoices import (
     SupplierPaymentReturned,
 )
 from ledger.terms.money import in_64_bits
+from projections.machine.changes import added
 from projections.machine.histories import InvoiceHistory, OrderHistory, RecoveryHistory
 from projections.machine.projection import From, projection
-from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.reads import FIRST, LAST, Answer, Changes, PageOf, Where, snapshot
 from projections.machine.rows import Column, Int4
 from projections.machine.tables import table
 
@@ -317,6 +318,13 @@ _LIST = """
     ORDER BY at, position, line_no, kind LIMIT %(limit)s
 """
 
+_ADDED = """
+    SELECT * FROM {statement_entries}
+    WHERE supplier_id = %(supplier_id)s AND at >= %(since)s AND at < %(until)s
+        AND (%(currency)s = '' OR currency = %(currency)s) AND position > %(after)s AND position <= %(up_to)s
+    ORDER BY position FETCH FIRST (%(size)s) ROWS WITH TIES
+"""
+
 _EXTENT = """
     SELECT min(at), max(at) FROM {statement_entries}
     WHERE supplier_id = %(supplier_id)s AND (%(currency)s = '' OR currency = %(currency)s)
@@ -356,7 +364,7 @@ async def list_entries(
     until: datetime | None = None,
     currency: str = "",
 ) -> Answer[StatementEntry]:
-    """The entries of [since, until) by when they happened."""
+    """The entries of [since, until) by when they happened; or those that were added, none of which ever goes."""
     first = (FIRST, 0, 0, "")
     after_at, after_position, after_line_no, after_kind = page.after(tuple[datetime, int, int, str]) or first
     parameters = {
@@ -371,6 +379,9 @@ async def list_entries(
         "limit": page.limit,
     }
     async with snapshot(where, STATEMENTS) as at:
+        if page.changed_after is not None:
+            new, up_to, token = await added(at, page, _ADDED, parameters, StatementEntry)
+            return Answer(new, at.position, token, changes=Changes(up_to, []))
         found = await at.each(_LIST, parameters, StatementEntry)
         rows, token = page.cut(found, [(row.at, row.position, row.line_no, row.kind) for row in found])
         extent = None if found or page.token else await at.extent(_EXTENT, parameters)

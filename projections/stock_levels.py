@@ -27,10 +27,10 @@ from ledger.nouns.skus import Sku, SkuDescribed
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.effects import StockLevel
-from projections.machine.changes import Listed, ListedStreams
+from projections.machine.changes import Listed, ListedStreams, added
 from projections.machine.histories import Movement, OrderHistory, StockHistory
 from projections.machine.projection import From, FromPages, projection
-from projections.machine.reads import Answer, PageOf, Snapshot, Where, rows_now, snapshot
+from projections.machine.reads import Answer, Changes, PageOf, Snapshot, Where, rows_now, snapshot
 from projections.machine.rows import Text
 from projections.machine.streams import Page
 from projections.machine.tables import Rows, Written, table
@@ -463,6 +463,11 @@ _MOVEMENTS = """
     WHERE supplier_id = %(supplier_id)s AND sku = ANY(%(skus)s) AND position < %(before)s
     ORDER BY position DESC LIMIT %(limit)s
 """
+_MOVED = """
+    SELECT * FROM {stock_movements}
+    WHERE supplier_id = %(supplier_id)s AND sku = ANY(%(skus)s) AND position > %(after)s AND position <= %(up_to)s
+    ORDER BY position FETCH FIRST (%(size)s) ROWS WITH TIES
+"""
 _LISTINGS = """
     SELECT sku, bool_or(sells AND available > 0) AS listed,
         coalesce(sum(greatest(available, 0)) FILTER (WHERE sells), 0)::int8 AS available,
@@ -616,7 +621,7 @@ def _at(row: LevelRow, policy: Policy, now: datetime) -> Level:
 
 
 async def list_movements(where: Where, page: PageOf, supplier_id: str, skus: Sequence[str]) -> Answer[StockMovement]:
-    """What moved a level, the newest first."""
+    """What moved a level, the newest first; or what has moved it since, the oldest first."""
     before = page.after(int)
     parameters = {
         "supplier_id": supplier_id,
@@ -625,6 +630,9 @@ async def list_movements(where: Where, page: PageOf, supplier_id: str, skus: Seq
         "limit": page.limit,
     }
     async with snapshot(where, STOCK_LEVELS) as at:
+        if page.changed_after is not None:
+            new, up_to, token = await added(at, page, _MOVED, parameters, StockMovement)
+            return Answer(new, at.position, token, changes=Changes(up_to, []))
         found = await at.each(_MOVEMENTS, parameters, StockMovement)
         rows, token = page.cut(found, [movement.position for movement in found])
         return Answer(rows, at.position, token)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.listings import LIMIT, ask_as_of, print_rows
+from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.past import AS_OF
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
@@ -27,14 +27,14 @@ def effect() -> None:
 @click.option("--connection", "by", metavar="NAME", default="", help="Only of this connection.")
 @click.option("--state", "states", type=words.choice(pb.EffectState), multiple=True, help="Only in this state.")
 @click.option("--about", metavar="ID", default="", help="Only about this order, SKU or CARRIER/NUMBER.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_effects(session: Session, by: str, states: Sequence[str], about: str, limit: int | None) -> None:
     """List what connections are told, what was asked for last first."""
     wanted = [words.number(pb.EffectState, each) for each in states]
     request = pb.ListEffectsRequest(connection=by, states=wanted, object_id=about)
-    pages = session.client.pages(session.client.edges.ListEffects, request)
-    found = (each for page in pages for each in page.effects)
+    found = rows_of(session, session.client.edges.ListEffects, request, "effects")
     columns = ["id", "connection", "about", "asked", "state", ">tried", "told", "reason"]
     print_rows(session, found, limit, columns, _row, "Nothing was to be told.")
 

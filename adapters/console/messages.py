@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.bounces import Bounce, read_bounce
 from adapters.console import files, words
 from adapters.console.client import Trouble
-from adapters.console.listings import LIMIT, ask_as_of, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.next_steps import command_of
 from adapters.console.past import AS_OF, asked
@@ -33,6 +33,7 @@ def message() -> None:
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
 @click.option("--state", "states", multiple=True, type=words.choice(messages_pb2.MessageState), help="Only in it.")
 @click.option("--audience", type=words.choice(messages_pb2.MessageAudience), help="Only to them.")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_messages(

@@ -10,7 +10,7 @@ import click
 
 from adapters.console import words
 from adapters.console.charts import Drawn
-from adapters.console.listings import LIMIT, SUPPLIER, ListedRows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ListedRows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, windowed
@@ -68,6 +68,7 @@ def late(
 @SUPPLIER
 @_CLOCK
 @windowed()
+@CHANGED_AFTER
 @HTML
 @LIMIT
 @click.pass_obj
@@ -100,6 +101,7 @@ def due(
 @_OWNER
 @SUPPLIER
 @_CLOCK
+@CHANGED_AFTER
 @HTML
 @LIMIT
 @click.pass_obj

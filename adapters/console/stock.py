@@ -338,10 +338,11 @@ def _print_levels(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -> None:
-    """List what moved a level, the newest first."""
+    """List what moved a level, the newest first; after a position, the oldest first."""
     request = stock_levels_pb2.ListStockMovementsRequest(supplier_id=supplier_id, sku=sku)
     print_rows(
         session,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from adapters.console import words, work_handling
-from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.next_steps import command_of
 from adapters.console.past import AS_OF, asked
 from adapters.console.session import Nouns, Session
@@ -151,6 +151,7 @@ def _why(each: work_pb2.Work) -> str:
 
 @work.command("list")
 @filters
+@CHANGED_AFTER
 @LIMIT
 @click.pass_obj
 def list_work(session: Session, /, limit: int | None, **which: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -39,14 +39,17 @@ class From(NamedTuple, Generic[R]):
 
     def follow(self, page: Page, written: Rows[R]) -> None:
         """Notes what a page changes of these rows."""
-        make = self.rows
-        for before, now in page.changed(self.noun.prefix):
+        for stream, (before, now) in page.by_stream(self.noun.prefix):
+            rows = self._of(stream, now)
             if not self.compared:
-                (written.new if before is None else written.changed).extend(make(now))
-            elif type(now) is OrderHistory:
-                written.replace(() if before is None else before.cached(make), now.cached(make))
+                (written.new if before is None else written.changed).extend(rows)
             else:
-                written.replace(() if before is None else make(before), make(now))
+                written.replace(() if before is None else self._of(stream, before), rows)
+
+    def _of(self, stream: str, history: Any) -> Sequence[R]:
+        cached = self.compared and type(history) is OrderHistory
+        rows: Sequence[R] = history.cached(self.rows) if cached else self.rows(history)
+        return cast("list[R]", [(*row[:-1], stream) for row in rows]) if self.table.of_streams else rows
 
 
 class Stamped(NamedTuple):

@@ -118,6 +118,10 @@ class Page:
         """The histories of a noun's changed streams: before, None if it is new, and after."""
         return self._changed.get(prefix, {}).values()
 
+    def by_stream(self, prefix: str) -> Iterable[tuple[str, tuple[Any, Any]]]:
+        """The same, each with the name of its stream."""
+        return self._changed.get(prefix, {}).items()
+
     def stamped(self, prefix: str) -> Iterator[tuple[Any, Any, int]]:
         """The same, each with the position of the last fact of its stream."""
         touched = self.touched

@@ -39,6 +39,9 @@ class Table(Generic[R]):
     handed_on: bool = False
     """Whether even its keys depend on where pages end, so that a rebuild takes over the rows that it does not find."""
 
+    of_streams: bool = False
+    """Whether its last column is the name of the stream that a row is of."""
+
     @property
     def types(self) -> list[str]:
         return [column.declared.partition(" ")[0] for column in self.columns.values()]
@@ -59,8 +62,12 @@ class Table(Generic[R]):
 
 
 def table(name: str, row: type[R], key: int, *indexes: str) -> Table[R]:
-    """The table of a named tuple: its fields are the columns, and the first of them the key."""
-    return Table(name, key, columns_of(row), indexes)
+    """The table of a named tuple: its fields are the columns, and the first of them the key.
+
+    A last one ``stream``, with an empty text as its default, is filled in.
+    """
+    found = columns_of(row)
+    return Table(name, key, found, indexes, of_streams=list(found)[-1] == "stream")
 
 
 POSITION = Column("int8 NOT NULL")

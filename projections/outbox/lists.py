@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from ledger.nouns.messages import Audience, UnknownMessage
+from projections.machine.changes import Listed, Positioned
 from projections.machine.reads import LAST, Answer, PageOf, Where, rows_now, snapshot
 from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
 
@@ -18,7 +19,7 @@ _ONE = "SELECT {columns} FROM {outbox_messages} WHERE message_id = %(message_id)
 _OF_ORDER = """
     SELECT * FROM (
         SELECT {columns} FROM {outbox_messages} WHERE order_id = %(order_id)s
-            AND (caused_at, message_id) < (%(before_at)s, %(before_id)s)
+            AND (caused_at, message_id) < (%(before_at)s, %(before_id)s) AND {changed}
     ) AS found
     WHERE state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
     ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
@@ -27,7 +28,7 @@ _OF_MAIL = """
     SELECT {columns} FROM {outbox_messages} WHERE mail_id = %(mail_id)s
         AND state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
         AND (%(order_id)s = '' OR order_id = %(order_id)s)
-        AND (caused_at, message_id) < (%(before_at)s, %(before_id)s)
+        AND (caused_at, message_id) < (%(before_at)s, %(before_id)s) AND {changed}
     ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
 """
 _IN_STATES = """
@@ -37,12 +38,16 @@ _IN_STATES = """
             AND (m.caused_at, m.message_id) < (%(before_at)s, %(before_id)s)
             AND (wanted.state <> 'due' OR m.caused_at > %(fresh)s)
             AND (wanted.state <> 'too_old' OR m.caused_at <= %(fresh)s)
-            AND (%(audience)s = '' OR m.audience = %(audience)s)
+            AND (%(audience)s = '' OR m.audience = %(audience)s) AND {changed}
         ORDER BY m.caused_at DESC, m.message_id DESC LIMIT %(limit)s
     ) AS found ORDER BY found.caused_at DESC, found.message_id DESC LIMIT %(limit)s
 """
 
 
+_CHANGED = """
+    SELECT message_id AS id, position FROM {outbox_messages} WHERE position > %(after)s AND position <= %(up_to)s
+    ORDER BY position FETCH FIRST (%(size)s) ROWS WITH TIES
+"""
 _OF_ORDERS = "SELECT message_id FROM {outbox_messages} WHERE order_id = ANY(%(order_ids)s)"
 _LETTERS = """
     SELECT DISTINCT channel, reference FROM {outbox_messages}
@@ -74,6 +79,15 @@ async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[
         return Answer(found, at.position)
 
 
+_LISTED = Listed(
+    query=_IN_STATES,
+    make=OutboxMessage,
+    key=lambda row: (row.caused_at, row.message_id),
+    subject=Positioned(_CHANGED, "message_id"),
+    of=lambda row: row.message_id,
+)
+
+
 async def list_messages(
     where: Where,
     page: PageOf,
@@ -97,6 +111,4 @@ async def list_messages(
     }
     async with snapshot(where, OUTBOX) as at:
         query = _OF_MAIL if mail_id else _OF_ORDER if order_id else _IN_STATES
-        found = await at.each(_with_columns(query), parameters, OutboxMessage)
-        rows, token = page.cut(found, [(row.caused_at, row.message_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _LISTED._replace(query=_with_columns(query)).page(at, page, parameters)

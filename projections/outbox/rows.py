@@ -74,6 +74,7 @@ MESSAGES = table(
     "(order_id, caused_at, message_id)",
     "(thread, state)",
     "(mail_id)",
+    "(position)",
 )
 
 
@@ -86,7 +87,7 @@ def _messages(page: Page) -> list[Written]:
     return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = projection("outbox", 8, FromPages((MESSAGES,), _messages))
+OUTBOX = projection("outbox", 9, FromPages((MESSAGES,), _messages))
 
 
 def _due(notice: Notice) -> OutboxMessage:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from ledger.nouns import stock, tasks
+from projections.machine.changes import Listed, NamedStreams
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.work.kinds import Next, WorkKind
-from projections.work.projection import WORK
+from projections.work.projection import ITEMS_OF, WORK
 from projections.work.rows import Owner
 
 
@@ -34,6 +36,7 @@ class Work(NamedTuple):
     put_off_until: datetime | None
     comments: int
     further_order_ids: tuple[str, ...]
+    stream: str
 
 
 class WorkCount(NamedTuple):
@@ -108,12 +111,12 @@ _WORK = """
     SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.next, i.order_id, i.supplier_order_id,
         i.supplier_id, i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by,
         CASE WHEN t.person <> '' THEN t.since END AS claimed_at, coalesce(t.team, '') AS team, t.put_off_until,
-        coalesce(t.comments, 0) AS comments, i.further_order_ids
+        coalesce(t.comments, 0) AS comments, i.further_order_ids, i.stream
 """
 _LIST = (
     _WORK
     + _MATCHING
-    + "AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s) ORDER BY i.due, i.task_id LIMIT %(limit)s"
+    + "AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s) AND {changed} ORDER BY i.due, i.task_id LIMIT %(limit)s"
 )
 _ONE = (
     _WORK
@@ -132,15 +135,46 @@ _COUNT = (
 )
 
 
+_ITEMS_OF_TASKS = "SELECT stream FROM {work_items} WHERE task_id = ANY(%(task_ids)s)"
+
+
+class _Raised(NamedTuple):
+    """The streams that raise work; what people do about it changes it, too."""
+
+    streams: NamedStreams
+
+    async def changed(self, at: Snapshot, page: PageOf) -> tuple[list[str], int, str]:
+        names, until, token = await self.streams.changed(at, page)
+        handled = [each for each in names if each.startswith(_TASK)]
+        raising = await at.rows(_ITEMS_OF_TASKS, {"task_ids": [each.removeprefix(_TASK) for each in handled]})
+        found = dict.fromkeys([each for each in names if not each.startswith(_TASK)])
+        return list(found | dict.fromkeys(stream for (stream,) in raising)), until, token
+
+    @property
+    def condition(self) -> str:
+        return self.streams.condition
+
+    def parameters(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        return self.streams.parameters(ids)
+
+
+_TASK = tasks.stream("")
+_LISTED = Listed(
+    query=_LIST,
+    make=Work,
+    key=lambda row: (row.due, row.task_id),
+    subject=_Raised(NamedStreams((*(each.noun for each in ITEMS_OF), stock.NOUN, tasks.NOUN), "i.stream")),
+    of=lambda row: row.stream,
+)
+
+
 async def list_work(where: Where, page: PageOf, wanted: WorkFilter = _ALL) -> Answer[Work]:
     """What is to be done and not finished, the most urgent first."""
     after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     after = {"after_due": after_due, "after_id": after_id, "limit": page.limit}
     query = _LIST.replace("{condition}", wanted.owned)
     async with snapshot(where, WORK) as at:
-        found = await at.each(query, {**wanted.parameters, **after}, Work)
-        rows, token = page.cut(found, [(row.due, row.task_id) for row in found])
-        return Answer(rows, at.position, token)
+        return await _LISTED._replace(query=query).page(at, page, {**wanted.parameters, **after})
 
 
 async def count_work(where: Where, wanted: WorkFilter) -> Answer[WorkCount]:

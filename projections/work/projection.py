@@ -526,7 +526,7 @@ ITEMS_OF: tuple[From[Item], ...] = (
 
 WORK = projection(
     "work",
-    23,
+    24,
     *ITEMS_OF,
     FromPages((ITEMS,), of_stock),
     From(tasks.NOUN, TASKS, of_task),

@@ -54,6 +54,8 @@ class Item(NamedTuple):
     """It is in the queue from then on: before, somebody else has time to act."""
     further_order_ids: tuple[str, ...] = ()
     """Of a parcel that holds units of several orders, those beside order_id."""
+    stream: str = ""
+    """The stream that raises it."""
 
 
 class Handling(NamedTuple):
@@ -69,7 +71,7 @@ class Handling(NamedTuple):
     comments: Int4 = 0
 
 
-ITEMS = table("work_items", Item, 2, "(owner, due, task_id)", "(due, task_id)", "(task_id)")
+ITEMS = table("work_items", Item, 2, "(owner, due, task_id)", "(due, task_id)", "(task_id)", "(stream)")
 TASKS = table("work_tasks", Handling, 1)
 STAMP = "%Y%m%dT%H%M%SZ"
 

@@ -87,6 +87,7 @@ def _alert(position: int, fact: Fact) -> Item | None:
         supplier_id=fact.supplier_id,
         sku=fact.sku,
         unless=tuple(_level(fact, each) for each in _STRONGER.get(alert, ())),
+        stream=stock.stream(fact.supplier_id, fact.sku),
     )
 
 

@@ -377,6 +377,16 @@ def test_a_copy_of_a_list_is_kept_by_what_changed_and_what_is_gone(ff: Shell):
     assert re.search(r"--changed-after \d+ goes on from there\.", shown)
     at_rest = ff("report", "orders", "--changed-after", str(went_on["until"]), "--json").json
     assert (at_rest["rows"], at_rest["gone"]) == ([], [])
+    sending = ("report", "due", "--clock", "send", "--json")
+    due = ff(*sending, "--changed-after", "0").json
+    assert "order-shop/copied" in [each["stream"] for each in due["rows"]]
+    ff("order", "cancel", "shop/copied", "--by", "customer", "--reason", "changed_mind")
+    gone = ff(*sending, "--changed-after", str(due["until"])).json
+    assert (gone["rows"], gone["gone"]) == ([], ["order-shop/copied"])
+    for command in ("message list", "work list", "report breaches", "effect list"):
+        begun = ff(*command.split(), "--changed-after", "0", "--json")
+        assert begun.code == 0, begun.err
+        assert begun.json.keys() == {"rows", "gone", "until"}
     assert "--limit would leave changes out" in ff("order", "holds", "--changed-after", "0", "--limit", "1").err
 
 

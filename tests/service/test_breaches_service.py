@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -352,7 +353,7 @@ def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, f
     assert (refusal.code, "INQUIRY_IS_CLOSED" in refusal.err) == (1, True)
 
 
-def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff: Console):
+def test_a_statement_is_printed_as_a_table_as_json_as_csv_and_as_a_page(client: Client, ff: Console, tmp_path: Path):
     supplier_order_id = sent(client, "csv", NOW)
     client.orders.ShipSupplierOrder(
         supplier_orders_pb2.ShipSupplierOrderRequest(
@@ -365,6 +366,16 @@ def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff
     assert "8.00 CNY" in printed.out
     both = ff("supplier", "statement", "acme", "--json").json
     assert {balance["currency"] for balance in both["statement"]["balances"]} >= {"CNY"}
+    new = ff("supplier", "statement", "acme", "--changed-after", "0", "--json").json
+    assert sorted(new["rows"], key=str) == sorted(both["entries"], key=str)  # by position, and by when it happened
+    assert new["gone"] == []
+    assert ff("supplier", "statement", "acme", "--changed-after", str(new["until"]), "--json").json["rows"] == []
+    assert "without --html" in ff("supplier", "statement", "acme", "--csv", "-", "--changed-after", "0").err
+    written = ff("supplier", "statement", "acme", "--html", str(tmp_path / "acme.html"))
+    assert written.code == 0
+    page = (tmp_path / "acme.html").read_text()
+    assert "closing balance in CNY" in page
+    assert supplier_order_id in page
     comma = ff("supplier", "statement", "acme", "--csv", "-")
     assert (comma.code, comma.err) == (0, "")
     rows = list(csv.DictReader(comma.out.splitlines()))

@@ -75,6 +75,7 @@ def _obligation(each: obligations.Obligation) -> pb.Obligation:
         withdrawn_at=stamp(each.withdrawn_at),
         owner=shows.party(each.owner),
         time_zone=each.time_zone,
+        stream=each.stream,
     )
 
 

@@ -40,6 +40,7 @@ def shown(each: work.Work) -> pb.Work:
         put_off_until=stamp(each.put_off_until),
         comments=each.comments,
         further_order_ids=each.further_order_ids,
+        stream=each.stream,
     )
 
 

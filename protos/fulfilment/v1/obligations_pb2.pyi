@@ -151,6 +151,7 @@ class Obligation(_message.Message):
     WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "channel/channel_order_id" of an order,
     "carrier/number/epoch" of a parcel, the id of an inquiry, of a recovery or of a case.
@@ -171,6 +172,8 @@ class Obligation(_message.Message):
     """The time zone of the calendar of the supplier that is obliged, an IANA name; empty where none is agreed, and of what
     the retailer or a carrier is obliged by. The retailer's own stands in its policy.
     """
+    stream: _builtins.str
+    """The stream of facts that it is of, such as "order-channel/channel_order_id": by it changes are told."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """By when."""
@@ -205,10 +208,11 @@ class Obligation(_message.Message):
         withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
         owner: _common_pb2.Party.ValueType = ...,
         time_zone: _builtins.str = ...,
+        stream: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "stopped_since", b"stopped_since", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "owner", b"owner", "state", b"state", "stopped_since", b"stopped_since", "supplier_id", b"supplier_id", "time_zone", b"time_zone", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "owner", b"owner", "state", b"state", "stopped_since", b"stopped_since", "stream", b"stream", "supplier_id", b"supplier_id", "time_zone", b"time_zone", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,6 +290,7 @@ class ListObligationsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -298,6 +303,12 @@ class ListObligationsResponse(_message.Message):
     def window(self) -> _common_pb2.AnsweredWindow:
         """When they are due."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as streams that the rows name. A stream comes with all its rows in
+        the list. Time alone, as when something becomes overdue, changes nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -305,10 +316,11 @@ class ListObligationsResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
         window: _common_pb2.AnsweredWindow | None = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "obligations", b"obligations", "position", b"position", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "obligations", b"obligations", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,6 +400,7 @@ class ListBreachesResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -400,6 +413,12 @@ class ListBreachesResponse(_message.Message):
     def window(self) -> _common_pb2.AnsweredWindow:
         """When they were due."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as streams that the rows name. A stream comes with all its rows in
+        the list. Time alone, as when something becomes overdue, changes nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -407,10 +426,11 @@ class ListBreachesResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
         window: _common_pb2.AnsweredWindow | None = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "changes", b"changes", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -329,6 +329,7 @@ class ListStatementEntriesResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -341,6 +342,10 @@ class ListStatementEntriesResponse(_message.Message):
     def window(self) -> _common_pb2.AnsweredWindow:
         """The time that it is about."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when. Entries are only added, so that nothing is gone; they come by position."""
+
     def __init__(
         self,
         *,
@@ -348,10 +353,11 @@ class ListStatementEntriesResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
         window: _common_pb2.AnsweredWindow | None = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "entries", b"entries", "next_page_token", b"next_page_token", "position", b"position", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

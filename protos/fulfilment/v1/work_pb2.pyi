@@ -159,6 +159,7 @@ class Work(_message.Message):
     PUT_OFF_UNTIL_FIELD_NUMBER: _builtins.int
     COMMENTS_FIELD_NUMBER: _builtins.int
     FURTHER_ORDER_IDS_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Derives from what raised it; the same reason that comes up again later is new work."""
     kind: Global___WorkKind.ValueType
@@ -187,6 +188,8 @@ class Work(_message.Message):
     """The team that is to do it, if one was named."""
     comments: _builtins.int
     """How many comments there are on it."""
+    stream: _builtins.str
+    """The stream of facts that raises it, such as "order-channel/channel_order_id": by it changes are told."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it should be done; when it came up, where nothing says so."""
@@ -233,10 +236,11 @@ class Work(_message.Message):
         put_off_until: _timestamp_pb2.Timestamp | None = ...,
         comments: _builtins.int = ...,
         further_order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        stream: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "due", b"due", "next", b"next", "put_off_until", b"put_off_until", "raised_at", b"raised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "comments", b"comments", "due", b"due", "further_order_ids", b"further_order_ids", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "put_off_until", b"put_off_until", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "team", b"team", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "claimed_at", b"claimed_at", "claimed_by", b"claimed_by", "comments", b"comments", "due", b"due", "further_order_ids", b"further_order_ids", "kind", b"kind", "next", b"next", "order_id", b"order_id", "owner", b"owner", "put_off_until", b"put_off_until", "raised_at", b"raised_at", "reason", b"reason", "sku", b"sku", "stream", b"stream", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "task_id", b"task_id", "team", b"team", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -347,6 +351,7 @@ class ListWorkResponse(_message.Message):
     WORK_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
@@ -355,16 +360,23 @@ class ListWorkResponse(_message.Message):
     def work(self) -> _containers.RepeatedCompositeFieldContainer[Global___Work]:
         """By when it is due, the earliest first."""
 
+    @_builtins.property
+    def changes(self) -> _common_pb2.ListChanges:
+        """With changed_after: until when, and what is gone, as streams that the rows name. A stream comes with all its rows in
+        the list. Time alone, as when what was put off comes back, changes nothing.
+        """
+
     def __init__(
         self,
         *,
         work: _abc.Iterable[Global___Work] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changes: _common_pb2.ListChanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token", "position", b"position", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
