@@ -13,7 +13,7 @@ from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session, Words
 from adapters.console.show import read_order
 from adapters.console.words import minute, word
@@ -49,6 +49,7 @@ def record(session: Session, rpc: Command[Q], request: Q) -> None:
 @click.option("--since", type=words.INSTANT, help="Opened then or later.")
 @click.option("--until", type=words.INSTANT, help="Opened before then.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(

@@ -9,7 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import show_drawn
 from adapters.console.words import money, word
@@ -26,6 +26,7 @@ def invoice() -> None:
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only those of this order.")
 @click.option("--year", type=words.whole(1), help="Only those of this year.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(session: Session, order_id: str | None, year: int | None, limit: int | None) -> None:

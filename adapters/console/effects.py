@@ -9,7 +9,7 @@ import click
 
 from adapters.console import words
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
-from adapters.console.past import AS_OF
+from adapters.console.past import AS_OF, OF_LISTS
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
@@ -28,6 +28,7 @@ def effect() -> None:
 @click.option("--state", "states", type=words.choice(pb.EffectState), multiple=True, help="Only in this state.")
 @click.option("--about", metavar="ID", default="", help="Only about this order, SKU or CARRIER/NUMBER.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_effects(session: Session, by: str, states: Sequence[str], about: str, limit: int | None) -> None:

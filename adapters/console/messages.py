@@ -17,7 +17,7 @@ from adapters.console.client import Trouble
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.next_steps import command_of
-from adapters.console.past import AS_OF, asked
+from adapters.console.past import AS_OF, OF_LISTS, asked
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from adapters.mailboxes import IMAP, NoMailbox, mails_in, reports_at
@@ -34,6 +34,7 @@ def message() -> None:
 @click.option("--state", "states", multiple=True, type=words.choice(messages_pb2.MessageState), help="Only in it.")
 @click.option("--audience", type=words.choice(messages_pb2.MessageAudience), help="Only to them.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_messages(

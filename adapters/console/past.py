@@ -45,6 +45,15 @@ OF_REPORTS = click.Option(
 """Of every report: whoever asks for its rows reads it from the session."""
 
 
+OF_LISTS = click.option(
+    "--as-of",
+    type=_Recorded(),
+    expose_value=False,
+    callback=_of_reports,
+    help="As it was at a position, or at a time of recording; the first ask takes longer.",
+)
+
+
 def past(command: F) -> F:
     """Both options; ``asked`` reads them."""
     return AS_OF(_AT(command))

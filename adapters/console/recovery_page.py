@@ -10,7 +10,7 @@ from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2
@@ -82,6 +82,7 @@ def money_of(session: Session, recovery_id: str, amount: str) -> common_pb2.Mone
 @click.option("--due-within", type=words.whole(), metavar="HOURS", help="Only those of which something is due so soon.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_recoveries(

@@ -9,7 +9,7 @@ import click
 from adapters.console import files, words
 from adapters.console.client import Command, Q
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import common_pb2
@@ -346,6 +346,7 @@ def _part(each: pb.InvoicePart, currency: str) -> str:
 )
 @click.option("--due-within", type=words.whole(0), metavar="HOURS", help="Only those to be paid so soon.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(

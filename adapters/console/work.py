@@ -12,7 +12,7 @@ import click
 from adapters.console import words, work_handling
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.next_steps import command_of
-from adapters.console.past import AS_OF, asked
+from adapters.console.past import AS_OF, OF_LISTS, asked
 from adapters.console.session import Nouns, Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, work_pb2
@@ -152,6 +152,7 @@ def _why(each: work_pb2.Work) -> str:
 @work.command("list")
 @filters
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_work(session: Session, /, limit: int | None, **which: Any) -> None:

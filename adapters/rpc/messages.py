@@ -73,7 +73,7 @@ class MessageQueries(Queries):
         order_id = optional(shapes.order_id, request.order_id, "order_id")
         audience = optional_enum(_read_audience, request.audience, "audience")
         place, tenant = await self.where(request, call), await self.tenant(call)
-        fresh = await self._letters.fresh_since(tenant.log)
+        fresh = await self._letters.fresh_since(tenant.log, call.now)
         mail_id = text(request.mail_id, "mail_id", 100)
         answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience, mail_id)
         return listed(pb.ListMessagesResponse, "messages", answer, show_message)

@@ -18,11 +18,21 @@ from projections.machine import aside as aside_tables
 from projections.machine.aside import MOST_ASIDE, aside, drop_old, fold_aside
 from projections.machine.database import open_connection
 from tests.support.contract import request_classes
+from tests.support.list_story import rows_of
 from tests.support.service import Client, Service, fields_of, patiently, reason_of, refused, stamp
 from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, REFUND, WELL_FORMED, Trade, bought, first_of, parcel_of
 
 REPORTS = [each.name for each in reports_pb2.DESCRIPTOR.services_by_name["ReportService"].methods]
+LISTS_OF_READ_MODELS = [
+    "ListCases",
+    "ListRecoveries",
+    "ListSupplierInvoices",
+    "ListCustomerInvoices",
+    "ListEffects",
+    "ListMessages",
+    "ListWork",
+]
 
 
 def asked(trade: Trade, rpc: str, order_id: str) -> Any:
@@ -38,11 +48,24 @@ def asked(trade: Trade, rpc: str, order_id: str) -> Any:
 
 def answers(trade: Trade, order_id: str, things: dict[str, Any], **more: Any) -> dict[str, Any]:
     found = {}
-    for rpc, request in ({rpc: asked(trade, rpc, order_id) for rpc in REPORTS} | things).items():
+    for rpc, request in ({rpc: asked(trade, rpc, order_id) for rpc in REPORTS + LISTS_OF_READ_MODELS} | things).items():
         wanted = type(request)(**more)
         wanted.MergeFrom(request)
         found[rpc] = patiently(trade.call(rpc), wanted)
     return found
+
+
+def paged(trade: Trade, rpc: str, position: int) -> list[Any]:
+    """The rows of a list as of a position, page by page with something written in between."""
+    request, rows = request_classes()[rpc](as_of=common_pb2.AsOf(position=position)), []
+    while True:
+        request.page.page_size = 1
+        answer = trade.call(rpc)(request)
+        rows += rows_of(answer)
+        request.page.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return rows
+        trade.placed()
 
 
 def things_of(trade: Trade, order_id: str) -> dict[str, Any]:
@@ -85,6 +108,9 @@ def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, s
             there = {rpc: each for rpc, each in found.items() if each.position == position}
             assert {rpc: then[rpc] for rpc in there} == there
     assert seen[0]["GetWork"].work != seen[1]["GetWork"].work
+    for rpc in LISTS_OF_READ_MODELS:
+        assert paged(trade, rpc, position) == rows_of(then[rpc]), rpc
+    assert seen[0]["ListCases"] != seen[1]["ListCases"]
     assert seen[0]["GetSummary"] != seen[1]["GetSummary"] != seen[2]["GetSummary"]
 
 

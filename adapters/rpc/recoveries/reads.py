@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
@@ -32,12 +30,12 @@ class RecoveryQueries(PersonalQueries):
         return pb.GetRecoveryResponse(recovery=recovery, position=position)
 
     async def ListRecoveries(self, request: pb.ListRecoveriesRequest, call: Call) -> pb.ListRecoveriesResponse:
-        about, wanted = _about(request), page(request)
+        about, wanted = _about(request, call), page(request)
         answer = await list_recoveries(await self.where(request, call), wanted, about)
         return listed(pb.ListRecoveriesResponse, "recoveries", answer, shows.row)
 
 
-def _about(request: pb.ListRecoveriesRequest) -> RecoveryFilter:
+def _about(request: pb.ListRecoveriesRequest, call: Call) -> RecoveryFilter:
     return RecoveryFilter(
         kinds=_kinds(request.party) if request.party else (),
         statuses=tuple(any_of(_read_status, request.statuses, "statuses")),
@@ -45,7 +43,7 @@ def _about(request: pb.ListRecoveriesRequest) -> RecoveryFilter:
         carrier=optional(carrier, request.carrier, "carrier"),
         order_id=optional(shapes.order_id, request.order_id, "order_id"),
         case_id=optional(plain_id, request.case_id, "case_id"),
-        due_until=due_until(request, datetime.now(UTC)),
+        due_until=due_until(request, call.now),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, due_until, listed, page
@@ -37,7 +35,7 @@ class SupplierInvoiceQueries(PersonalQueries):
     async def ListSupplierInvoices(
         self, request: pb.ListSupplierInvoicesRequest, call: Call
     ) -> pb.ListSupplierInvoicesResponse:
-        until = due_until(request, datetime.now(UTC))
+        until = due_until(request, call.now)
         answer = await list_invoices(
             await self.where(request, call),
             page(request),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.listing import any_of, listed, page
@@ -28,11 +26,11 @@ class WorkQueries(PersonalQueries):
     """WorkService but for its commands."""
 
     async def ListWork(self, request: pb.ListWorkRequest, call: Call) -> pb.ListWorkResponse:
-        where, wanted = await self.where(request, call), work_filter(request)
+        where, wanted = await self.where(request, call), work_filter(request, call)
         return listed(pb.ListWorkResponse, "work", await work.list_work(where, page(request), wanted), shown)
 
     async def CountWork(self, request: pb.CountWorkRequest, call: Call) -> pb.CountWorkResponse:
-        where, wanted = await self.where(request, call), work_filter(request.matching, "matching.")
+        where, wanted = await self.where(request, call), work_filter(request.matching, call, "matching.")
         answer = await work.count_work(where, wanted)
         return pb.CountWorkResponse(counts=[counted(each) for each in answer.rows], position=answer.position)
 
@@ -67,7 +65,7 @@ class WorkQueries(PersonalQueries):
         ]
 
 
-def work_filter(request: pb.ListWorkRequest, within: str = "") -> WorkFilter:
+def work_filter(request: pb.ListWorkRequest, call: Call, within: str = "") -> WorkFilter:
     """Which work is asked for."""
     return WorkFilter(
         owner=optional_enum(_read_owner, request.owner, f"{within}owner"),
@@ -79,5 +77,5 @@ def work_filter(request: pb.ListWorkRequest, within: str = "") -> WorkFilter:
         order_id=optional(shapes.order_id, request.order_id, f"{within}order_id"),
         supplier_id=optional(shapes.plain_id, request.supplier_id, f"{within}supplier_id"),
         put_off=request.put_off,
-        now=datetime.now(UTC),
+        now=call.now,
     )

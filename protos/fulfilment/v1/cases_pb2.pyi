@@ -1016,6 +1016,7 @@ class ListCasesRequest(_message.Message):
     OPENED_UNTIL_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """About units that this supplier sent; empty means of anybody."""
     order_id: _builtins.str
@@ -1038,6 +1039,10 @@ class ListCasesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -1048,10 +1053,11 @@ class ListCasesRequest(_message.Message):
         opened_until: _timestamp_pb2.Timestamp | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["opened_since", b"opened_since", "opened_until", b"opened_until", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "opened_since", b"opened_since", "opened_until", b"opened_until", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "opened_since", b"opened_since", "opened_until", b"opened_until", "order_id", b"order_id", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "opened_since", b"opened_since", "opened_until", b"opened_until", "order_id", b"order_id", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

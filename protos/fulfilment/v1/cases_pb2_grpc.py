@@ -262,9 +262,8 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordReturnReceived(self, request, context):
-        """Records how many units have come back in all, so that saying it twice counts once.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
-        RECEIVED_BEFORE.
+        """Records how many units have come back in all, so that saying it twice counts once. Fails with NOT_FOUND /
+        UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -289,8 +288,7 @@ class CaseServiceServicer:
         nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
         WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
-        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
-        ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -105,9 +105,8 @@ class CaseServiceStub:
     SENT_BACK_OTHERWISE.
     """
     RecordReturnReceived: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]
-    """Records how many units have come back in all, so that saying it twice counts once.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
-    RECEIVED_BEFORE.
+    """Records how many units have come back in all, so that saying it twice counts once. Fails with NOT_FOUND /
+    UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
     """
     RecordInspection: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
@@ -124,8 +123,7 @@ class CaseServiceStub:
     nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
     WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
-    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
-    ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -238,9 +236,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     SENT_BACK_OTHERWISE.
     """
     RecordReturnReceived: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records how many units have come back in all, so that saying it twice counts once.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
-    RECEIVED_BEFORE.
+    """Records how many units have come back in all, so that saying it twice counts once. Fails with NOT_FOUND /
+    UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
     """
     RecordInspection: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
@@ -257,8 +254,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
     WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
-    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
-    ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -434,9 +430,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _returns_pb2.RecordReturnReceivedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records how many units have come back in all, so that saying it twice counts once.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
-        RECEIVED_BEFORE.
+        """Records how many units have come back in all, so that saying it twice counts once. Fails with NOT_FOUND /
+        UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
         """
 
     @_abc_1.abstractmethod
@@ -465,8 +460,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_CHARGE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
         WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE,
-        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
-        ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        CHARGE_REFUND_TOO_LARGE or MORE_THAN_CAME_IN, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod

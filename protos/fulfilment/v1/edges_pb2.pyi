@@ -998,6 +998,7 @@ class ListEffectsRequest(_message.Message):
     OBJECT_ID_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     connection: _builtins.str
     """Only of this connection."""
     object_id: _builtins.str
@@ -1012,6 +1013,10 @@ class ListEffectsRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -1020,10 +1025,11 @@ class ListEffectsRequest(_message.Message):
         object_id: _builtins.str = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "connection", b"connection", "object_id", b"object_id", "page", b"page", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "connection", b"connection", "object_id", b"object_id", "page", b"page", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -407,6 +407,7 @@ class ListMessagesRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     MAIL_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Only about this order."""
     audience: Global___MessageAudience.ValueType
@@ -423,6 +424,10 @@ class ListMessagesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -432,10 +437,11 @@ class ListMessagesRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         mail_id: _builtins.str = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "audience", b"audience", "mail_id", b"mail_id", "order_id", b"order_id", "page", b"page", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "audience", b"audience", "mail_id", b"mail_id", "order_id", b"order_id", "page", b"page", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1191,6 +1191,7 @@ class ListRecoveriesRequest(_message.Message):
     DUE_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     party: _common_pb2.Party.ValueType
     """Who is to bear them: the supplier, the carrier or the customer."""
     supplier_id: _builtins.str
@@ -1215,6 +1216,10 @@ class ListRecoveriesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -1227,10 +1232,11 @@ class ListRecoveriesRequest(_message.Message):
         due_within_hours: _builtins.int | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "carrier", b"carrier", "case_id", b"case_id", "due_within_hours", b"due_within_hours", "order_id", b"order_id", "page", b"page", "party", b"party", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "at_least", b"at_least", "carrier", b"carrier", "case_id", b"case_id", "due_within_hours", b"due_within_hours", "order_id", b"order_id", "page", b"page", "party", b"party", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
     _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015

@@ -920,6 +920,7 @@ class ListSupplierInvoicesRequest(_message.Message):
     DUE_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Only of this supplier; empty means of any."""
     due_within_hours: _builtins.int
@@ -934,6 +935,10 @@ class ListSupplierInvoicesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -942,10 +947,11 @@ class ListSupplierInvoicesRequest(_message.Message):
         due_within_hours: _builtins.int | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "due_within_hours", b"due_within_hours", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "as_of", b"as_of", "at_least", b"at_least", "due_within_hours", b"due_within_hours", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
     _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015

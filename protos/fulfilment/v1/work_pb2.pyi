@@ -291,6 +291,7 @@ class ListWorkRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     TEAM_FIELD_NUMBER: _builtins.int
     PUT_OFF_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     owner: Global___WorkOwner.ValueType
     """Only for them; unspecified means everybody."""
     unclaimed: _builtins.bool
@@ -319,6 +320,10 @@ class ListWorkRequest(_message.Message):
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___WorkKind.ValueType]:
         """Only of these kinds; none means all."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was then, all pages alike."""
+
     def __init__(
         self,
         *,
@@ -333,10 +338,11 @@ class ListWorkRequest(_message.Message):
         supplier_id: _builtins.str = ...,
         team: _builtins.str = ...,
         put_off: _builtins.bool = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_before", b"due_before", "page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "due_before", b"due_before", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "kinds", b"kinds", "order_id", b"order_id", "owner", b"owner", "page", b"page", "put_off", b"put_off", "supplier_id", b"supplier_id", "team", b"team", "unclaimed", b"unclaimed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "claimed_by", b"claimed_by", "due_before", b"due_before", "kinds", b"kinds", "order_id", b"order_id", "owner", b"owner", "page", b"page", "put_off", b"put_off", "supplier_id", b"supplier_id", "team", b"team", "unclaimed", b"unclaimed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
