@@ -14,6 +14,10 @@ from fulfilment.v1 import common_pb2
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class _RecordedUntil(words.Instant):
+    wanted = f"a position of the log, nor {words.Instant.wanted}"
+
+
 class _Recorded(click.ParamType[common_pb2.AsOf]):
     """A position of the log, or a time of recording."""
 
@@ -24,7 +28,7 @@ class _Recorded(click.ParamType[common_pb2.AsOf]):
             return value
         if str(value).isdecimal():
             return common_pb2.AsOf(position=words.POSITION.convert(value, param, ctx))
-        return common_pb2.AsOf(recorded_until=words.INSTANT.convert(value, param, ctx))
+        return common_pb2.AsOf(recorded_until=_RecordedUntil().convert(value, param, ctx))
 
 
 AS_OF = click.option("--as-of", type=_Recorded(), help="As the log told it at a position, or at a time of recording.")

@@ -105,16 +105,17 @@ class Instant(click.ParamType[Timestamp]):
     """An ISO 8601 time; without an offset it is UTC, as all times here are written."""
 
     name = "time"
+    wanted = "a time such as 2026-03-02T12:00Z"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Timestamp:
         if isinstance(value, Timestamp):
             return value
+        stamp = Timestamp()
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-03-02T12:00Z", param, ctx)
-        stamp = Timestamp()
-        stamp.FromDatetime(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+            stamp.FromDatetime(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not {self.wanted}", param, ctx)
         return stamp
 
 

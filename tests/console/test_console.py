@@ -159,6 +159,12 @@ def test_what_is_not_understood_is_one_sentence(shell: Shell, arguments: tuple[s
     assert (error["reason"], error["exit_code"]) == ("USAGE", 2)
 
 
+@pytest.mark.parametrize("value", ["yesterday", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_a_moment_that_is_none_is_named_with_what_it_could_be(shell: Shell, value: str):
+    assert f"{value!r} is not a position of the log, nor a time" in shell("show", "shop/1", "--as-of", value).err
+    assert f"Error: Invalid value for '--at': {value!r} is not a time" in shell("show", "shop/1", "--at", value).err
+
+
 def test_a_service_that_does_not_run_is_named_with_the_way_to_start_it(shell: Shell):
     result = shell("status", "--server", "127.0.0.1:1")
     assert result.code == 3
