@@ -84,7 +84,7 @@ async def test_any_list_gives_as_many_rows_as_any_client_takes(size: int) -> Non
         page = common_pb2.PageRequest(page_size=size)
         answer = await stub.GetHistory(audit_pb2.GetHistoryRequest(page=page))
     assert MOST // 2 < answer.ByteSize() <= MOST
-    assert answer.next_page_token == "more"
+    assert answer.next_page_token.endswith("more")  # behind the position of the first page
 
 
 def test_a_command_that_would_make_a_fact_too_long_to_read_is_malformed(client: Client) -> None:

@@ -210,13 +210,15 @@ def rows(scenario: Scenario) -> dict[str, list[str]]:
         for written in model.changes(page):
             name = getattr(written, "table", None)
             if name is not None:
-                found[name.name] = sorted(map(repr, map(_as_kept, getattr(written, "new", []))))
+                named = (dict(zip(name.columns, row, strict=True)) for row in getattr(written, "new", []))
+                found[name.name] = sorted(map(repr, map(_as_kept, named)))
     return found
 
 
-def _as_kept(row: Any) -> Any:
-    kept = getattr(row, "state", None) in (ClockState.MET, ClockState.WITHDRAWN)
-    return row._replace(state=ClockState.MET, missed_at=None, withdrawn_at=None, alarm=None) if kept else row
+def _as_kept(row: dict[str, Any]) -> dict[str, Any]:
+    if row.get("state") not in (ClockState.MET, ClockState.WITHDRAWN):
+        return row
+    return {**row, "state": ClockState.MET, "missed_at": None, "withdrawn_at": None, "alarm": None}
 
 
 @pytest.mark.parametrize("first", [FIFTH_DAY, THIRD_DAY])

@@ -264,6 +264,7 @@ class EdgeServiceServicer:
     def ListEffects(self, request, context):
         """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
         services the numbers to follow. What was asked for last comes first.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -100,6 +100,7 @@ class EdgeServiceStub:
     ListEffects: _grpc.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]
     """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
     services the numbers to follow. What was asked for last comes first.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
     """
     GetEffect: _grpc.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]
     """Reads one of them.
@@ -194,6 +195,7 @@ class EdgeServiceAsyncStub(EdgeServiceStub):
     ListEffects: _aio.UnaryUnaryMultiCallable[_edges_pb2.ListEffectsRequest, _edges_pb2.ListEffectsResponse]  # type: ignore[assignment]
     """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
     services the numbers to follow. What was asked for last comes first.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
     """
     GetEffect: _aio.UnaryUnaryMultiCallable[_edges_pb2.GetEffectRequest, _edges_pb2.GetEffectResponse]  # type: ignore[assignment]
     """Reads one of them.
@@ -369,6 +371,7 @@ class EdgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_edges_pb2.ListEffectsResponse, _abc.Awaitable[_edges_pb2.ListEffectsResponse]]:
         """Lists what connections are told: of orders their parcels, cancels and refunds, of SKUs their stock, to tracking
         services the numbers to follow. What was asked for last comes first.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if as_of lies beyond the log.
         """
 
     @_abc_1.abstractmethod

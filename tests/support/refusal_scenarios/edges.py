@@ -31,6 +31,7 @@ EDGES: Scenarios = {
     "DropReception": {"UNKNOWN_RECEPTION": as_it_is},
     "TellStock": {"UNKNOWN_CONNECTION": as_it_is},
     "TellOrders": {"UNKNOWN_CONNECTION": as_it_is},
+    "ListEffects": {"BEYOND_THE_LOG": as_of_beyond},
     "GetEffect": {"UNKNOWN_EFFECT": as_it_is, "BEYOND_THE_LOG": as_of_beyond},
     "ReplayEffect": {"UNKNOWN_EFFECT": as_it_is},
     "DropEffect": {"UNKNOWN_EFFECT": as_it_is},
