@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from adapters.console.client import Trouble
+from adapters.console.client import RequestRefused, Trouble
 from adapters.console.session import Session, Words
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2, doctor_pb2
@@ -30,7 +30,7 @@ def doctor(session: Session, show_all: bool) -> None:
         found = list(session.client.call(session.client.admin.Diagnose, doctor_pb2.DiagnoseRequest()).findings)
         version = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).version
     except Trouble as trouble:
-        found, version = [_of_trouble(str(trouble))], __version__
+        found, version = [_of_trouble(trouble)], __version__
     if version != __version__:
         found.append(_of_versions(version))
     if session.json:
@@ -40,12 +40,13 @@ def doctor(session: Session, show_all: bool) -> None:
     click.get_current_context().exit(max((_CODES[_word(each)] for each in found), default=0))
 
 
-def _of_trouble(why: str) -> doctor_pb2.Finding:
+def _of_trouble(why: Trouble) -> doctor_pb2.Finding:
+    refused = isinstance(why, RequestRefused)
     return doctor_pb2.Finding(
         check="service",
         level=doctor_pb2.FINDING_LEVEL_FAILS,
-        found=why,
-        advice="look whether it runs, and at the end of its log",
+        found=str(why),
+        advice="ask as an owner or admin" if refused else "look whether it runs, and at the end of its log",
     )
 
 

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from adapters.access.roles import ROLES
+from adapters.console.session import Session
 from fulfilment.client import AsyncClient, CallFailed
 from fulfilment.failures import failure
 from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2
@@ -296,8 +297,17 @@ def test_the_console_takes_a_token_and_says_in_a_sentence_what_is_wrong_with_it(
     console.environment["FULFILMENT_TOKEN"] = guarded.tokens["reporting"]
     refusal = console("tenant", "add", "mine")
     assert "your token has the role reporting, which may not do this (CreateTenant)" in refusal.err
+    untold = console("doctor")
+    assert (untold.code, "ask as an owner or admin" in untold.out) == (2, True)
     unreadable = console("status", "--token-file", str(tmp_path / "none"))
     assert (unreadable.code, "cannot be read" in unreadable.err) == (1, True)
+
+
+def test_whoever_may_not_read_the_policy_sees_what_the_retailer_owes_in_utc(guarded: Guarded, tmp_path: Path):
+    file = tmp_path / "token"
+    file.write_text(guarded.tokens["reporting"])
+    file.chmod(0o600)
+    assert Session(server=guarded.service.address, token_file=str(file)).time_zone == ""
 
 
 def test_no_token_is_ever_written_down(guarded: Guarded):
