@@ -35,7 +35,7 @@ def options() -> argparse.Namespace:
     add("--olist", type=Path, metavar="DIR", help="the folder of the Olist files, for the import")
     add("--long", type=int, metavar="FACTS", help="a further long stream, such as 1000000")
     add("--log", type=int, metavar="FACTS", help="a further, longer log, such as 10000000 (12 GB, and minutes)")
-    add("--tenants", type=int, help=f"how many rest ({Size().tenants}); 1,001 take 3 GB and minutes")
+    add("--tenants", type=int, help=f"how many rest ({Size().tenants}); 1,000 at most take 3 GB and minutes")
     add("--servers", type=int, default=1, help="on how many servers, each with a projector (%(default)s)")
     add("--dsn", help="a PostgreSQL to use instead of an embedded one; its user must be able to create databases")
     add("--json", action="store_true", help="write the figures of every run as JSON instead of tables")
