@@ -277,12 +277,12 @@ async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) ->
 
 
 async def _head(connection: AsyncConnection[Any], schema: str) -> int:
-    cursor = await connection.execute(SQL(_HEAD).format(schema=Identifier(schema)))
+    cursor = await connection.execute(in_schema(_HEAD, schema))
     return int((await cursor.fetchall())[0][0])
 
 
 async def _position(connection: AsyncConnection[Any], schema: str, projection: Projection) -> int:
-    cursor = await connection.execute(SQL(cast("Any", _POSITION)).format(schema=Identifier(schema)), (projection.name,))
+    cursor = await connection.execute(in_schema(_POSITION, schema), (projection.name,))
     return int((await cursor.fetchall())[0][0])
 
 
