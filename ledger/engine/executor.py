@@ -33,7 +33,7 @@ from ledger.engine.request_ids import OWN, Former, sent_id
 from ledger.engine.sealing import KeyRow, PersonKey
 from ledger.engine.shelf import OF_THIS_PROCESS, Memory
 from ledger.engine.snapshots import Snapshots, TooMuch
-from ledger.engine.transactions import Alone, Apart, SharedPart, Together
+from ledger.engine.transactions import ALONE_SECONDS, Alone, Apart, SharedPart, Together
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.engine.turns import in_turns
 from ledger.facts import Change, Fact
@@ -69,8 +69,6 @@ _GATHER_SHARE = 0.5
 
 _MOST_SHARED = 50
 """A batch with more commands has a transaction of its own: others would wait while they are decided."""
-_ALONE_SECONDS = 10.0
-"""How long a tenant in trouble keeps away from the transactions of others."""
 
 _MOST_AHEAD = 5
 """How often a batch lets the tenant's lock go to read what it needs; after that it reads all under the lock."""
@@ -385,7 +383,7 @@ class Ledger:
                 failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-                may_share, self._alone_until = False, monotonic() + _ALONE_SECONDS
+                may_share, self._alone_until = False, monotonic() + ALONE_SECONDS
                 if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)

@@ -55,7 +55,8 @@ _LOCKED = b"\x01"
 
 _PATIENT_SECONDS = 0.25
 """How long those that are decided wait for others of their transaction, once more while anybody gets further."""
-_ALONE_SECONDS = 10.0
+ALONE_SECONDS = 10.0
+"""How long a tenant in trouble keeps away from the transactions of others."""
 
 
 class Apart(Exception):
@@ -255,7 +256,7 @@ async def _until_decided(parts: Sequence[SharedPart]) -> None:
             break
     for part in parts:
         if part.decided in pending:
-            part.fail(TimeoutError("it is decided for longer than others wait"), _ALONE_SECONDS)
+            part.fail(TimeoutError("it is decided for longer than others wait"), ALONE_SECONDS)
 
 
 def _names(parts: Sequence[SharedPart]) -> bytes:
