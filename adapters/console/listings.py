@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -12,12 +12,12 @@ import grpc
 from google.protobuf.message import Message
 
 from adapters.console import words
-from adapters.console.client import Unreachable
+from adapters.console.client import RequestRefused, Unreachable
 from adapters.console.progress import WAITING, CountedBar
 from adapters.console.session import Session
-from fulfilment.v1 import (
-    admin_pb2,
-)
+from fulfilment.v1 import admin_pb2
+from fulfilment.v1.common_pb2 import PageRequest
+from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
 Q = TypeVar("Q", bound=Message)
 
@@ -69,6 +69,11 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
             asked.as_of.CopyFrom(session.as_of)
         if asked.HasField("as_of"):
             return ask_as_of(session, rpc, request)
+    return _ask_now(session, rpc, request)
+
+
+def _ask_now(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    asked: Any = request
     asked.at_least = asked.at_least or head(session)
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -77,6 +82,21 @@ def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -
         except Unreachable as trouble:
             if trouble.reason != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
                 raise
+
+
+def supplier_names(session: Session) -> Mapping[str, str]:
+    """The names that suppliers have now, by their ids; none for somebody who may not list them."""
+    names: dict[str, str] = {}
+    request = ListSuppliersRequest(page=PageRequest(page_size=1000))
+    try:
+        while True:
+            answer = _ask_now(session, session.client.reports.ListSuppliers, request)
+            names.update((each.supplier_id, each.name) for each in answer.suppliers)
+            request.page.page_token = answer.next_page_token
+            if not answer.next_page_token:
+                return names
+    except RequestRefused:
+        return {}
 
 
 def ask_as_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:

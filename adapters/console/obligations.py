@@ -10,7 +10,7 @@ import click
 
 from adapters.console import words
 from adapters.console.charts import Drawn
-from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ListedRows, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ListedRows, rows_of, supplier_names
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, windowed
@@ -143,7 +143,7 @@ def _sheet(session: Session, title: str, says: str, listing: ListedRows, found: 
         ]
 
     now = datetime.now(UTC)
-    names = {} if session.json else session.supplier_names
+    names = {} if session.json else supplier_names(session)
     return Sheet(
         title=title,
         says=says,
@@ -182,7 +182,7 @@ def clocks(session: Session, supplier: str, window: WindowWanted, as_html: str |
     """Count what is open, met and missed of each clock, the retailer's and then each supplier's."""
     request = obligations_pb2.CountObligationsRequest(supplier_id=supplier, **window.only_named)
     found = rows_of(session, session.client.reports.CountObligations, request, "counts")
-    names = {} if session.json else session.supplier_names
+    names = {} if session.json else supplier_names(session)
     sheet = Sheet(
         title="Clocks",
         says="What is open, met and missed of each clock, the retailer's and then each supplier's.",

@@ -10,7 +10,7 @@ import click
 
 from adapters.console import words
 from adapters.console.charts import Drawn
-from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of
+from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of, supplier_names
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, lacking, windowed
@@ -40,7 +40,7 @@ def rates(session: Session, supplier: str, window: WindowWanted, as_html: str | 
         if not session.json and (nothing := lacking(answer.window)):
             session.out.say(nothing)
         return
-    whose = with_name(session.supplier_names, supplier) if supplier else ""
+    whose = with_name(supplier_names(session), supplier) if supplier else ""
     sheet = Sheet(
         title="Rates of a supplier" if supplier else "Rates of all suppliers together",
         says="Each rate over its window, and what it should be.",
@@ -147,7 +147,7 @@ def rank(session: Session, rate: str, window: WindowWanted, as_html: str | None,
     request = scorecards_pb2.RankSuppliersRequest(by=name, window=_window(window))
     found = ask(session, session.client.reports.RankSuppliers, request)
     (column,) = [each for each in found.columns if each.name == name]
-    names = {} if session.json else session.supplier_names
+    names = {} if session.json else supplier_names(session)
     title = f"Suppliers by {word(rates_pb2.RateName, name)}"
     sheet = Sheet(
         title=title,
@@ -215,7 +215,7 @@ def trend(
     )
     found = ask(session, session.client.reports.GetTrend, request)
     title = f"{word(rates_pb2.RateName, name).capitalize()} by {step}"
-    whose = with_name(session.supplier_names, supplier_id) if supplier_id and as_html else ""
+    whose = with_name(supplier_names(session), supplier_id) if supplier_id and as_html else ""
     zone = "" if found.window.time_zone == "UTC" else found.window.time_zone
     sheet = Sheet(
         title=title,
@@ -304,6 +304,6 @@ def counted(
                 "In the part of the rate", ("in the part" if each.in_numerator else "not in the part" for each in rows)
             )
         ],
-        about=narrowed(supplier=with_name(session.supplier_names, supplier) if supplier and as_html else ""),
+        about=narrowed(supplier=with_name(supplier_names(session), supplier) if supplier and as_html else ""),
     )
     present(session, sheet, limit, as_html)

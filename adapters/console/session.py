@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -24,7 +24,6 @@ from adapters.console.tokens import others_can_read, read_token
 from fulfilment.tls import is_here
 from fulfilment.v1.admin_pb2 import GetPolicyRequest, ListTenantsRequest
 from fulfilment.v1.common_pb2 import AsOf, CommandContext, ListChanges, Receipt
-from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,15 +113,6 @@ class Session:
         except RequestRefused:
             return ""
         return found.in_force.policy.working.calendar.time_zone
-
-    @functools.cached_property
-    def supplier_names(self) -> Mapping[str, str]:
-        """The names of suppliers by their ids; none for somebody who may not list them."""
-        pages = self.client.pages(self.client.reports.ListSuppliers, ListSuppliersRequest())
-        try:
-            return {each.supplier_id: each.name for page in pages for each in page.suppliers}
-        except RequestRefused:
-            return {}
 
     def show(self, message: Message) -> None:
         """A message as JSON."""

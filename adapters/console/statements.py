@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import files, words
-from adapters.console.listings import CHANGED_AFTER, LIMIT, ListedRows, ask, rows_of
+from adapters.console.listings import CHANGED_AFTER, LIMIT, ListedRows, ask, rows_of, supplier_names
 from adapters.console.report_page import Tile
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Sheet, count, present, with_name
@@ -72,7 +72,7 @@ def statement(
 def _sheet(
     session: Session, supplier_id: str, entries: ListedRows, found: statements_pb2.GetStatementResponse | None
 ) -> Sheet:
-    names = {} if session.json else session.supplier_names
+    names = {} if session.json else supplier_names(session)
     return Sheet(
         title="Statement",
         says="What is owed to a supplier, each amount with its fact; by it where negative.",

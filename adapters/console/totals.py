@@ -6,7 +6,7 @@ import click
 
 from adapters import olist
 from adapters.console.charts import Drawn
-from adapters.console.listings import LIMIT, ask, rows_of
+from adapters.console.listings import LIMIT, ask, rows_of, supplier_names
 from adapters.console.report_page import Tile
 from adapters.console.scorecards import percent
 from adapters.console.session import Session, Words
@@ -113,7 +113,7 @@ def suppliers(session: Session, channel: str, window: WindowWanted, as_html: str
     """
     request = totals_pb2.ListSupplierTotalsRequest(channel=channel, **window.only_named)
     listing = rows_of(session, session.client.reports.ListSupplierTotals, request, "totals")
-    names = {} if session.json else session.supplier_names
+    names = {} if session.json else supplier_names(session)
     sheet = Sheet(
         title="Suppliers",
         says="What each supplier dispatched, as it said; who dispatched most comes first.",

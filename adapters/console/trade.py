@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from adapters.console import files, words
-from adapters.console.listings import LIMIT, ask, print_rows, rows_of
+from adapters.console.listings import LIMIT, ask, print_rows, rows_of, supplier_names
 from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, drawn_on, print_written
 from adapters.console.trade_page import Head, named, page
@@ -97,7 +97,7 @@ def review(
 
 def _names(session: Session, group_by: int) -> Mapping[str, str]:
     """The names of suppliers, if the rows are about them and people read them."""
-    return session.supplier_names if group_by == trade_pb2.TRADE_GROUP_SUPPLIER and not session.json else {}
+    return supplier_names(session) if group_by == trade_pb2.TRADE_GROUP_SUPPLIER and not session.json else {}
 
 
 def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence[trade_pb2.TradeFigures]) -> str:
@@ -126,7 +126,7 @@ def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence
         filters=", ".join(filters),
         drawn=drawn_on(),
         nothing=lacking(answer.window),
-        names=session.supplier_names if asked.group_by == trade_pb2.TRADE_GROUP_SUPPLIER else {},
+        names=supplier_names(session) if asked.group_by == trade_pb2.TRADE_GROUP_SUPPLIER else {},
         position=answer.position,
         targets={each.name: each for each in card.rates},
     )

@@ -10,7 +10,9 @@ import socket
 import struct
 import sys
 import termios
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,17 @@ from google.protobuf.message import Message
 
 from adapters.rpc.statuses import status_of
 from fulfilment import __version__
-from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, totals_pb2
-from ledger.refusals import ProjectionBehind
+from fulfilment.v1 import (
+    admin_pb2,
+    batch_pb2,
+    common_pb2,
+    obligations_pb2,
+    orders_pb2,
+    rates_pb2,
+    supplier_reviews_pb2,
+    totals_pb2,
+)
+from ledger.refusals import NotAllowed, ProjectionBehind
 from tests.support.service import HOUSE, Client, Service, context
 from tests.support.terminal import NUMBER, Shell, Terminal, placed
 
@@ -233,17 +244,58 @@ class Behind(grpc.GenericRpcHandler):
         return totals_pb2.GetSummaryResponse(orders=1).SerializeToString()
 
 
-def test_a_report_waits_until_the_read_model_has_caught_up(shell: Shell):
-    behind = Behind(times=5)
-    server = grpc.server(ThreadPoolExecutor(2), handlers=[behind])
+@contextmanager
+def answering(handler: grpc.GenericRpcHandler) -> Iterator[str]:
+    """Where a server of this handler alone answers."""
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[handler])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        result = shell("report", "summary", "--json", "--server", f"127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}"
     finally:
         server.stop(0)
+
+
+def test_a_report_waits_until_the_read_model_has_caught_up(shell: Shell):
+    behind = Behind(times=5)
+    with answering(behind) as address:
+        result = shell("report", "summary", "--json", "--server", address)
     assert (result.code, result.json["orders"]) == (0, 1)
     assert behind.asked == [7] * 6
+
+
+class NamesBehind(grpc.GenericRpcHandler):
+    """A service that knows of a breach, and of who is late only at the head of the log, which is 7."""
+
+    def service(self, details: Any) -> Any:
+        answers: dict[str, Any] = {"GetStatus": self.status, "ListBreaches": self.breaches, "ListSuppliers": self.names}
+        asked = details.method.rpartition("/")[2]
+        return grpc.unary_unary_rpc_method_handler(answers.get(asked, self.refuse))
+
+    def status(self, request: bytes, call: Any) -> bytes:
+        return admin_pb2.GetStatusResponse(position=7).SerializeToString()
+
+    def breaches(self, request: bytes, call: Any) -> bytes:
+        answer = obligations_pb2.ListBreachesResponse()
+        answer.breaches.add(object_id="shop/1/1", supplier_id="acme")
+        return answer.SerializeToString()
+
+    def names(self, request: bytes, call: Any) -> bytes:
+        asked = supplier_reviews_pb2.ListSuppliersRequest.FromString(request)
+        answer = supplier_reviews_pb2.ListSuppliersResponse()
+        if asked.at_least >= 7:
+            answer.suppliers.add(supplier_id="acme", name="Acme Ltd")
+        return answer.SerializeToString()
+
+    def refuse(self, request: bytes, call: Any) -> None:
+        call.abort_with_status(status_of(NotAllowed("AUDITOR", "GetPolicy")))
+
+
+def test_the_names_beside_a_report_are_as_new_as_the_report(shell: Shell):
+    with answering(NamesBehind()) as address:
+        result = shell("report", "breaches", "--server", address)
+    assert "shop/1/1" in result.out
+    assert "Acme Ltd" in result.out
 
 
 def test_options_may_stand_anywhere(service: Service, shell: Shell):
