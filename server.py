@@ -30,7 +30,7 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import database_roles, health_check, mail_settings, replica, reporting_roles
+from adapters import health_check, mail_settings
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -40,9 +40,14 @@ from adapters.access.settings import Access, BadAccessSettings, access_of, issue
 from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
 from adapters.contacts import OldContacts
+from adapters.database import replica, reporting_roles
+from adapters.database import roles as database_roles
+from adapters.database.dsn import add_database_tls, usable
+from adapters.database.embedded import StartFailed
+from adapters.database.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.database.replica import Replica, replica_of
+from adapters.database.reporting_views import ReportingViews
 from adapters.doctor.machine import Premises
-from adapters.dsn import add_database_tls, usable
-from adapters.embedded import StartFailed
 from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
 from adapters.keys import commands as key_commands
@@ -60,9 +65,6 @@ from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
 from adapters.outbox import Outbox
-from adapters.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
-from adapters.replica import Replica, replica_of
-from adapters.reporting_views import ReportingViews
 from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server

@@ -12,6 +12,7 @@ from jinja2 import UndefinedError
 from msgspec.structs import replace
 
 from adapters import customer_invoices, evidence
+from adapters.database.postgres import tenant_of
 from adapters.drawing import drawn
 from adapters.mail_addresses import addresses_in
 from adapters.messages import library, previews
@@ -23,7 +24,6 @@ from adapters.messages.previews import PreviewWish
 from adapters.messages.samples import a_sample
 from adapters.messages.values import TELL_WHERE, Known, values_of
 from adapters.messages.wording import BadTemplate, Values, wording
-from adapters.postgres import tenant_of
 from adapters.streams import read
 from adapters.tracking_links import TrackingLinks
 from ledger.decisions.notices import streams_of

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.postgres import BadTenantName, Control
+from adapters.database.replica import Replica
 from adapters.folding_aside import Asides
-from adapters.postgres import BadTenantName, Control
-from adapters.replica import Replica
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.engine.measures import Measures

@@ -11,7 +11,7 @@ import sys
 
 import uvloop
 
-from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from adapters.rpc.accepting import aio_server
 from benchmarks.empty import placing
 from fulfilment.v1 import common_pb2, orders_pb2

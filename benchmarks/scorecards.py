@@ -24,7 +24,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from benchmarks.stage import Figure, Stage
 from ledger.engine.registry import Registry
 from ledger.facts import Change, LineNo

@@ -21,7 +21,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 from benchmarks import load
 
 ROOT = Path(__file__).resolve().parent.parent

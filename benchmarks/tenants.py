@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from adapters.postgres import Control, open_pool
+from adapters.database.postgres import Control, open_pool
 from benchmarks import commands, load
 from benchmarks.machine import used
 from benchmarks.rounds import Rounds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters.reporting_roles import CONNECTIONS, IDLE_SECONDS, STATEMENT_SECONDS, WORK_MEMORY_MEGABYTES
+from adapters.database.reporting_roles import CONNECTIONS, IDLE_SECONDS, STATEMENT_SECONDS, WORK_MEMORY_MEGABYTES
 from projections.reporting import REPORT_TABLES, ReportTable
 from projections.reporting.views import CONTRACT_VERSION
 

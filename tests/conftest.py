@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 from tests.support import portable, tenants
 from tests.support.hosting import hosting
 from tests.support.new_data import give_new_data

@@ -17,7 +17,6 @@ from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg.sql import SQL, Identifier
 
-from adapters import beside
 from adapters.access.clients import (
     ALL_TENANTS,
     COLUMNS,
@@ -29,7 +28,8 @@ from adapters.access.clients import (
     read_clients,
 )
 from adapters.access.roles import ROLES
-from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name, migrate
+from adapters.database import beside
+from adapters.database.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name, migrate
 from ledger.engine.log import EVENTS_TABLE
 from ledger.nouns.suppliers import stream
 

@@ -10,10 +10,10 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.dsn import LOSES
+from adapters.database.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
+from adapters.database.replica import Replica
 from adapters.doctor.finding import Finding, fails, ok, size, warning
-from adapters.dsn import LOSES
-from adapters.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
-from adapters.replica import Replica
 from ledger.refusals import StorageUnavailable
 
 _ENDS = {

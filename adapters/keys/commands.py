@@ -15,10 +15,10 @@ from typing import Any
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from adapters import beside
+from adapters.database import beside
+from adapters.database.postgres import Control, open_pool
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
-from adapters.postgres import Control, open_pool
 from ledger.engine.keyring import KeyFileMissing, load
 from ledger.facts import to_minute
 

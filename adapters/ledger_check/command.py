@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from adapters import beside
+from adapters.database import beside
+from adapters.database.postgres import CONTROL_SCHEMA, DEFAULT_TENANT, TENANT_MIGRATIONS, SchemaNewer
 from adapters.ledger_check.check import STEPS, CheckRun, Notes, Progress, usual_workers
 from adapters.ledger_check.findings import SHOWN, CheckTally
-from adapters.postgres import CONTROL_SCHEMA, DEFAULT_TENANT, TENANT_MIGRATIONS, SchemaNewer
 from projections.machine.database import in_schema, open_connection
 
 _TENANT = "SELECT schema FROM {schema}.tenants WHERE name = %s"

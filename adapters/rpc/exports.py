@@ -13,8 +13,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 from psycopg.sql import Composed
 
-from adapters.postgres import open_pool
-from adapters.replica import Lag, lag_of
+from adapters.database.postgres import open_pool
+from adapters.database.replica import Lag, lag_of
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import fault, require

@@ -10,8 +10,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from adapters import evidence
+from adapters.database.postgres import open_pool
 from adapters.evidence import Kept
-from adapters.postgres import open_pool
 from ledger.engine.keyring import KeyRing
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer, Unreadable

@@ -21,7 +21,15 @@ from eventsourcing.tests import persistence as library
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaInUse, SchemaNewer, migrate, open_pool
+from adapters.database.postgres import (
+    TENANT_MIGRATIONS,
+    BadTenantName,
+    Control,
+    SchemaInUse,
+    SchemaNewer,
+    migrate,
+    open_pool,
+)
 from adapters.tenants import Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import CHANNEL, Log
@@ -290,7 +298,7 @@ async def test_destroying_a_person_destroys_every_key_of_theirs_and_nobody_elses
 
 _START = """
 import asyncio, sys
-from adapters.postgres import Control, open_pool
+from adapters.database.postgres import Control, open_pool
 
 async def main():
     async with open_pool(sys.argv[1]) as pool:
@@ -387,7 +395,7 @@ async def test_a_tenant_that_an_older_version_made_is_brought_up_to_date_when_it
         tenants = Tenants(pool)
         await tenants.control.prepare()
         made = await tenants.control.create_tenant(tenant_name)
-        monkeypatch.setattr("adapters.postgres.TENANT_MIGRATIONS", newer)
+        monkeypatch.setattr("adapters.database.postgres.TENANT_MIGRATIONS", newer)
         await tenants.find(tenant_name)
         async with pool.connection() as connection:
             assert await migrate(connection, made.schema, newer[:-1]) == len(newer)
@@ -427,7 +435,7 @@ async def test_a_migration_waits_for_who_uses_a_table_and_keeps_no_other_waiting
         assert await migrating == len(newer)
 
         await idle.execute(read)
-        monkeypatch.setattr("adapters.postgres._MIGRATE_SECONDS", 0.0)
+        monkeypatch.setattr("adapters.database.postgres._MIGRATE_SECONDS", 0.0)
         with pytest.raises(SchemaInUse, match="its tables are in use: end the sessions"):
             await migrate(connection, tenant.schema, (*newer, "ALTER TABLE {schema}.ledger_projections ADD two int"))
 

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from adapters.database.postgres import Control, open_pool
 from adapters.ledger_check import check, command
 from adapters.ledger_check.equations import order_faults, stock_faults
 from adapters.ledger_check.findings import SHOWN, CheckTally
 from adapters.ledger_check.streams import check_slice
-from adapters.postgres import Control, open_pool
 from ledger.engine.registry import Registry
 from ledger.engine.snapshots import code_shape
 from ledger.facts import LineNo

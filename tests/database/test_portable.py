@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from adapters.postgres import CONTROL_MIGRATIONS, TENANT_MIGRATIONS, Control, open_pool
+from adapters.database.postgres import CONTROL_MIGRATIONS, TENANT_MIGRATIONS, Control, open_pool
 from projections import PROJECTIONS
 from projections.machine import awake
 from projections.machine.tables import SHADOW

@@ -9,7 +9,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
-from adapters.postgres import TENANT_MIGRATIONS, migrate
+from adapters.database.postgres import TENANT_MIGRATIONS, migrate
 from ledger.engine.log import CHANNEL, LOCK_SEED
 from ledger.engine.registry import Registry
 from ledger.nouns import NOUNS

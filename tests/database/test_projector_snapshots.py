@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine import registry, snapshots
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.facts import Change
 from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import UnknownProjection

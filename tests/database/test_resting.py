@@ -14,8 +14,8 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from adapters.clock import Clocks
+from adapters.database.postgres import open_pool
 from adapters.every_tenant import REST
-from adapters.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Command, Ledger
 from ledger.engine.log import Log

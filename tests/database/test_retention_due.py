@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.nouns.policies import Policy
 from ledger.terms.retention import Retention
 from projections.retention import DueData, due

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
+from adapters.database.postgres import Control, open_pool
 from adapters.keys import commands, rotation
 from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys
 from adapters.keys.rotation import KeysDoNotOpen, Rotation, RotationRuns, _Table
-from adapters.postgres import Control, open_pool
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, people_pb2
 from ledger.engine.executor import Ledger
 from ledger.engine.keyring import EpochMissing, load_or_create, store

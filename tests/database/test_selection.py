@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine import selection
 from ledger.engine.log import Log
 from ledger.engine.selection import SelectedFacts, Selection

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine import book, registry, snapshots
 from ledger.engine.book import Book
 from ledger.engine.log import Log

@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine import transactions
 from ledger.engine.executor import Command, Ledger, Receipt
 from ledger.engine.log import CHANNEL, Log

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine import turns
 from ledger.engine.executor import Command, Receipt, _Run
 from ledger.engine.log import Log, Opening

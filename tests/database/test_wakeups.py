@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from adapters.database.postgres import open_pool
 from adapters.edges import wakeups
 from adapters.edges.wakeups import EdgeWork, take, wake
-from adapters.postgres import open_pool
 from tests.support.hosting import a_database
 
 INBOX = EdgeWork.INBOX

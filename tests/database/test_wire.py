@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine.wire import SqlStatement, pipeline
 from tests.support.stalls import EmptyTenant, a_ledger, take
 

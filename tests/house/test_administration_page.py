@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
 import server
-from adapters.embedded import VERSION
+from adapters.database.embedded import VERSION
 from tests.support.pages import missing, sessions
 from tests.support.service import HOUSE, serving
 from tests.support.terminal import Console

@@ -151,7 +151,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from adapters.clock import Clocks
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger, own_command
 from ledger.engine.log import Log

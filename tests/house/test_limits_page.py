@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from adapters import drawing, postgres, replica
+from adapters import drawing
 from adapters.access import limits
+from adapters.database import postgres, replica
 from adapters.folding_aside import MOST_WAITING
 from adapters.rpc import exports, methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from adapters.database.postgres import open_pool
 from adapters.every_tenant import end
 from adapters.mailboxes import ReportsMailbox
-from adapters.postgres import open_pool
 from adapters.returned_mail import ReturnedMail
 from adapters.tenants import Tenants
 from fulfilment.v1 import messages_pb2, work_pb2

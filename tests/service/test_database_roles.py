@@ -14,12 +14,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters import database_roles, reporting_roles
-from adapters.database_roles import RIGHTS
-from adapters.embedded import StartFailed
-from adapters.postgres import open_pool
-from adapters.reporting_roles import ReportingFailed
-from adapters.reporting_views import ReportingViews
+from adapters.database import reporting_roles
+from adapters.database import roles as database_roles
+from adapters.database.embedded import StartFailed
+from adapters.database.postgres import open_pool
+from adapters.database.reporting_roles import ReportingFailed
+from adapters.database.reporting_views import ReportingViews
+from adapters.database.roles import RIGHTS
 from adapters.tenants import Tenants
 from fulfilment.failures import failure
 from fulfilment.v1 import admin_pb2

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from fulfilment.v1 import audit_pb2, common_pb2, messages_pb2, stock_levels_pb2, stock_pb2, suppliers_pb2, work_pb2
 from ledger.decisions.timers import ListingDue, Timer
 from ledger.nouns import suppliers

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
 from adapters.clock import Clocks
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, supplier_orders_pb2
 from ledger.engine.executor import Ledger

@@ -25,10 +25,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from adapters import embedded
-from adapters.dsn import DatabaseTls, usable
-from adapters.embedded import EmbeddedServer, StartFailed
-from adapters.postgres import Database, open_pool
+from adapters.database import embedded
+from adapters.database.dsn import DatabaseTls, usable
+from adapters.database.embedded import EmbeddedServer, StartFailed
+from adapters.database.postgres import Database, open_pool
 from tests.support import runs
 from tests.support.relay import Relay
 from tests.support.service import HOUSE
@@ -37,7 +37,7 @@ from tests.support.waiting import wait_for
 _HOLD = """
 import sys, time
 from pathlib import Path
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 print(EmbeddedServer(Path(sys.argv[1])).start(), flush=True)
 time.sleep(600)
 """
@@ -338,7 +338,7 @@ def test_lost_data_are_not_made_anew_under_a_service_that_runs(folder: Path, cap
 _RUN = """
 import sys, time
 from pathlib import Path
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 from tests.support.runs import run_folder
 with run_folder(Path(sys.argv[1])) as folder:
     server = EmbeddedServer(folder / "data")

@@ -17,7 +17,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 from fulfilment.v1 import orders_pb2, stock_pb2, supplier_orders_pb2
 from tests.support.service import (
     HOUSE,

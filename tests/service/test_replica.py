@@ -15,11 +15,11 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed
 
 import server
-from adapters import replica as replicas
 from adapters.console import export
-from adapters.dsn import DatabaseTls
-from adapters.embedded import StartFailed
-from adapters.replica import Replica
+from adapters.database import replica as replicas
+from adapters.database.dsn import DatabaseTls
+from adapters.database.embedded import StartFailed
+from adapters.database.replica import Replica
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, common_pb2, doctor_pb2, exports_pb2
 from projections import PROJECTIONS

@@ -15,11 +15,11 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from adapters import reporting_roles
+from adapters.database import reporting_roles
+from adapters.database.postgres import Control, open_pool
+from adapters.database.reporting_roles import ReportingFailed
+from adapters.database.reporting_views import ReportingViews
 from adapters.every_tenant import REST
-from adapters.postgres import Control, open_pool
-from adapters.reporting_roles import ReportingFailed
-from adapters.reporting_views import ReportingViews
 from adapters.tenants import Tenants
 from fulfilment.v1 import admin_pb2
 from projections.reporting import REPORT_TABLES, views

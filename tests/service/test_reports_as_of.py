@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from adapters import folding_aside
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, obligations_pb2, reports_pb2, totals_pb2
 from ledger.refusals import ProjectionBehind
 from projections import PROJECTIONS

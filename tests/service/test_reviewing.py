@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from adapters.clock import Clocks
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import (
     admin_pb2,

@@ -19,7 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
-from adapters import postgres
+from adapters.database import postgres
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from fulfilment.v1 import (
     admin_pb2,
     common_pb2,

@@ -15,9 +15,9 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
+from adapters.database.postgres import Control, open_pool
 from adapters.folders import make_private
-from adapters.postgres import Control, open_pool
 from projections import PROJECTIONS
 from projections.machine.database import make_tables, open_connection
 

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from adapters.database.postgres import open_pool
 from adapters.letters import Letters
 from adapters.mails import NotTaken
 from adapters.messages.envelope import Envelope
 from adapters.outbox import Outbox
-from adapters.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.keyring import KeyRing

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import Control, open_pool
+from adapters.database.postgres import Control, open_pool
 from ledger.engine.registry import Registry
 from ledger.facts import Change
 from ledger.nouns import NOUNS

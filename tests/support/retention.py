@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters.clock import Clocks
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from adapters.senders import FileSender
 from adapters.tenants import Tenants
 from ledger.engine.keyring import load

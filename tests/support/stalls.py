@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 from psycopg import AsyncConnection
 
-from adapters.postgres import open_pool
+from adapters.database.postgres import open_pool
 from ledger.engine.executor import Command, Ledger
 from ledger.engine.keyring import KeyRing
 from ledger.engine.log import LOCK_SEED, Ended, Log

@@ -19,7 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from adapters.embedded import EmbeddedServer
+from adapters.database.embedded import EmbeddedServer
 from tests.support.new_data import give_new_data
 from tests.support.waiting import wait_for
 

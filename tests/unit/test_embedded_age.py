@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from adapters.embedded_age import RELEASED, due_since, warning
+from adapters.database.embedded_age import RELEASED, due_since, warning
 
 # As postgresql.org announced them; 2026-02-26 was beyond the plan.
 ANNOUNCED = [date(2025, 11, 13), date(2026, 2, 12), date(2026, 5, 14), date(2026, 8, 13)]

@@ -16,8 +16,8 @@ from adapters.access.callers import EVERYBODY, OWN_NAMES, UNNAMED
 from adapters.access.clients import Clients, RegisteredClient, digest, is_name, make_token
 from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
-from adapters.beside import NoLedger
 from adapters.console.session import Session
+from adapters.database.beside import NoLedger
 from adapters.rpc.calls import Call
 from adapters.rpc.own import OWN
 from adapters.rpc.work.shows import rpc_of

@@ -10,12 +10,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from adapters.database.postgres import tenant_of
 from adapters.edges.accounts import sealable_key
 from adapters.edges.inbox import Inbox
 from adapters.edges.system import Field, System, names
 from adapters.edges.systems import SYSTEMS
 from adapters.edges.wakeups import EdgeWork, wake
-from adapters.postgres import tenant_of
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from adapters.dsn import add_database_tls, usable
-from adapters.embedded import StartFailed
-from adapters.postgres import CONTROL_SCHEMA, Control, open_pool
+from adapters.database.dsn import add_database_tls, usable
+from adapters.database.embedded import StartFailed
+from adapters.database.postgres import CONTROL_SCHEMA, Control, open_pool
 
 RIGHTS = {
     "tenants": "UPDATE (awake_until)",

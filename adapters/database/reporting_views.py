@@ -13,8 +13,8 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Literal
 
+from adapters.database.reporting_roles import MARK, READERS, reading
 from adapters.every_tenant import REST, EveryTenant
-from adapters.reporting_roles import MARK, READERS, reading
 from adapters.tenants import Tenants
 from projections.reporting import views
 

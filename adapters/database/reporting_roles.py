@@ -20,8 +20,8 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from adapters import beside
-from adapters.embedded import StartFailed
+from adapters.database import beside
+from adapters.database.embedded import StartFailed
 from projections.reporting.views import CONTRACT_VERSION, statements, views_schema
 
 STATEMENT_SECONDS = 300

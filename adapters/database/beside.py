@@ -6,9 +6,9 @@ import argparse
 import os
 from pathlib import Path
 
-from adapters.dsn import add_database_tls
-from adapters.embedded import StartFailed, holds_data
-from adapters.postgres import Database
+from adapters.database.dsn import add_database_tls
+from adapters.database.embedded import StartFailed, holds_data
+from adapters.database.postgres import Database
 
 
 class NoLedger(StartFailed):

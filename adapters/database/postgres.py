@@ -17,9 +17,9 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from adapters import embedded_age
-from adapters.dsn import DatabaseTls, usable
-from adapters.embedded import EmbeddedServer
+from adapters.database import embedded_age
+from adapters.database.dsn import DatabaseTls, usable
+from adapters.database.embedded import EmbeddedServer
 from ledger.refusals import TooManyTenants
 from projections.machine.awake import AWAKE, asked_at
 

@@ -16,9 +16,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.dsn import DatabaseTls, DoesNotAnswer, usable
-from adapters.embedded import StartFailed
-from adapters.postgres import open_pool
+from adapters.database.dsn import DatabaseTls, DoesNotAnswer, usable
+from adapters.database.embedded import StartFailed
+from adapters.database.postgres import open_pool
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import StorageUnavailable
 from projections.machine.database import in_schema
