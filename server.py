@@ -30,7 +30,7 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import health_check, mail_settings
+from adapters import health_check
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -56,8 +56,10 @@ from adapters.keys.holding import HeldKeys, require_apart
 from adapters.ledger_check import command as check_command
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
-from adapters.mail_settings import BadMailSettings, mailbox_of, sender_of
-from adapters.mailboxes import ReportsMailbox
+from adapters.mail import settings as mail_settings
+from adapters.mail.mailboxes import ReportsMailbox
+from adapters.mail.returned_mail import ReturnedMail
+from adapters.mail.settings import BadMailSettings, mailbox_of, sender_of
 from adapters.metrics import settings as metrics_settings
 from adapters.metrics.calls import CallCounts
 from adapters.metrics.scrape import Watched
@@ -65,7 +67,6 @@ from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
 from adapters.outbox import Outbox
-from adapters.returned_mail import ReturnedMail
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands

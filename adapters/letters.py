@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from adapters import customer_invoices, evidence
 from adapters.database.postgres import tenant_of
 from adapters.drawing import drawn
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 from adapters.messages import library, previews
 from adapters.messages.case_values import LABELLED, file_name, newest_label
 from adapters.messages.envelope import Envelope, Erased

@@ -20,7 +20,7 @@ from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant, soonest
 from adapters.letters import Letters
-from adapters.mails import NotTaken
+from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased, together
 from adapters.senders import Sender
 from adapters.tenants import Tenant, Tenants

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from adapters.mails import Mails, NotTaken
+from adapters.mail.mails import Mails, NotTaken
 from adapters.messages.envelope import Envelope
 
 _LONGEST_NAME = 220

@@ -11,7 +11,6 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.bounces import Bounce, read_bounce
 from adapters.console import files, words
 from adapters.console.client import Trouble
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
@@ -20,7 +19,8 @@ from adapters.console.next_steps import command_of
 from adapters.console.past import AS_OF, OF_LISTS, asked
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from adapters.mailboxes import IMAP, NoMailbox, mails_in, reports_at
+from adapters.mail.bounces import Bounce, read_bounce
+from adapters.mail.mailboxes import IMAP, NoMailbox, mails_in, reports_at
 from fulfilment.v1 import common_pb2, messages_pb2, work_pb2
 
 

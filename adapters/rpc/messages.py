@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from adapters.bounces import STATUS
 from adapters.letters import Letters
-from adapters.mail_answers import without_people
+from adapters.mail.answers import without_people
+from adapters.mail.bounces import STATUS
 from adapters.messages.envelope import Erased
 from adapters.personal_reads import note_keys
 from adapters.rpc import shapes

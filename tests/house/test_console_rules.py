@@ -78,8 +78,8 @@ OTHERS = {"trade": {"pyarrow"}, "calendars": {"holidays"}}
 BESIDE = (
     "adapters.olist",
     "adapters.gist",
-    "adapters.bounces",
-    "adapters.mailboxes",
+    "adapters.mail.bounces",
+    "adapters.mail.mailboxes",
     "adapters.order_files",
     "adapters.export_files",
     "adapters.fact_schemas",

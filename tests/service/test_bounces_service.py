@@ -13,8 +13,8 @@ import pytest
 
 from adapters.database.postgres import open_pool
 from adapters.every_tenant import end
-from adapters.mailboxes import ReportsMailbox
-from adapters.returned_mail import ReturnedMail
+from adapters.mail.mailboxes import ReportsMailbox
+from adapters.mail.returned_mail import ReturnedMail
 from adapters.tenants import Tenants
 from fulfilment.v1 import messages_pb2, work_pb2
 from tests.support.bounced import MAIL_ID, a_report

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.mails import NotTaken
+from adapters.mail.mails import NotTaken
 from ledger.nouns import messages
 from ledger.nouns.cases import Reason, Remedy
 from ledger.nouns.messages import MessageKind

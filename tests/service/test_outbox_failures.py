@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.mails import NotTaken
+from adapters.mail.mails import NotTaken
 from adapters.outbox import HeldUp, held_up
 from adapters.senders import FileSender
 from ledger.decisions import notices

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from adapters import evidence, smtp
-from adapters.mails import Mails, NotTaken
+from adapters import evidence
+from adapters.mail import smtp
+from adapters.mail.mails import Mails, NotTaken
+from adapters.mail.smtp import Security, SmtpSender, SmtpServer
 from adapters.messages.envelope import Envelope
-from adapters.smtp import Security, SmtpSender, SmtpServer
 from fulfilment.v1 import supplier_orders_pb2
 from ledger.nouns import cases
 from ledger.nouns.cases import Remedy
@@ -320,8 +321,8 @@ _DIES = """
 import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from adapters.mails import Mails
-from adapters.smtp import Security, SmtpSender, SmtpServer
+from adapters.mail.mails import Mails
+from adapters.mail.smtp import Security, SmtpSender, SmtpServer
 from tests.service.test_smtp import LOGIN, SHOP
 from tests.support.stalls import EmptyTenant
 from tests.support.office import an_office

@@ -21,7 +21,7 @@ from adapters.access.settings import access_of
 from adapters.database.replica import replica_of
 from adapters.folders import make_private
 from adapters.logs import log_of_the_loop
-from adapters.mail_settings import mailbox_of, sender_of
+from adapters.mail.settings import mailbox_of, sender_of
 from adapters.metrics.settings import shown_of
 from projections import PROJECTIONS
 from projections.machine.projection import Projection

@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.database.postgres import open_pool
 from adapters.letters import Letters
-from adapters.mails import NotTaken
+from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope
 from adapters.outbox import Outbox
 from adapters.tenants import Tenant, Tenants

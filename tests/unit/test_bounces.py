@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.bounces import Bounce, read_bounce
-from adapters.mailboxes import NoMailbox, mails_in
+from adapters.mail.bounces import Bounce, read_bounce
+from adapters.mail.mailboxes import NoMailbox, mails_in
 from tests.support.bounced import MAIL_ID, a_report
 
 POSTFIX = a_report()

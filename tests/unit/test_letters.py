@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters import senders
-from adapters.mails import NotTaken
+from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope
 from ledger.nouns.messages import Audience
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from google.protobuf.message import Message
 from msgspec.structs import replace
 
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 from adapters.rpc import calendars, shapes
 from adapters.rpc.admin.brands import brands
 from adapters.rpc.admin.retention import MOST_DAYS, read_retention

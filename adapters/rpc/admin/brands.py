@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 from adapters.rpc import shapes
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import text

@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters import contacts
 from adapters.contacts import Held, Spelling
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 from adapters.rpc import shapes
 from adapters.spellings import mailbox, phone_spellings, untagged
 from adapters.streams import read, reading

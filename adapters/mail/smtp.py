@@ -27,8 +27,8 @@ from aiosmtplib import (
     SMTPTimeoutError,
 )
 
-from adapters.mail_answers import without_people
-from adapters.mails import Mails, NotTaken
+from adapters.mail.answers import without_people
+from adapters.mail.mails import Mails, NotTaken
 from adapters.messages.envelope import Envelope
 
 _STEP_SECONDS = 20.0

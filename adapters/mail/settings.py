@@ -11,11 +11,11 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from adapters.mail_addresses import addresses_in
-from adapters.mailboxes import IMAP, ReportsMailbox
-from adapters.mails import Mails
+from adapters.mail.addresses import addresses_in
+from adapters.mail.mailboxes import IMAP, ReportsMailbox
+from adapters.mail.mails import Mails
+from adapters.mail.smtp import Security, SmtpSender, SmtpServer
 from adapters.senders import FileSender, Sender
-from adapters.smtp import Security, SmtpSender, SmtpServer
 
 PASSWORD = "FULFILMENT_SMTP_PASSWORD"  # noqa: S105 - its name
 """In the environment alone: a command line can be read by every user of the machine."""

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
-from adapters.bounces import Bounce, read_bounce
-from adapters.mailboxes import NoMailbox, ReportsMailbox, host_of, reports_at
+from adapters.mail.bounces import Bounce, read_bounce
+from adapters.mail.mailboxes import NoMailbox, ReportsMailbox, host_of, reports_at
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
 from ledger.engine.executor import Command, own_command

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from adapters.mail_answers import without_people
+from adapters.mail.answers import without_people
 
 _OUR_ID = re.compile(r"[a-z2-7]{24}")
 _IN_BRACKETS = re.compile(r"<([^<>@]+)@[^<>]+>")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
 _LONGEST_ANSWER, _LONGEST_SAID = 300, 1000

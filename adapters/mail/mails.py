@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import NamedTuple
 
-from adapters.mail_addresses import addresses_in
+from adapters.mail.addresses import addresses_in
 from adapters.messages.envelope import Envelope
 from ledger.nouns.messages import Audience
 from ledger.terms.brands import Brand

@@ -1,0 +1,1 @@
+"""Mails: handed to a mail server, and read back where they come back."""
