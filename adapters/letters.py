@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import UndefinedError
 from msgspec.structs import replace
 
-from adapters import customer_invoices, evidence
+from adapters import evidence
 from adapters.database.postgres import tenant_of
-from adapters.drawing import drawn
+from adapters.invoices import customer_invoices
+from adapters.invoices.drawing import drawn
 from adapters.mail.addresses import addresses_in
 from adapters.messages import library, previews
 from adapters.messages.case_values import LABELLED, file_name, newest_label

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from adapters import drawing
 from adapters.access import limits
 from adapters.database import postgres, replica
 from adapters.folding_aside import MOST_WAITING
+from adapters.invoices import drawing
 from adapters.rpc import exports, methods, server
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from adapters.customer_invoice_pdf import draw
-from adapters.customer_invoices import message
+from adapters.invoices.customer_invoices import message
+from adapters.invoices.customer_pdf import draw
 from ledger.decisions import customer_invoices
 from ledger.facts import Fact, LineNo, Sealed
 from ledger.nouns.invoice_series import NumberTaken

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from adapters import drawing
+from adapters.invoices import drawing
 from fulfilment.v1 import shipping_pb2
 from ledger.refusals import RateLimited
 

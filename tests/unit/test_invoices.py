@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from pypdf import PdfReader
 
-from adapters import invoice_pdf
-from adapters.drawing import drawn
+from adapters.invoices import commercial_pdf as invoice_pdf
+from adapters.invoices.drawing import drawn
 from fulfilment.v1 import common_pb2, shipping_pb2
 from ledger.decisions.customs import CustomsDataMissing
 from ledger.decisions.invoice import (

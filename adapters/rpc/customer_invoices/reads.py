@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.customer_invoices import message, sealed_on
-from adapters.drawing import drawn_for
+from adapters.invoices.customer_invoices import message, sealed_on
+from adapters.invoices.drawing import drawn_for
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.customer_invoices.asks import number

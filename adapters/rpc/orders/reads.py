@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.drawing import drawn_for
+from adapters.invoices.drawing import drawn_for
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.orders import invoices, shows

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from fulfilment.v1 import customer_invoices_pb2, shipping_pb2
 from ledger.refusals import RateLimited
 
-_HOUSE = Path(__file__).parents[1]
+_HOUSE = Path(__file__).parents[2]
 _MOST_SECONDS = 60.0
 _FEW_LINES = 50
 MOST_ASKED = 10
@@ -51,7 +51,7 @@ async def drawn(invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.
     commercial = isinstance(invoice, shipping_pb2.CommercialInvoice)
     async with _one_at_a_time(), asyncio.timeout(_MOST_SECONDS):
         pipe = asyncio.subprocess.PIPE
-        words = (sys.executable, "-m", f"adapters.{'invoice_pdf' if commercial else 'customer_invoice_pdf'}")
+        words = (sys.executable, "-m", f"adapters.invoices.{'commercial' if commercial else 'customer'}_pdf")
         process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, cwd=_HOUSE)
         try:
             pdf, _ = await process.communicate(invoice.SerializeToString())
@@ -66,6 +66,6 @@ async def drawn(invoice: shipping_pb2.CommercialInvoice | customer_invoices_pb2.
 
 def _drawn_here(invoice: customer_invoices_pb2.CustomerInvoice) -> bytes:
     # Most processes never draw: what it takes is loaded with the first one.
-    from adapters.customer_invoice_pdf import draw
+    from adapters.invoices.customer_pdf import draw
 
     return draw(invoice)

@@ -9,7 +9,7 @@ from typing import Any
 from reportlab.lib.units import mm
 from reportlab.platypus import Spacer, Table
 
-from adapters.invoice_pdf import (
+from adapters.invoices.commercial_pdf import (
     BAND,
     HEAD,
     HEAD_RIGHT,

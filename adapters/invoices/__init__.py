@@ -1,0 +1,1 @@
+"""Invoices on paper: the commercial one for customs, and those for customers."""
