@@ -54,19 +54,20 @@ from adapters.keys import commands as key_commands
 from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys, require_apart
 from adapters.ledger_check import command as check_command
-from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail import settings as mail_settings
 from adapters.mail.mailboxes import ReportsMailbox
 from adapters.mail.returned_mail import ReturnedMail
 from adapters.mail.settings import BadMailSettings, mailbox_of, sender_of
+from adapters.messages.letters import Letters
+from adapters.messages.outbox import Outbox
+from adapters.messages.senders import FileSender, Sender
 from adapters.metrics import settings as metrics_settings
 from adapters.metrics.calls import CallCounts
 from adapters.metrics.scrape import Watched
 from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
-from adapters.outbox import Outbox
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
@@ -75,7 +76,6 @@ from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
 from adapters.rpc.tracing import PER_SECOND, NoTraces, Tracing, tracing
-from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from adapters.web import settings as web_settings
 from adapters.web.app import edges

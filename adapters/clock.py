@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from adapters.every_tenant import REST, EveryTenant, soonest
+from adapters.messages.senders import FileSender
 from adapters.retention import Expiring
-from adapters.senders import FileSender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import (
     stock_watch,

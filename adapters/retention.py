@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from adapters.edges.inbox import Inbox
-from adapters.senders import FileSender
+from adapters.messages.senders import FileSender
 from adapters.streams import read, reading
 from adapters.tenants import Tenant
 from ledger.decisions import retention

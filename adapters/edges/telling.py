@@ -28,7 +28,7 @@ from adapters.edges.system import NotDone, NotUnderstood, NotYet, Telling, TextT
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
 from adapters.edges.worker import ACTOR
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
 from adapters.texting.choices import OPTED_OUT, choice_of, number_hash

@@ -15,7 +15,7 @@ from adapters.mail.addresses import addresses_in
 from adapters.mail.mailboxes import IMAP, ReportsMailbox
 from adapters.mail.mails import Mails
 from adapters.mail.smtp import Security, SmtpSender, SmtpServer
-from adapters.senders import FileSender, Sender
+from adapters.messages.senders import FileSender, Sender
 
 PASSWORD = "FULFILMENT_SMTP_PASSWORD"  # noqa: S105 - its name
 """In the environment alone: a command line can be read by every user of the machine."""

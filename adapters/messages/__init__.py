@@ -1,0 +1,1 @@
+"""Messages to customers, suppliers and staff: put into words, handed to a sender, and what came of it."""

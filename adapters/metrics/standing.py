@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 
 from adapters.edges.inbox import Inbox
 from adapters.every_tenant import EveryTenant
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
 from adapters.tenants import Tenants
 from ledger.nouns.policies import policy_at
 from projections import PROJECTIONS, obligations, outbox, stock_levels

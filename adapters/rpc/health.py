@@ -12,9 +12,10 @@ import psycopg
 from grpc_health.v1 import health, health_pb2
 from psycopg_pool import AsyncConnectionPool
 
-from adapters import clock, outbox
+from adapters import clock
 from adapters.access.gate import Gate
 from adapters.every_tenant import REST, EveryTenant
+from adapters.messages import outbox
 from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from adapters.tenants import Tenants

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 
 from adapters.ledger_check.command import CheckReport
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
 from adapters.rpc.audit import AuditQueries
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from adapters.letters import Letters
 from adapters.mail.answers import without_people
 from adapters.mail.bounces import STATUS
 from adapters.messages.envelope import Erased
+from adapters.messages.letters import Letters
 from adapters.personal_reads import note_keys
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call

@@ -5,7 +5,8 @@ from __future__ import annotations
 from google.protobuf.descriptor import ServiceDescriptor
 
 from adapters.doctor.machine import Premises
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
+from adapters.messages.senders import FileSender
 from adapters.rpc import messages, stock, templates, tracking_links
 from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.people import READERS as PEOPLE
@@ -45,7 +46,6 @@ from adapters.rpc.templates import TemplateQueries
 from adapters.rpc.tracking_links import TrackingLinkQueries
 from adapters.rpc.work.asks import READERS as WORK
 from adapters.rpc.work.reads import WorkQueries
-from adapters.senders import FileSender
 from adapters.tenants import Tenants
 from fulfilment.v1 import (
     admin_pb2,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from adapters.letters import CannotBeWritten, Letters
 from adapters.messages import library
 from adapters.messages.envelope import Erased
+from adapters.messages.letters import CannotBeWritten, Letters
 from adapters.messages.library import TemplateSource
 from adapters.messages.previews import NO_ORDER, PreviewWish
 from adapters.messages.samples import REASONS, a_sample, samples

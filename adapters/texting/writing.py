@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from adapters.letters import Letters
 from adapters.messages.envelope import Envelope, Erased
+from adapters.messages.letters import Letters
 from adapters.messages.library import TemplateSource
 from adapters.spellings import e164
 from adapters.streams import read

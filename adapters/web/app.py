@@ -31,13 +31,13 @@ from adapters.edges.traffic import Traffic
 from adapters.edges.worker import Worker
 from adapters.every_tenant import end
 from adapters.http_api.routes import routes
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
+from adapters.messages.senders import FileSender
 from adapters.metrics.exposition import Exposition
 from adapters.metrics.page import metrics_route
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
-from adapters.senders import FileSender
 from adapters.shops.site import schemas
 from adapters.tenants import Tenant, Tenants
 from adapters.tracking_page.answers import TrackingPages

@@ -163,7 +163,7 @@ async def test_no_step_overtakes_one_that_waits_to_be_tried_again_and_other_orde
 async def test_those_that_wait_for_an_earlier_one_take_no_turn_from_others(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapters.outbox.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("adapters.messages.outbox.MOST_AT_ONCE", 1)
     postbox = Postbox(fails=1)
     async with an_office(tenant, postbox) as office:
         scenario = confirmed(**office.customer())

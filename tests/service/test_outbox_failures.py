@@ -14,8 +14,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from adapters.mail.mails import NotTaken
-from adapters.outbox import HeldUp, held_up
-from adapters.senders import FileSender
+from adapters.messages.outbox import HeldUp, held_up
+from adapters.messages.senders import FileSender
 from ledger.decisions import notices
 from ledger.engine.executor import Command
 from ledger.nouns import messages
@@ -161,7 +161,7 @@ _DIES = """
 import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from adapters.senders import FileSender
+from adapters.messages.senders import FileSender
 from tests.support.stalls import EmptyTenant
 from tests.support.office import an_office
 
@@ -202,7 +202,7 @@ async def test_a_message_about_what_cannot_be_read_keeps_no_other_waiting(tenant
 
 
 async def test_a_tick_hands_over_more_than_a_hundred_messages(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 50.0)
+    monkeypatch.setattr("adapters.messages.outbox._TURN_SECONDS", 50.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = busy(office, 90)
@@ -215,7 +215,7 @@ async def test_a_tick_hands_over_more_than_a_hundred_messages(tenant: EmptyTenan
 async def test_a_turn_ends_after_a_while_so_that_other_tenants_get_theirs(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 0.0001)
+    monkeypatch.setattr("adapters.messages.outbox._TURN_SECONDS", 0.0001)
     async with an_office(tenant, Postbox()) as office:
         scenario = busy(office, 40)
         office.use(scenario)
@@ -232,7 +232,7 @@ async def test_a_session_that_keeps_messages_from_being_sent_for_long_is_named(
         async with stopped.outbox._leading(stopped.tenant) as held:
             assert held is not None
             assert await office.tick() == 0
-            monkeypatch.setattr("adapters.outbox._HELD_UP_SECONDS", 0.0)
+            monkeypatch.setattr("adapters.messages.outbox._HELD_UP_SECONDS", 0.0)
             who = f"session {held.info.backend_pid} idle in transaction has held the outbox for"
             with pytest.raises(HeldUp, match=f"no messages are sent: {who}"):
                 await office.tick()

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from adapters.database.postgres import open_pool
-from adapters.letters import Letters
 from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope
-from adapters.outbox import Outbox
+from adapters.messages.letters import Letters
+from adapters.messages.outbox import Outbox
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.keyring import KeyRing

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.clock import Clocks
 from adapters.database.postgres import open_pool
-from adapters.senders import FileSender
+from adapters.messages.senders import FileSender
 from adapters.tenants import Tenants
 from ledger.engine.keyring import load
 from ledger.engine.sealing import Sealer

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters import senders
 from adapters.mail.mails import NotTaken
+from adapters.messages import senders
 from adapters.messages.envelope import Envelope
 from ledger.nouns.messages import Audience
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from adapters import clock, outbox
+from adapters import clock
 from adapters.access import administration
 from adapters.access.callers import EVERYBODY, OWN_NAMES, UNNAMED
 from adapters.access.clients import Clients, RegisteredClient, digest, is_name, make_token
@@ -18,6 +18,7 @@ from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
 from adapters.console.session import Session
 from adapters.database.beside import NoLedger
+from adapters.messages import outbox
 from adapters.rpc.calls import Call
 from adapters.rpc.own import OWN
 from adapters.rpc.work.shows import rpc_of

@@ -13,7 +13,8 @@ from adapters.contacts import OldContacts
 from adapters.doctor.machine import Premises
 from adapters.edges.forgetting import Portion
 from adapters.edges.inbox import Inbox
-from adapters.letters import Letters
+from adapters.messages.letters import Letters
+from adapters.messages.senders import FileSender
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
 from adapters.rpc.admin.reads import AdminQueries
@@ -22,7 +23,6 @@ from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers, to_receipt
 from adapters.rpc.faults import require
 from adapters.rpc.shows import number_of, stamp
-from adapters.senders import FileSender
 from adapters.streams import reading
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2 as pb

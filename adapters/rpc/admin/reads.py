@@ -6,8 +6,8 @@ import time
 from datetime import datetime
 
 from adapters.doctor.machine import Premises
-from adapters.letters import Letters
-from adapters.outbox import held_up
+from adapters.messages.letters import Letters
+from adapters.messages.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import shows
 from adapters.rpc.admin.clocks import ClockQueries

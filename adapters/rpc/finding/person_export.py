@@ -18,8 +18,8 @@ from adapters import evidence
 from adapters.contacts import OldContacts
 from adapters.edges.accounts import Accounts
 from adapters.edges.inbox import Inbox
-from adapters.letters import Letters
 from adapters.messages.envelope import Erased
+from adapters.messages.letters import Letters
 from adapters.personal_reads import Read, ReadFilter, list_reads, note_keys, note_subjects
 from adapters.rpc.admin import erasing
 from adapters.rpc.calls import Call

@@ -19,12 +19,12 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant, soonest
-from adapters.letters import Letters
 from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased, together
-from adapters.senders import Sender
+from adapters.messages.letters import Letters
+from adapters.messages.senders import Sender
+from adapters.messages.unreached import Unreached
 from adapters.tenants import Tenant, Tenants
-from adapters.unreached import Unreached
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
 from ledger.engine.executor import Command, Receipt, own_command

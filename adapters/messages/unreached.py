@@ -12,8 +12,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from adapters.letters import Letters
 from adapters.messages.envelope import Erased
+from adapters.messages.letters import Letters
 from adapters.tenants import Tenant
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
