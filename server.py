@@ -39,7 +39,6 @@ from adapters.access.oidc import Issuer
 from adapters.access.settings import Access, BadAccessSettings, access_of, issuer_of
 from adapters.access.tls import BadCertificate
 from adapters.clock import Clocks
-from adapters.contacts import OldContacts
 from adapters.database import replica, reporting_roles
 from adapters.database import roles as database_roles
 from adapters.database.dsn import add_database_tls, usable
@@ -68,6 +67,7 @@ from adapters.metrics.scrape import Watched
 from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
+from adapters.people.contacts import OldContacts
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 
 from adapters.every_tenant import REST, EveryTenant, soonest
 from adapters.messages.senders import FileSender
-from adapters.retention import Expiring
+from adapters.people.retention import Expiring
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import (
     stock_watch,

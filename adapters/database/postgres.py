@@ -238,7 +238,7 @@ TENANT_MIGRATIONS = (
         problem text NOT NULL DEFAULT ''
     );
     """,
-    # Who saw personal data, by which RPC, asking about what, and whose it was: adapters/personal_reads.py.
+    # Who saw personal data, by which RPC, asking about what, and whose it was: adapters/people/personal_reads.py.
     """
     CREATE TABLE {schema}.ledger_reads (
         read_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

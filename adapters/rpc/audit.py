@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from adapters.fact_schemas import FactSchema, fact_schemas
-from adapters.personal_reads import ReadFilter, list_reads, note_subjects
+from adapters.people.personal_reads import ReadFilter, list_reads, note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
 from adapters.rpc.admin.erasing import KnownBy

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from adapters.access.callers import Caller
-from adapters.personal_reads import Viewer
+from adapters.people.personal_reads import Viewer
 from ledger.engine.about import ABOUT
 from ledger.engine.past import AsOf
 from ledger.refusals import UnknownTenant

@@ -8,7 +8,7 @@ from adapters.mail.answers import without_people
 from adapters.mail.bounces import STATUS
 from adapters.messages.envelope import Erased
 from adapters.messages.letters import Letters
-from adapters.personal_reads import note_keys
+from adapters.people.personal_reads import note_keys
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers

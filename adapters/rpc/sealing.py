@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.personal_reads import note_keys
+from adapters.people.personal_reads import note_keys
 from adapters.rpc.calls import Call
 from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants

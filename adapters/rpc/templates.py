@@ -11,7 +11,7 @@ from adapters.messages.library import TemplateSource
 from adapters.messages.previews import NO_ORDER, PreviewWish
 from adapters.messages.samples import REASONS, a_sample, samples
 from adapters.messages.wording import MOST_BODY, MOST_SUBJECT, BadTemplate, Values, check
-from adapters.personal_reads import note_keys
+from adapters.people.personal_reads import note_keys
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.personal_reads import note_subjects
+from adapters.people.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Ask, Edge, Reader, Readers

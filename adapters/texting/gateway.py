@@ -30,7 +30,7 @@ from adapters.edges.system import (
     WantedCommand,
     names,
 )
-from adapters.spellings import e164
+from adapters.people.spellings import e164
 from adapters.texting.choices import OPTED_OUT, wants_none
 from adapters.texting.wording import segments
 from fulfilment.v1 import edges_pb2

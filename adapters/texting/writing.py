@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from adapters.messages.envelope import Envelope, Erased
 from adapters.messages.letters import Letters
 from adapters.messages.library import TemplateSource
-from adapters.spellings import e164
+from adapters.people.spellings import e164
 from adapters.streams import read
 from adapters.texting.wording import MOST_SEGMENTS, PAGE, TEXTS, fitted, language_of, segments
 from ledger.decisions import telling

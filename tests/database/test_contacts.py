@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.sql import SQL, Identifier
 
-from adapters.contacts import OldContacts, orders_beside, orders_of
 from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from adapters.every_tenant import REST
+from adapters.people.contacts import OldContacts, orders_beside, orders_of
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import intake
 from ledger.engine.executor import Ledger

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.spellings import e164
+from adapters.people.spellings import e164
 from adapters.texting.twilio import signature
 from adapters.texting.wording import segments
 from fulfilment.v1 import admin_pb2, audit_pb2, edges_pb2, orders_pb2, parcels_pb2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
+from adapters.people.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
 
 
 @pytest.mark.parametrize(

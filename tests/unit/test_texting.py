@@ -34,7 +34,7 @@ from adapters.edges.system import (
 from adapters.edges.systems import SYSTEMS
 from adapters.messages.samples import a_sample, samples
 from adapters.messages.wording import check, wording
-from adapters.spellings import e164
+from adapters.people.spellings import e164
 from adapters.texting.choices import wants_none
 from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments

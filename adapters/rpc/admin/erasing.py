@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
 
-from adapters import contacts
-from adapters.contacts import Held, Spelling
 from adapters.mail.addresses import addresses_in
+from adapters.people import contacts
+from adapters.people.contacts import Held, Spelling
+from adapters.people.spellings import mailbox, phone_spellings, untagged
 from adapters.rpc import shapes
-from adapters.spellings import mailbox, phone_spellings, untagged
 from adapters.streams import read, reading
 from adapters.tenants import Tenant
 from fulfilment.v1 import admin_pb2 as pb

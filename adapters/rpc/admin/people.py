@@ -9,12 +9,12 @@ from hashlib import sha256
 
 import msgspec
 
-from adapters.contacts import OldContacts
 from adapters.doctor.machine import Premises
 from adapters.edges.forgetting import Portion
 from adapters.edges.inbox import Inbox
 from adapters.messages.letters import Letters
 from adapters.messages.senders import FileSender
+from adapters.people.contacts import OldContacts
 from adapters.rpc import shapes
 from adapters.rpc.admin import erasing
 from adapters.rpc.admin.reads import AdminQueries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from adapters import evidence
-from adapters.personal_reads import note_subjects
+from adapters.people.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.cases import shows

@@ -16,10 +16,10 @@ from adapters.edges.inbox import Inbox
 from adapters.edges.system import Field, System, names
 from adapters.edges.systems import SYSTEMS
 from adapters.edges.wakeups import EdgeWork, wake
+from adapters.people.spellings import e164
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
-from adapters.spellings import e164
 from adapters.texting.choices import number_hash
 from fulfilment.v1 import edges_pb2 as pb
 from ledger.engine.log import Ended, Log

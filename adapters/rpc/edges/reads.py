@@ -10,7 +10,7 @@ from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
 from adapters.edges.system import NotUnderstood
-from adapters.personal_reads import note_subjects
+from adapters.people.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.edges.asks import connection_name, effect_id, reception_id, texted_number

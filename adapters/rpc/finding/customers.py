@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from adapters import contacts
-from adapters.personal_reads import note_subjects
+from adapters.people import contacts
+from adapters.people.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call
 from adapters.rpc.cases.shows import summary

@@ -15,12 +15,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from adapters import evidence
-from adapters.contacts import OldContacts
 from adapters.edges.accounts import Accounts
 from adapters.edges.inbox import Inbox
 from adapters.messages.envelope import Erased
 from adapters.messages.letters import Letters
-from adapters.personal_reads import Read, ReadFilter, list_reads, note_keys, note_subjects
+from adapters.people.contacts import OldContacts
+from adapters.people.personal_reads import Read, ReadFilter, list_reads, note_keys, note_subjects
+from adapters.people.spellings import e164
 from adapters.rpc.admin import erasing
 from adapters.rpc.calls import Call
 from adapters.rpc.cases.reads import CaseQueries
@@ -36,7 +37,6 @@ from adapters.rpc.messages import MessageQueries, show_message
 from adapters.rpc.orders.reads import OrderQueries
 from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shows import stamp
-from adapters.spellings import e164
 from adapters.tenants import Tenant, Tenants
 from adapters.texting.choices import choice_of
 from fulfilment.v1 import audit_pb2 as pb

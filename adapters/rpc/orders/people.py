@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from adapters.people.spellings import international, mailbox, of_any_tag, untagged
 from adapters.rpc import shapes
 from adapters.rpc.commands import Edge
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import taken
-from adapters.spellings import international, mailbox, of_any_tag, untagged
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.engine.sealing import PersonKey, placed
 from ledger.facts import Sealed

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from psycopg.sql import SQL, Identifier
 
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant
-from adapters.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
+from adapters.people.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
