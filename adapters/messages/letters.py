@@ -26,7 +26,7 @@ from adapters.messages.samples import a_sample
 from adapters.messages.values import TELL_WHERE, Known, values_of
 from adapters.messages.wording import BadTemplate, Values, wording
 from adapters.streams import read
-from adapters.tracking_links import TrackingLinks
+from adapters.tracking_page.links import TrackingLinks
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer, placed

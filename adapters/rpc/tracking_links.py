@@ -10,7 +10,7 @@ from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import happened
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenants
-from adapters.tracking_links import TrackingLinks
+from adapters.tracking_page.links import TrackingLinks
 from fulfilment.v1 import tracking_links_pb2 as pb
 from ledger.decisions import tracking_links
 from ledger.engine.sealing import Sealer

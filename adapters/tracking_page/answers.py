@@ -24,7 +24,6 @@ from adapters.edges.worker import ACTOR
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands, rpc_of
 from adapters.tenants import Tenant, Tenants
-from adapters.tracking_links import PATH, TrackingLinks
 from adapters.tracking_page import reading, rendering, reporting
 from adapters.tracking_page.forms import BadForm, Form, form_of
 from adapters.tracking_page.limits import (
@@ -38,6 +37,7 @@ from adapters.tracking_page.limits import (
     VisitLimit,
     visitor_of,
 )
+from adapters.tracking_page.links import PATH, TrackingLinks
 from adapters.tracking_page.rendering import LOOK_AGAIN, NOT_KEPT
 from adapters.tracking_page.reporting import MOST_FILES, FormError, Given
 from adapters.tracking_page.story import ShownCase, Story

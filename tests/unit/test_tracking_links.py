@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tracking_links import PATH, LinkedOrder, TrackingLinks
+from adapters.tracking_page.links import PATH, LinkedOrder, TrackingLinks
 from ledger.engine.keyring import KeyRing
 from ledger.engine.sealing import Sealer
 from ledger.nouns.orders import TrackingLink, linked, renew_link, withdraw_link
