@@ -30,7 +30,6 @@ import psycopg
 import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 
-from adapters import health_check
 from adapters.access import administration, settings
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -48,12 +47,10 @@ from adapters.database.replica import Replica, replica_of
 from adapters.database.reporting_views import ReportingViews
 from adapters.doctor.machine import Premises
 from adapters.every_tenant import end
-from adapters.folders import BadFolder, make_private
 from adapters.keys import commands as key_commands
 from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys, require_apart
 from adapters.ledger_check import command as check_command
-from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.mail import settings as mail_settings
 from adapters.mail.mailboxes import ReportsMailbox
 from adapters.mail.returned_mail import ReturnedMail
@@ -68,6 +65,9 @@ from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import Standings
 from adapters.people.contacts import OldContacts
+from adapters.process import health_check
+from adapters.process.folders import BadFolder, make_private
+from adapters.process.logs import log_of_the_loop, log_to_stderr
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands

@@ -25,7 +25,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from adapters.folders import make_private
+from adapters.process.folders import make_private
 
 VERSION = "18"
 """Of the PostgreSQL in the wheel; data of another one cannot be read by it."""

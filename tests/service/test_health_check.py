@@ -13,8 +13,8 @@ from grpc_health.v1 import health, health_pb2_grpc
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from adapters import health_check
 from adapters.access.tls import Files
+from adapters.process import health_check
 from tests.support.certificates import Authority, Pair
 from tests.support.edge import edging
 from tests.support.guarded import guarded

@@ -19,10 +19,10 @@ from psycopg.sql import SQL, Composed, Identifier
 import server
 from adapters.access.settings import access_of
 from adapters.database.replica import replica_of
-from adapters.folders import make_private
-from adapters.logs import log_of_the_loop
 from adapters.mail.settings import mailbox_of, sender_of
 from adapters.metrics.settings import shown_of
+from adapters.process.folders import make_private
+from adapters.process.logs import log_of_the_loop
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.in_a_thread import running

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.database.embedded import EmbeddedServer
 from adapters.database.postgres import Control, open_pool
-from adapters.folders import make_private
+from adapters.process.folders import make_private
 from projections import PROJECTIONS
 from projections.machine.database import make_tables, open_connection
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import logs
 from adapters.edges import http, reading
 from adapters.edges.http import Bucket, Http, HttpClient, Limit, SystemUnreachable, TryLater
 from adapters.edges.system import AtTheDoor, NotUnderstood
+from adapters.process import logs
 
 
 class Vendor:

@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from adapters.access.callers import EVERYBODY
-from adapters.logs import JsonLines
+from adapters.process.logs import JsonLines
 from adapters.rpc.calls import Call
 from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2
 from ledger.engine.about import works_for
