@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.gist import gist
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import minute
-from adapters.gist import gist
 from fulfilment.v1 import audit_pb2
 
 _ONE_LINE_WIDTH = 160

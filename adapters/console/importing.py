@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfoNotFoundError
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from adapters import olist
 from adapters.console import files
 from adapters.console.client import ConsoleClient, Trouble
 from adapters.console.progress import bar_of
 from adapters.console.sentences import translated
 from adapters.console.session import Nouns, Session
+from adapters.order_files import olist
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
 
 COMMANDS_A_BATCH = 800

@@ -11,10 +11,10 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Trouble, Unreachable
+from adapters.console.gist import gist
 from adapters.console.session import Nouns, Session
 from adapters.console.words import minute
 from adapters.fact_schemas import type_in_words
-from adapters.gist import gist
 from fulfilment.client import RECONNECT_SECONDS
 from fulfilment.v1 import audit_pb2
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from adapters import olist
 from adapters.console.charts import Drawn
 from adapters.console.listings import LIMIT, ask, rows_of, supplier_names
 from adapters.console.report_page import Tile
@@ -13,6 +12,7 @@ from adapters.console.session import Session, Words
 from adapters.console.sheets import HTML, Chart, Sheet, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, lacking, told, windowed
 from adapters.console.words import money
+from adapters.order_files import olist
 from fulfilment.v1 import (
     totals_pb2,
 )

@@ -20,7 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.doubled_names import Doubled, as_object
+from adapters.web.doubled_names import Doubled, as_object
 from ledger.refusals import Malformed
 
 M = TypeVar("M", bound=Message)

@@ -76,8 +76,6 @@ ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
 OTHERS = {"trade": {"pyarrow"}, "calendars": {"holidays"}}
 """What the modules that write files of reports, and the one that knows public holidays, use beside that."""
 BESIDE = (
-    "adapters.olist",
-    "adapters.gist",
     "adapters.mail.bounces",
     "adapters.mail.mailboxes",
     "adapters.order_files",

@@ -7,7 +7,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from adapters.olist import Olist, Row
+from adapters.order_files.olist import Olist, Row
 
 ROWS: dict[str, list[dict[str, str]]] = {
     "sellers": [{"seller_id": "s1"}, {"seller_id": "s2"}],

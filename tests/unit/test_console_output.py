@@ -13,9 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from adapters.console import files, words
+from adapters.console.gist import gist
 from adapters.console.main import run
 from adapters.console.session import Printer
-from adapters.gist import gist
 
 # --- hostile names and cells ------------------------------------------------------------------------
 

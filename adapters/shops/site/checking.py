@@ -13,9 +13,9 @@ from unicodedata import normalize
 
 import msgspec
 
-from adapters.doubled_names import Doubled, as_object
 from adapters.edges.system import DoorAnswer, MalformedDelivery, NotUnderstood
 from adapters.shops.site.documents import KINDS, OrderTold, PaymentsTold, SiteOrder, SitePayment, Told
+from adapters.web.doubled_names import Doubled, as_object
 from ledger.facts import is_sku
 from ledger.terms.money import CURRENCIES, MOST_MINOR
 from ledger.terms.order_numbers import is_order_number, order_number
