@@ -33,7 +33,18 @@ rebuilt for them, and whoever was granted the others reads these, too; for a rol
 to let the new one in. The embedded PostgreSQL listens on a socket in its data folder only, for programs of the same
 account.
 
-The role sees these views and nothing else, and writes nothing. So that it stays out of the way of commands:
+The role sees these views and nothing else, and writes nothing, no temporary tables either: the database lets everybody
+make some, so `grant` takes that away from all roles (`PUBLIC`) but the service's own, if the database has the same
+owner as the service's schemas. In a shared database of somebody else's nothing is taken away; `grant` and
+`fulfilment doctor` say so, and its owner can do it once all who need temporary tables are granted them by name, the
+role that runs the service first:
+
+```sql
+GRANT TEMPORARY ON DATABASE fulfilment TO fulfilment_run;
+REVOKE TEMPORARY ON DATABASE fulfilment FROM PUBLIC;
+```
+
+So that it stays out of the way of commands:
 
 | limit | | |
 |---|---|---|
@@ -111,6 +122,7 @@ dbt (`dbt-postgres`) writes what it makes, so its role is another, which inherit
 CREATE ROLE dbt LOGIN PASSWORD '…';
 GRANT bi TO dbt;
 CREATE SCHEMA analytics AUTHORIZATION dbt;
+GRANT TEMPORARY ON DATABASE fulfilment TO dbt;
 ```
 
 ```yaml

@@ -41,6 +41,17 @@ READERS = """
     WHERE shobj_description(oid, 'pg_authid') = %s AND has_schema_privilege(oid, %s, 'USAGE') AND NOT rolsuper
     ORDER BY rolname
 """
+_DATABASE = """
+    SELECT d.datname, pg_get_userbyid(d.datdba), d.datdba = n.nspowner AND pg_has_role(d.datdba, 'MEMBER')
+    FROM pg_database AS d, pg_namespace AS n WHERE d.datname = current_database() AND n.nspname = 'fulfilment'
+"""
+MAKE_TEMPORARY = """
+    SELECT r.rolname FROM pg_roles AS r
+    WHERE shobj_description(r.oid, 'pg_authid') = %s AND has_database_privilege(r.oid, current_database(), 'TEMPORARY')
+        AND EXISTS (SELECT FROM pg_namespace AS n
+            WHERE n.nspname LIKE 'reporting\\_%%' AND has_schema_privilege(r.oid, n.oid, 'USAGE'))
+    ORDER BY r.rolname
+"""
 _ROLES = """
     SELECT r.rolname, r.rolconnlimit, coalesce(array_to_string(r.rolconfig, ', '), ''),
         array(SELECT n.nspname::text FROM pg_namespace AS n
@@ -84,6 +95,7 @@ def grant(connection: Connection[Any], chosen: argparse.Namespace) -> str:
     for ledger in ledgers:
         publish(connection, ledger)
         _let_read(connection, ledger, {chosen.name, *_readers(connection, ledger)})
+    _keep_temporary(connection, {each.owner for each in _ledgers(connection)})
     names = ", ".join(each.views for each in ledgers)
     _tell(f"{chosen.name} may read {names}, version {CONTRACT_VERSION} of the contract, and nothing else.")
     if made and not chosen.password_file:
@@ -168,6 +180,26 @@ def _limit(connection: Connection[Any], chosen: argparse.Namespace, password: st
         connection.execute(SQL("ALTER ROLE {} SET {} = {}").format(role, SQL(cast("Any", name)), Literal(value)))
     path = SQL(", ").join(map(Identifier, schemas))
     connection.execute(SQL("ALTER ROLE {} SET search_path = {}").format(role, path))
+
+
+def _keep_temporary(connection: Connection[Any], services: Iterable[str]) -> None:
+    """Leaves temporary tables, which fill a disk beyond all limits, to the roles that check read models with them.
+
+    Everybody may make some in a new database. Whether that stays so in one of somebody else's is not ours to say.
+    """
+    for name, owner, is_ours in connection.execute(_DATABASE).fetchall():
+        names = {"database": Identifier(name)}
+        if is_ours:
+            taking = SQL("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC").format(**names)
+            giving = SQL("GRANT TEMPORARY ON DATABASE {database} TO {role}")
+            _as(
+                connection, owner, taking, *(giving.format(role=Identifier(each), **names) for each in sorted(services))
+            )
+        if able := [role for (role,) in connection.execute(MAKE_TEMPORARY, (MARK,)).fetchall()]:
+            _tell(
+                f"{', '.join(able)} may make temporary tables, as far as the disk goes: the database {name} "
+                f"belongs to {owner}, who can take that away (docs/reporting.md says how)."
+            )
 
 
 def _password_of(path: Any) -> str:

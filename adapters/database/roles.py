@@ -45,6 +45,11 @@ RIGHTS = {
 
 _SCHEMA = "GRANT USAGE ON SCHEMA {schema} TO {role}"
 _READ_MODELS = "GRANT CREATE ON SCHEMA {schema} TO {role}"
+_TEMPORARY = """
+    SELECT format('GRANT TEMPORARY ON DATABASE %%I TO %%I', datname, %s::text)
+    FROM pg_database WHERE datname = current_database() AND pg_has_role(datdba, 'MEMBER')
+"""
+"""Read models are checked in temporary tables, which roles for reporting take from everybody where they can."""
 _READ = "GRANT SELECT ON {table} TO {role}"
 _WRITE = "GRANT {rights} ON {table} TO {role}"
 _OWN = "ALTER TABLE {table} OWNER TO {role}"
@@ -64,6 +69,8 @@ async def prepare(dsn: str, role: str | None, tenants: Iterable[str]) -> list[st
         schemas = [each.schema for each in await control.list_tenants()]
         if role is not None:
             async with pool.connection() as connection, connection.transaction():
+                for (granting,) in await (await connection.execute(_TEMPORARY, (role,))).fetchall():
+                    await connection.execute(granting)
                 for schema in (CONTROL_SCHEMA, *schemas):
                     await _grant(connection, schema, role)
     return schemas

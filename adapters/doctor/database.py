@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.database.dsn import LOSES
 from adapters.database.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
 from adapters.database.replica import Replica
+from adapters.database.reporting_roles import MAKE_TEMPORARY, MARK
 from adapters.doctor.finding import Finding, fails, ok, size, warning
 from ledger.refusals import StorageUnavailable
 
@@ -67,6 +68,7 @@ async def database(
     found.append(_idle(idle.total_seconds() if idle is not None else 0.0))
     found.append(await _skew(connection))
     found.append(await _migrations(connection, schemas))
+    found.append(reporting([name for (name,) in await (await connection.execute(MAKE_TEMPORARY, (MARK,))).fetchall()]))
     ((age, used),) = await (await connection.execute(_WRAPAROUND)).fetchall()
     found.append(wraparound(age))
     dead = await (await connection.execute(_BLOAT, {"least": _MANY_DEAD, "share": _DEAD_SHARE})).fetchall()
@@ -174,6 +176,18 @@ def schema(name: str, version: int, works_with: int, known: int) -> Finding:
         found = f"schema {name} has {version} migrations: the {known} of this version, and what a newer one only added"
         return warning("migrations", found, "nothing is wrong; end this version soon after the newer one has started")
     return ok("migrations", found)
+
+
+def reporting(roles: Sequence[str]) -> Finding:
+    """``roles`` are those for reporting that may make temporary tables."""
+    if not roles:
+        return ok("reporting", "no role for reporting may make temporary tables")
+    found = f"{', '.join(roles)} may make temporary tables, as far as the disk goes"
+    advice = (
+        "run server.py reporting grant again; in a database of somebody else's its owner has to take it away: "
+        "docs/reporting.md"
+    )
+    return warning("reporting", found, advice)
 
 
 def wraparound(age: int) -> Finding:

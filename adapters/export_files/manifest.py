@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -87,14 +87,35 @@ def read(folder: Path) -> ExportManifest | None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Nobody else writes into the folder meanwhile; what a run that died has left there is removed."""
+    """Nobody else writes into the folder meanwhile; one that was made for nothing is removed again."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
+        if not _locked(lock, folder / LOCK):
+            raise Unusable(f"another export is writing into {folder}; wait until it is over")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unusable(f"another export is writing into {folder}; wait until it is over") from None
-        yield
+            yield
+        except BaseException:
+            _remove(folder, made)
+            raise
+
+
+def _locked(lock: IO[str], path: Path) -> bool:
+    """Whether it is ours now, and still that of the folder: one that was made for nothing goes with it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _remove(folder: Path, made: Sequence[Path]) -> None:
+    """The folders that were made, if nothing was written."""
+    if folder in made and os.listdir(folder) == [LOCK]:
+        (folder / LOCK).unlink()
+        with suppress(OSError):  # somebody else puts something there
+            for each in made:
+                each.rmdir()
 
 
 def clean(folder: Path, manifest: ExportManifest | None, tables: Sequence[str]) -> None:

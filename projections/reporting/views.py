@@ -51,8 +51,19 @@ def statements(schema: str) -> Iterator[Composed]:
     contract = Identifier(views, "contract")
     yield do(_CONTRACT_VIEW, view=contract, version=Literal(CONTRACT_VERSION), views_name=Literal(views))
     yield do("COMMENT ON VIEW {view} IS {meaning}", view=contract, meaning=Literal(_CONTRACT))
+    for name, meaning in _CONTRACT_COLUMNS.items():
+        of = Identifier(views, "contract", name)
+        yield do("COMMENT ON COLUMN {of} IS {says}", of=of, says=Literal(meaning))
 
 
+_CONTRACT_COLUMNS = {
+    "version": "The version of the contract, the same in every row.",
+    "table_name": "The table, which is a view of this schema.",
+    "place": "The place of the column in its table, from 1 on.",
+    "column_name": "The column.",
+    "type": "Its type, as PostgreSQL names it.",
+    "meaning": "What it means, and in brackets in what it counts.",
+}
 _CONTRACT_VIEW = """
     CREATE OR REPLACE VIEW {view} AS
     SELECT {version} AS version, c.relname::text AS table_name, a.attnum::int AS place, a.attname::text AS column_name,

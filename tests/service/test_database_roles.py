@@ -107,6 +107,9 @@ def test_the_role_that_runs_renews_the_views_for_reporting(service: Service, rol
         as_before_an_upgrade = "DROP VIEW messages; COMMENT ON SCHEMA reporting_default IS 'version 0: of before'"
         rows(by_superuser[1], f"SET search_path = reporting_default; {as_before_an_upgrade}")
         asyncio.run(_renew_views(roles.dsn_to_run))
+        may_make = "SELECT has_database_privilege(%s, current_database(), 'TEMPORARY')"
+        able = {name: rows(roles.dsn, may_make % f"'{name}'") for name in (reader, roles.runs)}
+        assert able == {reader: [(False,)], roles.runs: [(True,)]}, "it checks read models in temporary tables"
         assert rows(make_conninfo(roles.dsn, user=reader), "SELECT count(*) >= 0 FROM messages") == [(True,)]
         with pytest.raises(ReportingFailed, match="name a role with --dsn that may make roles"):
             reporting_roles.main(["grant", "another", "--tenant", "default", "--dsn", roles.dsn])

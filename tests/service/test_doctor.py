@@ -48,7 +48,17 @@ def test_it_looks_at_all_that_keeps_the_service_running(client: Client):
     found = diagnosed(client)
     assert found.keys() >= {
         *("versions", "disk", "key file", "fsync", "full_page_writes", "synchronous_commit", "data checksums"),
-        *("database version", "connections", "idle transactions", "clock", "migrations", "wraparound", "bloat", "size"),
+        *(
+            "database version",
+            "connections",
+            "idle transactions",
+            "clock",
+            "migrations",
+            "reporting",
+            "wraparound",
+            "bloat",
+            "size",
+        ),
         *("tenants", "projector", "read models", "messages", "deliveries", "deadlines"),
     }
     assert found["clock"].level == doctor_pb2.FINDING_LEVEL_OK

@@ -537,6 +537,20 @@ def test_a_folder_that_cannot_be_gone_on_with_says_why(client: Client, trade: Tr
     assert "--to DIR" in ff("export").err
 
 
+def test_a_first_export_that_is_refused_leaves_no_folder(client: Client, ff: Console, tmp_path: Path):
+    caught_up(client)
+    refused_export = ("export", "orders", "--as-of", "1000000000", "--to")
+    assert "beyond" in ff(*refused_export, str(tmp_path / "of" / "year")).err
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    assert ff(*refused_export, str(tmp_path / "mine")).code == 1
+    assert (tmp_path / "mine").is_dir(), "a folder that was there stays"
+    with suppress(OSError), manifests.alone(tmp_path / "new"):
+        (tmp_path / "new" / "rows").touch()
+        raise OSError
+    assert (tmp_path / "new" / "rows").exists(), "what somebody put there stays"
+
+
 def test_the_tables_can_be_listed_and_each_with_its_columns(ff: Console):
     told = ff("export", "--list").out
     assert all(name in told for name in NAMES)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from adapters.database import reporting_roles
 from adapters.database.postgres import Control, open_pool
@@ -21,7 +22,7 @@ from adapters.database.reporting_roles import ReportingFailed
 from adapters.database.reporting_views import ReportingViews
 from adapters.every_tenant import REST
 from adapters.tenants import Tenants
-from fulfilment.v1 import admin_pb2
+from fulfilment.v1 import admin_pb2, doctor_pb2
 from projections.reporting import REPORT_TABLES, views
 from projections.reporting.declaring import Means, shown
 from projections.reporting.views import CONTRACT_VERSION
@@ -123,6 +124,43 @@ def test_a_role_writes_nothing_and_stops_in_time(sold: Service):
         settings = ("work_mem", "64MB"), ("idle_in_transaction_session_timeout", "1min")
         for name, value in settings:
             assert rows(reader, f"SHOW {name}") == [(value,)]
+
+
+def test_a_role_makes_no_temporary_tables_where_the_database_is_the_services(sold: Service):
+    may_make = "SELECT has_database_privilege(current_user, current_database(), 'TEMPORARY')"
+    with granted(sold, "bi_temporary") as reader:
+        assert rows(reader, may_make) == [(False,)]
+        with psycopg.connect(reader, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            with pytest.raises(errors.InsufficientPrivilege, match="temporary tables"):
+                connection.execute("CREATE TEMPORARY TABLE much (x int)")
+        with _database_of_somebody_else(sold):
+            assert rows(reader, may_make) == [(True,)]
+            told = reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
+            assert "bi_temporary may make temporary tables" in told
+            assert "belongs to landlord" in told
+            with Client(sold.address) as client:
+                found = client.admin.Diagnose(doctor_pb2.DiagnoseRequest()).findings
+            (said,) = (each for each in found if each.check == "reporting")
+            assert said.level == doctor_pb2.FINDING_LEVEL_WARNING
+            assert said.found.startswith("bi_temporary may make temporary tables")
+        assert "temporary tables" not in reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
+
+
+@contextmanager
+def _database_of_somebody_else(service: Service) -> Iterator[None]:
+    """It lets everybody make temporary tables, as a new one does."""
+    with psycopg.connect(service.dsn, autocommit=True) as connection:
+        ((name, owner),) = connection.execute("SELECT current_database(), current_user").fetchall()
+        database, ours = Identifier(name), Identifier(owner)
+        connection.execute("CREATE ROLE landlord")
+        connection.execute(SQL("ALTER DATABASE {} OWNER TO landlord").format(database))
+        connection.execute(SQL("GRANT TEMPORARY ON DATABASE {} TO PUBLIC").format(database))
+        try:
+            yield
+        finally:
+            connection.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(database, ours))
+            connection.execute("DROP ROLE landlord")
 
 
 def test_a_role_has_so_many_sessions_and_no_more(sold: Service):
