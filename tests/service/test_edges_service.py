@@ -14,7 +14,7 @@ from adapters.edges import accounts, worker
 from adapters.edges.inbox import Inbox
 from adapters.edges.traffic import Traffic
 from adapters.web import bodies, serving
-from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, work_pb2
+from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, tracking_pb2, work_pb2
 from tests.support import own_site
 from tests.support.edge import edging
 from tests.support.hosting import hosting
@@ -90,6 +90,9 @@ def test_a_paid_order_of_the_shop_is_placed_and_a_ping_is_answered(shop, client)
     assert shop.send(woo_order(1001), "order.created").status_code == 200
     (row,) = became(client, 1001, DONE)
     assert list(row.about) == ["main/1001"]
+    position = client.edges.ListReceptions(edges_pb2.ListReceptionsRequest()).position
+    known = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(at_least=position)).orders
+    assert "main/1001" in {each.order_id for each in known}
     placed = order(client, 1001)
     assert placed.customer.name == "Ann Example"
     assert placed.ship_to.country == "DE"

@@ -90,10 +90,14 @@ class EdgeQueries(Queries):
         states = [_read_state(each, f"states[{index}]") for index, each in enumerate(request.states)]
         require(len(states) <= len(InboxState), "states", f"{len(states)} states, {len(InboxState)} at most")
         wanted = page(request)
-        inbox, before = Inbox.of(await self.tenant(call)), wanted.after(tuple[datetime, str])
+        tenant, before = await self.tenant(call), wanted.after(tuple[datetime, str])
+        inbox = Inbox.of(tenant)
         found = await inbox.listed(request.connection, states, before, wanted.limit)
         shown, more = wanted.cut(found, [(each.received_at, each.reception_id) for each in found])
-        return pb.ListReceptionsResponse(receptions=[show_reception(each) for each in shown], next_page_token=more)
+        # Read after them, so that what they recorded is in the log by then.
+        head = await tenant.log.head()
+        rows = [show_reception(each) for each in shown]
+        return pb.ListReceptionsResponse(receptions=rows, next_page_token=more, position=head)
 
     async def GetReception(self, request: pb.GetReceptionRequest, call: Call) -> pb.GetReceptionResponse:
         known_as = reception_id(request.reception_id)

@@ -119,7 +119,7 @@ Global___ListTenantsRequest: _TypeAlias = ListTenantsRequest  # noqa: Y015
 
 @_typing.final
 class ListTenantsResponse(_message.Message):
-    """The tenants."""
+    """The tenants. It tells no position: each tenant has a log of its own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1484,7 +1484,7 @@ Global___CompareSnapshotsRequest: _TypeAlias = CompareSnapshotsRequest  # noqa: 
 
 @_typing.final
 class CompareSnapshotsResponse(_message.Message):
-    """The snapshots of a page of streams."""
+    """The snapshots of a page of streams. It tells no position: it is done to what is stored beside the log."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

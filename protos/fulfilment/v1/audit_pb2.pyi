@@ -400,7 +400,7 @@ Global___FactSchema: _TypeAlias = FactSchema  # noqa: Y015
 
 @_typing.final
 class ListFactSchemasResponse(_message.Message):
-    """What facts there are."""
+    """What facts there are. It tells no position: they change with the version of the service, and with no fact."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -747,7 +747,7 @@ Global___PersonalRead: _TypeAlias = PersonalRead  # noqa: Y015
 
 @_typing.final
 class ListReadsResponse(_message.Message):
-    """Who read personal data."""
+    """Who read personal data. It tells no position: a read is noted beside the log, where no fact comes of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -721,8 +721,13 @@ class ListReceptionsResponse(_message.Message):
 
     RECEPTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
+    position: _builtins.int
+    """What those that are done recorded is in the log up to this position: queries that take it as at_least show it. On
+    later pages it is that of the first, and of those that were done by then.
+    """
     @_builtins.property
     def receptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reception]:
         """The newest first."""
@@ -732,10 +737,11 @@ class ListReceptionsResponse(_message.Message):
         *,
         receptions: _abc.Iterable[Global___Reception] | None = ...,
         next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "receptions", b"receptions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "receptions", b"receptions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
