@@ -42,9 +42,11 @@ from adapters.database import replica, reporting_roles
 from adapters.database import roles as database_roles
 from adapters.database.dsn import add_database_tls, usable
 from adapters.database.embedded import StartFailed
-from adapters.database.postgres import BadTenantName, Database, SchemaInUse, SchemaNewer, open_pool
+from adapters.database.postgres import BadTenantName, open_pool
 from adapters.database.replica import Replica, replica_of
 from adapters.database.reporting_views import ReportingViews
+from adapters.database.schema_versions import SchemaInUse, SchemaNewer
+from adapters.database.server import Database
 from adapters.doctor.machine import Premises
 from adapters.every_tenant import end
 from adapters.keys import commands as key_commands

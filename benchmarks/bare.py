@@ -11,7 +11,9 @@ import sys
 
 import uvloop
 
-from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.postgres import open_pool
+from adapters.database.schema_versions import migrate
 from adapters.rpc.accepting import aio_server
 from benchmarks.empty import placing
 from fulfilment.v1 import common_pb2, orders_pb2

@@ -24,7 +24,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.postgres import open_pool
+from adapters.database.schema_versions import migrate
 from benchmarks.stage import Figure, Stage
 from ledger.engine.registry import Registry
 from ledger.facts import Change, LineNo

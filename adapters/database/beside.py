@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapters.database.dsn import add_database_tls
 from adapters.database.embedded import StartFailed, holds_data
-from adapters.database.postgres import Database
+from adapters.database.server import Database
 
 
 class NoLedger(StartFailed):

@@ -11,9 +11,11 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.database.dsn import LOSES
-from adapters.database.postgres import CONTROL_MIGRATIONS, CONTROL_SCHEMA, TENANT_MIGRATIONS, migrations_of
+from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
+from adapters.database.postgres import CONTROL_SCHEMA
 from adapters.database.replica import Replica
 from adapters.database.reporting_roles import MAKE_TEMPORARY, MARK
+from adapters.database.schema_versions import migrations_of
 from adapters.doctor.finding import Finding, fails, ok, size, warning
 from ledger.refusals import StorageUnavailable
 

@@ -28,7 +28,7 @@ _POLL_SECONDS = 1.0
 class Journal(PostgresApplicationRecorder):
     """Our events table as the library's application recorder.
 
-    Its tables are made by the migrations of adapters/database/postgres.py, so it creates none.
+    Its tables are made by the migrations of adapters/database/migrations.py, so it creates none.
     """
 
     def __init__(self, datastore: PostgresDatastore, *, events_table_name: str = EVENTS_TABLE) -> None:

@@ -13,7 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.postgres import open_pool
+from adapters.database.schema_versions import migrate
 from adapters.every_tenant import REST
 from adapters.people.contacts import OldContacts, orders_beside, orders_of
 from adapters.tenants import Tenant, Tenants

@@ -21,15 +21,9 @@ from eventsourcing.tests import persistence as library
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import (
-    TENANT_MIGRATIONS,
-    BadTenantName,
-    Control,
-    SchemaInUse,
-    SchemaNewer,
-    migrate,
-    open_pool,
-)
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.postgres import BadTenantName, Control, open_pool
+from adapters.database.schema_versions import SchemaInUse, SchemaNewer, migrate
 from adapters.tenants import Tenants
 from ledger.engine.executor import Ledger
 from ledger.engine.log import CHANNEL, Log
@@ -298,7 +292,8 @@ async def test_destroying_a_person_destroys_every_key_of_theirs_and_nobody_elses
 
 _START = """
 import asyncio, sys
-from adapters.database.postgres import Control, open_pool
+from adapters.database.postgres import open_pool
+from adapters.database.postgres import Control
 
 async def main():
     async with open_pool(sys.argv[1]) as pool:
@@ -435,7 +430,7 @@ async def test_a_migration_waits_for_who_uses_a_table_and_keeps_no_other_waiting
         assert await migrating == len(newer)
 
         await idle.execute(read)
-        monkeypatch.setattr("adapters.database.postgres._MIGRATE_SECONDS", 0.0)
+        monkeypatch.setattr("adapters.database.schema_versions._MIGRATE_SECONDS", 0.0)
         with pytest.raises(SchemaInUse, match="its tables are in use: end the sessions"):
             await migrate(connection, tenant.schema, (*newer, "ALTER TABLE {schema}.ledger_projections ADD two int"))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from adapters.database.postgres import CONTROL_MIGRATIONS, TENANT_MIGRATIONS, Control, open_pool
+from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
+from adapters.database.postgres import Control, open_pool
 from projections import PROJECTIONS
 from projections.machine import awake
 from projections.machine.tables import SHADOW
@@ -52,7 +53,7 @@ def statements() -> Iterator[tuple[str, str]]:
     for path in files():
         for line, text in literals(path.read_text()):
             if _VERB.match(text):
-                for part in text.split(";") if path.name == "postgres.py" else [text]:
+                for part in text.split(";") if path.name == "migrations.py" else [text]:
                     yield f"{path.relative_to(HOUSE)}:{line}", part
 
 

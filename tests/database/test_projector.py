@@ -9,7 +9,8 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
-from adapters.database.postgres import TENANT_MIGRATIONS, migrate
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.schema_versions import migrate
 from ledger.engine.log import CHANNEL, LOCK_SEED
 from ledger.engine.registry import Registry
 from ledger.nouns import NOUNS

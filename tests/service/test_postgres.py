@@ -28,7 +28,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from adapters.database import embedded
 from adapters.database.dsn import DatabaseTls, usable
 from adapters.database.embedded import EmbeddedServer, StartFailed
-from adapters.database.postgres import Database, open_pool
+from adapters.database.postgres import open_pool
+from adapters.database.server import Database
 from tests.support import runs
 from tests.support.relay import Relay
 from tests.support.service import HOUSE

@@ -25,7 +25,7 @@ def newer_version(folder: Path) -> Path:
         _copy_bytecode(HOUSE / room, house / room)
     shutil.copy(HOUSE / "server.py", house)
     changes = {
-        "adapters/database/postgres.py": [
+        "adapters/database/migrations.py": [
             (r"(TENANT_MIGRATIONS = \(.*?\n)\)\n", r'\1    "ALTER TABLE {schema}.ledger_commands ADD stars int",\n)\n')
         ],
         "ledger/nouns/orders/remarks.py": [

@@ -11,7 +11,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import TENANT_MIGRATIONS, migrate
+from adapters.database.migrations import TENANT_MIGRATIONS
+from adapters.database.schema_versions import migrate
 from projections import PROJECTIONS
 from projections.machine.database import make_tables
 from tests.support.stalls import EmptyTenant
