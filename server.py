@@ -16,7 +16,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,10 +61,9 @@ from adapters.messages.outbox import Outbox
 from adapters.messages.senders import FileSender, Sender
 from adapters.metrics import settings as metrics_settings
 from adapters.metrics.calls import CallCounts
-from adapters.metrics.scrape import Watched
+from adapters.metrics.scrape import watched
 from adapters.metrics.serving import Display, showing
 from adapters.metrics.settings import shown_of
-from adapters.metrics.standing import Standings
 from adapters.people.contacts import OldContacts
 from adapters.process import health_check
 from adapters.process.folders import BadFolder, make_private
@@ -81,7 +79,6 @@ from adapters.rpc.tracing import PER_SECOND, NoTraces, Tracing, tracing
 from adapters.tenants import Tenants
 from adapters.web import settings as web_settings
 from adapters.web.app import edges
-from adapters.web.app import figures as edge_figures
 from adapters.web.serving import serving
 from adapters.web.settings import Web, web_of
 from fulfilment import __version__
@@ -274,10 +271,10 @@ async def serve(
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         if returned is not None:
             beside.append(asyncio.create_task(ReturnedMail(tenants, returned).run(), name="returned mail"))
-        watched = Watched("api", tenants, Standings(tenants), calls, {} if others is None else others)
+        figures_of = watched("api", tenants, calls=calls, beside={} if others is None else others)
         try:
             async with AsyncExitStack() as figures:
-                at = await figures.enter_async_context(showing(shown, gate, watched)) if shown is not None else None
+                at = await figures.enter_async_context(showing(shown, gate, figures_of)) if shown is not None else None
                 yield Listening(port, clients, at)
         finally:
             tenants.closing = True
@@ -328,7 +325,7 @@ async def show_projector(conninfo: str, shown: Display, issuer: Issuer | None) -
             beside.append(asyncio.create_task(issuer.keys.run(), name="access"))
         tenants = Tenants(pool)
         try:
-            async with showing(shown, Gate(clients, issuer), Watched("projector", tenants, Standings(tenants))):
+            async with showing(shown, Gate(clients, issuer), watched("projector", tenants)):
                 await asyncio.Event().wait()
         finally:
             await end(beside)
@@ -383,9 +380,8 @@ async def serve_edges(
                 AsyncExitStack() as beside_them,
             ):
                 if shown is not None:
-                    more = partial(edge_figures, tenants, running.counts)
-                    watched = Watched("edge", tenants, Standings(tenants), more=more)
-                    await beside_them.enter_async_context(showing(shown, gate, watched))
+                    figures_of = watched("edge", tenants, more=running.figures)
+                    await beside_them.enter_async_context(showing(shown, gate, figures_of))
                 yield port
                 tenants.closing = True
         finally:

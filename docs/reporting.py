@@ -238,7 +238,8 @@ python server.py --dsn "host=db1.example dbname=fulfilment ..." --reporting-dsn 
   vacuums or swaps in a rebuilt table. Set it as long as an export takes, and `hot_standby_feedback = on`. What was
   ended is refused as STORAGE_UNAVAILABLE with these names, and written by the next run.
 - As of a position (`--as-of`) they are read from the primary, where the read models are folded up to there.
-- That it holds the same ledger is looked at with each export; `fulfilment doctor` looks at it, too.
+- That it holds the same ledger is looked at with each export; `fulfilment doctor` looks at it, too, and
+  [figures](figures.md) for Prometheus tell how far each tenant is behind there and whether it answers.
 """
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import psycopg
@@ -28,6 +29,7 @@ log = logging.getLogger("fulfilment.replica")
 MOST_BEHIND_SECONDS = 3600.0
 """A job is refused rather than given what is older."""
 
+_SERVER = ""
 _MADE = "SELECT created_at FROM fulfilment.tenants WHERE schema = %s"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _BEHIND = """
@@ -60,6 +62,8 @@ class Replica:
     def __init__(self, dsn: str, tls: DatabaseTls) -> None:
         self._dsn = dsn
         self._tls = tls
+        self._told: dict[str, str] = {}
+        """What the log was told of the copy of a schema, or of the server itself."""
 
     def look(self) -> None:
         """Raises StartFailed if it can never be used; that it does not answer now keeps nobody from starting."""
@@ -82,10 +86,16 @@ class Replica:
                 raise StorageUnavailable(f"its replica for exports is {found.seconds:,.0f} s behind; {most}")
             yield pool
 
+    @asynccontextmanager
+    async def looked_at(self, primary: AsyncConnectionPool[Any]) -> AsyncIterator[Callable[[str], Awaitable[Lag]]]:
+        """Tells by its schema how far each tenant's copy is behind; both raise StorageUnavailable."""
+        async with self._opened() as pool:
+            yield partial(self._lag, pool, primary)
+
     async def standing(self, primary: AsyncConnectionPool[Any], schema: str) -> Lag:
         """How far a tenant's copy is behind; raises StorageUnavailable."""
-        async with self._opened() as pool:
-            return await self._lag(pool, primary, schema)
+        async with self.looked_at(primary) as lag:
+            return await lag(schema)
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[AsyncConnectionPool[Any]]:
@@ -101,22 +111,32 @@ class Replica:
     async def _conninfo(self) -> str:
         """Looked at each time, for it may be another server than at the start."""
         try:
-            return await asyncio.to_thread(usable, self._dsn, self._tls, only_read=True)
+            found = await asyncio.to_thread(usable, self._dsn, self._tls, only_read=True)
         except StartFailed as problem:
-            log.warning("the replica of --reporting-dsn cannot be used: %s", problem)
+            self._tell(_SERVER, f"cannot be used: {problem}")
             raise StorageUnavailable("that is its replica for exports") from None
+        if self._told.pop(_SERVER, None):
+            log.info("the replica of --reporting-dsn answers again")
+        return found
+
+    def _tell(self, about: str, what: str) -> None:
+        """Tells the log, once until it changes: it is looked at again and again."""
+        if self._told.get(about) != what:
+            log.warning("the replica of --reporting-dsn %s", what)
+            self._told[about] = what
 
     async def _lag(self, pool: AsyncConnectionPool[Any], primary: AsyncConnectionPool[Any], schema: str) -> Lag:
         try:
             async with pool.connection() as copy:
                 made, head = await _made(copy, schema), await _head(copy, schema)
         except psycopg.ProgrammingError as problem:
-            log.warning("the replica of --reporting-dsn cannot be read: %s", str(problem).partition("\n")[0])
+            self._tell(schema, f"cannot be read: {str(problem).partition(chr(10))[0]}")
             raise StorageUnavailable("its replica for exports has no such ledger, or may not be read") from None
         async with primary.connection() as connection:
             if made is None or made != await _made(connection, schema):
-                log.warning("the replica of --reporting-dsn does not hold %s of this database", schema)
+                self._tell(schema, f"does not hold {schema} of this database")
                 raise StorageUnavailable("its replica for exports lacks this ledger, or has another of its name")
+        self._told.pop(schema, None)
         return await lag_of(primary, schema, head)
 
 

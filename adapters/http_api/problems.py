@@ -10,6 +10,7 @@ import msgspec
 from google.rpc import code_pb2
 from starlette.responses import Response
 
+from adapters.metrics.calls import CallEnding
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from ledger.refusals import Malformed, Refusal, without_frames
 
@@ -31,6 +32,8 @@ HTTP_STATUSES: Mapping[int, HTTPStatus] = {
 }
 """By the status that the refusal has over gRPC; a test fails while one of them has none."""
 
+_FAULTS = {HTTPStatus.FORBIDDEN: "PERMISSION_DENIED", HTTPStatus.GATEWAY_TIMEOUT: "DEADLINE_EXCEEDED"}
+"""The status that a fault of HTTP itself is counted under, if it is not that of a wrong request."""
 _AGAIN_LATER = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -51,6 +54,16 @@ def problem_of(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
     if refusal is None:
         return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, MISTAKE.details), {}
     return _refused(refusal), _headers(refusal)
+
+
+def ending_of(problem: Mapping[str, Any]) -> CallEnding:
+    """What a call is counted as that is answered by a problem: as over gRPC; a fault of HTTP has its own name."""
+    if "reason" in problem:
+        return CallEnding(problem["code"], problem["reason"])
+    status = HTTPStatus(problem["status"])
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return CallEnding("INTERNAL")
+    return CallEnding(_FAULTS.get(status, "INVALID_ARGUMENT"), status.name)
 
 
 def response(problem: Mapping[str, Any], headers: Mapping[str, str]) -> Response:

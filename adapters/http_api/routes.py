@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,9 +27,10 @@ from adapters.access.gate import Gate
 from adapters.every_tenant import end
 from adapters.http_api.openapi import Schema
 from adapters.http_api.pages import pages
-from adapters.http_api.problems import HEADERS, HttpFault, problem_of, response
+from adapters.http_api.problems import HEADERS, HttpFault, ending_of, problem_of, response
 from adapters.http_api.reading import from_json
 from adapters.http_api.writing import to_json
+from adapters.metrics.calls import CANCELLED, OK, CallCounts, CallEnding
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
 from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_fewer_rows
@@ -56,12 +58,14 @@ def routes(
     commands: Commands,
     message_bytes: int,
     beside: Schema,
+    calls: CallCounts,
     *,
     by_certificate: bool = False,
 ) -> list[BaseRoute]:
     """All RPCs of these services, each behind the gate, and pages about them and what there is ``beside`` them.
 
-    A body has so many bytes at most. Where gRPC asks each caller for a certificate, so does this, beside the token.
+    A body has so many bytes at most. How calls end is counted. Where gRPC asks each caller for a certificate, so does
+    this, beside the token.
     """
     table = {
         (service.name, method.name): method
@@ -69,7 +73,7 @@ def routes(
         for method in methods(service, commands, queries)
     }
     return [
-        Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes, by_certificate)),
+        Route("/v1/{service}/{method}", _Contract(gate, table, message_bytes, calls, by_certificate=by_certificate)),
         *pages(served, beside),
     ]
 
@@ -78,25 +82,48 @@ class _Contract:
     """The application behind the path of an RPC."""
 
     def __init__(
-        self, gate: Gate, table: Mapping[tuple[str, str], RpcMethod], message_bytes: int, by_certificate: bool
+        self,
+        gate: Gate,
+        table: Mapping[tuple[str, str], RpcMethod],
+        message_bytes: int,
+        calls: CallCounts,
+        *,
+        by_certificate: bool,
     ) -> None:
         self._gate = gate
         self._table = table
         self._message_bytes = message_bytes
+        self._calls = calls
         self._by_certificate = by_certificate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
-            answer = await self._answer(request)
+            method = self._method(request)
+        except HttpFault as fault:
+            return await response(*problem_of(fault))(scope, receive, send)
+        began, ending = perf_counter(), CANCELLED
+        try:
+            answer, ending = await self._answer_or_problem(request, method)
+            await answer(scope, receive, send)
+            if isinstance(answer, _Lines):
+                ending = answer.ending
         except ClientDisconnect:
-            return
-        except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
-            answer = response(*problem_of(error))
-        await answer(scope, receive, send)
+            pass
+        finally:
+            self._calls.of(method.name).ended(ending, perf_counter() - began)
 
-    async def _answer(self, request: Request) -> Response | _Lines:
-        method = self._method(request)
+    async def _answer_or_problem(self, request: Request, method: RpcMethod) -> tuple[Response | _Lines, CallEnding]:
+        """The answer, and how the call has ended, as far as it has."""
+        try:
+            return await self._answer(request, method), OK
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
+            problem, headers = problem_of(error)
+            return response(problem, headers), ending_of(problem)
+
+    async def _answer(self, request: Request, method: RpcMethod) -> Response | _Lines:
         if self._by_certificate and not request.scope.get(PROVEN):
             raise HttpFault(HTTPStatus.FORBIDDEN, "RPCs are called over a connection with a certificate of a client")
         call = admit(self._gate, method.name, request)
@@ -238,6 +265,8 @@ class _Lines:
         self._messages = messages
         self._call = call
         self._admitted = admitted
+        self.ending = CANCELLED
+        """How the call has ended, once it has."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering = asyncio.create_task(self._answer(scope, receive, send))
@@ -251,8 +280,10 @@ class _Lines:
         out = _Out(send)
         try:
             await _in_time(self._call, self._send_all(out))
+            self.ending = OK
         except Exception as error:  # noqa: BLE001 - as for answers of one message
             problem, headers = problem_of(error)
+            self.ending = ending_of(problem)
             if not out.begun:
                 return await response(problem, headers)(scope, receive, send)
             await out.write(msgspec.json.encode({"problem": problem}))

@@ -36,6 +36,8 @@ class RpcCalls:
         self.seconds.add(seconds)
 
     def ended(self, outcome: CallEnding, seconds: float) -> None:
+        if outcome == OK:
+            return self.answered(seconds)
         self.others[outcome] += 1
         self.seconds.add(seconds)
 

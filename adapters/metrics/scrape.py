@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from adapters.access.callers import Caller
 from adapters.metrics.calls import CallCounts
+from adapters.metrics.copies import ReplicaStandings
 from adapters.metrics.exposition import Exposition
 from adapters.metrics.process import LoopLag, taken
 from adapters.metrics.standing import Standings, TenantStanding, in_few
@@ -20,12 +21,21 @@ class Watched(NamedTuple):
     role: str
     tenants: Tenants
     standings: Standings
+    copies: ReplicaStandings | None
+    """Of a process that reads exports from a replica."""
     calls: CallCounts | None = None
     """Of a process that is called over gRPC."""
     beside: Mapping[str, int] = {}
     """The ids of the processes that this one has started, by their roles."""
     more: Callable[[Exposition, Caller], Awaitable[None]] | None = None
     """What else a process tells of itself."""
+
+
+def watched(role: str, tenants: Tenants, **more: Any) -> Watched:
+    """What the figures of a process are of; ``more`` is what not every process has."""
+    standings = Standings(tenants)
+    copies = None if tenants.replica is None else ReplicaStandings(tenants, tenants.replica, standings)
+    return Watched(role, tenants, standings, copies, **more)
 
 
 class Scrape:
@@ -42,7 +52,7 @@ class Scrape:
             1, version=__version__, role=self._watched.role
         )
         if self._watched.calls is not None:
-            self._calls(page, self._watched.calls)
+            write_calls(page, self._watched.calls)
         if self._watched.tenants.serving:  # else it decides nothing, as a projector
             self._writers(page)
             self._book(page)
@@ -51,18 +61,15 @@ class Scrape:
         if self._watched.more is not None:
             await self._watched.more(page, caller)
         found = self._watched.standings.by_tenant
-        _standing(page, in_few((name, found[name]) for name in sorted(found) if caller.may_use(name)))
+        shown = in_few((name, self._standing(name)) for name in sorted(found) if caller.may_use(name))
+        _standing(page, shown)
+        if self._watched.copies is not None and self._watched.copies.answers is not None:
+            _replica(page, answers=self._watched.copies.answers, standings=shown)
         return page.text()
 
-    def _calls(self, page: Exposition, counts: CallCounts) -> None:
-        called = sorted((rpc, calls) for rpc, calls in counts.by_rpc.items() if any(calls.seconds.counts))
-        family = page.family("fulfilment_calls_total", "counter", "Calls that have ended, by how they ended.")
-        for rpc, calls in called:
-            for outcome, count in calls.by_outcome():
-                family.add(count, rpc=rpc, code=outcome.code, reason=outcome.reason)
-        family = page.family("fulfilment_call_seconds", "histogram", "How long calls took; of a stream, until its end.")
-        for rpc, calls in called:
-            family.spread(calls.seconds, rpc=rpc)
+    def _standing(self, tenant: str) -> TenantStanding:
+        found, copies = self._watched.standings.by_tenant[tenant], self._watched.copies
+        return found if copies is None else found._replace(copy=copies.lags.get(tenant))
 
     def _writers(self, page: Exposition) -> None:
         measures, serving = self._watched.tenants.measures, self._watched.tenants.serving
@@ -128,6 +135,18 @@ class Scrape:
         )
 
 
+def write_calls(page: Exposition, counts: CallCounts) -> None:
+    """The calls of this process."""
+    called = sorted((rpc, calls) for rpc, calls in counts.by_rpc.items() if any(calls.seconds.counts))
+    family = page.family("fulfilment_calls_total", "counter", "Calls that have ended, by how they ended.")
+    for rpc, calls in called:
+        for outcome, count in calls.by_outcome():
+            family.add(count, rpc=rpc, code=outcome.code, reason=outcome.reason)
+    family = page.family("fulfilment_call_seconds", "histogram", "How long calls took; of a stream, until its end.")
+    for rpc, calls in called:
+        family.spread(calls.seconds, rpc=rpc)
+
+
 def _standing(page: Exposition, standings: Mapping[str, TenantStanding]) -> None:
     def by_tenant(name: str, meaning: str, value: Callable[[TenantStanding], float]) -> None:
         family = page.family(name, "gauge", meaning)
@@ -154,3 +173,16 @@ def _standing(page: Exposition, standings: Mapping[str, TenantStanding]) -> None
     by_state("fulfilment_inbox_deliveries", "Deliveries of foreign systems that are open.", lambda each: each.inbox)
     by_tenant("fulfilment_clocks_late", "What has run out and was not noticed; up to 500.", lambda each: each.late)
     by_tenant("fulfilment_clocks_late_seconds", "For how long the first of it.", lambda each: each.late_seconds)
+
+
+def _replica(page: Exposition, *, answers: bool, standings: Mapping[str, TenantStanding]) -> None:
+    page.gauge("fulfilment_replica_answers", "Whether exports of each tenant are answered from the replica.", answers)
+    copied = {tenant: standing.copy for tenant, standing in standings.items() if standing.copy is not None}
+    family = page.family("fulfilment_replica_lag_facts", "gauge", "Facts that the replica for exports lacks.")
+    for tenant, lag in copied.items():
+        family.add(lag.facts, tenant=tenant)
+    family = page.family(
+        "fulfilment_replica_lag_seconds", "gauge", "Since when the oldest fact that it lacks is recorded."
+    )
+    for tenant, lag in copied.items():
+        family.add(lag.seconds, tenant=tenant)

@@ -39,6 +39,8 @@ async def showing(shown: Display, gate: Gate, watched: Watched) -> AsyncIterator
         asyncio.create_task(watched.standings.run(), name="standings"),
         asyncio.create_task(loop_lag.run(), name="loop lag"),
     ]
+    if watched.copies is not None:
+        beside.append(asyncio.create_task(watched.copies.run(), name="copies"))
     try:
         application = Starlette(routes=[metrics_route(gate, Scrape(watched, loop_lag).text)])
         async with serving(application, shown.address, shown.files) as port:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 
+from adapters.database.replica import Lag
 from adapters.edges.inbox import Inbox
 from adapters.every_tenant import EveryTenant
 from adapters.messages.letters import Letters
@@ -67,6 +68,8 @@ class TenantStanding(NamedTuple):
     """What has run out and was not noticed."""
     late_seconds: float = 0.0
     """For how long the first of it."""
+    copy: Lag | None = None
+    """How far its copy on the replica is behind, if there is one and it answers."""
 
     def and_that(self, other: TenantStanding) -> TenantStanding:
         """Both together: counts are added up, and of what is a time the longer counts."""
@@ -77,11 +80,18 @@ class TenantStanding(NamedTuple):
             _sum(self.inbox, other.inbox),
             self.late + other.late,
             max(self.late_seconds, other.late_seconds),
+            _further(self.copy, other.copy),
         )
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def _further(one: Lag | None, other: Lag | None) -> Lag | None:
+    if one is None or other is None:
+        return one or other
+    return Lag(one.facts + other.facts, max(one.seconds, other.seconds))
 
 
 def _both(one: ReadModel | None, other: ReadModel | None) -> ReadModel:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from psycopg_pool import AsyncConnectionPool
@@ -33,8 +34,10 @@ from adapters.every_tenant import end
 from adapters.http_api.routes import routes
 from adapters.messages.letters import Letters
 from adapters.messages.senders import FileSender
+from adapters.metrics.calls import CallCounts
 from adapters.metrics.exposition import Exposition
 from adapters.metrics.page import metrics_route
+from adapters.metrics.scrape import write_calls
 from adapters.rpc import results
 from adapters.rpc.commands import Commands
 from adapters.rpc.services import READERS, services
@@ -50,11 +53,15 @@ _PING_SECONDS = 2.0
 _TENANTS = "SELECT DISTINCT tenant FROM fulfilment.wakeups WHERE what = ANY(%s) ORDER BY tenant LIMIT 1000"
 
 
+Figures = Callable[[Exposition, Caller], Awaitable[None]]
+"""Writes the figures of the edges."""
+
+
 class Edges(NamedTuple):
     """The edges of this process, while they run."""
 
     app: Starlette
-    counts: DoorCounts
+    figures: Figures
 
 
 @asynccontextmanager
@@ -71,11 +78,12 @@ async def edges(
     by_certificate: bool = False,
 ) -> AsyncIterator[Edges]:
     """The application, and beside it the worker and the reconciliation, until the end. Erasing removes letters here."""
-    accounts, counts, traffic = Accounts(sealer), DoorCounts(), Traffic()
+    accounts, counts, calls, traffic = Accounts(sealer), DoorCounts(), CallCounts(), Traffic()
     async with HttpClient(private_too=private_too) as client:
         commands = Commands(tenants, sealer, READERS, results.show)
         served = services(tenants, sealer, Letters(sealer), commands, files, premises, private_too=private_too)
-        contract = routes(gate, served, commands, message_bytes, schemas.openapi(), by_certificate=by_certificate)
+        described = schemas.openapi()
+        contract = routes(gate, served, commands, message_bytes, described, calls, by_certificate=by_certificate)
         outgoing = Outgoing(client)
         people: Any = served[admin_pb2.DESCRIPTOR.services_by_name["AdminService"]]
         forgetting = Forgetting(people.erasures.of_channel)
@@ -93,18 +101,19 @@ async def edges(
         try:
             door = Door(tenants, accounts, counts, traffic, worker.leases.wake)
             pages = TrackingPages(tenants, sealer, commands, behind_proxy=behind_proxy).routes()
-            yield Edges(application(tenants, gate, door, counts, [*pages, *contract]), counts)
+            shown = partial(figures, tenants, counts, calls)
+            yield Edges(application(tenants, gate, door, shown, [*pages, *contract]), shown)
         finally:
             await end(beside)
 
 
-def application(tenants: Tenants, gate: Gate, door: Door, counts: DoorCounts, more: Sequence[BaseRoute]) -> Starlette:
+def application(tenants: Tenants, gate: Gate, door: Door, shown: Figures, more: Sequence[BaseRoute]) -> Starlette:
     async def health(request: Request) -> Response:
         return await _health(tenants.pool)
 
     async def own_figures(caller: Caller) -> str:
         page = Exposition()
-        await figures(tenants, counts, page, caller)
+        await shown(page, caller)
         return page.text()
 
     return Starlette(
@@ -138,8 +147,8 @@ async def _health(pool: AsyncConnectionPool[Any]) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def figures(tenants: Tenants, counts: DoorCounts, page: Exposition, caller: Caller) -> None:
-    """Those of the edges. Inboxes are counted over all tenants of the caller that have one."""
+async def figures(tenants: Tenants, counts: DoorCounts, calls: CallCounts, page: Exposition, caller: Caller) -> None:
+    """Those of the edges, with calls over HTTP. Inboxes are counted over all tenants of the caller that have one."""
     async with tenants.pool.connection() as connection:
         rows = await (await connection.execute(_TENANTS, (["inbox", "telling"],))).fetchall()
         names = [name for (name,) in rows if caller.may_use(name)]
@@ -152,6 +161,7 @@ async def figures(tenants: Tenants, counts: DoorCounts, page: Exposition, caller
         inbox = Inbox.of(tenant)
         states.update(await inbox.open_counts())
         unknown_words += sum(count for words in (await inbox.unknown_words()).values() for _, count in words)
+    write_calls(page, calls)
     family = page.family("fulfilment_edge_deliveries_total", "counter", "Deliveries, by how they were answered.")
     for (system, outcome), count in sorted(counts.by_outcome.items()):
         family.add(count, system=system, outcome=outcome)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from adapters.metrics import copies
 from tests.support.edge import edging
 from tests.support.hosting import a_database, listening_on
 from tests.support.projecting import projector
@@ -53,15 +54,17 @@ def shown(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     """The names of the figures of a service and its edges that have answered a call, each with its labels."""
     data = tmp_path_factory.mktemp("shown")
     with (
+        pytest.MonkeyPatch.context() as patched,
         a_database(embedded) as dsn,
         projector(dsn),
-        listening_on(dsn, data, "--metrics", "0") as listening,
+        listening_on(dsn, data, "--metrics", "0", "--reporting-dsn", dsn) as listening,
         edging(Service("", data, dsn)) as edge,
     ):
+        patched.setattr(copies, "LOOK_SECONDS", 0.2)
         with Client(f"127.0.0.1:{listening.port}") as client:
             client.approve()
         url = f"http://127.0.0.1:{listening.metrics_port}/metrics"
-        text = wait_for(lambda: text if "fulfilment_clocks_late{" in (text := httpx2.get(url).text) else "")
+        text = wait_for(lambda: text if "fulfilment_replica_lag_seconds{" in (text := httpx2.get(url).text) else "")
         httpx2.post(f"{edge}/in/default/nobody", content=b"{}")
         text += httpx2.get(f"{edge}/metrics").text
         found: dict[str, set[str]] = {}

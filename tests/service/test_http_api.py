@@ -22,9 +22,11 @@ from fulfilment.failures import failure
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2
 from tests.support import documented
 from tests.support.edge import edging
+from tests.support.figures import read
 from tests.support.http_api import LONGEST_BODY, Http, as_body
 from tests.support.service import HOUSE, Client, Service, names_of, order
 from tests.support.trading import Trade, fresh
+from tests.support.waiting import wait_for
 
 RPCS = documented.rpcs()
 UNARY = sorted(name for name, rpc in RPCS.items() if not rpc.streams)
@@ -316,6 +318,27 @@ def test_a_query_needs_no_body(http: Http):
     assert answer.json()["version"]
 
 
+def test_calls_over_http_are_counted_as_those_over_grpc(http: Http):
+    before = read(http.client.get("/metrics").text)
+
+    def more(rpc: str, code: str, reason: str = "") -> float:
+        name = f'fulfilment_calls_total{{rpc="{rpc}",code="{code}",reason="{reason}"}}'
+        return read(http.client.get("/metrics").text).get(name, 0.0) - before.get(name, 0.0)
+
+    http.call("GetStatus")
+    http.call("GetOrder", {"order_id": "shop/nowhere"})
+    http.client.post("/v1/OrderService/GetOrder", content=b"{}", headers={"content-type": "text/plain"})
+    http.client.get("/v1/OrderService/GetOrder")  # not by POST, so that it calls nothing
+    lines_of(http, "StreamFacts", {})
+    lines_of(http, "StreamFacts", {"after": "-1"})
+    assert more("GetStatus", "OK") == 1
+    assert more("GetOrder", "NOT_FOUND", "UNKNOWN_ORDER") == 1
+    assert more("GetOrder", "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE") == 1
+    assert more("StreamFacts", "OK") == more("StreamFacts", "INVALID_ARGUMENT", "MALFORMED") == 1
+    count = 'fulfilment_call_seconds_count{rpc="GetOrder"}'
+    assert read(http.client.get("/metrics").text)[count] - before.get(count, 0.0) == 2
+
+
 # --- lists and streams ----------------------------------------------------------------------------
 
 
@@ -381,6 +404,8 @@ def test_a_stream_that_waits_says_so_and_ends_when_its_caller_has_gone(
         assert f"order-{placed}" in streams, "with what else was recorded meanwhile"
         assert not ended.is_set()
     assert ended.wait(60)
+    name = 'fulfilment_calls_total{rpc="StreamFacts",code="CANCELLED",reason=""}'
+    assert wait_for(lambda: read(http.client.get("/metrics").text).get(name))
 
 
 # --- the page -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx2
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -20,10 +21,12 @@ from adapters.database import replica as replicas
 from adapters.database.dsn import DatabaseTls
 from adapters.database.embedded import StartFailed
 from adapters.database.replica import Replica
+from adapters.metrics import copies
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, common_pb2, doctor_pb2, exports_pb2
 from projections import PROJECTIONS
-from tests.support.hosting import a_database, server_on
+from tests.support.figures import Figures, read
+from tests.support.hosting import a_database, listening_on, server_on
 from tests.support.projecting import projector
 from tests.support.service import Client, reason_of
 from tests.support.standby import Machine, Pair, pair
@@ -37,6 +40,7 @@ class Followed(Client):
     """A service whose exports are read from a standby."""
 
     address: str
+    metrics_port: int
     standby: Machine
     primary: Machine
 
@@ -52,10 +56,17 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 def followed(both: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     dsn, data = both.primary.conninfo, tmp_path_factory.mktemp("data")
     options = ("--reporting-dsn", both.standby.conninfo, "--outbox", "off")  # nothing is recorded but what is asked
-    with projector(dsn), server_on(dsn, data, *options) as port:
-        address = f"127.0.0.1:{port}"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(copies, "LOOK_SECONDS", 0.2)
+        yield from _followed(both, dsn, data, *options, "--metrics", "0")
+
+
+def _followed(both: Pair, dsn: str, data: Path, *options: str) -> Iterator[Followed]:
+    with projector(dsn), listening_on(dsn, data, *options) as listening:
+        address = f"127.0.0.1:{listening.port}"
         with Followed(address) as client:
             client.address, client.primary, client.standby = address, both.primary, both.standby
+            client.metrics_port = listening.metrics_port or 0
             client.approve()
             client.place("first")
             yield client
@@ -124,6 +135,33 @@ def test_an_export_is_of_what_the_replica_has_and_tells_how_far_that_is_behind(
         assert (said.code, f"That is {head - before} facts behind the ledger" in said.out) == (0, True)
     assert caught_up(followed) == head
     assert sum(each.row_count for each in exported(followed)) == 2
+
+
+def figures_of(client: Followed) -> Figures:
+    """Those of the replica, by their names without that."""
+    found = read(httpx2.get(f"http://127.0.0.1:{client.metrics_port}/metrics").text)
+    tenant = '{tenant="default"}'
+    begin = "fulfilment_replica_"
+    return {name.removeprefix(begin).removesuffix(tenant): found[name] for name in found if name.startswith(begin)}
+
+
+def test_figures_tell_how_far_it_is_behind_and_whether_it_answers(followed: Followed):
+    whole = {"answers": 1, "lag_facts": 0, "lag_seconds": 0}
+    before = caught_up(followed)
+    wait_for(lambda: figures_of(followed) == whole)
+    with standing_still(followed.standby):
+        followed.place("counted")
+        behind = caught_up(followed, also_standby=False) - before
+        found = wait_for(lambda: found if (found := figures_of(followed))["lag_facts"] == behind else None)
+        assert found["answers"] == 1
+        assert wait_for(lambda: figures_of(followed)["lag_seconds"] > found["lag_seconds"])
+    wait_for(lambda: figures_of(followed) == whole)
+    followed.standby.stop()
+    try:
+        wait_for(lambda: figures_of(followed) == {"answers": 0})
+    finally:
+        followed.standby.start()
+    wait_for(lambda: figures_of(followed) == whole)
 
 
 def test_one_that_is_too_far_behind_is_not_read(followed: Followed, monkeypatch: pytest.MonkeyPatch):
