@@ -20,8 +20,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
-import server
 from adapters.database.embedded import VERSION
+from adapters.process.commands import BESIDE
 from tests.support.pages import missing, sessions
 from tests.support.service import HOUSE, serving
 from tests.support.terminal import Console
@@ -103,7 +103,7 @@ class Administrator:
             case ["psql", _, *statements]:
                 for statement in statements[1::2]:
                     self._sql(SQL(statement.replace("DATABASE fulfilment", f"DATABASE {self.database}")))
-            case ["fulfilment-server", command, *rest] if command in server.BESIDE:
+            case ["fulfilment-server", command, *rest] if command in BESIDE:
                 return self._beside(command, rest, into)
             case ["fulfilment-server", *options]:
                 return self._serve(options)
@@ -126,7 +126,7 @@ class Administrator:
     def _beside(self, command: str, words: Sequence[str], into: Path | None) -> str:
         out, told = io.StringIO(), io.StringIO()
         with patch.dict(os.environ, self._environment), redirect_stdout(out), redirect_stderr(told):
-            server.BESIDE[command](words)
+            BESIDE[command](words)
         if into is None:
             return told.getvalue() + out.getvalue()
         into.write_text(out.getvalue())

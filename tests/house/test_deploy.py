@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import server
+from adapters.process.api import DRAIN_SECONDS
+from adapters.process.commands import BESIDE
+from adapters.process.options import options
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "deploy" / name for name in ("Containerfile", "compose.yaml", "fulfilment.service")]
@@ -18,7 +20,7 @@ FILES = [ROOT / "deploy" / name for name in ("Containerfile", "compose.yaml", "f
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_each_variable_is_an_option_of_the_service(file: Path):
-    known = {f"FULFILMENT_{name.upper()}" for name in vars(server.options([]))}
+    known = {f"FULFILMENT_{name.upper()}" for name in vars(options([]))}
     named = set(re.findall(r"\bFULFILMENT_[A-Z_]+\b", file.read_text()))
     assert named
     assert named <= known
@@ -27,7 +29,7 @@ def test_each_variable_is_an_option_of_the_service(file: Path):
 def test_its_health_is_asked_by_a_command_that_there_is():
     words = re.search(r'HEALTHCHECK .*CMD \["fulfilment-server", "(\w+)"\]', FILES[0].read_text())
     assert words
-    assert words[1] in server.BESIDE
+    assert words[1] in BESIDE
 
 
 def test_what_the_wheels_are_built_from_reaches_the_container_and_nothing_else():
@@ -44,7 +46,7 @@ def test_the_service_is_given_longer_to_stop_than_it_takes_to_drain():
         re.search(r"x-service:.*?stop_grace_period: (\d+)s", compose, re.DOTALL),
         re.search(r"TimeoutStopSec=(\d+)", unit),
     ]
-    assert all(each and int(each[1]) > server.DRAIN_SECONDS for each in grace)
+    assert all(each and int(each[1]) > DRAIN_SECONDS for each in grace)
 
 
 def test_each_process_has_a_role_its_ports_and_figures_of_its_own():

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-import server
 from adapters.console.main import root
+from adapters.process.options import options
 from tests.support import documented
 from tests.support.service import HOUSE
 
@@ -126,17 +126,15 @@ def test_every_target_of_make_exists(page: Path) -> None:
 def test_every_option_of_the_server_exists(page: Path) -> None:
     for line in typed(page):
         if match := re.match(r"(?:python server\.py|fulfilment-server) (-.+)", line):
-            server.options(
-                [word for word in shlex.split(match[1], comments=True) if word not in ("--help", "--version")]
-            )
+            options([word for word in shlex.split(match[1], comments=True) if word not in ("--help", "--version")])
 
 
 def test_every_variable_of_the_environment_is_read(page: Path) -> None:
     sources = [HOUSE / "server.py", *(HOUSE / "adapters").rglob("*.py")]
     code = "\n".join(path.read_text() for path in sources)
-    options = {f"FULFILMENT_{name.upper()}" for name in vars(server.options([]))}
+    options_of_it = {f"FULFILMENT_{name.upper()}" for name in vars(options([]))}
     named = set(re.findall(r"\bFULFILMENT_[A-Z_]+\b", page.read_text()))
-    assert {name for name in named - options if name not in code} == set()
+    assert {name for name in named - options_of_it if name not in code} == set()
 
 
 def test_every_rpc_exists(page: Path) -> None:

@@ -9,10 +9,10 @@ import grpc
 import httpx2
 import pytest
 
-import server
 from adapters.access.listening import Unprotected
 from adapters.metrics.settings import shown_of
 from adapters.metrics.standing import MOST_TENANTS, OTHERS, ReadModel, TenantStanding, in_few
+from adapters.process.options import options
 from fulfilment.v1 import orders_pb2
 from tests.support.access import administer
 from tests.support.figures import Figures, read
@@ -118,13 +118,13 @@ def test_nothing_personal_is_shown(watching: Watching, shop: Client):
 
 
 def test_it_is_not_shown_off_this_machine_without_protection(tmp_path: Path):
-    chosen = server.options(["--metrics", "0.0.0.0:0", "--data", str(tmp_path)])
+    chosen = options(["--metrics", "0.0.0.0:0", "--data", str(tmp_path)])
     with pytest.raises(Unprotected, match="certificate"):
         shown_of(chosen)
 
 
 def test_it_is_not_shown_unless_it_is_said():
-    assert shown_of(server.options([])) is None
+    assert shown_of(options([])) is None
 
 
 def test_once_a_client_is_registered_only_who_may_ask_for_the_status_reads_it(embedded: str, tmp_path: Path):

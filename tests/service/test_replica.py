@@ -15,13 +15,14 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed
 
-import server
 from adapters.console import export
 from adapters.database import replica as replicas
 from adapters.database.dsn import DatabaseTls
 from adapters.database.embedded import StartFailed
 from adapters.database.replica import Replica
 from adapters.metrics import copies
+from adapters.process.options import options
+from adapters.process.others import told_beside
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, common_pb2, doctor_pb2, exports_pb2
 from projections import PROJECTIONS
@@ -260,6 +261,6 @@ def test_one_that_is_away_keeps_nobody_from_starting_and_one_that_is_wrong_does(
 
 
 def test_the_edges_are_told_which_replica_it_is():
-    chosen = server.options(["--reporting-dsn", "host=db2", "--database-tls", "any"])
-    told = server.told_beside("edge", chosen)
+    chosen = options(["--reporting-dsn", "host=db2", "--database-tls", "any"])
+    told = told_beside("edge", chosen)
     assert (told["FULFILMENT_REPORTING_DSN"], told["FULFILMENT_DATABASE_TLS"]) == ("host=db2", "any")

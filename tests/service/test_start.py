@@ -19,6 +19,8 @@ from psycopg.conninfo import make_conninfo
 
 import server
 from adapters.access import settings
+from adapters.process.options import options
+from adapters.process.others import environment_beside, told_beside
 from tests.support.service import HOUSE
 
 _OF_THIS_START = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
@@ -186,11 +188,11 @@ def test_the_environment_is_checked_like_the_command_line(name: str, value: str,
 
 
 def test_the_process_of_the_edges_is_protected_by_the_same_options():
-    chosen = server.options([])
+    chosen = options([])
     actions = settings.add_options(ArgumentParser(), Path)
     for action in actions:
         setattr(chosen, action.dest, "said")
-    told = server.told_beside("edge", chosen)
+    told = told_beside("edge", chosen)
     assert {f"FULFILMENT_{action.dest.upper()}" for action in actions} <= {
         name for name in told if told[name] == "said"
     }
@@ -199,7 +201,7 @@ def test_the_process_of_the_edges_is_protected_by_the_same_options():
 def test_processes_beside_this_one_do_not_want_the_port_of_its_figures(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FULFILMENT_METRICS", "9464")
     for role in ("projector", "edge"):
-        environment = server.environment_beside(role, "host=db", server.options([]))
+        environment = environment_beside(role, "host=db", options([]))
         assert (environment["FULFILMENT_ROLE"], environment["FULFILMENT_DSN"]) == (role, "host=db")
         assert "FULFILMENT_METRICS" not in environment
 

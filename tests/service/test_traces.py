@@ -12,8 +12,9 @@ from typing import Any
 import grpc
 import pytest
 
-import server
 from adapters.access.settings import access_of
+from adapters.process.api import serve
+from adapters.process.options import options
 from adapters.rpc import tracing as module
 from adapters.rpc.tracing import Tracing, tracing
 from fulfilment.v1 import orders_pb2
@@ -43,9 +44,9 @@ def client(embedded: str, spans: Any, tmp_path_factory: pytest.TempPathFactory) 
 
     @asynccontextmanager
     async def serving(dsn: str) -> AsyncIterator[int]:
-        chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(folder)])
+        chosen = options(["--listen", "127.0.0.1:0", "--data", str(folder)])
         traces = Tracing(provider.get_tracer("test"), per_second=10_000)
-        async with server.serve(dsn, chosen.key_file, access_of(chosen), traces=traces) as listening:
+        async with serve(dsn, chosen.key_file, access_of(chosen), traces=traces) as listening:
             yield listening.port
 
     with (
@@ -104,9 +105,9 @@ def test_of_those_who_do_not_say_so_many_a_second_are_traced(monkeypatch: pytest
 
 
 def test_how_many_that_are_is_an_option(capsys: pytest.CaptureFixture[str]):
-    assert server.options(["--traces-per-second", "0"]).traces_per_second == 0
+    assert options(["--traces-per-second", "0"]).traces_per_second == 0
     with pytest.raises(SystemExit):
-        server.options(["--traces-per-second", "-1"])
+        options(["--traces-per-second", "-1"])
     assert "'-1' is no number from 0 on" in capsys.readouterr().err
 
 

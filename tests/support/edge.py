@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-import server
 from adapters.access.tls import Files
 from adapters.edges import accounts
+from adapters.process.edges import serve_edges
+from adapters.process.options import options
 from adapters.web.settings import web_of
 from tests.support.in_a_thread import running
 from tests.support.service import Service
@@ -24,8 +25,8 @@ from tests.support.woo_shop import woo_shop as woo_shop
 @contextmanager
 def edging(service: Service, files: Files | None = None) -> Iterator[str]:
     """The address of the edges beside a service."""
-    web = web_of(server.options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
-    edges = server.serve_edges(service.dsn, service.data / "master.key", web)
+    web = web_of(options(["--web", "127.0.0.1:0", "--web-private"]))._replace(files=files)
+    edges = serve_edges(service.dsn, service.data / "master.key", web)
     with pytest.MonkeyPatch.context() as patched, running(edges, "the edges") as port:
         patched.setattr(accounts, "_ANEW_SECONDS", 0.0)  # a connection is known as soon as it is added
         yield f"{'https' if files else 'http'}://127.0.0.1:{port}"

@@ -13,9 +13,10 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-import server
 from adapters.access.clients import Clients
 from adapters.access.settings import access_of
+from adapters.process.api import serve
+from adapters.process.options import options
 from tests.support.access import administer
 
 
@@ -43,9 +44,9 @@ async def a_database(conninfo: str) -> AsyncIterator[str]:
             await connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-async def add(dsn: str, name: str, *options: str) -> str:
+async def add(dsn: str, name: str, *said: str) -> str:
     """Registers a client; the token that is shown for it."""
-    return (await asyncio.to_thread(administer, "add", name, *options, "--dsn", dsn)).token
+    return (await asyncio.to_thread(administer, "add", name, *said, "--dsn", dsn)).token
 
 
 @asynccontextmanager
@@ -54,7 +55,7 @@ async def guarded(
 ) -> AsyncIterator[Guarded]:
     """With these options, and these clients with theirs."""
     async with a_database(conninfo) as dsn:
-        tokens = {name: await add(dsn, name, *options) for name, options in clients.items()}
-        chosen = server.options(["--listen", "localhost:0", *arguments])
-        async with server.serve(dsn, folder / "master.key", access_of(chosen)) as listening:
+        tokens = {name: await add(dsn, name, *said) for name, said in clients.items()}
+        chosen = options(["--listen", "localhost:0", *arguments])
+        async with serve(dsn, folder / "master.key", access_of(chosen)) as listening:
             yield Guarded(listening.port, listening.clients, dsn, tokens)

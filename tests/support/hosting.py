@@ -16,13 +16,14 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
-import server
 from adapters.access.settings import access_of
 from adapters.database.replica import replica_of
 from adapters.mail.settings import mailbox_of, sender_of
 from adapters.metrics.settings import shown_of
+from adapters.process.api import RunningApi, serve
 from adapters.process.folders import make_private
 from adapters.process.logs import log_of_the_loop
+from adapters.process.options import options
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.in_a_thread import running
@@ -54,13 +55,13 @@ def _execute(conninfo: str, statement: Composed) -> None:
 
 
 @asynccontextmanager
-async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncIterator[server.Listening]:
-    chosen = server.options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
+async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncIterator[RunningApi]:
+    chosen = options(["--listen", "127.0.0.1:0", "--data", str(data), *arguments])
     make_private(data, "--data")
     if chosen.outbox == "file":
         make_private(data / "outbox", "--data")
     asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-    async with server.serve(
+    async with serve(
         dsn,
         chosen.key_file,
         access_of(chosen),
@@ -81,7 +82,7 @@ def server_on(dsn: str, data: Path, *arguments: str) -> Iterator[int]:
 
 
 @contextmanager
-def listening_on(dsn: str, data: Path, *arguments: str) -> Iterator[server.Listening]:
+def listening_on(dsn: str, data: Path, *arguments: str) -> Iterator[RunningApi]:
     """The API, and where else it listens."""
     with running(_serving(dsn, data, arguments), "the service") as listening:
         yield listening
