@@ -23,9 +23,9 @@ from adapters.access.administration import AdministrationFailed
 from adapters.access.listening import CannotListen, Unprotected
 from adapters.access.settings import BadAccessSettings, access_of, issuer_of
 from adapters.access.tls import BadCertificate
+from adapters.database.control import BadTenantName
 from adapters.database.dsn import usable
 from adapters.database.embedded import StartFailed
-from adapters.database.postgres import BadTenantName
 from adapters.database.replica import replica_of
 from adapters.database.schema_versions import SchemaInUse, SchemaNewer
 from adapters.database.server import Database

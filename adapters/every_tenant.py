@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg_pool import PoolTimeout
 
-from adapters.database.postgres import Control
+from adapters.database.control import Control
 from ledger.engine.about import works_for
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Exhausted, Unavailable

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.database.postgres import BadTenantName, Control
+from adapters.database.control import BadTenantName, Control
 from adapters.database.replica import Replica
 from adapters.folding_aside import Asides
 from ledger.engine.executor import Ledger

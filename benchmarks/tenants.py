@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from benchmarks import commands, load
 from benchmarks.machine import used
 from benchmarks.rounds import Rounds

@@ -29,8 +29,8 @@ from adapters.access.clients import (
 )
 from adapters.access.roles import ROLES
 from adapters.database import beside
+from adapters.database.control import CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name
 from adapters.database.migrations import CONTROL_MIGRATIONS
-from adapters.database.postgres import CONTROL_SCHEMA, DEFAULT_TENANT, is_tenant_name
 from adapters.database.schema_versions import migrate
 from ledger.engine.log import EVENTS_TABLE
 from ledger.nouns.suppliers import stream

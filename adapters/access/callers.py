@@ -6,7 +6,7 @@ import msgspec
 
 from adapters.access.limits import NO_LIMITS, Meter
 from adapters.access.roles import ROLES
-from adapters.database.postgres import DEFAULT_TENANT
+from adapters.database.control import DEFAULT_TENANT
 from ledger.refusals import NotAllowed, UnknownTenant
 
 UNNAMED = "unknown"

@@ -15,9 +15,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from adapters.database.control import CONTROL_SCHEMA, Control
 from adapters.database.dsn import add_database_tls, usable
 from adapters.database.embedded import StartFailed
-from adapters.database.postgres import CONTROL_SCHEMA, Control, open_pool
+from adapters.database.postgres import open_pool
 
 RIGHTS = {
     "tenants": "UPDATE (awake_until)",

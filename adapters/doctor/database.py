@@ -10,9 +10,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.control import CONTROL_SCHEMA
 from adapters.database.dsn import LOSES
 from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
-from adapters.database.postgres import CONTROL_SCHEMA
 from adapters.database.replica import Replica
 from adapters.database.reporting_roles import MAKE_TEMPORARY, MARK
 from adapters.database.schema_versions import migrations_of

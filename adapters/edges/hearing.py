@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from adapters.database.postgres import tenant_of
+from adapters.database.control import tenant_of
 from ledger.engine.log import CHANNEL
 from ledger.engine.trouble import in_short
 

@@ -16,7 +16,8 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.database import beside
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
 from ledger.engine.keyring import KeyFileMissing, load

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from adapters.database.postgres import Control
+from adapters.database.control import Control
 from adapters.keys.holders import LOST_AFTER_SECONDS, Holders
 from ledger.engine.keyring import EpochMissing, KeyFileMissing, KeyProblem, KeyRing, load, load_or_create
 from ledger.engine.sealing import Sealer

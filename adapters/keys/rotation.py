@@ -23,7 +23,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.database.postgres import Control
+from adapters.database.control import Control
 from adapters.keys.holders import Holder, Holders
 from ledger.engine.keyring import EpochMissing, KeyFileMissing, KeyProblem, KeyRing, load, store
 from ledger.engine.log import LOCK_SEED, TAKE_LOCK

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from adapters.database import beside
+from adapters.database.control import CONTROL_SCHEMA, DEFAULT_TENANT
 from adapters.database.migrations import TENANT_MIGRATIONS
-from adapters.database.postgres import CONTROL_SCHEMA, DEFAULT_TENANT
 from adapters.database.schema_versions import SchemaNewer
 from adapters.ledger_check.check import STEPS, CheckRun, Notes, Progress, usual_workers
 from adapters.ledger_check.findings import SHOWN, CheckTally

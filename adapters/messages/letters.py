@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 from msgspec.structs import replace
 
 from adapters import evidence
-from adapters.database.postgres import tenant_of
+from adapters.database.control import tenant_of
 from adapters.invoices import customer_invoices
 from adapters.invoices.drawing import drawn
 from adapters.mail.addresses import addresses_in

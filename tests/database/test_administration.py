@@ -12,7 +12,8 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.access.administration import AdministrationFailed
 from adapters.access.clients import digest
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from tests.support.access import Administered, administer
 from tests.support.stalls import EmptyTenant
 

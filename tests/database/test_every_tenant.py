@@ -15,7 +15,8 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters import every_tenant
-from adapters.database.postgres import Control, TenantSchema, open_pool
+from adapters.database.control import Control, TenantSchema
+from adapters.database.postgres import open_pool
 from adapters.every_tenant import REST, EveryTenant, end, soonest
 from tests.support.stalls import EmptyTenant
 from tests.support.waiting import wait_for

@@ -21,8 +21,9 @@ from eventsourcing.tests import persistence as library
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from adapters.database.control import BadTenantName, Control
 from adapters.database.migrations import TENANT_MIGRATIONS
-from adapters.database.postgres import BadTenantName, Control, open_pool
+from adapters.database.postgres import open_pool
 from adapters.database.schema_versions import SchemaInUse, SchemaNewer, migrate
 from adapters.tenants import Tenants
 from ledger.engine.executor import Ledger
@@ -293,7 +294,7 @@ async def test_destroying_a_person_destroys_every_key_of_theirs_and_nobody_elses
 _START = """
 import asyncio, sys
 from adapters.database.postgres import open_pool
-from adapters.database.postgres import Control
+from adapters.database.control import Control
 
 async def main():
     async with open_pool(sys.argv[1]) as pool:
@@ -390,7 +391,7 @@ async def test_a_tenant_that_an_older_version_made_is_brought_up_to_date_when_it
         tenants = Tenants(pool)
         await tenants.control.prepare()
         made = await tenants.control.create_tenant(tenant_name)
-        monkeypatch.setattr("adapters.database.postgres.TENANT_MIGRATIONS", newer)
+        monkeypatch.setattr("adapters.database.control.TENANT_MIGRATIONS", newer)
         await tenants.find(tenant_name)
         async with pool.connection() as connection:
             assert await migrate(connection, made.schema, newer[:-1]) == len(newer)

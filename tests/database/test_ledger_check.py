@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from adapters.ledger_check import check, command
 from adapters.ledger_check.equations import order_faults, stock_faults
 from adapters.ledger_check.findings import SHOWN, CheckTally

@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from adapters.database.control import Control
 from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
-from adapters.database.postgres import Control, open_pool
+from adapters.database.postgres import open_pool
 from projections import PROJECTIONS
 from projections.machine import awake
 from projections.machine.tables import SHADOW

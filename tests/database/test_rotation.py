@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.control import Control
 from adapters.database.embedded import EmbeddedServer
-from adapters.database.postgres import Control, open_pool
+from adapters.database.postgres import open_pool
 from adapters.keys import commands, rotation
 from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from adapters.access import limits
-from adapters.database import postgres, replica
+from adapters.database import control, replica
 from adapters.folding_aside import MOST_WAITING
 from adapters.invoices import drawing
 from adapters.rpc import exports, methods, server
@@ -38,7 +38,7 @@ FIGURES = {
     "how long a batch is decided before what is decided is committed, and others get in between": f"{PIECE_SECONDS} s",
     "tags of an order": f"{MOST_TAGS}",
     "an amount": f"10^{len(str(MOST_MINOR)) - 1} minor units",
-    "tenants of one database": f"{postgres.MOST_TENANTS:,}",
+    "tenants of one database": f"{control.MOST_TENANTS:,}",
     "a page of a list": f"1,000 rows, {methods.LONGEST_ANSWER_BYTES // MIB} MiB",
     "calls and bytes of one client under way in one process": (
         f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"

@@ -17,7 +17,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from adapters.database import reporting_roles
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from adapters.database.reporting_roles import ReportingFailed
 from adapters.database.reporting_views import ReportingViews
 from adapters.every_tenant import REST

@@ -19,7 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
-from adapters.database import postgres
+from adapters.database import control
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -497,5 +497,5 @@ def test_a_database_takes_so_many_tenants_and_those_that_are_there_stay(
         return "made"
 
     there = len(client.admin.ListTenants(admin_pb2.ListTenantsRequest()).tenants)
-    monkeypatch.setattr(postgres, "MOST_TENANTS", there + 1)
+    monkeypatch.setattr(control, "MOST_TENANTS", there + 1)
     assert [create(name) for name in ("last", "toomany", "last")] == ["made", "TOO_MANY_TENANTS", "made"]

@@ -15,8 +15,9 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+from adapters.database.control import Control
 from adapters.database.embedded import EmbeddedServer
-from adapters.database.postgres import Control, open_pool
+from adapters.database.postgres import open_pool
 from adapters.process.folders import make_private
 from projections import PROJECTIONS
 from projections.machine.database import make_tables, open_connection

@@ -14,7 +14,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.postgres import Control, open_pool
+from adapters.database.control import Control
+from adapters.database.postgres import open_pool
 from ledger.engine.registry import Registry
 from ledger.facts import Change
 from ledger.nouns import NOUNS

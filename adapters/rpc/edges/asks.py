@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from adapters.database.postgres import tenant_of
+from adapters.database.control import tenant_of
 from adapters.edges.accounts import sealable_key
 from adapters.edges.inbox import Inbox
 from adapters.edges.system import Field, System, names
