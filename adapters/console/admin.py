@@ -11,7 +11,8 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Unreachable
-from adapters.console.session import Nouns, Session, Words
+from adapters.console.commands import Nouns, Words
+from adapters.console.session import Session
 from adapters.console.words import at, minute, span
 from fulfilment.v1 import admin_pb2
 

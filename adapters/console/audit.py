@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Nouns
 from adapters.console.listings import LIMIT, print_rows
 from adapters.console.order_file import order_file
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import audit_pb2
 

@@ -11,7 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
 from adapters.console.case_page import read_case, record
-from adapters.console.session import Session, Words, option_at, option_request_id
+from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.session import Session
 from fulfilment.v1 import cases_pb2, returns_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from adapters.console.session import Printer
+from adapters.console.printer import Printer
 from adapters.console.words import at, minute, money, span, word
 from fulfilment.v1 import cases_pb2, common_pb2
 

@@ -11,7 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import files, words
 from adapters.console.case_page import history, list_, read_case, record, show
 from adapters.console.case_remedies import deny_refund, inspect, label, option_lines, paid, receive, refund, sent
-from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.session import Session
 from fulfilment.v1 import cases_pb2, common_pb2
 
 _TYPES = {

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from adapters.console import files, words
+from adapters.console.commands import Words, option_at, option_request_id
 from adapters.console.recovery_page import money_of, record
-from adapters.console.session import Session, Words, option_at, option_request_id
+from adapters.console.session import Session
 from fulfilment.v1 import recoveries_pb2 as pb
 
 

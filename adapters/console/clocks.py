@@ -8,8 +8,9 @@ import click
 
 from adapters.console import words
 from adapters.console.calendars import in_words
+from adapters.console.commands import Nouns
 from adapters.console.past import AS_OF
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Session
 from adapters.console.words import word
 from fulfilment.v1 import common_pb2, obligations_pb2
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from adapters.console.session import Session, Words, recording
+from adapters.console.commands import Words, recording
+from adapters.console.session import Session
 from adapters.console.supplier_page import record
 from fulfilment.v1 import suppliers_pb2
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from adapters.console.client import RequestRefused, Trouble
-from adapters.console.session import Session, Words
+from adapters.console.commands import Words
+from adapters.console.session import Session
 from fulfilment import __version__
 from fulfilment.v1 import admin_pb2, doctor_pb2
 

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from adapters.console import files, words
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.listings import LIMIT, print_rows
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import edges_pb2 as pb

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.past import AS_OF, OF_LISTS
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import edges_pb2 as pb

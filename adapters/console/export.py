@@ -12,9 +12,10 @@ import click
 
 from adapters.console import files, words
 from adapters.console.client import Trouble, Unreachable
+from adapters.console.commands import Words
 from adapters.console.past import AS_OF
 from adapters.console.progress import WAITING, CountedBar
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.export_files import manifest, writing
 from adapters.export_files.folder import ExportFolder, exporting, goes_on_after
 from adapters.export_files.manifest import ExportedFile, ExportManifest, Unusable

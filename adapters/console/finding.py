@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, print_rows, rows_of
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import cases_pb2, finding_pb2, inquiries_pb2, orders_pb2
 

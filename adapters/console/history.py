@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Words
 from adapters.console.gist import gist
-from adapters.console.session import Printer, Session, Words
+from adapters.console.printer import Printer
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import audit_pb2
 

@@ -17,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 
 from adapters.console import files
 from adapters.console.client import ConsoleClient, Trouble
+from adapters.console.commands import Nouns
 from adapters.console.progress import bar_of
 from adapters.console.sentences import translated
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Session
 from adapters.order_files import olist
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
 

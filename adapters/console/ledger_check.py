@@ -7,7 +7,8 @@ import sys
 import click
 
 from adapters.console import words
-from adapters.console.session import Session, Words
+from adapters.console.commands import Words
+from adapters.console.session import Session
 from fulfilment.v1 import audit_pb2
 
 

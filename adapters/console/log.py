@@ -11,8 +11,9 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Trouble, Unreachable
+from adapters.console.commands import Nouns
 from adapters.console.gist import gist
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Session
 from adapters.console.words import minute
 from adapters.fact_schemas import type_in_words
 from fulfilment.client import RECONNECT_SECONDS

@@ -16,6 +16,7 @@ from adapters.console.audit import audit
 from adapters.console.cases import case
 from adapters.console.client import Trouble
 from adapters.console.clocks import clock
+from adapters.console.commands import Root
 from adapters.console.customer_invoices import invoice
 from adapters.console.doctor import doctor
 from adapters.console.edges import connection, inbox
@@ -36,7 +37,6 @@ from adapters.console.policies import policy
 from adapters.console.recoveries import recovery
 from adapters.console.reports import report
 from adapters.console.sentences import paths
-from adapters.console.session import Root
 from adapters.console.shipping import shipping
 from adapters.console.show import show
 from adapters.console.skus import sku

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import files, words
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, messages_pb2
 from fulfilment.v1 import templates_pb2 as pb

@@ -13,11 +13,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
 from adapters.console.client import Trouble
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.message_templates import preview, print_letter, template
 from adapters.console.next_steps import command_of
 from adapters.console.past import AS_OF, OF_LISTS, asked
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from adapters.mail.bounces import Bounce, read_bounce
 from adapters.mail.mailboxes import IMAP, NoMailbox, mails_in, reports_at

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from adapters.console.charts import Drawn
+from adapters.console.commands import Words
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask, rows_of
 from adapters.console.report_page import Tile
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, Chart, Sheet, narrowed, present
 from adapters.console.windows import WindowWanted, lacking, told, windowed
 from adapters.console.words import money as amount

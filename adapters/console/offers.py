@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
-from adapters.console.session import Session, Words, option_at, option_request_id
+from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.session import Session
 from adapters.console.supplier_page import record
 from fulfilment.v1 import batch_pb2, suppliers_pb2
 

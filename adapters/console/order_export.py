@@ -8,10 +8,11 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
+from adapters.console.commands import Words
 from adapters.console.importing import Bar
 from adapters.console.listings import rows_of
 from adapters.console.order_files import kept
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.order_files.writing import Columns, Unwritable
 from fulfilment.v1 import orders_pb2, tracking_pb2
 

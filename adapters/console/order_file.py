@@ -10,8 +10,9 @@ import click
 
 from adapters.console import files
 from adapters.console.client import Trouble
+from adapters.console.commands import Words
 from adapters.console.history import LANGUAGE, TIME_ZONE
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from fulfilment.v1 import audit_pb2 as pb
 
 _SECONDS = 300.0

@@ -10,10 +10,11 @@ import click
 
 from adapters.console import files
 from adapters.console.client import Trouble
+from adapters.console.commands import Words
 from adapters.console.edges import find_connection, pair
 from adapters.console.importing import Bar, Group, Result, send
 from adapters.console.sentences import translated
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.order_files import orders as reading
 from adapters.order_files.columns import COLUMNS, OPTIONS, guessed
 from adapters.order_files.orders import BadMapping, FileOrder, Places

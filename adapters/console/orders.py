@@ -8,13 +8,14 @@ import click
 
 from adapters.console import words
 from adapters.console.amending import amended_charges, amended_lines
+from adapters.console.commands import Nouns, recording
 from adapters.console.finding import timeline
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.order_export import export_orders
 from adapters.console.order_files import import_orders
 from adapters.console.place import address, parsed_line
 from adapters.console.remarks import note, tag
-from adapters.console.session import Nouns, Session, recording
+from adapters.console.session import Session
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, send_drafts, ship, unship
 from adapters.console.tracking_links import link

@@ -9,8 +9,9 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.commands import Nouns, option_at, option_request_id
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.session import Session
 from adapters.console.show import last_scan
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, parcels_pb2

@@ -10,8 +10,9 @@ import click
 
 from adapters.console import retention, words
 from adapters.console.client import Trouble
+from adapters.console.commands import Nouns, Words, option_request_id
 from adapters.console.person_file import PersonFile
-from adapters.console.session import Nouns, Session, Words, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import admin_pb2, audit_pb2, people_pb2
 

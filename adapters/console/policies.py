@@ -25,8 +25,9 @@ from adapters.console.calendars import (
     to_working_time,
 )
 from adapters.console.client import RequestRefused
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.past import AS_OF
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, money
 from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2
 

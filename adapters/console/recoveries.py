@@ -8,8 +8,9 @@ import click
 
 from adapters.console import words
 from adapters.console.claims import acknowledge, appeal, decide, document, file_claim, give_back, pay
+from adapters.console.commands import Nouns, Words, option_at, option_request_id
 from adapters.console.recovery_page import currency_of, history, list_recoveries, money_of, record, show
-from adapters.console.session import Nouns, Session, Words, option_at, option_request_id
+from adapters.console.session import Session
 from fulfilment.v1 import recoveries_pb2 as pb
 
 

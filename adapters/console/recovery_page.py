@@ -8,10 +8,11 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
+from adapters.console.commands import Words
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.past import OF_LISTS, asked, past
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2
 from fulfilment.v1 import recoveries_pb2 as pb

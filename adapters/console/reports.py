@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from adapters.console.commands import Nouns
 from adapters.console.money_totals import money
 from adapters.console.obligations import breaches, clocks, due, late
 from adapters.console.past import OF_REPORTS
 from adapters.console.scorecards import counted, rank, rates, trend
-from adapters.console.session import Nouns
 from adapters.console.totals import summary, suppliers
 from adapters.console.tracking import orders, track
 from adapters.console.trade import review

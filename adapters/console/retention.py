@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import click
 
 from adapters.console import words
-from adapters.console.session import Session, Words
+from adapters.console.commands import Words
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import people_pb2
 

@@ -10,8 +10,9 @@ import click
 
 from adapters.console import words
 from adapters.console.charts import Drawn
+from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, SUPPLIER, ask, print_rows, rows_of, supplier_names
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, Chart, Sheet, count, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, lacking, windowed
 from adapters.console.words import minute, word

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Nouns, recording
 from adapters.console.listings import ask
 from adapters.console.orders import order
 from adapters.console.past import AS_OF, asked, past
 from adapters.console.sentences import paths
-from adapters.console.session import Nouns, Session, recording
+from adapters.console.session import Session
 from adapters.console.show import line_numbers, show_drawn
 from adapters.console.words import money, word
 from fulfilment.v1 import admin_pb2, common_pb2, shipping_pb2

@@ -11,9 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
 from adapters.console.client import Command, Q, RequestRefused
+from adapters.console.commands import Words
 from adapters.console.past import asked, past
+from adapters.console.printer import Printer
 from adapters.console.sentences import paths
-from adapters.console.session import Printer, Session, Words
+from adapters.console.session import Session
 from adapters.console.words import at, expected, minute, money, promised, span, word
 from fulfilment.v1 import (
     common_pb2,

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
+from adapters.console.commands import Nouns, recording
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, recording
+from adapters.console.session import Session
 from adapters.console.words import money, word
 from fulfilment.v1 import batch_pb2, common_pb2, suppliers_pb2
 

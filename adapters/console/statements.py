@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import files, words
+from adapters.console.commands import Words
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ListedRows, ask, rows_of, supplier_names
 from adapters.console.report_page import Tile
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, Sheet, count, present, with_name
 from adapters.console.windows import WindowWanted, windowed
 from adapters.console.words import minute, money, word

@@ -10,9 +10,10 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.stock_ups import up
 from adapters.console.words import minute
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, stock_levels_pb2, stock_pb2

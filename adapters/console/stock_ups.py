@@ -8,9 +8,10 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
+from adapters.console.commands import Nouns, option_at, option_request_id
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import stock_ups_pb2 as pb

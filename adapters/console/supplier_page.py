@@ -10,10 +10,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.calendars import describe, in_words
 from adapters.console.client import Command, Q
+from adapters.console.commands import Words
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.past import asked, past
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
 from ledger.terms.money import amount

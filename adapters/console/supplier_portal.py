@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, print_rows
 from adapters.console.past import asked, past
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, supplier_orders_pb2, tracking_pb2
 from fulfilment.v1 import supplier_portal_pb2 as pb

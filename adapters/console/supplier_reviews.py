@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Words, option_at, option_request_id
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, head, print_rows, rows_of
 from adapters.console.scorecards import figures, print_rates
-from adapters.console.session import Session, Words, option_at, option_request_id
+from adapters.console.session import Session
 from adapters.console.supplier_page import print_review, read_supplier, record
 from adapters.console.words import minute, word
 from fulfilment.v1 import rates_pb2, supplier_reviews_pb2, suppliers_pb2

@@ -11,9 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.calendars import TERM, change_calendar, option_calendar, option_peaks
+from adapters.console.commands import Nouns, option_at, option_request_id
 from adapters.console.destinations import refuses, serves
 from adapters.console.offers import offer, withdraw
-from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.session import Session
 from adapters.console.statements import statement
 from adapters.console.supplier_invoices import invoice
 from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from adapters.console.commands import Nouns, option_request_id
 from adapters.console.past import asked, past
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import edges_pb2 as pb

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from adapters.console.charts import Drawn
+from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, ask, rows_of, supplier_names
 from adapters.console.report_page import Tile
 from adapters.console.scorecards import percent
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, Chart, Sheet, narrowed, present, with_name
 from adapters.console.windows import WindowWanted, lacking, told, windowed
 from adapters.console.words import money

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.commands import Words
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask, print_rows, rows_of
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, Sheet, count, narrowed, present
 from adapters.console.windows import WindowWanted, windowed
 from adapters.console.words import expected, minute, promised, word

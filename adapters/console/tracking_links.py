@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from adapters.console import past, words
+from adapters.console.commands import Words, recording
 from adapters.console.past import AS_OF
-from adapters.console.session import Session, Words, recording
+from adapters.console.session import Session
 from adapters.console.words import minute
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import tracking_links_pb2 as pb

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from adapters.console import files, words
+from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, ask, print_rows, rows_of, supplier_names
-from adapters.console.session import Session, Words
+from adapters.console.session import Session
 from adapters.console.sheets import HTML, drawn_on, print_written
 from adapters.console.trade_page import Head, named, page
 from adapters.console.windows import WindowWanted, lacking, told, windowed

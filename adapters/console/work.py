@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from adapters.console import words, work_handling
+from adapters.console.commands import Nouns
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, ask, print_rows, rows_of
 from adapters.console.next_steps import command_of
 from adapters.console.past import AS_OF, OF_LISTS, asked
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, work_pb2
 

@@ -10,10 +10,11 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, RequestRefused
+from adapters.console.commands import Words, option_at, option_request_id
 from adapters.console.importing import Bar, batches
 from adapters.console.listings import ask_as_of, head, rows_of
 from adapters.console.next_steps import command_of
-from adapters.console.session import Session, Words, option_at, option_request_id
+from adapters.console.session import Session
 from fulfilment.v1 import batch_pb2, common_pb2, work_pb2
 
 TASK = click.argument("task_id", metavar="TASK")

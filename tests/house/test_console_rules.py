@@ -59,7 +59,7 @@ def test_only_the_printer_prints():
         "ledger_check.py",  # progress, made plain
         "main.py",  # how it ended, made plain
         "people.py",  # progress, which is numbers
-        "session.py",
+        "printer.py",
     ]
 
 

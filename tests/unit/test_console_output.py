@@ -15,7 +15,7 @@ from rich.console import Console
 from adapters.console import files, words
 from adapters.console.gist import gist
 from adapters.console.main import run
-from adapters.console.session import Printer
+from adapters.console.printer import Printer
 
 # --- hostile names and cells ------------------------------------------------------------------------
 

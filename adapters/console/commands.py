@@ -1,0 +1,187 @@
+"""Commands and groups of them, with the options that may stand anywhere on the line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from adapters.console import words
+from adapters.console.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SENTENCE = 500
+"""Longer than any."""
+_FEW_WORDS = 40
+"""So many characters of words to choose from stand in a line of help."""
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep the value of an option; a later one on the line replaces an earlier one."""
+    session = ctx.ensure_object(Session)
+    assert param.name is not None, "an option has a name"
+    source = ctx.get_parameter_source(param.name)
+    if ctx.parent is None or source is click.core.ParameterSource.COMMANDLINE:
+        setattr(session, param.name, value)
+
+
+def _options(hidden: bool) -> list[click.Option]:
+    defaults = Session()
+
+    def option(*names: str, **more: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember, hidden=hidden, **more)
+
+    return [
+        option(
+            "--server",
+            metavar="HOST:PORT",
+            default=defaults.server,
+            envvar="FULFILMENT_SERVER",
+            show_default=True,
+            show_envvar=True,
+            help="The service.",
+        ),
+        option(
+            "--tenant",
+            metavar="NAME",
+            default=defaults.tenant,
+            envvar="FULFILMENT_TENANT",
+            show_envvar=True,
+            help="Whose ledger; if not said, that of the token, else 'default'.",
+        ),
+        option(
+            "--actor",
+            metavar="NAME",
+            default=defaults.actor,
+            envvar="FULFILMENT_ACTOR",
+            show_envvar=True,
+            help="Who asks: a pseudonym, recorded in plain behind the token's name.",
+        ),
+        option(
+            "--token-file",
+            metavar="FILE",
+            default=defaults.token_file,
+            envvar="FULFILMENT_TOKEN_FILE",
+            show_envvar=True,
+            help="Its first line is your token; or put the token into FULFILMENT_TOKEN.",
+        ),
+        option(
+            "--tls",
+            is_flag=True,
+            default=defaults.tls,
+            envvar="FULFILMENT_TLS",
+            show_envvar=True,
+            help="Encrypt; the three below imply it.",
+        ),
+        option(
+            "--plain",
+            is_flag=True,
+            default=defaults.plain,
+            envvar="FULFILMENT_PLAIN",
+            show_envvar=True,
+            help="Send the token without TLS also to another machine.",
+        ),
+        option(
+            "--ca",
+            metavar="FILE",
+            default=defaults.ca,
+            envvar="FULFILMENT_CA",
+            show_envvar=True,
+            help="Authorities to trust, as PEM; if not said, the usual ones.",
+        ),
+        option(
+            "--cert",
+            metavar="FILE",
+            default=defaults.cert,
+            envvar="FULFILMENT_CERT",
+            show_envvar=True,
+            help="Your certificate, where the service asks for one.",
+        ),
+        option(
+            "--key",
+            metavar="FILE",
+            default=defaults.key,
+            envvar="FULFILMENT_KEY",
+            show_envvar=True,
+            help="Its private key.",
+        ),
+        option(
+            "--timeout",
+            metavar="SECONDS",
+            type=click.FloatRange(min=0, min_open=True),
+            default=defaults.timeout,
+            show_default=True,
+            help="How long to wait for each answer.",
+        ),
+        option("--json", is_flag=True, default=False, help="Print JSON with the names of the protos, errors too."),
+    ]
+
+
+class Words(click.Command):
+    """A command that takes the shared options as well."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for param in self.params:
+            if isinstance(param.type, click.Choice) and len("|".join(param.type.choices)) > _FEW_WORDS:
+                self._spell_out(param, f"One of {', '.join(param.type.choices)}.")
+        self.params += _options(hidden=True)
+
+    def _spell_out(self, param: click.Parameter, words: str) -> None:
+        """Lists many words in a sentence, because click would break them anywhere, or not at all."""
+        if isinstance(param, click.Option):
+            param.metavar = param.metavar or "WORD"
+            param.help = f"{param.help} {words}" if param.help else words
+        else:
+            param.metavar = param.human_readable_name.upper()
+            self.epilog = f"{param.metavar} is {words[0].lower()}{words[1:]}"
+
+
+class Nouns(click.Group):
+    """A group of commands that takes the shared options as well, and lists its commands as they are used."""
+
+    command_class = Words
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params += _options(hidden=True)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its whole first sentence, which click would cut off where the line is full."""
+        sentences = [(name, command.get_short_help_str(_SENTENCE)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sentences)
+
+
+class Root(Nouns):
+    """The whole console: here the shared options are explained."""
+
+    group_class: type[click.Group] = Nouns
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for param in self.params:
+            if isinstance(param, click.Option):
+                param.hidden = False
+
+
+def option_at(what: str = "When") -> Callable[[F], F]:
+    return click.option("--at", type=words.INSTANT, help=f"{what}; now if not said. UTC unless it has an offset.")
+
+
+def option_request_id() -> Callable[[F], F]:
+    return click.option("--request-id", metavar="ID", help="Repeat this request; made up if not said.")
+
+
+def recording(at: str = "When") -> Callable[[F], F]:
+    """The options of a command that records something."""
+
+    def add(command: F) -> F:
+        return click.pass_obj(option_request_id()(option_at(at)(command)))  # type: ignore[return-value]
+
+    return add
