@@ -1,0 +1,88 @@
+"""``fulfilment order hold``, ``release`` and ``holds``: what makes orders wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.commands import Words, recording
+from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.session import Session
+from adapters.console.show import hold_cells, line_numbers, record
+from fulfilment.v1 import orders_pb2, tracking_pb2
+
+_HOLDS = words.choice(orders_pb2.HoldReason)
+
+
+@click.command(cls=Words)
+@click.argument("order_id")
+@click.argument("reason", type=_HOLDS)
+@click.option("--owner", metavar="NAME", required=True, help="Who has to act: a team or a pseudonym.")
+@click.option("--supplier-order", metavar="SUPPLIER_ORDER_ID", help="Only this supplier order waits.")
+@click.option("--note", help="What to know about it; sealed.")
+@recording("Since when")
+def hold(
+    session: Session,
+    order_id: str,
+    reason: str,
+    owner: str,
+    supplier_order: str,
+    note: str,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Make an order, or one of its supplier orders, wait."""
+    request = orders_pb2.PlaceHoldRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        reason=words.number(orders_pb2.HoldReason, reason),
+        owner=owner,
+        supplier_order_id=supplier_order,
+        note=note,
+        at=at,
+    )
+    record(session, order_id, session.client.orders.PlaceHold, request)
+
+
+@click.command(cls=Words)
+@click.argument("order_id")
+@click.argument("reason", type=_HOLDS)
+@click.option("--owner", metavar="NAME", help="Only this owner's hold.")
+@click.option("--supplier-order", metavar="SUPPLIER_ORDER_ID", help="The supplier order that waits.")
+@recording()
+def release(
+    session: Session, order_id: str, reason: str, owner: str, supplier_order: str, at: Any, request_id: str | None
+) -> None:
+    """End the holds of a reason, or only an owner's; others stay."""
+    request = orders_pb2.ReleaseHoldRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        reason=words.number(orders_pb2.HoldReason, reason),
+        owner=owner,
+        supplier_order_id=supplier_order,
+        at=at,
+    )
+    record(session, order_id, session.client.orders.ReleaseHold, request)
+
+
+@click.command(cls=Words)
+@click.option("--reason", "reasons", type=_HOLDS, multiple=True, help="Only those for this reason.")
+@click.option("--owner", metavar="NAME", help="Only those that this team or person has to end.")
+@CHANGED_AFTER
+@LIMIT
+@click.pass_obj
+def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | None) -> None:
+    """List the holds that stand, the oldest first; `show --personal` tells their notes."""
+    request = tracking_pb2.ListHoldsRequest(
+        reasons=[words.number(orders_pb2.HoldReason, reason) for reason in reasons], owner=owner
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListHolds, request, "holds"),
+        limit,
+        ["order", "hold", "owner", "since", "scope", "why"],
+        lambda each: [each.order_id, *hold_cells(each.hold, line_numbers(session, each.order_id, each.hold.missing))],
+        "Nothing is on hold.",
+    )
