@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from adapters.edges.accounts import Connected
-from adapters.edges.inbox import Inbox, InboxRow, InboxState, WorkedOn
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import InboxRow, InboxState, WorkedOn
 from adapters.tenants import Tenant
 from ledger.engine.executor import own_command
 from ledger.engine.log import Ended

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.http import SystemUnreachable, TryLater
-from adapters.edges.inbox import Arrival, Inbox
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import Arrival
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import NotUnderstood

@@ -17,7 +17,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.http import Http, SystemUnreachable, TryLater
-from adapters.edges.inbox import Arrival, Inbox
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import Arrival
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import FetchedPage, MalformedDelivery, NotUnderstood, Tracked

@@ -21,7 +21,8 @@ from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.forgetting import Forgetting
 from adapters.edges.grouping import Grouped
 from adapters.edges.http import SystemUnreachable, TryLater
-from adapters.edges.inbox import Arrival, Inbox, InboxRow, InboxState, Workable, WorkedOn
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import Arrival, InboxRow, InboxState, Workable, WorkedOn
 from adapters.edges.leases import Leases
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand

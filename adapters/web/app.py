@@ -23,7 +23,8 @@ from adapters.edges.accounts import Accounts
 from adapters.edges.forgetting import Forgetting
 from adapters.edges.hearing import hear
 from adapters.edges.http import HttpClient
-from adapters.edges.inbox import Inbox, InboxState
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import InboxState
 from adapters.edges.listening import Listening
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Reconciliation

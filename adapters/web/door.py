@@ -18,7 +18,8 @@ from starlette.responses import Response
 
 from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.grouping import Grouped
-from adapters.edges.inbox import Arrival, Inbox
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import Arrival
 from adapters.edges.system import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Refused
 from adapters.edges.traffic import Traffic
 from adapters.tenants import Tenant, Tenants

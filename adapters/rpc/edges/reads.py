@@ -6,7 +6,8 @@ from datetime import datetime
 
 from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient, SystemUnreachable, TryLater
-from adapters.edges.inbox import Inbox, InboxCount, InboxRow, InboxState
+from adapters.edges.inbox import Inbox
+from adapters.edges.inbox_rows import InboxCount, InboxRow, InboxState
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
 from adapters.edges.system import NotUnderstood
