@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from adapters.edges.system import Account, System
+from adapters.edges.agreement import Account
+from adapters.edges.system import System
 from adapters.edges.systems import SYSTEMS
 from adapters.streams import read
 from adapters.tenants import Tenant

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from adapters.edges.accounts import Connected
-from adapters.edges.system import Received
+from adapters.edges.delivery import Received
 
 OTHER_CONTENT = "what came under the same id before had another content; replay it if it is right"
 

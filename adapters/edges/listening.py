@@ -15,8 +15,8 @@ from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import Arrival
 from adapters.edges.leases import Leases
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.outgoing import Outgoing
-from adapters.edges.system import NotUnderstood
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
 

@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from adapters.edges.accounts import Connected
+from adapters.edges.agreement import names
 from adapters.edges.reconciliation import Asking
-from adapters.edges.system import names
 from adapters.edges.touched import Touched, position_at, touched
 from adapters.edges.worker import ACTOR
 from adapters.streams import read

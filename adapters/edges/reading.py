@@ -11,7 +11,8 @@ from typing import Annotated, TypeVar
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.edges.system import MalformedDelivery, NotUnderstood
+from adapters.edges.delivery import MalformedDelivery
+from adapters.edges.meaning import NotUnderstood
 from ledger.terms.money import CURRENCIES, MOST_MINOR, minor_digits
 
 T = TypeVar("T")

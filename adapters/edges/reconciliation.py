@@ -16,12 +16,14 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.delivery import MalformedDelivery
 from adapters.edges.http import Http, SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import Arrival
 from adapters.edges.leases import Leases
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.outgoing import Outgoing
-from adapters.edges.system import FetchedPage, MalformedDelivery, NotUnderstood, Tracked
+from adapters.edges.questions import FetchedPage, Tracked
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
 from projections.tracking import silent_parcels

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from adapters.edges.system import BadSignature, Delivery, Stale
+from adapters.edges.delivery import BadSignature, Delivery, Stale
 
 TOLERANCE = timedelta(minutes=5)
 """How old a signed time may be, or how far ahead: what Standard Webhooks and those like it agree on."""

@@ -19,12 +19,13 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.effects import NotDone, NotYet, Telling, TextTo, ToldNow, WantsNoMore
 from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.leases import Leases
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.noticing import Informed, Notices, kinds_of
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import Asking
-from adapters.edges.system import NotDone, NotUnderstood, NotYet, Telling, TextTo, ToldNow, WantsNoMore
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
 from adapters.edges.worker import ACTOR

@@ -24,8 +24,8 @@ from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import Arrival, InboxRow, InboxState, Workable, WorkedOn
 from adapters.edges.leases import Leases
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
 from adapters.edges.outgoing import Outgoing
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
 from adapters.edges.traffic import Traffic
 from adapters.edges.wakeups import EdgeWork
 from adapters.rpc import results

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from adapters.edges import reading
-from adapters.edges.system import NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.known import known_lines
 from fulfilment.v1 import order_money_pb2, orders_pb2
 from ledger.terms.places import COUNTRIES, OTHER_CODES

@@ -6,19 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.delivery import BadSignature, Delivery, Received
 from adapters.edges.http import Http
-from adapters.edges.system import (
-    Account,
-    BadSignature,
-    Check,
-    Delivery,
-    Field,
-    KnownNow,
-    NotUnderstood,
-    Received,
-    System,
-    Understood,
-)
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.system import System
 from adapters.order_files.columns import COLUMNS, OPTIONS
 from adapters.order_files.values import time_zone
 

@@ -11,25 +11,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from adapters.edges.agreement import Account, Field, names
+from adapters.edges.delivery import Delivery, Received
+from adapters.edges.effects import NotDone, Telling, TextTo, ToldNow
 from adapters.edges.http import Http, Reply, SystemUnreachable
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.edges.reading import door_decoded
 from adapters.edges.signatures import require_standard_webhook
-from adapters.edges.system import (
-    Account,
-    Delivery,
-    Field,
-    KnownNow,
-    NotDone,
-    NotUnderstood,
-    Received,
-    System,
-    Telling,
-    TextTo,
-    ToldNow,
-    Understood,
-    WantedCommand,
-    names,
-)
+from adapters.edges.system import System
 from adapters.people.spellings import e164
 from adapters.texting.choices import OPTED_OUT, wants_none
 from adapters.texting.wording import segments

@@ -13,22 +13,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.delivery import Delivery, MalformedDelivery, Received
+from adapters.edges.effects import NotDone, Telling, TextTo, ToldNow
 from adapters.edges.http import Http, Reply
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.reading import decoded
 from adapters.edges.signatures import require_any
-from adapters.edges.system import (
-    Account,
-    Check,
-    Delivery,
-    Field,
-    MalformedDelivery,
-    NotDone,
-    NotUnderstood,
-    Received,
-    Telling,
-    TextTo,
-    ToldNow,
-)
 from adapters.texting.choices import OPTED_OUT
 from adapters.texting.gateway import (
     ABOUT,

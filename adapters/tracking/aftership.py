@@ -9,21 +9,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from adapters.edges.agreement import Account, Field
+from adapters.edges.delivery import Delivery, MalformedDelivery, Received
 from adapters.edges.http import Http, Reply
+from adapters.edges.meaning import KnownNow, Understood
+from adapters.edges.questions import Fetched, FetchedPage, Tracked
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import base64_mac, require_any
-from adapters.edges.system import (
-    Account,
-    Delivery,
-    Fetched,
-    FetchedPage,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    Received,
-    Tracked,
-    Understood,
-)
 from adapters.tracking import carriers
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told

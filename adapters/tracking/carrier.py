@@ -14,21 +14,13 @@ from typing import ClassVar
 
 import msgspec
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.delivery import Delivery, Received
 from adapters.edges.http import Http, Reply
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, Tracked
 from adapters.edges.reading import decoded, door_decoded
 from adapters.edges.signatures import require_standard_webhook, standard_problem
-from adapters.edges.system import (
-    Account,
-    Check,
-    Delivery,
-    Fetched,
-    Field,
-    KnownNow,
-    NotUnderstood,
-    Received,
-    Tracked,
-    Understood,
-)
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood

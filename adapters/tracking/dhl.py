@@ -8,20 +8,13 @@ from typing import ClassVar
 
 import msgspec
 
+from adapters.edges.agreement import Account, Field
+from adapters.edges.delivery import Delivery, MalformedDelivery, Received
 from adapters.edges.http import Reply
+from adapters.edges.meaning import KnownNow, Understood
+from adapters.edges.questions import Fetched, Tracked
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import require_token
-from adapters.edges.system import (
-    Account,
-    Delivery,
-    Fetched,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    Received,
-    Tracked,
-    Understood,
-)
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, latest, told
 from adapters.tracking.scans import Scan, ToldParcel, understood

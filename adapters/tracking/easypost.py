@@ -10,10 +10,13 @@ from typing import ClassVar
 
 import msgspec
 
+from adapters.edges.agreement import Account, Field
+from adapters.edges.delivery import Delivery, Received
 from adapters.edges.http import Reply
+from adapters.edges.meaning import KnownNow, Understood
+from adapters.edges.questions import Fetched, Tracked
 from adapters.edges.reading import decoded, door_decoded, first
 from adapters.edges.signatures import hex_mac, require_any
-from adapters.edges.system import Account, Delivery, Fetched, Field, KnownNow, Received, Tracked, Understood
 from adapters.tracking import carriers
 from adapters.tracking.countries import country
 from adapters.tracking.moments import Place, instant_or_none, latest, told

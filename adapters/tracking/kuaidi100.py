@@ -10,25 +10,13 @@ from urllib.parse import parse_qs, urlencode
 
 import msgspec
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.delivery import AtTheDoor, BadSignature, Delivery, DoorAnswer, MalformedDelivery, Received
 from adapters.edges.http import Http, Reply
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, Tracked
 from adapters.edges.reading import decoded, door_decoded
 from adapters.edges.signatures import require_any
-from adapters.edges.system import (
-    Account,
-    AtTheDoor,
-    BadSignature,
-    Check,
-    Delivery,
-    DoorAnswer,
-    Fetched,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    NotUnderstood,
-    Received,
-    Tracked,
-    Understood,
-)
 from adapters.tracking import carriers
 from adapters.tracking.moments import BEIJING, Place, ToldTime, told
 from adapters.tracking.scans import Scan, ToldParcel, understood

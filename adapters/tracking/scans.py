@@ -9,8 +9,8 @@ from datetime import datetime, tzinfo
 import msgspec
 from google.protobuf.message import Message
 
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.edges.reading import stamp
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.tracking.moments import Moment, Place, ToldTime, moment, offsets
 from adapters.tracking.words import Meaning, ends_a_journey
 from fulfilment.v1 import parcels_pb2

@@ -12,21 +12,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.effects import NotDone, Telling, ToldNow
 from adapters.edges.http import Http, Reply, SystemUnreachable
+from adapters.edges.meaning import NotUnderstood
+from adapters.edges.questions import Fetched, FetchedPage, Tracked
 from adapters.edges.reading import decoded
-from adapters.edges.system import (
-    Account,
-    Check,
-    Fetched,
-    FetchedPage,
-    Field,
-    NotDone,
-    NotUnderstood,
-    System,
-    Telling,
-    ToldNow,
-    Tracked,
-)
+from adapters.edges.system import System
 from adapters.tracking import carriers
 from ledger.terms.carriers import carrier_name
 from ledger.terms.effects import EffectKind, FollowNumber

@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from adapters.edges.accounts import Accounts, Connected
+from adapters.edges.delivery import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Refused
 from adapters.edges.grouping import Grouped
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import Arrival
-from adapters.edges.system import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Refused
 from adapters.edges.traffic import Traffic
 from adapters.tenants import Tenant, Tenants
 from adapters.web.bodies import BadPacking, TooLarge, TooSlow, body_of

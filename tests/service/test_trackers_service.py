@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.edges import worker
-from adapters.edges.system import AtTheDoor
+from adapters.edges.delivery import AtTheDoor
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import batch_pb2, edges_pb2, parcels_pb2
 from ledger.nouns import effects

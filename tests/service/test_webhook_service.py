@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.edges.delivery import BadSignature, Delivery
 from adapters.edges.signatures import require_standard_webhook
-from adapters.edges.system import BadSignature, Delivery
 from fulfilment.v1 import edges_pb2, orders_pb2
 from ledger.nouns import effects
 from tests.support.edge import edging

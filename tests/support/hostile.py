@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adapters.edges.system import NotUnderstood, Understood
+from adapters.edges.meaning import NotUnderstood, Understood
 from adapters.rpc.commands import Edge
 from adapters.rpc.services import READERS
 from ledger.engine.keyring import KeyRing

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.edges.system import Delivery
+from adapters.edges.delivery import Delivery
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)

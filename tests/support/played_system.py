@@ -9,17 +9,11 @@ from typing import Any, ClassVar
 
 from google.protobuf import json_format
 
+from adapters.edges.agreement import Account, Field
+from adapters.edges.delivery import Delivery, Received
+from adapters.edges.meaning import KnownNow, Understood, WantedCommand
 from adapters.edges.signatures import hex_mac, require_any
-from adapters.edges.system import (
-    Account,
-    Delivery,
-    Field,
-    KnownNow,
-    Received,
-    System,
-    Understood,
-    WantedCommand,
-)
+from adapters.edges.system import System
 from fulfilment.v1 import orders_pb2, stock_pb2
 from tests.support.edge import HTTP
 

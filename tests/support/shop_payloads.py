@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from adapters.edges.system import Account, KnownNow, NotUnderstood, Received, Refused
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import Received, Refused
+from adapters.edges.meaning import KnownNow, NotUnderstood
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1.order_money_pb2 import PAYMENT_KIND_REFUNDED as REFUNDED

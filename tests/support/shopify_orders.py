@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from adapters.edges.system import KnownNow
+from adapters.edges.meaning import KnownNow
 from fulfilment.v1 import orders_pb2, supplier_orders_pb2
 from tests.support.shopify_payloads import became
 

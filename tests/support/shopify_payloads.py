@@ -10,7 +10,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from adapters.edges.system import Account, Delivery, KnownNow, NotUnderstood, Received, Understood
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import Delivery, Received
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
 from adapters.edges.systems import SYSTEMS
 from adapters.shops.shopify import asking
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2

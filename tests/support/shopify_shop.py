@@ -21,8 +21,8 @@ from urllib.parse import parse_qs
 
 import httpx2
 
+from adapters.edges.agreement import Account
 from adapters.edges.http import Http, KeptToken, Reply
-from adapters.edges.system import Account
 from adapters.shops.shopify.checking import WANTED_TOPICS, named
 from adapters.shops.shopify.graphql import VERSION
 from tests.support.edge import signed

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import Received
 from adapters.edges.http import Reply
-from adapters.edges.system import Account, KnownNow, Received, Understood
+from adapters.edges.meaning import KnownNow, Understood
 from adapters.edges.systems import SYSTEMS
 from adapters.tracking.tracker import Tracker, TrackerCall
 from fulfilment.v1 import parcels_pb2 as pb

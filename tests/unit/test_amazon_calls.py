@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import Received
+from adapters.edges.effects import NotDone, NotYet, Telling, ToldNow
 from adapters.edges.http import Http, HttpClient, Limit, SystemUnreachable, TryLater
-from adapters.edges.system import Account, Fetched, NotDone, NotUnderstood, NotYet, Received, Telling, ToldNow
+from adapters.edges.meaning import NotUnderstood
+from adapters.edges.questions import Fetched
 from adapters.edges.systems import SYSTEMS
 from adapters.shops.amazon import queues, vendor_telling
 from ledger.terms.effects import Cancellation, Fulfilment, OrderStanding, ShopLine, StockLevel

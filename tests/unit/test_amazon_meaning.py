@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapters.edges.system import Account, KnownNow, NotUnderstood, Received, Understood
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import Received
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import common_pb2, order_money_pb2
 from fulfilment.v1 import orders_pb2 as pb

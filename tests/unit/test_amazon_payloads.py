@@ -9,16 +9,9 @@ from typing import Any
 
 import pytest
 
-from adapters.edges.system import (
-    Account,
-    BadSignature,
-    Delivery,
-    KnownNow,
-    MalformedDelivery,
-    NotUnderstood,
-    Received,
-    Understood,
-)
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import BadSignature, Delivery, MalformedDelivery, Received
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import orders_pb2 as pb
 from tests.support.amazon_orders import NOW, SELLER

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.edges import http, reading
+from adapters.edges.delivery import AtTheDoor
 from adapters.edges.http import Bucket, Http, HttpClient, Limit, SystemUnreachable, TryLater
-from adapters.edges.system import AtTheDoor, NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from adapters.process import logs
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from adapters.edges.system import Account
+from adapters.edges.agreement import Account
 from adapters.shops.woocommerce.system import WooCommerce
 from ledger.terms.effects import EffectKind, StockLevel, kind_of
 

@@ -10,8 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import BadSignature, Delivery
+from adapters.edges.effects import Telling, WantsNoMore
 from adapters.edges.http import Http, Reply, SystemUnreachable
-from adapters.edges.system import Account, BadSignature, Delivery, NotUnderstood, Telling, WantsNoMore
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.systems import SYSTEMS
 from adapters.shops.site import schemas
 from adapters.shops.site.events import TYPES

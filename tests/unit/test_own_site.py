@@ -16,17 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.edges.system import (
-    Account,
-    AtTheDoor,
-    BadSignature,
-    Delivery,
-    KnownNow,
-    NotUnderstood,
-    Received,
-    Stale,
-    Understood,
-)
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import AtTheDoor, BadSignature, Delivery, Received, Stale
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
 from adapters.edges.systems import SYSTEMS
 from adapters.rpc.commands import Edge
 from adapters.rpc.orders.asks import READERS

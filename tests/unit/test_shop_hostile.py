@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.edges.system import Account, BadSignature, Delivery, KnownNow, MalformedDelivery, NotUnderstood, Received
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import BadSignature, Delivery, MalformedDelivery, Received
+from adapters.edges.meaning import KnownNow, NotUnderstood
 from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 from ledger.refusals import Malformed

@@ -9,8 +9,11 @@ from datetime import UTC, date, datetime
 import msgspec
 import pytest
 
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, Telling
 from adapters.edges.http import SystemUnreachable, TryLater
-from adapters.edges.system import Account, Fetched, NotDone, NotUnderstood, Telling
+from adapters.edges.meaning import NotUnderstood
+from adapters.edges.questions import Fetched
 from adapters.shops.shopify import asking, checking, holding
 from adapters.shops.shopify.graphql import Shop
 from ledger.terms.effects import (

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.edges.system import Account, BadSignature, MalformedDelivery
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import BadSignature, MalformedDelivery
 from adapters.shops.shopify.asking import HOLD_TOPIC
 from fulfilment.v1 import cases_pb2, orders_pb2
 from tests.support.shopify_orders import at_minute, knowing, known, line, shopify_order

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.edges.system import KnownNow
+from adapters.edges.meaning import KnownNow
 from fulfilment.v1 import orders_pb2, parcels_pb2, shipping_pb2, supplier_orders_pb2
 from tests.support.shopify_orders import (
     at_minute,

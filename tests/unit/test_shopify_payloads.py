@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.edges.system import KnownNow, MalformedDelivery, NotUnderstood
+from adapters.edges.delivery import MalformedDelivery
+from adapters.edges.meaning import KnownNow, NotUnderstood
 from tests.support.shopify_orders import fulfilment, knowing, known, refund, shopify_order
 from tests.support.shopify_payloads import DATA, NOTHING_KNOWN, became, in_file, in_short
 

@@ -16,21 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import BadSignature, Delivery, MalformedDelivery, Stale
+from adapters.edges.effects import NotDone, Telling, TextTo, ToldNow
 from adapters.edges.http import Http, Reply, SystemUnreachable
+from adapters.edges.meaning import KnownNow, NotUnderstood
 from adapters.edges.signatures import standard_key, standard_signature
-from adapters.edges.system import (
-    Account,
-    BadSignature,
-    Delivery,
-    KnownNow,
-    MalformedDelivery,
-    NotDone,
-    NotUnderstood,
-    Stale,
-    Telling,
-    TextTo,
-    ToldNow,
-)
 from adapters.edges.systems import SYSTEMS
 from adapters.messages.samples import a_sample, samples
 from adapters.messages.wording import check, wording

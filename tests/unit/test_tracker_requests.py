@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, Telling, ToldNow
 from adapters.edges.http import Http, HttpClient, Limit, SystemUnreachable, TryLater
-from adapters.edges.system import Account, FetchedPage, NotDone, Telling, ToldNow, Tracked
+from adapters.edges.questions import FetchedPage, Tracked
 from adapters.tracking.tracker import UnexpectedAnswer
 from ledger.terms.effects import EffectKind, FollowNumber
 from tests.support.aggregator import Aggregator, aggregator

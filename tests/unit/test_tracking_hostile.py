@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.edges.system import Delivery, NotUnderstood, Refused
+from adapters.edges.delivery import Delivery, Refused
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.systems import SYSTEMS
 from tests.support import hostile
 from tests.support.hostile import HOSTILE, NASTY, broken, places, plain, put, require_whole, swapped

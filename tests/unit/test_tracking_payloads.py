@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from adapters.edges.system import NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from adapters.tracking.tracker import UnexpectedAnswer
 from tests.support.tracking_payloads import VENDORS, in_short, scans, told, understood
 

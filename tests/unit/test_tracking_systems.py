@@ -15,18 +15,11 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
+from adapters.edges.agreement import Account
+from adapters.edges.delivery import AtTheDoor, BadSignature, Delivery, MalformedDelivery, Stale
 from adapters.edges.http import Reply
-from adapters.edges.system import (
-    Account,
-    AtTheDoor,
-    BadSignature,
-    Delivery,
-    KnownNow,
-    MalformedDelivery,
-    NotUnderstood,
-    Stale,
-    Tracked,
-)
+from adapters.edges.meaning import KnownNow, NotUnderstood
+from adapters.edges.questions import Tracked
 from adapters.edges.systems import SYSTEMS
 from adapters.tracking import aftership, carriers, easypost, kuaidi100, seventeentrack, shippo
 from adapters.tracking.tracker import Registration, UnexpectedAnswer

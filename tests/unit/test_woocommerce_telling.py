@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, Telling
 from adapters.edges.http import Http, HttpClient, Limit, SystemUnreachable
-from adapters.edges.system import Account, NotDone, Telling
 from adapters.shops.woocommerce.system import WooCommerce
 from ledger.terms.effects import Cancellation, Fulfilment, RefundAsked, ShopLine, StockLevel
 from tests.support.woo_shop import Fault, woo_order, woo_shop

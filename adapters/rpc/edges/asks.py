@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from adapters.database.control import tenant_of
 from adapters.edges.accounts import sealable_key
+from adapters.edges.agreement import Field, names
 from adapters.edges.inbox import Inbox
-from adapters.edges.system import Field, System, names
+from adapters.edges.system import System
 from adapters.edges.systems import SYSTEMS
 from adapters.edges.wakeups import EdgeWork, wake
 from adapters.people.spellings import e164

@@ -8,9 +8,9 @@ from adapters.edges.accounts import Accounts
 from adapters.edges.http import HttpClient, SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import InboxCount, InboxRow, InboxState
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.reconciliation import AskedSoFar, Asking
-from adapters.edges.system import NotUnderstood
 from adapters.people.personal_reads import note_subjects
 from adapters.rpc import shapes
 from adapters.rpc.calls import Call

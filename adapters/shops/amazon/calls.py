@@ -12,8 +12,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import Account, Field
 from adapters.edges.http import Http, KeptToken, Limit, Reply, SystemUnreachable, TryLater
-from adapters.edges.system import Account, Field, NotUnderstood, System
+from adapters.edges.meaning import NotUnderstood
+from adapters.edges.system import System
 from adapters.shops.amazon.marketplaces import ENDPOINTS, SANDBOX
 
 _LOGIN = "https://api.amazon.com/auth/o2/token"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.marketplaces import marketplace
 from adapters.shops.amazon.payloads import AmazonAddress, AmazonBreakdown, AmazonItem, AmazonOrder
 from adapters.shops.differences import ENDED

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import MalformedDelivery, NotUnderstood, Received
+from adapters.edges.delivery import MalformedDelivery, Received
+from adapters.edges.meaning import NotUnderstood
 
 ORDER_CHANGE = "ORDER_CHANGE"
 

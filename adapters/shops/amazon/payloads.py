@@ -8,8 +8,8 @@ from decimal import Decimal
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.meaning import NotUnderstood
 from adapters.edges.reading import Count
-from adapters.edges.system import NotUnderstood
 
 
 class AmazonPayload(msgspec.Struct, rename="camel"):

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import Account, Field
 from adapters.edges.http import Http, Limit, Reply, SystemUnreachable
-from adapters.edges.system import Account, Field, NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 
 QUEUE_LIMITS: Mapping[str, Limit] = {"queue": Limit(20.0, 20)}
 QUEUE_SETTINGS: Mapping[str, Field] = {

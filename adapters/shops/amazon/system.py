@@ -9,25 +9,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import CHANNEL, Account, Check, Field
+from adapters.edges.delivery import Delivery, MalformedDelivery, Received
+from adapters.edges.effects import Telling, ToldNow
 from adapters.edges.http import Http, Limit, Reply
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, FetchedPage, Queued
 from adapters.edges.signatures import require_any
-from adapters.edges.system import (
-    CHANNEL,
-    Account,
-    Check,
-    Delivery,
-    Fetched,
-    FetchedPage,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    NotUnderstood,
-    Queued,
-    Received,
-    Telling,
-    ToldNow,
-    Understood,
-)
 from adapters.shops.amazon import meaning, notifications, queues, telling
 from adapters.shops.amazon.calls import API_SECRETS, API_SETTINGS, LOGIN_LIMITS, SellingPartner, problem
 from adapters.shops.amazon.marketplaces import marketplaces

@@ -13,8 +13,10 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, NotYet, ToldNow
 from adapters.edges.http import Http, KeptToken, Limit, Reply, SystemUnreachable, TryLater
-from adapters.edges.system import Account, NotDone, NotUnderstood, NotYet, ToldNow
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.amazon.calls import SellingPartner, problem
 from adapters.shops.amazon.payloads import AmazonOrder, AmazonPayload
 from adapters.shops.amazon.words import carrier_code, carrier_title

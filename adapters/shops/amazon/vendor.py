@@ -9,23 +9,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import CHANNEL, Account, Check, Field
+from adapters.edges.delivery import BadSignature, Delivery, Received
+from adapters.edges.effects import Telling, ToldNow
 from adapters.edges.http import Http, Limit, SystemUnreachable
-from adapters.edges.system import (
-    CHANNEL,
-    Account,
-    BadSignature,
-    Check,
-    Delivery,
-    Fetched,
-    FetchedPage,
-    Field,
-    KnownNow,
-    NotUnderstood,
-    Received,
-    Telling,
-    ToldNow,
-    Understood,
-)
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, FetchedPage
 from adapters.shops.amazon import vendor_meaning, vendor_telling
 from adapters.shops.amazon.calls import API_SECRETS, API_SETTINGS, LOGIN_LIMITS, SellingPartner, problem
 from adapters.shops.amazon.marketplaces import marketplaces

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.vendor_payloads import VendorAddress, VendorDetails, VendorItem, VendorMoney, VendorOrder
 from adapters.shops.differences import ENDED
 from adapters.tracking.countries import country

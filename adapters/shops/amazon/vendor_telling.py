@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, NotYet, Telling, ToldNow
 from adapters.edges.http import Http, KeptToken, Reply, SystemUnreachable
-from adapters.edges.system import Account, NotDone, NotUnderstood, NotYet, Telling, ToldNow
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.amazon.calls import SellingPartner, problem
 from adapters.shops.amazon.payloads import AmazonPayload
 from adapters.shops.amazon.telling import in_path, required

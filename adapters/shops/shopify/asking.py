@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import Fetched, FetchedPage, MalformedDelivery, NotUnderstood, Received
+from adapters.edges.delivery import MalformedDelivery, Received
+from adapters.edges.meaning import NotUnderstood
+from adapters.edges.questions import Fetched, FetchedPage
 from adapters.shops.shopify.graphql import NotGranted, Shop, TooCostly, gid, number_of
 from adapters.shops.shopify.payloads import ShopifyOrder, at, state_of
 

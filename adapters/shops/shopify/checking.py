@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from adapters.edges.system import Account, Check, NotUnderstood
+from adapters.edges.agreement import Account, Check
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.shopify.graphql import ENDS, VERSION, Shop, problem_of
 
 STATE = """query ConnectionTest {

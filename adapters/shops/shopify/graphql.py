@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import Account
 from adapters.edges.http import Http, KeptToken, Reply, SystemUnreachable, TryLater
-from adapters.edges.system import Account, NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 
 VERSION = "2026-07"
 """Of the API; Shopify keeps one for a year."""

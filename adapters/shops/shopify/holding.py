@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adapters.edges.system import NotDone, ToldNow
+from adapters.edges.effects import NotDone, ToldNow
 from adapters.shops.shopify.graphql import Shop, gid, problem_of
 from adapters.shops.shopify.parcels import HOLDER
 from adapters.shops.shopify.payloads import HANDLE

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.known import known_lines
 from adapters.shops.shopify.parcels import HOLDER
 from adapters.shops.shopify.payloads import HANDLE, FulfilmentOrder, Redaction, ShopifyReturn, at

@@ -8,7 +8,7 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.differences import ENDED, address_change, is_as_known, line_numbers
 from adapters.shops.known import KnownLine, known_lines
 from adapters.shops.shopify import parcels, selling

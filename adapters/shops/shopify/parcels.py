@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, WantedCommand
+from adapters.edges.meaning import KnownNow, WantedCommand
 from adapters.shops.known import KnownLine, known_lines
 from adapters.shops.shopify.payloads import ShopifyOrder, ShopifyParcel, at
 from adapters.shops.shopify.selling import LEFT

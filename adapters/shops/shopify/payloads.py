@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from ledger.terms.money import MOST_MINOR, minor_digits
 
 _MOST_UNITS = 1_000_000

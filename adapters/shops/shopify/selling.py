@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from adapters.edges import reading
-from adapters.edges.system import NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.shopify.payloads import (
     ShopifyLine,
     ShopifyOrder,

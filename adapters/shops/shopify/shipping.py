@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from adapters.edges.system import NotDone, Telling, ToldNow
+from adapters.edges.effects import NotDone, Telling, ToldNow
 from adapters.shops.shopify import holding
 from adapters.shops.shopify.graphql import Shop, gid, problem_of
 from adapters.tracking import carriers

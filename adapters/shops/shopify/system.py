@@ -9,25 +9,13 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from adapters.edges import reading, signatures
+from adapters.edges.agreement import CHANNEL, Account, Check, Field
+from adapters.edges.delivery import Delivery, MalformedDelivery, Received
+from adapters.edges.effects import NotDone, Telling, ToldNow
 from adapters.edges.http import Http
-from adapters.edges.system import (
-    CHANNEL,
-    Account,
-    Check,
-    Delivery,
-    Fetched,
-    FetchedPage,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    NotDone,
-    NotUnderstood,
-    Received,
-    System,
-    Telling,
-    ToldNow,
-    Understood,
-)
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, FetchedPage
+from adapters.edges.system import System
 from adapters.shops.shopify import asking, checking, graphql, holding, notices, orders, parcels, shipping, telling
 from adapters.shops.shopify.graphql import Shop
 from adapters.shops.shopify.payloads import (

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from adapters.edges.effects import NotDone, ToldNow
 from adapters.edges.http import TryLater
-from adapters.edges.system import NotDone, ToldNow
 from adapters.shops.shopify.graphql import Shop, gid, number_of, problem_of
 from adapters.shops.shopify.selling import note_of
 from ledger.terms.effects import Cancellation, RefundAsked, StockLevel

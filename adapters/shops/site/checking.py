@@ -13,7 +13,8 @@ from unicodedata import normalize
 
 import msgspec
 
-from adapters.edges.system import DoorAnswer, MalformedDelivery, NotUnderstood
+from adapters.edges.delivery import DoorAnswer, MalformedDelivery
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.site.documents import KINDS, OrderTold, PaymentsTold, SiteOrder, SitePayment, Told
 from adapters.web.doubled_names import Doubled, as_object
 from ledger.facts import is_sku

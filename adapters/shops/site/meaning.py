@@ -9,7 +9,7 @@ from unicodedata import normalize
 from google.protobuf.message import Message
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.differences import ENDED, OrderDifference
 from adapters.shops.site.checking import of_inbox
 from adapters.shops.site.documents import (

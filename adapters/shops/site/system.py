@@ -6,22 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
+from adapters.edges.agreement import CHANNEL, Account, Check, Field
+from adapters.edges.delivery import USUAL_ANSWERS, AtTheDoor, Delivery, DoorAnswer, Received
 from adapters.edges.http import Http
+from adapters.edges.meaning import KnownNow, Understood
 from adapters.edges.signatures import require_standard_webhook, standard_problem
-from adapters.edges.system import (
-    CHANNEL,
-    USUAL_ANSWERS,
-    Account,
-    AtTheDoor,
-    Check,
-    Delivery,
-    DoorAnswer,
-    Field,
-    KnownNow,
-    Received,
-    System,
-    Understood,
-)
+from adapters.edges.system import System
 from adapters.shops.site.checking import of_inbox, problem, told
 from adapters.shops.site.documents import OrderTold
 from adapters.shops.site.meaning import meant

@@ -7,23 +7,13 @@ from datetime import UTC, datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from adapters.edges.agreement import Account, Check, Field
+from adapters.edges.delivery import BadSignature, Delivery, Received
+from adapters.edges.effects import Telling, ToldNow, WantsNoMore
 from adapters.edges.http import Http, Reply, SystemUnreachable
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
 from adapters.edges.signatures import standard_key, standard_signature
-from adapters.edges.system import (
-    Account,
-    BadSignature,
-    Check,
-    Delivery,
-    Field,
-    KnownNow,
-    NotUnderstood,
-    Received,
-    System,
-    Telling,
-    ToldNow,
-    Understood,
-    WantsNoMore,
-)
+from adapters.edges.system import System
 from adapters.shops.site.events import PingEvent, data_of, event
 from ledger.terms.effects import EffectKind
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from adapters.edges import reading
-from adapters.edges.system import KnownNow, NotUnderstood, Understood, WantedCommand
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.differences import ENDED, address_change, is_as_known, line_numbers
 from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units, woo_order
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2

@@ -13,7 +13,7 @@ from html import unescape
 import msgspec
 
 from adapters.edges import reading
-from adapters.edges.system import NotUnderstood
+from adapters.edges.meaning import NotUnderstood
 from ledger.terms.money import MOST_MINOR, minor_digits
 
 Loose = msgspec.Raw

@@ -14,25 +14,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import CHANNEL, Account, Check, Field
+from adapters.edges.delivery import BadSignature, Delivery, MalformedDelivery, Received
+from adapters.edges.effects import Telling, ToldNow
 from adapters.edges.http import Http, Reply
-from adapters.edges.system import (
-    CHANNEL,
-    Account,
-    BadSignature,
-    Check,
-    Delivery,
-    Fetched,
-    FetchedPage,
-    Field,
-    KnownNow,
-    MalformedDelivery,
-    NotUnderstood,
-    Received,
-    System,
-    Telling,
-    ToldNow,
-    Understood,
-)
+from adapters.edges.meaning import KnownNow, NotUnderstood, Understood
+from adapters.edges.questions import Fetched, FetchedPage
+from adapters.edges.system import System
 from adapters.shops.woocommerce import meaning
 from adapters.shops.woocommerce.payloads import OrderHead, at, woo_order
 from adapters.shops.woocommerce.telling import API, DRAFT, WooWriter, call

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from adapters.edges import reading
+from adapters.edges.agreement import Account
+from adapters.edges.effects import NotDone, Telling, ToldNow
 from adapters.edges.http import Http, Reply, SystemUnreachable
-from adapters.edges.system import Account, NotDone, NotUnderstood, Telling, ToldNow
+from adapters.edges.meaning import NotUnderstood
 from adapters.shops.woocommerce.payloads import Loose, text
 from adapters.tracking import carriers
 from ledger.terms.effects import Cancellation, Fulfilment, RefundAsked, ShopLine, StockLevel
