@@ -7,12 +7,11 @@ The same bytes are kept once for each person.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
-
-from psycopg.sql import SQL, Identifier
+from typing import NamedTuple
 
 from ledger.engine.log import Log
 from ledger.engine.sealing import StoredKey, TenantSealer, Unreadable
+from ledger.engine.statements import in_schema
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.nouns.cases import Case
@@ -62,23 +61,23 @@ def hash_of(data: bytes) -> str:
 async def keep(log: Log, sealer: TenantSealer, kept: Kept, data: bytes) -> None:
     """Stores the bytes unless they are there already and can be read."""
     async with log.pool.connection() as connection, connection.transaction():
-        if await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone():
+        if await (await connection.execute(in_schema(_IS_KEPT, log.schema), kept)).fetchone():
             return
         sealed, key = sealer.seal_bytes(data, kept.subject, kept.bound_to)
-        await connection.execute(_in(log, _KEEP_KEY), key.row()._replace(purpose=EVIDENCE_KEYS))
-        await connection.execute(_in(log, _KEEP), (*kept, sealed.key_id, sealed.box))
+        await connection.execute(in_schema(_KEEP_KEY, log.schema), key.row()._replace(purpose=EVIDENCE_KEYS))
+        await connection.execute(in_schema(_KEEP, log.schema), (*kept, sealed.key_id, sealed.box))
 
 
 async def is_kept(log: Log, kept: Kept) -> bool:
     """Whether its bytes can be read."""
     async with log.pool.connection() as connection:
-        return await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone() is not None
+        return await (await connection.execute(in_schema(_IS_KEPT, log.schema), kept)).fetchone() is not None
 
 
 async def read(log: Log, sealer: TenantSealer, kept: Kept) -> bytes | None:
     """The bytes; None once their person was erased. Raises Unreadable if they are not what they were."""
     async with log.pool.connection() as connection:
-        row = await (await connection.execute(_in(log, _READ), kept)).fetchone()
+        row = await (await connection.execute(in_schema(_READ, log.schema), kept)).fetchone()
     if row is None:
         raise Unreadable(f"evidence {kept.sha256} is named by a fact and is not there")
     key_id, box, subject, wrapped, epoch = row
@@ -88,7 +87,3 @@ async def read(log: Log, sealer: TenantSealer, kept: Kept) -> bytes | None:
     if hash_of(data) != kept.sha256:
         raise Unreadable(f"evidence {kept.sha256} has another hash")
     return data
-
-
-def _in(log: Log, template: str) -> Any:
-    return SQL(cast("Any", template)).format(schema=Identifier(log.schema))

@@ -20,9 +20,9 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.database.dsn import DatabaseTls, DoesNotAnswer, usable
 from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import StorageUnavailable
-from projections.machine.database import in_schema
 
 log = logging.getLogger("fulfilment.replica")
 

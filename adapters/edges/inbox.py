@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from typing import Any, cast
 
@@ -17,13 +17,13 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.inbox_rows import OTHER_CONTENT, Arrival, InboxCount, InboxRow, Workable, WorkedOn
 from adapters.edges.reading import believed
 from adapters.edges.wakeups import WAKE_FOR_THOSE_KEPT, EdgeWork, wake
 from adapters.tenants import Tenant
+from ledger.engine.statements import in_schema
 
 KEPT_FOR = timedelta(days=30)
 """How long a body is kept, for support and to replay; longer than any system repeats a delivery."""
@@ -36,8 +36,8 @@ _COLUMNS = (
 # One statement, so one way to the database and back: of the deliveries that wait for it, most wait for the way.
 _KEEP = """
     WITH kept AS (
-        INSERT INTO {inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole, asked,
-            box, received_at, next_at)
+        INSERT INTO {ledger_inbox} (reception_id, connection, source_id, content, topic, object_id, happened_at, whole,
+            asked, box, received_at, next_at)
         SELECT a.*, now(), now() FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)b::bytea[],
             %(c4)s::text[], %(c5)s::text[], %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[],
             %(c9)b::bytea[]) AS a
@@ -47,28 +47,28 @@ _KEEP = """
 """
 _KEEP_OTHERS = """
     WITH kept AS (
-        INSERT INTO {inbox} (reception_id, connection, content, topic, object_id, happened_at, whole, asked, box,
+        INSERT INTO {ledger_inbox} (reception_id, connection, content, topic, object_id, happened_at, whole, asked, box,
             received_at, next_at, reason)
         SELECT id, name, content, topic, about, happened_at, whole, asked, box, now(), now(), %(reason)s
         FROM unnest(%(c0)s::text[], %(c1)s::text[], %(c2)s::text[], %(c3)b::bytea[], %(c4)s::text[], %(c5)s::text[],
             %(c6)s::timestamptz[], %(c7)s::boolean[], %(c8)s::boolean[], %(c9)b::bytea[])
             AS a (id, name, source, content, topic, about, happened_at, whole, asked, box)
-        WHERE EXISTS (SELECT FROM {inbox} AS i WHERE i.connection = a.name AND i.source_id = a.source)
+        WHERE EXISTS (SELECT FROM {ledger_inbox} AS i WHERE i.connection = a.name AND i.source_id = a.source)
         ON CONFLICT DO NOTHING RETURNING reception_id
     ), woken AS ({wake})
     SELECT reception_id FROM kept
 """
 _DUE = """
     SELECT due.*, (
-        SELECT newer.about FROM {inbox} AS newer WHERE newer.connection = due.connection
+        SELECT newer.about FROM {ledger_inbox} AS newer WHERE newer.connection = due.connection
             AND newer.object_id = due.object_id AND newer.whole AND due.whole AND newer.state = 'done'
             AND newer.happened_at > due.happened_at LIMIT 1
     ) FROM (
-        SELECT {columns}, box FROM {inbox} WHERE next_at <= now() AND {worked}
+        SELECT {columns}, box FROM {ledger_inbox} WHERE next_at <= now() AND {worked}
         ORDER BY coalesce(happened_at, received_at), received_at, reception_id LIMIT %(most)s
     ) AS due ORDER BY coalesce(happened_at, received_at), received_at, reception_id
 """
-_NEXT = "SELECT min(next_at) FROM {inbox} WHERE next_at IS NOT NULL AND {worked}"
+_NEXT = "SELECT min(next_at) FROM {ledger_inbox} WHERE next_at IS NOT NULL AND {worked}"
 # Of a paused connection a few topics alone.
 _WORKED = """
     (connection = ANY(%(connections)s) OR (connection, topic) IN (
@@ -76,64 +76,65 @@ _WORKED = """
     ))
 """
 _LAST_DONE = """
-    SELECT {columns}, box FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
+    SELECT {columns}, box FROM {ledger_inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND whole
         AND state = 'done' AND reception_id <> %(reception_id)s ORDER BY happened_at DESC, received_at DESC LIMIT 1
 """
 # What waited for an object of which something is done is asked again at once.
 _END = """
     WITH ended AS (
-        UPDATE {inbox} AS i SET state = a.state, reason = a.reason, attempts = a.attempts, next_at = a.next_at,
+        UPDATE {ledger_inbox} AS i SET state = a.state, reason = a.reason, attempts = a.attempts, next_at = a.next_at,
             about = a.about, unknown_words = a.unknown_words
         FROM jsonb_to_recordset(%(ended)s::jsonb) AS a (reception_id text, seen int, attempts int, state text,
             reason text, next_at timestamptz, about text[], unknown_words text[])
         WHERE i.reception_id = a.reception_id AND i.attempts = a.seen AND i.next_at IS NOT NULL
         RETURNING i.connection, i.object_id, i.state
     )
-    UPDATE {inbox} AS early SET next_at = now() FROM ended
+    UPDATE {ledger_inbox} AS early SET next_at = now() FROM ended
     WHERE ended.state = 'done' AND early.connection = ended.connection AND early.object_id = ended.object_id
         AND early.state = 'early' AND early.next_at IS NOT NULL AND early.reception_id <> ALL(%(ids)s)
 """
 _WAS_ASKED_SINCE = """
-    SELECT true FROM {inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
+    SELECT true FROM {ledger_inbox} WHERE connection = %(connection)s AND object_id = %(object_id)s AND asked
         AND received_at > %(received_at)s LIMIT 1
 """
 _REPLAY = """
-    UPDATE {inbox} SET state = 'waiting', next_at = now(), attempts = attempts + 1
+    UPDATE {ledger_inbox} SET state = 'waiting', next_at = now(), attempts = attempts + 1
     WHERE reception_id = %(reception_id)s AND state = 'failed' AND box IS NOT NULL
 """
 _DROP = """
-    UPDATE {inbox} SET state = 'dropped', next_at = NULL WHERE reception_id = %(reception_id)s AND state = 'failed'
+    UPDATE {ledger_inbox} SET state = 'dropped', next_at = NULL
+    WHERE reception_id = %(reception_id)s AND state = 'failed'
 """
-_ABOUT = "SELECT reception_id FROM {inbox} WHERE about && %(about)s ORDER BY received_at, reception_id"
-_FORGET = "UPDATE {inbox} SET box = NULL WHERE about && %(about)s AND box IS NOT NULL"
-_FORGET_ALL = "UPDATE {inbox} SET box = NULL WHERE connection = %(connection)s AND box IS NOT NULL"
-_EXPIRE = "DELETE FROM {inbox} WHERE received_at < now() - %(kept_for)s AND next_at IS NULL"
+_ABOUT = "SELECT reception_id FROM {ledger_inbox} WHERE about && %(about)s ORDER BY received_at, reception_id"
+_FORGET = "UPDATE {ledger_inbox} SET box = NULL WHERE about && %(about)s AND box IS NOT NULL"
+_FORGET_ALL = "UPDATE {ledger_inbox} SET box = NULL WHERE connection = %(connection)s AND box IS NOT NULL"
+_EXPIRE = "DELETE FROM {ledger_inbox} WHERE received_at < now() - %(kept_for)s AND next_at IS NULL"
 _ABANDON = """
-    UPDATE {inbox} SET next_at = NULL, box = NULL, state = 'dropped', reason = 'its connection was removed'
+    UPDATE {ledger_inbox} SET next_at = NULL, box = NULL, state = 'dropped', reason = 'its connection was removed'
     WHERE NOT connection = ANY(%(connections)s) AND next_at IS NOT NULL
 """
 _COUNT = """
     SELECT connection, count(*) FILTER (WHERE state = 'waiting') AS waiting,
         count(*) FILTER (WHERE state = 'early') AS early, count(*) FILTER (WHERE state = 'failed') AS failed,
         max(received_at) AS received_at
-    FROM {inbox} GROUP BY connection
+    FROM {ledger_inbox} GROUP BY connection
 """
 # Of what is open alone: the rest is all that came within a month.
 _COUNT_OPEN = """
-    SELECT state, count(*) FROM {inbox} WHERE next_at IS NOT NULL OR state = 'failed' GROUP BY state
+    SELECT state, count(*) FROM {ledger_inbox} WHERE next_at IS NOT NULL OR state = 'failed' GROUP BY state
 """
 _UNKNOWN_WORDS = """
-    SELECT connection, word, count(*) FROM {inbox}, unnest(unknown_words) AS word WHERE unknown_words <> '{{}}'
+    SELECT connection, word, count(*) FROM {ledger_inbox}, unnest(unknown_words) AS word WHERE unknown_words <> '{{}}'
     GROUP BY connection, word ORDER BY connection, count(*) DESC, word
 """
 _LIST = """
-    SELECT {columns}, box FROM {inbox}
+    SELECT {columns}, box FROM {ledger_inbox}
     WHERE (%(connection)s = '' OR connection = %(connection)s)
         AND (%(states)s::text[] = '{{}}' OR state = ANY(%(states)s))
         AND (%(before)s::timestamptz IS NULL OR (received_at, reception_id) < (%(before)s, %(before_id)s))
     ORDER BY received_at DESC, reception_id DESC LIMIT %(most)s
 """
-_GET = "SELECT {columns}, box FROM {inbox} WHERE reception_id = %(reception_id)s"
+_GET = "SELECT {columns}, box FROM {ledger_inbox} WHERE reception_id = %(reception_id)s"
 
 
 class Inbox:
@@ -314,15 +315,12 @@ class Inbox:
             return [InboxRow(*row) for row in await (await connection.execute(self._sql(template), values)).fetchall()]
 
     def _sql(self, template: str) -> bytes:
-        return _statement(self._schema, template)
+        return in_schema(_whole(template), self._schema)
 
 
-@lru_cache(10_000)
-def _statement(schema: str, template: str) -> bytes:
-    names = {
-        "inbox": Identifier(schema, "ledger_inbox"),
-        "columns": SQL(cast("Any", _COLUMNS)),
-        "worked": SQL(cast("Any", _WORKED)),
-        "wake": SQL(cast("Any", WAKE_FOR_THOSE_KEPT)),
-    }
-    return SQL(cast("Any", template)).format(**names).as_bytes()
+@cache
+def _whole(template: str) -> str:
+    """A statement with what it shares with others."""
+    for name, part in {"{columns}": _COLUMNS, "{worked}": _WORKED, "{wake}": WAKE_FOR_THOSE_KEPT}.items():
+        template = template.replace(name, part)
+    return template

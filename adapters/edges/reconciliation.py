@@ -10,9 +10,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.edges.accounts import Accounts, Connected
@@ -26,6 +25,7 @@ from adapters.edges.outgoing import Outgoing
 from adapters.edges.questions import FetchedPage, Tracked
 from adapters.edges.wakeups import EdgeWork
 from adapters.tenants import Tenant, Tenants
+from ledger.engine.statements import in_schema
 from projections.tracking import silent_parcels
 
 log = logging.getLogger("fulfilment.edges")
@@ -44,29 +44,32 @@ _PAGE_SECONDS = 100.0
 """However slow a system is, the others of the tenant get their turn."""
 
 _KNOW = """
-    INSERT INTO {table} (name, added_at) VALUES (%(name)s, %(added_at)s)
+    INSERT INTO {ledger_connections} (name, added_at) VALUES (%(name)s, %(added_at)s)
     ON CONFLICT (name) DO UPDATE SET added_at = excluded.added_at, cursor = '', next_at = now(), asked_at = NULL,
-        found = 0, found_now = 0, found_last = 0, problem = '', told_to = 0 WHERE {table}.added_at <> excluded.added_at
+        found = 0, found_now = 0, found_last = 0, problem = '', told_to = 0
+    WHERE {ledger_connections}.added_at <> excluded.added_at
 """
-_FORGET = "DELETE FROM {table} WHERE NOT name = ANY(%(names)s)"
+_FORGET = "DELETE FROM {ledger_connections} WHERE NOT name = ANY(%(names)s)"
 _STANDING = (
-    "SELECT name, added_at, cursor, next_at, asked_at, found, found_now, found_last, problem FROM {table} "
+    "SELECT name, added_at, cursor, next_at, asked_at, found, found_now, found_last, problem FROM {ledger_connections} "
     "WHERE name = ANY(%(names)s)"
 )
-_TOLD_TO = "SELECT name, told_to FROM {table} WHERE name = ANY(%(names)s)"
-_SET_TOLD_TO = "UPDATE {table} SET told_to = %(position)s WHERE name = ANY(%(names)s) AND told_to < %(position)s"
+_TOLD_TO = "SELECT name, told_to FROM {ledger_connections} WHERE name = ANY(%(names)s)"
+_SET_TOLD_TO = (
+    "UPDATE {ledger_connections} SET told_to = %(position)s WHERE name = ANY(%(names)s) AND told_to < %(position)s"
+)
 _PAGE = """
-    UPDATE {table} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s,
+    UPDATE {ledger_connections} SET cursor = %(cursor)s, found = found + %(found)s, found_now = found_now + %(found)s,
         problem = %(problem)s, next_at = now() + %(pause)s
     WHERE name = %(name)s AND added_at = %(added_at)s
 """
 _DONE = """
-    UPDATE {table}
+    UPDATE {ledger_connections}
     SET asked_at = now(), next_at = now() + %(pause)s, found_last = found_now, found_now = 0
     WHERE name = %(name)s AND added_at = %(added_at)s
 """
 _PROBLEM = """
-    UPDATE {table} SET next_at = now() + %(pause)s, problem = %(problem)s
+    UPDATE {ledger_connections} SET next_at = now() + %(pause)s, problem = %(problem)s
     WHERE name = %(name)s AND added_at = %(added_at)s
 """
 
@@ -89,26 +92,26 @@ class Asking:
     """How far the connections of one tenant were asked."""
 
     def __init__(self, tenant: Tenant, pool: AsyncConnectionPool[Any]) -> None:
-        self._table = Identifier(tenant.schema, "ledger_connections")
+        self._schema = tenant.schema
         self._pool = pool
 
     async def of(self, connected: Mapping[str, Connected]) -> list[AskedSoFar]:
         """Of these connections; one that was added anew begins anew."""
         async with self._pool.connection() as connection, connection.transaction():
             for name, one in connected.items():
-                await connection.execute(self._sql(_KNOW), {"name": name, "added_at": one.added_at})
+                await connection.execute(in_schema(_KNOW, self._schema), {"name": name, "added_at": one.added_at})
         return await self.listed(list(connected))
 
     async def listed(self, names: list[str]) -> list[AskedSoFar]:
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(self._sql(_STANDING), {"names": names})
+            cursor = await connection.execute(in_schema(_STANDING, self._schema), {"names": names})
             return [AskedSoFar._make(row) for row in await cursor.fetchall()]
 
     async def told_to(self, connected: Mapping[str, Connected]) -> dict[str, int]:
         """Up to which position of the log these connections were told; 0 of one that was not looked at."""
         await self.of(connected)
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(self._sql(_TOLD_TO), {"names": list(connected)})
+            cursor = await connection.execute(in_schema(_TOLD_TO, self._schema), {"names": list(connected)})
             return dict(await cursor.fetchall())
 
     async def set_told_to(self, names: list[str], position: int) -> None:
@@ -131,10 +134,7 @@ class Asking:
         if standing is not None:
             values |= {"name": standing.name, "added_at": standing.added_at}
         async with self._pool.connection() as connection:
-            await connection.execute(self._sql(template), values)
-
-    def _sql(self, template: str) -> Any:
-        return SQL(cast("Any", template)).format(table=self._table)
+            await connection.execute(in_schema(template, self._schema), values)
 
 
 class Reconciliation:

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from psycopg.sql import SQL, Identifier
-
 from adapters.tenants import Tenant
 from ledger.decisions.telling import WORTH_A_TEXT
-from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.facts import Fact
 from ledger.nouns import NOUNS, connections, orders, stock
 from ledger.nouns.connections import ConnectionAdded, OrdersToBeTold, StockToBeTold
@@ -47,7 +45,7 @@ _REGISTRY = Registry(NOUNS)
 
 _PAGE = """
     SELECT e.notification_id, e.originator_id, e.topic, e.state, coalesce(c.actor, '')
-    FROM {events} AS e LEFT JOIN {commands} AS c ON c.request_id = e.command
+    FROM {schema}.ledger_events AS e LEFT JOIN {schema}.ledger_commands AS c ON c.request_id = e.command
     WHERE e.notification_id > %b AND e.notification_id <= %b AND e.topic = ANY(%b::text[]) ORDER BY e.notification_id
 """
 
@@ -114,11 +112,7 @@ async def touched(tenant: Tenant, after: int, until: int, *, all_of_orders: bool
 
 
 async def _rows(tenant: Tenant, after: int, until: int, topics: list[str]) -> list[tuple[Any, ...]]:
-    names = {
-        "events": Identifier(tenant.schema, EVENTS_TABLE),
-        "commands": Identifier(tenant.schema, "ledger_commands"),
-    }
-    query = SQL(cast("Any", _PAGE)).format(**names)
+    query = in_schema(_PAGE, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         cursor = await connection.execute(query, (after, until, topics), binary=True)
         return cast("list[tuple[Any, ...]]", await cursor.fetchall())
@@ -136,11 +130,11 @@ async def added_at(tenant: Tenant, name: str, at: datetime) -> int:
 
 async def position_at(tenant: Tenant, at: datetime) -> int:
     """The last position of the log that was recorded before a time."""
-    query = SQL(_BEFORE).format(commands=Identifier(tenant.schema, "ledger_commands"))
+    query = in_schema(_BEFORE, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         row = await (await connection.execute(query, (at,))).fetchone()
     assert row is not None, "an aggregate is a row"
     return int(row[0])
 
 
-_BEFORE = "SELECT coalesce(max(position), 0) FROM {commands} WHERE decided_at < %s"
+_BEFORE = "SELECT coalesce(max(position), 0) FROM {schema}.ledger_commands WHERE decided_at < %s"

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.database import beside
@@ -21,12 +20,13 @@ from adapters.database.postgres import open_pool
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
 from ledger.engine.keyring import KeyFileMissing, load
+from ledger.engine.statements import in_schema
 from ledger.facts import to_minute
 
 Pool = AsyncConnectionPool[Any]
 Work = Callable[[Pool, argparse.Namespace], Coroutine[Any, Any, None]]
 
-_COUNTS = "SELECT epoch, count(*) FROM {} WHERE wrapped IS NOT NULL GROUP BY epoch"
+_COUNTS = "SELECT epoch, count(*) FROM {schema}.ledger_keys WHERE wrapped IS NOT NULL GROUP BY epoch"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ async def show(pool: Pool, chosen: argparse.Namespace) -> None:
 async def _counts(pool: Pool) -> Counter[int]:
     counts: Counter[int] = Counter()
     for tenant in await Control(pool).list_tenants():
-        query = SQL(_COUNTS).format(Identifier(tenant.schema, "ledger_keys"))
+        query = in_schema(_COUNTS, tenant.schema)
         async with pool.connection() as connection:
             counts.update(dict(await (await connection.execute(query)).fetchall()))
     return counts

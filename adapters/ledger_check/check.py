@@ -17,8 +17,9 @@ from adapters.ledger_check.findings import CheckTally
 from adapters.ledger_check.log_rows import LogRows
 from adapters.ledger_check.read_models import check_read_models
 from adapters.ledger_check.streams import Range, Slice, check_slice, slices
+from ledger.engine.statements import in_schema
 from projections import PROJECTIONS
-from projections.machine.database import in_schema, open_connection
+from projections.machine.database import open_connection
 
 CHECKS = {
     "positions": ("positions", "outcomes of facts"),

@@ -17,7 +17,8 @@ from adapters.database.migrations import TENANT_MIGRATIONS
 from adapters.database.schema_versions import SchemaNewer
 from adapters.ledger_check.check import STEPS, CheckRun, Notes, Progress, usual_workers
 from adapters.ledger_check.findings import SHOWN, CheckTally
-from projections.machine.database import in_schema, open_connection
+from ledger.engine.statements import in_schema
+from projections.machine.database import open_connection
 
 _TENANT = "SELECT schema FROM {schema}.tenants WHERE name = %s"
 _VERSION = "SELECT version FROM {schema}.ledger_schema"

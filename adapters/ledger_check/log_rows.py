@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from adapters.ledger_check.findings import SHOWN, CheckTally
 from ledger.engine.request_ids import sent_id
-from projections.machine.database import in_schema
+from ledger.engine.statements import in_schema
 
 STEP = 20_000
 """Positions, or rows, that one statement looks at."""

@@ -14,9 +14,9 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.ledger_check.findings import CheckTally
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short
 from ledger.nouns import NOUNS
-from projections.machine.database import in_schema
 from projections.machine.projection import Projection
 from projections.machine.rebuilding import BUILT_FACTS
 from projections.machine.streams import Page, Streams

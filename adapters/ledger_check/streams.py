@@ -17,13 +17,14 @@ from adapters.ledger_check.equations import order_faults, stock_faults, to_ship
 from adapters.ledger_check.findings import CheckTally
 from ledger.engine.registry import Registry
 from ledger.engine.snapshots import code_shape
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short
 from ledger.nouns import NOUNS, orders
 from ledger.nouns.cases import EvidenceAdded
 from ledger.nouns.orders import Order
 from ledger.nouns.stock import Stock, StockReserved
 from ledger.view import EMPTY, Broken, Entry
-from projections.machine.database import in_schema, open_connection
+from projections.machine.database import open_connection
 
 PAGE = 5_000
 _ORDERS_AT_ONCE = 200

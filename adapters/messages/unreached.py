@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.sql import SQL, Identifier
 
 from adapters.messages.envelope import Erased
 from adapters.messages.letters import Letters
@@ -18,6 +17,7 @@ from adapters.tenants import Tenant
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
 from ledger.engine.executor import Command, own_command
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import is_trouble
 from ledger.facts import Change
 from ledger.nouns import messages
@@ -107,5 +107,5 @@ def _decide(view: View, message_id: str, reachable: bool | None, now: datetime) 
 
 async def _touched(connection: AsyncConnection[Any], schema: str, after: int, until: int) -> set[str]:
     """The streams with facts after one position and up to another."""
-    cursor = await connection.execute(SQL(_TOUCHED).format(schema=Identifier(schema)), (after, until))
+    cursor = await connection.execute(in_schema(_TOUCHED, schema), (after, until))
     return {stream for (stream,) in await cursor.fetchall()}

@@ -17,9 +17,9 @@ from adapters.edges.inbox import Inbox
 from adapters.every_tenant import EveryTenant
 from adapters.messages.letters import Letters
 from adapters.tenants import Tenants
+from ledger.engine.statements import in_schema
 from ledger.nouns.policies import policy_at
 from projections import PROJECTIONS, obligations, outbox, stock_levels
-from projections.machine.database import in_schema
 from projections.machine.status import ProjectionStatus, statuses
 
 log = logging.getLogger("fulfilment.metrics")

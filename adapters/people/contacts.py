@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, NamedTuple, cast
-
-from psycopg.sql import SQL, Identifier
+from typing import Any, NamedTuple
 
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant
 from adapters.people.spellings import formerly, international, mailbox, of_any_tag, phone_spellings, untagged
@@ -19,6 +17,7 @@ from adapters.tenants import Tenant, Tenants
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
 from ledger.engine.sealing import Contacts, Sealer, StoredKey, TenantSealer, Unreadable, placed
+from ledger.engine.statements import in_schema
 from ledger.facts import Sealed
 from ledger.nouns import NOUNS
 from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
@@ -107,11 +106,10 @@ async def _held(log: Log, query: str, **parameters: list[str]) -> list[Held]:
     if not any(parameters.values()):
         return []
     async with log.pool.connection() as connection:
-        return [Held._make(row) for row in await (await connection.execute(_in(log, query), parameters)).fetchall()]
-
-
-def _in(log: Log, template: str) -> Any:
-    return SQL(cast("Any", template)).format(schema=Identifier(log.schema))
+        return [
+            Held._make(row)
+            for row in await (await connection.execute(in_schema(query, log.schema), parameters)).fetchall()
+        ]
 
 
 # --- old keys ---------------------------------------------------------------------------------
@@ -160,14 +158,14 @@ class OldContacts:
         """Some more of a tenant's keys; how long there is nothing to do."""
         tenant = await self._tenants.find(name)
         async with tenant.log.pool.connection() as connection:
-            left = await (await connection.execute(_in(tenant.log, _LEFT))).fetchone()
+            left = await (await connection.execute(in_schema(_LEFT, tenant.schema))).fetchone()
             if left is None:
                 return REST
             where = {"after": self._after.get(name, 0), "until": left[0], "topics": list(_WITH_PEOPLE)}
-            cursor = await connection.execute(_in(tenant.log, _FACTS), {**where, "limit": _FACTS_AT_ONCE})
+            cursor = await connection.execute(in_schema(_FACTS, tenant.schema), {**where, "limit": _FACTS_AT_ONCE})
             rows = await cursor.fetchall()
             if not rows:
-                await connection.execute(_in(tenant.log, _DONE))
+                await connection.execute(in_schema(_DONE, tenant.schema))
                 return REST
         await self._remember(tenant, [_REGISTRY.decode(topic, state) for _, topic, state in rows])
         self._after[name] = rows[-1][0]
@@ -191,7 +189,7 @@ class OldContacts:
         ]
         async with tenant.log.pool.connection() as connection:
             columns = [*map(list, zip(*found, strict=True))] or [[], [], [], [], []]
-            await connection.execute(_in(tenant.log, _REMEMBER), columns)
+            await connection.execute(in_schema(_REMEMBER, tenant.schema), columns)
 
 
 def _country(fact: Any) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
-
-from psycopg.sql import SQL, Identifier
+from typing import Any, NamedTuple
 
 from ledger.engine.log import Log
+from ledger.engine.statements import in_schema
 
 _OF_KEYS = """
     INSERT INTO {schema}.ledger_reads (client, rpc, object, subject)
@@ -75,14 +74,10 @@ async def list_reads(log: Log, about: ReadFilter, before: tuple[datetime, int], 
     """The newest first."""
     parameters = {**about._asdict(), "before_at": before[0], "before_id": before[1], "limit": limit}
     async with log.pool.connection() as connection:
-        rows = await (await connection.execute(_in(log, _LIST), parameters)).fetchall()
+        rows = await (await connection.execute(in_schema(_LIST, log.schema), parameters)).fetchall()
     return [Read._make(row) for row in rows]
 
 
 async def _execute(log: Log, query: str, parameters: dict[str, Any]) -> None:
     async with log.pool.connection() as connection:
-        await connection.execute(_in(log, query), parameters)
-
-
-def _in(log: Log, template: str) -> Any:
-    return SQL(cast("Any", template)).format(schema=Identifier(log.schema))
+        await connection.execute(in_schema(query, log.schema), parameters)

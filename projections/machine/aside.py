@@ -18,8 +18,9 @@ from psycopg import AsyncConnection, Connection, Cursor
 from psycopg.sql import Identifier
 
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.nouns import NOUNS
-from projections.machine.database import in_schema, open_connection
+from projections.machine.database import open_connection
 from projections.machine.projection import Projection
 from projections.machine.rebuilding import BUILT_FACTS
 from projections.machine.streams import Streams

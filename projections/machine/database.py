@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, cast
 
 import psycopg
@@ -11,6 +10,7 @@ from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import LOCK_SEED
+from ledger.engine.statements import in_schema
 from projections.machine.projection import Projection
 
 _LOCK_SECONDS = 2
@@ -48,21 +48,6 @@ _CONFIGURE = f"""
 """
 BUILDER_IS_ALIVE = "(builder IS NOT NULL AND builder_seen_at >= pg_postmaster_start_time())"
 """Whether a rebuild may still run: the session of one ended with the server."""
-
-
-def in_schema(template: str, schema: str, **names: Any) -> bytes:
-    """SQL of this package with the names of a tenant in it."""
-    return _rendered(template, schema) if not names else _render(template, schema, names)
-
-
-def _render(template: str, schema: str, names: dict[str, Any]) -> bytes:
-    return SQL(cast("Any", template)).format(schema=Identifier(schema), **names).as_bytes(None)
-
-
-@lru_cache(4096)
-def _rendered(template: str, schema: str) -> bytes:
-    """Kept, because the same is sent again and again, and making it takes as long as sending it."""
-    return _render(template, schema, {})
 
 
 def open_connection(conninfo: str) -> Connection[Any]:

@@ -22,9 +22,9 @@ from psycopg import Connection
 
 from ledger.engine.registry import Registry, UnknownFact
 from ledger.engine.shelf import Memory
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Shown
-from projections.machine.database import in_schema
 from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
 from projections.machine.writing import Batch, Busy, Superseded, Writer

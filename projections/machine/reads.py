@@ -21,11 +21,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from ledger.view import Noun
 from projections.machine.aside import aside
 from projections.machine.copying import Copied, copied
-from projections.machine.database import in_schema
 from projections.machine.projection import Projection
 from projections.machine.rows import reader
 
@@ -154,7 +154,7 @@ async def rows_now(
     connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any], *asked: Projection
 ) -> list[Any]:
     """The rows of read models as they are now; none while they have no tables yet."""
-    named = _in_tables_of(schema, query, asked)
+    named = in_schema(_with_columns(query, asked), schema)
     is_alone = connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
     try:
         # In a transaction that is under way a table that is missing must not end what else was done there.
@@ -177,13 +177,6 @@ async def state_now(
 @lru_cache
 def _registry_of(noun: Noun) -> Registry:
     return Registry([noun])
-
-
-@lru_cache(4096)
-def _in_tables_of(schema: str, query: str, asked: tuple[Projection, ...]) -> bytes:
-    """The query as it is sent, again and again for each tenant: making it takes longer than sending it."""
-    names = {**_names(schema, asked), _TRACKING_TABLE: Identifier(schema, _TRACKING_TABLE)}
-    return SQL(cast("Any", _with_columns(query, asked))).format(**names).as_bytes(None)
 
 
 @lru_cache(1000)

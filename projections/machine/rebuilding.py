@@ -22,12 +22,12 @@ from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections.machine.database import (
     BUILDER_IS_ALIVE,
-    in_schema,
     lock,
     move_on,
     open_connection,

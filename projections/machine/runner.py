@@ -18,12 +18,13 @@ from psycopg.sql import SQL, Identifier
 from ledger.engine.log import CHANNEL
 from ledger.engine.registry import Registry
 from ledger.engine.shelf import Memory
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections.machine import rebuilding
 from projections.machine.awake import AWAKE, asked_at
-from projections.machine.database import BUILDER_IS_ALIVE, in_schema, make_tables, open_connection
+from projections.machine.database import BUILDER_IS_ALIVE, make_tables, open_connection
 from projections.machine.following import LEASE_SECONDS, PAGE_FACTS, Follower, at_full_speed
 from projections.machine.projection import Projection, named
 from projections.machine.rebuilding import AlreadyBuilding, Lost, Stopped

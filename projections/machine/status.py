@@ -10,8 +10,9 @@ from psycopg import AsyncConnection
 from psycopg.rows import kwargs_row
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.engine.statements import in_schema
 from projections.machine.awake import wake
-from projections.machine.database import BUILDER_IS_ALIVE, in_schema
+from projections.machine.database import BUILDER_IS_ALIVE
 from projections.machine.projection import Projection
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from ledger.engine.log import LOCK_SEED
+from ledger.engine.statements import in_schema
 from ledger.refusals import Shown
-from projections.machine.database import holder, in_schema, move_on, open_connection, position_of, try_lock
+from projections.machine.database import holder, move_on, open_connection, position_of, try_lock
 from projections.machine.projection import Projection
 from projections.machine.tables import Written
 

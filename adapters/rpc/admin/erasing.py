@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
-
-from psycopg.sql import SQL, Identifier
+from typing import Any, NamedTuple
 
 from adapters.mail.addresses import addresses_in
 from adapters.people import contacts
@@ -18,6 +16,7 @@ from fulfilment.v1 import admin_pb2 as pb
 from ledger.decisions import erasing
 from ledger.decisions.erasing import Belongings, Parts
 from ledger.engine.sealing import Sealer, TenantSealer, Unreadable, placed
+from ledger.engine.statements import in_schema
 from ledger.nouns import orders, suppliers
 from ledger.nouns.orders import Order
 from ledger.nouns.suppliers import Supplier
@@ -122,7 +121,7 @@ def _require_one(held: Iterable[Held], spellings: Sequence[Spelling]) -> None:
 
 async def _suppliers_naming(tenant: Tenant, own: TenantSealer, known: KnownBy) -> list[str]:
     """Suppliers in whose contact the address or the number stands."""
-    query = SQL(cast("Any", _OF_SUPPLIERS)).format(schema=Identifier(tenant.schema))
+    query = in_schema(_OF_SUPPLIERS, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         streams = [row[0] for row in await (await connection.execute(query)).fetchall()]
     view, _ = await read(tenant.log, streams)
@@ -179,7 +178,7 @@ async def kept_of(tenant: Tenant, channel: str, after: str, limit: int) -> list[
     """The orders of a channel of which something personal is kept, behind an order, by their ids."""
     prefix = orders.anchor(f"{channel}/")
     values = {"after": orders.anchor(after) if after else prefix, "prefix": prefix, "end": prefix + "\U0010ffff"}
-    query = SQL(cast("Any", _OF_CHANNEL)).format(schema=Identifier(tenant.schema))
+    query = in_schema(_OF_CHANNEL, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         rows = await (await connection.execute(query, {**values, "limit": limit})).fetchall()
     return [orders.anchored(subject) for (subject,) in rows]
@@ -204,7 +203,7 @@ class HeldStill(NamedTuple):
 
 async def held_still(tenant: Tenant, erased: Parts) -> HeldStill:
     """By the keys that there are."""
-    query = SQL(cast("Any", _KEYS)).format(schema=Identifier(tenant.schema))
+    query = in_schema(_KEYS, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         rows = await (await connection.execute(query, {"subjects": list(erased.subjects)})).fetchall()
     keys, subjects = {key_id for key_id, _, _ in rows}, {subject for _, subject, _ in rows}

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from psycopg.sql import SQL, Identifier
 
 from adapters import evidence
 from adapters.rpc import shapes
@@ -30,6 +29,7 @@ from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import cases_pb2, inquiries_pb2, orders_pb2
 from ledger.engine.log import Past
 from ledger.engine.request_ids import sent_id
+from ledger.engine.statements import in_schema
 from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries
 from ledger.nouns.orders import Order
 from projections.machine.reads import Where
@@ -39,10 +39,10 @@ _NAMED_BY = ("order_id", "supplier_order_id", "case_id", "recovery_id", "inquiry
 """Figures of a refusal that name what belongs to an order."""
 # A refusal is kept with the streams that its command was about; one of before is found by what its figures name.
 _COMMANDS = """
-    SELECT request_id, actor, decided_at, position, refusal, warnings FROM {commands}
+    SELECT request_id, actor, decided_at, position, refusal, warnings FROM {schema}.ledger_commands
     WHERE request_id = ANY(%(done)s)
     UNION
-    SELECT request_id, actor, decided_at, position, refusal, warnings FROM {commands}
+    SELECT request_id, actor, decided_at, position, refusal, warnings FROM {schema}.ledger_commands
     WHERE refusal IS NOT NULL AND position >= %(since)s AND position <= %(until)s AND (
         refusal -> 'about' ?| %(streams)s OR EXISTS (
             SELECT FROM jsonb_each_text(refusal -> 'details') AS figure
@@ -174,7 +174,7 @@ async def _commands(
         "values": named,
         "streams": list(related.streams),
     }
-    query = SQL(_COMMANDS).format(commands=Identifier(tenant.schema, "ledger_commands"))
+    query = in_schema(_COMMANDS, tenant.schema)
     async with tenant.log.pool.connection() as connection:
         return [_Command(*row) for row in await (await connection.execute(query, asked)).fetchall()]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, cast
-
-from psycopg.sql import SQL, Identifier
+from typing import NamedTuple
 
 from adapters.streams import read
 from adapters.tenants import Tenant
-from ledger.engine.log import EVENTS_TABLE
+from ledger.engine.statements import in_schema
 from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, tasks
 from ledger.nouns.cases import Case
 from ledger.nouns.orders import Order
@@ -68,7 +66,7 @@ async def related_to(order: Order, tenant: Tenant, where: Where) -> Related:
 
 _BEGIN_WITH = """
     SELECT e.originator_id FROM unnest(%(first)s::text[], %(last)s::text[]) AS r (first, last) CROSS JOIN LATERAL (
-        SELECT originator_id FROM {events}
+        SELECT originator_id FROM {schema}.ledger_events
         WHERE originator_id >= r.first AND originator_id < r.last AND originator_version = 1
     ) AS e
 """
@@ -82,7 +80,7 @@ async def _tasks(tenant: Tenant, order_id: str, uses: Iterable[Use], others: Seq
     within = [f"{tasks.stream(kind)}-{each}/" for kind in WorkKind for each in about]
     within += [f"{tasks.stream(each)}/" for each in others]
     alone = [tasks.stream(each) for each in others]
-    query = SQL(cast("Any", _BEGIN_WITH)).format(events=Identifier(tenant.schema, EVENTS_TABLE))
+    query = in_schema(_BEGIN_WITH, tenant.schema)
     first = [*within, *alone]
     async with tenant.log.pool.connection() as connection:
         # The next text that does not begin so: its last character is the next one.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg.sql import SQL, Identifier
-
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge
 from adapters.rpc.faults import require
@@ -15,6 +13,7 @@ from adapters.rpc.shapes import happened, taken
 from fulfilment.v1 import orders_pb2 as pb
 from ledger.decisions import intake
 from ledger.engine.sealing import StoredKey, placed
+from ledger.engine.statements import in_schema
 from ledger.facts import Sealed
 from ledger.nouns import orders
 from ledger.nouns.orders import Order
@@ -41,8 +40,8 @@ async def look_at_customer(request: pb.ChangeAddressRequest, where: Where, now: 
         order: Order | None = await state_now(connection, where.schema, orders.NOUN, orders.stream(request.order_id))
         if order is None or order.customer is None:
             return None
-        query = SQL(_KEY).format(schema=Identifier(where.schema))
-        row = await (await connection.execute(query, (order.customer.key_id,))).fetchone()
+        query, asked = in_schema(_KEY, where.schema), (order.customer.key_id,)
+        row = await (await connection.execute(query, asked)).fetchone()
     return _Known(order.customer, order.sealed_for, StoredKey._make(row) if row else None, order.destination)
 
 
