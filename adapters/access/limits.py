@@ -59,12 +59,14 @@ OF_THIS_PROCESS = Room()
 class Meter:
     """What a client has under way in this process. Everybody who has no name is one client."""
 
-    __slots__ = ("_bytes", "_calls", "_free_at", "_limits", "_room", "_streams")
+    __slots__ = ("_bytes", "_calls", "_free_at", "_limits", "_room", "_streams", "coming")
 
     def __init__(self, limits: Limits = Limits(), room: Room = OF_THIS_PROCESS) -> None:  # noqa: B008 - neither changes
         self._limits = limits
         self._room = room
         self._calls = self._bytes = self._streams = 0
+        self.coming = 0
+        """How many messages are on their way, of those that gRPC was asked for."""
         self._free_at = 0.0
         """When all calls are paid for, at the rate that is allowed: a second's worth may be owed."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 
 from adapters.access.clients import Clients
 from adapters.access.gate import Gate
@@ -34,11 +34,12 @@ from adapters.people.contacts import OldContacts
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
-from adapters.rpc.health import GuardedHealth, Health
+from adapters.rpc.health import GuardedHealth, Health, add_health
 from adapters.rpc.reflection import add_reflection
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
 from adapters.rpc.services import READERS, services
 from adapters.rpc.tracing import Tracing
+from adapters.rpc.turnstile import Turnstile
 from adapters.tenants import Tenants
 from ledger.engine.sealing import Sealer
 
@@ -70,11 +71,12 @@ def build_server(
             ("grpc.so_reuseport", 0),
         ]
     )
+    turnstile = Turnstile(message_bytes)
     for service, queries in served.items():
-        add_service(server, gate, service, commands, queries, calls, traces)
-    healthy = GuardedHealth(gate)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    add_reflection(server, gate, [*(service.full_name for service in served), health.SERVICE_NAME])
+        add_service(server, gate, service, commands, queries, calls, turnstile, traces)
+    healthy = GuardedHealth(gate, turnstile)
+    add_health(server, healthy)
+    add_reflection(server, gate, turnstile, [*(service.full_name for service in served), health.SERVICE_NAME])
     return server, healthy
 
 

@@ -21,12 +21,15 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 CALLS_AT_ONCE = 64
 """How many calls of each registered method, and of all the others together, can come before the loop looks."""
 
+UNASKED_BYTES = 16 * 1024
+"""How much of a message may come before it is asked for: most are shorter."""
+
 _PENDING = 1_000_000
 _PENDING_SECONDS = 3600
 _PATIENT = [
     ("grpc.server.max_pending_requests", _PENDING),
     ("grpc.server.max_pending_requests_hard_limit", _PENDING),
-    ("grpc.server.max_unrequested_time_in_server", _PENDING_SECONDS),
+    ("grpc.server_max_unrequested_time_in_server", _PENDING_SECONDS),
 ]
 """How many calls may wait in the core, and how long. Beyond its own bounds, of 1,000 calls and 30 seconds, it cancels
 them without an error; a ledger's own queue is bounded as well, and answers QUEUE_FULL."""
@@ -37,6 +40,9 @@ _BOUNDED = [
     ("grpc.server_handshake_timeout_ms", 10_000),
     # Of one connection. A caller with more waits; what it sends before it was told of the bound is refused.
     ("grpc.max_concurrent_streams", 10_000),
+    # Of a message that nobody has asked for (turnstile.py); by its probes gRPC would come to take all of it, and more.
+    ("grpc.http2.lookahead_bytes", UNASKED_BYTES),
+    ("grpc.http2.bdp_probe", 0),
     # A caller whose machine is gone is noticed within minutes, and what it follows is not read for ever.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),

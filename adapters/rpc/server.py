@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from time import perf_counter
 from typing import Any, cast
@@ -14,13 +14,15 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from adapters.access.gate import Gate
+from adapters.access.limits import Meter
 from adapters.metrics.calls import CANCELLED, CallCounts, CallEnding, RpcCalls
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
 from adapters.rpc.contexts import Context, admit
 from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_fewer_rows
 from adapters.rpc.statuses import refuse
-from adapters.rpc.tracing import Tracing, traced
+from adapters.rpc.tracing import Answering, Tracing, traced
+from adapters.rpc.turnstile import Turnstile
 from ledger.refusals import Malformed
 
 log = logging.getLogger("fulfilment.rpc")
@@ -43,11 +45,12 @@ def add_service(
     commands: Commands,
     queries: object,
     calls: CallCounts,
+    turnstile: Turnstile,
     traces: Tracing | None = None,
 ) -> None:
     """All RPCs of a service, each behind the gate; how they end is counted, and traced where that is wanted."""
     table = {
-        method.name: _handler(gate, method, calls.of(method.name), traces)
+        method.name: _handler(gate, method, calls.of(method.name), turnstile, traces)
         for method in methods(service, commands, queries)
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
@@ -56,26 +59,32 @@ def add_service(
         server.add_registered_method_handlers(service.full_name, busy)
 
 
-def _handler(gate: Gate, method: RpcMethod, ended: RpcCalls, traces: Tracing | None) -> grpc.RpcMethodHandler[Any, Any]:
+# Messages are read and written here and not by gRPC: it would ask for a message before it is known who sends it, and
+# send the caller errors in its own words. So to gRPC each call is one that brings a stream of messages, of which one is
+# taken; to callers it is the same.
+
+
+def _handler(
+    gate: Gate, method: RpcMethod, ended: RpcCalls, turnstile: Turnstile, traces: Tracing | None
+) -> grpc.RpcMethodHandler[Any, Any]:
     admitted = partial(admit, gate, method.name)
     if method.descriptor.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_streaming(admitted, method, ended))
+        return grpc.stream_stream_rpc_method_handler(_streaming(admitted, method, ended, turnstile))
     service = method.descriptor.containing_service.full_name
-    answer = traced(traces, service, method.name, _answering(admitted, method, ended))
-    return grpc.unary_unary_rpc_method_handler(answer)
+    answer = traced(traces, service, method.name, _answering(admitted, method, ended, turnstile))
+    return grpc.stream_unary_rpc_method_handler(answer)
 
 
-# Messages are read and written here and not by gRPC, which would send the caller errors in its own words.
-
-
-def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls, turnstile: Turnstile) -> Answering:
     kind, behaviour, lists = method.request, method.behaviour, method.lists
 
-    async def answer(sent: bytes, context: Context) -> bytes:
+    async def answer(_: object, context: Context) -> bytes:
         began = perf_counter()
         try:
             call = admitted(context)
-            meter, size = call.caller.meter, len(sent)
+            meter = call.caller.meter
+            sent = await _message(turnstile, meter, context)
+            began, size = perf_counter(), len(sent)
             meter.enter(size)
             try:
                 request = _read(kind, sent)
@@ -99,15 +108,17 @@ def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls) -> Callab
 
 
 def _streaming(
-    admitted: Admitted, method: RpcMethod, ended: RpcCalls
-) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    admitted: Admitted, method: RpcMethod, ended: RpcCalls, turnstile: Turnstile
+) -> Callable[[object, Context], AsyncIterator[bytes]]:
     kind, behaviour = method.request, method.behaviour
 
-    async def stream(sent: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def stream(_: object, context: Context) -> AsyncIterator[bytes]:
         began = perf_counter()
         try:
             call = admitted(context)
             meter = call.caller.meter
+            sent = await _message(turnstile, meter, context)
+            began = perf_counter()
             with meter.reading(len(sent)):
                 request = _read(kind, sent)
             call.about(request)
@@ -126,6 +137,14 @@ def _streaming(
             ended.ended(CallEnding(*refuse(context, error)), perf_counter() - began)
 
     return stream
+
+
+async def _message(turnstile: Turnstile, meter: Meter, context: Context) -> bytes:
+    """What was sent, however long it took to come."""
+    sent = await turnstile.message(meter, context)
+    if sent is None:  # its caller has gone, or gRPC has refused it for its length
+        raise asyncio.CancelledError
+    return cast("bytes", sent)
 
 
 def _read(kind: type[Message], sent: bytes) -> Message:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PER_SECOND = 20
 """How many calls are traced a second, where nobody says something else."""
 
-Answering = Callable[[bytes, Context], Awaitable[bytes]]
+Answering = Callable[[object, Context], Awaitable[bytes]]
+"""Answers a call, whose message comes by its context."""
 
 _PARENT = frozenset({"traceparent", "tracestate"})
 """What a caller names its own span by (w3.org/TR/trace-context)."""
@@ -97,17 +98,17 @@ def traced(tracing: Tracing | None, service: str, rpc: str, answer: Answering) -
     propagator = TraceContextTextMapPropagator()
     named = {"rpc.system.name": "grpc", "rpc.method": f"{service}/{rpc}"}
 
-    async def answer_in_span(sent: bytes, context: Context) -> bytes:
+    async def answer_in_span(messages: object, context: Context) -> bytes:
         told = {str(key): str(value) for key, value in context.invocation_metadata() or () if key in _PARENT}
         if not tracing.takes(told):
-            return await answer(sent, context)
+            return await answer(messages, context)
         parent = propagator.extract(told)
         with tracing.tracer.start_as_current_span(
             f"{service}/{rpc}", parent, SpanKind.SERVER, named, record_exception=False, set_status_on_exception=False
         ) as span:
             watching = WATCH.set(partial(_stages, tracing.tracer))
             try:
-                answered = await answer(sent, context)
+                answered = await answer(messages, context)
             finally:
                 WATCH.reset(watching)
             status = _status_of(context)

@@ -8,7 +8,7 @@ from adapters.access import limits
 from adapters.database import control, replica
 from adapters.folding_aside import MOST_WAITING
 from adapters.invoices import drawing
-from adapters.rpc import exports, methods, server
+from adapters.rpc import exports, methods, server, turnstile
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
 from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
@@ -27,6 +27,12 @@ from tests.support.service import HOUSE
 MIB = 1 << 20
 FIGURES = {
     "a message, either way": f"{server.LONGEST_MESSAGE_BYTES // MIB} MiB",
+    "how long a message may take from its first byte to its last": f"{turnstile.SECONDS:.0f} s",
+    "messages that are half sent, in one process": (
+        f"{turnstile.BYTES_COMING // MIB} MiB if each is the longest, "
+        f"{turnstile.BYTES_COMING // server.LONGEST_MESSAGE_BYTES} of them; of one client as many as there is still "
+        f"room for, so at most half; of health checks {turnstile.MOST_OF_STRANGERS} more"
+    ),
     "a command": f"{LONGEST_COMMAND_BYTES / MIB} MiB",
     "a piece of evidence; a file of a return label": f"{MOST_EVIDENCE_BYTES // MIB} MiB; {MOST_LABEL_BYTES // MIB} MiB",
     "evidence of one case": f"{MOST_EVIDENCE} pieces",

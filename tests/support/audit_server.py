@@ -12,7 +12,8 @@ from adapters.access.clients import Clients
 from adapters.access.gate import Gate
 from adapters.metrics.calls import CallCounts
 from adapters.rpc.accepting import aio_server
-from adapters.rpc.server import add_service
+from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
+from adapters.rpc.turnstile import Turnstile
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc
 
 
@@ -22,7 +23,7 @@ async def audit(queries: object) -> AsyncIterator[audit_pb2_grpc.AuditServiceAsy
     server = aio_server()
     service = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
     nobody: Any = None  # neither clients nor commands are asked for
-    add_service(server, Gate(Clients(nobody)), service, nobody, queries, CallCounts())
+    add_service(server, Gate(Clients(nobody)), service, nobody, queries, CallCounts(), Turnstile(LONGEST_MESSAGE_BYTES))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
