@@ -236,7 +236,8 @@ python server.py --dsn "host=db1.example dbname=fulfilment ..." --reporting-dsn 
   be spared: with `host=db2,db1 target_session_attrs=prefer-standby` in the DSN they do.
 - **Conflicts**: a replica ends what reads for longer than `max_standby_streaming_delay` (30 s) while the primary
   vacuums or swaps in a rebuilt table. Set it as long as an export takes, and `hot_standby_feedback = on`. What was
-  ended is refused as STORAGE_UNAVAILABLE with these names, and written by the next run.
+  ended is refused as STORAGE_UNAVAILABLE with these names. `fulfilment export` then begins anew by itself, three times
+  within 21 seconds, and after that the next run writes it; who calls the RPC drops what came and asks again.
 - As of a position (`--as-of`) they are read from the primary, where the read models are folded up to there.
 - That it holds the same ledger is looked at with each export; `fulfilment doctor` looks at it, too, and
   [figures](figures.md) for Prometheus tell how far each tenant is behind there and whether it answers.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ GONE = "gone"
 """What went of all tables: whoever goes on needs it beside each of them."""
 _WORTH_SAYING_SECONDS = 10
 """Read models are a moment behind whenever something is recorded."""
+_PAUSES = (1, 5, 15)
+"""Seconds after which what was ended is begun anew, before it is given up: a replica ends what keeps it from following."""
 _ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
 
 
@@ -61,7 +64,8 @@ def export(
     """Write the tables for reporting to files, all of one moment: those named, or all.
 
     A folder that has an export gets what changed since, in further files; its manifest.json says which files there
-    are, and up to which position. It is safe to repeat. What went stands in the table gone.
+    are, and up to which position. It is safe to repeat. What went stands in the table gone. Where the database ends
+    it, it begins anew, three times within 21 seconds; until it is whole nothing is changed.
 
     \b
       fulfilment export --to reporting
@@ -87,17 +91,15 @@ def export(
             with files.needing("reports"):
                 writing.load(format_)
             manifest.clean(Path(folder), before, [each.table for each in known.tables])
-            draft = ExportFolder(
-                Path(folder), session.tenant_name, known.contract_version, format_, before, as_of is not None
-            )
+            contract, is_past = known.contract_version, as_of is not None
+            draft = partial(ExportFolder, Path(folder), session.tenant_name, contract, format_, before, is_past)
             asked = goes_on_after(before, {each.table: _shape(each) for each in chosen}, 0 if as_of else after)
             request = pb.ExportTablesRequest(
                 tables=[pb.TableToExport(table=each.table, after=asked[each.table]) for each in chosen],
                 encoding=_ENCODINGS.get(format_, pb.ROW_ENCODING_CSV),
                 as_of=as_of,
             )
-            added, lag = _write(session, draft, chosen, request, wait)
-            made = draft.finish()
+            made, added, lag = _written(session, draft, chosen, request, wait)
     except Unusable as why:
         raise Trouble(str(why), "EXPORT_UNUSABLE") from None
     except OSError as error:
@@ -150,6 +152,28 @@ class ExportLag(NamedTuple):
 
     facts: int
     seconds: int
+
+
+def _written(
+    session: Session,
+    draft: Callable[[], ExportFolder],
+    chosen: Sequence[pb.ExportedTable],
+    request: pb.ExportTablesRequest,
+    wait: float,
+) -> tuple[ExportManifest, Mapping[str, ExportedFile], ExportLag]:
+    """What the folder holds now, and what was added; begun anew where the database or its replica ended it."""
+    until, pauses = time.monotonic() + wait, iter(_PAUSES)
+    while True:
+        folder = draft()
+        try:
+            added, lag = _write(session, folder, chosen, request, until - time.monotonic())
+            return folder.finish(), added, lag
+        except Unreachable as trouble:
+            pause = next(pauses, None)
+            if trouble.reason != "STORAGE_UNAVAILABLE" or pause is None or time.monotonic() + pause > until:
+                raise
+            session.out.warn(f"{trouble.message.partition('; ')[0]}; it begins anew in {pause} s")
+            time.sleep(pause)
 
 
 def _write(

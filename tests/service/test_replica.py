@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ from adapters.process.others import told_beside
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, common_pb2, doctor_pb2, exports_pb2
 from projections import PROJECTIONS
+from projections.reporting import ReportTable
+from projections.reporting.exporting import copy_of
 from tests.support.figures import Figures, read
 from tests.support.hosting import a_database, listening_on, server_on
 from tests.support.projecting import projector
@@ -195,6 +199,54 @@ def test_an_export_that_keeps_the_replica_from_following_is_ended_and_told_so(
     assert "to keep up with the primary, which max_standby_streaming_delay" in (why.details() or "")
     followed.standby.configure()
     assert exported(followed)
+
+
+@contextmanager
+def ended_after_rows(followed: Followed, times: int) -> Iterator[list[str]]:
+    """That often the replica ends an export when it has told a table: what it still reads is locked on the primary."""
+    asked: list[str] = []
+
+    def conflicts(table: ReportTable, *words: Any) -> Composed:
+        asked.append(table.name)
+        if table.name != "suppliers" or asked.count(table.name) > times:
+            return copy_of(table, *words)
+        with psycopg.connect(followed.primary.conninfo) as connection:
+            connection.execute("LOCK TABLE tenant_default.reporting_orders IN ACCESS EXCLUSIVE MODE")
+        return SQL("COPY (SELECT pg_sleep(60)::text) TO STDOUT").format()
+
+    followed.standby.configure(READ_NOT_FOR_LONG)
+    wait_for(lambda: followed.standby.ask("SHOW max_standby_streaming_delay") == "100ms")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exports, "copy_of", conflicts)
+        patched.setattr(export, "_PAUSES", (0, 0))
+        yield asked
+    followed.standby.configure()
+
+
+def test_the_console_begins_an_export_anew_that_the_replica_ended(followed: Followed, tmp_path: Path):
+    caught_up(followed)
+    words = ("export", "orders", "suppliers", "--to", str(tmp_path), "--format", "csv")
+    with ended_after_rows(followed, times=2) as asked:
+        said = Console(followed.address)(*words)
+    assert (said.code, said.err.count("to keep up with the primary")) == (0, 2), said.err
+    assert said.err.count("it begins anew") == 2
+    assert [asked.count(each) for each in ("orders", "suppliers")] == [3, 3]
+    listed = json.loads((tmp_path / "manifest.json").read_text())["tables"]
+    for table in ("orders", "suppliers"):
+        (file,) = listed[table]["files"]
+        rows = list(csv.DictReader((tmp_path / file["file"]).open()))
+        assert len(rows) == file["rows"] == sum(each.row_count for each in exported(followed, table)) > 0
+    assert "Nothing to write" in Console(followed.address)(*words).out
+
+
+def test_one_that_is_ended_again_and_again_is_given_up_and_changes_nothing(followed: Followed, tmp_path: Path):
+    words = ("export", "orders", "suppliers", "--to", str(tmp_path), "--format", "csv")
+    with ended_after_rows(followed, times=9) as asked:
+        said = Console(followed.address)(*words)
+    assert (said.code, asked.count("suppliers")) == (3, 3)
+    assert "to keep up with the primary" in said.err
+    assert not (tmp_path / "manifest.json").exists()
+    assert not list(tmp_path.rglob("*.csv"))
 
 
 def replica_s(client: Client) -> doctor_pb2.Finding:
