@@ -29,7 +29,8 @@ GONE = "gone"
 _WORTH_SAYING_SECONDS = 10
 """Read models are a moment behind whenever something is recorded."""
 _PAUSES = (1, 5, 15)
-"""Seconds after which what was ended is begun anew, before it is given up: a replica ends what keeps it from following."""
+"""Seconds after which what was ended is begun anew, before it is given up: a replica ends what keeps it from
+following."""
 _ENCODINGS = {"jsonl": pb.ROW_ENCODING_JSON_LINES}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -31,6 +31,9 @@ from tests.support.shopify_payloads import ACCOUNT, NOTHING_KNOWN, SHOPIFY, deli
 from tests.support.shopify_shop import APP_SECRET, CLIENT_ID, TOKEN, played
 
 NOW = datetime(2026, 1, 6, 9, tzinfo=UTC)
+DAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+"""Yesterday: a shop is first asked for the orders of the last month."""
+WHILE_ITS_VERSION_STANDS = date(2026, 8, 1)
 
 
 def asked(http, account, cursor=""):
@@ -62,7 +65,7 @@ def test_an_order_that_is_asked_for_is_the_same_as_the_one_that_was_told():
         "current_total_duties_set": money("2.00"),
     }
     shop.sell(1, **odd)
-    shop.change(1, at="2026-11-27T10:00:00+01:00")
+    shop.change(1, at=f"{DAY}T10:00:00+01:00")
     (fetched, *_), _ = asked(http, account)
     raw = json.dumps(shop.orders[1]).encode()
     hook = taken(delivery("orders/updated", raw))
@@ -78,15 +81,15 @@ def test_pages_are_asked_by_time_of_change_with_an_overlap_and_long_orders_line_
     shop, http, account = played()
     for number in range(1, 24):
         shop.sell(number)
-        shop.change(number, at=f"2026-11-27T10:{number:02}:00+00:00")
-    shop.change(5, line_items=[line(1000 + place, f"sku-{place}") for place in range(180)], at="2026-11-27T10:59:00Z")
+        shop.change(number, at=f"{DAY}T10:{number:02}:00+00:00")
+    shop.change(5, line_items=[line(1000 + place, f"sku-{place}") for place in range(180)], at=f"{DAY}T10:59:00Z")
     found, cursor = asked(http, account)
     assert sorted(int(each.received.object_id) for each in found) == list(range(1, 24))
     long = next(each for each in found if each.received.object_id == "5")
     assert len(json.loads(long.raw)["line_items"]) == 180
     assert shop.called.count("ChangedOrders") == 3
     assert shop.called.count("MoreLines") == 4
-    assert asking.Cursor.read(cursor).orders == "2026-11-27T10:49:00Z"
+    assert asking.Cursor.read(cursor).orders == f"{DAY}T10:49:00Z"
     again, _ = asked(http, account, cursor)
     assert [each.received.object_id for each in again] == ["5"]
 
@@ -108,8 +111,8 @@ def test_a_shop_that_finds_a_question_too_costly_is_asked_for_less_and_full_orde
     shop, http, account = played()
     for number in range(1, 6):
         shop.sell(number)
-        shop.change(number, at=f"2026-11-27T10:{number:02}:00+00:00")
-    shop.change(3, at="2026-11-27T10:59:00Z", refunds=[refund(each, 3, "0.10") for each in range(100, 107)])
+        shop.change(number, at=f"{DAY}T10:{number:02}:00+00:00")
+    shop.change(3, at=f"{DAY}T10:59:00Z", refunds=[refund(each, 3, "0.10") for each in range(100, 107)])
     shop.most_few = 3
     found, cursor = asked(http, account)
     assert (asking.Cursor.read(cursor).size, shop.called.count("ChangedOrders")) == (1, 2)
@@ -125,7 +128,7 @@ def test_a_shop_that_finds_a_question_too_costly_is_asked_for_less_and_full_orde
 def test_a_hold_is_found_by_asking_and_a_right_that_lacks_stops_nothing_else():
     shop, http, account = played()
     shop.sell(1)
-    shop.change(1, at="2026-11-27T10:00:00Z")
+    shop.change(1, at=f"{DAY}T10:00:00Z")
     shop.held.add(1)
     found, _ = asked(http, account)
     assert [(each.received.topic, each.received.object_id) for each in found] == [
@@ -157,7 +160,7 @@ def test_too_few_points_say_how_long_to_wait():
 
 def test_a_place_in_the_list_that_the_shop_has_forgotten_is_looked_for_anew():
     shop, http, account = played()
-    cursor = str(asking.Cursor("2026-11-01T00:00:00Z", "2026-11-01T00:00:00Z", after="gone"))
+    cursor = str(asking.Cursor(f"{DAY}T00:00:00Z", f"{DAY}T00:00:00Z", after="gone"))
     shop.answers = [404]
     page = asyncio.run(SHOPIFY.changed_since(http, account, cursor))
     assert (page.found, page.done, asking.Cursor.read(page.cursor).after) == ((), False, "")
@@ -228,6 +231,10 @@ def test_what_a_connection_is_told_follows_from_its_settings():
 # --- checking ---------------------------------------------------------------------------------------
 
 
+def check(http, account, day=WHILE_ITS_VERSION_STANDS):
+    return asyncio.run(checking.checks(Shop(http, account), account, day))
+
+
 def problems(checks):
     return {each.what: each.problem for each in checks if each.problem}
 
@@ -235,28 +242,27 @@ def problems(checks):
 def test_a_check_says_which_right_lacks_and_makes_the_webhooks_that_lack():
     shop, http, account = played(deliver_to="https://edge.example.org/in/default/main")
     shop.scopes.remove("write_order_edits")
-    found = asyncio.run(SHOPIFY.check(http, account))
+    found = check(http, account)
     assert problems(found) == {
         "the app has the right write_order_edits": "it was not granted, and with it units are cancelled"
     }
     assert set(shop.webhooks.values()) == {"https://edge.example.org/in/default/main"}
     assert any(each.what == "a webhook for orders/create, made now" for each in found)
     made = shop.called.count("Subscribe") + shop.called.count("Redirect")
-    asyncio.run(SHOPIFY.check(http, account))
+    check(http, account)
     assert shop.called.count("Subscribe") + shop.called.count("Redirect") == made
 
 
 def test_a_check_without_an_address_changes_nothing_and_names_what_lacks():
     shop, http, account = played()
-    found = problems(asyncio.run(SHOPIFY.check(http, account)))
+    found = problems(check(http, account))
     assert found == {"a webhook for orders/create": "it is missing; the setting deliver_to lets this test make it"}
     assert "Subscribe" not in shop.called
 
 
 def test_a_check_says_early_that_the_version_ends():
     _, http, account = played()
-    shop = Shop(http, account)
-    found = problems(asyncio.run(checking.checks(shop, account, date(2027, 5, 1))))
+    found = problems(check(http, account, date(2027, 5, 1)))
     assert "that ends on 2027-07-01" in found["the shop answers in version 2026-07 of its API"]
 
 
