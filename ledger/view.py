@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast, get_args
 
+import msgspec
+
 from ledger.facts import Change, Fact
 
 
@@ -35,8 +37,11 @@ def noun(prefix: str, facts: object, evolve: Callable[[Any, Any], Any], *, kept_
     return Noun(prefix, cast("tuple[type[Fact], ...]", get_args(facts) or (facts,)), evolve, kept_as)
 
 
-class Entry(NamedTuple):
-    """A folded stream: how many facts it has, and what they amount to. An empty one is (0, None)."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A folded stream: how many facts it has, and what they amount to. An empty one has none, and no state.
+
+    gc=False, as of a ``Value``: it is part of no cycle, and there are as many as streams in memory.
+    """
 
     version: int
     state: Any

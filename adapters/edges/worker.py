@@ -29,8 +29,8 @@ from adapters.edges.outgoing import Outgoing
 from adapters.edges.traffic import Traffic
 from adapters.edges.wakeups import EdgeWork
 from adapters.rpc import results
-from adapters.rpc.calls import Call
-from adapters.rpc.commands import Commands, rpc_of
+from adapters.rpc.calls import Call, rpc_of
+from adapters.rpc.commands import Commands
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, people_pb2

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from google.protobuf.message import Message
 
 from adapters.access.callers import Caller
 from adapters.people.personal_reads import Viewer
@@ -15,6 +16,11 @@ from ledger.engine.past import AsOf
 from ledger.refusals import UnknownTenant
 
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
+
+
+def rpc_of(request: Message) -> str:
+    """The RPC that takes a request."""
+    return type(request).__name__.removesuffix("Request")
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ LONGEST_COMMAND_BYTES = 3 << 19
 Before = Callable[[Log], Awaitable[None]]
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """What a request asks: a decision, the streams it is known to touch (the subject first), keys of what it seals."""
 
     decide: Decide
@@ -49,7 +49,7 @@ class Ask(msgspec.Struct, frozen=True):
     """What must be stored before the decision, such as evidence; the Reader has before set."""
 
 
-class Edge(msgspec.Struct, frozen=True):
+class Edge(msgspec.Struct, frozen=True, gc=False):
     """What translating needs beside the request."""
 
     sealer: TenantSealer
@@ -87,19 +87,19 @@ Show = Callable[[Tenant, Entry], Awaitable[Message | None]]
 """What a stream's state is as a message; None where the contract has none for it."""
 
 
-def rpc_of(request: Message) -> str:
-    """The RPC that takes a request."""
-    return type(request).__name__.removesuffix("Request")
-
-
 def to_receipt(receipt: Receipt, made_id: str = "", result: Message | None = None) -> common_pb2.Receipt:
-    outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
-    answer = common_pb2.Receipt(
-        position=receipt.position, version=receipt.version, outcome=outcome, warnings=receipt.warnings, made_id=made_id
-    )
+    answer = common_pb2.Receipt()
+    tell(answer, receipt, made_id, result)
+    return answer
+
+
+def tell(answer: common_pb2.Receipt, receipt: Receipt, made_id: str, result: Message | None) -> None:
+    """Fills in an answer where it is: protobuf copies a message that is put into another by serializing it."""
+    answer.position, answer.version, answer.made_id = receipt.position, receipt.version, made_id
+    answer.outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
+    answer.warnings.extend(receipt.warnings)
     if result is not None:
         answer.result.Pack(result)
-    return answer
 
 
 class MadeId(NamedTuple):
@@ -196,7 +196,7 @@ class Commands:
         fingerprint, earlier = self._fingerprint(request, content, sealer)
         edge = Edge(sealer, now, actor, as_digest(fingerprint) if earlier else "", [], seen)
         ask = self._readers[type(request)].read(request, edge)
-        decide = own.decided(stock_watch.watching(_noting(ask, now), now), rpc_of(request), request, call)
+        decide = own.decided(stock_watch.watching(_noting(ask, now), now), request, call)
         client = call.caller.name
         command = Command(
             stored_id(client, request_id),

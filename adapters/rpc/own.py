@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from adapters.rpc import shapes
-from adapters.rpc.calls import Call
+from adapters.rpc.calls import Call, rpc_of
 from adapters.rpc.shapes import plain_id
 from ledger.engine.executor import Answer, Receipt
 from ledger.facts import Change, order_of
@@ -163,11 +163,11 @@ def is_supplier(call: Call) -> bool:
     return call.caller.role == ROLE
 
 
-def decided(decide: Decide, rpc: str, request: Any, call: Call) -> Decide:
+def decided(decide: Decide, request: Any, call: Call) -> Decide:
     """The decision; for a supplier one about what is its own alone."""
     if not is_supplier(call):
         return decide
-    check = _check(rpc, request, call)
+    check = _check(rpc_of(request), request, call)
 
     def own(view: View) -> Sequence[Change]:
         check(view)

@@ -68,6 +68,8 @@ def word(value: str, field: str, most: int, *, required: bool = False) -> str:
 
 def taken(value: str, field: str) -> str:
     """A line of text in an order that a shop has accepted; its content is not refused."""
+    if not value:
+        return ""
     if value.isprintable() and len(value) <= _MOST_TAKEN:
         return value.strip()
     return _taken(value, field, _MOST_TAKEN, _CONTROLS)
@@ -218,7 +220,7 @@ def tracking_number(value: str, field: str = "tracking_number") -> str:
 
 def hs_code(value: str, field: str) -> str:
     """Without the dots and spaces that tariffs print; whether customs can use it is the domain's concern."""
-    return _BETWEEN_DIGITS.sub("", taken(value, field))
+    return _BETWEEN_DIGITS.sub("", taken(value, field)) if value else ""
 
 
 _NO_COUNTRY = "is not an ISO 3166-1 alpha-2 code such as DE"
@@ -256,8 +258,10 @@ def language(value: str, field: str) -> str:
 
 def language_of_locale(value: str, field: str, warnings: list[str]) -> str:
     """Of a locale such as ``zh-CN``; what is none is odd, and no reason to refuse what a shop has sold."""
+    if not value:
+        return ""
     found = _LOCALE.fullmatch(value.strip())
-    if found is None and value:
+    if found is None:
         warnings.append(f"{field}: {value[:50]!r} is no language such as en or zh-CN")
     return found[1].lower() if found else ""
 

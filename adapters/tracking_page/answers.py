@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.access.callers import Caller
 from adapters.edges.worker import ACTOR
-from adapters.rpc.calls import Call
-from adapters.rpc.commands import Commands, rpc_of
+from adapters.rpc.calls import Call, rpc_of
+from adapters.rpc.commands import Commands
 from adapters.tenants import Tenant, Tenants
 from adapters.tracking_page import reading, rendering, reporting
 from adapters.tracking_page.forms import BadForm, Form, form_of

@@ -26,7 +26,7 @@ class Ahead(View):
         found = self._changed.get(stream) or self._view.find(stream)
         if stream not in self._pending or found is None or type(found.state) is Broken:
             return found
-        version, state, _ = found
+        version, state = found.version, found.state
         if isinstance(state, Stock) and stream not in self._changed:
             # Folding changes stock in place, and the one below is not ours.
             state = stock.copied(state)

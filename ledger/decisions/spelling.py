@@ -24,6 +24,8 @@ def oddities(view: View, lines: Iterable[Line], untracked: Container[LineNo]) ->
         for line in lines
         if (line.line_no in untracked or not line.supplier_id) and line.sku and not _is_offered(view, line)
     }
+    if not unknown:
+        return ()
     view.need(*(skus.stream(skus.folded(sku)) for sku in unknown))
     return tuple(odd for sku in unknown for odd in skus.oddities(skus.find(view, skus.folded(sku)), sku))
 

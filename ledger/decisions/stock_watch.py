@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from ledger.decisions.ahead import Ahead
@@ -44,7 +44,11 @@ MOST_SERVED = 20
 
 def watching(decide: Decide, now: datetime) -> Decide:
     """The decision, with all that its facts mean for stock."""
-    return lambda view: watched(view, decide(view), now)
+    return partial(_decided, decide, now)
+
+
+def _decided(decide: Decide, now: datetime, view: View) -> Sequence[Change]:
+    return watched(view, decide(view), now)
 
 
 def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:

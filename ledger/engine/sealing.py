@@ -69,7 +69,7 @@ class KeyRow(NamedTuple):
     """What it was sealed for, by which a kind of data can be erased alone; None of keys from before it was kept."""
 
 
-class PersonKey(msgspec.Struct, frozen=True):
+class PersonKey(msgspec.Struct, frozen=True, gc=False):
     """A data key that something was just sealed under; it is wrapped when it is stored."""
 
     sealer: TenantSealer

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import psycopg
+from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.book import LONG_FACTS, Book
@@ -297,7 +298,7 @@ class Snapshots:
         task = asyncio.create_task(self._keep(taken), name=f"snapshot of {stream} of {self._log.schema}")
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
-        return entry._replace(stored_bytes=size)
+        return replace(entry, stored_bytes=size)
 
     async def settled(self) -> None:
         """Waits until everything that was taken is stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 from adapters.rpc import shapes
 from adapters.rpc.buyers import invoice_wish
@@ -136,7 +137,8 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         *(stock.stream(*item) for item in items),
         *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
     )
-    return Ask(lambda view: intake.place(view, order, all_or_nothing, cart_id, edge.now), streams, keys, of_new=True)
+    place = partial(intake.place, intake=order, all_or_nothing=all_or_nothing, cart_id=cart_id, now=edge.now)
+    return Ask(place, streams, keys, of_new=True)
 
 
 def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:

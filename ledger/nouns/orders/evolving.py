@@ -193,6 +193,10 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
 NOUN = noun("order", OrderFact, evolve)
 
 
+_NO_LINES = frozenset[LineNo]()
+"""One for all orders: each set of its own is one more that the collector of garbage looks at."""
+
+
 def _placed(fact: OrderPlaced) -> Order:
     order = Order(  # many by position: Python is slower with more than 15 keyword arguments
         fact,
@@ -209,7 +213,7 @@ def _placed(fact: OrderPlaced) -> Order:
         incoterm=fact.incoterm,
         subjects=(fact.subject,) if fact.subject else (),
         holds=fact.holds,
-        untracked=frozenset(fact.untracked),
+        untracked=frozenset(fact.untracked) if fact.untracked else _NO_LINES,
         unreserved=_all_units(fact.lines, fact.untracked),
     )
     if fact.tags:

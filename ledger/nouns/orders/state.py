@@ -333,8 +333,7 @@ class Order(Value, frozen=True):
         return sum(map(attrgetter(bucket), self.buckets.values()))
 
     def in_bucket(self, bucket: str) -> Units:
-        counts = zip(self.buckets, map(attrgetter(bucket), self.buckets.values()), strict=True)
-        return {line_no: count for line_no, count in counts if count}
+        return {line_no: count for line_no, each in self.buckets.items() if (count := getattr(each, bucket))}
 
     def waiting_for_stock(self) -> Units:
         """Units without a reservation that are still to be shipped."""

@@ -29,7 +29,7 @@ class ReservationStatus(StrEnum):
     COMMITTED = "committed"
 
 
-class Reservation(msgspec.Struct):
+class Reservation(msgspec.Struct, gc=False):
     """Units promised to one order or checkout."""
 
     units: int
@@ -41,7 +41,7 @@ class Reservation(msgspec.Struct):
     """The feed's quantity has these units subtracted already."""
 
 
-class Shipped(msgspec.Struct):
+class Shipped(msgspec.Struct, gc=False):
     """Units that left but may still be counted in the feed's quantity."""
 
     units: int
@@ -49,7 +49,7 @@ class Shipped(msgspec.Struct):
     committed_at: datetime | None
 
 
-class Returned(msgspec.Struct):
+class Returned(msgspec.Struct, gc=False):
     """Units that came back and that the feed may not have counted yet."""
 
     units: int
