@@ -134,7 +134,6 @@ _OF_OTHERS = """
     ) LIMIT %(limit)s
 """
 _SOLD = "SELECT sku FROM {sold_skus} WHERE channel = %(channel)s AND sku = ANY(%(skus)s)"
-_ALL_SOLD = "SELECT sku FROM {sold_skus} WHERE channel = %(channel)s AND sku > %(after)s ORDER BY sku LIMIT %(limit)s"
 _SOME = "SELECT * FROM {effects} WHERE effect_id = ANY(%(effect_ids)s)"
 _COUNT = """
     SELECT connection, count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'failed'),
@@ -169,13 +168,6 @@ async def sold(where: Where, channel: str, skus: Collection[str]) -> set[str]:
     """Those of these SKUs that orders of a channel named."""
     async with snapshot(where, EFFECTS) as at:
         return {row[0] for row in await at.rows(_SOLD, {"channel": channel, "skus": list(skus)})}
-
-
-async def all_sold(where: Where, channel: str, after: str, limit: int) -> list[str]:
-    """SKUs that orders of a channel named, by name."""
-    async with snapshot(where, EFFECTS) as at:
-        rows = await at.rows(_ALL_SOLD, {"channel": channel, "after": after, "limit": limit})
-        return [row[0] for row in rows]
 
 
 async def some(where: Where, effect_ids: Sequence[str]) -> dict[str, ListedEffect]:

@@ -24,10 +24,6 @@ class WindowWanted(NamedTuple):
     until: Any = None
     named: common_pb2.NamedWindow | None = None
 
-    @property
-    def is_said(self) -> bool:
-        return any(each is not None for each in self)
-
     def fields(self, since: str = "since", until: str = "until", named: str = "window") -> dict[str, Any]:
         """The fields of a request, by their names there."""
         return {since: self.since, until: self.until, named: self.named}

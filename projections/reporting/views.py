@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from projections.reporting import REPORT_TABLES
@@ -23,16 +22,8 @@ def views_schema(schema: str) -> str:
     return _PREFIX + schema.removeprefix("tenant_")
 
 
-def make_views(connection: Connection[Any], schema: str) -> None:
-    """Makes a tenant's views, or brings them up to date; what was granted on them stays."""
-    with connection.transaction():
-        connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(views_schema(schema))))
-        for statement in statements(schema):
-            connection.execute(statement)
-
-
 def statements(schema: str) -> Iterator[Composed]:
-    """What makes the views on the tables of a tenant's schema."""
+    """What makes the views on the tables of a tenant's schema, or brings them up to date; what was granted stays."""
     views = views_schema(schema)
     names = {"views": Identifier(views), "schema": Identifier(schema)}
 

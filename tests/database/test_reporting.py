@@ -15,7 +15,7 @@ from ledger.nouns.orders import HoldReason
 from ledger.nouns.parcels import ParcelStatus
 from projections.machine.database import open_connection
 from projections.reporting import REPORT_TABLES, REPORTING
-from projections.reporting.views import make_views, views_schema
+from projections.reporting.views import statements, views_schema
 from tests.support.casework import Desk
 from tests.support.long_scenario import long_scenario
 from tests.support.projecting import catch_up, connect, contents, forget, rebuild
@@ -50,8 +50,11 @@ def story() -> Scenario:
 
 
 def published(tenant: EmptyTenant) -> None:
-    with open_connection(tenant.conninfo) as connection:
-        make_views(connection, tenant.schema)
+    with open_connection(tenant.conninfo) as connection, connection.transaction():
+        views = Identifier(views_schema(tenant.schema))
+        connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(views))
+        for statement in statements(tenant.schema):
+            connection.execute(statement)
 
 
 def rows(tenant: EmptyTenant, view: str) -> list[Row]:

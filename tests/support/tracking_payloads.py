@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlencode
 
 from adapters.edges.agreement import Account
 from adapters.edges.delivery import Received
@@ -77,7 +75,3 @@ def told(name: str, body: bytes) -> list[bytes]:
     return [
         each.raw for each in tracker(name).told(TrackerCall("GET", "https://example.com", {}), Reply(200, {}, body))
     ]
-
-
-def push_of_kuaidi100(result: bytes, status: str = "polling") -> bytes:
-    return urlencode({"param": json.dumps({"status": status, "lastResult": json.loads(result)})}).encode()

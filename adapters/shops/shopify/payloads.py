@@ -221,12 +221,6 @@ class OrderEdit(msgspec.Struct):
     order_id: int
 
 
-class Edited(msgspec.Struct):
-    """That an order was edited, by differences."""
-
-    order_edit: OrderEdit
-
-
 class OfOrder(msgspec.Struct):
     """The order that something is about."""
 
