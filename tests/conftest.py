@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from adapters.database.embedded import EmbeddedServer
 from tests.support import portable, tenants
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.new_data import give_new_data
 from tests.support.service import Service
 from tests.support.stalls import EmptyTenant
@@ -116,10 +116,7 @@ def conninfo(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def service(embedded: str) -> Iterator[Service]:
     """A service that the tests of one file share."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data")) as service,
-    ):
+    with hosted(embedded) as service:
         yield service
 
 

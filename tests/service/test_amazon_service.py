@@ -1,9 +1,7 @@
 """Amazon over real sockets: what lies in a queue or comes by a bus makes orders, once, and asking finds the rest."""
 
 import json
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,8 +10,7 @@ from fulfilment.v1 import edges_pb2, orders_pb2
 from ledger.nouns import effects
 from tests.support.amazon import PUSH, playing_amazon, seller_secrets, seller_settings, vendor_settings
 from tests.support.amazon_orders import amazon_order, notification, purchase_order, text
-from tests.support.edge import edging
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.service import context
 from tests.support.trading import Trade
 from tests.support.waiting import wait_for
@@ -37,17 +34,8 @@ def quick():
 @pytest.fixture(scope="module")
 def service(embedded, quick):
     """One that also calls systems on this machine."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
-    ):
+    with hosted(embedded, "--web-private") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,7 @@ import gzip
 import json
 import re
 import socket
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +14,7 @@ from adapters.edges.traffic import Traffic
 from adapters.web import bodies, serving
 from fulfilment.v1 import admin_pb2, edges_pb2, orders_pb2, tracking_pb2, work_pb2
 from tests.support import own_site
-from tests.support.edge import edging
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.service import context, refused
 from tests.support.terminal import Console
 from tests.support.waiting import wait_for
@@ -34,17 +31,8 @@ DONE, IGNORED, EARLY, FAILED = (
 @pytest.fixture(scope="module")
 def service(embedded):
     """One that also calls shops on this machine."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
-    ):
+    with hosted(embedded, "--web-private") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

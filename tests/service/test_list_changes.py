@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,9 @@ from google.protobuf.message import Message
 
 from fulfilment.v1 import admin_pb2, orders_pb2
 from tests.support.list_story import LISTS, rows_of, story
-from tests.support.service import Client, Service, context, fields_of, stamp
+from tests.support.list_story import client as client
+from tests.support.list_story import trade as trade
+from tests.support.service import Client, context, fields_of, stamp
 from tests.support.trading import DAY, NOW, Trade
 from tests.support.waiting import wait_for
 
@@ -51,18 +52,6 @@ CANNOT = {
     ),
 }
 """Why lists do not, which docs/clients.md says."""
-
-
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.address) as client:
-        client.approve(at=NOW - timedelta(days=300), dispatch_within_hours=48)
-        yield client
-
-
-@pytest.fixture(scope="module")
-def trade(client: Client) -> Trade:
-    return Trade(client)
 
 
 ASKED: dict[str, dict[str, Any]] = {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -14,9 +13,11 @@ import pytest
 from adapters.http_api.comments import comments
 from fulfilment.v1 import admin_pb2, orders_pb2, people_pb2, shipping_pb2, trade_pb2
 from tests.support.list_story import LISTS, rows_of, story
+from tests.support.list_story import client as client
+from tests.support.list_story import trade as trade
 from tests.support.refusal_scenarios.stock_ups import asked as stock_up
 from tests.support.refusal_scenarios.supplier_invoices import invoiced as suppliers_invoice
-from tests.support.service import Client, Service, fields_of, stamp
+from tests.support.service import Client, fields_of, stamp
 from tests.support.trading import DAY, NOW, Trade, captured, eur, first_of, fresh, parcel_of, shipping
 
 KEYS = {
@@ -62,18 +63,6 @@ BESIDE_THE_LOG = {"ListTenants", "ListFactSchemas", "CompareSnapshots", "ListRea
 """They tell no position, and their answers' comments say why."""
 PAGES = 4
 """How many there are, with something written after each."""
-
-
-@pytest.fixture(scope="module")
-def client(service: Service) -> Iterator[Client]:
-    with Client(service.address) as client:
-        client.approve(at=NOW - timedelta(days=300), dispatch_within_hours=48)
-        yield client
-
-
-@pytest.fixture(scope="module")
-def trade(client: Client) -> Trade:
-    return Trade(client)
 
 
 def _begun(client: Client, trade: Trade) -> dict[str, dict[str, Any]]:

@@ -14,18 +14,11 @@ import httpx2
 import pytest
 
 from fulfilment.v1 import edges_pb2, orders_pb2
-from tests.support.edge import edging
 from tests.support.own_site import SECRET, signed_headers, site_order, told
 from tests.support.pages import missing
 from tests.support.service import HOUSE, context
 from tests.support.terminal import Console
 from tests.support.waiting import wait_for
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """A played shop of Shopify over real sockets: what it sells, changes and sends becomes facts, once."""
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,8 +11,7 @@ from adapters.edges import forgetting
 from adapters.shops.shopify.system import Shopify
 from fulfilment.v1 import common_pb2, edges_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2, work_pb2
 from ledger.nouns import effects
-from tests.support.edge import edging
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.service import context, offer
 from tests.support.shopify_orders import fulfilment, money, place, refund
 from tests.support.shopify_shop import APP_SECRET, CLIENT_ID, LOCATION, shopify_shop
@@ -42,17 +39,8 @@ def quick():
 @pytest.fixture(scope="module")
 def service(embedded, quick):
     """One that also calls shops on this machine."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
-    ):
+    with hosted(embedded, "--web-private") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import tempfile
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -16,7 +15,7 @@ from ledger.refusals import ProjectionBehind
 from projections import stock_levels
 from tests.support.aggregator import aggregator
 from tests.support.edge import edging
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.service import context, order, patiently
 from tests.support.terminal import Console
 from tests.support.tracker_formats import SECRETS as TRACKERS
@@ -45,17 +44,8 @@ def quick():
 @pytest.fixture(scope="module")
 def service(embedded, quick):
     """One that also calls shops on this machine."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
-    ):
+    with hosted(embedded, "--web-private") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @contextmanager

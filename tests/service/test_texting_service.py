@@ -1,8 +1,6 @@
 """Text messages over real sockets: each once, in the reader's language, to nobody who was erased."""
 
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
@@ -13,8 +11,8 @@ from adapters.texting.twilio import signature
 from adapters.texting.wording import segments
 from fulfilment.v1 import admin_pb2, audit_pb2, edges_pb2, orders_pb2, parcels_pb2
 from ledger.nouns import effects
-from tests.support.edge import HTTP, edging
-from tests.support.hosting import hosting
+from tests.support.edge import HTTP
+from tests.support.hosting import hosted
 from tests.support.service import context, order, stamp
 from tests.support.terminal import Console
 from tests.support.text_gateway import ACCOUNT, TOKEN, text_gateway
@@ -30,17 +28,10 @@ def service(embedded):
     """One that also calls gateways on this machine."""
     with (
         pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
+        hosted(embedded, "--web-private") as service,
     ):
         patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

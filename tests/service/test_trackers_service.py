@@ -1,9 +1,7 @@
 """Trackers over real sockets: what they tell becomes scans once, and who tells nothing is asked, number by number."""
 
 import json
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +11,8 @@ from adapters.edges.systems import SYSTEMS
 from fulfilment.v1 import batch_pb2, edges_pb2, parcels_pb2
 from ledger.nouns import effects
 from tests.support.aggregator import aggregator
-from tests.support.edge import HTTP, edging
-from tests.support.hosting import hosting
+from tests.support.edge import HTTP
+from tests.support.hosting import hosted
 from tests.support.service import context, stamp
 from tests.support.terminal import Console
 from tests.support.tracker_formats import SECRETS, WRITTEN, Followed, PlayedScan, as_told, signed_as
@@ -32,17 +30,8 @@ LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def service(embedded):
     """One that also calls trackers on this machine."""
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
-    ):
+    with hosted(embedded, "--web-private") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def edge(service):
-    with edging(service) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

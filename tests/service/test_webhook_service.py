@@ -2,9 +2,7 @@
 
 import base64
 import os
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,7 @@ from adapters.edges.signatures import require_standard_webhook
 from fulfilment.v1 import edges_pb2, orders_pb2
 from ledger.nouns import effects
 from tests.support.edge import edging
-from tests.support.hosting import hosting
+from tests.support.hosting import hosted
 from tests.support.own_site import SECRET
 from tests.support.service import context, order
 from tests.support.told_site import told_site
@@ -26,8 +24,7 @@ def service(embedded):
     """One that also calls addresses on this machine."""
     with (
         pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        hosting(embedded, Path(folder, "data"), "--web-private") as service,
+        hosted(embedded, "--web-private") as service,
     ):
         patch.setattr(effects, "_PAUSES", (timedelta(seconds=0.3),))
         patch.setattr(effects, "STOCK_PAUSE", timedelta(seconds=0.3))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -39,6 +40,16 @@ def hosting(
     """A service with these options, on a new database of the PostgreSQL that tests share, and its projector."""
     with a_database(conninfo) as dsn, projector(dsn, projections), server_on(dsn, data, *arguments) as port:
         yield Service(f"127.0.0.1:{port}", data, dsn)
+
+
+@contextmanager
+def hosted(conninfo: str, *arguments: str) -> Iterator[Service]:
+    """The same with a data folder that goes with it; its path is short, which pytest's tmp_path is not."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
+        hosting(conninfo, Path(folder, "data"), *arguments) as service,
+    ):
+        yield service
 
 
 @contextmanager

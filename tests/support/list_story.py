@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from google.protobuf import descriptor_pool, message_factory
 
 from tests.support import documented
 from tests.support.refusal_scenarios.customer_invoices import invoiced as customers_invoice
 from tests.support.refusal_scenarios.stock_ups import asked as stock_up
 from tests.support.refusal_scenarios.supplier_invoices import invoiced as suppliers_invoice
-from tests.support.trading import Trade, captured, shipping
+from tests.support.service import Client, Service
+from tests.support.trading import NOW, Trade, captured, shipping
 
 
 def _lists() -> Iterator[tuple[str, Any]]:
@@ -24,6 +27,19 @@ def _lists() -> Iterator[tuple[str, Any]]:
 
 LISTS = dict(_lists())
 """The class of the request of each."""
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    """With a supplier that has been known for longer than the story takes."""
+    with Client(service.address) as client:
+        client.approve(at=NOW - timedelta(days=300), dispatch_within_hours=48)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def trade(client: Client) -> Trade:
+    return Trade(client)
 
 
 def story(trade: Trade) -> Iterator[None]:
