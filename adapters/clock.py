@@ -100,7 +100,7 @@ class Clocks:
         before = self._asked.get(tenant.name, {})
         # Before what is found: a later position could seem to have what came of it.
         position = await self._position(tenant) if before else 0
-        async with self._tenants.pool.connection() as connection:
+        async with self._tenants.watchers.connection() as connection:
             found = await _due(connection, tenant, now, MOST_AT_ONCE)
         kept = {due: before[due] for due in found if due in before}
         clock = asyncio.get_running_loop().time()
@@ -121,7 +121,7 @@ class Clocks:
 
     async def _position(self, tenant: Tenant) -> int:
         """To which the read models go that show what is due."""
-        standing = await statuses(self._tenants.pool, tenant.schema, [obligations.SLA, stock_levels.STOCK_LEVELS])
+        standing = await statuses(self._tenants.watchers, tenant.schema, [obligations.SLA, stock_levels.STOCK_LEVELS])
         return min(each.position for each in standing)
 
     async def expire(self, tenant: Tenant, now: datetime) -> int:

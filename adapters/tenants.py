@@ -47,9 +47,12 @@ class Tenants:
         self,
         pool: AsyncConnectionPool[Any],
         writers: AsyncConnectionPool[Any] | None = None,
+        watchers: AsyncConnectionPool[Any] | None = None,
         replica: Replica | None = None,
     ) -> None:
         self.pool = pool
+        self.watchers = watchers or pool
+        """Few, because each keeps the plans of all that clock, outbox and health ask of those that are awake."""
         self.replica = replica
         """From which exports are read, if there is one."""
         self._writers = writers or pool
@@ -57,7 +60,7 @@ class Tenants:
         self.control = Control(pool)
         self.measures = Measures()
         """What the ledgers of this process measure."""
-        self.pools = {"readers": pool, "writers": self._writers}
+        self.pools = {"readers": pool, "writers": self._writers, "watchers": self.watchers}
         self._serving: dict[str, Tenant] = {}
         self.asides = Asides(pool)
         """Read models as of a position."""

@@ -22,7 +22,8 @@ def open_pool(
 ) -> AsyncConnectionPool[Any]:
     """A pool of connections as the ledger wants them; enter it to open it.
 
-    Where statements are the same again and again whatever their parameters, ``keeps_plans`` plans each but once.
+    Where statements are the same again and again whatever their parameters, ``keeps_plans`` plans each but once a
+    connection, so that few connections are best.
     """
     return _WarmPool(
         conninfo,
@@ -69,3 +70,4 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 async def _configure_to_keep_plans(connection: AsyncConnection[Any]) -> None:
     await _configure(connection)
     await connection.execute("SET plan_cache_mode = force_generic_plan")
+    connection.prepare_threshold = 0

@@ -30,13 +30,14 @@ from ledger.decisions.notices import Notice
 from ledger.engine.executor import Command, Receipt, own_command
 from ledger.engine.sealing import Unreadable
 from ledger.engine.trouble import is_trouble
-from ledger.nouns import messages
+from ledger.nouns import messages, policies
 from ledger.nouns.messages import Message
 from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
 from ledger.view import Decide, View
 from projections import PROJECTIONS, outbox
 from projections.machine.database import HOLDER
+from projections.machine.reads import state_now
 from projections.machine.status import statuses
 
 log = logging.getLogger("fulfilment.outbox")
@@ -146,11 +147,11 @@ class Outbox:
     async def rest(self, tenant: Tenant, now: datetime) -> timedelta:
         """How long nothing will be due if nothing is written."""
         handled = self._handled.get(tenant.name, {})
-        policies = await self._letters.policies(tenant.log)
+        terms = await self._letters.policies(tenant.log)
         async with self._tenants.pool.connection() as connection:
 
             async def due(later: datetime) -> list[Notice]:
-                policy = policy_at(policies, later)
+                policy = policy_at(terms, later)
                 return [
                     *await outbox.unasked(connection, tenant.schema, policy, later, list(handled), 1),
                     *await outbox.due_by_time(connection, tenant.schema, policy, later, list(handled), 1),
@@ -179,8 +180,8 @@ class Outbox:
         """Whether there may be something to do: mostly there is not, and then nobody needs to lead."""
         if self._handled.get(tenant.name):
             return True
-        policy = policy_at(await self._letters.policies(tenant.log), now)
-        async with self._tenants.pool.connection() as connection:
+        async with self._tenants.watchers.connection() as connection:
+            policy = policy_at(await state_now(connection, tenant.schema, policies.NOUN, policies.stream()), now)
             look = await outbox.look(connection, tenant.schema, policy, now)
         return look.has_due or not self._unreached.has_followed(tenant, look)
 
@@ -235,7 +236,7 @@ class Outbox:
 
     async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
         policy = policy_at(await self._letters.policies(tenant.log), now)
-        standing = await statuses(self._tenants.pool, tenant.schema, PROJECTIONS)
+        standing = await statuses(self._tenants.watchers, tenant.schema, PROJECTIONS)
         position = next(each.position for each in standing if each.name == outbox.OUTBOX.name)
         clock = asyncio.get_running_loop().time()
         before = self._handled.get(tenant.name, {})

@@ -111,8 +111,12 @@ async def serve(
     ``others`` are the ids of the processes beside this one by their roles, for the figures that are to be shown.
     ``reporting`` is a replica from which exports are read.
     """
-    async with open_pool(conninfo) as pool, open_pool(conninfo, keeps_plans=True) as writers:
-        tenants = Tenants(pool, writers, reporting)
+    async with (
+        open_pool(conninfo) as pool,
+        open_pool(conninfo, keeps_plans=True) as writers,
+        open_pool(conninfo, max_size=2, keeps_plans=True) as watchers,
+    ):
+        tenants = Tenants(pool, writers, watchers, reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
         sealer = keys.sealer

@@ -46,7 +46,7 @@ async def serve_edges(
 ) -> AsyncIterator[int]:
     """The port of the edges, with their worker and reconciliation, from start to drain."""
     async with open_pool(conninfo) as pool, open_pool(conninfo, keeps_plans=True) as writers:
-        tenants = Tenants(pool, writers, reporting)
+        tenants = Tenants(pool, writers, replica=reporting)
         await tenants.control.prepare()
         keys = await HeldKeys.open(tenants.control, Holders(pool), key_file)
         clients = Clients(pool)

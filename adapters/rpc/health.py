@@ -21,7 +21,7 @@ from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from adapters.rpc.turnstile import Turnstile
 from adapters.tenants import Tenants
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, UnknownTenant
 from projections import PROJECTIONS
 from projections.machine.status import has_projector, statuses
 
@@ -165,10 +165,10 @@ class Health:
     async def _look_at(self, tenant: str) -> timedelta:
         serves = dict.fromkeys((each.name for each in PROJECTIONS), False)
         try:
-            if schema := await self._tenants.control.schema_of(tenant):
-                for each in await statuses(self._tenants.pool, schema, PROJECTIONS):
-                    serves[each.name] = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
-        except _UNREACHABLE as error:
+            schema = (await self._tenants.log_of(tenant)).schema
+            for each in await statuses(self._tenants.watchers, schema, PROJECTIONS):
+                serves[each.name] = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
+        except (*_UNREACHABLE, UnknownTenant) as error:
             log.debug("the read models of %s do not serve: %s", tenant, type(error).__name__)
         for name, does in serves.items():
             self._down[name].discard(tenant)

@@ -36,12 +36,6 @@ class ProjectionStatus(NamedTuple):
             self.error is None and self.seen_at is not None and (self.asked_at - self.seen_at).total_seconds() < seconds
         )
 
-    def at_rest(self, projector_seen_at: datetime | None) -> ProjectionStatus:
-        """As it is where a projector that lives is all there is to see, for there is nothing to do."""
-        if self.lag or self.error or self.seen_at is None or projector_seen_at is None:
-            return self
-        return self._replace(seen_at=max(self.seen_at, projector_seen_at))
-
 
 _STATUSES = f"""
     WITH head AS (SELECT coalesce(max(notification_id), 0) AS position FROM {{schema}}.ledger_events)
@@ -51,7 +45,12 @@ _STATUSES = f"""
             WHEN p.shape < wanted.shape
             THEN concat_ws(': ', concat('stands still until it is rebuilt in shape ', wanted.shape), p.result)
             ELSE p.error
-        END AS error, p.seen_at,
+        END AS error,
+        CASE
+            WHEN p.seen_at IS NULL OR p.error IS NOT NULL OR coalesce(t.notification_id, 0) < head.position
+            THEN p.seen_at
+            ELSE greatest(p.seen_at, (SELECT max(seen_at) FROM fulfilment.projectors))
+        END AS seen_at,
         clock_timestamp() AS asked_at,
         concat_ws(': ',
             CASE
@@ -74,14 +73,7 @@ _ASK = """
 """
 
 
-_LIVING = "SELECT max(seen_at) FROM fulfilment.projectors"
 _LIVES = "SELECT bool_or(seen_at > now() - make_interval(secs => %s)) FROM fulfilment.projectors"
-
-
-async def projector_seen_at(connection: AsyncConnection[Any]) -> datetime | None:
-    """When any projector last showed a sign of life."""
-    row = await (await connection.execute(_LIVING)).fetchone()
-    return row[0] if row else None
 
 
 async def has_projector(connection: AsyncConnection[Any], seconds: float) -> bool:
@@ -99,8 +91,7 @@ async def statuses(
         shapes = {each.name: each.shape for each in projections}
         await cursor.execute(query, {"names": list(shapes), "shapes": list(shapes.values())})
         found: list[ProjectionStatus] = await cursor.fetchall()
-        seen_at = await projector_seen_at(connection)
-    return [each.at_rest(seen_at) for each in found]
+    return found
 
 
 async def ask_for_rebuild(

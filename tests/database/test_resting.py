@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,9 +16,13 @@ from psycopg.sql import SQL, Identifier
 from adapters.clock import Clocks
 from adapters.database.postgres import open_pool
 from adapters.every_tenant import REST
+from adapters.messages.letters import Letters
+from adapters.messages.outbox import Outbox
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Command, Ledger
+from ledger.engine.keyring import KeyRing
 from ledger.engine.log import Log
+from ledger.engine.sealing import Sealer
 from ledger.engine.wire import SqlStatement
 from ledger.facts import Change
 from ledger.nouns import NOUNS
@@ -181,6 +185,26 @@ async def test_a_clock_rests_until_shortly_before_the_next_deadline(tenant: Empt
         before = (25_200, 7_200, 100, 30, 2, 0)
         rests = [await clocks.rest(serving, due - timedelta(seconds=each)) for each in before]
         assert [each.total_seconds() for each in rests] == [21_600, 1_800, 60, 5, 1, 1]
+
+
+async def test_what_is_asked_of_an_awake_tenant_every_second_is_planned_once(tenant: EmptyTenant):
+    await asyncio.to_thread(catch_up, tenant, sent().log)
+    async with open_pool(tenant.conninfo) as pool, open_pool(tenant.conninfo, max_size=1, keeps_plans=True) as watchers:
+        log = Log(tenant.schema, pool)
+        serving, tenants = Tenant("test", tenant.schema, log, Ledger(log, NOUNS)), Tenants(pool, watchers=watchers)
+        await serving.ledger.start()
+        clocks, outbox = Clocks(tenants), Outbox(tenants, Letters(Sealer(KeyRing.of_master_key(bytes(32)))), Postbox())
+        for _ in range(3):
+            await clocks.tick(serving, datetime.now(UTC))
+            await outbox.tick(serving, datetime.now(UTC))
+        async with watchers.connection() as connection:
+            asked = "SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements"
+            found = await (await connection.execute(asked)).fetchall()
+        await serving.ledger.stop()
+    for table in ("sla_obligations", "stock_levels", "outbox_messages"):
+        plans = [counts for statement, *counts in found if f'"{table}"' in statement]
+        assert plans
+        assert all(generic >= 3 and custom == 0 for generic, custom in plans), (table, plans)
 
 
 async def test_an_outbox_rests_until_shortly_before_the_next_attempt(tenant: EmptyTenant):
