@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
 from adapters.console.case_page import read_case, record
-from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.commands import Words, recording
 from adapters.console.session import Session
 from fulfilment.v1 import cases_pb2, returns_pb2
 
@@ -31,9 +31,7 @@ def option_lines(help_text: str, required: bool = False) -> Callable[[F], F]:
 )
 @click.option("--freight", metavar="AMOUNT", help="What the way back costs, such as 5.90.")
 @click.option("--file", type=Path, metavar="FILE", help="The label as PDF or PNG, 1 MiB at most; its mail has it.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def label(
     session: Session,
     case_id: str,
@@ -65,9 +63,7 @@ def label(
 @click.argument("label_id")
 @click.argument("carrier")
 @click.argument("number")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def sent(
     session: Session,
     case_id: str,
@@ -92,9 +88,7 @@ def sent(
 @click.command(cls=Words)
 @click.argument("case_id")
 @click.argument("lines", metavar="LINE:UNITS...", nargs=-1, required=True)
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def receive(
     session: Session, case_id: str, lines: tuple[str, ...], at: Timestamp | None, request_id: str | None
 ) -> None:
@@ -115,9 +109,7 @@ def receive(
 @click.option(
     "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Whose stock; who sent them unless said."
 )
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def inspect(
     session: Session,
     case_id: str,
@@ -153,9 +145,7 @@ def inspect(
     metavar="ID[:AMOUNT]",
     help="A charge of the order too, such as shipping:4.90 or all that is left of it; alone where no --line is named.",
 )
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def refund(
     session: Session,
     case_id: str,
@@ -199,9 +189,7 @@ def _charge(text: str, currency: str) -> cases_pb2.ChargeAmount:
 @click.argument("reason", type=words.choice(cases_pb2.Denial))
 @option_lines("Units that get no money; all that are undecided unless said.")
 @click.option("--refund", metavar="REFUND_ID", default="", help="A granted refund that cannot be paid any more.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def deny_refund(
     session: Session,
     case_id: str,
@@ -227,9 +215,7 @@ def deny_refund(
 @click.argument("case_id")
 @click.argument("refund_id")
 @click.option("--reference", metavar="ID", default="", help="The payment's id.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def paid(
     session: Session, case_id: str, refund_id: str, reference: str, at: Timestamp | None, request_id: str | None
 ) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from adapters.console.printer import Printer
-from adapters.console.words import at, minute, money, span, word
+from adapters.console.words import at, minute, money, span, units, word
 from fulfilment.v1 import cases_pb2, common_pb2
 
 _SHOWN_DIGITS = 12
@@ -90,10 +88,6 @@ def _print_lines(out: Printer, found: cases_pb2.Case, skus: dict[int, str]) -> N
     out.table(numbers, rows, empty="It is about no units any more.")
 
 
-def _units(lines: Iterable[Any]) -> str:
-    return " + ".join(f"{each.units} of line {each.line_no}" for each in lines)
-
-
 def _evidence_rows(found: cases_pb2.Case) -> list[list[object]]:
     return [
         [
@@ -109,7 +103,7 @@ def _evidence_rows(found: cases_pb2.Case) -> list[list[object]]:
 
 def _reship_rows(found: cases_pb2.Case) -> list[list[object]]:
     return [
-        [each.order_id, _units(each.lines), _units(each.arrived), _units(each.failed), minute(each, "ended_at")]
+        [each.order_id, units(each.lines), units(each.arrived), units(each.failed), minute(each, "ended_at")]
         for each in found.reships
     ]
 
@@ -118,7 +112,7 @@ def _label_rows(found: cases_pb2.Case) -> list[list[object]]:
     return [
         [
             each.label_id,
-            _units(each.lines),
+            units(each.lines),
             each.supplier_id,
             word(common_pb2.Party, each.freight_payer),
             money(each.freight_minor, found.currency) if each.freight_minor else "",
@@ -134,7 +128,7 @@ def _refund_rows(found: cases_pb2.Case) -> list[list[object]]:
     return [
         [
             each.refund_id,
-            " + ".join([*filter(None, [_units(each.lines)]), *(charge.charge_id for charge in each.charges)]),
+            " + ".join([*filter(None, [units(each.lines)]), *(charge.charge_id for charge in each.charges)]),
             money(each.amount_minor, found.currency),
             money(each.freight_minor, found.currency) if each.freight_minor else "",
             minute(each, "granted_at"),

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import files, words
 from adapters.console.case_page import history, list_, read_case, record, show
 from adapters.console.case_remedies import deny_refund, inspect, label, option_lines, paid, receive, refund, sent
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, recording
 from adapters.console.session import Session
 from fulfilment.v1 import cases_pb2, common_pb2
 
@@ -62,9 +62,7 @@ def _hashes(session: Session, case_id: str, begins: Sequence[str]) -> list[str]:
 @click.option("--reason", type=words.choice(cases_pb2.CaseReason), required=True, help="What the customer says.")
 @option_lines("Units it is about; once for each line.", required=True)
 @click.option("--note", default="", help="What the customer wrote; sealed.")
-@option_at("When the customer complained")
-@option_request_id()
-@click.pass_obj
+@recording("When the customer complained")
 def open_(
     session: Session,
     case_id: str,
@@ -91,9 +89,7 @@ def open_(
 
 @case.command()
 @click.argument("case_id")
-@option_at("When the customer was told")
-@option_request_id()
-@click.pass_obj
+@recording("When the customer was told")
 def answer(session: Session, case_id: str, at: Timestamp | None, request_id: str | None) -> None:
     """Record that the customer was told that its case is looked at."""
     request = cases_pb2.AnswerCustomerRequest(context=session.client.context(request_id), case_id=case_id, at=at)
@@ -103,9 +99,7 @@ def answer(session: Session, case_id: str, at: Timestamp | None, request_id: str
 @case.command()
 @click.argument("case_id")
 @click.argument("wanted", nargs=-1, required=True)
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def ask(session: Session, case_id: str, wanted: tuple[str, ...], at: Timestamp | None, request_id: str | None) -> None:
     """Ask the customer for evidence, in words such as photo_of_label."""
     request = cases_pb2.RequestEvidenceRequest(
@@ -123,9 +117,7 @@ def evidence() -> None:
 @click.argument("case_id")
 @click.argument("file", type=Path)
 @click.option("--by", "given_by", type=words.choice(common_pb2.Party), default="customer", help="Who gave it.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def add(
     session: Session, case_id: str, file: Path, given_by: str, at: Timestamp | None, request_id: str | None
 ) -> None:
@@ -164,9 +156,7 @@ def save(session: Session, case_id: str, sha256: str, file: Path) -> None:
 
 @case.command()
 @click.argument("case_id")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def review(session: Session, case_id: str, at: Timestamp | None, request_id: str | None) -> None:
     """Start looking at it."""
     request = cases_pb2.StartReviewRequest(context=session.client.context(request_id), case_id=case_id, at=at)
@@ -180,9 +170,7 @@ def review(session: Session, case_id: str, at: Timestamp | None, request_id: str
 @click.option("--on", "begins", metavar="HASH", multiple=True, help="Evidence that it rests on: how its hash begins.")
 @click.option("--on-all", is_flag=True, help="It rests on all evidence there is.")
 @click.option("--note", default="", help="More about it; sealed.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def rule(
     session: Session,
     case_id: str,
@@ -224,9 +212,7 @@ def rule(
     type=words.whole(0),
     help="What one unit of it costs, in minor units; the same as before unless said.",
 )
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def approve(
     session: Session,
     case_id: str,
@@ -257,9 +243,7 @@ def approve(
 @click.argument("case_id")
 @click.argument("reason", type=words.choice(cases_pb2.Denial))
 @click.option("--note", default="", help="More about it; sealed.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def deny(session: Session, case_id: str, reason: str, note: str, at: Timestamp | None, request_id: str | None) -> None:
     """Deny it: after the ruling, or when evidence did not come."""
     request = cases_pb2.DenyCaseRequest(
@@ -276,9 +260,7 @@ def deny(session: Session, case_id: str, reason: str, note: str, at: Timestamp |
 @click.argument("case_id")
 @click.option("--by", type=words.choice(common_pb2.Party), default="customer", help="Who took it back.")
 @click.option("--reason", metavar="WORD", default="", help="A word for why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def cancel(session: Session, case_id: str, by: str, reason: str, at: Timestamp | None, request_id: str | None) -> None:
     """Take it back, before goods or money moved."""
     request = cases_pb2.CancelCaseRequest(
@@ -294,9 +276,7 @@ def cancel(session: Session, case_id: str, by: str, reason: str, at: Timestamp |
 @case.command()
 @click.argument("case_id")
 @click.argument("begins", metavar="HASH...", nargs=-1, required=True)
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def reopen(
     session: Session, case_id: str, begins: tuple[str, ...], at: Timestamp | None, request_id: str | None
 ) -> None:

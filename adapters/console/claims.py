@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adapters.console import files, words
-from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.commands import Words, recording
 from adapters.console.recovery_page import money_of, record
 from adapters.console.session import Session
 from fulfilment.v1 import recoveries_pb2 as pb
@@ -19,9 +19,7 @@ from fulfilment.v1 import recoveries_pb2 as pb
 @click.argument("kind", type=words.choice(pb.ClaimDocumentKind))
 @click.option("--file", "path", metavar="FILE", help="The document.")
 @click.option("--sha256", metavar="HASH", help="Its hash, if the file is not here.")
-@option_at("When it was collected")
-@option_request_id()
-@click.pass_obj
+@recording("When it was collected")
 def document(
     session: Session,
     recovery_id: str,
@@ -46,9 +44,7 @@ def document(
 
 @click.command("file", cls=Words)
 @click.argument("recovery_id")
-@option_at("When it was filed")
-@option_request_id()
-@click.pass_obj
+@recording("When it was filed")
 def file_claim(session: Session, recovery_id: str, at: Any, request_id: str | None) -> None:
     """Record that a claim was filed with the carrier."""
     request = pb.FileClaimRequest(context=session.client.context(request_id), recovery_id=recovery_id, at=at)
@@ -58,9 +54,7 @@ def file_claim(session: Session, recovery_id: str, at: Any, request_id: str | No
 @click.command(cls=Words)
 @click.argument("recovery_id")
 @click.option("--reference", required=True, metavar="ID", help="The carrier's own.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def acknowledge(session: Session, recovery_id: str, reference: str, at: Any, request_id: str | None) -> None:
     """Record that the carrier has a claim."""
     request = pb.AcknowledgeClaimRequest(
@@ -73,9 +67,7 @@ def acknowledge(session: Session, recovery_id: str, reference: str, at: Any, req
 @click.argument("recovery_id")
 @click.option("--approves", metavar="AMOUNT", help="How much the carrier pays, in all.")
 @click.option("--denies", metavar="REASON", help="Why it does not pay.")
-@option_at("When it was decided")
-@option_request_id()
-@click.pass_obj
+@recording("When it was decided")
 def decide(
     session: Session, recovery_id: str, approves: str | None, denies: Any, at: Any, request_id: str | None
 ) -> None:
@@ -96,9 +88,7 @@ def decide(
 @click.argument("recovery_id")
 @click.argument("amount")
 @click.option("--reference", required=True, metavar="ID", help="What tells this payment from others.")
-@option_at("When it came")
-@option_request_id()
-@click.pass_obj
+@recording("When it came")
 def pay(session: Session, recovery_id: str, amount: str, reference: str, at: Any, request_id: str | None) -> None:
     """Record a payment of the carrier."""
     request = pb.RecordClaimPaymentRequest(
@@ -114,9 +104,7 @@ def pay(session: Session, recovery_id: str, amount: str, reference: str, at: Any
 @click.command(cls=Words)
 @click.argument("recovery_id")
 @click.option("--reason", required=True, metavar="TEXT", help="On what grounds.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def appeal(session: Session, recovery_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """Ask the carrier to look at a claim again."""
     request = pb.AppealClaimRequest(
@@ -129,9 +117,7 @@ def appeal(session: Session, recovery_id: str, reason: str, at: Any, request_id:
 @click.argument("recovery_id")
 @click.argument("amount")
 @click.option("--reference", required=True, metavar="ID", help="What tells this payment from others.")
-@option_at("When it went")
-@option_request_id()
-@click.pass_obj
+@recording("When it went")
 def give_back(session: Session, recovery_id: str, amount: str, reference: str, at: Any, request_id: str | None) -> None:
     """Record money that went back to the carrier, as when the parcel was found."""
     request = pb.ReturnClaimPaymentRequest(

@@ -170,10 +170,6 @@ class Root(Nouns):
                 param.hidden = False
 
 
-def option_at(what: str = "When") -> Callable[[F], F]:
-    return click.option("--at", type=words.INSTANT, help=f"{what}; now if not said. UTC unless it has an offset.")
-
-
 def option_request_id() -> Callable[[F], F]:
     return click.option("--request-id", metavar="ID", help="Repeat this request; made up if not said.")
 
@@ -181,7 +177,9 @@ def option_request_id() -> Callable[[F], F]:
 def recording(at: str = "When") -> Callable[[F], F]:
     """The options of a command that records something."""
 
+    option_at = click.option("--at", type=words.INSTANT, help=f"{at}; now if not said. UTC unless it has an offset.")
+
     def add(command: F) -> F:
-        return click.pass_obj(option_request_id()(option_at(at)(command)))  # type: ignore[return-value]
+        return option_at(option_request_id()(click.pass_obj(command)))  # type: ignore[return-value]
 
     return add

@@ -14,7 +14,7 @@ from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.show import show_drawn
 from adapters.console.words import money, word
-from fulfilment.v1 import common_pb2, order_money_pb2, shipping_pb2
+from fulfilment.v1 import common_pb2, order_money_pb2
 from fulfilment.v1 import customer_invoices_pb2 as pb
 
 
@@ -81,8 +81,8 @@ def _print(session: Session, found: pb.CustomerInvoice) -> None:
         [
             ("order", found.order_id),
             ("dated", found.dated),
-            ("seller", _who(found.seller)),
-            ("buyer", _who(found.buyer)),
+            ("seller", words.party(found.seller)),
+            ("buyer", words.party(found.buyer)),
             ("parcel", found.parcel),
             ("contains tax", tax if found.included_tax_basis_points else ""),
             ("credit note", f"{note.number} on {note.dated} by {note.by}: {note.reason}" if note.number else ""),
@@ -97,10 +97,6 @@ def _print(session: Session, found: pb.CustomerInvoice) -> None:
 
 def _charge(charge: order_money_pb2.Charge) -> str:
     return charge.title or word(order_money_pb2.ChargeKind, charge.kind)
-
-
-def _who(party: shipping_pb2.InvoiceParty) -> str:
-    return ", ".join(filter(None, [party.name, *party.address, party.country, party.tax_id]))
 
 
 @invoice.command()

@@ -333,7 +333,7 @@ def show_reception(session: Session, reception_id: str, personal: bool) -> None:
 def replay(session: Session, reception_id: str, request_id: str | None) -> None:
     """Try again what failed, such as after its cause was mended."""
     request = pb.ReplayReceptionRequest(context=session.client.context(request_id), reception_id=reception_id)
-    _settled(session, session.client.call(session.client.edges.ReplayReception, request), "is tried again")
+    session.print_done(session.client.call(session.client.edges.ReplayReception, request), "It is tried again.")
 
 
 @inbox.command()
@@ -343,11 +343,4 @@ def replay(session: Session, reception_id: str, request_id: str | None) -> None:
 def drop(session: Session, reception_id: str, request_id: str | None) -> None:
     """Give up what failed."""
     request = pb.DropReceptionRequest(context=session.client.context(request_id), reception_id=reception_id)
-    _settled(session, session.client.call(session.client.edges.DropReception, request), "is given up")
-
-
-def _settled(session: Session, receipt: common_pb2.Receipt, sentence: str) -> None:
-    if session.json:
-        session.show(receipt)
-    else:
-        session.out.say(f"It {sentence}.")
+    session.print_done(session.client.call(session.client.edges.DropReception, request), "It is given up.")

@@ -82,7 +82,7 @@ def show_effect(session: Session, effect_id: str, as_of: common_pb2.AsOf | None)
 def replay_effect(session: Session, effect_id: str, request_id: str | None) -> None:
     """Try at once what could not be told, such as after its cause was mended."""
     request = pb.ReplayEffectRequest(context=session.client.context(request_id), effect_id=effect_id)
-    _settled(session, session.client.call(session.client.edges.ReplayEffect, request), "is tried again")
+    session.print_done(session.client.call(session.client.edges.ReplayEffect, request), "It is tried again.")
 
 
 @effect.command("drop")
@@ -92,11 +92,4 @@ def replay_effect(session: Session, effect_id: str, request_id: str | None) -> N
 def drop_effect(session: Session, effect_id: str, request_id: str | None) -> None:
     """Give up what is to be told, until something new happens to the same."""
     request = pb.DropEffectRequest(context=session.client.context(request_id), effect_id=effect_id)
-    _settled(session, session.client.call(session.client.edges.DropEffect, request), "is given up")
-
-
-def _settled(session: Session, receipt: common_pb2.Receipt, sentence: str) -> None:
-    if session.json:
-        session.show(receipt)
-    else:
-        session.out.say(f"It {sentence}.")
+    session.print_done(session.client.call(session.client.edges.DropEffect, request), "It is given up.")

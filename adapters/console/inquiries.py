@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import asked, past
 from adapters.console.session import Session
@@ -67,9 +67,7 @@ def _asked_of(each: inquiries_pb2.Inquiry) -> str:
 @click.option("--supplier", metavar="SUPPLIER_ID", help="The supplier, of a question about a whole order.")
 @click.option("--topic", type=words.choice(inquiries_pb2.InquiryTopic), default="other", show_default=True)
 @click.option("--text", help="The question; sealed.")
-@option_at("When it was asked")
-@option_request_id()
-@click.pass_obj
+@recording("When it was asked")
 def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Record a question: the retailer asks the supplier unless said otherwise."""
     of = options["of"] or ("supplier" if options["by"] == "retailer" else "retailer")
@@ -91,9 +89,7 @@ def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: s
 @inquiry.command()
 @click.argument("inquiry_id")
 @click.option("--text", help="The answer; sealed.")
-@option_at("When it was answered")
-@option_request_id()
-@click.pass_obj
+@recording("When it was answered")
 def answer(session: Session, inquiry_id: str, text: str, at: Any, request_id: str | None) -> None:
     """Record an answer; the first by its own time counts."""
     request = inquiries_pb2.AnswerInquiryRequest(
@@ -105,9 +101,7 @@ def answer(session: Session, inquiry_id: str, text: str, at: Any, request_id: st
 @inquiry.command()
 @click.argument("inquiry_id")
 @click.option("--reason", metavar="WORD", help="Such as solved.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def close(session: Session, inquiry_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """Record that nothing is expected of it any more."""
     request = inquiries_pb2.CloseInquiryRequest(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
-from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.commands import Words, recording
 from adapters.console.session import Session
 from adapters.console.supplier_page import record
 from fulfilment.v1 import batch_pb2, suppliers_pb2
@@ -40,9 +40,7 @@ _OPTIONAL = (
 @click.option("--warehouse", metavar="CODE", help="The supplier's warehouse that it leaves from.")
 @click.option("--from", "valid_from", type=words.INSTANT, help="From then on, beside what was offered before.")
 @click.option("--until", "valid_until", type=words.INSTANT, help="Until before then.")
-@option_at("Since when")
-@option_request_id()
-@click.pass_obj
+@recording("Since when")
 def offer(
     session: Session,
     /,
@@ -122,9 +120,7 @@ def _offer_lines(session: Session, file: bulk.Source, supplier_id: str, at: Any,
 @click.argument("supplier_id")
 @click.argument("sku")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def withdraw(session: Session, supplier_id: str, sku: str, reason: str, at: Any, request_id: str | None) -> None:
     """Record that a supplier offers a SKU no more; ``offer`` offers it anew."""
     request = suppliers_pb2.WithdrawOfferRequest(

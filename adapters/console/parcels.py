@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, option_request_id, recording
 from adapters.console.past import asked, past
 from adapters.console.session import Session
 from adapters.console.show import last_scan
-from adapters.console.words import minute, word
+from adapters.console.words import minute, units, word
 from fulfilment.v1 import common_pb2, parcels_pb2
 
 
@@ -95,9 +94,7 @@ def _carrier_number(which: tuple[str, str] | None) -> common_pb2.CarrierNumber |
 @click.argument("number")
 @click.argument("last_carrier")
 @click.argument("last_number")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def hand_over(
     session: Session,
     carrier: str,
@@ -126,9 +123,7 @@ def hand_over(
     "--by", type=words.choice(common_pb2.Party), default="carrier", show_default=True, help="Who says that it is lost."
 )
 @click.option("--reason", metavar="WORD", help="Such as tracing_failed.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def lost(
     session: Session,
     carrier: str,
@@ -155,9 +150,7 @@ def lost(
 @click.argument("number")
 @click.option("--signed-by", metavar="NAME", help="Who signed; sealed.")
 @click.option("--photo", "photo_sha256", metavar="SHA256", help="The hash of a photo that is kept elsewhere.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def prove(
     session: Session,
     carrier: str,
@@ -183,9 +176,7 @@ def prove(
 @click.argument("carrier")
 @click.argument("number")
 @click.option("--reason", metavar="WORD", required=True, help="Such as not_received.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def dispute(
     session: Session, carrier: str, number: str, reason: str, at: Timestamp | None, request_id: str | None
 ) -> None:
@@ -203,9 +194,7 @@ def dispute(
 @click.option("--right-carrier", metavar="NAME", help="If that was wrong too.")
 @click.option("--supplier-order", "supplier_order_id", metavar="SUPPLIER_ORDER_ID", help="Whose it was said to be.")
 @click.option("--reason", metavar="WORD", help="Such as mistyped.")
-@option_at("When it was found out")
-@option_request_id()
-@click.pass_obj
+@recording("When it was found out")
 def correct(
     session: Session,
     carrier: str,
@@ -237,9 +226,7 @@ def correct(
 @click.argument("number")
 @click.option("--supplier-order", "supplier_order_id", metavar="SUPPLIER_ORDER_ID", help="Whose it was said to be.")
 @click.option("--reason", metavar="WORD", help="Such as label_not_used; it stands on credit notes.")
-@option_at("When it was found out")
-@option_request_id()
-@click.pass_obj
+@recording("When it was found out")
 def void(
     session: Session,
     carrier: str,
@@ -304,7 +291,7 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
     return [
         ("order", found.order_id),
         ("supplier order", found.supplier_order_id),
-        ("holds", _units(found.lines)),
+        ("holds", units(found.lines)),
         ("registered", minute(found, "registered_at")),
         ("first scan", minute(found, "first_scan_at")),
         ("first scan by", minute(found, "first_scan_by")),
@@ -319,7 +306,7 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("expected by its carrier", minute(found, "estimated_by")),
         ("went on as", ", then ".join(f"{each.carrier} {each.tracking_number}" for each in found.last_miles)),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
-        ("also in it", "; ".join(f"{each.supplier_order_id}: {_units(each.lines)}" for each in found.contents[1:])),
+        ("also in it", "; ".join(f"{each.supplier_order_id}: {units(each.lines)}" for each in found.contents[1:])),
     ]
 
 
@@ -328,10 +315,6 @@ def _void(found: parcels_pb2.Parcel) -> str:
         return ""
     instead = f"it left as {found.right_carrier} {found.right_tracking_number}" if found.right_tracking_number else ""
     return "; ".join(filter(None, [minute(found, "voided_at"), found.void_reason, instead]))
-
-
-def _units(lines: Iterable[common_pb2.LineUnits]) -> str:
-    return " + ".join(f"{each.units} of line {each.line_no}" for each in lines)
 
 
 def _proof(proof: parcels_pb2.DeliveryProof) -> str:

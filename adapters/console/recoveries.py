@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.claims import acknowledge, appeal, decide, document, file_claim, give_back, pay
-from adapters.console.commands import Nouns, Words, option_at, option_request_id
+from adapters.console.commands import Nouns, Words, recording
 from adapters.console.recovery_page import currency_of, history, list_recoveries, money_of, record, show
 from adapters.console.session import Session
 from fulfilment.v1 import recoveries_pb2 as pb
@@ -41,9 +41,7 @@ def _cost(text: str, currency: str) -> pb.RecoveryCost:
 @click.option("--number", help="Its tracking number.")
 @click.option("--currency", required=True, metavar="CODE", help="Such as EUR.")
 @click.option("--cost", "costs", multiple=True, metavar="ID:KIND:AMOUNT", help="Such as refund-1:refund:12.50.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def open_recovery(
     session: Session, /, recovery_id: str, kind: str, costs: tuple[str, ...], request_id: str | None, **options: Any
 ) -> None:
@@ -68,9 +66,7 @@ def open_recovery(
 @click.command("raise", cls=Words)
 @click.argument("recovery_id")
 @click.argument("cost", metavar="ID:KIND:AMOUNT")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def raise_recovery(session: Session, recovery_id: str, cost: str, at: Any, request_id: str | None) -> None:
     """Add a cost; a supplier that had answered is asked again."""
     currency = currency_of(session, recovery_id)
@@ -88,9 +84,7 @@ def raise_recovery(session: Session, recovery_id: str, cost: str, at: Any, reque
 @click.argument("recovery_id")
 @click.option("--accepts", metavar="AMOUNT", help="How much is borne, in all.")
 @click.option("--disputes", metavar="REASON", help="Why nothing is.")
-@option_at("When it was answered")
-@option_request_id()
-@click.pass_obj
+@recording("When it was answered")
 def answer(
     session: Session, recovery_id: str, accepts: str | None, disputes: Any, at: Any, request_id: str | None
 ) -> None:
@@ -112,9 +106,7 @@ def answer(
 @click.argument("amount")
 @click.option("--reference", required=True, metavar="ID", help="Such as the number of the credit note.")
 @click.option("--method", type=words.choice(pb.SettlementMethod), default="credit_note", show_default=True)
-@option_at("When it came")
-@option_request_id()
-@click.pass_obj
+@recording("When it came")
 def settle(
     session: Session, recovery_id: str, amount: str, reference: str, method: str, at: Any, request_id: str | None
 ) -> None:
@@ -133,9 +125,7 @@ def settle(
 @click.command("write-off", cls=Words)
 @click.argument("recovery_id")
 @click.option("--reason", required=True, metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def write_off(session: Session, recovery_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """Give up what has not been received."""
     request = pb.WriteOffRecoveryRequest(

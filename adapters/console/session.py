@@ -106,6 +106,13 @@ class Session:
         else:
             self.out.say("Recorded.")
 
+    def print_done(self, receipt: Receipt, sentence: str) -> None:
+        """Says in a sentence what a command did."""
+        if self.json:
+            self.show(receipt)
+        else:
+            self.out.say(sentence)
+
     def print_result(
         self, receipt: Receipt, title: str, after: Message, stands: str, steps: Iterable[str] = ()
     ) -> None:

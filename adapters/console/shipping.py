@@ -249,9 +249,9 @@ def _print(session: Session, found: shipping_pb2.CommercialInvoice) -> None:
     session.out.facts(
         [
             ("date", f"{found.issued_at.ToDatetime():%Y-%m-%d}"),
-            ("seller", _who(found.seller)),
-            ("shipper", _who(found.shipper)),
-            ("buyer", _who(found.buyer)),
+            ("seller", words.party(found.seller)),
+            ("shipper", words.party(found.shipper)),
+            ("buyer", words.party(found.buyer)),
             ("duty", word(shipping_pb2.Incoterm, found.incoterm).upper()),
             ("net weight", f"{found.weight_grams / 1000:,.3f} kg"),
             ("parcels", ", ".join(found.parcels)),
@@ -272,7 +272,3 @@ def _print(session: Session, found: shipping_pb2.CommercialInvoice) -> None:
         for each in found.lines
     ]
     session.out.table([">line", "goods", "hs code", "origin", ">units", ">grams", ">one", ">all"], rows)
-
-
-def _who(party: shipping_pb2.InvoiceParty) -> str:
-    return ", ".join(filter(None, [party.name, *party.address, party.country, party.tax_id]))

@@ -8,7 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, Q
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import asked, past
 from adapters.console.session import Session
@@ -73,9 +73,7 @@ def propose(session: Session, supplier_id: str, sku: str, until: Any, growth: in
 @click.argument("units", type=words.whole(1))
 @click.option("--until", type=words.INSTANT, required=True, help="Until when they are expected to be sold.")
 @click.option("--answer-by", type=words.INSTANT, help="By when it is to answer; by its agreement if not said.")
-@option_at("When it was asked")
-@option_request_id()
-@click.pass_obj
+@recording("When it was asked")
 def ask(session: Session, /, stock_up_id: str, request_id: str | None, **options: Any) -> None:
     """Ask a supplier to have units ready; it gets a message."""
     request = pb.AskStockUpRequest(context=session.client.context(request_id), stock_up_id=stock_up_id, **options)
@@ -86,9 +84,7 @@ def ask(session: Session, /, stock_up_id: str, request_id: str | None, **options
 @click.argument("stock_up_id")
 @click.argument("units", type=words.whole(0))
 @click.option("--since", type=words.INSTANT, help="From when on they are there.")
-@option_at("When it answered")
-@option_request_id()
-@click.pass_obj
+@recording("When it answered")
 def answer(session: Session, stock_up_id: str, units: int, since: Any, at: Any, request_id: str | None) -> None:
     """Record how many units the supplier secures; 0 if it has none."""
     request = pb.AnswerStockUpRequest(
@@ -100,9 +96,7 @@ def answer(session: Session, stock_up_id: str, units: int, since: Any, at: Any, 
 @up.command()
 @click.argument("stock_up_id")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def withdraw(session: Session, stock_up_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """Record that nothing is asked any more."""
     request = pb.WithdrawStockUpRequest(

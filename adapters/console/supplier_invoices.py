@@ -8,7 +8,7 @@ import click
 
 from adapters.console import files, words
 from adapters.console.client import Command, Q
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, option_request_id, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
@@ -112,9 +112,7 @@ def _why(each: pb.InvoiceDifference, currency: str) -> str:
     metavar="FILE",
     help="The whole invoice as protobuf JSON of RecordSupplierInvoiceRequest; - reads standard input.",
 )
-@option_at("When it came")
-@option_request_id()
-@click.pass_obj
+@recording("When it came")
 def record(session: Session, /, source: Any, request_id: str | None, **options: Any) -> None:
     """Record an invoice and compare it with what was ordered, at which cost, and what has left."""
     if source is not None:
@@ -186,9 +184,7 @@ def match_(session: Session, supplier_id: str, number: str, request_id: str | No
 @click.argument("supplier_id")
 @click.argument("number")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def approve(session: Session, supplier_id: str, number: str, reason: str, at: Any, request_id: str | None) -> None:
     """Agree to pay an invoice as it is."""
     request = pb.ApproveSupplierInvoiceRequest(
@@ -201,9 +197,7 @@ def approve(session: Session, supplier_id: str, number: str, reason: str, at: An
 @click.argument("supplier_id")
 @click.argument("number")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, which the supplier reads.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def dispute(session: Session, supplier_id: str, number: str, reason: str, at: Any, request_id: str | None) -> None:
     """Do not agree to an invoice; the supplier gets a message with its differences."""
     request = pb.DisputeSupplierInvoiceRequest(
@@ -217,9 +211,7 @@ def dispute(session: Session, supplier_id: str, number: str, reason: str, at: An
 @click.argument("number")
 @click.argument("credit_note")
 @click.argument("amount")
-@option_at("When it came")
-@option_request_id()
-@click.pass_obj
+@recording("When it came")
 def credit(session: Session, /, supplier_id: str, number: str, credit_note: str, **options: Any) -> None:
     """Record a credit note of the supplier for an invoice, of so much in the invoice's currency."""
     request = pb.RecordSupplierCreditNoteRequest(
@@ -238,9 +230,7 @@ def credit(session: Session, /, supplier_id: str, number: str, credit_note: str,
 @click.argument("number")
 @click.argument("payment_id")
 @click.argument("amount")
-@option_at("When it was paid")
-@option_request_id()
-@click.pass_obj
+@recording("When it was paid")
 def pay(session: Session, /, supplier_id: str, number: str, payment_id: str, **options: Any) -> None:
     """Record money that went to the supplier for an invoice, in the invoice's currency."""
     request = pb.RecordSupplierPaymentRequest(
@@ -259,9 +249,7 @@ def pay(session: Session, /, supplier_id: str, number: str, payment_id: str, **o
 @click.argument("number")
 @click.argument("payment_id")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at("When it came back")
-@option_request_id()
-@click.pass_obj
+@recording("When it came back")
 def unpay(session: Session, /, supplier_id: str, number: str, payment_id: str, **options: Any) -> None:
     """Record that a payment came back, or was recorded by mistake: what it paid is open again."""
     request = pb.ReturnSupplierPaymentRequest(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.commands import Words, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, head, print_rows, rows_of
 from adapters.console.scorecards import figures, print_rates
 from adapters.console.session import Session
@@ -22,9 +22,7 @@ _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=T
 @click.argument("supplier_id")
 @click.option("--since", type=words.INSTANT, help="From then on; the policy's time between reviews if not said.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def review(session: Session, supplier_id: str, since: Any, until: Any, at: Any, request_id: str | None) -> None:
     """Record the rates of a period with a score and a verdict."""
     request = suppliers_pb2.ReviewSupplierRequest(
@@ -46,9 +44,7 @@ def review(session: Session, supplier_id: str, since: Any, until: Any, at: Any, 
 @click.command(cls=Words)
 @click.argument("supplier_id")
 @_RATE
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def accept(session: Session, supplier_id: str, rate: str, at: Any, request_id: str | None) -> None:
     """Suspend a supplier as was proposed for one of its rates."""
     request = suppliers_pb2.AcceptSuspensionRequest(
@@ -64,9 +60,7 @@ def accept(session: Session, supplier_id: str, rate: str, at: Any, request_id: s
 @click.argument("supplier_id")
 @_RATE
 @click.option("--reason", required=True, metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any, request_id: str | None) -> None:
     """Decide against a proposal to suspend a supplier."""
     request = suppliers_pb2.DismissSuspensionRequest(

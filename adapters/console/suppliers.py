@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.calendars import TERM, change_calendar, option_calendar, option_peaks
-from adapters.console.commands import Nouns, option_at, option_request_id
+from adapters.console.commands import Nouns, recording
 from adapters.console.destinations import refuses, serves
 from adapters.console.offers import offer, withdraw
 from adapters.console.session import Session
@@ -47,9 +47,7 @@ def supplier() -> None:
 @click.option("--pays-return-freight", is_flag=True, help="The supplier pays the freight of returns.")
 @click.option("--packing", multiple=True, metavar="WORD", help="What it can pack with, such as logo_label.")
 @click.option("--approve", "approved", is_flag=True, help="A sample passed, the usual terms are agreed: approve it.")
-@option_at("When it became known")
-@option_request_id()
-@click.pass_obj
+@recording("When it became known")
 def add(
     session: Session,
     supplier_id: str,
@@ -130,9 +128,7 @@ _POINTS = click.IntRange(0, 10_000)
 @option_calendar
 @click.option("--end", "ends", multiple=True, metavar="TERM", help="No more, such as first_scan_within; once each.")
 @click.option("--keep", is_flag=True, help="Only change terms that are in force then.")
-@option_at("When it was signed")
-@option_request_id()
-@click.pass_obj
+@recording("When it was signed")
 def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Record agreed terms, from a date on.
 
@@ -220,9 +216,7 @@ def _now() -> Timestamp:
 @click.option("--material/--no-material", default=True, help="The material is as described.")
 @click.option("--packaging/--no-packaging", default=True, help="The packaging is as described.")
 @click.option("--manual/--no-manual", default=True, help="The manual is as described.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def sample(
     session: Session,
     supplier_id: str,
@@ -246,9 +240,7 @@ def sample(
 
 @supplier.command()
 @click.argument("supplier_id")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def approve(session: Session, supplier_id: str, at: Any, request_id: str | None) -> None:
     """Let a supplier be given orders."""
     request = suppliers_pb2.ApproveSupplierRequest(
@@ -266,9 +258,7 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
 @click.option("--pays-return-freight/--pays-no-return-freight", default=None, help="Who pays the freight of returns.")
 @click.option("--packing", multiple=True, metavar="WORD", help="All that it can pack with; empty for nothing.")
 @click.option("--warehouse", "warehouses", multiple=True, metavar="CODE:COUNTRY[:REGION[:ZONE]]", help=_WAREHOUSE)
-@option_at("Since when it is so")
-@option_request_id()
-@click.pass_obj
+@recording("Since when it is so")
 def update(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Change what is known of a supplier, or put it right; what is not named stays.
 
@@ -302,9 +292,7 @@ def _warehouse(text: str) -> suppliers_pb2.Warehouse:
 @supplier.command()
 @click.argument("supplier_id")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def suspend(session: Session, supplier_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """Stop new orders; running ones go on."""
     request = suppliers_pb2.SuspendSupplierRequest(
@@ -315,9 +303,7 @@ def suspend(session: Session, supplier_id: str, reason: str, at: Any, request_id
 
 @supplier.command()
 @click.argument("supplier_id")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def reinstate(session: Session, supplier_id: str, at: Any, request_id: str | None) -> None:
     """Let a suspended supplier be given orders again."""
     request = suppliers_pb2.ReinstateSupplierRequest(
@@ -329,9 +315,7 @@ def reinstate(session: Session, supplier_id: str, at: Any, request_id: str | Non
 @supplier.command()
 @click.argument("supplier_id")
 @click.option("--reason", metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
+@recording()
 def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id: str | None) -> None:
     """End the use of a supplier for good."""
     request = suppliers_pb2.RetireSupplierRequest(

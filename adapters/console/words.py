@@ -282,6 +282,16 @@ def units_of_lines(values: Iterable[str]) -> list[common_pb2.LineUnits]:
     return [common_pb2.LineUnits(line_no=line_no, units=units) for line_no, units in found.items()]
 
 
+def units(lines: Iterable[Any]) -> str:
+    """So many units of each of these lines."""
+    return " + ".join(f"{each.units} of line {each.line_no}" for each in lines)
+
+
+def party(found: Any) -> str:
+    """Somebody on an invoice, in one line."""
+    return ", ".join(filter(None, [found.name, *found.address, found.country, found.tax_id]))
+
+
 def sku_units(text: str, hint: str) -> tuple[str, int]:
     """``TEA:2`` as a SKU and its units; a SKU may have colons."""
     sku, _, units = text.rpartition(":")

@@ -10,7 +10,7 @@ import click
 
 from adapters.console import words
 from adapters.console.client import Command, RequestRefused
-from adapters.console.commands import Words, option_at, option_request_id
+from adapters.console.commands import Words, option_request_id, recording
 from adapters.console.importing import Bar, batches
 from adapters.console.listings import ask_as_of, head, rows_of
 from adapters.console.next_steps import command_of
@@ -152,9 +152,7 @@ def put_off(session: Session, task_id: str, until: Any, hours: int | None, reque
 @click.command(cls=Words)
 @TASK
 @click.argument("text")
-@option_at("When it was written")
-@option_request_id()
-@click.pass_obj
+@recording("When it was written")
 def comment(session: Session, task_id: str, text: str, at: Any, request_id: str | None) -> None:
     """Write down what the next one should know; sealed, as a note of the order is."""
     request = work_pb2.CommentOnWorkRequest(task_id=task_id, comment=text, at=at)
