@@ -163,6 +163,10 @@ class ConsoleClient(client.Client):
         kind = RequestRefused if isinstance(failed, failures.Refused) else Unreachable
         malformed = request if code is grpc.StatusCode.INVALID_ARGUMENT else None
         message = translated(failed.message, malformed) or f"the service answered {code.name}"
+        asks_of_the_past = "as_of" in request.DESCRIPTOR.fields_by_name and request.HasField("as_of")
+        if asks_of_the_past and code is grpc.StatusCode.NOT_FOUND and failed.reason != "UNKNOWN_TENANT":
+            # What would make it now is no help.
+            message = f"{message.partition(';')[0]} as of then; leave out --as-of or --at to see what is there now"
         return kind(message, failed.reason, **details)
 
     def _why_unreachable(self, said: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import click
@@ -243,10 +244,20 @@ def find_connection(session: Session, name: str) -> pb.Connection | None:
     return next((each for each in found if each.name == name), None)
 
 
-def _known(session: Session, name: str) -> pb.Connection:
+def rows_by(session: Session, name: str, found: Iterator[Any]) -> Iterator[Any]:
+    """What is of a connection, of all if none is named; of one that was removed there may still be something."""
+    first = next(found, None)
+    if first is None and name:
+        _known(session, name, "--connection")
+    return chain(() if first is None else (first,), found)
+
+
+def _known(session: Session, name: str, option: str = "NAME") -> pb.Connection:
     found = find_connection(session, name)
     if found is None:
-        raise click.BadParameter(f"there is no connection {name}", param_hint="NAME")
+        raise click.BadParameter(
+            f"there is no connection {name}; fulfilment connection list names those that there are", param_hint=option
+        )
     return found
 
 
@@ -286,7 +297,7 @@ def list_receptions(session: Session, by: str, states: Sequence[str], limit: int
     wanted = [words.number(pb.ReceptionState, each) for each in states]
     request = pb.ListReceptionsRequest(connection=by, states=wanted)
     pages = session.client.pages(session.client.edges.ListReceptions, request)
-    found = (each for page in pages for each in page.receptions)
+    found = rows_by(session, by, (each for page in pages for each in page.receptions))
     columns = ["id", "connection", "topic", "about", "received", "state", ">tried", "reason"]
     print_rows(session, found, limit, columns, _received_row, "Nothing was received.")
 

@@ -9,6 +9,7 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Nouns, option_request_id
+from adapters.console.edges import rows_by
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.past import AS_OF, OF_LISTS
 from adapters.console.session import Session
@@ -38,7 +39,7 @@ def list_effects(session: Session, by: str, states: Sequence[str], about: str, l
     request = pb.ListEffectsRequest(connection=by, states=wanted, object_id=about)
     found = rows_of(session, session.client.edges.ListEffects, request, "effects")
     columns = ["id", "connection", "about", "asked", "state", ">tried", "told", "reason"]
-    print_rows(session, found, limit, columns, _row, "Nothing was to be told.")
+    print_rows(session, rows_by(session, by, found), limit, columns, _row, "Nothing was to be told.")
 
 
 def _row(each: pb.Effect) -> list[Any]:

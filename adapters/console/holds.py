@@ -9,6 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.commands import Words, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.past import OF_LISTS
 from adapters.console.session import Session
 from adapters.console.show import hold_cells, line_numbers, record
 from fulfilment.v1 import orders_pb2, tracking_pb2
@@ -71,6 +72,7 @@ def release(
 @click.option("--reason", "reasons", type=_HOLDS, multiple=True, help="Only those for this reason.")
 @click.option("--owner", metavar="NAME", help="Only those that this team or person has to end.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | None) -> None:

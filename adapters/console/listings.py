@@ -15,7 +15,7 @@ from adapters.console import words
 from adapters.console.client import RequestRefused, Unreachable
 from adapters.console.progress import WAITING, CountedBar
 from adapters.console.session import Session
-from fulfilment.v1 import admin_pb2
+from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, orders_pb2, suppliers_pb2
 from fulfilment.v1.common_pb2 import PageRequest
 from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
@@ -137,6 +137,8 @@ class ListedRows(Iterator[Any]):
             request.page.changed_after = session.changed_after
         while True:
             answer: Any = ask(session, rpc, request)
+            if self.answer is None and not getattr(answer, field) and not answer.next_page_token:
+                _require_all_known(session, request)
             self.answer = self.answer or answer
             if session.changed_after is not None:
                 session.changes.MergeFrom(answer.changes)
@@ -144,6 +146,30 @@ class ListedRows(Iterator[Any]):
             request.page.page_token = answer.next_page_token
             if not answer.next_page_token:
                 return
+
+
+def _require_all_known(session: Session, request: Any) -> None:
+    """All that a list is narrowed down to."""
+    named = {field.name: value for field, value in request.ListFields() if isinstance(value, str)}
+    as_of = "as_of" in request.DESCRIPTOR.fields_by_name and request.HasField("as_of")
+    require_known(session, request.as_of if as_of else None, **named)
+
+
+def require_known(session: Session, as_of: common_pb2.AsOf | None = None, **named: str) -> None:
+    """Says what does not exist, where the answer would only be that nothing is of it; not to whoever may not look."""
+    client = session.client
+    things: Mapping[str, tuple[Any, Any]] = {
+        "supplier_id": (client.suppliers.GetSupplier, suppliers_pb2.GetSupplierRequest),
+        "order_id": (client.orders.GetOrder, orders_pb2.GetOrderRequest),
+        "case_id": (client.cases.GetCase, cases_pb2.GetCaseRequest),
+    }
+    for field in things.keys() & {name for name, value in named.items() if value}:
+        rpc, asks = things[field]
+        try:
+            client.call(rpc, asks(**{field: named[field]}, as_of=as_of))
+        except RequestRefused as refused:
+            if refused.reason != "NOT_ALLOWED":
+                raise
 
 
 def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> ListedRows:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.client import Trouble, Unreachable
+from adapters.console.client import RequestRefused, Trouble, Unreachable
 from adapters.console.commands import Nouns
 from adapters.console.gist import gist
 from adapters.console.session import Session
@@ -41,13 +41,18 @@ def log(ctx: click.Context, /, **wanted: Any) -> None:
 
 
 def print_log(session: Session, request: audit_pb2.StreamFactsRequest) -> None:
+    found = False
     for message in _messages(session, request):
         for fact in message.facts:
+            found = True
             if session.json:
                 session.out.json_line({**words.as_json(fact), "json": json.loads(fact.json)})
             else:
                 _print_fact(session, fact)
         session.out.flush()
+    if not found:
+        for name in request.names:
+            _schemas(session, name)
 
 
 def _messages(session: Session, request: audit_pb2.StreamFactsRequest) -> Iterator[audit_pb2.StreamFactsResponse]:
@@ -60,6 +65,11 @@ def _messages(session: Session, request: audit_pb2.StreamFactsRequest) -> Iterat
                 request.after, answered, lost = message.position, True, 0
             if not request.follow or request.HasField("until"):
                 return
+        except RequestRefused as refused:
+            if refused.reason == "UNKNOWN_ORDER":
+                hint = "fulfilment find --order looks for its number, --follow waits for it, and a refusal is no fact"
+                refused.message += f"; {hint}"
+            raise
         except Unreachable as trouble:
             if not (request.follow and answered):
                 raise
@@ -88,11 +98,7 @@ def schemas(session: Session, name: str) -> None:
 
     With --json a list of their JSON Schemas; that of one alone where the name has no star.
     """
-    request = audit_pb2.ListFactSchemasRequest(name=name)
-    pages = session.client.pages(session.client.audit.ListFactSchemas, request)
-    found = [each for page in pages for each in page.schemas]
-    if not found:
-        raise Trouble(f"no fact has the name {name}; fulfilment log schemas lists them all", "UNKNOWN_FACT")
+    found = _schemas(session, name)
     if session.json:
         documents = [json.loads(each.json_schema) for each in found]
         session.out.json(documents if "*" in name or not name else documents[0])
@@ -101,6 +107,15 @@ def schemas(session: Session, name: str) -> None:
         _print_fields(session, found[0])
         return
     session.out.table(["fact", "since", "what it means"], [[each.name, each.since, each.meaning] for each in found])
+
+
+def _schemas(session: Session, name: str) -> list[audit_pb2.FactSchema]:
+    request = audit_pb2.ListFactSchemasRequest(name=name)
+    pages = session.client.pages(session.client.audit.ListFactSchemas, request)
+    found = [each for page in pages for each in page.schemas]
+    if not found:
+        raise Trouble(f"no fact has the name {name}; fulfilment log schemas lists them all", "UNKNOWN_FACT")
+    return found
 
 
 def _print_fields(session: Session, fact: audit_pb2.FactSchema) -> None:

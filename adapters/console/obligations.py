@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ _CLOCK = click.option("--clock", type=words.choice(obligations_pb2.ObligationClo
 @SUPPLIER
 @_CLOCK
 @windowed()
+@CHANGED_AFTER
 @HTML
 @LIMIT
 @click.pass_obj
@@ -52,10 +53,22 @@ def late(
         **window.only_named,
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
-    still = (each for each in found if not each.HasField("met_at"))
-    sheet = _sheet(session, "Late", "What was missed and has still not happened.", found, still, "Nothing is late.")
+    says, still = "What was missed and has still not happened.", _still_late(session, found)
+    sheet = _sheet(session, "Late", says, found, still, "Nothing is late.")
     sheet.about = narrowed(owner=owner, supplier=supplier, clock=clock)
     present(session, sheet, limit, as_html)
+
+
+def _still_late(session: Session, found: Iterable[Any]) -> Iterator[Any]:
+    """Of what was missed; of a stream that changed and of which all has happened by now, nothing is here any more."""
+    met, late = dict[str, None](), set[str]()
+    for each in found:
+        if each.HasField("met_at"):
+            met[each.stream] = None
+        else:
+            late.add(each.stream)
+            yield each
+    session.changes.gone.extend(each for each in met if each not in late)
 
 
 @click.command(cls=Words)

@@ -9,6 +9,7 @@ import click
 from adapters.console import files, words
 from adapters.console.commands import Words
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ListedRows, ask, rows_of, supplier_names
+from adapters.console.past import OF_LISTS
 from adapters.console.report_page import Tile
 from adapters.console.session import Session
 from adapters.console.sheets import HTML, Sheet, count, present, with_name
@@ -38,6 +39,7 @@ _CLOSING = "closing balance"
 @files.option_csv("Write the entries to a CSV file")
 @HTML
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def statement(

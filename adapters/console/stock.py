@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
 from adapters.console.commands import Nouns, option_request_id
-from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, require_known, rows_of
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.stock_ups import up
 from adapters.console.words import minute
@@ -52,6 +52,8 @@ def _show(
     answer = session.client.call(
         session.client.stock.GetStock, stock_pb2.GetStockRequest(items=items, at_least=at_least, as_of=as_of)
     )
+    if not any(each.tracked for each in answer.levels):
+        require_known(session, as_of, supplier_id=supplier_id)
     if session.json:
         parts = {} if receipt is None else {"receipt": words.as_json(receipt)}
         session.out.json({**parts, **words.as_json(answer)})
@@ -280,6 +282,7 @@ _ALERT = click.option(
 @_SKU
 @_ALERT
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None) -> None:
@@ -290,6 +293,7 @@ def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], l
 @stock.command()
 @SUPPLIER
 @_SKU
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def alerts(session: Session, supplier: str, sku: str, limit: int | None) -> None:
@@ -340,6 +344,7 @@ def _print_levels(
 @click.argument("supplier_id")
 @click.argument("sku")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -> None:
@@ -368,6 +373,7 @@ def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -
 @click.option(
     "--show", type=words.choice(stock_levels_pb2.ListingFilter), help="Only those that can be sold, or cannot."
 )
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def listings(session: Session, sku: str, show: str | None, limit: int | None) -> None:

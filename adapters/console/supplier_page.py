@@ -13,7 +13,7 @@ from adapters.console.client import Command, Q
 from adapters.console.commands import Words
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
@@ -47,6 +47,7 @@ def standing_of(each: suppliers_pb2.Supplier) -> str:
 @click.command("list", cls=Words)
 @click.option("--standing", "standings", type=words.choice(suppliers_pb2.SupplierStanding), multiple=True)
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:

@@ -9,6 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.commands import Words, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, head, print_rows, rows_of
+from adapters.console.past import OF_LISTS
 from adapters.console.scorecards import figures, print_rates
 from adapters.console.session import Session
 from adapters.console.supplier_page import print_review, read_supplier, record
@@ -77,6 +78,7 @@ def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any,
 @SUPPLIER
 @click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:
@@ -102,6 +104,7 @@ def proposals(session: Session, supplier: str, state: str | None, limit: int | N
 
 @click.command(cls=Words)
 @click.option("--due-within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def due(session: Session, due_within: int, limit: int | None) -> None:

@@ -35,6 +35,7 @@ from ledger.engine import selection
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
+from ledger.nouns.orders.refusals import UnknownOrder
 from projections.machine.reads import FIRST, LAST, Answer
 
 _LONGEST_NAME = 100
@@ -119,6 +120,9 @@ class AuditQueries(WholeOrderFiles):
         tenant = await self.tenant(call)
         require(request.after >= 0, "after", f"{request.after} is below 0")
         require_position(request.after, await tenant.log.head())
+        # Whoever follows may wait for an order that is to come.
+        if wanted.stream and not request.follow and not await tenant.log.history([wanted.stream], 0, 1):
+            raise UnknownOrder(shapes.order_id(request.order_id))
         selected, told, now = selection.SelectedFacts(tenant.log, wanted, request.after), request.after, time.monotonic
         await selected.begin()
         told_at = now()

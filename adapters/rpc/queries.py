@@ -14,6 +14,7 @@ from adapters.streams import as_known, read
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.past import AsOf
 from ledger.engine.selection import CLOCKS_DIFFER
+from ledger.nouns import suppliers
 from ledger.refusals import BeyondTheLog
 from ledger.view import Entry
 from projections.machine.reads import PATIENCE_SECONDS, Where
@@ -88,6 +89,12 @@ class Queries:
         """The same of one stream."""
         (found,), head = await self.entries(tenant, [stream], at_least)
         return found, head
+
+    async def require_supplier(self, supplier_id: str, call: Call) -> None:
+        """Refuses what is asked of a supplier that is not registered, or was not then; of none it is about all."""
+        if supplier_id:
+            entry, _ = await self.entry(await self.tenant(call), suppliers.stream(supplier_id))
+            suppliers.known(entry.state, supplier_id)
 
 
 def require_position(at_least: int, head: int) -> None:

@@ -43,7 +43,10 @@ class SupplierPortalQueries(PersonalQueries):
         supplier_id = own.supplier_asked(read(plain_id, request.supplier_id, "supplier_id"), call)
         stages = [each for each in any_of(_read_stage, request.statuses, "statuses") or _TOLD if each in _TOLD]
         about = tracking.OrderFilter(supplier_id=supplier_id, stages=stages)
-        answer = await tracking.list_orders(await self.where(request, call), page(request), about)
+        wanted, where = page(request), await self.where(request, call)
+        if not own.is_supplier(call):
+            await self.require_supplier(supplier_id, call)
+        answer = await tracking.list_orders(where, wanted, about)
         rows = [
             each
             for order in answer.rows

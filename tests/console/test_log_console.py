@@ -42,6 +42,26 @@ def test_the_filters_select(ff: Shell, placed: str):
     assert len(ff("log", "--after", "1").out.splitlines()) == len(ff("log").out.splitlines()) - 1
 
 
+def test_what_is_not_there_is_said_and_what_may_be_to_come_is_waited_for(ff: Shell, service: Service, placed: str):
+    assert "UNKNOWN_ORDER" in ff("order", "confirm", "shop/L2").err, "a refusal is recorded"
+    nothing = ff("log", "--order", "shop/L2")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert "there is no order shop/L2; " in nothing.err
+    assert "--follow waits for it, and a refusal is no fact [UNKNOWN_ORDER]" in nothing.err
+    assert "no fact has the name order.plcd; fulfilment log schemas" in ff("log", "--name", "order.plcd").err
+    for options in (("--since", "2999-01-01"), ("--name", "case.*"), ("--until", "2020-01-01")):
+        found = ff("log", "--order", placed, *options)
+        assert (found.code, found.out) == (0, ""), "nothing of an order that there is"
+    following = Terminal(service.address).start("log", "--order", "shop/L3", "--follow")
+    try:
+        ff("place", "--channel", "shop", "--id", "L3", "--line", "TEA:1:9.90:acme", "--currency", "EUR", "--paid")
+        assert following.stdout is not None
+        assert "order-shop/L3" in following.stdout.readline()
+    finally:
+        following.kill()
+        following.communicate()
+
+
 def test_as_json_each_line_is_a_fact_with_all_that_is_stored(ff: Shell, placed: str):
     (line,) = ff("log", "--order", placed, "--name", "order.placed", "--json").out.splitlines()
     fact = json.loads(line)

@@ -25,6 +25,8 @@ from fulfilment.v1 import (
 )
 from tests.support.service import Client, Service, context, fields_of, stamp
 from tests.support.terminal import Console
+from tests.support.trading import Trade, first_of, parcel_of
+from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -324,3 +326,66 @@ def test_a_page_tells_how_much_is_left_out(ff: Console, tmp_path: Path):
     path = tmp_path / "orders.html"
     assert "1 row written" in ff("report", "orders", "--limit", "1", "--html", str(path)).out
     assert "Only the first 1 of more rows are here" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("report late", "report due", "report breaches", "report clocks", "report rates", "report orders"),
+        *("report review", "stock levels", "stock alerts", "case list", "inquiry list", "recovery list", "work list"),
+        *("supplier invoice list", "stock up list", "report counted --rate order_error"),
+        "report trend nobody --rate order_error --since 2026-01-01",
+        *("supplier orders nobody", "supplier statement nobody", "stock movements nobody tea", "stock show nobody tea"),
+    ],
+)
+def test_of_a_supplier_that_there_is_not_nothing_is_told(ff: Console, words: str):
+    """Rather than that nothing is late, or owed, or there."""
+    said = ff(*words.split(), *(() if "nobody" in words else ("--supplier", "nobody")))
+    assert said.code == 1, said.out
+    assert said.out == ""
+    assert "supplier nobody is not registered; use fulfilment supplier add [UNKNOWN_SUPPLIER]" in said.err
+
+
+def test_what_has_happened_meanwhile_is_gone_from_what_is_late_and_stays_a_breach(ff: Console, client: Client):
+    trade = Trade(client)
+    order_id = trade.sent(days_ago=5)
+
+    def changed(report: str, after: int) -> dict[str, Any]:
+        found: dict[str, Any] = ff("report", report, "--changed-after", str(after), "--json").json
+        return {**found, "streams": {each["stream"] for each in found["rows"]}}
+
+    stream = f"order-{order_id}"
+    wait_for(lambda: stream in changed("late", 0)["streams"])
+    until = changed("late", 0)["until"]
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
+    late, breaches = changed("late", until), changed("breaches", until)
+    assert (stream in late["streams"], stream in late["gone"]) == (False, True)
+    assert (stream in breaches["streams"], stream in breaches["gone"]) == (True, False)
+
+
+@pytest.mark.parametrize("form", ["--html", "--csv"])
+def test_no_statement_is_written_of_a_supplier_that_there_is_not(ff: Console, tmp_path: Path, form: str):
+    said = ff("supplier", "statement", "nobody", form, str(tmp_path / "statement"))
+    assert said.code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lists_about_an_order_a_case_or_a_connection_that_there_is_not_say_so(ff: Console):
+    for words in ("case list", "inquiry list", "message list", "work list", "recovery list", "invoice list"):
+        assert "there is no order shop/nobody" in ff(*words.split(), "--order", "shop/nobody").err, words
+    assert "there is no case nobody" in ff("recovery", "list", "--case", "nobody").err
+    for words in ("inbox list", "effect list"):
+        assert "there is no connection nobody" in ff(*words.split(), "--connection", "nobody").err, words
+
+
+def test_what_was_not_there_then_is_said_to_be_of_then(ff: Console):
+    for words in (
+        ("supplier", "statement", "nobody"),
+        ("show", "shop/nobody"),
+        ("case", "show", "nobody"),
+        ("case", "list", "--supplier", "nobody"),
+    ):
+        said = ff(*words, "--as-of", "1")
+        assert said.code == 1
+        assert "as of then; leave out --as-of or --at to see what is there now" in said.err
+        assert "use fulfilment" not in said.err

@@ -198,7 +198,8 @@ def test_units_are_rerouted_to_who_offers_the_sku(ff: Shell):
 
 
 def test_rates_without_cases_say_so(ff: Shell):
-    assert re.search(r"on time dispatch +0 +0 +no data", ff("report", "rates", "--supplier", "nobody").out)
+    ff("supplier", "add", "quiet", "--name", "Quiet Ltd")
+    assert re.search(r"on time dispatch +0 +0 +no data", ff("report", "rates", "--supplier", "quiet").out)
 
 
 # --- rates and reviews ------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from fulfilment.v1 import (
     reports_pb2,
     scorecards_pb2,
     supplier_orders_pb2,
+    suppliers_pb2,
     totals_pb2,
     tracking_pb2,
     trade_pb2,
@@ -253,9 +254,10 @@ def test_rates_and_what_is_behind_them(client: Client, last_position: int):
 
 
 def test_without_a_window_each_rate_has_its_own(client: Client, last_position: int):
-    card = client.reports.GetRates(
-        scorecards_pb2.GetRatesRequest(supplier_id="nobody", at_least=last_position)
-    ).scorecard
+    quiet = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="quiet", name="Quiet Ltd")
+    client.suppliers.RegisterSupplier(quiet)
+    asked = scorecards_pb2.GetRatesRequest(supplier_id="quiet", at_least=last_position)
+    card = client.reports.GetRates(asked).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
     assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90, 90]
     assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}

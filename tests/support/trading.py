@@ -177,7 +177,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "CompleteCustomsData": {**_ORDER, "lines": [shipping_pb2.CustomsLine(line_no=1, title="Cup")]},
     "GetCommercialInvoice": _SUPPLIER_ORDER,
     "GetSupplierOrder": _SUPPLIER_ORDER,
-    "ListSupplierOrders": _SUPPLIER,
+    "ListSupplierOrders": {"supplier_id": "acme"},
     "RecordFeed": {"item": _ITEM, "quantity": 5, "feed_version": 1},
     "SetBuffer": {"item": _ITEM, "units": 1},
     "SetLowStockThreshold": {"item": _ITEM, "units": 1},
@@ -271,7 +271,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetSupplierInvoice": _INVOICE,
     "IssueCreditNote": {**_ORDER, "number": "nobody", "reason": "wrong buyer"},
     "GetCustomerInvoice": {**_ORDER, "number": "nobody"},
-    "ProposeStockUps": {**_SUPPLIER, "until": stamp(NOW + 9 * DAY)},
+    "ProposeStockUps": {"supplier_id": "acme", "until": stamp(NOW + 9 * DAY)},
     "AskStockUp": {**_STOCK_UP, **_SUPPLIER, "sku": "cup", "units": 9, "until": stamp(NOW + 9 * DAY)},
     "AnswerStockUp": {**_STOCK_UP, "units": 9, "since": stamp(NOW + 2 * DAY)},
     "WithdrawStockUp": _STOCK_UP,
@@ -315,8 +315,8 @@ WELL_FORMED: Mapping[str, Fields] = {
         "step": scorecards_pb2.TREND_STEP_WEEK,
     },
     "ListRateCases": {"name": ON_TIME},
-    "GetStatement": {**_SUPPLIER, **_PERIOD},
-    "ListStatementEntries": {**_SUPPLIER, **_PERIOD},
+    "GetStatement": {"supplier_id": "acme", **_PERIOD},
+    "ListStatementEntries": {"supplier_id": "acme", **_PERIOD},
     "ReviewTrade": {"group_by": trade_pb2.TRADE_GROUP_SUPPLIER, **_PERIOD},
     "AddConnection": {**_CONNECTION, **_SECRETS, "settings": {"shop": "https://shop.example.org"}},
     "RotateConnectionSecret": {**_CONNECTION, **_SECRETS},
@@ -328,7 +328,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     **dict.fromkeys(("GetEffect", "ReplayEffect", "DropEffect"), _EFFECT),
     "RecordTextChoice": {"phone": "+4930123456", "choice": edges_pb2.TEXT_CHOICE_NONE},
     "GetTextChoice": {"phone": "+4930123456"},
-    "ListStockMovements": {**_SUPPLIER, "sku": "nothing"},
+    "ListStockMovements": {"supplier_id": "acme", "sku": "nothing"},
 }
 """By RPC what a request needs to be understood; RPCs that need nothing are left out."""
 

@@ -33,7 +33,9 @@ _IN_NUMERATOR = {
 class ScorecardQueries(Queries):
     async def GetRates(self, request: pb.GetRatesRequest, call: Call) -> pb.GetRatesResponse:
         place, (asked, window) = await self.where(request, call), _window(request, call)
-        answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
+        supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
+        await self.require_supplier(supplier_id, call)
+        answer = await scorecards.get_rates(place, supplier_id, window)
         return pb.GetRatesResponse(
             scorecard=_scorecard(answer.rows[0]), position=answer.position, window=asked.answered(answer.extent)
         )
@@ -63,9 +65,12 @@ class ScorecardQueries(Queries):
             raise Malformed(("period", "needs since and a later until"))
         parts = (until - since) / timedelta(days=7 if step is trends.TrendStep.WEEK else 28)
         require(parts <= trends.MOST_STEPS - 2, "period", f"has more than {trends.MOST_STEPS} parts")
+        supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
+        where = await self.where(request, call)
+        await self.require_supplier(supplier_id, call)
         answer = await trends.get_trend(
-            await self.where(request, call),
-            optional(plain_id, request.supplier_id, "supplier_id"),
+            where,
+            supplier_id,
             name,
             since,
             until,
@@ -82,11 +87,14 @@ class ScorecardQueries(Queries):
     async def ListRateCases(self, request: pb.ListRateCasesRequest, call: Call) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
         name, (asked, window) = _read_rate_name(request.name, "name"), _window(request, call)
+        wanted, supplier_id = page(request), optional(plain_id, request.supplier_id, "supplier_id")
+        where = await self.where(request, call)
+        await self.require_supplier(supplier_id, call)
         answer = await counted.list_cases(
-            await self.where(request, call),
-            page(request),
+            where,
+            wanted,
             name,
-            optional(plain_id, request.supplier_id, "supplier_id"),
+            supplier_id,
             window,
             _IN_NUMERATOR[request.filter],
         )

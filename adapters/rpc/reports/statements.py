@@ -19,6 +19,7 @@ class StatementQueries(Queries):
     async def GetStatement(self, request: pb.GetStatementRequest, call: Call) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         where, window = await self.where(request, call), asked_window(request, now=call.now)
+        await self.require_supplier(supplier_id, call)
         answer = await statements.get_statement(where, supplier_id, window.since, window.until)
         (statement,) = answer.rows
         return pb.GetStatementResponse(
@@ -34,7 +35,9 @@ class StatementQueries(Queries):
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
         where, window = await self.where(request, call), asked_window(request, now=call.now)
-        answer = await statements.list_entries(where, page(request), supplier_id, window.since, window.until, currency)
+        wanted = page(request)
+        await self.require_supplier(supplier_id, call)
+        answer = await statements.list_entries(where, wanted, supplier_id, window.since, window.until, currency)
         return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry, window)
 
 

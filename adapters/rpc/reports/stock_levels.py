@@ -38,7 +38,9 @@ class StockLevelQueries(Queries):
         self, request: pb.ListStockMovementsRequest, call: Call
     ) -> pb.ListStockMovementsResponse:
         item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.stored_skus(request.sku, "sku")
-        answer = await stock_levels.list_movements(await self.where(request, call), page(request), *item)
+        wanted, where = page(request), await self.where(request, call)
+        await self.require_supplier(item[0], call)
+        answer = await stock_levels.list_movements(where, wanted, *item)
         return listed(pb.ListStockMovementsResponse, "movements", answer, _movement)
 
     async def ListListings(self, request: pb.ListListingsRequest, call: Call) -> pb.ListListingsResponse:

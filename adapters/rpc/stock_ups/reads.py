@@ -31,13 +31,17 @@ class StockUpQueries(Queries):
         now, until = datetime.now(UTC), instant(request, "until")
         require(until is not None and until > now, "until", "is required, later than now")
         growth = request.growth_basis_points if request.HasField("growth_basis_points") else _AS_NOW
+        growth = count(growth, "growth_basis_points", 1, _MOST_GROWTH)
+        supplier_id = plain_id(request.supplier_id, "supplier_id")
+        wanted, where = page(request), await self.where(request, call)
+        await self.require_supplier(supplier_id, call)
         answer = await stock_levels.propose(
-            await self.where(request, call),
-            page(request),
+            where,
+            wanted,
             now,
             until or now,
-            count(growth, "growth_basis_points", 1, _MOST_GROWTH),
-            plain_id(request.supplier_id, "supplier_id"),
+            growth,
+            supplier_id,
             optional(shapes.sku, request.sku, "sku"),
         )
         return listed(pb.ProposeStockUpsResponse, "proposals", answer, _proposal)

@@ -117,6 +117,9 @@ class AuditServiceServicer:
         the clocks of machines may differ. names and actor have no index: all that the other filters leave is read, some
         500,000 facts in a second for names and 150,000 for an actor. While nothing is found, a message says once a second
         how far that is.
+
+        Fails with NOT_FOUND / UNKNOWN_ORDER unless it is to follow, since the order may be to come. A refusal is no fact: an
+        order of which everything was refused is unknown, and whoever repeats the request_id is told why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

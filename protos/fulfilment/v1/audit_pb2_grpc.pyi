@@ -58,6 +58,9 @@ class AuditServiceStub:
     the clocks of machines may differ. names and actor have no index: all that the other filters leave is read, some
     500,000 facts in a second for names and 150,000 for an actor. While nothing is found, a message says once a second
     how far that is.
+
+    Fails with NOT_FOUND / UNKNOWN_ORDER unless it is to follow, since the order may be to come. A refusal is no fact: an
+    order of which everything was refused is unknown, and whoever repeats the request_id is told why.
     """
     ListFactSchemas: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListFactSchemasRequest, _audit_pb2.ListFactSchemasResponse]
     """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
@@ -118,6 +121,9 @@ class AuditServiceAsyncStub(AuditServiceStub):
     the clocks of machines may differ. names and actor have no index: all that the other filters leave is read, some
     500,000 facts in a second for names and 150,000 for an actor. While nothing is found, a message says once a second
     how far that is.
+
+    Fails with NOT_FOUND / UNKNOWN_ORDER unless it is to follow, since the order may be to come. A refusal is no fact: an
+    order of which everything was refused is unknown, and whoever repeats the request_id is told why.
     """
     ListFactSchemas: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListFactSchemasRequest, _audit_pb2.ListFactSchemasResponse]  # type: ignore[assignment]
     """Lists what facts there are, with the JSON Schema of each, in the order of their names. They are those of the service
@@ -193,6 +199,9 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         the clocks of machines may differ. names and actor have no index: all that the other filters leave is read, some
         500,000 facts in a second for names and 150,000 for an actor. While nothing is found, a message says once a second
         how far that is.
+
+        Fails with NOT_FOUND / UNKNOWN_ORDER unless it is to follow, since the order may be to come. A refusal is no fact: an
+        order of which everything was refused is unknown, and whoever repeats the request_id is told why.
         """
 
     @_abc_1.abstractmethod

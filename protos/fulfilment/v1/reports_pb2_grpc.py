@@ -246,6 +246,7 @@ class ReportServiceServicer:
 
     def GetRates(self, request, context):
         """Computes the rates of one supplier, or of all together.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +269,7 @@ class ReportServiceServicer:
 
     def GetTrend(self, request, context):
         """Computes a rate of one supplier, or of all together, for each week or month of a period.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,6 +277,7 @@ class ReportServiceServicer:
 
     def ListRateCases(self, request, context):
         """Lists the supplier orders, parcels, orders or reviews that a rate counted.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,6 +308,7 @@ class ReportServiceServicer:
     def GetStatement(self, request, context):
         """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
         owes nothing has an empty statement.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,6 +316,7 @@ class ReportServiceServicer:
 
     def ListStatementEntries(self, request, context):
         """Lists the amounts of a supplier's statement, each with the fact that it stands for.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -368,7 +373,8 @@ class ReportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStockMovements(self, request, context):
-        """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements.
+        """Lists what moved a supplier's SKU, the newest first. A SKU that it never had has no movements.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

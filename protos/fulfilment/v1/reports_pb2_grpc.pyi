@@ -67,7 +67,9 @@ class ReportServiceStub:
     CountObligations: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.CountObligationsRequest, _obligations_pb2.CountObligationsResponse]
     """Counts obligations by supplier and clock."""
     GetRates: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.GetRatesRequest, _scorecards_pb2.GetRatesResponse]
-    """Computes the rates of one supplier, or of all together."""
+    """Computes the rates of one supplier, or of all together.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListRates: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.ListRatesRequest, _scorecards_pb2.ListRatesResponse]
     """Computes the rates of every supplier."""
     RankSuppliers: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.RankSuppliersRequest, _scorecards_pb2.RankSuppliersResponse]
@@ -75,9 +77,13 @@ class ReportServiceStub:
     With windows as usual it is made for tens of thousands of suppliers.
     """
     GetTrend: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.GetTrendRequest, _scorecards_pb2.GetTrendResponse]
-    """Computes a rate of one supplier, or of all together, for each week or month of a period."""
+    """Computes a rate of one supplier, or of all together, for each week or month of a period.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListRateCases: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.ListRateCasesRequest, _scorecards_pb2.ListRateCasesResponse]
-    """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    """Lists the supplier orders, parcels, orders or reviews that a rate counted.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListSuppliers: _grpc.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuppliersRequest, _supplier_reviews_pb2.ListSuppliersResponse]
     """Lists the suppliers that were registered, with how they stand and what their last review came to."""
     ListReviewsDue: _grpc.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListReviewsDueRequest, _supplier_reviews_pb2.ListReviewsDueResponse]
@@ -89,9 +95,12 @@ class ReportServiceStub:
     GetStatement: _grpc.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]
     """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
     owes nothing has an empty statement.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
     """
     ListStatementEntries: _grpc.UnaryUnaryMultiCallable[_statements_pb2.ListStatementEntriesRequest, _statements_pb2.ListStatementEntriesResponse]
-    """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+    """Lists the amounts of a supplier's statement, each with the fact that it stands for.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ReviewTrade: _grpc.UnaryUnaryMultiCallable[_trade_pb2.ReviewTradeRequest, _trade_pb2.ReviewTradeResponse]
     """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
     in time, cases, satisfaction, and what after-sales cost by who is liable.
@@ -109,7 +118,9 @@ class ReportServiceStub:
     ListStockLevels: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
     ListStockMovements: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]
-    """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+    """Lists what moved a supplier's SKU, the newest first. A SKU that it never had has no movements.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListListings: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListListingsRequest, _stock_levels_pb2.ListListingsResponse]
     """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
@@ -143,7 +154,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
     CountObligations: _aio.UnaryUnaryMultiCallable[_obligations_pb2.CountObligationsRequest, _obligations_pb2.CountObligationsResponse]  # type: ignore[assignment]
     """Counts obligations by supplier and clock."""
     GetRates: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.GetRatesRequest, _scorecards_pb2.GetRatesResponse]  # type: ignore[assignment]
-    """Computes the rates of one supplier, or of all together."""
+    """Computes the rates of one supplier, or of all together.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListRates: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.ListRatesRequest, _scorecards_pb2.ListRatesResponse]  # type: ignore[assignment]
     """Computes the rates of every supplier."""
     RankSuppliers: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.RankSuppliersRequest, _scorecards_pb2.RankSuppliersResponse]  # type: ignore[assignment]
@@ -151,9 +164,13 @@ class ReportServiceAsyncStub(ReportServiceStub):
     With windows as usual it is made for tens of thousands of suppliers.
     """
     GetTrend: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.GetTrendRequest, _scorecards_pb2.GetTrendResponse]  # type: ignore[assignment]
-    """Computes a rate of one supplier, or of all together, for each week or month of a period."""
+    """Computes a rate of one supplier, or of all together, for each week or month of a period.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListRateCases: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.ListRateCasesRequest, _scorecards_pb2.ListRateCasesResponse]  # type: ignore[assignment]
-    """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    """Lists the supplier orders, parcels, orders or reviews that a rate counted.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListSuppliers: _aio.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuppliersRequest, _supplier_reviews_pb2.ListSuppliersResponse]  # type: ignore[assignment]
     """Lists the suppliers that were registered, with how they stand and what their last review came to."""
     ListReviewsDue: _aio.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListReviewsDueRequest, _supplier_reviews_pb2.ListReviewsDueResponse]  # type: ignore[assignment]
@@ -165,9 +182,12 @@ class ReportServiceAsyncStub(ReportServiceStub):
     GetStatement: _aio.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
     owes nothing has an empty statement.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
     """
     ListStatementEntries: _aio.UnaryUnaryMultiCallable[_statements_pb2.ListStatementEntriesRequest, _statements_pb2.ListStatementEntriesResponse]  # type: ignore[assignment]
-    """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+    """Lists the amounts of a supplier's statement, each with the fact that it stands for.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ReviewTrade: _aio.UnaryUnaryMultiCallable[_trade_pb2.ReviewTradeRequest, _trade_pb2.ReviewTradeResponse]  # type: ignore[assignment]
     """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
     in time, cases, satisfaction, and what after-sales cost by who is liable.
@@ -185,7 +205,9 @@ class ReportServiceAsyncStub(ReportServiceStub):
     ListStockLevels: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
     ListStockMovements: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
-    """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+    """Lists what moved a supplier's SKU, the newest first. A SKU that it never had has no movements.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     ListListings: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListListingsRequest, _stock_levels_pb2.ListListingsResponse]  # type: ignore[assignment]
     """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
@@ -264,7 +286,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecards_pb2.GetRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecards_pb2.GetRatesResponse, _abc.Awaitable[_scorecards_pb2.GetRatesResponse]]:
-        """Computes the rates of one supplier, or of all together."""
+        """Computes the rates of one supplier, or of all together.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def ListRates(
@@ -290,7 +314,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecards_pb2.GetTrendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecards_pb2.GetTrendResponse, _abc.Awaitable[_scorecards_pb2.GetTrendResponse]]:
-        """Computes a rate of one supplier, or of all together, for each week or month of a period."""
+        """Computes a rate of one supplier, or of all together, for each week or month of a period.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def ListRateCases(
@@ -298,7 +324,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecards_pb2.ListRateCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecards_pb2.ListRateCasesResponse, _abc.Awaitable[_scorecards_pb2.ListRateCasesResponse]]:
-        """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+        """Lists the supplier orders, parcels, orders or reviews that a rate counted.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def ListSuppliers(
@@ -334,6 +362,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_statements_pb2.GetStatementResponse, _abc.Awaitable[_statements_pb2.GetStatementResponse]]:
         """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
         owes nothing has an empty statement.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
 
     @_abc_1.abstractmethod
@@ -342,7 +371,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statements_pb2.ListStatementEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statements_pb2.ListStatementEntriesResponse, _abc.Awaitable[_statements_pb2.ListStatementEntriesResponse]]:
-        """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+        """Lists the amounts of a supplier's statement, each with the fact that it stands for.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def ReviewTrade(
@@ -408,7 +439,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_levels_pb2.ListStockMovementsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stock_levels_pb2.ListStockMovementsResponse, _abc.Awaitable[_stock_levels_pb2.ListStockMovementsResponse]]:
-        """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+        """Lists what moved a supplier's SKU, the newest first. A SKU that it never had has no movements.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def ListListings(

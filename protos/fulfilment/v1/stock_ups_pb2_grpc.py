@@ -98,7 +98,8 @@ class StockUpServiceServicer:
         """Proposes figures: what is expected to be sold until a time, at the demand of the last days and its growth. SKUs
         without demand are left out, so that a page may be short. It answers from a read model: with at_least it waits for
         that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+        seconds or the call's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,8 @@ class StockUpServiceStub:
     """Proposes figures: what is expected to be sold until a time, at the demand of the last days and its growth. SKUs
     without demand are left out, so that a page may be short. It answers from a read model: with at_least it waits for
     that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+    seconds or the call's deadline.
     """
     AskStockUp: _grpc.UnaryUnaryMultiCallable[_stock_ups_pb2.AskStockUpRequest, _common_pb2.Receipt]
     """Asks a supplier to have units of a SKU ready. The same again (same stock_up_id, same content) records nothing.
@@ -96,7 +97,8 @@ class StockUpServiceAsyncStub(StockUpServiceStub):
     """Proposes figures: what is expected to be sold until a time, at the demand of the last days and its growth. SKUs
     without demand are left out, so that a page may be short. It answers from a read model: with at_least it waits for
     that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+    seconds or the call's deadline.
     """
     AskStockUp: _aio.UnaryUnaryMultiCallable[_stock_ups_pb2.AskStockUpRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Asks a supplier to have units of a SKU ready. The same again (same stock_up_id, same content) records nothing.
@@ -145,7 +147,8 @@ class StockUpServiceServicer(metaclass=_abc_1.ABCMeta):
         """Proposes figures: what is expected to be sold until a time, at the demand of the last days and its growth. SKUs
         without demand are left out, so that a page may be short. It answers from a read model: with at_least it waits for
         that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+        seconds or the call's deadline.
         """
 
     @_abc_1.abstractmethod

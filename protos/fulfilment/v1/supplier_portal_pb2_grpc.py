@@ -61,7 +61,8 @@ class SupplierPortalServiceServicer:
 
     def ListSupplierOrders(self, request, context):
         """Lists the supplier orders of a supplier by when their orders were placed. Another supplier's are none to a supplier.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+        seconds or the call's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,8 @@ class SupplierPortalServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SupplierPortalServiceAsyncStub: ...
     ListSupplierOrders: _grpc.UnaryUnaryMultiCallable[_supplier_portal_pb2.ListSupplierOrdersRequest, _supplier_portal_pb2.ListSupplierOrdersResponse]
     """Lists the supplier orders of a supplier by when their orders were placed. Another supplier's are none to a supplier.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+    seconds or the call's deadline.
     """
     GetSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_portal_pb2.GetSupplierOrderRequest, _supplier_portal_pb2.GetSupplierOrderResponse]
     """Reads a supplier order as its supplier is to see it.
@@ -59,7 +60,8 @@ class SupplierPortalServiceAsyncStub(SupplierPortalServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSupplierOrders: _aio.UnaryUnaryMultiCallable[_supplier_portal_pb2.ListSupplierOrdersRequest, _supplier_portal_pb2.ListSupplierOrdersResponse]  # type: ignore[assignment]
     """Lists the supplier orders of a supplier by when their orders were placed. Another supplier's are none to a supplier.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+    seconds or the call's deadline.
     """
     GetSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_portal_pb2.GetSupplierOrderRequest, _supplier_portal_pb2.GetSupplierOrderResponse]  # type: ignore[assignment]
     """Reads a supplier order as its supplier is to see it.
@@ -81,7 +83,8 @@ class SupplierPortalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_supplier_portal_pb2.ListSupplierOrdersResponse, _abc.Awaitable[_supplier_portal_pb2.ListSupplierOrdersResponse]]:
         """Lists the supplier orders of a supplier by when their orders were placed. Another supplier's are none to a supplier.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER, or UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5
+        seconds or the call's deadline.
         """
 
     @_abc_1.abstractmethod

@@ -30,6 +30,11 @@ def as_it_is(trade: Trade) -> Fields:
     return {}
 
 
+def nobodys(trade: Trade) -> Fields:
+    """Of a supplier that is not registered."""
+    return {"supplier_id": "nobody"}
+
+
 def beyond(trade: Trade) -> Fields:
     """At a position that the log has not reached."""
     return {"at_least": FAR}

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fulfilment.v1 import admin_pb2, audit_pb2, orders_pb2
 from tests.support import documented
-from tests.support.refusal_scenarios.about import FAR, Elsewhere, Scenarios, as_it_is, beyond, of_order
+from tests.support.refusal_scenarios.about import (
+    FAR,
+    Elsewhere,
+    Scenarios,
+    as_it_is,
+    beyond,
+    nobodys,
+    of_order,
+    of_supplier,
+)
 from tests.support.service import context
 from tests.support.trading import Fields, Trade, fresh
 
@@ -28,11 +37,14 @@ REPORTS: Scenarios = {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_CASE": lambda trade: {"case_id": "nobody"},
         "UNKNOWN_RECOVERY": lambda trade: {"recovery_id": "nobody"},
-        "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
+        "UNKNOWN_SUPPLIER": nobodys,
         "BEYOND_THE_LOG": beyond,
     },
     "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
-    "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
+    "StreamFacts": {
+        "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
+        "BEYOND_THE_LOG": lambda trade: {"after": FAR},
+    },
     "CheckLedger": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
     "ExportTables": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ListReads": {"UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"}},
@@ -47,7 +59,7 @@ REPORTS: Scenarios = {
     },
     "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
-    "ListClocks": {"UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"}, "BEYOND_THE_LOG": beyond},
+    "ListClocks": {"UNKNOWN_SUPPLIER": nobodys, "BEYOND_THE_LOG": beyond},
     "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
     "CreateTenant": {
         "TOO_MANY_TENANTS": Elsewhere(
@@ -59,7 +71,7 @@ REPORTS: Scenarios = {
     },
     "ErasePerson": {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
-        "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
+        "UNKNOWN_SUPPLIER": nobodys,
         "UNKNOWN_PERSON": as_it_is,
         "PERSON_KEPT": lambda trade: {"order_id": of_nobody_else(trade)},
         "REQUEST_REUSED": reused_erasure,
@@ -69,6 +81,21 @@ REPORTS: Scenarios = {
         rpc.name: {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond}
         for rpc in documented.rpcs().values()
         if rpc.service == "ReportService"
+    },
+    **{
+        name: {
+            "UNKNOWN_SUPPLIER": nobodys,
+            "PROJECTION_BEHIND": of_supplier(Trade.candidate),
+            "BEYOND_THE_LOG": beyond,
+        }
+        for name in [
+            "GetRates",
+            "GetTrend",
+            "ListRateCases",
+            "GetStatement",
+            "ListStatementEntries",
+            "ListStockMovements",
+        ]
     },
     "FindCustomer": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetTimeline": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": of_order(Trade.placed), "BEYOND_THE_LOG": beyond},

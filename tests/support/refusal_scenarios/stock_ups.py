@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, named
+from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, named, nobodys, of_supplier
 from tests.support.service import stamp
 from tests.support.trading import DAY, NOW, Trade, fresh
 
@@ -22,7 +22,11 @@ def withdrawn(trade: Trade) -> str:
 of_stock_up = named("stock_up_id")
 
 STOCK_UPS: Scenarios = {
-    "ProposeStockUps": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "ProposeStockUps": {
+        "UNKNOWN_SUPPLIER": nobodys,
+        "PROJECTION_BEHIND": of_supplier(Trade.candidate),
+        "BEYOND_THE_LOG": beyond,
+    },
     "AskStockUp": {
         "UNKNOWN_SUPPLIER": as_it_is,
         "STOCK_UP_ASKED_DIFFERENTLY": of_stock_up(asked, supplier_id="acme", units=10),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from fulfilment.v1 import admin_pb2, suppliers_pb2
-from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_supplier
+from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, nobodys, of_supplier
 from tests.support.service import stamp
 from tests.support.trading import DAY, NOW, Fields, Trade, eur, wanted
 
@@ -85,7 +85,11 @@ SUPPLIERS: Scenarios = {
         "SUSPENSION_NOT_PROPOSED": of_supplier(Trade.candidate),
     },
     "GetSupplierOrder": {"UNKNOWN_SUPPLIER_ORDER": as_it_is, "BEYOND_THE_LOG": beyond},
-    "ListSupplierOrders": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "ListSupplierOrders": {
+        "UNKNOWN_SUPPLIER": nobodys,
+        "PROJECTION_BEHIND": of_supplier(Trade.candidate),
+        "BEYOND_THE_LOG": beyond,
+    },
     "GetSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetSku": {"BEYOND_THE_LOG": beyond},
     "RecordFeed": {"UNKNOWN_SUPPLIER": as_it_is},
