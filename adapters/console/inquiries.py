@@ -10,7 +10,7 @@ from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.commands import Nouns, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, inquiries_pb2
@@ -141,6 +141,7 @@ def show(session: Session, inquiry_id: str, personal: bool, as_of: common_pb2.As
 @click.option("--order", metavar="ORDER_ID", help="Only this order.")
 @click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Only those this party answers.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(session: Session, state: str | None, supplier: str, order: str, of: str | None, limit: int | None) -> None:

@@ -10,7 +10,7 @@ from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.commands import Nouns, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, SUPPLIER, print_rows, rows_of
-from adapters.console.past import asked, past
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2
@@ -132,6 +132,7 @@ def show(session: Session, stock_up_id: str, as_of: common_pb2.AsOf | None, at: 
 @click.option("--sku", metavar="SKU", help="Only this SKU.")
 @click.option("--state", "states", multiple=True, type=words.choice(pb.StockUpState), help="How far they are.")
 @CHANGED_AFTER
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def list_(session: Session, supplier: str, sku: str, states: tuple[str, ...], limit: int | None) -> None:

@@ -8,8 +8,8 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Words
-from adapters.console.listings import LIMIT, print_rows
-from adapters.console.past import asked, past
+from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, supplier_orders_pb2, tracking_pb2
@@ -21,6 +21,7 @@ from fulfilment.v1 import supplier_portal_pb2 as pb
 @click.option(
     "--status", "statuses", type=words.choice(supplier_orders_pb2.SupplierOrderStatus, "draft"), multiple=True
 )
+@OF_LISTS
 @LIMIT
 @click.pass_obj
 def orders(session: Session, supplier_id: str, statuses: tuple[str, ...], limit: int | None) -> None:
@@ -32,8 +33,7 @@ def orders(session: Session, supplier_id: str, statuses: tuple[str, ...], limit:
         supplier_id=supplier_id,
         statuses=[words.number(supplier_orders_pb2.SupplierOrderStatus, status) for status in statuses],
     )
-    pages = session.client.pages(session.client.supplier_portal.ListSupplierOrders, request)
-    found = (each for page in pages for each in page.supplier_orders)
+    found = rows_of(session, session.client.supplier_portal.ListSupplierOrders, request, "supplier_orders")
     columns = ["supplier order", "status", "sent", "dispatch by", ">units", ">to send", ">arrived"]
     print_rows(session, found, limit, columns, _row, "There are none.")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from adapters.rpc import shapes
+from adapters.rpc import faults, shapes
 from adapters.rpc.calls import Call, rpc_of
 from adapters.rpc.shapes import plain_id
 from ledger.engine.executor import Answer, Receipt
@@ -200,5 +200,7 @@ def supplier_asked(supplier_id: str, call: Call) -> str:
     """Of which supplier a list is: a supplier has its own alone, and of any other an empty one."""
     if not is_supplier(call):
         return supplier_id
+    # A read model as of a moment takes the log, a processor, and the place of one that others asked for.
+    faults.require(call.as_of is None, "as_of", "is not for suppliers, who may ask for one thing as of a moment")
     own = call.caller.supplier or NOBODY
     return own if supplier_id in ("", own) else NOBODY

@@ -69,10 +69,19 @@ class SupplierPortalQueries(PersonalQueries):
         shipments = shows.shipments(order, await parcels_of(tenant, order))
         shown.shipments.extend(each for each in shipments if each.supplier_order_id == supplier_order_id)
         person = await self._person(tenant, order, found, call) if request.with_personal_data else {}
-        if found.stage not in _ENDED:
+        if found.stage not in _ENDED and not await self._is_over_for(found, call):
             shown.ship_to.CopyFrom(shows.address(order.destination_of(found), person))
         shown.name, shown.phone, shown.note = (person.get(name, "") for name in ("name", "phone", "note"))
         return pb.GetSupplierOrderResponse(supplier_order=shown, position=position)
+
+    async def _is_over_for(self, found: SupplierOrder, call: Call) -> bool:
+        """Whether a supplier that asks as of a moment has nothing to send any more, so that it need not know where."""
+        if not own.is_supplier(call) or call.as_of is None:
+            return False
+        entry, _ = await self.entry(
+            await self.tenants.find(call.tenant), orders.stream(order_of(found.supplier_order_id))
+        )
+        return entry.state.supplier_orders[found.supplier_order_id].stage in _ENDED
 
     async def _person(self, tenant: Tenant, order: Order, found: SupplierOrder, call: Call) -> Mapping[str, Any]:
         """Who gets it, and the note that came with the order; nothing once nothing is to be sent."""

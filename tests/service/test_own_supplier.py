@@ -11,10 +11,18 @@ import pytest
 from adapters.rpc.own import OWN
 from fulfilment.client import CallFailed
 from fulfilment.failures import failure
-from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, stock_pb2, supplier_portal_pb2
+from fulfilment.v1 import (
+    audit_pb2,
+    batch_pb2,
+    common_pb2,
+    orders_pb2,
+    stock_pb2,
+    supplier_orders_pb2,
+    supplier_portal_pb2,
+)
 from tests.support import documented
 from tests.support.access import UNREADABLE, administer, answer_to, bearer, knows, until
-from tests.support.service import Client, Service, stamp
+from tests.support.service import Client, Service, patiently, stamp
 from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, Fields, Trade, answer, bought, first_of, fresh, line, number_of, parcel_of
 
@@ -237,6 +245,20 @@ def test_its_supplier_orders_are_listed_once_it_was_told_of_them(world: World):
     assert world.ask("ling", "GetSupplierOrder", **first_of(draft)).reason == "UNKNOWN_SUPPLIER_ORDER"
 
 
+@pytest.mark.parametrize("rpc", ["ListSupplierOrders", "ListInquiries", "ListStockUps"])
+def test_nobody_outside_makes_the_service_fold_its_log(world: World, rpc: str):
+    mine = {"ListInquiries": _inquiry, "ListStockUps": _stock_up}.get(rpc, lambda *_: world.of("ling"))(world, "ling")
+    position = world.trade.send("GetHistory", supplier_id=world.suppliers["ling"], order_id="").position
+    as_of = common_pb2.AsOf(position=position)
+    refused = world.ask("ling", rpc, supplier_id="", as_of=as_of)
+    assert [field for field, _ in refused.fields] == ["as_of"]
+    found = str(
+        patiently(world.trade.call(rpc), world.trade.request(rpc, supplier_id=world.suppliers["ling"], as_of=as_of))
+    )
+    for my_id in mine.values() if isinstance(mine, dict) else [mine]:
+        assert my_id in found
+
+
 # --- what it sees -----------------------------------------------------------------------------------
 
 
@@ -280,6 +302,19 @@ def test_nobodys_address_is_shown_once_nothing_is_to_be_sent(world: World):
     assert not shown.HasField("ship_to")
 
 
+def test_as_of_a_moment_it_is_shown_no_more_than_now(world: World):
+    asked = _cancel_asked(world, "ling")
+    then = {**asked, "as_of": common_pb2.AsOf(position=world.trade.send("GetSupplierOrder", **asked).position)}
+    assert world.ask("ling", "GetSupplierOrder", **then).supplier_order.ship_to.country == "DE"
+    world.ask("ling", "AnswerCancelRequest", **asked, agreed=True)
+    shown = world.ask("ling", "GetSupplierOrder", **then).supplier_order
+    assert shown.status == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCEL_REQUESTED
+    assert not shown.HasField("ship_to")
+    assert world.ask("mia", "GetSupplierOrder", **then).supplier_order.HasField("ship_to")
+    refused = world.ask("ling", "GetSupplierOrder", **then, with_personal_data=True)
+    assert [field for field, _ in refused.fields] == ["as_of"]
+
+
 def test_who_answered_before_is_the_retailers_business(world: World):
     asked = _inquiry(world, "ling")
     world.trade.send("AnswerInquiry", **asked, text="as they said on the phone")
@@ -311,6 +346,9 @@ def test_a_supplier_reads_its_orders_at_the_console(world: World):
     assert (acknowledged.code, acknowledged.out) == (0, "Recorded.\n"), acknowledged.err
     (line,) = world.ask("ling", "GetSupplierOrder", supplier_order_id=f"{order_id}/1").supplier_order.lines
     assert (line.units.pending, line.units.accepted) == (0, 2)
+    for words in (("inquiry", "list"), ("stock", "up", "list")):
+        assert console(*words).code == 0
+    assert "is not for suppliers" in console("supplier", "orders", "--as-of", "1").err
     shown = console("supplier", "instruction", f"{order_id}/1", "--personal").out
     assert MARKER in shown
     assert EMAIL not in shown

@@ -19,6 +19,7 @@ from projections.machine.aside import MOST_ASIDE, aside, drop_old, fold_aside
 from projections.machine.database import open_connection
 from tests.support.contract import request_classes
 from tests.support.list_story import rows_of
+from tests.support.refusal_scenarios.stock_ups import asked as stock_up
 from tests.support.service import Client, Service, fields_of, patiently, reason_of, refused, stamp
 from tests.support.terminal import Console
 from tests.support.trading import DAY, NOW, REFUND, WELL_FORMED, Trade, bought, first_of, parcel_of
@@ -32,6 +33,9 @@ LISTS_OF_READ_MODELS = [
     "ListEffects",
     "ListMessages",
     "ListWork",
+    "ListSupplierOrders",
+    "ListStockUps",
+    "ListInquiries",
 ]
 
 
@@ -57,7 +61,8 @@ def answers(trade: Trade, order_id: str, things: dict[str, Any], **more: Any) ->
 
 def paged(trade: Trade, rpc: str, position: int) -> list[Any]:
     """The rows of a list as of a position, page by page with something written in between."""
-    request, rows = request_classes()[rpc](as_of=common_pb2.AsOf(position=position)), []
+    request, rows = asked(trade, rpc, ""), []
+    request.as_of.position = position
     while True:
         request.page.page_size = 1
         answer = trade.call(rpc)(request)
@@ -95,9 +100,12 @@ def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, s
             trade.send("ClaimWork", task_id=things["GetWork"].task_id)
             trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
             trade.opened()
+            stock_up(trade)
+            trade.inquiry()
         if step == 1:
             trade.approved(REFUND)
             trade.placed()
+            trade.inquiry()
     read = [each for each in PROJECTIONS if each.name != "reporting"]
     # The clocks of the service record facts, too, so that not all of a step stand at one position.
     for position in sorted({each.position for found in seen for each in found.values()}):
@@ -110,7 +118,8 @@ def test_every_report_says_as_of_a_position_what_it_said_there(client: Client, s
     assert seen[0]["GetWork"].work != seen[1]["GetWork"].work
     for rpc in LISTS_OF_READ_MODELS:
         assert paged(trade, rpc, position) == rows_of(then[rpc]), rpc
-    assert seen[0]["ListCases"] != seen[1]["ListCases"]
+    for rpc in ("ListCases", "ListSupplierOrders", "ListStockUps", "ListInquiries"):
+        assert rows_of(seen[0][rpc]) != rows_of(seen[1][rpc]), rpc
     assert seen[0]["GetSummary"] != seen[1]["GetSummary"] != seen[2]["GetSummary"]
 
 

@@ -453,6 +453,7 @@ class ListInquiriesRequest(_message.Message):
     ASKED_OF_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     state: Global___InquiryState.ValueType
     """In this state; unspecified means open."""
     supplier_id: _builtins.str
@@ -467,6 +468,10 @@ class ListInquiriesRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then. A client of the role supplier may not say it: nobody outside makes the service fold its log."""
+
     def __init__(
         self,
         *,
@@ -476,10 +481,11 @@ class ListInquiriesRequest(_message.Message):
         asked_of: _common_pb2.Party.ValueType = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_of", b"asked_of", "at_least", b"at_least", "order_id", b"order_id", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "asked_of", b"asked_of", "at_least", b"at_least", "order_id", b"order_id", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

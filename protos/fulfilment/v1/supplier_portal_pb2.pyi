@@ -33,6 +33,7 @@ class ListSupplierOrdersRequest(_message.Message):
     STATUSES_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose. Required, unless a supplier asks for its own."""
     at_least: _builtins.int
@@ -45,6 +46,10 @@ class ListSupplierOrdersRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page; its size counts orders, of which one may have several supplier orders."""
 
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """As it was known then. A client of the role supplier may not say it: nobody outside makes the service fold its log."""
+
     def __init__(
         self,
         *,
@@ -52,10 +57,11 @@ class ListSupplierOrdersRequest(_message.Message):
         statuses: _abc.Iterable[_supplier_orders_pb2.SupplierOrderStatus.ValueType] | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        as_of: _common_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "page", b"page", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,7 +117,7 @@ class GetSupplierOrderRequest(_message.Message):
     """Answer no earlier state than this position of the log."""
     @_builtins.property
     def as_of(self) -> _common_pb2.AsOf:
-        """As it was known then."""
+        """As it was known then; to a supplier without where it was to go, once nothing of it is to be sent any more."""
 
     def __init__(
         self,
