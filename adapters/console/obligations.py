@@ -212,7 +212,7 @@ def clocks(session: Session, supplier: str, window: WindowWanted, as_html: str |
             each.missed,
             each.withdrawn,
         ],
-        empty="No clock ran yet.",
+        empty="No clock ran.",
         charts=lambda rows: [_by_clock(rows)],
         about=narrowed(supplier=supplier),
     )

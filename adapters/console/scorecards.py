@@ -37,7 +37,7 @@ def rates(session: Session, supplier: str, window: WindowWanted, as_html: str | 
     request = scorecards_pb2.GetRatesRequest(supplier_id=supplier, window=_window(window))
     answer = ask(session, session.client.reports.GetRates, request)
     if as_html is None:
-        print_rates(session, answer.scorecard.rates)
+        print_rates(session, answer.scorecard.rates, window.zone)
         if not session.json and (nothing := lacking(answer.window)):
             session.out.say(nothing)
         return
@@ -48,7 +48,7 @@ def rates(session: Session, supplier: str, window: WindowWanted, as_html: str | 
         found=answer.scorecard.rates,
         answer=lambda: answer,
         columns=_RATE_COLUMNS,
-        row=_rate_row,
+        row=lambda each: _rate_row(each, window.zone),
         empty="No rates.",
         main=lambda rows: Chart(
             "Rates in percent",
@@ -67,13 +67,13 @@ def _window(window: WindowWanted) -> scorecards_pb2.Window:
 _RATE_COLUMNS = ["rate", ">part", ">of", ">%", ">target %", "status", "since", "until"]
 
 
-def _rate_row(each: rates_pb2.Rate) -> list[Any]:
+def _rate_row(each: rates_pb2.Rate, zone: str) -> list[Any]:
     return [
         word(rates_pb2.RateName, each.name),
         *figures(each),
         word(rates_pb2.RateStatus, each.status),
-        minute(each, "since"),
-        minute(each, "until"),
+        minute(each, "since", zone),
+        minute(each, "until", zone),
     ]
 
 
@@ -97,13 +97,13 @@ def _unit(name: int) -> str:
     return "stars" if name == rates_pb2.RATE_NAME_SATISFACTION else "%"
 
 
-def print_rates(session: Session, found: Iterable[rates_pb2.Rate]) -> None:
+def print_rates(session: Session, found: Iterable[rates_pb2.Rate], zone: str = "") -> None:
     print_rows(
         session,
         found,
         None,
         _RATE_COLUMNS,
-        _rate_row,
+        lambda each: _rate_row(each, zone),
         "No rates.",
     )
 
@@ -295,8 +295,8 @@ def counted(
         row=lambda each: [
             each.object_id,
             each.order_id,
-            minute(each, "at"),
-            minute(each, "happened_at"),
+            minute(each, "at", window.zone),
+            minute(each, "happened_at", window.zone),
             "yes" if each.in_numerator else "no",
         ],
         empty="It counted nothing.",

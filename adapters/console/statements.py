@@ -12,8 +12,8 @@ from adapters.console.listings import CHANGED_AFTER, LIMIT, ListedRows, ask, row
 from adapters.console.past import OF_LISTS
 from adapters.console.report_page import Tile
 from adapters.console.session import Session
-from adapters.console.sheets import HTML, Sheet, count, present, with_name
-from adapters.console.windows import WindowWanted, windowed
+from adapters.console.sheets import HTML, Sheet, count, present, print_written, with_name
+from adapters.console.windows import WindowWanted, lacking, windowed
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import statements_pb2
 
@@ -57,23 +57,32 @@ def statement(
     if as_csv and (as_html or session.changed_after is not None):
         raise click.UsageError("--csv has all entries, and is given without --html and --changed-after.")
     if as_csv:
-        files.write_csv(as_csv, _COLUMNS, map(_flat, entries))
+        rows = [_flat(each) for each in entries]
+        files.write_csv(as_csv, _COLUMNS, rows)
+        if as_csv != "-":
+            print_written(session, len(rows), [as_csv])
+            if not session.json and (nothing := lacking(entries.answer.window)):
+                session.out.say(nothing)
         return
     if session.changed_after is not None:
-        present(session, _sheet(session, supplier_id, entries, None), limit, as_html)
+        present(session, _sheet(session, supplier_id, entries, None, window.zone), limit, as_html)
         return
     found = ask(session, session.client.reports.GetStatement, statements_pb2.GetStatementRequest(**asked))
     if session.json and not as_html:
         session.out.json({"statement": words.as_json(found), "entries": [words.as_json(each) for each in entries]})
         return
-    if not as_html:
+    if not as_html and (found.balances or found.units_without_cost):
         _print_balances(session, found)
         session.out.blank()
-    present(session, _sheet(session, supplier_id, entries, found), limit, as_html)
+    present(session, _sheet(session, supplier_id, entries, found, window.zone), limit, as_html)
 
 
 def _sheet(
-    session: Session, supplier_id: str, entries: ListedRows, found: statements_pb2.GetStatementResponse | None
+    session: Session,
+    supplier_id: str,
+    entries: ListedRows,
+    found: statements_pb2.GetStatementResponse | None,
+    zone: str,
 ) -> Sheet:
     names = {} if session.json else supplier_names(session)
     return Sheet(
@@ -83,7 +92,7 @@ def _sheet(
         answer=lambda: entries.answer,
         columns=["at", "for", ">amount", "of", ">line", ">units", "reference", ">position", "fact"],
         row=lambda each: [
-            minute(each, "at"),
+            minute(each, "at", zone),
             word(statements_pb2.StatementKind, each.kind),
             money(each.amount.amount_minor, each.amount.currency) if each.amount.currency else "unknown",
             each.object_id,
@@ -93,7 +102,7 @@ def _sheet(
             each.fact_position,
             each.fact,
         ],
-        empty="Nothing is owed to or by it in this time.",
+        empty="It has no entry.",
         charts=lambda rows: [
             count("Entries by kind", (word(statements_pb2.StatementKind, each.kind) for each in rows), "entries")
         ],

@@ -45,7 +45,7 @@ def summary(session: Session, channel: str, like: str | None, window: WindowWant
         session.show(found)
         return
     session.out.table(["what", ">figure"], _summed(found))
-    if nothing := lacking(found.window):
+    if nothing := lacking(found.window) or (channel and not found.orders and f"No order came from a shop {channel}."):
         session.out.say(nothing)
     elif span := told(found.window):
         session.out.say(f"Of orders placed {span[:1].lower()}{span[1:]}.", style="dim")

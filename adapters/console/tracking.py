@@ -121,7 +121,7 @@ def orders(session: Session, /, window: WindowWanted, as_html: str | None, limit
         found=found,
         answer=lambda: found.answer,
         columns=_ORDER_COLUMNS,
-        row=_order_row,
+        row=lambda each: _order_row(each, window.zone),
         empty="No such orders.",
         charts=lambda rows: [count("By status", (word(orders_pb2.OrderStatus, each.status) for each in rows))],
         about=narrowed(
@@ -138,13 +138,13 @@ def orders(session: Session, /, window: WindowWanted, as_html: str | None, limit
 _ORDER_COLUMNS = ["order", "status", "placed", "promised by", "delivered", "waits for", "tags"]
 
 
-def _order_row(each: tracking_pb2.TrackedOrder) -> list[Any]:
+def _order_row(each: tracking_pb2.TrackedOrder, zone: str = "") -> list[Any]:
     return [
         each.order_id,
         word(orders_pb2.OrderStatus, each.status) + (", late" if each.late else ""),
-        minute(each, "placed_at"),
+        minute(each, "placed_at", zone),
         promised(each),
-        minute(each, "delivered_at"),
+        minute(each, "delivered_at", zone),
         ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
         ", ".join(each.tags),
     ]

@@ -92,7 +92,7 @@ def review(
             mean(each.score_sum, each.reviews),
             "; ".join(f"{liable(cost)} {money(cost.amount.amount_minor, cost.amount.currency)}" for cost in each.costs),
         ],
-        f"Nothing was counted in this time. {lacking(listing.answer.window)}".strip(),
+        "\n".join(filter(None, ["Nothing was counted.", lacking(listing.answer.window)])),
     )
 
 

@@ -24,6 +24,12 @@ class WindowWanted(NamedTuple):
     until: Any = None
     named: common_pb2.NamedWindow | None = None
 
+    @property
+    def zone(self) -> str:
+        """Whose days count, in which instants are told; empty for UTC."""
+        zone = self.named.time_zone if self.named is not None else ""
+        return "" if zone == "UTC" else zone
+
     def fields(self, since: str = "since", until: str = "until", named: str = "window") -> dict[str, Any]:
         """The fields of a request, by their names there."""
         return {since: self.since, until: self.until, named: self.named}
@@ -83,7 +89,7 @@ def lacking(window: common_pb2.AnsweredWindow) -> str:
     where = f"Nothing {span[:1].lower()}{span[1:]}" if span else "Nothing in this time"
     earliest, latest = (minute(window, field, _zone(window)) for field in ("earliest", "latest"))
     if earliest == latest:
-        return f"{where}; all there is is of {latest}."
+        return f"{where}; everything is of {latest}."
     return f"{where}; the earliest is of {earliest}, the latest of {latest}."
 
 

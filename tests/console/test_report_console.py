@@ -252,6 +252,25 @@ def test_a_window_that_has_data_is_told_under_them(ff: Console):
 
 
 @pytest.mark.parametrize(
+    "words", ["report orders", "report rates", "report counted --rate on_time_dispatch", "supplier statement acme"]
+)
+def test_instants_are_told_in_the_zone_whose_days_the_window_names(ff: Console, words: str):
+    shown = ff(*words.split(), "--window", "30d", "--time-zone", "Asia/Shanghai").out
+    rows = [line for line in shown.splitlines() if re.search(r"\d\d:\d\d", line)]
+    assert rows
+    assert [line for line in rows if re.search(r"\d\d:\d\dZ", line)] == []
+
+
+def test_what_is_nowhere_is_told_apart_from_an_empty_window(ff: Console, tmp_path: Path):
+    assert "No order came from a shop nowhere." in ff("report", "summary", "--channel", "nowhere", "--window", "7d").out
+    assert "No order came" not in ff("report", "summary", "--channel", "shop", "--window", "2020").out
+    in_vain = ff("supplier", "statement", "acme", "--window", "2020", "--csv", str(tmp_path / "of-2020.csv")).out
+    assert f"0 rows written to {tmp_path / 'of-2020.csv'}.\nNothing from 2020-01-01 00:00Z" in in_vain
+    lines = ff("supplier", "statement", "acme", "--window", "2020").out.splitlines()
+    assert lines[0] == "It has no entry.", "and no heading of nothing"
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--window", "7d", "--since", "2026-01-01"), "say --window, or --since and --until"),
@@ -318,7 +337,7 @@ def test_a_page_about_nothing_says_so_and_where_there_is_something(ff: Console, 
     assert shown.json == {"rows": 0, "files": [str(path)]}
     page = path.read_text()
     assert "No such orders." in page
-    assert "Nothing from 2020-01-01 00:00Z to 2021-01-01 00:00Z; all there is is of " in page
+    assert "Nothing from 2020-01-01 00:00Z to 2021-01-01 00:00Z; everything is of " in page
     assert "<svg" not in page
 
 
