@@ -166,7 +166,9 @@ class ConsoleClient(client.Client):
         asks_of_the_past = "as_of" in request.DESCRIPTOR.fields_by_name and request.HasField("as_of")
         if asks_of_the_past and code is grpc.StatusCode.NOT_FOUND and failed.reason != "UNKNOWN_TENANT":
             # What would make it now is no help.
-            message = f"{message.partition(';')[0]} as of then; leave out --as-of or --at to see what is there now"
+            message = (
+                f"{message.partition(';')[0]}, as of that moment; leave out --as-of or --at to see what is there now"
+            )
         return kind(message, failed.reason, **details)
 
     def _why_unreachable(self, said: str) -> str:

@@ -406,5 +406,5 @@ def test_what_was_not_there_then_is_said_to_be_of_then(ff: Console):
     ):
         said = ff(*words, "--as-of", "1")
         assert said.code == 1
-        assert "as of then; leave out --as-of or --at to see what is there now" in said.err
+        assert "as of that moment; leave out --as-of or --at to see what is there now" in said.err
         assert "use fulfilment" not in said.err
