@@ -23,7 +23,7 @@ from ledger.decisions import (
     timers,
 )
 from ledger.decisions.timers import Timer
-from ledger.engine.executor import Command, Receipt, own_command
+from ledger.engine.commands import Command, Receipt, own_command
 from ledger.engine.sealing import Sealer
 from ledger.facts import Change
 from ledger.nouns import policies, suppliers

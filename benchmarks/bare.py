@@ -17,7 +17,8 @@ from adapters.database.schema_versions import migrate
 from adapters.rpc.accepting import aio_server
 from benchmarks.empty import placing
 from fulfilment.v1 import common_pb2, orders_pb2
-from ledger.engine.executor import Command, Ledger
+from ledger.engine.commands import Command
+from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.facts import Fact
 from ledger.view import noun

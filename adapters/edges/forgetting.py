@@ -17,7 +17,7 @@ from adapters.edges.accounts import Connected
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import InboxRow, InboxState, WorkedOn
 from adapters.tenants import Tenant
-from ledger.engine.executor import own_command
+from ledger.engine.commands import own_command
 from ledger.engine.log import Ended
 from ledger.facts import changes_of
 from ledger.nouns import connections

@@ -20,7 +20,7 @@ from adapters.edges.worker import ACTOR
 from adapters.streams import read
 from adapters.tenants import Tenant
 from ledger.decisions import telling
-from ledger.engine.executor import Receipt, own_command
+from ledger.engine.commands import Receipt, own_command
 from ledger.facts import Change, Fact, changes_of
 from ledger.nouns import effects, orders, parcels
 from ledger.nouns.effects import EffectAsked, EffectSubject

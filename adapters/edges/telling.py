@@ -37,7 +37,7 @@ from adapters.texting.writing import Texts
 from adapters.tracking import carriers
 from ledger.decisions import telling
 from ledger.decisions.telling import Untold
-from ledger.engine.executor import own_command
+from ledger.engine.commands import own_command
 from ledger.engine.log import LOCK_SEED
 from ledger.engine.sealing import Sealer, placed
 from ledger.engine.trouble import is_trouble

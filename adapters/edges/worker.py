@@ -34,7 +34,7 @@ from adapters.rpc.commands import Commands
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, people_pb2
-from ledger.engine.executor import own_command
+from ledger.engine.commands import own_command
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
 from ledger.nouns import cases, effects, orders, parcels, receptions

@@ -20,7 +20,7 @@ from adapters.mail.bounces import Bounce, read_bounce
 from adapters.mail.mailboxes import NoMailbox, ReportsMailbox, host_of, reports_at
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
-from ledger.engine.executor import Command, own_command
+from ledger.engine.commands import Command, own_command
 from ledger.engine.trouble import in_short
 from ledger.nouns import messages
 from ledger.refusals import Exhausted, Unavailable

@@ -27,7 +27,7 @@ from adapters.messages.unreached import Unreached
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
-from ledger.engine.executor import Command, Receipt, own_command
+from ledger.engine.commands import Command, Receipt, own_command
 from ledger.engine.sealing import Unreadable
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import messages, policies

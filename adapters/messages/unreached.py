@@ -16,7 +16,7 @@ from adapters.messages.letters import Letters
 from adapters.tenants import Tenant
 from ledger.decisions import notices
 from ledger.decisions.notices import Notice
-from ledger.engine.executor import Command, own_command
+from ledger.engine.commands import Command, own_command
 from ledger.engine.statements import in_schema
 from ledger.engine.trouble import is_trouble
 from ledger.facts import Change

@@ -20,7 +20,7 @@ from adapters.tenants import Tenant
 from ledger.decisions import retention
 from ledger.decisions.retention import Copies, Expiry
 from ledger.decisions.timers import RetentionDue, SupplierContactDue, Timer
-from ledger.engine.executor import Command, own_command
+from ledger.engine.commands import Command, own_command
 from ledger.engine.log import Ended
 from ledger.engine.sealing import PersonKey, Sealer, StoredKey, TenantSealer, Unreadable, placed
 from ledger.facts import Change

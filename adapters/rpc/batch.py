@@ -15,7 +15,8 @@ from adapters.rpc.faults import require
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb
-from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
+from ledger.engine.commands import Command, Receipt
+from ledger.engine.executor import MOST_AT_ONCE
 from ledger.engine.turns import in_turns
 from ledger.refusals import Malformed, Refusal
 

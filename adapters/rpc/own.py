@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from adapters.rpc import faults, shapes
 from adapters.rpc.calls import Call, rpc_of
 from adapters.rpc.shapes import plain_id
-from ledger.engine.executor import Answer, Receipt
+from ledger.engine.commands import Answer, Receipt
 from ledger.facts import Change, order_of
 from ledger.nouns import inquiries, orders, parcels, stock_ups
 from ledger.nouns.inquiries import UnknownInquiry

@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from ledger.engine.queue import DecisionFailed
+from ledger.engine.commands import DecisionFailed
 from ledger.engine.registry import UnknownFact
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import (

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
 
+from ledger.engine.commands import Answer, Command
+from ledger.engine.measures import Passed
 from ledger.refusals import ShuttingDown, StorageUnavailable
-
-if TYPE_CHECKING:
-    from ledger.engine.executor import Answer, Command
-    from ledger.engine.measures import Passed
 
 PIECE_SECONDS = 0.25
 """How long a batch may keep a tenant before others get in between."""
@@ -18,7 +15,7 @@ FIRST_PIECE = 16
 _PIECE_GROWS = 8
 """How many times as many follow at most."""
 
-Send = Callable[[Sequence["Command"], int], Awaitable[tuple[list["Answer"], "Passed | None"]]]
+Send = Callable[[Sequence[Command], int], Awaitable[tuple[list[Answer], Passed | None]]]
 """Sends a piece, behind which so many commands are still to come: the answers of those at its beginning that were not
 put off, and how their transaction went."""
 

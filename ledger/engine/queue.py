@@ -5,27 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from ledger.engine.commands import Answer, Command, DecisionFailed, Unread
+from ledger.engine.measures import Passed
 from ledger.engine.registry import UnknownFact
 from ledger.engine.request_ids import sent_id
 from ledger.engine.trouble import in_short
 from ledger.refusals import DeadlinePassed, Refusal, without_frames
 
-if TYPE_CHECKING:
-    from ledger.engine.executor import Answer, Command, Unread
-    from ledger.engine.measures import Passed
-
 log = logging.getLogger("fulfilment.ledger")
-
-
-class DecisionFailed(Exception):
-    """A decision raised an error that is no refusal: a mistake of ours. Nothing was recorded."""
-
-    def __init__(self, request_id: str, cause: Exception) -> None:
-        super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
-        self.request_id = request_id
-        self.cause = cause
 
 
 def failed(request_id: str, error: Exception) -> DecisionFailed:

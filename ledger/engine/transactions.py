@@ -20,17 +20,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.sql import SQL, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.engine.log import (
-    BEGIN,
-    CHANNEL,
-    COMMIT,
-    LOCK_SEED,
-    ROLLBACK,
-    Appending,
-    Log,
-    Opening,
-    Outcome,
-)
+from ledger.engine.log import BEGIN, CHANNEL, COMMIT, LOCK_SEED, ROLLBACK, Appending, Log, Opening, Outcome
 from ledger.engine.wire import SqlStatement, pipeline
 
 _MOST_TOGETHER = 32

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.engine import book, snapshots
-from ledger.engine.executor import Command, Receipt
-from ledger.engine.queue import DecisionFailed
+from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.snapshots import Snapshots
 from ledger.refusals import ShuttingDown
 from ledger.view import Entry

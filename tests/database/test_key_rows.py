@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from msgspec import structs
 
-from ledger.engine.executor import Ledger, Receipt
+from ledger.engine.commands import Receipt
+from ledger.engine.executor import Ledger
 from ledger.engine.log import Ended
 from ledger.engine.sealing import PersonKey
 from ledger.view import View

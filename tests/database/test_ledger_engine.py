@@ -20,12 +20,8 @@ from psycopg.types.json import Jsonb
 
 from ledger.engine import book, snapshots
 from ledger.engine.book import Book
-from ledger.engine.executor import (
-    Command,
-    Ledger,
-    Receipt,
-)
-from ledger.engine.queue import DecisionFailed
+from ledger.engine.commands import Command, DecisionFailed, Receipt
+from ledger.engine.executor import Ledger
 from ledger.engine.registry import UnknownFact
 from ledger.engine.shelf import Memory
 from ledger.facts import Fact

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from ledger.engine import executor, pieces
-from ledger.engine.executor import Command, Ledger, Receipt
-from ledger.engine.queue import DecisionFailed, WaitingCall
+from ledger.engine import executor, pieces, run
+from ledger.engine.commands import Command, DecisionFailed, Receipt
+from ledger.engine.executor import Ledger
+from ledger.engine.queue import WaitingCall
 from ledger.refusals import DeadlinePassed, QueueFull, Refusal, ShuttingDown
 from tests.support.projecting import connect
 from tests.support.relay import Cut, Relay
@@ -29,7 +30,7 @@ from tests.support.waiting import wait_for
 @pytest.fixture
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """No transaction takes more than one command of a batch, after the first."""
-    for module in (executor, pieces):
+    for module in (run, pieces):
         monkeypatch.setattr(module, "PIECE_SECONDS", 0.0)
 
 
@@ -95,7 +96,7 @@ async def test_what_was_committed_before_the_answer_was_lost_is_not_put_off(
         batch = [take(f"r{number}", "pears", deadline=deadline) for number in range(4)]
         call = asyncio.create_task(ledger.execute_many(batch))
         await asyncio.to_thread(wait_for, lambda: relay.losses, pause=0.005)
-        monkeypatch.setattr(executor, "PIECE_SECONDS", -1.0)
+        monkeypatch.setattr(run, "PIECE_SECONDS", -1.0)
         async with lock_held(tenant):
             await asyncio.sleep(0.4)
         assert heads(await call) == [2, 3, 4, 5]
@@ -120,7 +121,9 @@ def test_wherever_batches_are_cut_each_answer_is_of_its_own_command(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "MOST_AT_ONCE", chance.randint(30, 60))
         patch.setattr(pieces, "FIRST_PIECE", chance.randint(1, 30))
-        patch.setattr(executor, "monotonic", clock := Hops(chance))
+        clock = Hops(chance)
+        for module in (executor, run):
+            patch.setattr(module, "monotonic", clock)
         asyncio.run(_compare_answers_with_the_log(tenant, chance, cut, clock))
 
 
@@ -166,7 +169,7 @@ def change_of(command: Command) -> int:
 
 
 async def test_small_work_goes_together(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
-    for module in (executor, pieces):
+    for module in (run, pieces):
         monkeypatch.setattr(module, "PIECE_SECONDS", 60.0)
     sizes: list[int] = []
 
@@ -183,7 +186,7 @@ async def test_small_work_goes_together(tenant: EmptyTenant, monkeypatch: pytest
 
 async def test_slow_ones_after_quick_ones_are_put_off(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     """The second piece is large, because the first took no time; what is left of it is for later."""
-    for module in (executor, pieces):
+    for module in (run, pieces):
         monkeypatch.setattr(module, "PIECE_SECONDS", 0.2)
     turned = asyncio.Event()
 
@@ -220,12 +223,12 @@ async def test_a_kill_between_two_transactions_loses_nothing(tenant: EmptyTenant
 
 _IN_A_PROCESS = """
 import asyncio, sys, time
-from ledger.engine import executor, pieces
+from ledger.engine import pieces, run
 from tests.database.test_pieces import batch
 from tests.support.stalls import EmptyTenant, a_ledger
 
 async def main():
-    executor.PIECE_SECONDS = pieces.PIECE_SECONDS = 0.0
+    run.PIECE_SECONDS = pieces.PIECE_SECONDS = 0.0
     async with a_ledger(EmptyTenant(*sys.argv[1:])) as ledger:
         settle = ledger._settle
         async def slowly(each):

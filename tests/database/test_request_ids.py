@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from ledger.engine.executor import Command, Receipt
+from ledger.engine.commands import Command, Receipt
 from ledger.engine.request_ids import OWN, Former, sent_id, stored_id
 from ledger.refusals import RequestReused
 from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, give, take

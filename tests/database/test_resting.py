@@ -19,7 +19,8 @@ from adapters.every_tenant import REST
 from adapters.messages.letters import Letters
 from adapters.messages.outbox import Outbox
 from adapters.tenants import Tenant, Tenants
-from ledger.engine.executor import Command, Ledger
+from ledger.engine.commands import Command
+from ledger.engine.executor import Ledger
 from ledger.engine.keyring import KeyRing
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer

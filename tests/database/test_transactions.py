@@ -16,9 +16,9 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.database.postgres import open_pool
 from ledger.engine import transactions
-from ledger.engine.executor import Command, Ledger, Receipt
+from ledger.engine.commands import Command, DecisionFailed, Receipt
+from ledger.engine.executor import Ledger
 from ledger.engine.log import CHANNEL, Log
-from ledger.engine.queue import DecisionFailed
 from ledger.engine.transactions import Together
 from ledger.facts import Change
 from ledger.view import View

@@ -13,10 +13,11 @@ import pytest
 
 from adapters.database.postgres import open_pool
 from ledger.engine import turns
-from ledger.engine.executor import Command, Receipt, _Run
+from ledger.engine.commands import Command, Receipt
 from ledger.engine.log import Log, Opening
 from ledger.engine.past import AsOf, PastReader
 from ledger.engine.registry import Registry
+from ledger.engine.run import Run
 from ledger.facts import Fact
 from ledger.view import View
 from tests.support import stalls
@@ -52,18 +53,18 @@ class Loop:
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     """Everything takes too long here to do two of it in one turn."""
     monkeypatch.setattr(turns, "YIELD_AFTER_SECONDS", -1.0)
-    loop, decode, probe = Loop(), Registry.decode, _Run._probe
+    loop, decode, probe = Loop(), Registry.decode, Run._probe
 
     def decoded(self: Registry, topic: str, state: bytes) -> Fact:
         loop.worked()
         return decode(self, topic, state)
 
-    def probed(self: _Run, each: Command) -> Sequence[str]:
+    def probed(self: Run, each: Command) -> Sequence[str]:
         loop.worked()
         return probe(self, each)
 
     monkeypatch.setattr(Registry, "decode", decoded)
-    monkeypatch.setattr(_Run, "_probe", probed)
+    monkeypatch.setattr(Run, "_probe", probed)
     return loop
 
 
@@ -137,7 +138,7 @@ async def test_what_another_process_wrote_is_folded_in_turns(market: EmptyTenant
 async def test_what_the_commands_of_a_batch_will_miss_is_found_out_in_turns(
     market: EmptyTenant, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("ledger.engine.executor._YIELD_AFTER_SECONDS", -1.0)
+    monkeypatch.setattr("ledger.engine.run.TURN_SECONDS", -1.0)
     async with a_ledger(market) as ledger:
         batch = ledger.execute_many([take(f"t{stall}", stall, hint=False) for stall in STALLS[:10]])
         assert await loop.most_while(batch) == 1

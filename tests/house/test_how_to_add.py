@@ -153,7 +153,8 @@ import psycopg
 from adapters.clock import Clocks
 from adapters.database.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
-from ledger.engine.executor import Ledger, own_command
+from ledger.engine.commands import own_command
+from ledger.engine.executor import Ledger
 from ledger.engine.log import Log
 from ledger.facts import changes_of
 from ledger.nouns import NOUNS, lamps

@@ -26,8 +26,8 @@ from adapters.clock import Clocks
 from adapters.messages.outbox import Outbox
 from adapters.process.logs import JsonLines, PlainFormatter, log_of_the_loop
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
+from ledger.engine.commands import DecisionFailed
 from ledger.engine.executor import Ledger
-from ledger.engine.queue import DecisionFailed
 from projections.machine.projection import Projection
 from projections.machine.rows import Column
 from projections.machine.streams import Page

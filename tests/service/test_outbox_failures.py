@@ -17,7 +17,7 @@ from adapters.mail.mails import NotTaken
 from adapters.messages.outbox import HeldUp, held_up
 from adapters.messages.senders import FileSender
 from ledger.decisions import notices
-from ledger.engine.executor import Command
+from ledger.engine.commands import Command
 from ledger.nouns import messages
 from projections.outbox import MessageState
 from tests.support.office import Postbox, an_office, busy

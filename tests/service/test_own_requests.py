@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fulfilment.v1 import stock_pb2, supplier_orders_pb2
-from ledger.engine.executor import Command
+from ledger.engine.commands import Command
 from ledger.engine.request_ids import OWN
 from tests.support.hosting import hosting
 from tests.support.office import Postbox, an_office

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection
 
 from adapters.database.postgres import open_pool
-from ledger.engine.executor import Command, Ledger
+from ledger.engine.commands import Command
+from ledger.engine.executor import Ledger
 from ledger.engine.keyring import KeyRing
 from ledger.engine.log import LOCK_SEED, Ended, Log
 from ledger.engine.sealing import PersonKey, Sealer
