@@ -13,6 +13,7 @@ from adapters.rpc.faults import checked, require
 from adapters.rpc.shapes import count, instant
 from adapters.rpc.windows import WindowAsked
 from fulfilment.v1 import common_pb2
+from ledger.engine.turns import in_turns
 from ledger.refusals import Malformed
 from projections.machine.reads import Answer, PageOf
 
@@ -84,6 +85,18 @@ def listed(
     if answer.changes is not None:
         about["changes"] = common_pb2.ListChanges(until=answer.changes.until, gone=answer.changes.gone)
     return response(**rows, **about, next_page_token=answer.next_page_token, position=answer.position)
+
+
+async def listed_in_turns(
+    response: Callable[..., M],
+    field: str,
+    answer: Answer[T],
+    show: Callable[[T], object],
+    window: WindowAsked | None = None,
+) -> M:
+    """The same for rows that may each take milliseconds, such as orders of a thousand lines."""
+    shown = [show(each) async for each in in_turns(answer.rows)]
+    return listed(response, field, Answer(shown, *answer[1:]), lambda each: each, window)
 
 
 def any_of(read: Callable[[int, str], E], values: Iterable[int], field: str) -> list[E]:

@@ -120,12 +120,12 @@ def _in_parcel(order: Order, use: Parcel, part: str) -> list[Shipment]:
 
 def _require_undoable(order: Order, shipments: Sequence[Shipment]) -> None:
     """Refuses what somebody saw: a receipt that was confirmed, units that a case is about."""
-    after = order.after_sales
+    after, sent = order.after_sales, order.sent
     for each in shipments:
         if orders.is_confirmed_received(order, each) and order.receipt_confirmed_at is not None:
             raise orders.ReceiptIsConfirmed(order.order_id, each.carrier, each.number, order.receipt_confirmed_at)
         for line_no, units in each.by_line.items():
-            pairs = [(after.in_cases(line_no), order.sent[line_no] - units)]
+            pairs = [(after.in_cases(line_no), sent[line_no] - units)]
             if each.bucket == "delivered":
                 pairs.append((after.in_cases(line_no, arrived=True), order.buckets[line_no].delivered - units))
             if each.bucket == "returned":

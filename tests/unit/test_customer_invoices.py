@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -278,3 +279,33 @@ def test_an_invoice_of_an_order_that_changes_stays_as_it_was():
     issued = one(scenario.ship())
     scenario.agree(seller=Seller("Another Ltd", tax_id="FR1"))
     assert scenario.order().invoicing.invoices[issued.number] == CustomerInvoice(issued)
+
+
+# --- long orders ------------------------------------------------------------------------------------
+
+
+def calls_for(lines: int) -> int:
+    """How many functions are called to draw up the invoice of an order of so many lines, each partly refunded."""
+    scenario = sent(*(line(number, f"tea-{number}", 2, total_minor=1000) for number in range(1, lines + 1)), wish=None)
+    scenario.ship()
+    each = {LineNo(number): 1 for number in range(1, lines + 1)}
+    scenario.record(
+        [(stream(ORDER), RefundBooked(ORDER, "case", "refund", each, dict.fromkeys(each, 500), scenario.now))]
+    )
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        issued = one(ask(scenario))
+    finally:
+        sys.setprofile(None)
+    assert [(each.units, each.amount_minor) for each in issued.lines] == [(1, 500)] * lines
+    return calls
+
+
+def test_an_invoice_of_twice_as_many_lines_is_no_more_than_twice_the_work():
+    assert calls_for(80) < 2.5 * calls_for(40)

@@ -64,7 +64,7 @@ async def in_words(tenant: Tenant, rows: Sequence[Past], reader: SentenceReader)
     """Each of the facts; they are of some streams and in the log's order, with none between them left out."""
     folded = await _folded(tenant, rows)
     named = await names(tenant, rows, {each.order_id for each in folded if each.order_id})
-    return [_told(each, named, reader) for each in folded]
+    return [_told(each, named, reader) async for each in in_turns(folded)]
 
 
 async def _folded(tenant: Tenant, rows: Sequence[Past]) -> list[_Folded]:

@@ -18,6 +18,7 @@ from fulfilment.v1 import finding_pb2 as pb
 from ledger.engine.log import Past
 from ledger.engine.registry import Registry
 from ledger.engine.sealing import placed
+from ledger.engine.turns import in_turns
 from ledger.facts import Fact, Sealed, SealedText, to_minute
 from ledger.nouns import NOUNS, cases, inquiries, messages, orders, parcels, recoveries, tasks
 from projections.machine.reads import Answer
@@ -56,7 +57,8 @@ class TimelineQueries(PersonalQueries):
         entry, _ = await self.entry(tenant, orders.stream(order_id), request.at_least)
         related = await related_to(orders.known(entry.state, order_id), tenant, where)
         facts = of_these(await history(tenant, related.streams), related.uses)
-        entries = sorted([*map(_of_fact, facts), *map(_of_work, related.work)], key=lambda each: each.key)
+        entries = [_of_fact(each) async for each in in_turns(facts)]
+        entries = sorted([*entries, *map(_of_work, related.work)], key=lambda each: each.key)
         after = wanted.after(tuple[datetime, int, str])
         rest = [each for each in entries if after is None or each.key > after][: wanted.limit]
         rows, token = wanted.cut(rest, [each.key for each in rest])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.rpc import shapes, shows
 from adapters.rpc.calls import Call
 from adapters.rpc.faults import require
-from adapters.rpc.listing import any_of, listed, page
+from adapters.rpc.listing import any_of, listed, listed_in_turns, page
 from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
@@ -45,8 +45,8 @@ class TrackingQueries(Queries):
             wanted = wanted._replace(changed_after=request.changed_after)
         answer = await tracking.list_orders(await self.where(request, call), wanted, about)
         if answer.changes is None:
-            return listed(pb.ListOrdersResponse, "orders", answer, tracked_order, window)
-        response = listed(pb.ListOrdersResponse, "orders", answer, tracked_order)
+            return await listed_in_turns(pb.ListOrdersResponse, "orders", answer, tracked_order, window)
+        response = await listed_in_turns(pb.ListOrdersResponse, "orders", answer, tracked_order)
         response.changed_until = answer.changes.until
         return response
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders.balance import cancelled_minor
+from ledger.nouns.orders.facts import Line
 from ledger.nouns.orders.invoices import CustomerInvoice, InvoicedLine, InvoiceIssued
 from ledger.nouns.orders.payments import Charge, ChargeKind
 from ledger.nouns.orders.state import Order
@@ -66,12 +68,12 @@ def to_invoice(order: Order) -> Units:
 
 def _refunded(order: Order) -> Units:
     """Units whose whole price went back; what went back of a price alone leaves them sold."""
-    units: Units = {}
+    units: Counter[LineNo] = Counter()
     for refund in order.after_sales.refunds.values():
         for line_no, count in refund.by_line.items():
             share = refund.shares_minor.get(line_no, count * order.lines[line_no].unit_price_minor)
             if refund.amounts_minor.get(line_no, 0) >= share:
-                units = plus(units, {line_no: count})
+                units[line_no] += count
     return units
 
 
@@ -80,31 +82,33 @@ def lines_for(order: Order, by_line: Units) -> tuple[InvoicedLine, ...]:
 
     So all invoices of a line come to what it costs, to the last minor unit, whatever left together.
     """
-    before, sent = on_invoices(order), order.sent
+    before, sent, refunded, stood = on_invoices(order), order.sent, _refunded(order), _amounts_minor(order)
     lines = []
     for line_no, asked in sorted(by_line.items()):
         units = min(asked, sent.get(line_no, 0) - before.get(line_no, 0))
         if units > 0:
             line = order.lines[line_no]
-            amount_minor = max(_worth_minor(order, line_no, before.get(line_no, 0) + units), 0)
-            lines.append(InvoicedLine(line_no, line.sku, line.title, units, amount_minor))
+            worth = _worth_minor(line, before.get(line_no, 0) + units, refunded.get(line_no, 0))
+            lines.append(InvoicedLine(line_no, line.sku, line.title, units, max(worth - stood[line_no], 0)))
     return tuple(lines)
 
 
-def _worth_minor(order: Order, line_no: LineNo, units: int) -> int:
-    """What so many units of a line cost that stand on invoices then, less what they cost on those that stand now.
+def _worth_minor(line: Line, units: int, refunded: int) -> int:
+    """What so many units of a line cost.
 
     Cancelled units are counted from the first one on, refunded units from the last one back, as in the balance.
     """
-    line = order.lines[line_no]
     others = max(line.quantity - units, 0)
-    first = others - min(_refunded(order).get(line_no, 0), others)
-    return line.worth_minor(units, first) - _amount_minor(order, line_no)
+    return line.worth_minor(units, others - min(refunded, others))
 
 
-def _amount_minor(order: Order, line_no: LineNo) -> int:
-    lines = (line for issued in order.invoicing.standing for line in issued.lines)
-    return sum(line.amount_minor for line in lines if line.line_no == line_no)
+def _amounts_minor(order: Order) -> Counter[LineNo]:
+    """What the units of each line cost on the invoices that stand."""
+    amounts: Counter[LineNo] = Counter()
+    for issued in order.invoicing.standing:
+        for line in issued.lines:
+            amounts[line.line_no] += line.amount_minor
+    return amounts
 
 
 def charges_for(order: Order, lines: Iterable[InvoicedLine]) -> tuple[Charge, ...]:
