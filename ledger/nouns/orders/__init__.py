@@ -19,6 +19,7 @@ from ledger.nouns.orders.holds import *
 from ledger.nouns.orders.invoices import *
 from ledger.nouns.orders.invoicing import *
 from ledger.nouns.orders.keeping import *
+from ledger.nouns.orders.lines import *
 from ledger.nouns.orders.loading import *
 from ledger.nouns.orders.money import *
 from ledger.nouns.orders.payments import *

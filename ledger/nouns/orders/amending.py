@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, Value, minus, plus
 from ledger.nouns.orders.details import since_placing
-from ledger.nouns.orders.facts import Line, OrderAmended
+from ledger.nouns.orders.facts import OrderAmended
+from ledger.nouns.orders.lines import Line
 from ledger.nouns.orders.payments import Charge
 from ledger.nouns.orders.refusals import LineIsOfAnotherSku, OrderClosed
 from ledger.nouns.orders.state import Header, Order

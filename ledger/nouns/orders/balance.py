@@ -15,8 +15,9 @@ from ledger.facts import LineNo, Units, plus
 from ledger.nouns.orders import after_sales
 from ledger.nouns.orders.after_sales import Spans
 from ledger.nouns.orders.debts import standing_minor
-from ledger.nouns.orders.facts import ChargebackRecorded, Line, PaymentState
-from ledger.nouns.orders.payments import Payment, PaymentKind
+from ledger.nouns.orders.facts import ChargebackRecorded
+from ledger.nouns.orders.lines import Line
+from ledger.nouns.orders.payments import Payment, PaymentKind, PaymentState
 from ledger.nouns.orders.state import Order
 
 # --- what it costs --------------------------------------------------------------------------------

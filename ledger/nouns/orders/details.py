@@ -17,13 +17,13 @@ from ledger.nouns.orders.facts import (
     CustomsDataCompleted,
     DetailsCompleted,
     HoldReason,
-    Line,
     OrderAmended,
     OrderFact,
     PaymentChanged,
     PaymentRecorded,
-    PaymentState,
 )
+from ledger.nouns.orders.lines import Line
+from ledger.nouns.orders.payments import PaymentState
 from ledger.nouns.orders.refusals import AlreadyPacked, OrderClosed, OrderIsConfirmed
 from ledger.nouns.orders.state import Header, Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder

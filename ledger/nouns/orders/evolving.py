@@ -26,7 +26,6 @@ from ledger.nouns.orders.facts import (
     HoldKey,
     HoldPlaced,
     HoldReleased,
-    Line,
     OrderAmended,
     OrderCompleted,
     OrderConfirmed,
@@ -35,7 +34,6 @@ from ledger.nouns.orders.facts import (
     OrderReviewed,
     PaymentChanged,
     PaymentRecorded,
-    PaymentState,
     PersonalDataAdded,
     PersonalDataHeld,
     PersonErased,
@@ -57,7 +55,8 @@ from ledger.nouns.orders.invoices import (
     InvoiceRequested,
     Invoicing,
 )
-from ledger.nouns.orders.payments import PaymentKind
+from ledger.nouns.orders.lines import Line
+from ledger.nouns.orders.payments import PaymentKind, PaymentState
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (

@@ -9,7 +9,8 @@ from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import after_sales, invoices, remarks, tracking_links
 from ledger.nouns.orders.debts import RefundOwed
-from ledger.nouns.orders.payments import Charge, Payment
+from ledger.nouns.orders.lines import Line, WhenUnavailable
+from ledger.nouns.orders.payments import Charge, Payment, PaymentState
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRefused,
@@ -31,7 +32,7 @@ from ledger.nouns.orders.supplier_orders import (
     TrackingCorrected,
 )
 from ledger.terms.clocks import Clock
-from ledger.terms.money import Money, share
+from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from ledger.terms.retention import PersonalKind
@@ -57,20 +58,6 @@ class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
         return (f"{to_minute(self.told_at)} is before the order was placed, from when it counts",)
 
 
-class PaymentState(StrEnum):
-    """The state of the payment, as the shop reports it or as the amounts that are known tell."""
-
-    UNKNOWN = "unknown"
-    PENDING = "pending"
-    AUTHORISED = "authorised"
-    PARTLY_PAID = "partly_paid"
-    """Less came in than it costs."""
-    PAID = "paid"
-    PARTLY_REFUNDED = "partly_refunded"
-    REFUNDED = "refunded"
-    FAILED = "failed"
-
-
 class HoldReason(StrEnum):
     """Why nothing may be dispatched."""
 
@@ -89,82 +76,6 @@ class HoldReason(StrEnum):
     def stops_clocks(self) -> bool:
         """Holds of the retailer or the customer stop the supplier's clocks; its own reasons do not."""
         return self is not HoldReason.OUT_OF_STOCK
-
-
-class WhenUnavailable(StrEnum):
-    """What to do with units of a confirmed order that no supplier qualifies for."""
-
-    HOLD = "hold"
-    """A person decides."""
-    BACKORDER = "backorder"
-    """They wait at the best supplier that has yet to get them; where there is none, a person decides."""
-    CANCEL = "cancel"
-
-
-class PartOf(Value, frozen=True):
-    """The line of a bundle, as the shop numbered it, that a line was made of."""
-
-    line_no: LineNo
-    sku: str
-    units: int
-    """Of the part, in each unit of the bundle."""
-
-
-class Line(Value, frozen=True):
-    """One line of the order as the shop sent it. What it left out is empty or zero."""
-
-    line_no: LineNo
-    sku: str
-    quantity: int
-    unit_price_minor: int
-    title: str = ""
-    supplier_id: str = ""
-    dispatch_by: datetime | None = None
-    """A dispatch deadline that the shop gave; it takes precedence over the agreement's."""
-    hs_code: str = ""
-    origin: str = ""
-    weight_grams: int = 0
-    """Net weight of one unit."""
-    declared_value_minor: int = 0
-    """What one unit is declared at customs for, where that is not its price, such as for a gift."""
-    total_minor: int | None = None
-    """What all its units cost together, exactly, after discounts; None means quantity x unit price."""
-    part_of: PartOf | None = None
-    """None for what the shop sold by itself."""
-    given_up: int = 0
-    """Units, the first ones, that an amendment took away: the total is for the others. Only with a total."""
-    substitute_for: int = 0
-    """The line that it takes the place of."""
-    channel_line_id: str = ""
-    """The shop's own id of it, or of the bundle that it is a part of."""
-
-    @property
-    def amount_minor(self) -> int:
-        """What all its units cost together."""
-        return self.quantity * self.unit_price_minor if self.total_minor is None else self.total_minor
-
-    def worth_minor(self, units: int, first: int = 0) -> int:
-        """What so many units cost, from the unit ``first`` on, counted from 0: all parts add up to the amount."""
-        if self.total_minor is None:
-            return units * self.unit_price_minor
-        # The units that were given up are the first ones, and cost nothing.
-        since, until = max(first - self.given_up, 0), max(first + units - self.given_up, 0)
-        return share(self.total_minor, self.quantity - self.given_up, since, until - since)
-
-    @property
-    def customs_value_minor(self) -> int:
-        """What one unit is worth to customs; 0 while it is not known."""
-        if self.total_minor is None:
-            return self.declared_value_minor or self.unit_price_minor
-        return self.customs_worth_minor(1)
-
-    def customs_worth_minor(self, units: int) -> int:
-        """What so many units are worth to customs."""
-        if self.declared_value_minor:
-            return units * self.declared_value_minor
-        if self.total_minor is None:
-            return units * self.unit_price_minor
-        return share(self.total_minor, self.quantity - self.given_up, 0, units)
 
 
 HoldKey = tuple[HoldReason, str, str]

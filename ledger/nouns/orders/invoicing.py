@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders.balance import cancelled_minor
-from ledger.nouns.orders.facts import Line
 from ledger.nouns.orders.invoices import CustomerInvoice, InvoicedLine, InvoiceIssued
+from ledger.nouns.orders.lines import Line
 from ledger.nouns.orders.payments import Charge, ChargeKind
 from ledger.nouns.orders.state import Order
 from ledger.refusals import Forbidden, NotFound

@@ -37,17 +37,10 @@ from ledger.nouns.orders.facts import (
     OrderFact,
     PaymentChanged,
     PaymentRecorded,
-    PaymentState,
 )
 from ledger.nouns.orders.holds import end_holds, place_holds
-from ledger.nouns.orders.payments import Payment, PaymentKind
-from ledger.nouns.orders.refusals import (
-    ChargebackDiffers,
-    MoreThanCameIn,
-    MoreThanOwed,
-    NothingOwed,
-    PaymentDiffers,
-)
+from ledger.nouns.orders.payments import Payment, PaymentKind, PaymentState
+from ledger.nouns.orders.refusals import ChargebackDiffers, MoreThanCameIn, MoreThanOwed, NothingOwed, PaymentDiffers
 from ledger.nouns.orders.state import Header, Order
 from ledger.terms.money import Money
 

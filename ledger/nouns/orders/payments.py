@@ -51,6 +51,20 @@ class PaymentKind(StrEnum):
     """A refund bounced: the money is here again, and owed again."""
 
 
+class PaymentState(StrEnum):
+    """The state of the payment, as the shop reports it or as the amounts that are known tell."""
+
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    AUTHORISED = "authorised"
+    PARTLY_PAID = "partly_paid"
+    """Less came in than it costs."""
+    PAID = "paid"
+    PARTLY_REFUNDED = "partly_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
 class Payment(Value, frozen=True):
     """One movement of money as its source knows it; told apart by its kind and id."""
 

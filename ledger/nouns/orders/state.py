@@ -22,22 +22,15 @@ from ledger.nouns.orders.facts import (
     DelayRuled,
     Hold,
     HoldReason,
-    Line,
     OrderPlaced,
     OrderReviewed,
-    PaymentState,
     ReroutingSought,
 )
 from ledger.nouns.orders.invoices import Invoicing
-from ledger.nouns.orders.payments import Charge, Payment
+from ledger.nouns.orders.lines import Line
+from ledger.nouns.orders.payments import Charge, Payment, PaymentState
 from ledger.nouns.orders.remarks import Remarks
-from ledger.nouns.orders.supplier_orders import (
-    Oddity,
-    ShipTo,
-    Stop,
-    SupplierOrder,
-    UnknownSupplierOrder,
-)
+from ledger.nouns.orders.supplier_orders import Oddity, ShipTo, Stop, SupplierOrder, UnknownSupplierOrder
 from ledger.nouns.orders.tracking_links import TrackingLink
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
