@@ -248,7 +248,7 @@ def test_a_noun_a_read_model_and_a_clock_touch_few_files(tenant: EmptyTenant, tm
     timers = house / "ledger/decisions/timers.py"
     text = timers.read_text().replace("from ledger.nouns import (\n", "from ledger.nouns import (\n    lamps,\n")
     timers.write_text(text + TIMER)
-    obligations = house / "projections/obligations.py"
+    obligations = house / "projections/obligations/projection.py"
     add_line(obligations, "from ledger.nouns.inquiries import Inquiry\n", "from ledger.nouns import lamps")
     source = "    From(lamps.NOUN, OBLIGATIONS, lambda lamp: _obligations(lamps.readings(lamp))),"
     add_line(obligations, "    From(cases.NOUN, OBLIGATIONS, _of_case),\n", source)
