@@ -28,94 +28,50 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def _options(hidden: bool) -> list[click.Option]:
-    defaults = Session()
+    usual = Session()
 
-    def option(*names: str, **more: Any) -> click.Option:
-        return click.Option(names, expose_value=False, callback=_remember, hidden=hidden, **more)
+    def option(name: str, variable: str, about: str, **more: Any) -> click.Option:
+        if variable:
+            more |= {"envvar": variable, "show_envvar": True}
+        default = getattr(usual, name.removeprefix("--").replace("-", "_"))
+        return click.Option(
+            [name], default=default, help=about, expose_value=False, callback=_remember, hidden=hidden, **more
+        )
 
     return [
-        option(
-            "--server",
-            metavar="HOST:PORT",
-            default=defaults.server,
-            envvar="FULFILMENT_SERVER",
-            show_default=True,
-            show_envvar=True,
-            help="The service.",
-        ),
+        option("--server", "FULFILMENT_SERVER", "The service.", metavar="HOST:PORT", show_default=True),
         option(
             "--tenant",
+            "FULFILMENT_TENANT",
+            "Whose ledger; if not said, that of the token, else 'default'.",
             metavar="NAME",
-            default=defaults.tenant,
-            envvar="FULFILMENT_TENANT",
-            show_envvar=True,
-            help="Whose ledger; if not said, that of the token, else 'default'.",
         ),
         option(
             "--actor",
+            "FULFILMENT_ACTOR",
+            "Who asks: a pseudonym, recorded in plain behind the token's name.",
             metavar="NAME",
-            default=defaults.actor,
-            envvar="FULFILMENT_ACTOR",
-            show_envvar=True,
-            help="Who asks: a pseudonym, recorded in plain behind the token's name.",
         ),
         option(
             "--token-file",
+            "FULFILMENT_TOKEN_FILE",
+            "Its first line is your token; or put the token into FULFILMENT_TOKEN.",
             metavar="FILE",
-            default=defaults.token_file,
-            envvar="FULFILMENT_TOKEN_FILE",
-            show_envvar=True,
-            help="Its first line is your token; or put the token into FULFILMENT_TOKEN.",
         ),
-        option(
-            "--tls",
-            is_flag=True,
-            default=defaults.tls,
-            envvar="FULFILMENT_TLS",
-            show_envvar=True,
-            help="Encrypt; the three below imply it.",
-        ),
-        option(
-            "--plain",
-            is_flag=True,
-            default=defaults.plain,
-            envvar="FULFILMENT_PLAIN",
-            show_envvar=True,
-            help="Send the token without TLS also to another machine.",
-        ),
-        option(
-            "--ca",
-            metavar="FILE",
-            default=defaults.ca,
-            envvar="FULFILMENT_CA",
-            show_envvar=True,
-            help="Authorities to trust, as PEM; if not said, the usual ones.",
-        ),
-        option(
-            "--cert",
-            metavar="FILE",
-            default=defaults.cert,
-            envvar="FULFILMENT_CERT",
-            show_envvar=True,
-            help="Your certificate, where the service asks for one.",
-        ),
-        option(
-            "--key",
-            metavar="FILE",
-            default=defaults.key,
-            envvar="FULFILMENT_KEY",
-            show_envvar=True,
-            help="Its private key.",
-        ),
+        option("--tls", "FULFILMENT_TLS", "Encrypt; the three below imply it.", is_flag=True),
+        option("--plain", "FULFILMENT_PLAIN", "Send the token without TLS also to another machine.", is_flag=True),
+        option("--ca", "FULFILMENT_CA", "Authorities to trust, as PEM; if not said, the usual ones.", metavar="FILE"),
+        option("--cert", "FULFILMENT_CERT", "Your certificate, where the service asks for one.", metavar="FILE"),
+        option("--key", "FULFILMENT_KEY", "Its private key.", metavar="FILE"),
         option(
             "--timeout",
+            "",
+            "How long to wait for each answer.",
             metavar="SECONDS",
             type=click.FloatRange(min=0, min_open=True),
-            default=defaults.timeout,
             show_default=True,
-            help="How long to wait for each answer.",
         ),
-        option("--json", is_flag=True, default=False, help="Print JSON with the names of the protos, errors too."),
+        option("--json", "", "Print JSON with the names of the protos, errors too.", is_flag=True),
     ]
 
 
