@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from adapters.console import words
 from adapters.console.client import RequestRefused, Unreachable
 from adapters.console.progress import WAITING, CountedBar
 from adapters.console.session import Session
-from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, orders_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, cases_pb2, common_pb2, orders_pb2, scorecards_pb2, suppliers_pb2, tracking_pb2
 from fulfilment.v1.common_pb2 import PageRequest
 from fulfilment.v1.supplier_reviews_pb2 import ListSuppliersRequest
 
@@ -163,19 +163,27 @@ def _require_all_known(session: Session, request: Any) -> None:
 
 def require_known(session: Session, as_of: common_pb2.AsOf | None = None, **named: str) -> None:
     """Says what does not exist, where the answer would only be that nothing is of it; not to whoever may not look."""
-    client = session.client
-    things: Mapping[str, tuple[Any, Any]] = {
-        "supplier_id": (client.suppliers.GetSupplier, suppliers_pb2.GetSupplierRequest),
-        "order_id": (client.orders.GetOrder, orders_pb2.GetOrderRequest),
-        "case_id": (client.cases.GetCase, cases_pb2.GetCaseRequest),
+    client, reports = session.client, session.client.reports
+    things: Mapping[str, Sequence[tuple[Any, Any]]] = {
+        # Those who only read reports may ask by one of these.
+        "supplier_id": (
+            (client.suppliers.GetSupplier, suppliers_pb2.GetSupplierRequest),
+            (reports.GetRates, scorecards_pb2.GetRatesRequest),
+        ),
+        "order_id": (
+            (client.orders.GetOrder, orders_pb2.GetOrderRequest),
+            (reports.GetTracking, tracking_pb2.GetTrackingRequest),
+        ),
+        "case_id": ((client.cases.GetCase, cases_pb2.GetCaseRequest),),
     }
-    for field in things.keys() & {name for name, value in named.items() if value}:
-        rpc, asks = things[field]
-        try:
-            client.call(rpc, asks(**{field: named[field]}, as_of=as_of))
-        except RequestRefused as refused:
-            if refused.reason != "NOT_ALLOWED":
-                raise
+    for field in [each for each in things if named.get(each)]:
+        for rpc, asks in things[field]:
+            try:
+                ask(session, rpc, asks(**{field: named[field]}, as_of=as_of))
+                break
+            except RequestRefused as refused:
+                if refused.reason != "NOT_ALLOWED":
+                    raise
 
 
 def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> ListedRows:

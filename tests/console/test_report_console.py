@@ -23,6 +23,7 @@ from fulfilment.v1 import (
     tracking_pb2,
     trade_pb2,
 )
+from tests.support.access import administer, knows, until
 from tests.support.service import Client, Service, context, fields_of, stamp
 from tests.support.terminal import Console
 from tests.support.trading import Trade, first_of, parcel_of
@@ -408,3 +409,14 @@ def test_what_was_not_there_then_is_said_to_be_of_then(ff: Console):
         assert said.code == 1
         assert "as of that moment; leave out --as-of or --at to see what is there now" in said.err
         assert "use fulfilment" not in said.err
+
+
+def test_whoever_only_reads_reports_is_told_so_too(service: Service):
+    """The last one here: a registered client closes the service to all without a token."""
+    token = administer("add", "rita", "--dsn", service.dsn, "--role", "reporting", "--tenant", "default").token
+    until(lambda: knows(service.address, token), "the client is known")
+    console = Console(service.address)
+    console.environment["FULFILMENT_TOKEN"] = token
+    assert "supplier nobody is not registered" in console("report", "late", "--supplier", "nobody").err
+    assert "there is no order shop/nobody" in console("work", "list", "--order", "shop/nobody").err
+    assert console("report", "late", "--supplier", "acme").code == 0
