@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from adapters.console import words
 from adapters.console.charts import Drawn
 from adapters.console.commands import Words
 from adapters.console.listings import LIMIT, ask, rows_of, supplier_names
@@ -34,17 +35,12 @@ def summary(session: Session, channel: str, like: str | None, window: WindowWant
     if as_html:
         present(session, _summary_sheet(found, channel), None, as_html)
         return
-    if like:
-        figures = olist.summary(found)
-        if session.json:
-            session.out.json(figures)
-        else:
-            session.out.table(["what", ">figure"], [[name, f"{figure:,}"] for name, figure in figures.items()])
-        return
+    figures = olist.summary(found) if like else None
     if session.json:
-        session.show(found)
+        session.out.json(words.as_json(found) if figures is None else figures)
         return
-    session.out.table(["what", ">figure"], _summed(found))
+    rows = _summed(found) if figures is None else [[name, f"{figure:,}"] for name, figure in figures.items()]
+    session.out.table(["what", ">figure"], rows)
     if nothing := lacking(found.window) or (channel and not found.orders and f"No order came from a shop {channel}."):
         session.out.say(nothing)
     elif span := told(found.window):

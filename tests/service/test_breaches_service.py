@@ -307,7 +307,10 @@ def test_a_statement_is_refused_what_makes_no_sense(client: Client):
     assert fields_of(refused(client.reports.ListStatementEntries, nobody)) == ["supplier_id"]
     money = statements_pb2.ListStatementEntriesRequest(supplier_id="acme", currency="euro")
     assert fields_of(refused(client.reports.ListStatementEntries, money)) == ["currency"]
-    empty = client.reports.GetStatement(statements_pb2.GetStatementRequest(supplier_id="nobody"))
+    unknown = statements_pb2.GetStatementRequest(supplier_id="nobody")
+    assert reason_of(refused(client.reports.GetStatement, unknown)) == "UNKNOWN_SUPPLIER"
+    client.approve("quiet")
+    empty = client.reports.GetStatement(statements_pb2.GetStatementRequest(supplier_id="quiet"))
     assert (len(empty.balances), empty.units_without_cost) == (0, 0)
 
 
