@@ -24,6 +24,9 @@ CALLS_AT_ONCE = 64
 UNASKED_BYTES = 16 * 1024
 """How much of a message may come before it is asked for: most are shorter."""
 
+CONNECTIONS = 800
+"""At once: a process may usually have 1,024 files open, and needs some for the database."""
+
 _PENDING = 1_000_000
 _PENDING_SECONDS = 3600
 _PATIENT = [
@@ -38,6 +41,7 @@ them without an error; a ledger's own queue is bounded as well, and answers QUEU
 _BOUNDED = [
     # A connection that has said nothing by then is closed; gRPC would wait for two minutes.
     ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_allowed_incoming_connections", CONNECTIONS),
     # Of one connection. A caller with more waits; what it sends before it was told of the bound is refused.
     ("grpc.max_concurrent_streams", 10_000),
     # Of a message that nobody has asked for (turnstile.py); by its probes gRPC would come to take all of it, and more.

@@ -146,7 +146,7 @@ class Ledger:
         """Decides commands one after another, in order; one answer each.
 
         Each is as durable as if it had been sent alone, and commands of others may come between them: what keeps the
-        tenant for a quarter of a second is committed before it goes on.
+        tenant for more than 0.15 s is committed before it goes on.
         """
         if len(commands) > MOST_AT_ONCE:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")

@@ -8,7 +8,7 @@ from ledger.engine.commands import Answer, Command
 from ledger.engine.measures import Passed
 from ledger.refusals import ShuttingDown, StorageUnavailable
 
-PIECE_SECONDS = 0.25
+PIECE_SECONDS = 0.15
 """How long a batch may keep a tenant before others get in between."""
 FIRST_PIECE = 16
 """How many commands of a batch are decided first: how much work they are is known afterwards."""

@@ -30,6 +30,8 @@ from ledger.view import EMPTY, Broken, Entry
 
 STEP_FACTS = 1_000
 """How many are read at once."""
+STREAMS_AT_ONCE = 50
+"""Of how many streams, of which each may have as many facts as a step, facts are in memory at once."""
 _MOST_STEPS = 100
 """A book that is further behind starts over: most of what it holds is not asked for again."""
 _BYTES_A_FACT = 200
@@ -140,9 +142,9 @@ class Snapshots:
         self, book: Book, streams: Iterable[str], fold: Callable[[str, int], Awaitable[Entry | None]]
     ) -> None:
         """Brings those into a book that may be long; what is long as ``fold`` has it, which may have it later."""
-        missing = [stream for stream in book.missing(streams) if self._registry.is_restorable(stream)]
-        if missing:
-            _, entries = await self.fold_all(list(dict.fromkeys(missing)), fold)
+        missing = [*dict.fromkeys(stream for stream in book.missing(streams) if self._registry.is_restorable(stream))]
+        for start in range(0, len(missing), STREAMS_AT_ONCE):
+            _, entries = await self.fold_all(missing[start : start + STREAMS_AT_ONCE], fold)
             for stream, entry in entries.items():
                 book.hold(stream, entry)
 

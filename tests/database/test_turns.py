@@ -154,6 +154,21 @@ async def test_a_stream_as_it_was_believed_is_folded_in_turns(market: EmptyTenan
         assert entries[stream].version == EACH
 
 
+async def test_of_many_streams_few_are_read_at_once(market: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ledger.engine.snapshots.STREAMS_AT_ONCE", 3)
+    at_once: list[int] = []
+    read_streams = Log.read_streams
+
+    async def counted(self: Log, streams: Sequence[str], *rest: Any) -> Any:
+        at_once.append(len(streams))
+        return await read_streams(self, streams, *rest)
+
+    monkeypatch.setattr(Log, "read_streams", counted)
+    async with a_ledger(market) as ledger:
+        await ledger.execute(look("a", hint=True))
+    assert (sum(at_once), max(at_once)) == (len(STALLS), 3)
+
+
 @pytest.mark.parametrize("hint", [True, False])
 async def test_more_short_streams_than_the_lock_is_held_for_are_read_before(
     market: EmptyTenant, read: list[int], monkeypatch: pytest.MonkeyPatch, hint: bool

@@ -9,6 +9,7 @@ from adapters.database import control, replica
 from adapters.folding_aside import MOST_WAITING
 from adapters.invoices import drawing
 from adapters.rpc import exports, methods, server, turnstile
+from adapters.rpc.accepting import CONNECTIONS
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES, MOST_LABEL_BYTES
 from adapters.rpc.commands import LONGEST_COMMAND_BYTES
 from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
@@ -51,6 +52,7 @@ FIGURES = {
     ),
     "bytes of the requests of all clients under way in one process": f"{limits.BYTES_OF_ALL // MIB} MiB",
     "folded streams in memory, of one process": f"{shelf.MEMORY_BYTES // MIB} MiB",
+    "connections to one process": f"{CONNECTIONS};",
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",
     "exports at once, in one process": f"{exports.EXPORTS_OF_A_TENANT} of a tenant, {exports.EXPORTS_AT_ONCE} of all",

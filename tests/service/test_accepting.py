@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from adapters.rpc import accepting
 from adapters.rpc.accepting import CALLS_AT_ONCE, aio_server
 from adapters.rpc.commands import Commands
 from fulfilment.v1 import batch_pb2, orders_pb2, orders_pb2_grpc
@@ -69,6 +70,38 @@ async def test_calls_that_came_and_were_not_begun_do_not_hold_up_the_stop(path, 
     assert outcomes.count(b"x") >= 1
     assert codes <= {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
     assert not caplog.records
+
+
+async def test_no_more_connections_are_taken_than_there_may_be_and_each_that_closes_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    few = [(name, 3 if most == accepting.CONNECTIONS else most) for name, most in accepting._BOUNDED]
+    monkeypatch.setattr(accepting, "_BOUNDED", few)
+    server = aio_server()
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    taken = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    for reader, _ in taken:
+        await asyncio.wait_for(reader.readexactly(9), 20)  # the server's settings
+    assert not await is_taken(port)
+    taken[0][1].close()
+    until = time.monotonic() + 20
+    while not await is_taken(port):
+        assert time.monotonic() < until
+    for _, writer in taken:
+        writer.close()
+    await server.stop(None)
+
+
+async def is_taken(port: int) -> bool:
+    """Whether the server says something to a new connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        return await asyncio.wait_for(reader.read(9), 20) != b""
+    except ConnectionResetError:
+        return False
+    finally:
+        writer.close()
 
 
 CALLERS = 2_500
