@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
+from importlib import import_module
 
 import psycopg
 import uvloop
@@ -140,7 +141,8 @@ PROBLEMS = (
 def main() -> None:
     try:
         if (command := BESIDE.get(sys.argv[1] if len(sys.argv) > 1 else "")) is not None:
-            return command(sys.argv[2:])
+            import_module(command).main(sys.argv[2:])
+            return
         chosen = options(sys.argv[1:])
         log_to_stderr(chosen.log_level, chosen.log_format)
         if chosen.role == "projector":

@@ -1,12 +1,11 @@
-"""How the API is protected: the options of the service, and what they choose."""
+"""How the API is protected: what the options of the service choose."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from adapters.access.listening import Listener
 from adapters.access.oidc import BadKeys, Issuer, Keys, log
@@ -37,29 +36,6 @@ class Access(NamedTuple):
             yield self.tls
         if self.issuer is not None:
             yield self.issuer.keys
-
-
-def add_options(parser: argparse.ArgumentParser, path: Callable[[str], Path]) -> list[argparse.Action]:
-    """The options of access; ``path`` reads a path as the other options do."""
-    group = parser.add_argument_group("access").add_argument
-    return [
-        group("--tls-cert", type=path, help="certificate of the service, with those up to its authority, as PEM"),
-        group("--tls-key", type=path, help="its private key, as PEM"),
-        group("--tls-client-ca", type=path, help="only who has a certificate of these authorities may call"),
-        group(
-            "--behind-proxy",
-            nargs="?",
-            choices=("yes", "no"),
-            const="yes",
-            default="no",
-            help="a proxy ends TLS, and nobody else reaches this address (%(default)s)",
-        ),
-        group("--oidc-issuer", help="an identity provider whose tokens are taken: what their claim iss says"),
-        group("--oidc-audience", help="for whom its tokens must be: what their claim aud says"),
-        group("--oidc-jwks", type=_source(path), help="its public keys: a file, or a URL that begins with https://"),
-        group("--oidc-claim", default="sub", help="the claim of its tokens that names the client (%(default)s)"),
-        group("--message-mib", type=_mib, default=16, help="the longest message, in MiB (%(default)s)"),
-    ]
 
 
 def access_of(chosen: argparse.Namespace) -> Access:
@@ -107,20 +83,3 @@ def issuer_of(chosen: argparse.Namespace) -> Issuer | None:
         # The ledger does not depend on whether the provider is there: tokens of ours are taken all the same.
         log.warning("%s; until they can be, tokens of the identity provider are not taken", problem)
     return Issuer(chosen.oidc_issuer, chosen.oidc_audience, keys, chosen.oidc_claim)
-
-
-def _source(path: Callable[[str], Path]) -> Callable[[str], Path | str]:
-    def source(text: str) -> Path | str:
-        if "://" not in text:
-            return path(text)
-        if urlsplit(text).scheme != "https" or not urlsplit(text).hostname:
-            raise argparse.ArgumentTypeError(f"{text!r} is neither a file nor a URL that begins with https://")
-        return text
-
-    return source
-
-
-def _mib(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1024):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1 to 1024")
-    return int(text)

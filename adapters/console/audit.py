@@ -8,6 +8,7 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Nouns
+from adapters.console.ledger_check import check
 from adapters.console.listings import LIMIT, print_rows
 from adapters.console.order_file import order_file
 from adapters.console.session import Session
@@ -21,6 +22,7 @@ def audit() -> None:
 
 
 audit.add_command(order_file, "file")
+audit.add_command(check)
 
 
 @audit.command("reads")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -109,21 +110,56 @@ class Nouns(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each with its whole first sentence, which click would cut off where the line is full."""
-        sentences = [(name, command.get_short_help_str(_SENTENCE)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl(sentences)
+            formatter.write_dl(list(self.sentences()))
+
+    def sentences(self) -> Iterator[tuple[str, str]]:
+        """The first of each command's help, by its name."""
+        for name, command in self.commands.items():
+            yield name, command.get_short_help_str(_SENTENCE)
+
+
+class Named(NamedTuple):
+    """A command that is not imported yet."""
+
+    module: str
+    name: str
+    sentence: str
+    """The first of its help."""
+
+
+class ImportedCommands(Mapping[str, click.Command]):
+    """Commands by what is typed, each imported when it is asked for: most of a console's start is imports."""
+
+    def __init__(self, named: Mapping[str, Named]) -> None:
+        self.named = named
+
+    def __getitem__(self, typed: str) -> click.Command:
+        found = self.named[typed]
+        command: click.Command = getattr(import_module(f"adapters.console.{found.module}"), found.name)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.named)
+
+    def __len__(self) -> int:
+        return len(self.named)
 
 
 class Root(Nouns):
     """The whole console: here the shared options are explained."""
 
-    group_class: type[click.Group] = Nouns
-
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, named: Mapping[str, Named], **more: Any) -> None:
         super().__init__(*args, **more)
+        self.commands = ImportedCommands(named)  # type: ignore[assignment]  # nobody adds one
+        self._named = named
         for param in self.params:
             if isinstance(param, click.Option):
                 param.hidden = False
+
+    def sentences(self) -> Iterator[tuple[str, str]]:
+        for typed, command in self._named.items():
+            yield typed, command.sentence
 
 
 def option_request_id() -> Callable[[F], F]:

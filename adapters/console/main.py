@@ -11,46 +11,77 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.admin import rebuild, snapshots, status, tenant
-from adapters.console.audit import audit
-from adapters.console.cases import case
 from adapters.console.client import Trouble
-from adapters.console.clocks import clock
-from adapters.console.commands import Root
-from adapters.console.customer_invoices import invoice
-from adapters.console.doctor import doctor
-from adapters.console.edges import connection, inbox
-from adapters.console.effects import effect
-from adapters.console.export import export
-from adapters.console.finding import find
-from adapters.console.history import history
-from adapters.console.importing import imports
-from adapters.console.inquiries import inquiry
-from adapters.console.ledger_check import check
-from adapters.console.log import log
-from adapters.console.messages import message
-from adapters.console.orders import order
-from adapters.console.parcels import parcel
-from adapters.console.people import erase, person
-from adapters.console.place import place
-from adapters.console.policies import policy
-from adapters.console.recoveries import recovery
-from adapters.console.reports import report
+from adapters.console.commands import Named, Root
 from adapters.console.sentences import paths
-from adapters.console.shipping import shipping
-from adapters.console.show import show
-from adapters.console.skus import sku
-from adapters.console.stock import stock
-from adapters.console.suppliers import supplier
-from adapters.console.texts import text
-from adapters.console.work import work
 from fulfilment import __version__
 
 USAGE = 2
 INTERRUPTED = 130
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = {
+    "place": Named("place", "place", "Record what a shop sold."),
+    "show": Named("show", "show", "Show an order: its units, holds, supplier orders and parcels."),
+    "find": Named("finding", "find", "Find a customer, and list all its orders with their cases and questions."),
+    "history": Named("history", "history", "List the facts of an order and its parcels as they were recorded."),
+    "log": Named("log", "log", "List the facts of the ledger as they were recorded, a line each."),
+    "order": Named(
+        "orders", "order", "Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, reroute, cancel."
+    ),
+    "invoice": Named(
+        "customer_invoices", "invoice", "List and show customers' invoices, ask for one, cancel one by a credit note."
+    ),
+    "parcel": Named("parcels", "parcel", "Record and show what carriers say."),
+    "shipping": Named("shipping", "shipping", "What goods are sent with."),
+    "inquiry": Named("inquiries", "inquiry", "Ask about an order, answer in time, close, list what waits."),
+    "case": Named("cases", "case", "Handle a return case from its opening to its remedy."),
+    "message": Named(
+        "messages", "message", "See what is told to customers, suppliers and staff, and try again what failed."
+    ),
+    "work": Named("work", "work", "See what there is to do and how, take it on, finish it."),
+    "stock": Named("stock", "stock", "Record and show what suppliers have."),
+    "sku": Named("skus", "sku", "Say what SKUs are, and show who offers them."),
+    "supplier": Named("suppliers", "supplier", "Register suppliers, agree terms, approve, suspend."),
+    "recovery": Named("recoveries", "recovery", "Get costs back from suppliers and carriers."),
+    "report": Named("reports", "report", "Ask how much there was, who is late, what is due, where things are."),
+    "export": Named(
+        "export", "export", "Write the tables for reporting to files, all of one moment: those named, or all."
+    ),
+    "import": Named("importing", "imports", "Bring other systems' data in."),
+    "connection": Named(
+        "edges", "connection", "Connect shops and tracking services, try them, and change their secrets."
+    ),
+    "inbox": Named(
+        "edges", "inbox", "What shops and tracking services told, what became of it, and what somebody has to look at."
+    ),
+    "effect": Named("effects", "effect", "What shops and tracking services are told, and what could not be told."),
+    "text": Named("texts", "text", "Say and see who wants no text messages."),
+    "policy": Named("policies", "policy", "Show and change the retailer's own terms."),
+    "clock": Named("clocks", "clock", "What somebody has to do by when."),
+    "status": Named("admin", "status", "Show where the log and its read models stand."),
+    "doctor": Named(
+        "doctor", "doctor", "Let the service look over itself, its machine and its database, and say what to do."
+    ),
+    "rebuild": Named(
+        "admin", "rebuild", "Build a read model anew from the log, compare it with the live one, and swap them."
+    ),
+    "snapshots": Named(
+        "admin",
+        "snapshots",
+        "Compare the snapshots of long streams with their facts, and drop those that say something else.",
+    ),
+    "tenant": Named("admin", "tenant", "Add and list tenants, each with a ledger of its own."),
+    "audit": Named("audit", "audit", "Who read what about people, and the whole file of an order."),
+    "person": Named("people", "person", "Export or erase what is kept of a person, or keep it for a time."),
+    "erase": Named("people", "erase", "Make a person's data unreadable, for good."),
+}
+"""In the order in which they are listed."""
+
+
+@click.group(
+    cls=Root, named=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="fulfilment %(version)s")
 def root() -> None:
     """Talk to the fulfilment ledger.
@@ -85,16 +116,6 @@ def root() -> None:
 
     The options below may stand anywhere on the line. Times without an offset are UTC.
     """
-
-
-for command in (
-    *(place, show, find, history, log, order, invoice, parcel, shipping, inquiry, case, message, work),
-    *(stock, sku, supplier, recovery, report, export, imports),
-    *(connection, inbox, effect, text),
-    *(policy, clock, status, doctor, rebuild, snapshots, tenant, audit, person, erase),
-):
-    root.add_command(command)
-audit.add_command(check)
 
 
 def main() -> None:

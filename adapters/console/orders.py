@@ -16,6 +16,7 @@ from adapters.console.order_files import import_orders
 from adapters.console.payments import chargeback, pay, refund_paid
 from adapters.console.remarks import note, tag
 from adapters.console.session import Session
+from adapters.console.shipping import customs, invoice
 from adapters.console.show import LINE, order_of, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, send_drafts, ship, unship
 from adapters.console.tracking_links import link
@@ -134,6 +135,6 @@ for command in (
     *(complete, amend, change_address, pay, hold, release, holds),
     *(confirm, cancel, reroute, receipt, review, chargeback, refund_paid),
     *(import_orders, export_orders, send, send_drafts, ack, pack, ship, unship, cancel_answer, rule_delay),
-    *(note, tag, link, timeline),
+    *(note, tag, link, timeline, customs, invoice),
 ):
     order.add_command(command)

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.commands import Nouns, recording
+from adapters.console.commands import Nouns, Words, recording
 from adapters.console.listings import ask
-from adapters.console.orders import order
 from adapters.console.past import AS_OF, asked, past
 from adapters.console.sentences import paths
 from adapters.console.session import Session
@@ -121,7 +120,7 @@ def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", multiple=True, metavar=f"LINE:{metavar}", help=f"{what}; once for each line.")
 
 
-@order.command()
+@click.command(cls=Words)
 @click.argument("order_id")
 @click.option("--incoterm", type=words.choice(shipping_pb2.Incoterm), help="Who pays the duty.")
 @_by_line("title", "TEXT", "What the goods are")
@@ -216,7 +215,7 @@ def _customs_lines(options: dict[str, Any], currency: str) -> list[shipping_pb2.
 # --- the invoice ----------------------------------------------------------------------------------
 
 
-@order.command()
+@click.command(cls=Words)
 @click.argument("supplier_order_id")
 @click.option("--parcel", nargs=2, metavar="CARRIER NUMBER", help="Only what is in this parcel.")
 @click.option("--pdf", metavar="FILE", help="Write it there as PDF.")

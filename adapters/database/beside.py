@@ -9,6 +9,7 @@ from pathlib import Path
 from adapters.database.dsn import add_database_tls
 from adapters.database.embedded import StartFailed, holds_data
 from adapters.database.server import Database
+from adapters.process.folders import path
 
 
 class NoLedger(StartFailed):
@@ -32,7 +33,3 @@ def database(chosen: argparse.Namespace, *, may_begin: bool = False, only_read: 
     if folder is not None and not may_begin and not holds_data(folder):
         raise NoLedger(folder)
     return Database(folder, chosen.dsn, chosen.database_tls, only_read=only_read)
-
-
-def path(text: str) -> Path:
-    return Path(text).expanduser()

@@ -159,13 +159,7 @@ def _ended(error: psycopg.Error) -> str:
     return f"its replica for exports: {in_short(error)}"
 
 
-# --- the option -----------------------------------------------------------------------------------
-
-
-def add_option(parser: argparse.ArgumentParser, filled: Any) -> argparse.Action:
-    """``filled`` reads a text as the other options do."""
-    says = "a replica of the database, from which exports are read; without one the database itself"
-    return parser.add_argument("--reporting-dsn", type=filled, help=says)
+# --- what the option chooses -----------------------------------------------------------------------------------
 
 
 def replica_of(chosen: argparse.Namespace) -> Replica | None:

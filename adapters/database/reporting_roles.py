@@ -22,6 +22,7 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.database import beside
 from adapters.database.embedded import StartFailed
+from adapters.process.folders import path
 from projections.reporting.views import CONTRACT_VERSION, statements, views_schema
 
 STATEMENT_SECONDS = 300
@@ -336,7 +337,7 @@ def _parser() -> argparse.ArgumentParser:
     which = granted.add_mutually_exclusive_group(required=True)
     which.add_argument("--tenant", metavar="NAME", action="append", default=[], help="whose views; may be repeated")
     which.add_argument("--all-tenants", action="store_true", help="those of every tenant that there is now")
-    granted.add_argument("--password-file", type=beside.path, metavar="FILE", help="its first line; else one is made")
+    granted.add_argument("--password-file", type=path, metavar="FILE", help="its first line; else one is made")
     granted.add_argument("--statement-seconds", type=_count, default=STATEMENT_SECONDS, help="(%(default)s)")
     granted.add_argument("--connections", type=_count, default=CONNECTIONS, help="sessions at a time (%(default)s)")
     revoked = command("revoke", revoke, "end a role, or take tenants from it")

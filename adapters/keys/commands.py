@@ -19,6 +19,7 @@ from adapters.database.control import Control
 from adapters.database.postgres import open_pool
 from adapters.keys.holders import Holders
 from adapters.keys.rotation import Rotation
+from adapters.process.folders import path
 from ledger.engine.keyring import KeyFileMissing, load
 from ledger.engine.statements import in_schema
 from ledger.facts import to_minute
@@ -76,7 +77,7 @@ async def rotate(pool: Pool, chosen: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     shared = beside.options()
     key_file = os.environ.get("FULFILMENT_KEY_FILE") or None
-    shared.add_argument("--key-file", type=beside.path, default=key_file, help="its key file (DATA/master.key)")
+    shared.add_argument("--key-file", type=path, default=key_file, help="its key file (DATA/master.key)")
     parser = argparse.ArgumentParser(prog="server.py keys", description="The keys that personal data is sealed under.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -17,6 +17,7 @@ from adapters.database.migrations import TENANT_MIGRATIONS
 from adapters.database.schema_versions import SchemaNewer
 from adapters.ledger_check.check import STEPS, CheckRun, Notes, Progress, usual_workers
 from adapters.ledger_check.findings import SHOWN, CheckTally
+from adapters.process.folders import path
 from ledger.engine.statements import in_schema
 from projections.machine.database import open_connection
 
@@ -142,7 +143,7 @@ def parser() -> argparse.ArgumentParser:
     add: Callable[..., Any] = made.add_argument
     add("--tenant", default=DEFAULT_TENANT, help="whose ledger (%(default)s)")
     add("--after", type=_position, metavar="N", help="only positions after this one, and streams with a fact there")
-    add("--state", type=beside.path, metavar="FILE", help="go on where the last check with this file ended")
+    add("--state", type=path, metavar="FILE", help="go on where the last check with this file ended")
     add("--only", action="append", choices=STEPS, help="only this step; can be given several times")
     add("--workers", type=_workers, default=usual_workers(), help="processes that fold streams (%(default)s)")
     add("--json", action="store_true", help="print the report as JSON")

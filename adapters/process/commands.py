@@ -1,18 +1,17 @@
-"""What is done beside the service, by the first word of the command line, such as ``python server.py migrate``."""
+"""What is done beside the service, by the first word of the command line, such as ``python server.py migrate``.
+
+Each is named by its module, which is imported when it is asked for: health is asked again and again.
+"""
 
 from __future__ import annotations
 
-from adapters.access import administration
-from adapters.database import reporting_roles, roles
-from adapters.keys import commands as keys
-from adapters.ledger_check import command as check
-from adapters.process import health_check
+from collections.abc import Mapping
 
-BESIDE = {
-    "check": check.main,
-    "client": administration.main,
-    "health": health_check.main,
-    "keys": keys.main,
-    "migrate": roles.main,
-    "reporting": reporting_roles.main,
+BESIDE: Mapping[str, str] = {
+    "check": "adapters.ledger_check.command",
+    "client": "adapters.access.administration",
+    "health": "adapters.process.health_check",
+    "keys": "adapters.keys.commands",
+    "migrate": "adapters.database.roles",
+    "reporting": "adapters.database.reporting_roles",
 }

@@ -9,6 +9,11 @@ class BadFolder(Exception):
     """A folder cannot be used; the message says why and what to do."""
 
 
+def path(text: str) -> Path:
+    """As an option names it."""
+    return Path(text).expanduser()
+
+
 def make_private(path: Path, option: str) -> None:
     """Makes the folder with mode 0700; one that is there, like its parents, keeps the mode that it has.
 

@@ -1,4 +1,7 @@
-"""The options of the service: on the command line, or else in the environment."""
+"""The options of the service: on the command line, or else in the environment.
+
+Nothing is imported for them that only some roles need: whoever starts a process waits for it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from email.headerregistry import Address
+from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from adapters.access import settings
-from adapters.database import replica
 from adapters.database.dsn import add_database_tls
-from adapters.mail import settings as mail_settings
-from adapters.metrics import settings as metrics_settings
+from adapters.mail import IMAP_PASSWORD, PASSWORD
+from adapters.mail.addresses import addresses_in
 from adapters.process.commands import BESIDE
-from adapters.rpc.tracing import PER_SECOND
-from adapters.web import settings as web_settings
 from fulfilment import __version__
+
+TRACED_PER_SECOND = 20
+"""How many calls are traced a second, where nobody says something else."""
+_DAY_SECONDS = 86_400
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,22 +41,31 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),
         add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
         add_database_tls(parser),
-        replica.add_option(parser, _filled),
+        add(
+            "--reporting-dsn",
+            type=_filled,
+            help="a replica of the database, from which exports are read; without one the database itself",
+        ),
         add("--key-file", type=_path, help="keys of personal data (DATA/master.key)"),
         add("--traces", type=_filled, help="where spans of calls go by OTLP over gRPC, such as http://localhost:4317"),
         add(
             "--traces-per-second",
             type=_number,
-            default=PER_SECOND,
+            default=TRACED_PER_SECOND,
             help="so many calls a second get them at most, beside those that their caller traces (%(default)s)",
         ),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
-        *settings.add_options(parser, _path),
-        *web_settings.add_options(parser, _address),
-        *metrics_settings.add_options(parser, _address),
-        *mail_settings.add_options(parser, _path, _address),
+        *of_access(parser),
+        *_of_edges(parser),
+        add(
+            "--metrics",
+            type=_address_or_port,
+            help="[host:]port with figures for Prometheus at /metrics; without a host this machine only; none if not "
+            "said",
+        ),
+        *_of_mail(parser),
     ]
     # Read as if they stood first on the command line, so that they are checked and real arguments win.
     words = {action.option_strings[0]: f"FULFILMENT_{action.dest.upper()}" for action in chosen}
@@ -58,6 +73,76 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     found = parser.parse_args([*set_outside, *arguments])
     found.key_file = found.key_file or found.data / "master.key"
     return found
+
+
+def of_access(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    group = parser.add_argument_group("access").add_argument
+    return [
+        group("--tls-cert", type=_path, help="certificate of the service, with those up to its authority, as PEM"),
+        group("--tls-key", type=_path, help="its private key, as PEM"),
+        group("--tls-client-ca", type=_path, help="only who has a certificate of these authorities may call"),
+        group(
+            "--behind-proxy",
+            nargs="?",
+            choices=("yes", "no"),
+            const="yes",
+            default="no",
+            help="a proxy ends TLS, and nobody else reaches this address (%(default)s)",
+        ),
+        group("--oidc-issuer", help="an identity provider whose tokens are taken: what their claim iss says"),
+        group("--oidc-audience", help="for whom its tokens must be: what their claim aud says"),
+        group("--oidc-jwks", type=_source, help="its public keys: a file, or a URL that begins with https://"),
+        group("--oidc-claim", default="sub", help="the claim of its tokens that names the client (%(default)s)"),
+        group("--message-mib", type=_mib, default=16, help="the longest message, in MiB (%(default)s)"),
+    ]
+
+
+def _of_edges(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    group = parser.add_argument_group("edges").add_argument
+    return [
+        group("--web", type=_address, help="host:port for what shops and tracking services send; none if not said"),
+        group(
+            "--web-private",
+            nargs="?",
+            choices=("yes", "no"),
+            const="yes",
+            default="no",
+            help="shops and tracking services in the own network are called too (%(default)s)",
+        ),
+    ]
+
+
+def _of_mail(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    group = parser.add_argument_group("mail").add_argument
+    return [
+        group(
+            "--outbox",
+            choices=("file", "smtp", "off"),
+            default="file",
+            help="where messages go: mails as files in DATA/outbox, a mail server, or nowhere (%(default)s)",
+        ),
+        group("--mail-from", type=_mailbox, help="whom mails come from: orders@shop.example or Shop <...>"),
+        group("--mail-bounces", type=_mailbox, help="where undeliverable mail is returned to (that of --mail-from)"),
+        group("--smtp", type=_address, help="the mail server, HOST:PORT"),
+        group(
+            "--smtp-security",
+            choices=("starttls", "tls", "none"),
+            default="starttls",
+            help="how it is spoken to: starttls, usual on port 587, tls, usual on 465, or none (%(default)s)",
+        ),
+        group("--smtp-user", help=f"logs in; the password is in {PASSWORD} or in a file"),
+        group("--smtp-password-file", type=_path, help="its first line is the password"),
+        group("--smtp-ca", type=_path, help="certificates to trust instead of the machine's own, as PEM"),
+        group("--bounces", help="where returned mail is read: imaps://shop@mail.example/Bounces (nowhere)"),
+        group("--bounces-every", type=_seconds, default=300, help="seconds between two readings (%(default)s)"),
+        group(
+            "--bounces-password-file", type=_path, help=f"its first line is the password; or it is in {IMAP_PASSWORD}"
+        ),
+        group("--bounces-ca", type=_path, help="as --smtp-ca, for the server with the returned mail"),
+    ]
+
+
+# --- how they are read --------------------------------------------------------------------------------
 
 
 def _number(text: str) -> int:
@@ -86,3 +171,35 @@ def _address(text: str) -> str:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise argparse.ArgumentTypeError(f"{text!r} is no address; IPv6 needs brackets, such as [::1]:50051")
     return text
+
+
+def _address_or_port(text: str) -> str:
+    return _address(f"127.0.0.1:{text}" if text.isdecimal() else text)
+
+
+def _source(text: str) -> Path | str:
+    if "://" not in text:
+        return _path(text)
+    if urlsplit(text).scheme != "https" or not urlsplit(text).hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a file nor a URL that begins with https://")
+    return text
+
+
+def _mib(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1024):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1 to 1024")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _DAY_SECONDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to {_DAY_SECONDS}")
+    return int(text)
+
+
+def _mailbox(text: str) -> Address:
+    """An address, or a name and an address in angle brackets."""
+    name, found = parseaddr(text)
+    if addresses_in(found) != [found] or not name.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write it as orders@shop.example or Shop <...>")
+    return Address(name, addr_spec=found)

@@ -25,9 +25,6 @@ from ledger.engine.measures import WATCH, Passed
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-PER_SECOND = 20
-"""How many calls are traced a second, where nobody says something else."""
-
 Answering = Callable[[object, Context], Awaitable[bytes]]
 """Answers a call, whose message comes by its context."""
 
@@ -47,7 +44,7 @@ class NoTraces(Exception):
 class Tracing:
     """A tracer, and how many calls a second it takes of callers that do not say whether theirs are traced."""
 
-    def __init__(self, tracer: Tracer, per_second: int = PER_SECOND) -> None:
+    def __init__(self, tracer: Tracer, per_second: int) -> None:
         self.tracer = tracer
         self._per_second = per_second
         self._second, self._left = 0, per_second
@@ -64,7 +61,7 @@ class Tracing:
 
 
 @contextmanager
-def tracing(endpoint: str | None, per_second: int = PER_SECOND) -> Iterator[Tracing | None]:
+def tracing(endpoint: str | None, per_second: int) -> Iterator[Tracing | None]:
     """A tracer that sends to an address by OTLP over gRPC; none where none is said. What is left is sent at the end.
 
     An address that begins with http:// is called without TLS. Raises NoTraces.

@@ -1,9 +1,8 @@
-"""Where the edges listen, and whom they may call: the options of the service, and what they choose."""
+"""Where the edges listen, and whom they may call: what the options of the service choose."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import NamedTuple
 
 from adapters.access.listening import Listener
@@ -26,22 +25,6 @@ class Web(NamedTuple):
     """Whether systems may stand in the own network."""
     behind_proxy: bool = False
     """Whether a proxy says who calls."""
-
-
-def add_options(parser: argparse.ArgumentParser, address: Callable[[str], str]) -> list[argparse.Action]:
-    """The options of the edges; ``address`` reads an address as the other options do."""
-    group = parser.add_argument_group("edges").add_argument
-    return [
-        group("--web", type=address, help="host:port for what shops and tracking services send; none if not said"),
-        group(
-            "--web-private",
-            nargs="?",
-            choices=("yes", "no"),
-            const="yes",
-            default="no",
-            help="shops and tracking services in the own network are called too (%(default)s)",
-        ),
-    ]
 
 
 def web_of(chosen: argparse.Namespace) -> Web:

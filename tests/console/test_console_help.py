@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import click
 import pytest
 
+from adapters import console
 from adapters.console.main import root
+from tests.support.service import HOUSE
 from tests.support.terminal import Shell
 
 
@@ -17,6 +23,23 @@ def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tu
     if isinstance(command, click.Group):
         for name, child in command.commands.items():
             yield from _commands(child, (*path, name))
+
+
+def test_the_list_of_commands_has_the_first_sentence_of_each():
+    """It is written without a look at them, which would import them all."""
+    assert dict(root.sentences()) == {name: each.get_short_help_str(500) for name, each in root.commands.items()}
+    assert list(root.commands) == [name for name, _ in root.sentences()]
+
+
+def test_a_group_has_all_its_commands_once_it_is_imported():
+    """What another module added to it would be there or not, as that one is imported or not."""
+    alone = (
+        "from tests.console.test_console_help import _commands, root; print(*map(' '.join, _commands(root)), sep=';')"
+    )
+    told = subprocess.run([sys.executable, "-c", alone], cwd=HOUSE, capture_output=True, text=True, check=True).stdout
+    for module in pkgutil.iter_modules(console.__path__, "adapters.console."):
+        import_module(module.name)
+    assert told.strip().split(";") == [" ".join(path) for path in _commands(root)]
 
 
 @pytest.mark.parametrize("path", list(_commands(root)), ids=lambda path: " ".join(path) or "fulfilment")

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
@@ -126,7 +127,7 @@ class Administrator:
     def _beside(self, command: str, words: Sequence[str], into: Path | None) -> str:
         out, told = io.StringIO(), io.StringIO()
         with patch.dict(os.environ, self._environment), redirect_stdout(out), redirect_stderr(told):
-            BESIDE[command](words)
+            import_module(BESIDE[command]).main(words)
         if into is None:
             return told.getvalue() + out.getvalue()
         into.write_text(out.getvalue())

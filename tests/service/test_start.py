@@ -18,8 +18,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import server
-from adapters.access import settings
-from adapters.process.options import options
+from adapters.process.options import of_access, options
 from adapters.process.others import environment_beside, told_beside
 from tests.support.service import HOUSE
 
@@ -189,7 +188,7 @@ def test_the_environment_is_checked_like_the_command_line(name: str, value: str,
 
 def test_the_process_of_the_edges_is_protected_by_the_same_options():
     chosen = options([])
-    actions = settings.add_options(ArgumentParser(), Path)
+    actions = of_access(ArgumentParser())
     for action in actions:
         setattr(chosen, action.dest, "said")
     told = told_beside("edge", chosen)

@@ -132,7 +132,7 @@ def test_nothing_that_a_request_says_is_in_a_span(client: Client, spans: Any):
 
 
 def test_without_an_address_nothing_is_traced():
-    with tracing(None) as tracer:
+    with tracing(None, 20) as tracer:
         assert tracer is None
     assert WATCH.get() is None
 
@@ -141,7 +141,7 @@ def test_what_is_left_is_sent_when_it_stops(tmp_path: Path):
     """The exporter is real; that nobody listens must not keep the service from stopping."""
 
     async def run() -> None:
-        with tracing("http://127.0.0.1:1") as tracer:
+        with tracing("http://127.0.0.1:1", 20) as tracer:
             assert tracer is not None
 
     asyncio.run(run())
