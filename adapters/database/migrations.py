@@ -69,7 +69,7 @@ CONTROL_MIGRATIONS = (
     );
     CREATE INDEX wakeups_due_at_idx ON {schema}.wakeups (what, due_at);
     """,
-    # Until when somebody may write to a tenant (adapters/awake.py), and which projectors live.
+    # Until when somebody may write to a tenant (projections/machine/awake.py), and which projectors live.
     """
     ALTER TABLE {schema}.tenants ADD awake_until timestamptz DEFAULT now() + interval '120 seconds';
     CREATE TABLE {schema}.projectors (

@@ -161,3 +161,15 @@ def test_no_two_classes_of_the_service_have_one_name():
                 found[name].append(str(path.relative_to(HOUSE)))
     assert len(found) > 600
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
+def test_files_that_the_code_names_exist():
+    """What a comment refers to is found, also after somebody moved it."""
+    named = re.compile(r"\b(?:ledger|projections|adapters|tests|benchmarks)/[\w/.-]+\.(?:py|txt|md)\b")
+    sources = [
+        HOUSE / "server.py",
+        *(path for room in ("ledger", "projections", "adapters") for path in (HOUSE / room).rglob("*.py")),
+    ]
+    found = [(path, name) for path in sources for name in named.findall(path.read_text())]
+    assert len(found) > 5
+    assert [f"{path.relative_to(HOUSE)}: {name}" for path, name in found if not (HOUSE / name).exists()] == []
