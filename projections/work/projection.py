@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from functools import reduce
-from typing import Any
 
-from ledger.facts import in_plain, plus
+from ledger.facts import in_plain
 from ledger.nouns import (
     cases,
     effects,
@@ -23,12 +20,9 @@ from ledger.nouns import (
     suppliers,
     tasks,
 )
-from ledger.nouns.cases import Case, CaseDeadlineMissed, Denial, Reason, Remedy
-from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.effects import ToldSubject
-from ledger.nouns.inquiries import Inquiry, Topic
+from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
-from ledger.nouns.parcels import GIVEN_UP, Checkpoint, CustomsHold, Parcel, ParcelStatus
 from ledger.nouns.receptions import Reception
 from ledger.nouns.recoveries import Recovery, RecoveryKind, RecoveryStatus
 from ledger.nouns.reviews import ProposalState
@@ -36,13 +30,13 @@ from ledger.nouns.stock_ups import StockUp, StockUpState
 from ledger.nouns.supplier_invoices import InvoiceStatus, SupplierInvoice
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
-from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
-from projections.machine.reads import FIRST
-from projections.work.kinds import FINISH, Next, Step, WorkKind, ask_about_customs, ask_where, units_of
+from projections.work.cases import of_case
+from projections.work.kinds import FINISH, Next, Step, WorkKind
 from projections.work.orders import of_order
+from projections.work.parcels import of_parcel
 from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkState, item, task_id_of
 from projections.work.stock import of_sku, of_stock
 
@@ -61,140 +55,6 @@ def of_task(task: Task) -> list[Handling]:
     if (last := task.finished) is None:
         return [handling]
     return [handling._replace(state=WorkState.FINISHED, person=last.by, since=last.at, outcome=in_plain(last.outcome))]
-
-
-_TROUBLE = {
-    ParcelStatus.CUSTOMS_HELD: Owner.OPERATIONS,
-    ParcelStatus.SUSPECTED_LOST: Owner.OPERATIONS,
-    ParcelStatus.DAMAGED: Owner.AFTER_SALES,
-    ParcelStatus.RETURNING: Owner.AFTER_SALES,
-    ParcelStatus.RETURNED: Owner.AFTER_SALES,
-    ParcelStatus.REFUSED: Owner.AFTER_SALES,
-    ParcelStatus.LOST: Owner.AFTER_SALES,
-    ParcelStatus.DESTROYED: Owner.AFTER_SALES,
-}
-"""Whose work a parcel in this state is."""
-
-
-def _of_parcel(parcel: Parcel) -> list[Item]:
-    """Only of the present use of a number."""
-    if parcel.historical:
-        return []
-    items = [*_trouble(parcel)] if parcel.status in _TROUBLE and not _is_the_orders(parcel) else []
-    if parcel.stray is not None:
-        items.append(_stray(parcel, parcel.stray))
-    missed = parcel.missed
-    if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
-        name = parcel.supplier_order_id
-        following = ask_where(Clock.FIRST_SCAN, name) if name else Next(Step.RECORD_SCAN, _named(parcel))
-        items.append(
-            _parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN, Owner.OPERATIONS, missed.at, following, missed.due)
-        )
-    return items
-
-
-def _stray(parcel: Parcel, scan: Checkpoint) -> Item:
-    """Something may have left after all: then it is shipped again under its number."""
-    shipping = {**_named(parcel), "supplier_order_id": parcel.supplier_order_id}
-    following = Next(Step.SHIP, shipping) if parcel.supplier_order_id else FINISH
-    return item(
-        WorkKind.ODDITY,
-        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/scanned_though_void",
-        Owner.OPERATIONS,
-        scan.at,
-        f"scanned though it was voided: {scan.status}",
-        following,
-        **_about(parcel),
-    )
-
-
-def _is_the_orders(parcel: Parcel) -> bool:
-    """Whether the order knows that its parcel is lost or back, and what was done about it."""
-    return bool(parcel.order_id) and (parcel.status in GIVEN_UP or parcel.status is ParcelStatus.RETURNED)
-
-
-def _trouble(parcel: Parcel) -> Iterator[Item]:
-    since = parcel.last_seen_at
-    # Skips disputed deliveries, which may be newer.
-    for scan in reversed([each for each in parcel.checkpoints if each.status is not ParcelStatus.DELIVERED]):
-        if scan.status is not parcel.status:
-            break
-        since = scan.at
-    if (held := parcel.customs_hold) is not None and held.asks_of is not None:
-        yield _asked_by_customs(parcel, held, held.asks_of, since)
-    elif parcel.status is ParcelStatus.DAMAGED and parcel.order_id:
-        yield from _damaged(parcel, since)
-    else:
-        yield _parcel(parcel, WorkKind.PARCEL, parcel.status, _TROUBLE[parcel.status], since, _of_trouble(parcel), None)
-
-
-def _damaged(parcel: Parcel, since: datetime) -> Iterator[Item]:
-    """For each order in it, because each has a case of its own."""
-    for order_id in parcel.order_ids:
-        own = [each for each in parcel.contents if each.order_id == order_id]
-        units = reduce(plus, (each.by_line for each in own))
-        following = Next(Step.OPEN_CASE, {"order_id": order_id, "reason": Reason.DAMAGED, "lines": units_of(units)})
-        because = parcel.status if order_id == parcel.order_id else f"{parcel.status}/{order_id}"
-        one = _parcel(parcel, WorkKind.PARCEL, because, _TROUBLE[parcel.status], since, following, None)
-        first = own[0].supplier_order_id
-        yield one._replace(because=parcel.status, order_id=order_id, supplier_order_id=first, further_order_ids=())
-
-
-_TALKS_TO = {
-    Party.CUSTOMER: Owner.AFTER_SALES,
-    Party.SUPPLIER: Owner.SUPPLIER_MANAGER,
-    Party.RETAILER: Owner.OPERATIONS,
-}
-"""The staff that sees to it that somebody gives customs what it asks for."""
-
-
-def _asked_by_customs(parcel: Parcel, held: CustomsHold, asks_of: Party, since: datetime) -> Item:
-    """Due when customs wants its answer. The customer gets a message by itself; a supplier is asked."""
-    asks_supplier = asks_of is Party.SUPPLIER and parcel.supplier_order_id
-    following = ask_about_customs(parcel.supplier_order_id) if asks_supplier else _of_trouble(parcel)
-    owner = _TALKS_TO.get(asks_of, Owner.OPERATIONS)
-    one = _parcel(parcel, WorkKind.PARCEL, parcel.status, owner, since, following, held.answer_by)
-    return one._replace(because=f"{parcel.status}: {held.asks}, from the {asks_of}")
-
-
-def _of_trouble(parcel: Parcel) -> Next:
-    """What one does about a parcel in trouble: where nothing else helps, its next scan is recorded."""
-    match parcel.status:
-        case ParcelStatus.SUSPECTED_LOST:
-            return Next(Step.CONFIRM_LOSS, {**_named(parcel), "by": Party.CARRIER})
-        case _:
-            return Next(Step.RECORD_SCAN, _named(parcel))
-
-
-def _named(parcel: Parcel) -> dict[str, str]:
-    return {"carrier": parcel.carrier, "tracking_number": parcel.number}
-
-
-def _parcel(
-    parcel: Parcel, kind: WorkKind, because: str, owner: Owner, at: datetime, following: Next, due: datetime | None
-) -> Item:
-    return item(
-        kind,
-        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/{because}",
-        owner,
-        at,
-        because,
-        following,
-        due=due,
-        **_about(parcel),
-    )
-
-
-def _about(parcel: Parcel) -> dict[str, Any]:
-    """What work about a parcel names: all the orders that have units in it, the first of them with its supplier's."""
-    return {
-        "order_id": parcel.order_id,
-        "supplier_order_id": parcel.supplier_order_id,
-        "supplier_id": parcel.supplier_id,
-        "carrier": parcel.carrier,
-        "number": parcel.number,
-        "further_order_ids": parcel.order_ids[1:],
-    }
 
 
 def _of_inquiry(inquiry: Inquiry) -> list[Item]:
@@ -340,96 +200,6 @@ def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime, Next]:
     return "", at, at, FINISH
 
 
-def _of_case(case: Case) -> list[Item]:
-    late = [_unresolved(case, each) for each in case.late if each.clock is Clock.RESOLUTION and _is_waited_for(case)]
-    what = _next_of(case)
-    if what is None:
-        return late
-    (because, following), opened = what, case.opened
-    # A case that was closed and opened again comes to the same steps anew.
-    mark = f"{because.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{STAMP}}"
-    due = shown_from = case.evidence_by if following.step is Step.DENY_CASE else None
-    if following.step is Step.RECORD_REFUND_PAID:
-        due = case.refunds[following.fields["refund_id"]].pay_by
-    if case.first_answered_at is None:
-        because, due = f"answer the customer, then {because}", opened.first_answer_by
-        following = Next(Step.ANSWER_CUSTOMER, {"case_id": case.case_id})
-    one = item(
-        WorkKind.CASE,
-        case.case_id,
-        Owner.AFTER_SALES,
-        opened.at,
-        because,
-        following,
-        due=due,
-        task_id=f"{WorkKind.CASE}-{case.case_id}-{mark}",
-        order_id=case.order_id,
-        shown_from=shown_from or FIRST,
-    )
-    return [*late, one]
-
-
-def _is_waited_for(case: Case) -> bool:
-    return not case.status.is_closed and case.ruling is not None and case.ruling.liable is Party.SUPPLIER
-
-
-def _unresolved(case: Case, missed: CaseDeadlineMissed) -> Item:
-    """A case that a supplier was to help to resolve: it is asked what keeps it."""
-    about = {"inquiry_id": f"resolution-{missed.object_id.replace('/', '-')}"[:100], "order_id": case.order_id}
-    asked = {"topic": Topic.OTHER, "asked_by": Party.RETAILER, "asked_of": Party.SUPPLIER}
-    return item(
-        WorkKind.BREACH,
-        f"{missed.object_id}/{missed.clock}",
-        Owner.SUPPLIER_MANAGER,
-        missed.at,
-        missed.clock.value,
-        Next(Step.ASK_INQUIRY, {**about, **asked, "supplier_id": missed.supplier_id}),
-        due=missed.due,
-        order_id=case.order_id,
-        supplier_id=missed.supplier_id,
-    )
-
-
-_CARRY_OUT = {Remedy.RETURN: Step.LABEL_RETURN, Remedy.REFUND: Step.GRANT_REFUND}
-"""What a remedy begins with; a reship or an exchange begins with its approval."""
-
-
-def _next_of(case: Case) -> tuple[str, Next] | None:
-    """What the retailer has to do; None while a customer, a carrier or a supplier has to act."""
-    what = _next_step(case)
-    if what is None:
-        return None
-    because, step, fields = what
-    return because, Next(step, {"case_id": case.case_id, **fields})
-
-
-def _next_step(case: Case) -> tuple[str, Step, dict[str, Any]] | None:
-    match case.status:
-        case CaseStatus.OPENED:
-            return "look at it", Step.START_REVIEW, {}
-        case CaseStatus.EVIDENCE_REQUESTED:
-            if case.unseen:
-                return "look at the evidence", Step.START_REVIEW, {}
-            return "deny it or ask again: no evidence came", Step.DENY_CASE, {"reason": Denial.NO_EVIDENCE}
-        case CaseStatus.UNDER_REVIEW:
-            return "rule on liability", Step.RULE_LIABILITY, {}
-        case CaseStatus.LIABILITY_RULED:
-            return "approve a remedy or deny it", Step.APPROVE_REMEDY, {}
-        case CaseStatus.APPROVED if (remedy := case.remedy) is not None:
-            step = _CARRY_OUT.get(remedy, Step.APPROVE_REMEDY)
-            return f"carry out the {remedy}", step, {"remedy": remedy} if step is Step.APPROVE_REMEDY else {}
-        case CaseStatus.IN_REMEDY if (line_no := case.to_inspect) is not None:
-            return "inspect what came back", Step.RECORD_INSPECTION, {"lines": [{"line_no": line_no}]}
-        case CaseStatus.IN_REMEDY if case.undecided or (case.todo and case.remedy is Remedy.REFUND):
-            return "decide the refund", Step.GRANT_REFUND, {}
-        case CaseStatus.IN_REMEDY:
-            unpaid = (name for name, each in case.refunds.items() if each.paid_at is None and each.amount_minor)
-            refund_id = next(unpaid, None)
-            return None if refund_id is None else ("pay the refund", Step.RECORD_REFUND_PAID, {"refund_id": refund_id})
-        case _:
-            return None
-
-
 def _of_supplier(supplier: Supplier) -> list[Item]:
     return [
         item(
@@ -510,14 +280,14 @@ def _of_effect(told: ToldSubject) -> list[Item]:
 
 ITEMS_OF: tuple[From[Item], ...] = (
     From(orders.NOUN, ITEMS, of_order),
-    From(parcels.NOUN, ITEMS, _of_parcel),
+    From(parcels.NOUN, ITEMS, of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
     From(receptions.NOUN, ITEMS, _of_reception),
     From(effects.NOUN, ITEMS, _of_effect),
     From(recoveries.NOUN, ITEMS, _of_recovery),
     From(supplier_invoices.NOUN, ITEMS, _of_invoice),
     From(stock_ups.NOUN, ITEMS, _of_stock_up),
-    From(cases.NOUN, ITEMS, _of_case),
+    From(cases.NOUN, ITEMS, of_case),
     From(suppliers.NOUN, ITEMS, _of_supplier),
     From(messages.NOUN, ITEMS, _of_message),
     From(skus.NOUN, ITEMS, of_sku),
