@@ -188,7 +188,8 @@ def _from_abroad(view: View, order: Order, at: datetime) -> set[LineNo]:
     named = {line.supplier_id for line in order.lines.values()}
     senders = {supplier_id: suppliers.find(view, supplier_id) for supplier_id in named if supplier_id}
     housed = {name: found for name, found in senders.items() if found is not None and found.master.warehouses}
-    abroad = {name for name in senders if name in housed or _crosses(view, name, "", order.destination)}
+    place = order.destination
+    abroad = {name for name, each in senders.items() if name in housed or border(each, place) is Border.CROSSED}
     if not abroad:
         return set()
     lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad}

@@ -47,8 +47,10 @@ class FoldedAside:
         been folded. Those that take long are begun, and waited for only if that is asked."""
         while True:
             await self._take(book)
-            await self._snapshots.bring_in(book, [stream for stream in streams if stream not in self], self._set_aside)
-            begun = [self._folding[stream] for stream in streams if stream in self]
+            await self._snapshots.bring_in(
+                book, [stream for stream in streams if stream not in self._waiting], self._set_aside
+            )
+            begun = [self._folding[stream] for stream in streams if stream in self._waiting]
             if not wait or not begun:
                 return
             await asyncio.wait(begun)

@@ -49,6 +49,10 @@ class Book(View):
         entry = self.shelf.use(stream)
         return EMPTY if entry is None and self._complete else entry
 
+    def missing(self, streams: Iterable[str]) -> list[str]:
+        use = self.shelf.use
+        return [] if self._complete else [stream for stream in streams if use(stream) is None]
+
     async def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         """Loads whole streams: rows are (stream, version, topic, state) in order of version."""
         self.shelf.update(await self.registry.fold_in_turns(streams, rows))

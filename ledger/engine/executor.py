@@ -375,7 +375,7 @@ class Ledger:
 
 
 def _named(batch: Sequence[QueuedCommand]) -> Collection[str]:
-    return dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
+    return {stream: None for waiting in batch for stream in waiting.command.streams}
 
 
 def _queued(command: Command | Unread, call: WaitingCall, index: int) -> QueuedRequest | QueuedCommand:

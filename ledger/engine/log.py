@@ -268,15 +268,15 @@ class Ended(NamedTuple):
         return key.subject in self.subjects and (not self.purposes or key.purpose in self.purposes)
 
 
+FactRow = tuple[str, int, str, bytes, str]
+"""A fact to be stored: its stream, version, topic and state, and the request id that causes it."""
+
+
 @dataclass(slots=True)
 class Appending:
-    """The rows of one transaction, as columns, as they are sent."""
+    """The rows of one transaction."""
 
-    streams: list[str] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    topics: list[str] = field(default_factory=list)
-    states: list[bytes] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
+    facts: list[FactRow] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -286,19 +286,12 @@ class Appending:
     forgotten: list[str] = field(default_factory=list)
     """The streams whose commands, up to now, are not to be recognised by their content any more."""
 
-    def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
-        self.streams.append(stream)
-        self.versions.append(version)
-        self.topics.append(topic)
-        self.states.append(state)
-        self.commands.append(command)
-
     def destroy(self, ended: Ended) -> None:
         """Ends keys: those that are stored, and those of commands before this one."""
         self.destroyed.extend((subject, purpose) for subject in ended.subjects for purpose in ended.purposes or ("",))
         self.forgotten.extend(ended.streams)
         self.keys = [key for key in self.keys if not ended.ends(key)]
-        forgotten = {name for name, stream in zip(self.commands, self.streams, strict=True) if stream in ended.streams}
+        forgotten = {command for stream, *_, command in self.facts if stream in ended.streams}
         self.outcomes = [
             each._replace(fingerprint=b"") if each.request_id in forgotten or is_marked(each.fingerprint) else each
             for each in self.outcomes
@@ -445,17 +438,17 @@ class Log:
         other such commit in the database, and a lost notification is harmless.
         """
         ask = [*self.appending(after, rows), COMMIT]
-        if rows.streams:
+        if rows.facts:
             ask.append(self._notify)
         await pipeline(connection, *ask)
         self.appended(after, rows)
 
     def appending(self, after: int, rows: Appending) -> list[SqlStatement]:
         """What inserts all rows."""
-        names = (rows.streams, rows.versions, rows.topics)
-        others = (rows.commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
+        *names, states, commands = _columns(rows.facts) or [[] for _ in range(5)]
+        others = (commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
-        columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
+        columns = (*map(_json, names), b"[%b]" % b",".join(states), *map(_json, others))
         statements = []
         if rows.destroyed or rows.forgotten:
             destroyed = _columns(rows.destroyed) or [[], []]
@@ -469,9 +462,9 @@ class Log:
 
     def appended(self, after: int, rows: Appending) -> None:
         """Called when the rows are committed."""
-        if rows.streams:
-            row = rows.streams[-1], rows.versions[-1], rows.topics[-1], rows.states[-1]
-            self._last = (after + len(rows.streams), *row)
+        if rows.facts:
+            stream, version, topic, state, _ = rows.facts[-1]
+            self._last = (after + len(rows.facts), stream, version, topic, state)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:
         """Ends a transaction that has nothing to write."""

@@ -177,7 +177,7 @@ class Run:
                 version = self.draft.apply(stream, fact, len(state))
             except Exception as error:
                 raise FoldFailed(waiting, error) from error
-            rows.add(stream, version, fact.fact_name(), state, command.request_id)
+            rows.facts.append((stream, version, fact.fact_name(), state, command.request_id))
             if fact.warnings:
                 warnings += fact.warnings
         rows.keys.extend(keys)

@@ -133,7 +133,7 @@ class SharedPart:
             raise Apart from error
 
     async def append(self, after: int, rows: Appending) -> None:
-        self.appending, self.notifies = self.log.appending(after, rows), bool(rows.streams)
+        self.appending, self.notifies = self.log.appending(after, rows), bool(rows.facts)
         self.leave()
         await self.written
         self.log.appended(after, rows)
