@@ -167,8 +167,8 @@ class Letters:
     async def _question(self, log: Log, known: Known) -> str:
         """What the supplier is asked, in the words that it was asked in."""
         about = known.asked.about
-        if known.asked.kind is not MessageKind.QUESTION:
-            return ""
+        if known.asked.kind is not MessageKind.QUESTION or not about.inquiry_id:
+            return ""  # a preview about an order names none
         inquiry = inquiries.find(known.view, about.inquiry_id)
         sealed = inquiry.asked.text if inquiry is not None else None
         return str(

@@ -145,7 +145,7 @@ def test_a_message_is_previewed_about_an_order(trade: Trade):
     assert answer.template.language == "zh"
     assert "尊敬的 Ann Example：" in answer.letter.text
     assert answer.letter.email == "ann@example.org"
-    for kind in ("DELAYED", "DISPATCH_INSTRUCTION", "CASE_STEP", "DELIVERED", "BREACH_ALERT"):
+    for kind in ("DELAYED", "DISPATCH_INSTRUCTION", "CASE_STEP", "DELIVERED", "BREACH_ALERT", "QUESTION"):
         request = pb.PreviewMessageRequest(
             kind=messages_pb2.MessageKind.Value(f"MESSAGE_KIND_{kind}"), order_id=order_id
         )
