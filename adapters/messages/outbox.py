@@ -25,7 +25,7 @@ from adapters.messages.letters import Letters
 from adapters.messages.senders import Sender
 from adapters.messages.unreached import Unreached
 from adapters.tenants import Tenant, Tenants
-from ledger.decisions import notices
+from ledger.decisions import notices, relevance
 from ledger.decisions.notices import Notice
 from ledger.engine.commands import Command, Receipt, own_command
 from ledger.engine.sealing import Unreadable
@@ -310,9 +310,9 @@ class Outbox:
                 continue
             # A message that time alone made due holds its own reason.
             kind, about = message.asked.kind, message.asked.about
-            if because := notices.obsolete(view, kind, about, work.policy):
+            if because := relevance.obsolete(view, kind, about, work.policy):
                 await self._end(work, view, [message], _cancelled(message, because, work.now))
-            elif notices.waits(view, kind, about):
+            elif relevance.waits(view, kind, about):
                 self._remember(work, notice, 0, _WAIT_SECONDS)  # and what comes after it need not wait
             else:
                 open_ones.append(message)

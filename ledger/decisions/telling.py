@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger.decisions import notices
+from ledger.decisions import relevance
 from ledger.facts import Fact, LineNo, Units, plus
 from ledger.nouns import effects, messages, orders
 from ledger.nouns.effects import EffectAsked, EffectEnded, EffectEnding, EffectFact, EffectTold, ToldPart, ToldSubject
@@ -342,7 +342,7 @@ def of_message(view: View, message_id: str, told: Parts, policy: Policy, now: da
     if message is None or TEXTED in told or message.stage is MessageStage.CANCELLED:
         return []
     asked = message.asked
-    if policy.too_old(asked.caused_at, now) or notices.obsolete(view, asked.kind, asked.about, policy):
+    if policy.too_old(asked.caused_at, now) or relevance.obsolete(view, asked.kind, asked.about, policy):
         return []
     if asked.kind is MessageKind.OUT_FOR_DELIVERY and not _says_today(view, message, policy, now):
         return []

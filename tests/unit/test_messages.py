@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger.decisions import notices
+from ledger.decisions import notices, relevance
 from ledger.decisions.notices import Notice
 from ledger.facts import Change, Fact
 from ledger.nouns import messages, templates
@@ -284,12 +284,12 @@ def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_
     wanted = notice(MessageKind.DISPATCH_INSTRUCTION, scenario, supplier_order_id=FIRST, supplier_id="acme")
 
     def waits() -> bool:
-        return notices.waits(scenario.book, wanted.kind, wanted.about)
+        return relevance.waits(scenario.book, wanted.kind, wanted.about)
 
     assert not waits()
     scenario.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert waits()
-    assert not notices.waits(scenario.book, MessageKind.CANCEL_REQUEST, wanted.about)
+    assert not relevance.waits(scenario.book, MessageKind.CANCEL_REQUEST, wanted.about)
     scenario.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert not waits()
     scenario.cancel({1: 1})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.decisions import notices
+from ledger.decisions import relevance
 from ledger.facts import LineNo
 from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.policies import Policy
@@ -465,9 +465,9 @@ def test_the_letter_about_a_dispute_is_not_sent_once_it_is_settled():
     invoicing.dispute()
     about = About(supplier_id="acme", invoice_number="I1")
     policy = Policy()
-    assert notices.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == ""
+    assert relevance.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == ""
     invoicing.credit(50)
-    assert notices.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == "settled"
+    assert relevance.obsolete(invoicing.scenario.book, MessageKind.INVOICE_DISPUTE, about, policy) == "settled"
 
 
 # --- money ----------------------------------------------------------------------------------------
