@@ -5,7 +5,9 @@ cancelled before goods are received; reopened on new evidence. The retailer answ
 in the end, and nothing here knows of the recovery of costs, so that no remedy can wait for it.
 """
 
+from ledger.nouns.cases.clocks import *
 from ledger.nouns.cases.closing import *
+from ledger.nouns.cases.evolving import *
 from ledger.nouns.cases.facts import *
 from ledger.nouns.cases.goods import *
 from ledger.nouns.cases.refunds import *

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.facts import Units
+from ledger.nouns.cases.clocks import readings
 from ledger.nouns.cases.facts import (
     CaseBreachWithdrawn,
     CaseCancelled,
@@ -25,7 +26,7 @@ from ledger.nouns.cases.refusals import (
     require_open,
 )
 from ledger.nouns.cases.review import require_evidence
-from ledger.nouns.cases.state import Case, CaseStatus, readings
+from ledger.nouns.cases.state import Case, CaseStatus
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 
