@@ -21,7 +21,7 @@ from ledger.engine.book import Book
 from ledger.engine.commands import Answer, Command, DecisionFailed, Receipt, Unread
 from ledger.engine.log import EVERYTHING, Log, Opening
 from ledger.engine.measures import WATCH, Measures, Passed
-from ledger.engine.pieces import in_pieces
+from ledger.engine.pieces import in_pieces, time_for
 from ledger.engine.queue import QueuedCommand, QueuedRequest, WaitingCall, failed
 from ledger.engine.run import TURN_SECONDS, FoldFailed, Run
 from ledger.engine.shelf import OF_THIS_PROCESS, Memory
@@ -263,7 +263,8 @@ class Ledger:
 
     async def _settle(self, batch: list[QueuedCommand]) -> None:
         """Answers every command of the batch, and tries again while the database is in trouble."""
-        give_up_at, pause = monotonic() + self._patience_seconds, 0.02
+        began, pause = monotonic(), 0.02
+        give_up_at = began + self._patience_seconds
         ahead: list[Sequence[str]] = []
         may_share = len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
@@ -271,7 +272,7 @@ class Ledger:
                 if ahead:
                     await self._aside.read_ahead(self.book, ahead[-1])
                 most = self._tail_limit if len(ahead) < _MOST_AHEAD else EVERYTHING
-                return await self._attempt(batch, most, may_share)
+                return await self._attempt(batch, most, may_share, began)
             except Apart as apart:
                 may_share, self._alone_until = False, max(self._alone_until, monotonic() + apart.seconds)
                 continue
@@ -305,9 +306,9 @@ class Ledger:
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[QueuedCommand], most: int, may_share: bool) -> None:
-        """One transaction: open, decide, append, commit; then answer. Raises TooMuch if it has more to read first, and
-        Apart if it has to be one of its own."""
+    async def _attempt(self, batch: list[QueuedCommand], most: int, may_share: bool, began: float) -> None:
+        """One transaction: open, decide, append, commit; then answer. Reading for it has begun then. Raises TooMuch if
+        it has more to read first, and Apart if it has to be one of its own."""
         if self.log.has_lost:
             await self._aside.start_over()
             self.book.forget_all(await self.log.begin())
@@ -329,7 +330,7 @@ class Ledger:
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = waiting.uncertain and run.knows(waiting.command)
-                await run.decide(batch)
+                await run.decide(batch, time_for(taken - began))
                 decided = monotonic()
                 await run.record(batch)
             except BaseException:
@@ -339,7 +340,7 @@ class Ledger:
             finally:
                 self.book.trim()
         self.trouble = None
-        self._note(batch, Passed(taken, opened, decided, monotonic()))
+        self._note(batch, Passed(taken, opened, decided, monotonic(), taken - began))
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()

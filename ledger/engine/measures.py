@@ -23,6 +23,8 @@ class Passed(NamedTuple):
     """All its commands are decided."""
     committed: float
     """Its facts are appended and durable; both travel in one round trip."""
+    read_seconds: float = 0.0
+    """How long it was read for the batch before it was taken."""
 
 
 Watch = Callable[[float, Passed], None]

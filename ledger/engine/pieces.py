@@ -10,6 +10,9 @@ from ledger.refusals import ShuttingDown, StorageUnavailable
 
 PIECE_SECONDS = 0.15
 """How long a batch may keep a tenant before others get in between."""
+LONG_READ_SECONDS = 0.1
+"""What takes longer to read is worth a larger piece."""
+_MOST_FOR_READING_SECONDS = 1.0
 FIRST_PIECE = 16
 """How many commands of a batch are decided first: how much work they are is known afterwards."""
 _PIECE_GROWS = 8
@@ -37,4 +40,10 @@ async def in_pieces(commands: Sequence[Command], send: Send) -> list[Answer]:
 def _next_size(size: int, passed: Passed) -> int:
     """How large a piece of a batch is to be, after one of a size that went so."""
     seconds = max(passed.committed - passed.opened, 0.001)
-    return max(1, min(size * _PIECE_GROWS, int(size * PIECE_SECONDS / seconds)))
+    return max(1, min(size * _PIECE_GROWS, int(size * (PIECE_SECONDS + time_for(passed.read_seconds)) / seconds)))
+
+
+def time_for(read_seconds: float) -> float:
+    """How much longer a piece may take for which so much had to be read first: with less it would mostly read, if the
+    streams of a batch do not all fit into memory, and each piece has to read again what went."""
+    return min(read_seconds, _MOST_FOR_READING_SECONDS) if read_seconds > LONG_READ_SECONDS else 0.0

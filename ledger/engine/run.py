@@ -78,8 +78,9 @@ class Run:
         self._rows = Appending()
         self._answers: list[tuple[QueuedCommand, Answer]] = []
 
-    async def decide(self, batch: list[QueuedCommand]) -> None:
-        """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
+    async def decide(self, batch: list[QueuedCommand], more_seconds: float = 0.0) -> None:
+        """Decides in order; of a batch in pieces for so much longer than usual. At a Miss, loads what all the remaining
+        commands miss and goes on from there."""
         at = rounds = 0
         began = yielded_at = monotonic()
         while at < len(batch):
@@ -88,7 +89,7 @@ class Run:
             if now - yielded_at > TURN_SECONDS:
                 await asyncio.sleep(0)
                 yielded_at = monotonic()
-            is_long = at > 0 and now - began > PIECE_SECONDS
+            is_long = at > 0 and now - began > PIECE_SECONDS + more_seconds
             try:
                 # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
                 known = self._outcome_of(waiting.command)

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from ledger.engine import executor, pieces, run
+from ledger.engine.aside import FoldedAside
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
-from ledger.engine.queue import WaitingCall
+from ledger.engine.measures import Passed
+from ledger.engine.queue import QueuedCommand, WaitingCall
 from ledger.refusals import DeadlinePassed, QueueFull, Refusal, ShuttingDown
 from tests.support.projecting import connect
 from tests.support.relay import Cut, Relay
@@ -294,3 +296,27 @@ async def test_what_is_still_to_come_of_a_batch_counts_as_waiting(tenant: EmptyT
         large.cancel()
         await asyncio.gather(large, return_exceptions=True)
         assert ledger.waiting == 0
+
+
+async def test_a_batch_for_which_much_is_read_again_and_again_comes_in_larger_pieces(
+    tenant: EmptyTenant, in_small_pieces: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pieces, "LONG_READ_SECONDS", 0.04)
+    bring_in = FoldedAside.bring_in
+
+    async def slowly(self: FoldedAside, *rest: Any, **more: Any) -> None:
+        await asyncio.sleep(0.05)
+        await bring_in(self, *rest, **more)
+
+    monkeypatch.setattr(FoldedAside, "bring_in", slowly)
+    transactions: list[Passed] = []
+    note = Ledger._note
+
+    def noted(self: Ledger, decided: list[QueuedCommand], passed: Passed) -> None:
+        transactions.append(passed)
+        note(self, decided, passed)
+
+    monkeypatch.setattr(Ledger, "_note", noted)
+    async with a_ledger(tenant) as ledger:
+        heads(await ledger.execute_many(batch(60)))
+    assert len(transactions) < 30, "otherwise all pieces have one command"
