@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -22,10 +21,9 @@ import uvloop
 import adapters.process  # noqa: F401 - before gRPC is imported, which reads what it sets
 from adapters.access.administration import AdministrationFailed
 from adapters.access.listening import CannotListen, Unprotected
-from adapters.access.settings import BadAccessSettings, access_of, issuer_of
+from adapters.access.settings import BadAccessSettings, access_of
 from adapters.access.tls import BadCertificate
 from adapters.database.control import BadTenantName
-from adapters.database.dsn import usable
 from adapters.database.embedded import StartFailed
 from adapters.database.replica import replica_of
 from adapters.database.schema_versions import SchemaInUse, SchemaNewer
@@ -148,10 +146,7 @@ def main() -> None:
         if chosen.role == "projector":
             if not chosen.dsn:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
-            alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
-            conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn
-            shown = shown_of(chosen)
-            uvloop.run(project(conninfo, shown, issuer_of(chosen) if shown is not None else None))
+            uvloop.run(project(chosen))
         elif chosen.role == "edge":
             if not (chosen.dsn and chosen.web):
                 raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")
