@@ -47,7 +47,9 @@ def _of_trouble(why: Trouble) -> doctor_pb2.Finding:
         check="service",
         level=doctor_pb2.FINDING_LEVEL_FAILS,
         found=str(why),
-        advice="ask as an owner or admin" if refused else "look whether it runs, and at the end of its log",
+        advice="ask as a client of the role operations, admin or owner"
+        if refused
+        else "look whether it runs, and at the end of its log",
     )
 
 

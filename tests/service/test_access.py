@@ -298,7 +298,7 @@ def test_the_console_takes_a_token_and_says_in_a_sentence_what_is_wrong_with_it(
     refusal = console("tenant", "add", "mine")
     assert "your token has the role reporting, which may not do this (CreateTenant)" in refusal.err
     untold = console("doctor")
-    assert (untold.code, "ask as an owner or admin" in untold.out) == (2, True)
+    assert (untold.code, "ask as a client of the role operations" in untold.out) == (2, True)
     unreadable = console("status", "--token-file", str(tmp_path / "none"))
     assert (unreadable.code, "cannot be read" in unreadable.err) == (1, True)
 

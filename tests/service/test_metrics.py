@@ -131,7 +131,7 @@ def test_once_a_client_is_registered_only_who_may_ask_for_the_status_reads_it(em
     with a_database(embedded) as dsn:
         tokens = {
             name: administer("add", name, "--role", role, "--tenant", "default", "--dsn", dsn).token
-            for name, role in (("watcher", "operations"), ("web-shop", "shop"))
+            for name, role in (("watcher", "reporting"), ("web-shop", "shop"))
         }
         with listening_on(dsn, tmp_path, "--metrics", "0") as listening:
             url = f"http://127.0.0.1:{listening.metrics_port}/metrics"
