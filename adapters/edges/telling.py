@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.locks import tried
 from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.effects import NotDone, NotYet, Telling, TextTo, ToldNow, WantsNoMore
 from adapters.edges.http import SystemUnreachable, TryLater
@@ -68,7 +68,6 @@ _MOST_AT_ONCE = 100
 _OBJECTS_AT_ONCE = 5
 _SHOWN_BY_PHONE = frozenset({"sf-express"})
 _PHONE_DIGITS = 4
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 
 
 class _Due(NamedTuple):
@@ -116,8 +115,9 @@ class Teller:
             for name, one in connected.items()
             if (kinds := kinds_of(one))
         ]
-        async with _leading(self._tenants.pool, tenant) as connection:
-            if connection is None:
+        # Slow systems take their time, in which its connection only holds the lock.
+        async with tried(self._tenants.pool, f"{tenant.schema}/telling", LOCK_SEED) as (connection, leads):
+            if not leads:
                 return datetime.now(UTC) + _SOON
             try:
                 if not readers:  # it is not looked at again, so this has to see all
@@ -380,16 +380,6 @@ class Teller:
             return changes_of(stream, decide(told, now))
 
         await tenant.ledger.execute(own_command(f"{what}:{due.effect_id}:{due.version}", ACTOR, changes, (stream,)))
-
-
-@asynccontextmanager
-async def _leading(pool: AsyncConnectionPool[Any], tenant: Tenant) -> AsyncIterator[AsyncConnection[Any] | None]:
-    """A connection that holds a tenant's telling; None while another process does."""
-    async with pool.connection() as connection, connection.transaction():
-        # Slow systems take their time, in which this connection only holds the lock.
-        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2min'")
-        row = await (await connection.execute(_LOCK, (f"{tenant.schema}/telling", LOCK_SEED))).fetchone()
-        yield connection if row is not None and row[0] else None
 
 
 def _pause_of(told: ToldSubject) -> float:

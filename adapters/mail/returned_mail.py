@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
+from adapters.database.locks import Lock, tried
 from adapters.mail.bounces import Bounce, read_bounce
 from adapters.mail.mailboxes import NoMailbox, ReportsMailbox, host_of, reports_at
 from adapters.tenants import Tenant, Tenants
@@ -35,7 +36,6 @@ _MOST_OPEN = 10_000
 """Bounces whose message is not known, or not yet; a mailbox may be another's as well."""
 _MOST_AT_ONCE = 500
 """Messages that are recorded as bounced together."""
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0xB0C4CE
 
 T = TypeVar("T")
@@ -72,8 +72,11 @@ class ReturnedMail:
 
     async def turn(self) -> int:
         """Reads what is new, if no other process does, and records it; returns how many messages bounced."""
-        async with self._reading() as connection:
-            if connection is None:
+        async with tried(self._tenants.pool, self._mailbox.address, _LOCK_SEED, patience="10min") as (
+            connection,
+            reads,
+        ):
+            if not reads:
                 return 0
             found, trouble = await _in_a_thread(self._read)
             self._open.update((bounce.report, bounce) for bounce in found)
@@ -119,14 +122,9 @@ class ReturnedMail:
             log.info("%d messages of %s came back", len(sent), tenant.name)
         return len(sent)
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection[Any] | None]:
-        """A connection that holds the mailbox; None while another process reads it."""
-        async with self._tenants.pool.connection() as connection, connection.transaction():
-            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
-            cursor = await connection.execute(_LOCK, (self._mailbox.address, _LOCK_SEED))
-            row = await cursor.fetchone()
-            yield connection if row is not None and row[0] else None
+    def _reading(self) -> AbstractAsyncContextManager[Lock]:
+        """The lock of the mailbox, which another process may hold."""
+        return tried(self._tenants.pool, self._mailbox.address, _LOCK_SEED, patience="10min")
 
 
 _UNDER_WAY = (MessageState.ASKED, MessageState.FAILED)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
+from adapters.database.locks import tried
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant, soonest
 from adapters.mail.mails import NotTaken
 from adapters.messages.envelope import Envelope, Erased, together
@@ -59,7 +60,6 @@ _TROUBLE = (PoolTimeout, Exhausted, Unavailable)
 
 _HELD_UP_SECONDS = 60.0
 """A turn is much shorter: a process that leads for so long has stopped."""
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0x0B0C5E
 """Its own: the read model of messages has a lock of the same name."""
 
@@ -224,15 +224,11 @@ class Outbox:
     @asynccontextmanager
     async def _leading(self, tenant: Tenant) -> AsyncIterator[AsyncConnection[Any] | None]:
         """A connection that holds the tenant's outbox; None while another process does."""
-        async with self._tenants.pool.connection() as connection, connection.transaction():
-            # Slow senders take their time, in which this connection only holds the lock.
-            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2min'")
-            cursor = await connection.execute(_LOCK, _lock_of(tenant.schema))
-            row = await cursor.fetchone()
-            leads = row is not None and row[0]
-            if not leads and (who := await held_up(connection, tenant.schema)):
+        # Slow senders take their time, in which this connection only holds the lock.
+        async with tried(self._tenants.pool, *_lock_of(tenant.schema)) as lock:
+            if not lock.is_held and (who := await held_up(lock.connection, tenant.schema)):
                 raise HeldUp(who)
-            yield connection if leads else None
+            yield lock.connection if lock.is_held else None
 
     async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
         policy = policy_at(await self._letters.policies(tenant.log), now)

@@ -177,7 +177,7 @@ async def test_one_process_at_a_time_reads_a_mailbox_and_a_wrong_password_is_rep
             await tenants.control.prepare()
             first, second = ReturnedMail(tenants, right), ReturnedMail(tenants, right)
             async with first._reading() as held:
-                assert held is not None
+                assert held.is_held
                 await second.turn()
             assert imap.said == []
             await second.turn()
