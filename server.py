@@ -1,167 +1,64 @@
-"""The service: which role this process has, and what it needs for that.
+"""The service: wiring and process roles.
 
 ``python server.py`` runs all of it: PostgreSQL (embedded, or the one a DSN names), the API, and beside
 it a projector process, so that read models never slow commands down. Roles can be started apart.
+
+A process imports what its role needs, and not what the others do: that is most of the time that a start takes.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
-import logging
-import signal
 import sys
-from contextlib import AsyncExitStack, suppress
 from importlib import import_module
+from types import ModuleType
 
-import psycopg
 import uvloop
 
 import adapters.process  # noqa: F401 - before gRPC is imported, which reads what it sets
-from adapters.access.administration import AdministrationFailed
-from adapters.access.listening import CannotListen, Unprotected
-from adapters.access.settings import BadAccessSettings, access_of
-from adapters.access.tls import BadCertificate
-from adapters.database.control import BadTenantName
-from adapters.database.embedded import StartFailed
-from adapters.database.replica import replica_of
-from adapters.database.schema_versions import SchemaInUse, SchemaNewer
-from adapters.database.server import Database
-from adapters.keys.holding import require_apart
-from adapters.ledger_check.command import CannotCheck
-from adapters.mail.settings import BadMailSettings, mailbox_of, sender_of
-from adapters.metrics.settings import shown_of
-from adapters.process.api import serve
 from adapters.process.commands import BESIDE
-from adapters.process.edges import run_edges
-from adapters.process.folders import BadFolder, make_private
-from adapters.process.health_check import Unhealthy
-from adapters.process.logs import log_of_the_loop, log_to_stderr
+from adapters.process.logs import log_to_stderr
 from adapters.process.options import options
-from adapters.process.others import keep_beside
-from adapters.process.projector import project
-from adapters.rpc.tracing import NoTraces, tracing
-from adapters.web.settings import web_of
-from ledger.engine.keyring import KeyProblem
 
-log = logging.getLogger("fulfilment")
-
-
-async def run(chosen: argparse.Namespace) -> None:
-    # Facts and states are not tracked by the collector; other objects live long or are freed by reference count.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    folder = None if chosen.dsn else chosen.data
-    access = access_of(chosen)  # before a database is made or started for nothing
-    if access.listener.open_to_others:
-        require_apart(chosen.key_file, chosen.data)
-    if chosen.web is not None:
-        web_of(chosen)
-    shown, others = shown_of(chosen), dict[str, int]()
-    sender, returned, reporting = sender_of(chosen), mailbox_of(chosen), replica_of(chosen)
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(folder, chosen.dsn, chosen.database_tls))
-        if chosen.outbox == "file":
-            make_private(chosen.data, "--data")
-            make_private(chosen.data / "outbox", "--data")
-        private_too = chosen.web_private == "yes"
-        serving_api = serve(
-            *(database.conninfo, chosen.key_file, access, sender, returned),
-            private_too=private_too,
-            data=chosen.data,
-            traces=stack.enter_context(tracing(chosen.traces, chosen.traces_per_second)),
-            shown=shown,
-            others=others,
-            reporting=reporting,
-        )
-        listening = await stack.enter_async_context(serving_api)
-        if chosen.role == "all":
-            for role in ("projector", "edge") if chosen.web is not None else ("projector",):
-                beside = asyncio.create_task(keep_beside(role, database.conninfo, chosen, others))
-                stack.push_async_callback(_end_beside, beside)
-        address = f"{chosen.listen.rpartition(':')[0]}:{listening.port}"
-        log.info("listening on %s", address)
-        print(_welcome(address, chosen, is_open=listening.clients.is_open), flush=True)
-        await stop.wait()
-        log.info("stopping: answering what is under way")
-    log.info("stopped")
-
-
-async def _end_beside(task: asyncio.Task[None]) -> None:
-    """Cancelled once: it waits for its child, which a second cancellation would leave behind."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-_OPEN = """\
-No client is registered, so it is open: this machine only, and everybody on it may do everything. The first client
-closes it: python server.py client add NAME --role owner --all-tenants --personal {where}"""
-_CLOSED = """\
-Only registered clients may call: the console takes a token by --token-file or FULFILMENT_TOKEN_FILE."""
-
-
-def _welcome(address: str, chosen: argparse.Namespace, *, is_open: bool) -> str:
-    where = "the PostgreSQL of the DSN" if chosen.dsn else f"an embedded PostgreSQL under {chosen.data}/"
-    server = "" if address == "127.0.0.1:50051" else f" --server {address}"
-    server += " --ca FILE" if chosen.tls_cert else ""
-    server += "" if is_open else " --token-file FILE"
-    access = _OPEN.format(where="--dsn DSN" if chosen.dsn else f"--data {chosen.data}") if is_open else _CLOSED
-    return f"""
-The fulfilment ledger listens on {address}, on {where}.
-{access}
-
-Try, in another terminal:
-  . .venv/bin/activate
-  fulfilment{server} supplier add acme --name "Acme Ltd" --approve
-  fulfilment{server} place --channel shop --id 1001 --line TEA:2:9.90:acme --currency EUR --paid \\
-      --name "Ann Example" --email ann@example.org --address "1 Elm Street" --city Berlin --country DE
-  fulfilment{server} show shop/1001
-  fulfilment{server} --help
-
-Ctrl-C stops it; the next start goes on with the same data.
-"""
-
-
-PROBLEMS = (
-    *(KeyProblem, StartFailed, BadFolder, BadMailSettings, SchemaInUse, SchemaNewer, BadTenantName),
-    *(AdministrationFailed, BadAccessSettings, BadCertificate, CannotListen, Unprotected),
-    *(Unhealthy, CannotCheck, NoTraces),
-)
-"""What is said in one sentence, without a traceback."""
+ROLES = {
+    "all": "adapters.process.service",
+    "api": "adapters.process.service",
+    "projector": "adapters.process.projector",
+    "edge": "adapters.process.edges",
+}
+"""By its role, the module whose ``run`` is the process."""
 
 
 def main() -> None:
     try:
         if (command := BESIDE.get(sys.argv[1] if len(sys.argv) > 1 else "")) is not None:
-            import_module(command).main(sys.argv[2:])
-            return
-        chosen = options(sys.argv[1:])
-        log_to_stderr(chosen.log_level, chosen.log_format)
-        if chosen.role == "projector":
-            if not chosen.dsn:
-                raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
-            uvloop.run(project(chosen))
-        elif chosen.role == "edge":
-            if not (chosen.dsn and chosen.web):
-                raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")
-            uvloop.run(run_edges(chosen, web_of(chosen)))
+            _imported(command).main(sys.argv[2:])
         else:
-            uvloop.run(run(chosen))
-    except PROBLEMS as problem:
-        raise SystemExit(f"server.py: {problem}") from None
-    except psycopg.errors.InsufficientPrivilege as problem:
-        raise SystemExit(
-            f"server.py: the database refuses what the service needs ({' '.join(str(problem).split())}); as the role "
-            "that owns its tables run: python server.py migrate --dsn OWNER --grant ROLE"
-        ) from None
-    except psycopg.OperationalError as problem:
-        raise SystemExit(f"server.py: the database does not answer: {str(problem).strip()}") from None
+            _run(options(sys.argv[1:]))
+    except Exception as error:
+        sentence = import_module("adapters.process.problems").sentence_of(error)
+        if sentence is None:
+            raise
+        raise SystemExit(f"server.py: {sentence}") from None
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    log_to_stderr(chosen.log_level, chosen.log_format)
+    if chosen.role == "projector" and not chosen.dsn:
+        raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
+    if chosen.role == "edge" and not (chosen.dsn and chosen.web):
+        raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")
+    uvloop.run(_imported(ROLES[chosen.role]).run(chosen))
+
+
+def _imported(module: str) -> ModuleType:
+    """A module with all that it imports; nothing of that is garbage, which the collector would look for meanwhile."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

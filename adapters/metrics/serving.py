@@ -30,21 +30,20 @@ class Display(NamedTuple):
     files: Files | None
     """The certificate, if TLS ends here."""
 
-
-@asynccontextmanager
-async def showing(shown: Display, gate: Gate, watched: Watched) -> AsyncIterator[int]:
-    """The port at which they are shown, until the end."""
-    loop_lag = LoopLag()
-    beside = [
-        asyncio.create_task(watched.standings.run(), name="standings"),
-        asyncio.create_task(loop_lag.run(), name="loop lag"),
-    ]
-    if watched.copies is not None:
-        beside.append(asyncio.create_task(watched.copies.run(), name="copies"))
-    try:
-        application = Starlette(routes=[metrics_route(gate, Scrape(watched, loop_lag).text)])
-        async with serving(application, shown.address, shown.files) as port:
-            log.info("figures at http://%s:%d/metrics", shown.address.rpartition(":")[0], port)
-            yield port
-    finally:
-        await end(beside)
+    @asynccontextmanager
+    async def showing(self, gate: Gate, watched: Watched) -> AsyncIterator[int]:
+        """The port at which they are shown, until the end."""
+        loop_lag = LoopLag()
+        beside = [
+            asyncio.create_task(watched.standings.run(), name="standings"),
+            asyncio.create_task(loop_lag.run(), name="loop lag"),
+        ]
+        if watched.copies is not None:
+            beside.append(asyncio.create_task(watched.copies.run(), name="copies"))
+        try:
+            application = Starlette(routes=[metrics_route(gate, Scrape(watched, loop_lag).text)])
+            async with serving(application, self.address, self.files) as port:
+                log.info("figures at http://%s:%d/metrics", self.address.rpartition(":")[0], port)
+                yield port
+        finally:
+            await end(beside)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 from grpc_health.v1 import health
@@ -29,7 +29,6 @@ from adapters.messages.outbox import Outbox
 from adapters.messages.senders import FileSender, Sender
 from adapters.metrics.calls import CallCounts
 from adapters.metrics.scrape import watched
-from adapters.metrics.serving import Display, showing
 from adapters.people.contacts import OldContacts
 from adapters.rpc import results
 from adapters.rpc.accepting import aio_server
@@ -42,6 +41,9 @@ from adapters.rpc.tracing import Tracing
 from adapters.rpc.turnstile import Turnstile
 from adapters.tenants import Tenants
 from ledger.engine.sealing import Sealer
+
+if TYPE_CHECKING:
+    from adapters.metrics.serving import Display
 
 DRAIN_SECONDS = 30.0
 """How long answers may take after a SIGTERM before their calls are cut off."""
@@ -161,7 +163,7 @@ async def serve(
         figures_of = watched("api", tenants, calls=calls, beside={} if others is None else others)
         try:
             async with AsyncExitStack() as figures:
-                at = await figures.enter_async_context(showing(shown, gate, figures_of)) if shown is not None else None
+                at = await figures.enter_async_context(shown.showing(gate, figures_of)) if shown is not None else None
                 yield RunningApi(port, clients, at)
         finally:
             tenants.closing = True

@@ -22,13 +22,13 @@ from adapters.keys.holders import Holders
 from adapters.keys.holding import HeldKeys
 from adapters.messages.senders import FileSender
 from adapters.metrics.scrape import watched
-from adapters.metrics.serving import Display, showing
+from adapters.metrics.serving import Display
 from adapters.metrics.settings import shown_of
 from adapters.process.logs import log_of_the_loop
 from adapters.tenants import Tenants
 from adapters.web.app import edges
 from adapters.web.serving import serving
-from adapters.web.settings import Web
+from adapters.web.settings import Web, web_of
 
 log = logging.getLogger("fulfilment")
 
@@ -80,7 +80,7 @@ async def serve_edges(
             ):
                 if shown is not None:
                     figures_of = watched("edge", tenants, more=running.figures)
-                    await beside_them.enter_async_context(showing(shown, gate, figures_of))
+                    await beside_them.enter_async_context(shown.showing(gate, figures_of))
                 yield port
                 tenants.closing = True
         finally:
@@ -88,8 +88,9 @@ async def serve_edges(
             await tenants.drain()
 
 
-async def run_edges(chosen: argparse.Namespace, web: Web) -> None:
+async def run(chosen: argparse.Namespace) -> None:
     """The process of the edges: answers until it is stopped or its parent is gone."""
+    web = web_of(chosen)
     asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
     stop, parent = asyncio.Event(), int(os.environ.get("FULFILMENT_PARENT") or os.getppid())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ from projections import PROJECTIONS
 from projections.machine import runner
 
 
-async def project(chosen: argparse.Namespace) -> None:
+async def run(chosen: argparse.Namespace) -> None:
     """The projector's process: follows the log until it is stopped or its parent is gone, and shows its figures."""
     alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
     conninfo = usable(chosen.dsn, chosen.database_tls) if alone else chosen.dsn

@@ -16,7 +16,7 @@ from adapters.access.settings import issuer_of
 from adapters.database.postgres import open_pool
 from adapters.every_tenant import end
 from adapters.metrics.scrape import watched
-from adapters.metrics.serving import Display, showing
+from adapters.metrics.serving import Display
 from adapters.metrics.settings import shown_of
 from adapters.tenants import Tenants
 
@@ -42,7 +42,7 @@ async def _show(conninfo: str, shown: Display | None, issuer: Issuer | None) -> 
             beside.append(asyncio.create_task(issuer.keys.run(), name="access"))
         tenants = Tenants(pool)
         try:
-            async with showing(shown, Gate(clients, issuer), watched("projector", tenants)):
+            async with shown.showing(Gate(clients, issuer), watched("projector", tenants)):
                 await asyncio.Event().wait()
         finally:
             await end(beside)
