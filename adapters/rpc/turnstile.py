@@ -2,7 +2,8 @@
 
 Of a message that nobody has asked for it takes only the first bytes (``accepting``). So it is looked first who calls,
 and then the message waits for its turn: each client may have as many on their way as there is still room for, which
-always leaves room for others. One that is there already holds its place for a turn of the event loop.
+always leaves room for others; and where several leave none, the slowest message of whoever has most gives way. One that
+is there already holds its place for a turn of the event loop.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 from collections import deque
 from itertools import takewhile
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 
@@ -23,13 +24,23 @@ BYTES_COMING = 256 << 20
 """Of messages that are on their way, if each is the longest."""
 SECONDS = 30.0
 """How long a message may take from its first byte to its last."""
+SURE_SECONDS = 1.0
+"""How long it may take in any case, also if clients wait that have none on its way."""
 MOST_OF_STRANGERS = 16
 """Messages on their way of those who show no credentials."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 """How often it is looked whether one takes too long."""
 _FEWEST = 4
 """So many may be on their way however long messages may be."""
 _RETRY_MILLISECONDS = 1000
+
+
+class _Coming(NamedTuple):
+    """A message that was asked for."""
+
+    since: float
+    meter: Meter | None
+    """Whose it is; None for a stranger's."""
 
 
 class Turnstile:
@@ -37,8 +48,8 @@ class Turnstile:
 
     def __init__(self, longest_bytes: int) -> None:
         self._free = max(BYTES_COMING // longest_bytes, _FEWEST)
-        self._coming: dict[asyncio.Task[Any], float] = {}
-        """Who reads a message, and since when; the oldest first."""
+        self._coming: dict[asyncio.Task[Any], _Coming] = {}
+        """By who reads it; the oldest first."""
         self._strangers: dict[asyncio.Task[Any], None] = {}
         self._ended: dict[asyncio.Task[Any], RateLimited] = {}
         """Those whose message is no longer waited for, and why."""
@@ -52,7 +63,7 @@ class Turnstile:
         else:
             self._take(meter)
         try:
-            return await self._read(context)
+            return await self._read(context, meter)
         finally:
             self._give_back(meter)
 
@@ -109,9 +120,9 @@ class Turnstile:
 
     # --- reading ---
 
-    async def _read(self, context: Context) -> Any:
+    async def _read(self, context: Context, meter: Meter | None = None) -> Any:
         task = _present()
-        self._coming[task] = monotonic()
+        self._coming[task] = _Coming(monotonic(), meter)
         if self._look is None:
             self._look_soon()
         try:
@@ -127,16 +138,28 @@ class Turnstile:
         return None if message is grpc.aio.EOF else message
 
     def _look_soon(self) -> None:
-        self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._end_late)
+        self._look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._end_slow)
 
-    def _end_late(self) -> None:
-        """Ends those that took too long; looks again as long as some are on their way."""
+    def _end_slow(self) -> None:
+        """Ends those that take too long; looks again as long as some are on their way."""
         self._look = None
         if self._coming:
             self._look_soon()
-        before = monotonic() - SECONDS
-        for task, _ in takewhile(lambda coming: coming[1] < before, self._coming.items()):
+        for task in self._slower_than(SECONDS):
             self._end(task, RateLimited("seconds for sending a message", int(SECONDS), _RETRY_MILLISECONDS))
+        if not self._free and any(not meter.coming for meter in self._waiting):
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Ends the slowest message of the client with most of them: somebody waits who has none."""
+        slow = [(task, meter) for task in self._slower_than(SURE_SECONDS) if (meter := self._coming[task].meter)]
+        if slow:
+            task, meter = max(slow, key=lambda each: each[1].coming)
+            self._end(task, RateLimited("messages at once, while others wait", meter.coming - 1, _RETRY_MILLISECONDS))
+
+    def _slower_than(self, seconds: float) -> list[asyncio.Task[Any]]:
+        before = monotonic() - seconds
+        return [task for task, _ in takewhile(lambda each: each[1].since < before, self._coming.items())]
 
     def _end(self, task: asyncio.Task[Any], why: RateLimited) -> None:
         self._ended[task] = why

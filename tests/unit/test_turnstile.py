@@ -6,11 +6,14 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.access.limits import Limits, Meter, Room
+from adapters.rpc import turnstile
 from adapters.rpc.turnstile import BYTES_COMING, Turnstile
+from ledger.refusals import RateLimited
 
 PLACES = 16
 LONGEST = BYTES_COMING // PLACES
@@ -84,6 +87,30 @@ async def test_who_goes_while_it_waits_or_as_its_turn_comes_holds_no_place():
     client.calls[9][1].cancel()
     await settled()
     assert (client.asked, client.meter.coming) == (7, 7)
+
+
+async def test_where_there_is_room_for_nobody_the_slowest_of_whoever_has_most_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(turnstile, "SURE_SECONDS", 0.02)
+    monkeypatch.setattr(turnstile, "LOOK_SECONDS", 0.01)
+    gate = Turnstile(LONGEST)
+    clients = [Client(gate) for _ in range(5)]
+    for client in clients:
+        client.call(2 * PLACES)
+        await settled()
+    assert [client.asked for client in clients] == [8, 4, 2, 1, 1]
+    await asyncio.sleep(0.1)
+    assert [client.asked for client in clients] == [8, 4, 2, 1, 1], "who has one of its own on its way waits"
+    last = Client(gate)
+    last.call()
+    while not last.asked:  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0)
+    assert [client.asked for client in clients] == [7, 4, 2, 1, 1]
+    with pytest.raises(RateLimited, match="7 messages at once, while others wait"):
+        await clients[0].calls[0][1]
+    for _, task in (each for client in (*clients, last) for each in client.calls):
+        task.cancel()
 
 
 async def test_the_end_of_a_call_is_no_message():
