@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 _AHEAD = timedelta(minutes=5)
 """How far a source's clock may run before ours; signatures allow as much."""
-_MOST_UNITS = 1_000_000
-Count = Annotated[int, msgspec.Meta(ge=-_MOST_UNITS, le=_MOST_UNITS)]
+MOST_UNITS = 1_000_000
+Count = Annotated[int, msgspec.Meta(ge=-MOST_UNITS, le=MOST_UNITS)]
 """How many units of something a payload tells: no more than an order can have."""
 _QUOTED = re.compile(r"'[^']*'")
 """What of a payload msgspec would put into its sentence."""

@@ -147,15 +147,9 @@ def _parcels(order: Order, told: Parts) -> list[Untold]:
         completed = before is not None and isinstance(before.said, Fulfilment) and before.said.completes
         completes = not left and (completed or index == len(present) - 1)
         now = replace(fulfilment, parcel_no=parcel_no, completes=completes)
-        if before is None or _differs(now, before.said):
+        if before is None or now != before.said:
             changed.append(Untold(f"parcel/{parcel_no}", now, before))
     return [*gone, *changed]
-
-
-def _differs(now: Fulfilment, said: Effect) -> bool:
-    """That an order was complete once is enough: what is to be sent then is told with its own parcel."""
-    assert isinstance(said, Fulfilment), "a parcel's part"
-    return replace(now, completes=now.completes or said.completes) != said
 
 
 def _withdrawn(part: str, before: ToldPart) -> Untold:

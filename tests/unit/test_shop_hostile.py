@@ -175,6 +175,10 @@ def test_hostile_bytes_are_refused_at_the_door_and_not_understood_behind_it(what
         ({"status": "half-paid"}, "status: a word of a plugin"),
         ({"total": "1e400"}, "total: no amount that can be"),
         ({"line_items": {}}, "line_items"),
+        (
+            {"line_items": [{"id": 1, "quantity": 2_147_483_648, "sku": "cup", "total": "1"}]},
+            "quantity: no number of units that can be",
+        ),
     ],
 )
 def test_what_is_wrong_with_an_order_is_told_with_its_field(wrong: dict[str, Any], reason: str):

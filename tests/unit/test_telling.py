@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -251,6 +251,7 @@ def test_a_granted_refund_is_told_once_and_not_once_it_is_paid():
 STEPS = st.sampled_from(("ship one", "ship all", "void", "correct", "cancel", "tell", "tell"))
 
 
+@example(["ship one", "ship one", "ship all", "tell", "void"])
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=12))
 def test_whatever_happens_when_the_shop_knows_each_parcel_as_it_is_and_was_told_nothing_twice(steps):

@@ -16,8 +16,6 @@ from adapters.edges import reading
 from adapters.edges.meaning import NotUnderstood
 from ledger.terms.money import MOST_MINOR, minor_digits
 
-_MOST_UNITS = 1_000_000
-
 
 class Amount(msgspec.Struct, frozen=True):
     """So much of a currency."""
@@ -320,7 +318,7 @@ def whole_minor(amount: Decimal, currency: str, field: str) -> int:
 
 
 def units(count: int, field: str) -> int:
-    if not 0 <= count <= _MOST_UNITS:
+    if not 0 <= count <= reading.MOST_UNITS:
         raise NotUnderstood(f"{field}: no number of units that can be")
     return count
 

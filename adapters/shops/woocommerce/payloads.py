@@ -149,6 +149,8 @@ def units(value: Loose, field: str) -> int:
     found = number(value, field)
     if found != int(found) or found < 0:
         raise NotUnderstood(f"{field}: no whole number of units")
+    if found > reading.MOST_UNITS:
+        raise NotUnderstood(f"{field}: no number of units that can be")
     return int(found)
 
 
