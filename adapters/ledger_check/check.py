@@ -18,6 +18,7 @@ from adapters.ledger_check.log_rows import LogRows
 from adapters.ledger_check.read_models import check_read_models
 from adapters.ledger_check.streams import Range, Slice, check_slice, slices
 from ledger.engine.statements import in_schema
+from ledger.refusals import BeyondTheLog
 from projections import PROJECTIONS
 from projections.machine.database import open_connection
 
@@ -58,30 +59,46 @@ class Progress(msgspec.Struct):
     tally: CheckTally = msgspec.field(default_factory=CheckTally)
 
 
+class BadNotes(Exception):
+    """The message says why they cannot be used."""
+
+
 class Notes:
-    """The file that progress is written to, if there is one."""
+    """The file that progress is written to, if there is one; raises BadNotes where that does not go."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def read(self, tenant: str) -> Progress:
-        """Where the check of a tenant stands; raises ValueError where the file is of something else."""
-        if self._path is None or not self._path.exists():
+        """Where the check of a tenant stands."""
+        if self._path is None:
             return Progress(tenant)
         try:
             progress = msgspec.json.decode(self._path.read_bytes(), type=Progress)
+        except FileNotFoundError:
+            return Progress(tenant)
+        except OSError as error:
+            raise _unusable(self._path, "read", error) from error
         except msgspec.DecodeError as error:
-            raise ValueError(f"{self._path} holds no state of a check: {error}") from error
+            raise BadNotes(f"{self._path} holds no state of a check: {error}") from error
         if progress.tenant != tenant:
-            raise ValueError(f"{self._path} is of the check of tenant {progress.tenant}, not of {tenant}")
+            raise BadNotes(f"{self._path} is of the check of tenant {progress.tenant}, not of {tenant}")
         return progress
 
     def write(self, progress: Progress) -> None:
         """Whole or not at all."""
-        if self._path is not None:
+        if self._path is None:
+            return
+        try:
             new = self._path.with_name(f"{self._path.name}.new")
             new.write_bytes(msgspec.json.encode(progress))
             new.replace(self._path)
+        except OSError as error:
+            raise _unusable(self._path, "written", error) from error
+
+
+def _unusable(path: Path, what: str, error: OSError) -> BadNotes:
+    return BadNotes(f"{path} cannot be {what} ({error.strerror}); name another with --state")
 
 
 Say = Callable[[str], None]
@@ -89,7 +106,10 @@ Say = Callable[[str], None]
 
 
 class CheckRun:
-    """One run: begins, or goes on where the last one ended."""
+    """One run: begins, or goes on where the last one ended.
+
+    Raises BeyondTheLog where the log is not that long, such as after an older backup was restored, and BadNotes.
+    """
 
     def __init__(self, conninfo: str, schema: str, progress: Progress, notes: Notes, say: Say, workers: int) -> None:
         self._conninfo = conninfo
@@ -102,8 +122,11 @@ class CheckRun:
     def run(self) -> CheckTally:
         progress = self._progress
         with open_connection(self._conninfo) as connection:
+            ((head,),) = connection.execute(in_schema(_HEAD, self._schema)).fetchall()
+            if (known := max(progress.checked_to, progress.head)) > head:
+                raise BeyondTheLog(known, head)
             if not progress.head:
-                self._begin(connection)
+                self._begin(connection, head)
             rows = LogRows(connection, self._schema, progress.head)
             work: Sequence[tuple[str, Callable[[], None]]] = (
                 ("positions", lambda: self._positions(rows)),
@@ -119,10 +142,9 @@ class CheckRun:
         self._notes.write(Progress(progress.tenant, checked_to=done))
         return tally
 
-    def _begin(self, connection: Connection[Any]) -> None:
+    def _begin(self, connection: Connection[Any], head: int) -> None:
         progress = self._progress
-        ((progress.head,),) = connection.execute(in_schema(_HEAD, self._schema)).fetchall()
-        progress.position = min(progress.checked_to, progress.head)
+        progress.head, progress.position = head, progress.checked_to
         facts = progress.head - progress.position
         if facts:
             count = max(min(facts // _FACTS_A_SLICE, _MOST_SLICES), self._workers)

@@ -15,10 +15,11 @@ from adapters.database import beside
 from adapters.database.control import CONTROL_SCHEMA, DEFAULT_TENANT
 from adapters.database.migrations import TENANT_MIGRATIONS
 from adapters.database.schema_versions import SchemaNewer
-from adapters.ledger_check.check import STEPS, CheckRun, Notes, Progress, usual_workers
+from adapters.ledger_check.check import STEPS, BadNotes, CheckRun, Notes, Progress, usual_workers
 from adapters.ledger_check.findings import SHOWN, CheckTally
 from adapters.process.folders import path
 from ledger.engine.statements import in_schema
+from ledger.refusals import BeyondTheLog
 from projections.machine.database import open_connection
 
 _TENANT = "SELECT schema FROM {schema}.tenants WHERE name = %s"
@@ -44,8 +45,15 @@ def check_at(conninfo: str, chosen: argparse.Namespace) -> None:
     """The same, of a database that runs already."""
     schema = _schema_of(conninfo, chosen.tenant)
     notes = Notes(chosen.state)
-    progress = _progress(notes, chosen)
-    tally = CheckRun(conninfo, schema, progress, notes, _sayer(chosen), chosen.workers).run()
+    try:
+        progress = _progress(notes, chosen)
+        tally = CheckRun(conninfo, schema, progress, notes, _sayer(chosen), chosen.workers).run()
+    except BadNotes as error:
+        raise CannotCheck(str(error)) from error
+    except BeyondTheLog as beyond:
+        of_notes = chosen.state is not None and chosen.after is None
+        hint = f"; {chosen.state} is of a longer log: delete it to check the whole of this one" if of_notes else ""
+        raise CannotCheck(f"{beyond.sentence()}{hint}") from None
     report = _report(progress, tally)
     sys.stdout.write(msgspec.json.encode(report).decode() + "\n" if chosen.json else "\n".join(_lines(report)) + "\n")
     if tally.found:
@@ -70,10 +78,7 @@ def _schema_of(conninfo: str, tenant: str) -> str:
 
 
 def _progress(notes: Notes, chosen: argparse.Namespace) -> Progress:
-    try:
-        progress = notes.read(chosen.tenant)
-    except ValueError as error:
-        raise CannotCheck(str(error)) from None
+    progress = notes.read(chosen.tenant)
     if progress.head and (chosen.only or chosen.after is not None):
         raise CannotCheck(
             f"{chosen.state} is of a check that is not over: go on without --only and --after, or delete it"
@@ -152,14 +157,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _position(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    return _number(text, "a position of the log", 0, (1 << 63) - 1)
 
 
 def _workers(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 64:
-        raise ValueError(text)
-    return number
+    return _number(text, "a number of processes", 1, 64)
+
+
+def _number(text: str, what: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}, from {least} to {most}")
+    return int(text)

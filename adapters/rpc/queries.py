@@ -72,7 +72,7 @@ class Queries:
             "cannot be asked of a read model, which knows what was recorded alone",
         )
         position, prepare = call.as_of.position, self.tenants.asides.prepare
-        require(position > 0, "as_of", "is before the first fact")
+        require(position > 0, "as_of", "is before the first fact; ask for a later moment")
         return found._replace(
             as_of=position,
             prepare=lambda read_models, give_up_at: prepare(found.schema, read_models, position, give_up_at),

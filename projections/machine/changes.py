@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from ledger.refusals import BeyondTheLog
 from ledger.view import Noun
 from projections.machine.reads import Answer, Changes, PageOf, Snapshot
 
@@ -33,6 +34,7 @@ _CHANGED = """
         )
     ORDER BY e.notification_id LIMIT %(limit)s
 """
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {ledger_events}"
 
 
 class ListedThings(Protocol):
@@ -143,7 +145,7 @@ async def changed_streams(at: Snapshot, page: PageOf, noun: Noun) -> tuple[list[
 
 async def _changed(at: Snapshot, page: PageOf, nouns: Iterable[Noun]) -> tuple[list[str], int, str]:
     """The names of the streams of these nouns that changed, until which position, and the token of the next page."""
-    position, up_to = page.begun or (page.changed_after or 0, at.position)
+    position, up_to = await _span(at, page)
     last = min(up_to, position + MOST_FACTS)
     parameters = {
         "after": position,
@@ -159,6 +161,20 @@ async def _changed(at: Snapshot, page: PageOf, nouns: Iterable[Noun]) -> tuple[l
     return [stream for stream, _ in shown], up_to, token
 
 
+async def _span(at: Snapshot, page: PageOf) -> tuple[int, int]:
+    """After which position and up to which this page looks.
+
+    Raises BeyondTheLog for a position that the log does not have, such as one from before an older backup was
+    restored: whoever goes on from there would miss what is written until the log reaches it.
+    """
+    after = page.changed_after or 0
+    if after > at.position:  # as where the read model lags
+        ((head,),) = await at.rows(_HEAD, {})
+        if after > head:
+            raise BeyondTheLog(after, head)
+    return page.begun or (after, at.position)
+
+
 async def added(
     at: Snapshot, page: PageOf, query: str, parameters: dict[str, Any], make: Callable[..., R]
 ) -> tuple[list[R], int, str]:
@@ -166,7 +182,7 @@ async def added(
 
     The query has those between ``after`` and ``up_to`` in order, the first ``size`` WITH TIES.
     """
-    position, up_to = page.begun or (page.changed_after or 0, at.position)
+    position, up_to = await _span(at, page)
     size = page.limit - 1
     found = await at.each(query, {**parameters, "after": position, "up_to": up_to, "size": size}, make)
     last: Any = found[-1] if len(found) >= size else None

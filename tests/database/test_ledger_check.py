@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import replace
@@ -356,3 +357,27 @@ def test_what_cannot_be_checked_is_said_in_one_sentence(whole: str, tmp_path: Pa
     other.write_text("{}")
     with pytest.raises(command.CannotCheck, match="holds no state of a check"):
         command.main(["--dsn", whole, "--tenant", "bad_day", "--state", str(other)])
+    nowhere = tmp_path / "nowhere" / "state.json"
+    with pytest.raises(command.CannotCheck, match=r"state.json cannot be written .*; name another with --state"):
+        command.main(["--dsn", whole, "--tenant", "bad_day", "--only", "positions", "--state", str(nowhere)])
+    with pytest.raises(command.CannotCheck, match=r"cannot be read .*; name another with --state"):
+        command.main(["--dsn", whole, "--tenant", "bad_day", "--state", str(tmp_path)])
+
+
+def test_what_lies_beyond_the_log_is_not_said_to_hold(whole: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    state = tmp_path / "state.json"
+    _, report = checked(capsys, whole, "--only", "positions", "--after", "0")
+    beyond = rf"position \d+ lies beyond the log, whose newest is {report['checked_to']}"
+    with pytest.raises(command.CannotCheck, match=f"{beyond}$"):
+        checked(capsys, whole, "--state", str(state), "--after", str(report["checked_to"] + 1))
+    assert not state.exists()
+    assert checked(capsys, whole, "--only", "positions", "--after", str(report["checked_to"]))[0] == 0
+    state.write_bytes(msgspec.json.encode(check.Progress("bad_day", checked_to=10**8)))
+    with pytest.raises(command.CannotCheck, match=f"{beyond}; .*state.json is of a longer log: delete it"):
+        checked(capsys, whole, "--state", str(state))
+
+
+@pytest.mark.parametrize("wrong", [("--workers", "-1"), ("--workers", "many"), ("--after", "-1"), ("--after", "")])
+def test_numbers_are_asked_for_in_plain_words(capsys: pytest.CaptureFixture[str], wrong: tuple[str, str]):
+    assert _code(*wrong) == 2
+    assert f"argument {wrong[0]}: {wrong[1]!r} is not a " in capsys.readouterr().err

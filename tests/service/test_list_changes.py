@@ -14,7 +14,7 @@ from fulfilment.v1 import admin_pb2, orders_pb2
 from tests.support.list_story import LISTS, rows_of, story
 from tests.support.list_story import client as client
 from tests.support.list_story import trade as trade
-from tests.support.service import Client, context, fields_of, stamp
+from tests.support.service import Client, context, fields_of, reason_of, stamp
 from tests.support.trading import DAY, NOW, Trade
 from tests.support.waiting import wait_for
 
@@ -73,6 +73,25 @@ def test_a_list_that_does_not_tell_changes_refuses_to_be_asked_for_them(trade: T
     with pytest.raises(grpc.RpcError) as caught:
         trade.call(name)(request)
     assert "page.changed_after" in fields_of(caught.value)
+
+
+@pytest.mark.parametrize("name", TELLS)
+def test_changes_after_a_position_that_the_log_does_not_have_are_refused(client: Client, trade: Trade, name: str):
+    trade.placed()
+    head = client.read_up_to(client.admin.GetStatus(admin_pb2.GetStatusRequest()).position)
+
+    def refused(position: int) -> grpc.RpcError:
+        request = trade.request(name, at_least=head, **ASKED.get(name, {}))
+        request.page.changed_after = position
+        with pytest.raises(grpc.RpcError) as caught:
+            trade.call(name)(request)
+        return caught.value
+
+    far = refused(2**62)
+    assert (far.code(), reason_of(far)) == (grpc.StatusCode.OUT_OF_RANGE, "BEYOND_THE_LOG")
+    assert str(2**62) in str(far.details())
+    below = refused(-1)
+    assert (below.code(), fields_of(below)) == (grpc.StatusCode.INVALID_ARGUMENT, ["page.changed_after"])
 
 
 class _Copy:

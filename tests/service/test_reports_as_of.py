@@ -227,6 +227,8 @@ def test_the_console_asks_reports_as_of_a_position_or_an_instant(client: Client,
     assert type_(*summary, "--as-of", instant).json["orders"] == orders[1]
     assert type_("report", "late", "--as-of", str(position)).code == 0
     assert "BEYOND_THE_LOG" in type_("report", "due", "--as-of", "999999999").err
+    early = type_("report", "breaches", "--as-of", "1999-01-01").err
+    assert "is before the first fact; ask for a later moment" in early
 
 
 def test_a_moment_that_reports_cannot_show_is_refused(client: Client):

@@ -271,7 +271,8 @@ class PageRequest(_message.Message):
     """Only what changed after this position of the log, each thing once, by its last change; 0 and more. The answer then
     says up to where, and what is gone. A page has so many things that changed, of which some have no row in the list
     and some have several; it may be short, or empty, and not the last. Lists whose answer has no ListChanges refuse it
-    with INVALID_ARGUMENT / MALFORMED.
+    with INVALID_ARGUMENT / MALFORMED. Beyond the log, such as with a position from before an older backup was restored,
+    it fails with OUT_OF_RANGE / BEYOND_THE_LOG: the copy is to be made anew.
     """
     def __init__(
         self,
