@@ -1,4 +1,4 @@
-"""``fulfilment audit``: who read personal data, and the whole file of an order."""
+"""``fulfilment audit``: whether the ledger is whole, who read personal data, and the whole file of an order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fulfilment.v1 import audit_pb2
 
 @click.group(cls=Nouns)
 def audit() -> None:
-    """Who read what about people, and the whole file of an order."""
+    """Check that the ledger is whole, see who read what about people, write the file of an order."""
 
 
 audit.add_command(order_file, "file")

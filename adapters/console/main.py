@@ -72,7 +72,9 @@ _COMMANDS = {
         "Compare the snapshots of long streams with their facts, and drop those that say something else.",
     ),
     "tenant": Named("admin", "tenant", "Add and list tenants, each with a ledger of its own."),
-    "audit": Named("audit", "audit", "Who read what about people, and the whole file of an order."),
+    "audit": Named(
+        "audit", "audit", "Check that the ledger is whole, see who read what about people, write the file of an order."
+    ),
     "person": Named("people", "person", "Export or erase what is kept of a person, or keep it for a time."),
     "erase": Named("people", "erase", "Make a person's data unreadable, for good."),
 }
@@ -164,7 +166,3 @@ def _end(arguments: Sequence[str], message: str, reason: str, code: int, details
     where = f" (field {fields})" if fields and fields not in message else ""
     print(words.plain(f"Error: {' '.join(message.split())}{where}{named}"), file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    main()

@@ -116,7 +116,7 @@ def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str |
 @click.command(cls=Words)
 @click.argument("order_id")
 @click.option("--id", "review_id", metavar="ID", required=True, help="The review's id in the shop.")
-@click.option("--score", type=click.IntRange(1, 5), required=True, help="Stars.")
+@click.option("--score", type=words.WholeNumber(1, 5), required=True, help="Stars.")
 @recording("When it was written")
 def review(session: Session, order_id: str, review_id: str, score: int, at: Any, request_id: str | None) -> None:
     """Record the stars a customer gave."""

@@ -61,6 +61,10 @@ class Printer:
         """A warning, on standard error, so that programs can read standard output."""
         print(f"Warning: {words.plain(text)}", file=sys.stderr)
 
+    def note(self, text: str) -> None:
+        """What is no part of the answer, on standard error as well."""
+        print(words.plain(text), file=sys.stderr)
+
     @property
     def width(self) -> int:
         return self._console.width

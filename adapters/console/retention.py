@@ -20,7 +20,7 @@ _DAYS = [each.name for each in people_pb2.Retention.DESCRIPTOR.fields if each.na
     "--due-within",
     "days",
     metavar="DAYS",
-    type=click.IntRange(0, 36_500),
+    type=words.WholeNumber(0, 36_500),
     default=0,
     help="Also what goes within so many days.",
 )

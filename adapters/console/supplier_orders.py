@@ -34,7 +34,7 @@ def send(session: Session, supplier_order_id: str, at: Any, request_id: str | No
 @click.command("send-drafts", cls=Words)
 @SUPPLIER
 @click.option("--channel", metavar="NAME", help="Only this shop.")
-@click.option("--due-within", type=click.IntRange(0, 1000), metavar="HOURS", help="Only those due so soon.")
+@click.option("--due-within", type=words.WholeNumber(0, 1000), metavar="HOURS", help="Only those due so soon.")
 @click.option("--dry-run", is_flag=True, help="List them, and send none.")
 @click.pass_obj
 def send_drafts(session: Session, supplier: str, channel: str | None, due_within: int | None, dry_run: bool) -> int:

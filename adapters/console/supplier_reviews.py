@@ -103,7 +103,9 @@ def proposals(session: Session, supplier: str, state: str | None, limit: int | N
 
 
 @click.command(cls=Words)
-@click.option("--due-within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
+@click.option(
+    "--due-within", type=words.WholeNumber(0, 1000), default=0, metavar="DAYS", help="Due within so many days."
+)
 @OF_LISTS
 @LIMIT
 @click.pass_obj

@@ -104,7 +104,7 @@ def add(
 
 
 _WAREHOUSE = "A house that it sends from, such as waw:PL::Europe/Warsaw; all of them, once for each. Empty for none."
-_POINTS = click.IntRange(0, 10_000)
+_POINTS = words.WholeNumber(0, 10_000)
 
 
 @supplier.command()

@@ -58,12 +58,21 @@ _LEAST, _MOST = -(2**31), 2**31 - 1
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 
 
-def whole(least: int = _LEAST) -> click.IntRange:
+class WholeNumber(click.IntRange):
+    """As click's, in plain words about what is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and not _WHOLE.fullmatch(value):
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def whole(least: int = _LEAST) -> WholeNumber:
     """An option or argument that is a whole number, as large as its field takes."""
-    return click.IntRange(least, _MOST)
+    return WholeNumber(least, _MOST)
 
 
-POSITION = click.IntRange(0, (1 << 63) - 1)
+POSITION = WholeNumber(0, (1 << 63) - 1)
 """A position of the log, as large as its field takes."""
 
 
@@ -83,6 +92,18 @@ def fitting(text: str, hint: str) -> int:
 
 
 # --- text -----------------------------------------------------------------------------------------
+
+
+class FilledText(click.types.StringParamType):
+    """A filter: an empty one, as a variable of a shell that is not set gives it, must not select everything."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail("it is empty; give it a value or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILLED = FilledText()
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What would move a terminal's cursor, colour it, or turn the direction of what follows; not tab and newline."""

@@ -8,6 +8,7 @@ import pty
 import re
 import socket
 import struct
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -404,6 +405,31 @@ def test_json_has_the_names_of_the_contract(ff: Shell):
     assert [each["item"]["supplier_id"] for each in fed["levels"]] == ["acme"]
 
 
+_STOPPED_EARLY = """
+import os, signal, sys
+class Stop:
+    def find_spec(self, name, *rest):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop())
+from adapters.console.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["adapters.console.main", "grpc", "adapters.console.log"])
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=str)
+def test_it_is_stopped_in_a_sentence_while_it_is_still_imported(module: str, words: tuple[str, ...]):
+    typed = [sys.executable, "-c", _STOPPED_EARLY.format(module=module), "log", *words]
+    ended = subprocess.run(typed, cwd=HOUSE, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    if words:
+        error = {"reason": "STOPPED", "message": "stopped", "exit_code": 130, "details": {}}
+        assert json.loads(ended.stderr) == {"error": error}
+    else:
+        assert ended.stderr.strip() == "Error: stopped"
+
+
 def in_a_terminal(server: str, *arguments: str, columns: int = 100) -> str:
     """What a terminal of so many columns shows."""
     pid, fd = pty.fork()
@@ -411,7 +437,7 @@ def in_a_terminal(server: str, *arguments: str, columns: int = 100) -> str:
         os.chdir(HOUSE)
         os.environ.update(TERM="xterm-256color", FULFILMENT_SERVER=server)
         os.environ.pop("COLUMNS", None)
-        os.execv(sys.executable, [sys.executable, "-m", "adapters.console.main", *arguments])
+        os.execv(sys.executable, [sys.executable, "-m", "adapters.console", *arguments])
     ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     seen = b""
     try:

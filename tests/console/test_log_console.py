@@ -88,12 +88,32 @@ def test_it_follows_until_it_is_stopped(service: Service, ff: Shell, placed: str
     assert (process.returncode, out, json.loads(err)["error"]["reason"]) == (130, "", "STOPPED")
 
 
-@pytest.mark.parametrize("wrong", [("--order", "nonsense"), ("--since", "soon"), ("--after", "-1")], ids=str)
+@pytest.mark.parametrize("option", ["--order", "--stream", "--name", "--client"])
+def test_an_empty_filter_does_not_list_everything(ff: Shell, placed: str, option: str):
+    ended = ff("log", option, "")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"'{option}': it is empty; give it a value or leave it out" in ended.err
+
+
+def test_that_no_fact_matches_is_said_beside_the_answer(ff: Shell, placed: str):
+    nothing = ff("log", "--stream", "nowhere-")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "No fact matches.\n")
+    assert ff("log", "--stream", "nowhere-", "--json").err == ""
+    assert ff("log", "--order", placed).err == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--order", "nonsense"), ("--since", "soon"), ("--after", "-1"), ("--after", "1.5")], ids=str
+)
 def test_what_is_no_filter_is_said_so(ff: Shell, wrong: tuple[str, str]):
     ended = ff("log", *wrong)
     assert ended.code in (1, 2)
     assert wrong[1] in ended.err
     assert ended.out == ""
+
+
+def test_a_position_that_is_none_is_said_in_plain_words(ff: Shell):
+    assert "'--after': '' is not a whole number" in ff("log", "--after", "").err
 
 
 def test_it_lists_the_facts_with_what_they_mean(ff: Shell):

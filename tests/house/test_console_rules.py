@@ -53,6 +53,7 @@ def test_only_the_printer_prints():
     console = sorted((HOUSE / "adapters/console").glob("*.py"))
     prints = re.compile(r"(?<![.\w])print\(|click\.echo\(|stdout\.write")
     assert [path.name for path in console if prints.search(path.read_text())] == [
+        "__main__.py",  # that it was stopped
         "admin.py",  # progress, which is numbers
         "files.py",  # what is to be a file, made plain cell by cell
         "importing.py",  # progress, which is numbers

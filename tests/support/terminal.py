@@ -39,7 +39,7 @@ class Terminal:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "adapters.console.main", *words],
+            [sys.executable, "-m", "adapters.console", *words],
             cwd=HOUSE,
             env=self.environment,
             stdin=subprocess.PIPE,
