@@ -30,8 +30,13 @@ password. A new password is shown once; `--password-file` gives one. `--all-tena
 After an upgrade the service itself makes the views and columns that the new version added, once the read models are
 rebuilt for them, and whoever was granted the others reads these, too; for a role of your own see
 `ALTER DEFAULT PRIVILEGES`. With a database of your own name a role in `--dsn` that may make roles; `pg_hba.conf` has
-to let the new one in. The embedded PostgreSQL listens on a socket in its data folder only, for programs of the same
-account.
+to let the new one in. `grant` prints the line to connect with. The embedded PostgreSQL listens on a socket in its data
+folder only, for programs of the same account and as long as the service runs; of the data folder `DATA` (in full, as
+`grant` prints it) that is:
+
+```sh
+psql -h DATA/postgres -p 5432 -d postgres -U bi
+```
 
 The role sees these views and nothing else, and writes nothing, no temporary tables either: the database lets everybody
 make some, so `grant` takes that away from all roles (`PUBLIC`) but the service's own, if the database has the same
@@ -42,6 +47,24 @@ role that runs the service first:
 ```sql
 GRANT TEMPORARY ON DATABASE fulfilment TO fulfilment_run;
 REVOKE TEMPORARY ON DATABASE fulfilment FROM PUBLIC;
+```
+
+Nor does the role take advisory locks, with which a session could stop all commands of a tenant for as long as it likes:
+their keys are seen in `pg_locks`. `grant` takes these, too, from `PUBLIC` and leaves them to the roles that run the
+service, and `migrate --grant` lets further ones in. That needs a superuser: where the role in `--dsn` is none, or the
+database is somebody else's, nothing is taken, and `grant` prints the statements for a superuser, `doctor` says so. By
+hand, in that database, `fulfilment_owner` being the role that owns the tables; other software that takes such locks in
+it is granted them likewise:
+
+```sql
+DO $$
+DECLARE locks text := (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
+    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock');
+BEGIN
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO fulfilment_run', locks);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO fulfilment_owner WITH GRANT OPTION', locks);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', locks);
+END $$;
 ```
 
 So that it stays out of the way of commands:

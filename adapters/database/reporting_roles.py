@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import re
 import secrets
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.database import beside
+from adapters.database.advisory_locks import TAKE_LOCKS, keep
 from adapters.database.embedded import StartFailed
 from adapters.process.folders import path
 from projections.reporting.views import CONTRACT_VERSION, statements, views_schema
@@ -59,6 +61,10 @@ _ROLES = """
             WHERE n.nspname LIKE 'reporting\\_%%' AND has_schema_privilege(r.oid, n.oid, 'USAGE') ORDER BY 1)
     FROM pg_roles AS r WHERE shobj_description(r.oid, 'pg_authid') = %s ORDER BY r.rolname
 """
+_POWERFUL = """
+    SELECT FROM pg_roles WHERE rolname = %s AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication)
+"""
+"""A new role has none of this, and only a superuser may even say that it has not."""
 _VERSION = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
 _NOT_OF_OWNER = """
     SELECT relname FROM pg_class
@@ -97,8 +103,10 @@ def grant(connection: Connection[Any], chosen: argparse.Namespace) -> str:
         publish(connection, ledger)
         _let_read(connection, ledger, {chosen.name, *_readers(connection, ledger)})
     _keep_temporary(connection, {each.owner for each in _ledgers(connection)})
+    _keep_locks(connection)
     names = ", ".join(each.views for each in ledgers)
     _tell(f"{chosen.name} may read {names}, version {CONTRACT_VERSION} of the contract, and nothing else.")
+    _tell(f"It connects with: {_psql(connection, chosen.name)}")
     if made and not chosen.password_file:
         _tell("Its password is shown this once; the database keeps a hash of it.")
         return password
@@ -166,7 +174,9 @@ def _require_ours(connection: Connection[Any], name: str) -> None:
 
 def _limit(connection: Connection[Any], chosen: argparse.Namespace, password: str, schemas: Iterable[str]) -> None:
     role = Identifier(chosen.name)
-    say = f"LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION CONNECTION LIMIT {chosen.connections:d}"
+    say = f"LOGIN CONNECTION LIMIT {chosen.connections:d}"
+    if connection.execute(_POWERFUL, (chosen.name,)).fetchone() is not None:
+        say += " NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION"
     words = SQL(" PASSWORD {}").format(Literal(password)) if password else SQL("")
     connection.execute(SQL("ALTER ROLE {} WITH {}{}").format(role, SQL(cast("Any", say)), words))
     settings = {
@@ -203,6 +213,18 @@ def _keep_temporary(connection: Connection[Any], services: Iterable[str]) -> Non
             )
 
 
+def _keep_locks(connection: Connection[Any]) -> None:
+    """Leaves advisory locks, by which a session could stop all commands, to the roles that run the service."""
+    for name, _, is_ours in connection.execute(_DATABASE).fetchall():
+        statements = keep(connection, is_ours=is_ours)
+        if able := [role for (role,) in connection.execute(TAKE_LOCKS, (MARK,)).fetchall()]:
+            first = "" if is_ours else " once whatever else takes such locks in it is granted them by name"
+            _tell(
+                f"{', '.join(able)} may take advisory locks, and so stop a tenant's commands for as long as a session "
+                f"likes; a superuser can take that away in the database {name}{first}: {statements}"
+            )
+
+
 def _password_of(path: Any) -> str:
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -211,6 +233,12 @@ def _password_of(path: Any) -> str:
     if not lines or len(lines[0]) < 12:
         raise ReportingFailed(f"the first line of --password-file {path} is no password of 12 characters or more")
     return str(lines[0])
+
+
+def _psql(connection: Connection[Any], name: str) -> str:
+    """How a role reaches the database, which an embedded PostgreSQL lets do as long as the service runs."""
+    to = connection.info
+    return shlex.join(["psql", "-h", to.host, "-p", str(to.port), "-d", to.dbname, "-U", name])
 
 
 # --- views ----------------------------------------------------------------------------------------
@@ -279,8 +307,10 @@ def _ledgers(connection: Connection[Any]) -> list[ReportedTenant]:
 
 def _named(connection: Connection[Any], chosen: argparse.Namespace) -> list[ReportedTenant]:
     ledgers = _ledgers(connection)
-    if chosen.all_tenants:
+    if chosen.all_tenants and ledgers:
         return ledgers
+    if chosen.all_tenants:
+        raise ReportingFailed("there is no tenant whose read models are made: start the service once, then grant")
     if missing := set(chosen.tenant) - {each.tenant for each in ledgers}:
         raise ReportingFailed(
             f"there is no tenant {', '.join(sorted(missing))} whose read models are made; "

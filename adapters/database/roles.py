@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from adapters.database.advisory_locks import LOCKS
 from adapters.database.control import CONTROL_SCHEMA, Control
 from adapters.database.dsn import add_database_tls, usable
 from adapters.database.embedded import StartFailed
@@ -51,6 +52,13 @@ _TEMPORARY = """
     FROM pg_database WHERE datname = current_database() AND pg_has_role(datdba, 'MEMBER')
 """
 """Read models are checked in temporary tables, which roles for reporting take from everybody where they can."""
+_LOCKING = f"""
+    SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%I', string_agg(p.oid::regprocedure::text, ', '), %(role)s::text),
+        bool_and(has_function_privilege(p.oid, 'EXECUTE WITH GRANT OPTION'))
+    FROM pg_proc AS p WHERE {LOCKS} AND NOT has_function_privilege(%(role)s::text, p.oid, 'EXECUTE')
+    HAVING count(*) > 0
+"""  # noqa: S608 - of constants
+"""Advisory locks, which roles for reporting take from everybody, too."""
 _READ = "GRANT SELECT ON {table} TO {role}"
 _WRITE = "GRANT {rights} ON {table} TO {role}"
 _OWN = "ALTER TABLE {table} OWNER TO {role}"
@@ -72,9 +80,21 @@ async def prepare(dsn: str, role: str | None, tenants: Iterable[str]) -> list[st
             async with pool.connection() as connection, connection.transaction():
                 for (granting,) in await (await connection.execute(_TEMPORARY, (role,))).fetchall():
                     await connection.execute(granting)
+                await _let_lock(connection, role)
                 for schema in (CONTROL_SCHEMA, *schemas):
                     await _grant(connection, schema, role)
     return schemas
+
+
+async def _let_lock(connection: AsyncConnection[Any], role: str) -> None:
+    """If locks were taken from everybody, their owner gave them to the role that owns the tables to hand on."""
+    for granting, may in await (await connection.execute(_LOCKING, {"role": role})).fetchall():
+        if not may:
+            raise StartFailed(
+                f"{role} may take no advisory locks, and the role in --dsn cannot let it; "
+                f"as a superuser run in this database, and then this again: {granting};"
+            )
+        await connection.execute(granting)
 
 
 async def _grant(connection: AsyncConnection[Any], schema: str, role: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.database.advisory_locks import TAKE_LOCKS
 from adapters.database.control import CONTROL_SCHEMA
 from adapters.database.dsn import LOSES
 from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
@@ -70,7 +71,11 @@ async def database(
     found.append(_idle(idle.total_seconds() if idle is not None else 0.0))
     found.append(await _skew(connection))
     found.append(await _migrations(connection, schemas))
-    found.append(reporting([name for (name,) in await (await connection.execute(MAKE_TEMPORARY, (MARK,))).fetchall()]))
+    making, locking = [
+        [name for (name,) in await (await connection.execute(query, (MARK,))).fetchall()]
+        for query in (MAKE_TEMPORARY, TAKE_LOCKS)
+    ]
+    found.append(reporting(making, locking))
     ((age, used),) = await (await connection.execute(_WRAPAROUND)).fetchall()
     found.append(wraparound(age))
     dead = await (await connection.execute(_BLOAT, {"least": _MANY_DEAD, "share": _DEAD_SHARE})).fetchall()
@@ -180,16 +185,17 @@ def schema(name: str, version: int, works_with: int, known: int) -> Finding:
     return ok("migrations", found)
 
 
-def reporting(roles: Sequence[str]) -> Finding:
-    """``roles`` are those for reporting that may make temporary tables."""
-    if not roles:
-        return ok("reporting", "no role for reporting may make temporary tables")
-    found = f"{', '.join(roles)} may make temporary tables, as far as the disk goes"
+def reporting(making: Sequence[str], locking: Sequence[str]) -> Finding:
+    """Of the roles for reporting those that may make temporary tables, and those that may take advisory locks."""
+    found = [f"{', '.join(making)} may make temporary tables, as far as the disk goes"] if making else []
+    found += [f"{', '.join(locking)} may take advisory locks, and so stop a tenant's commands"] if locking else []
+    if not found:
+        return ok("reporting", "no role for reporting may make temporary tables or take advisory locks")
     advice = (
-        "run server.py reporting grant again; in a database of somebody else's its owner has to take it away: "
-        "docs/reporting.md"
+        "run server.py reporting grant again as a superuser; in a database of somebody else's its owner has to "
+        "take it away: docs/reporting.md"
     )
-    return warning("reporting", found, advice)
+    return warning("reporting", "; ".join(found), advice)
 
 
 def wraparound(age: int) -> Finding:

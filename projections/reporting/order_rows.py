@@ -27,7 +27,7 @@ class ReportedOrder(NamedTuple):
     status: Annotated[str, Means("How far it is: received, on_hold, confirmed, …, completed, cancelled, closed.")]
     payment: Annotated[str, Means("How its money stands, by the shop's word or the amounts that are known.")]
     placed_at: Annotated[datetime, Means("When the customer ordered.")]
-    recorded_at: Annotated[datetime, Means("When the ledger was told.")]
+    recorded_at: Annotated[datetime, Means("By its own time, as placed_at: not when the ledger was told.")]
     confirmed_at: Annotated[datetime | None, Means("When it was confirmed.")]
     promised_by: Annotated[datetime | None, Means("By when it was promised to arrive.")]
     delivered_at: Annotated[datetime | None, Means("When the last of its units arrived.")]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.database import reporting_roles
+from adapters.database import advisory_locks, reporting_roles
 from adapters.database import roles as database_roles
 from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
@@ -43,6 +46,12 @@ class Roles(NamedTuple):
 
 @pytest.fixture(scope="module")
 def roles(conninfo: str) -> Iterator[Roles]:
+    with _roles(conninfo) as roles:
+        yield roles
+
+
+@contextmanager
+def _roles(conninfo: str) -> Iterator[Roles]:
     """A role that may make schemas and one that may make nothing."""
     suffix = os.urandom(4).hex()
     owner, runs = f"owner_{suffix}", f"runs_{suffix}"
@@ -110,11 +119,75 @@ def test_the_role_that_runs_renews_the_views_for_reporting(service: Service, rol
         may_make = "SELECT has_database_privilege(%s, current_database(), 'TEMPORARY')"
         able = {name: rows(roles.dsn, may_make % f"'{name}'") for name in (reader, roles.runs)}
         assert able == {reader: [(False,)], roles.runs: [(True,)]}, "it checks read models in temporary tables"
+        with Client(service.address) as client:
+            client.place("1003")  # under the tenant's lock, which others may not take any more
+        for locking in ("SELECT pg_advisory_lock(1)", "SELECT pg_try_advisory_xact_lock(1)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="advisory"):
+                rows(make_conninfo(roles.dsn, user=reader), locking)
         assert rows(make_conninfo(roles.dsn, user=reader), "SELECT count(*) >= 0 FROM messages") == [(True,)]
         with pytest.raises(ReportingFailed, match="name a role with --dsn that may make roles"):
             reporting_roles.main(["grant", "another", "--tenant", "default", "--dsn", roles.dsn])
     finally:
         reporting_roles.main(["revoke", reader, *by_superuser])
+
+
+def test_who_is_no_superuser_is_told_how_one_takes_locks_from_everybody(
+    service: Service, roles: Roles, conninfo: str
+) -> None:
+    of_superuser, reader = make_conninfo(conninfo, dbname=roles.owner), f"locks_{roles.owner}"
+    granting = ("grant", reader, "--tenant", "default", "--dsn", roles.dsn)
+    rows(of_superuser, f"GRANT EXECUTE ON FUNCTION {_functions(of_superuser)} TO PUBLIC")
+    rows(of_superuser, f"ALTER ROLE {roles.owner} CREATEROLE; GRANT {roles.runs} TO {roles.owner}")
+    try:
+        statements = _told_about_locks(*granting)
+        assert rows(make_conninfo(roles.dsn, user=reader), _TRY_LOCK) == [(True,)]
+        rows(of_superuser, statements)
+        assert _told_about_locks(*granting) == ""
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="advisory"):
+            rows(make_conninfo(roles.dsn, user=reader), _TRY_LOCK)
+        with Client(service.address) as client:
+            client.place("1004")
+    finally:
+        reporting_roles.main(["revoke", reader, "--dsn", of_superuser])
+        rows(of_superuser, f"ALTER ROLE {roles.owner} NOCREATEROLE; REVOKE {roles.runs} FROM {roles.owner}")
+
+
+def test_a_role_that_is_let_in_later_takes_locks_or_a_superuser_is_asked_to_let_it(conninfo: str) -> None:
+    with _roles(conninfo) as roles:
+        of_superuser, letting_in = make_conninfo(conninfo, dbname=roles.owner), ["--dsn", roles.dsn]
+        database_roles.main(letting_in)
+        with psycopg.connect(of_superuser) as connection:
+            advisory_locks.keep(connection, is_ours=True)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="advisory"):
+            rows(roles.dsn_to_run, _TRY_LOCK)
+        letting_in += ["--grant", roles.runs]
+        database_roles.main(letting_in)
+        assert rows(roles.dsn_to_run, _TRY_LOCK) == [(True,)]
+        no_further = (
+            f"REVOKE GRANT OPTION FOR EXECUTE ON FUNCTION {_functions(of_superuser)} FROM {roles.owner} CASCADE"
+        )
+        rows(of_superuser, no_further)
+        with pytest.raises(StartFailed, match=r"as a superuser run .*: GRANT EXECUTE ON FUNCTION ") as refused:
+            database_roles.main(letting_in)
+        rows(of_superuser, str(refused.value).partition("then this again: ")[2])
+        database_roles.main(letting_in)
+        assert rows(roles.dsn_to_run, _TRY_LOCK) == [(True,)]
+
+
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(1)"
+
+
+def _functions(dsn: str) -> str:
+    query = "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE proname ~ 'advisory.*_lock'"
+    return str(rows(dsn, query)[0][0])
+
+
+def _told_about_locks(*words: str) -> str:
+    """The statements that a superuser is asked to run."""
+    told = io.StringIO()
+    with redirect_stderr(told), redirect_stdout(io.StringIO()):
+        reporting_roles.main(words)
+    return "".join(re.findall(r"may take advisory locks.*?(GRANT EXECUTE .*;)", told.getvalue()))
 
 
 async def _renew_views(dsn: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
@@ -127,36 +129,66 @@ def test_a_role_writes_nothing_and_stops_in_time(sold: Service):
             assert rows(reader, f"SHOW {name}") == [(value,)]
 
 
-def test_a_role_makes_no_temporary_tables_where_the_database_is_the_services(sold: Service):
+def test_a_role_makes_no_temporary_tables_and_takes_no_locks_where_the_database_is_the_services(sold: Service):
     may_make = "SELECT has_database_privilege(current_user, current_database(), 'TEMPORARY')"
+    locking = (
+        "SELECT pg_advisory_lock(1)",
+        "SELECT pg_try_advisory_xact_lock(1)",
+        "SELECT pg_advisory_lock_shared(1, 2)",
+    )
     with granted(sold, "bi_temporary") as reader:
         assert rows(reader, may_make) == [(False,)]
         with psycopg.connect(reader, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = off")
             with pytest.raises(errors.InsufficientPrivilege, match="temporary tables"):
                 connection.execute("CREATE TEMPORARY TABLE much (x int)")
+            for query in locking:
+                with pytest.raises(errors.InsufficientPrivilege, match="advisory"):
+                    connection.execute(query)
+            connection.execute("SELECT pg_advisory_unlock_all()")  # asyncpg sends it with each session given back
         with _database_of_somebody_else(sold):
             assert rows(reader, may_make) == [(True,)]
             told = reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
             assert "bi_temporary may make temporary tables" in told
             assert "belongs to landlord" in told
+            assert "bi_temporary may take advisory locks" in told
+            assert "once whatever else takes such locks in it is granted them by name" in told
+            assert all(rows(reader, query) for query in locking)
             with Client(sold.address) as client:
                 found = client.admin.Diagnose(doctor_pb2.DiagnoseRequest()).findings
             (said,) = (each for each in found if each.check == "reporting")
             assert said.level == doctor_pb2.FINDING_LEVEL_WARNING
             assert said.found.startswith("bi_temporary may make temporary tables")
-        assert "temporary tables" not in reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
+            assert "bi_temporary may take advisory locks" in said.found
+        told = reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
+        assert "temporary tables" not in told
+        assert "locks" not in told
+
+
+def test_the_line_to_connect_with_is_told_and_is_right(sold: Service):
+    try:
+        told = reporting(sold, "grant", "bi_line", "--tenant", "default").told
+        (line,) = re.findall(r"It connects with: psql (.*)", told)
+        host, port, dbname, user = shlex.split(line)[1::2]
+        conninfo = make_conninfo(host=host, port=port, dbname=dbname, user=user)
+        assert rows(conninfo, "SELECT current_user::text, order_id FROM orders") == [("bi_line", "shop/of-default")]
+    finally:
+        reporting(sold, "revoke", "bi_line")
 
 
 @contextmanager
 def _database_of_somebody_else(service: Service) -> Iterator[None]:
-    """It lets everybody make temporary tables, as a new one does."""
+    """It lets everybody make temporary tables and take advisory locks, as a new one does."""
     with psycopg.connect(service.dsn, autocommit=True) as connection:
         ((name, owner),) = connection.execute("SELECT current_database(), current_user").fetchall()
+        ((functions,),) = connection.execute(
+            "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE proname ~ 'advisory.*lock'"
+        ).fetchall()
         database, ours = Identifier(name), Identifier(owner)
         connection.execute("CREATE ROLE landlord")
         connection.execute(SQL("ALTER DATABASE {} OWNER TO landlord").format(database))
         connection.execute(SQL("GRANT TEMPORARY ON DATABASE {} TO PUBLIC").format(database))
+        connection.execute(SQL("GRANT EXECUTE ON FUNCTION {} TO PUBLIC").format(SQL(functions)))
         try:
             yield
         finally:
