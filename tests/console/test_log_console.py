@@ -80,7 +80,7 @@ def test_a_narrow_terminal_cuts_lines_off(ff: Shell, placed: str, monkeypatch: p
 
 
 def test_it_follows_until_it_is_stopped(service: Service, ff: Shell, placed: str):
-    process = Terminal(service.address).start("log", "--follow", "--name", "order.placed", "--json")
+    process = Terminal(service.address).start("log", "--follow", "--order", placed, "--name", "order.placed", "--json")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["stream"] == "order-shop/L1"
     process.send_signal(signal.SIGINT)
