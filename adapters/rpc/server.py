@@ -23,7 +23,7 @@ from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_
 from adapters.rpc.statuses import refuse
 from adapters.rpc.tracing import Answering, Tracing, traced
 from adapters.rpc.turnstile import Turnstile
-from ledger.refusals import Malformed
+from ledger.refusals import Malformed, ShuttingDown
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -142,8 +142,8 @@ def _streaming(
 async def _message(turnstile: Turnstile, meter: Meter, context: Context) -> bytes:
     """What was sent, however long it took to come."""
     sent = await turnstile.message(meter, context)
-    if sent is None:  # its caller has gone, or gRPC has refused it for its length
-        raise asyncio.CancelledError
+    if sent is None:  # its caller has gone, gRPC has refused it for its length, or this server ends before it came
+        raise ShuttingDown
     return cast("bytes", sent)
 
 
