@@ -15,9 +15,15 @@ from fulfilment.failures import CallFailed, failure
 T = TypeVar("T")
 
 REPEATED = frozenset(
-    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    }
 )
-"""Codes that are tried again. The ledger answers a request id once, so that a retry is harmless."""
+"""Codes that are tried again. The ledger answers a request id once, so that a retry is harmless. CANCELLED comes from a
+server that ends; what its caller cancels raises something else."""
 LONGEST_PAUSE_SECONDS = 60.0
 """A service that wants to be asked still later is not waited for: whoever called decides."""
 
