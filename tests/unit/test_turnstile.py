@@ -104,8 +104,9 @@ async def test_where_there_is_room_for_nobody_the_slowest_of_whoever_has_most_gi
     assert [client.asked for client in clients] == [8, 4, 2, 1, 1], "who has one of its own on its way waits"
     last = Client(gate)
     last.call()
-    while not last.asked:  # noqa: ASYNC110 - there is no event to wait for
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not last.asked:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
     assert [client.asked for client in clients] == [7, 4, 2, 1, 1]
     with pytest.raises(RateLimited, match="7 messages at once, while others wait"):
         await clients[0].calls[0][1]
