@@ -19,7 +19,6 @@ from benchmarks.large_world import (
     CASE,
     DAY,
     FIRST,
-    LINES,
     NUMBERS,
     ORDER,
     PHOTO,
@@ -156,7 +155,8 @@ def _moves(country: str) -> Decide:
     return only_now(intake.change_address, moved)
 
 
-_IN_CART = {("acme", sku_of(n)): 2 for n in NUMBERS}
+def _in_cart() -> dict[Item, int]:
+    return {("acme", sku_of(n)): 2 for n in NUMBERS}
 
 
 def _invoiced(view: View, now: datetime) -> Sequence[Change]:
@@ -183,7 +183,7 @@ def _intake() -> Iterator[Command]:
     yield Command("PlaceOrder", shop, places(), 153)
     yield Command("PlaceOrder, each line of its own supplier", bazaar, places(each_its_own), 202)
     yield Command("PlaceOrder, suppliers to choose", shop, places(nobody), 154)
-    cart = shop.after(only_now(intake.reserve, "cart", _IN_CART, None))
+    cart = shop.after(only_now(intake.reserve, "cart", _in_cart(), None))
     yield Command("PlaceOrder, from a cart", cart, places(cart_id="cart"), 153)
     yield Command("PlaceOrder, out of stock", poor, places(), 1)
     yield Command("PlaceOrder, without customs data", shop, places(line=bare_line, incoterm=None), 101)
@@ -215,7 +215,7 @@ def _intake() -> Iterator[Command]:
     declare = only_now(
         intake.complete_customs_data,
         orders.CustomsDataCompleted(ORDER, START, customs_lines, Incoterm.DDP),
-        Money(500 * 2 * LINES, "EUR"),
+        Money(500 * 2 * len(NUMBERS), "EUR"),
     )
     yield Command("CompleteCustomsData", shop.after(places(line=bare_line, incoterm=None)), declare, 54)
     domestic = places(each_its_own, line=bare_line, incoterm=None, destination=Destination("CN"))
@@ -471,7 +471,7 @@ _SENDS_BACK = at_now(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
 
 
 def _cases() -> Iterator[Command]:
-    one_parcel, own_parcels = (_delivered(), 1, ""), (_all_delivered(), LINES, ", each line by its own supplier")
+    one_parcel, own_parcels = (_delivered(), 1, ""), (_all_delivered(), len(NUMBERS), ", each line by its own supplier")
     for delivered, parties, kind in (one_parcel, own_parcels):
         opened = delivered.after(_opens())
         yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
@@ -501,7 +501,9 @@ def _cases() -> Iterator[Command]:
         yield Command(f"DenyRefund{kind}", refunded, at_now(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
         yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 4)
         again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), at_now(after_sales.reopen, CASE, (PHOTO,)))
-        yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
+        yield Command(
+            f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + len(NUMBERS) + 4 * parties
+        )
         returned = ruled.after(_approves(Remedy.RETURN))
         receive = at_now(after_sales.receive_return, CASE, ALL)
         inspect = at_now(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
@@ -518,9 +520,6 @@ def _cases() -> Iterator[Command]:
 
 # --- recoveries -----------------------------------------------------------------------------------
 
-_COSTS = tuple(Cost(f"refund-{n}", CostKind.REFUND, 990) for n in NUMBERS)
-_WHOLE = Money(990 * LINES, "EUR")
-
 
 def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any) -> Decide:
     def changes(view: View, now: datetime) -> Sequence[Change]:
@@ -531,7 +530,8 @@ def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any)
 
 
 def _recovers(kind: RecoveryKind, subject: Subject) -> Decide:
-    return only_now(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
+    costs = tuple(Cost(f"refund-{n}", CostKind.REFUND, 990) for n in NUMBERS)
+    return only_now(recovery_demands.open_recovery, "r1", kind, subject, "EUR", costs)
 
 
 def _recoveries() -> Iterator[Command]:
@@ -539,8 +539,9 @@ def _recoveries() -> Iterator[Command]:
     propose = _recovers(RecoveryKind.SUPPLIER_FAULT, Subject(ORDER, FIRST))
     claim = _recovers(RecoveryKind.CARRIER_LOSS, Subject(ORDER, carrier="dhl", number="P1"))
     proposed, claimed = shipped.after(propose), lost.after(claim)
-    accept, more = _of_recovery(recoveries.accept, _WHOLE, START), Cost("more", CostKind.FREIGHT, 500)
-    settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)
+    whole = Money(990 * len(NUMBERS), "EUR")
+    accept, more = _of_recovery(recoveries.accept, whole, START), Cost("more", CostKind.FREIGHT, 500)
+    settle = _of_recovery(recoveries.settle, "cn-1", whole, Method.CREDIT_NOTE)
     yield Command("OpenRecovery", shipped, propose, 1)
     yield Command("OpenRecovery, a claim", lost, claim, 3)
     yield Command("RaiseRecovery", proposed, only_now(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
@@ -555,7 +556,7 @@ def _recoveries() -> Iterator[Command]:
     yield Command("clock: claim_filing", early.later(days=90), timer_runs_out("claim_filing", "r1"), 1)
     yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
     file, deny = _of_recovery(claims.file), _of_recovery(claims.deny, "packed_badly")
-    approve, paid = _of_recovery(claims.approve, _WHOLE), _of_recovery(claims.pay, "p-1", _WHOLE)
+    approve, paid = _of_recovery(claims.approve, whole), _of_recovery(claims.pay, "p-1", whole)
     ready = claimed.after(*(_of_recovery(claims.collect, kind, PHOTO) for kind in DocumentKind))
     filed = ready.after(file)
     yield Command("FileClaim", ready, file, 1)
@@ -564,7 +565,7 @@ def _recoveries() -> Iterator[Command]:
     yield Command("DecideClaim, denied", filed, deny, 1)
     yield Command("AppealClaim", filed.after(deny), _of_recovery(claims.appeal, "photos_show_it"), 1)
     yield Command("RecordClaimPayment", filed.after(approve), paid, 1)
-    back = _of_recovery(claims.give_back, "b-1", _WHOLE)
+    back = _of_recovery(claims.give_back, "b-1", whole)
     yield Command("ReturnClaimPayment", filed.after(approve, paid), back, 1)
 
 
@@ -578,7 +579,7 @@ def _invoices() -> Iterator[Command]:
 # --- stock, questions, messages -------------------------------------------------------------------
 
 
-def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items: Iterable[Item] = _IN_CART) -> Decide:
+def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items: Iterable[Item]) -> Decide:
     """A decision on the stock of each item."""
     return lambda view, now: [
         (stock.stream(*item), fact)
@@ -589,12 +590,15 @@ def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items
 
 def _others() -> Iterator[Command]:
     shop, sent = market(), _sent()
-    reserve = only_now(intake.reserve, "cart", _IN_CART, None)
+    in_cart = _in_cart()
+    reserve = only_now(intake.reserve, "cart", in_cart, None)
     reserved = shop.after(reserve)
     first = "acme", sku_of(NUMBERS[0])
     yield Command("Reserve", shop, reserve, 100)
-    yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
-    yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
+    yield Command(
+        "ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START, items=in_cart), 50
+    )
+    yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart", items=in_cart), 100)
     yield Command("clock: reservation", reserved.later(days=3), timer_runs_out("reservation", *first, "cart"), 2)
     stock_up = StockUpAsked("s1", *first, 99, START + 9 * DAY, START, answer_by=START + DAY)
     stocked = shop.after(lambda view, now: stocking_up.ask(view, stock_up))

@@ -1,4 +1,6 @@
-"""What commands on a large order are measured on: a market, an order of 50 lines and 50 SKUs, decisions at a time."""
+"""What commands on a large order are measured on: a market, an order of 50 lines, or of more, each of a SKU of its own,
+decisions at a time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from ledger.decisions import (
 )
 from ledger.decisions.timers import timer
 from ledger.engine.book import Book
-from ledger.facts import Change, LineNo, Sealed, changes_of
+from ledger.facts import Change, LineNo, Sealed, Units, changes_of
 from ledger.nouns import (
     NOUNS,
     policies,
@@ -46,18 +48,27 @@ from ledger.view import View
 Decide = Callable[[View, datetime], Sequence[Change]]
 """A decision, made at a time."""
 
-LINES = 50
-NUMBERS = [LineNo(number) for number in range(1, LINES + 1)]
+NUMBERS: list[LineNo] = []
 """Of the lines, and of the supplier orders and parcels where each line has its own."""
 ORDER = "shop/1"
 FIRST = f"{ORDER}/1"
 CASE = "case-1"
-ALL = dict.fromkeys(NUMBERS, 2)
+ALL: Units = {}
 """Every unit of the order."""
 ANN = Sealed("key", b"box")
 PHOTO = sha256(b"a photo").hexdigest()
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+def resize(lines: int) -> None:
+    """Of how many lines the order is."""
+    NUMBERS[:] = map(LineNo, range(1, lines + 1))
+    ALL.clear()
+    ALL.update(dict.fromkeys(NUMBERS, 2))
+
+
+resize(50)
 
 
 Owner = Callable[[LineNo], str]

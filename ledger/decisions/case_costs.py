@@ -149,8 +149,9 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
     sent: Units = reship.by_line
     if order is not None:
         sent = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
+    agreed = _agreed_costs(order) if order is not None else {}
     for line_no, units in sent.items():
-        cost = _unit_cost(view, order, lines.get(line_no), units, at)
+        cost = _unit_cost(view, agreed, lines.get(line_no), units, at)
         if cost is not None:
             named = cost_id(case.case_id, "reship", reship.order_id, line_no, units)
             part_of = lines[line_no].part_of
@@ -158,13 +159,20 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
             yield from _cost(whole, cost.currency, named, CostKind.RESHIP, units * cost.amount_minor)
 
 
-def _unit_cost(view: View, order: Order | None, line: Line | None, units: int, at: datetime) -> Money | None:
-    """As it was agreed when a supplier was given the units; before that, as is offered now."""
+def _agreed_costs(order: Order) -> dict[LineNo, Money]:
+    """What a unit of each line costs, as it was agreed when a supplier was first given units of it."""
+    agreed: dict[LineNo, Money] = {}
+    for each in reversed(order.supplier_orders.values()):
+        agreed |= each.unit_costs
+    return agreed
+
+
+def _unit_cost(view: View, agreed: Mapping[LineNo, Money], line: Line | None, units: int, at: datetime) -> Money | None:
+    """As it was agreed; before that, as is offered now."""
     if line is None or not line.supplier_id:
         return None
-    for each in order.supplier_orders.values() if order is not None else ():
-        if line.line_no in each.unit_costs:
-            return each.unit_costs[line.line_no]
+    if line.line_no in agreed:
+        return agreed[line.line_no]
     supplier = suppliers.find(view, line.supplier_id)
     offer = supplier.offer_at(line.sku, at) if supplier is not None else None
     return offer.unit_cost(units) if offer is not None else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from ledger.facts import Units, plus
+from ledger.facts import LineNo, Units, plus
 from ledger.nouns import cases
 from ledger.nouns.cases import CaseOpened, Reason
 from ledger.nouns.orders import Order, after_sales
@@ -18,14 +19,20 @@ def present(order: Order, reason: Reason) -> Units:
     return found
 
 
-def arrived_at(order: Order, by_line: Units) -> datetime | None:
+def arrived_at(order: Order, by_line: Iterable[LineNo]) -> datetime | None:
     """When the last delivered parcel with such units arrived."""
-    arrived = [
-        shipment.delivered_at
-        for shipment in order.shipments
-        if shipment.delivered_at is not None and any(line_no in shipment.by_line for line_no in by_line)
-    ]
-    return max(arrived, default=None)
+    arrivals = _arrivals(order)
+    return max((arrivals[line_no] for line_no in by_line if line_no in arrivals), default=None)
+
+
+def _arrivals(order: Order) -> dict[LineNo, datetime]:
+    """When the last delivered parcel with units of each line arrived."""
+    arrivals: dict[LineNo, datetime] = {}
+    for shipment in order.shipments:
+        if (at := shipment.delivered_at) is not None:
+            for line_no in shipment.by_line:
+                arrivals[line_no] = max(at, arrivals.get(line_no, at))
+    return arrivals
 
 
 def require_reason(order: Order, opened: CaseOpened) -> None:
@@ -53,9 +60,6 @@ def _free(order: Order, reason: Reason, now: datetime) -> Units:
     there, sent = present(order, reason), order.sent
     arrived = reason.about_arrived_units
     free = {n: after_sales.free(order.after_sales, n, reason, arrived, there, sent) for n in there}
-    return {n: units for n, units in free.items() if units and _is_in_time(order, reason, {n: units}, now)}
-
-
-def _is_in_time(order: Order, reason: Reason, by_line: Units, now: datetime) -> bool:
-    delivered_at = arrived_at(order, by_line) if reason.is_the_customers else None
-    return delivered_at is None or now <= _window_closes_at(order, delivered_at)
+    arrivals = _arrivals(order) if reason.is_the_customers else {}
+    late = {n for n, at in arrivals.items() if now > _window_closes_at(order, at)}
+    return {n: units for n, units in free.items() if units and n not in late}

@@ -81,19 +81,26 @@ def missing_data(order: Order, line_numbers: Collection[LineNo]) -> tuple[str, .
     return _of_lines(order, _lacking_by_line(order, line_numbers), line_numbers)
 
 
-def _of_lines(order: Order, lacking: Mapping[LineNo, list[str]], line_numbers: Collection[LineNo]) -> tuple[str, ...]:
+class _Lacks(NamedTuple):
+    """What a line lacks."""
+
+    place: int
+    """Of the line in its order."""
+    names: Sequence[str]
+
+
+def _of_lines(order: Order, lacking: Mapping[LineNo, _Lacks], line_numbers: Iterable[LineNo]) -> tuple[str, ...]:
+    """As field paths, in the order of the lines."""
     missing = [] if order.incoterm is not None else ["incoterm"]
-    for line_no, fields in lacking.items():
-        if line_no in line_numbers:
-            missing += fields
+    for place, names in sorted(lacking[line_no] for line_no in line_numbers if line_no in lacking):
+        missing += [f"lines[{place}].{name}" for name in names]
     return tuple(missing)
 
 
-def _lacking_by_line(order: Order, line_numbers: Collection[LineNo]) -> dict[LineNo, list[str]]:
-    """What lacks of each of these lines, as field paths, in the order of the lines."""
+def _lacking_by_line(order: Order, line_numbers: Collection[LineNo]) -> dict[LineNo, _Lacks]:
     return {
-        line_no: [f"lines[{index}].{name}" for name in lacking]
-        for index, (line_no, line) in enumerate(order.lines.items())
+        line_no: _Lacks(place, lacking)
+        for place, (line_no, line) in enumerate(order.lines.items())
         if line_no in line_numbers and (lacking := _lacking(line))
     }
 

@@ -82,13 +82,22 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
         raise parcels.ParcelReturned(returned[0].carrier, returned[0].number)
     facts = orders.confirm_receipt(order, by, at, returned)
     changes = settled(view, order, facts, now)
-    given_up = [each for each in order.parcels if each.bucket == "lost"] if facts else []
+    return [*changes, *_turn_up(view, order, at, now)] if facts else changes
+
+
+def _turn_up(view: View, order: Order, at: datetime, now: datetime) -> list[Change]:
+    """Parcels of a received order that were given up were not lost."""
+    given_up = [each for each in order.parcels if each.bucket == "lost"]
+    if not given_up:
+        return []
     view.need(*(parcels.stream(each.carrier, each.number) for each in given_up))
+    given, changes = recovery_demands.given_for_losses(order), list[Change]()
     for shipment in given_up:
         parcel = parcels.find(view, shipment.carrier, shipment.number)
         if parcel is not None and parcel.epoch == shipment.epoch:
             changes += changes_of(parcels.stream(shipment.carrier, shipment.number), parcels.turn_up(parcel, at))
-            changes += _claims_on_found(view, parcel, now) + _recover_spending(view, order, parcel, now)
+            changes += _claims_on_found(view, parcel, now)
+            changes += recovery_demands.found_after_loss(view, given, shipment, parcel, now)
     return changes
 
 
@@ -108,18 +117,15 @@ def _returned(view: View, order: Order) -> list[Shipment]:
 def recover_spending_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
     """What was spent because of a loss has to be recovered when the parcel is found, for each of its orders."""
     changes = _claims_on_found(view, parcel, now)
-    for order_id in parcel.order_ids:
-        changes += _recover_spending(view, order_in(view, order_id), parcel, now)
+    for order in [order_in(view, order_id) for order_id in parcel.order_ids]:
+        if (shipment := order.shipment(parcel.carrier, parcel.number, parcel.epoch)) is not None:
+            given = recovery_demands.given_for_losses(order)
+            changes += recovery_demands.found_after_loss(view, given, shipment, parcel, now)
     return changes
 
 
 def _claims_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
     return recovery_demands.arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
-
-
-def _recover_spending(view: View, order: Order, parcel: Parcel, now: datetime) -> list[Change]:
-    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
-    return [] if shipment is None else recovery_demands.found_after_loss(view, order, shipment, parcel, now)
 
 
 def confirm_loss(

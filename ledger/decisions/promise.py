@@ -109,7 +109,7 @@ def promise_anew(view: View, order: Order, chosen: Sequence[ShippingChosen], at:
     if order.confirmed_at is None or placed.promised_by is not None or placed.promised_day is not None:
         return None
     kept = any(each.ship_to is not None or each.count("shipped") for each in parts)
-    if (order.order_id, Clock.DELIVERY) in order.missed or (kept and order.promised_by is None):
+    if order.is_missed(order.order_id, Clock.DELIVERY) or (kept and order.promised_by is None):
         return None
     latest, policy = order.promised_by if kept else None, policy_at(policies.find(view), at)
     services = {choice.supplier_order_id: choice.shipping for choice in chosen}

@@ -5,7 +5,8 @@ Functions that remedies and deliveries call refuse nothing, so that neither ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from typing import NamedTuple, cast
@@ -13,7 +14,7 @@ from typing import NamedTuple, cast
 from msgspec.structs import replace
 
 from ledger.decisions.docket import order_in
-from ledger.facts import Change, Units, changes_of
+from ledger.facts import Change, LineNo, Units, changes_of
 from ledger.nouns import (
     cases,
     claims,
@@ -226,9 +227,35 @@ def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
     return changes
 
 
-def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
+class GivenForLosses(NamedTuple):
+    """What the customer of an order was given back for units that had not arrived."""
+
+    order: Order
+    booked: Mapping[LineNo, Sequence[tuple[int, str, int]]]
+    """By line: the place of each refund among those of the order, the name of what it cost, and how much that was."""
+    beside_minor: int
+    """What the shop refunded or a bank took back, but for cancelled units."""
+
+
+def given_for_losses(order: Order) -> GivenForLosses:
+    """It is the same for all parcels of the order."""
+    booked: defaultdict[LineNo, list[tuple[int, str, int]]] = defaultdict(list)
+    for place, (refund_id, refund) in enumerate(order.after_sales.refunds.items()):
+        if not order.after_sales.cases[refund.case_id].arrived:
+            for line_no, amount_minor in refund.amounts_minor.items():
+                booked[line_no].append((place, cost_id(refund.case_id, "refund", refund_id), amount_minor))
+    if order.payment is orders.PaymentState.REFUNDED:
+        return GivenForLosses(order, booked, orders.came_in_minor(order))
+    beside = orders.refunded_by_shop_minor(order) + orders.charged_back_minor(order)
+    return GivenForLosses(order, booked, beside - orders.cancelled_minor(order))
+
+
+def found_after_loss(
+    view: View, given: GivenForLosses, shipment: Shipment, parcel: Parcel, now: datetime
+) -> list[Change]:
     """A parcel that was given up arrived: what an order was refunded for it has to be reviewed, unless it is an old one
     that was recorded for its figures."""
+    order = given.order
     if order.placed.historical:
         return []
     whose = "" if order.order_id == parcel.order_id else f"/{order.order_id}"
@@ -236,36 +263,32 @@ def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parce
     if found.present is not None:
         return []
     subject = _of_shipment(order, shipment, "")
-    costs = _given_for(order, shipment, _losses(view, parcel))
+    costs = _given_for(given, shipment, _losses(view, parcel))
     opening = RecoveryOpened(found.recovery_id, RecoveryKind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
     return _record(view, opening)
 
 
-def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
+def _given_for(given: GivenForLosses, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
     """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed, else
     beside all cases."""
-    booked, lines = [], order.in_parcel(shipment)
-    for refund_id, refund in order.after_sales.refunds.items():
-        amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in lines)
-        if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
-            named = cost_id(refund.case_id, "refund", refund_id)
-            booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))
+    order, by_line = given.order, given.order.in_parcel(shipment)
+    amounts: defaultdict[tuple[int, str], int] = defaultdict(int)
+    for place, named, amount_minor in (each for line_no in by_line for each in given.booked.get(line_no, ())):
+        amounts[place, named] += amount_minor
+    booked = [
+        Cost(named, CostKind.REFUND, min(minor, MOST_MINOR)) for (_, named), minor in sorted(amounts.items()) if minor
+    ]
     costs = ((loss, cost) for loss in losses if loss.currency == order.currency for cost in loss.costs)
     own = (cost for loss, cost in costs if (cost.order_id or loss.subject.order_id) == order.order_id)
     claimed = {cost.cost_id: cost for cost in own if cost.kind is CostKind.REFUND}
-    return tuple(booked or claimed.values() or _given_beside_cases(order, lines))
+    return tuple(booked or claimed.values() or _given_beside_cases(given, by_line))
 
 
-def _given_beside_cases(order: Order, by_line: Units) -> Iterator[Cost]:
-    """What the shop refunded or a bank took back, but for cancelled units, as far as these units cost so much."""
-    if order.payment is orders.PaymentState.REFUNDED:
-        gone = orders.came_in_minor(order)
-    else:
-        beside = orders.refunded_by_shop_minor(order) + orders.charged_back_minor(order)
-        gone = beside - orders.cancelled_minor(order)
-    worth = sum(order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
-    if (amount_minor := min(worth, gone, MOST_MINOR)) > 0:
-        yield Cost(cost_id(order.order_id, "refund"), CostKind.REFUND, amount_minor)
+def _given_beside_cases(given: GivenForLosses, by_line: Units) -> Iterator[Cost]:
+    """As far as these units cost so much."""
+    worth = sum(given.order.lines[line_no].worth_minor(units) for line_no, units in by_line.items())
+    if (amount_minor := min(worth, given.beside_minor, MOST_MINOR)) > 0:
+        yield Cost(cost_id(given.order.order_id, "refund"), CostKind.REFUND, amount_minor)
 
 
 # --- how --------------------------------------------------------------------------------------------
@@ -305,21 +328,17 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
     """Raises a recovery by new costs of a case, and withdraws costs that are gone."""
     if recovery.status.is_end:
         return []
-    wanted, present = {cost.cost_id: cost for cost in costs}, {cost.cost_id for cost in recovery.costs}
-    new = [cost for cost in wanted.values() if cost.cost_id not in present]
-    dropped = [each.cost_id for each in recovery.costs if each.cost_id not in wanted]
-    gone = [each for each in dropped if each.startswith(cost_id(case_id, ""))]
+    wanted, present = {cost.cost_id: cost for cost in costs}, recovery.costs_by_id
+    new = [cost for each, cost in wanted.items() if each not in present]
+    gone = [each for each in present if each not in wanted and each.startswith(cost_id(case_id, ""))]
     asks = new and not recovery.kind.is_claim
     answer_by, zone = _answer_by(view, recovery.subject.supplier_id, at) if asks else (None, "")
     facts: list[RecoveryFact] = []
     for cost in new:
         facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, zone, at)
-    after = reduce(recoveries.evolve, facts, recovery) if gone else recovery
-    for each in gone:
+    if gone:
         # How much can be withdrawn depends on what is asked after the raise.
-        withdrawn = recoveries.withdraw(after, each, at)
-        after = reduce(recoveries.evolve, withdrawn, after)
-        facts += withdrawn
+        facts += recoveries.withdraw(reduce(recoveries.evolve, facts, recovery), gone, at)
     return changes_of(recoveries.stream(recovery.recovery_id), facts)
 
 

@@ -126,7 +126,7 @@ def _delay(now: _Present) -> str:
         return "delivered"
     match about.because:
         case "dispatch_late":
-            missed = (about.supplier_order_id, Clock.DISPATCH) in order.missed
+            missed = order.is_missed(about.supplier_order_id, Clock.DISPATCH)
             # Once everything has left, the dispatch message has more to report.
             gone = now.supplier_order is None or not now.supplier_order.unshipped
             return "superseded" if gone or not missed else ""

@@ -60,7 +60,7 @@ def order(
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
         shipments=shipments(state, parcels or {}),
         expected_by=stamp(orders.expected_by(state, _estimates(state, parcels or {}))),
-        delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
+        delivery_missed=state.is_missed(state.order_id, Clock.DELIVERY),
         ship_to=address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
         version=version,

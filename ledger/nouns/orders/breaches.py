@@ -86,7 +86,7 @@ def rule_delay(
     """
     supplier_order = order.supplier_order(supplier_order_id)
     orders.require_placed(order, at)
-    if (supplier_order_id, clock) not in order.missed:
+    if not order.is_missed(supplier_order_id, clock):
         raise NoDelay(supplier_order_id, clock)
     present = order.rulings.get((supplier_order_id, clock))
     if present is not None and at <= present.at and (present.party, present.because) == (party, because):
@@ -177,6 +177,6 @@ def _compensation(order: Order, now: datetime) -> Iterator[OrderFact]:
 
 
 def _why_reversed(order: Order, supplier_order: SupplierOrder) -> ReversalReason:
-    if (supplier_order.supplier_order_id, Clock.DISPATCH) not in order.missed:
+    if not order.is_missed(supplier_order.supplier_order_id, Clock.DISPATCH):
         return ReversalReason.WITHDRAWN
     return ReversalReason.RULED if _excused(order, supplier_order, Clock.DISPATCH) else ReversalReason.RECOUNTED

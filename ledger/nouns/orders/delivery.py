@@ -50,10 +50,11 @@ def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Ship
         raise NotDispatched(order.order_id, order.header)
     if at < order.placed.placed_at:
         raise ReceivedTooEarly(order.order_id, at, order.placed.placed_at)
+    back = {each.parcel for each in returned}
     arrived: list[OrderFact] = [
         UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, order.in_parcel(each), at)
         for each in order.parcels
-        if each.bucket != "delivered" and each not in returned
+        if each.bucket != "delivered" and each.parcel not in back
     ]
     if order.receipt_confirmed_at is not None and not arrived:
         return []

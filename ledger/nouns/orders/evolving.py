@@ -58,7 +58,7 @@ from ledger.nouns.orders.invoices import (
 from ledger.nouns.orders.lines import Line
 from ledger.nouns.orders.payments import PaymentKind, PaymentState
 from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
-from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, Shipment, Stops
+from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, OrderMoney, ParcelKey, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRefused,
@@ -95,11 +95,12 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
-            return replace(order, holds=(*_other_holds(order, hold.key), hold), stops=stops_with(order, [hold]))
+            others = _other_holds(order, hold.key)
+            return replace(order, standing={**others, hold.key: hold}, stops=stops_with(order, [hold]))
         case HoldReleased():
             key = (fact.reason, fact.owner, fact.supplier_order_id)
             stops = stops_after(order, [key], fact.at)
-            return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
+            return replace(order, standing=_other_holds(order, key), stops=stops)
         case PaymentChanged():
             gave_back = fact.payment in (PaymentState.REFUNDED, PaymentState.PARTLY_REFUNDED)
             return order if fact.outdated else _owed_less(_payment_said(order, fact), fact.at, paid=gave_back)
@@ -211,7 +212,7 @@ def _placed(fact: OrderPlaced) -> Order:
         fact.promised_day,
         incoterm=fact.incoterm,
         subjects=(fact.subject,) if fact.subject else (),
-        holds=fact.holds,
+        standing={hold.key: hold for hold in fact.holds},
         untracked=frozenset(fact.untracked) if fact.untracked else _NO_LINES,
         unreserved=_all_units(fact.lines, fact.untracked),
     )
@@ -265,8 +266,12 @@ def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSuppli
     return {("", line.line_no): line.quantity for line in lines if line.line_no in wanted} if wanted else {}
 
 
-def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
-    return [each for each in order.holds if each.key != key]
+def _other_holds(order: Order, key: HoldKey) -> Mapping[HoldKey, Hold]:
+    if key not in order.standing:
+        return order.standing
+    others = dict(order.standing)
+    del others[key]
+    return others
 
 
 def _units_cancelled(order: Order, at: datetime) -> Order:
@@ -481,15 +486,13 @@ def _shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
     delivered_at = fact.at if bucket == "delivered" else None
     ended_at = fact.at if bucket in ("lost", "returned") else None
     sign = 1 if bucket == "delivered" else -1 if shipment.bucket == "delivered" else 0
-    which, supplier_orders_now = (fact.carrier, fact.number, fact.epoch), dict(order.supplier_orders)
-    shipments: list[Shipment] = []
-    for each in order.shipments:
-        if (each.carrier, each.number, each.epoch) == which:
-            each = replace(each, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
-            own = supplier_orders_now[each.supplier_order_id]
-            own = replace(own, delivered=own.delivered + sign * sum(each.by_line.values()))
-            supplier_orders_now[each.supplier_order_id] = own
-        shipments.append(each)
+    shipments, supplier_orders_now = list(order.shipments), dict(order.supplier_orders)
+    for place in order.places[shipment.parcel]:
+        each = shipments[place]
+        shipments[place] = replace(each, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
+        own = supplier_orders_now[each.supplier_order_id]
+        own = replace(own, delivered=own.delivered + sign * sum(each.by_line.values()))
+        supplier_orders_now[each.supplier_order_id] = own
     # The same again is about another time.
     moved = order if bucket == shipment.bucket else _moved(order, fact.by_line, shipment.bucket, bucket)
     return replace(moved, shipments=tuple(shipments), supplier_orders=supplier_orders_now)
@@ -560,7 +563,7 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
             shipment = replace(shipment, **more)
         if (others := order.shipment(fact.carrier, fact.number, fact.epoch)) is not None:
             order, after, shipment = _put_beside(order, after, others, shipment)
-        order = replace(order, shipments=(*order.shipments, shipment))
+        order = _with_shipment(order, shipment)
         if shipment.ship_to is not None and not after.unshipped:
             after = supplier_orders.keep_address(after, shipment.ship_to, fact.at)
     elif isinstance(fact, ShipmentVoided):
@@ -574,6 +577,19 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
     elif isinstance(fact, SupplierOrderPacked) and (former := _ship_to_before(order, fact)) is not None:
         after = supplier_orders.keep_address(after, former, fact.at)
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _with_shipment(order: Order, shipment: Shipment) -> Order:
+    place = len(order.shipments)
+    places = {**order.places, shipment.parcel: (*order.places.get(shipment.parcel, ()), place)}
+    return replace(order, shipments=(*order.shipments, shipment), places=places)
+
+
+def _places(shipments: Iterable[Shipment]) -> dict[ParcelKey, tuple[int, ...]]:
+    places: dict[ParcelKey, tuple[int, ...]] = {}
+    for place, each in enumerate(shipments):
+        places[each.parcel] = (*places.get(each.parcel, ()), place)
+    return places
 
 
 def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided) -> Order:
@@ -590,6 +606,7 @@ def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided)
     order = replace(
         order,
         shipments=left,
+        places=_places(left),
         supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
         unreserved=unreserved,
         completed_at=None,
@@ -617,6 +634,7 @@ def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
     return replace(
         order,
         shipments=tuple(shipments),
+        places=_places(shipments),
         supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
         invoicing=invoices.renumbered(order.invoicing, wrong, fact.right),
     )

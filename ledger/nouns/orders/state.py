@@ -21,6 +21,7 @@ from ledger.nouns.orders.facts import (
     DeadlineMissed,
     DelayRuled,
     Hold,
+    HoldKey,
     HoldReason,
     OrderPlaced,
     OrderReviewed,
@@ -108,6 +109,10 @@ class Buckets(Value, frozen=True):
         return self.open + self.backordered + self.assigned + self.shipped + arrived_or_not
 
 
+ParcelKey = tuple[str, str, int]
+"""Carrier, number and epoch."""
+
+
 class Shipment(Value, frozen=True):
     """Units of a supplier order that left in a parcel, as they were told: shipped, delivered, returned or lost.
 
@@ -142,8 +147,7 @@ class Shipment(Value, frozen=True):
     """The order whose parcel it was before, where that is another."""
 
     @property
-    def parcel(self) -> tuple[str, str, int]:
-        """Carrier, number and epoch."""
+    def parcel(self) -> ParcelKey:
         return (self.carrier, self.number, self.epoch)
 
 
@@ -221,7 +225,8 @@ class Order(Value, frozen=True):
     """Why a confirmed order promises no day."""
     subjects: tuple[str, ...] = ()
     """Pseudonyms that facts of before have of the people whose data they hold sealed, the latest last."""
-    holds: tuple[Hold, ...] = ()
+    standing: Mapping[HoldKey, Hold] = {}
+    """Its holds, the latest last."""
     stops: Stops = {}
     """Since the confirmation: before it no supplier has anything to do."""
     untracked: frozenset[LineNo] = frozenset()
@@ -232,6 +237,9 @@ class Order(Value, frozen=True):
     confirmed_at: datetime | None = None
     supplier_orders: dict[str, SupplierOrder] = {}
     shipments: tuple[Shipment, ...] = ()
+    """In the order of recording."""
+    places: Mapping[ParcelKey, tuple[int, ...]] = {}
+    """Where among them those in each parcel are: none of a thousand parcels looks at all of them."""
     cancelled_empty: bool = False
     cancelled_at: datetime | None = None
     """When units were last cancelled."""
@@ -279,6 +287,11 @@ class Order(Value, frozen=True):
     def missed(self) -> frozenset[tuple[str, Clock]]:
         """The breaches that stand: of which object, by which clock."""
         return frozenset(key for key, breach in self.breaches.items() if breach.withdrawn is None)
+
+    def is_missed(self, object_id: str, clock: Clock) -> bool:
+        """Whether a breach stands."""
+        breach = self.breaches.get((object_id, clock))
+        return breach is not None and breach.withdrawn is None
 
     @property
     def reached_since(self) -> datetime:
@@ -419,6 +432,10 @@ class Order(Value, frozen=True):
         """All holds that stopped the clocks of a supplier order, over or not."""
         return (*self.stops.get("", ()), *self.stops.get(supplier_order_id, ()))
 
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        return tuple(self.standing.values())
+
     def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
         """A hold of this reason on the whole order, of any owner if none is named."""
         return next(
@@ -433,28 +450,24 @@ class Order(Value, frozen=True):
 
     def shipment(self, carrier: str, number: str, epoch: int) -> Shipment | None:
         """The first of its shipments in a parcel, which has the bucket and the end of all of them."""
-        return next(
-            (s for s in self.shipments if s.carrier == carrier and s.number == number and s.epoch == epoch), None
-        )
+        places = self.places.get((carrier, number, epoch))
+        return None if places is None else self.shipments[places[0]]
 
     def in_parcel(self, of: Shipment) -> Units:
         """All its units in the parcel of a shipment, in whatever supplier orders."""
         units: Units = {}
-        for each in self.shipments:
-            if each.number == of.number and each.carrier == of.carrier and each.epoch == of.epoch:
-                units = plus(units, each.by_line) if units else each.by_line
+        for place in self.places[of.parcel]:
+            by_line = self.shipments[place].by_line
+            units = plus(units, by_line) if units else by_line
         return units
 
     @property
-    def reported_parcels(self) -> list[tuple[str, str, int]]:
-        """Carrier, number and epoch of its parcels, also of those that did not leave after all."""
+    def reported_parcels(self) -> list[ParcelKey]:
+        """Its parcels, also those that did not leave after all."""
         void = (parcel for each in self.supplier_orders.values() for parcel in each.voided)
-        return list(dict.fromkeys((*(each.parcel for each in self.shipments), *void)))
+        return list(dict.fromkeys((*self.places, *void)))
 
     @property
     def parcels(self) -> list[Shipment]:
         """Its parcels: the first shipment in each."""
-        first: dict[tuple[str, str, int], Shipment] = {}
-        for each in self.shipments:
-            first.setdefault((each.carrier, each.number, each.epoch), each)
-        return list(first.values())
+        return [self.shipments[places[0]] for places in self.places.values()]

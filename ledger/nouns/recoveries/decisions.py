@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ledger.facts import Told
@@ -60,7 +60,7 @@ def raised(
 ) -> Sequence[RecoveryFact]:
     """One more cost. The same cost again records nothing; what is over is not raised."""
     require_currency(recovery, currency)
-    earlier = next((each for each in recovery.costs if each.cost_id == cost.cost_id), None)
+    earlier = recovery.costs_by_id.get(cost.cost_id)
     if earlier is not None:
         if earlier != cost:
             raise CostDiffers(recovery.recovery_id, earlier.cost_id, earlier.kind, recovery.money(earlier.amount_minor))
@@ -69,14 +69,18 @@ def raised(
     return [AmountRaised(recovery.recovery_id, cost, at, answer_by, time_zone)]
 
 
-def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[RecoveryFact]:
-    """One cost less. What was claimed or agreed on already stays; what is over or was never asked records nothing."""
-    cost = next((cost for cost in recovery.costs if cost.cost_id == cost_id), None)
-    if cost is None or recovery.status.is_end or recovery.filed_at is not None:
+def withdraw(recovery: Recovery, cost_ids: Iterable[str], at: datetime) -> list[RecoveryFact]:
+    """Without these costs. What was claimed or agreed on already stays; what is over records nothing."""
+    if recovery.status.is_end or recovery.filed_at is not None:
         return []
-    if recovery.asked_minor - cost.amount_minor < recovery.agreed_minor:
-        return []
-    return [CostWithdrawn(recovery.recovery_id, cost_id, at)]
+    facts: list[RecoveryFact] = []
+    asked_minor = recovery.asked_minor
+    for cost_id in cost_ids:
+        left = asked_minor - recovery.costs_by_id[cost_id].amount_minor
+        if left >= recovery.agreed_minor:
+            asked_minor = left
+            facts.append(CostWithdrawn(recovery.recovery_id, cost_id, at))
+    return facts
 
 
 def write_off(recovery: Recovery, because: Told, at: datetime) -> Sequence[RecoveryFact]:

@@ -37,17 +37,20 @@ from ledger.view import noun
 def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
     if isinstance(fact, RecoveryOpened):
         status = RecoveryStatus.WAITING if fact.kind.is_claim else RecoveryStatus.PROPOSED
-        return Recovery(fact, status, fact.costs, answer_by=fact.answer_by, time_zone=fact.time_zone)
+        costs = {cost.cost_id: cost for cost in fact.costs}
+        return Recovery(fact, status, costs, answer_by=fact.answer_by, time_zone=fact.time_zone)
     assert recovery is not None, "the first fact of a recovery is its opening"
     match fact:
         case AmountRaised(cost=cost):
-            raised = replace(recovery, costs=(*recovery.costs, cost))
+            raised = replace(recovery, costs_by_id={**recovery.costs_by_id, cost.cost_id: cost})
             if recovery.kind.is_claim:
                 return raised
             asked = replace(raised, status=RecoveryStatus.PROPOSED, answer_by=fact.answer_by, answered_at=None)
             return replace(asked, time_zone=fact.time_zone)
         case CostWithdrawn(cost_id=cost_id):
-            return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
+            left = recovery.costs_by_id.copy()
+            left.pop(cost_id, None)
+            return replace(recovery, costs_by_id=left)
         case RecoveryAccepted(amount_minor=amount):
             accepted = replace(
                 _answered(recovery, fact.at), status=RecoveryStatus.ACCEPTED, agreed_minor=amount, because=""

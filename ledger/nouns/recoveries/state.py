@@ -100,7 +100,7 @@ class Recovery(Value, frozen=True):
 
     opened: RecoveryOpened
     status: RecoveryStatus
-    costs: tuple[Cost, ...] = ()
+    costs_by_id: dict[str, Cost] = {}
     answer_by: datetime | None = None
     time_zone: str = ""
     """Of the supplier's calendar, in which that is shown."""
@@ -136,6 +136,10 @@ class Recovery(Value, frozen=True):
     @property
     def subject(self) -> Subject:
         return self.opened.subject
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        return tuple(self.costs_by_id.values())
 
     @property
     def order_ids(self) -> tuple[str, ...]:
