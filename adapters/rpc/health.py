@@ -82,9 +82,7 @@ class GuardedHealth(health.aio.HealthServicer):
     async def _visible(self, context: Context) -> health_pb2.HealthCheckRequest:
         """The request; one for a tenant that the caller may not use asks for a name that nothing has."""
         # Read as a stranger's, whoever it is: a load balancer waits for nobody's messages.
-        request: health_pb2.HealthCheckRequest | None = await self._turnstile.message_of_a_stranger(context)
-        if request is None:
-            raise asyncio.CancelledError  # its caller has gone
+        request: health_pb2.HealthCheckRequest = await self._turnstile.message_of_a_stranger(context)
         if request.service == "":
             return request
         caller, _ = who(self._gate, context)

@@ -40,5 +40,5 @@ class GuardedReflection:
             refuse(context, refusal)
 
     async def _questions(self, caller: Caller, context: Context) -> AsyncIterator[Any]:
-        while (question := await self._turnstile.message(caller.meter, context)) is not None:
+        while (question := await self._turnstile.next_message(caller.meter, context)) is not None:
             yield question

@@ -14,7 +14,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from adapters.access.gate import Gate
-from adapters.access.limits import Meter
 from adapters.metrics.calls import CANCELLED, CallCounts, CallEnding, RpcCalls
 from adapters.rpc.calls import Call
 from adapters.rpc.commands import Commands
@@ -23,7 +22,7 @@ from adapters.rpc.methods import LONGEST_ANSWER_BYTES, RpcMethod, methods, with_
 from adapters.rpc.statuses import refuse
 from adapters.rpc.tracing import Answering, Tracing, traced
 from adapters.rpc.turnstile import Turnstile
-from ledger.refusals import Malformed, ShuttingDown
+from ledger.refusals import Malformed
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -83,7 +82,7 @@ def _answering(admitted: Admitted, method: RpcMethod, ended: RpcCalls, turnstile
         try:
             call = admitted(context)
             meter = call.caller.meter
-            sent = await _message(turnstile, meter, context)
+            sent = await turnstile.message(meter, context)
             began, size = perf_counter(), len(sent)
             meter.enter(size)
             try:
@@ -117,7 +116,7 @@ def _streaming(
         try:
             call = admitted(context)
             meter = call.caller.meter
-            sent = await _message(turnstile, meter, context)
+            sent = await turnstile.message(meter, context)
             began = perf_counter()
             with meter.reading(len(sent)):
                 request = _read(kind, sent)
@@ -137,14 +136,6 @@ def _streaming(
             ended.ended(CallEnding(*refuse(context, error)), perf_counter() - began)
 
     return stream
-
-
-async def _message(turnstile: Turnstile, meter: Meter, context: Context) -> bytes:
-    """What was sent, however long it took to come."""
-    sent = await turnstile.message(meter, context)
-    if sent is None:  # its caller has gone, gRPC has refused it for its length, or this server ends before it came
-        raise ShuttingDown
-    return cast("bytes", sent)
 
 
 def _read(kind: type[Message], sent: bytes) -> Message:

@@ -18,7 +18,7 @@ import grpc
 
 from adapters.access.limits import CALLS_AT_ONCE, Meter
 from adapters.rpc.contexts import Context
-from ledger.refusals import RateLimited
+from ledger.refusals import Malformed, RateLimited
 
 BYTES_COMING = 256 << 20
 """Of messages that are on their way, if each is the longest."""
@@ -30,6 +30,8 @@ MOST_OF_STRANGERS = 16
 """Messages on their way of those who show no credentials."""
 LOOK_SECONDS = 0.25
 """How often it is looked whether one takes too long."""
+_GONE_SECONDS = 0.1
+"""So soon gRPC cancels what runs for a caller who has gone, called for too long, or sends more than may be sent."""
 _FEWEST = 4
 """So many may be on their way however long messages may be."""
 _RETRY_MILLISECONDS = 1000
@@ -57,7 +59,11 @@ class Turnstile:
         self._look: asyncio.TimerHandle | None = None
 
     async def message(self, meter: Meter, context: Context) -> Any:
-        """The next message of a call; None if there is none. Raises RateLimited if it does not come in time."""
+        """The message of a call; raises RateLimited if it does not come in time, and Malformed if there is none."""
+        return await _required(await self.next_message(meter, context))
+
+    async def next_message(self, meter: Meter, context: Context) -> Any:
+        """The next message of a call that may have more; None if there is none."""
         if meter.coming >= self._free or meter in self._waiting:
             await self._turn(meter)
         else:
@@ -76,9 +82,10 @@ class Turnstile:
             self._end(oldest, RateLimited("messages of strangers at once", MOST_OF_STRANGERS, _RETRY_MILLISECONDS))
         strangers[task] = None
         try:
-            return await self._read(context)
+            message = await self._read(context)
         finally:
             strangers.pop(task, None)
+        return await _required(message)
 
     # --- turns ---
 
@@ -164,6 +171,13 @@ class Turnstile:
     def _end(self, task: asyncio.Task[Any], why: RateLimited) -> None:
         self._ended[task] = why
         task.cancel()
+
+
+async def _required(message: Any) -> Any:
+    if message is None:
+        await asyncio.sleep(_GONE_SECONDS)
+        raise Malformed(("request", "is missing: the call ended without a message"))
+    return message
 
 
 def _present() -> asyncio.Task[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import grpc
@@ -16,7 +15,7 @@ from fulfilment.client import AsyncClient
 from fulfilment.v1 import admin_pb2
 from tests.support.guarded import guarded
 from tests.support.half_sent import SAID_BYTES, HalfSent
-from tests.support.service import Client, Service
+from tests.support.service import Client, Service, fields_of, reason_of, refused
 
 PLACE = "/fulfilment.v1.OrderService/PlaceOrder"
 FOLLOW = "/fulfilment.v1.AuditService/StreamFacts"
@@ -37,8 +36,7 @@ def test_of_a_client_half_of_what_there_is_room_for_is_asked_for_and_of_the_rest
     service: Service, path: str
 ):
     with HalfSent(service.address, path, CALLS) as caller:
-        caller.go_on(0.5)
-        assert sent(caller) == (PLACES // 2, CALLS - PLACES // 2)
+        assert caller.go_on_until(lambda: sent(caller) == (PLACES // 2, CALLS - PLACES // 2)), sent(caller)
         assert not caller.ended
 
 
@@ -48,12 +46,11 @@ async def test_who_shows_no_token_is_refused_before_the_message_comes_and_others
     clients = dict.fromkeys(("slow", "other"), ("--role", "owner", "--all-tenants"))
     async with guarded(embedded, tmp_path, clients=clients) as service:
         with HalfSent(service.address, PLACE, CALLS) as caller:
-            await asyncio.to_thread(caller.go_on, 0.5)
-            assert (len(caller.ended), sent(caller)[0]) == (CALLS, 0)
+            assert await asyncio.to_thread(caller.go_on_until, lambda: len(caller.ended) == CALLS)
+            assert sent(caller)[0] == 0
             assert b"grpc-status\x0216" in caller.told
         with HalfSent(service.address, PLACE, CALLS, token=service.tokens["slow"]) as caller:
-            await asyncio.to_thread(caller.go_on, 0.5)
-            assert sent(caller)[0] == PLACES // 2
+            assert await asyncio.to_thread(caller.go_on_until, lambda: sent(caller)[0] == PLACES // 2)
             async with AsyncClient(service.address, token=service.tokens["other"]) as other:
                 await other.admin.GetStatus(admin_pb2.GetStatusRequest(), timeout=5)
             async with AsyncClient(service.address, token=service.tokens["slow"]) as waits:
@@ -70,11 +67,17 @@ def test_a_message_that_does_not_come_in_time_is_refused_and_makes_room(
     monkeypatch.setattr(turnstile, "LOOK_SECONDS", 0.1)
     with HalfSent(service.address, PLACE, CALLS) as caller, Client(service.address) as client:
         client.admin.GetStatus(admin_pb2.GetStatusRequest(), timeout=20)  # behind all of them
-        until = time.monotonic() + 20
-        while len(caller.ended) < CALLS and time.monotonic() < until:
-            caller.go_on(0.1)
-        assert len(caller.ended) == CALLS
+        assert caller.go_on_until(lambda: len(caller.ended) == CALLS)
         assert b"there may be 0 seconds for sending a message at most" in caller.told
+
+
+@pytest.mark.parametrize("path", [PLACE, FOLLOW, HEALTH])
+def test_a_call_that_ends_without_a_message_is_malformed(service: Service, path: str):
+    with grpc.insecure_channel(service.address) as channel:
+        error = refused(lambda nothing: list(channel.stream_stream(path)(nothing, timeout=20)), iter(()))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED")
+    assert fields_of(error) == ["request"]
+    assert "the call ended without a message" in str(error.details())
 
 
 def test_a_health_check_waits_for_nobody_s_messages(service: Service):
@@ -84,10 +87,8 @@ def test_a_health_check_waits_for_nobody_s_messages(service: Service):
         HalfSent(service.address, PLACE, CALLS) as other,
         grpc.insecure_channel(service.address) as channel,
     ):
-        caller.go_on(0.5)
         other.go_on(0.5)
-        assert len(caller.ended) == 4
+        assert caller.go_on_until(lambda: len(caller.ended) == 4)
         check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
         assert check(health_pb2.HealthCheckRequest(), timeout=5).status == health_pb2.HealthCheckResponse.SERVING
-        caller.go_on(0.5)
-        assert len(caller.ended) == 5
+        assert caller.go_on_until(lambda: len(caller.ended) == 5)

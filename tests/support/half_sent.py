@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -53,6 +54,14 @@ class HalfSent:
 
     def close(self) -> None:
         self._socket.close()
+
+    def go_on_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+        """Whether that comes true, and stays so for a moment."""
+        until = time.monotonic() + seconds
+        while not condition() and time.monotonic() < until:
+            self.go_on(0.1)
+        self.go_on(0.3)
+        return condition()
 
     def go_on(self, seconds: float) -> None:
         """Sends what it may, and hears what the server says."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.access.limits import Limits, Meter, Room
 from adapters.rpc import turnstile
 from adapters.rpc.turnstile import BYTES_COMING, Turnstile
-from ledger.refusals import RateLimited
+from ledger.refusals import Malformed, RateLimited
 
 PLACES = 16
 LONGEST = BYTES_COMING // PLACES
@@ -51,6 +51,22 @@ class Client:
     @property
     def waits(self) -> bool:
         return any(not call.asked and not task.done() for call, task in self.calls)
+
+
+async def test_who_goes_before_a_message_has_come_is_cancelled_and_not_told_that_it_is_missing():
+    client = Client(Turnstile(LONGEST))
+    client.call(2)
+    await settled()
+    (gone, cancelled), (ended, refused) = client.calls
+    for call in (gone, ended):
+        call.comes.set_result(grpc.aio.EOF)
+    await settled()
+    cancelled.cancel()  # as gRPC does then
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    with pytest.raises(Malformed, match="the call ended without a message"):
+        await refused
+    assert client.meter.coming == 0
 
 
 async def settled() -> None:
@@ -114,12 +130,10 @@ async def test_where_there_is_room_for_nobody_the_slowest_of_whoever_has_most_gi
         task.cancel()
 
 
-async def test_the_end_of_a_call_is_no_message():
-    client = Client(Turnstile(LONGEST))
-    client.call()
-    await settled()
-    client.calls[0][0].comes.set_result(grpc.aio.EOF)
-    assert await client.calls[0][1] is None
+async def test_the_end_of_a_call_that_may_have_more_is_no_message():
+    turnstile, call = Turnstile(LONGEST), Call()
+    call.comes.set_result(grpc.aio.EOF)
+    assert await turnstile.next_message(Meter(Limits(), Room()), call) is None  # type: ignore[arg-type]
 
 
 @settings(max_examples=60)
