@@ -4,8 +4,8 @@ grpc.aio requests one call from the core of gRPC, and the next one when that has
 turns of the event loop and two thread switches, and none arrives while a batch holds the loop. This server always
 has many requests with the core, and answers a third more empty calls by it (benchmarks/RESULTS.md).
 
-It overrides a method of grpcio that is not public, which is why grpcio's version is bounded so narrowly. Without
-that method calls would arrive one by one, and tests/service/test_accepting.py would fail.
+It overrides methods of grpcio that are not public, which is why grpcio's version is bounded so narrowly. Without
+them calls would arrive one by one, or be cancelled by a stop, and tests/service/test_accepting.py would fail.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Any
 
 import grpc
@@ -23,6 +24,9 @@ CALLS_AT_ONCE = 64
 
 UNASKED_BYTES = 16 * 1024
 """How much of a message may come before it is asked for: most are shorter."""
+
+HOLD_SECONDS = 0.25
+"""How long a server that stops takes calls and begins none: longer than most pause who call again and again."""
 
 CONNECTIONS = 800
 """At once: a process may usually have 1,024 files open, and needs some for the database."""
@@ -55,41 +59,90 @@ _BOUNDED = [
 has at most 16 KiB, are gRPC's own bounds."""
 
 
+class _Stage(Enum):
+    SERVES = auto()
+    HOLDS = auto()
+    """It takes calls and begins none."""
+    ENDS = auto()
+    """No more calls come, and those that came are begun."""
+
+
 class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
-    """The part of grpc.aio's server that takes calls from the core."""
+    """The part of grpc.aio's server that takes calls from the core.
+
+    A server that stops tells its callers to go elsewhere. What they call before they have read that, the core cancels,
+    and grpc.aio cancels what had come and was not begun; who is told CANCELLED cannot know that it may call again. So
+    for a moment calls are taken and not begun, until who calls again and again waits for an answer. Then callers are
+    told, and then all that came is begun: its answers are read behind what was told.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.asked: defaultdict[bytes | None, deque[asyncio.Task[Any]]] = defaultdict(deque)
         """Requests for a call, in the order they were made, by registered method; None for all the others."""
-        self._stopping = False
+        self._stage = _Stage.SERVES
+        self._idle: list[asyncio.Future[Any]] = []
+        """What grpc.aio waits for instead of a call; one a method, at most."""
+        self._all_begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._beginning: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
 
-    def _make_request_call_future(self, method: bytes | None) -> asyncio.Task[Any]:
+    def _make_request_call_future(self, method: bytes | None) -> asyncio.Future[Any]:
         """The oldest request for a call, with enough behind it."""
         asked = self.asked[method]
-        while len(asked) <= CALLS_AT_ONCE:
-            request = super()._make_request_call_future(method)
-            request.add_done_callback(lambda done, asked=asked: self._arrived(done, asked))
-            asked.append(request)
+        if self._stage is _Stage.SERVES:
+            while len(asked) <= CALLS_AT_ONCE:
+                self._ask(method)
+        elif self._stage is _Stage.HOLDS or not asked:
+            return self._no_call()
         return asked.popleft()
 
-    def _arrived(self, request: asyncio.Task[Any], asked: deque[asyncio.Task[Any]]) -> None:
-        # The core drops all requests when the server stops; failed ones have no call to release.
-        if self._stopping and not request.cancelled() and request.exception() is None and request in asked:
-            asked.remove(request)
+    def _ask(self, method: bytes | None) -> None:
+        request = super()._make_request_call_future(method)
+        request.add_done_callback(lambda _: self._has_come(method))
+        self.asked[method].append(request)
+
+    def _has_come(self, method: bytes | None) -> None:
+        if self._stage is _Stage.HOLDS:
+            self._ask(method)
+
+    def _no_call(self) -> asyncio.Future[Any]:
+        idle: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        if self._stage is _Stage.ENDS and len(self._idle) == len(self.asked) and not self._all_begun.done():
+            self._all_begun.set_result(None)
+        return idle
+
+    def _look_again(self) -> None:
+        """Has grpc.aio ask for the next calls, as where a request failed, or end if it takes no more."""
+        for idle in self._idle:
+            if not idle.done():
+                idle.set_exception(cygrpc._RequestCallError())  # noqa: SLF001 - it is asked for again
+        self._idle = []
 
     async def shutdown(self, grace: float | None) -> None:
-        """Stops. A call that arrived but was not begun is released, which cancels it."""
-        self._stopping = True
-        self._release_calls()
+        """Stops: without a grace it cancels all calls, else those that are not answered by then."""
+        if self._beginning is None and self.is_running():
+            self._beginning = asyncio.create_task(self._begin_all(0 if grace is None else HOLD_SECONDS))
+        if self._beginning is not None:
+            await asyncio.shield(self._beginning)
         await super().shutdown(grace)
 
-    def _release_calls(self) -> None:
-        # A method of its own, so that no local variable keeps a call; shutdown waits until all calls are gone.
-        for asked in self.asked.values():
-            still_asking = [request for request in asked if not request.done()]
-            asked.clear()
-            asked.extend(still_asking)
+    async def _begin_all(self, hold_seconds: float) -> None:
+        self._stage = _Stage.HOLDS
+        await asyncio.sleep(hold_seconds)
+        self._stage = _Stage.ENDS
+        self._telling = asyncio.create_task(super()._start_shutting_down())
+        await asyncio.sleep(0)  # now they are told
+        self._look_again()
+        await asyncio.wait([self._all_begun, self._telling], return_when=asyncio.FIRST_COMPLETED)
+        self.asked.clear()
+
+    async def _start_shutting_down(self) -> None:
+        """What shutdown asks for once it takes no more calls; callers are told already."""
+        self._look_again()
+        if self._telling is not None:
+            await self._telling
 
 
 def aio_server(options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Server:

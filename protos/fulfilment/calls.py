@@ -22,8 +22,8 @@ REPEATED = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
-"""Codes that are tried again. The ledger answers a request id once, so that a retry is harmless. CANCELLED comes from a
-server that ends; what its caller cancels raises something else."""
+"""Codes that are tried again. The ledger answers a request id once, so that a retry is harmless. CANCELLED is what gRPC
+itself tells those who call in the very moment a server stops; what its caller cancels raises something else."""
 LONGEST_PAUSE_SECONDS = 60.0
 """A service that wants to be asked still later is not waited for: whoever called decides."""
 

@@ -76,6 +76,10 @@ def silent(call: Any) -> None:
     call.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
 
 
+def stops(call: Any) -> None:
+    call.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+
+
 def refuses(refusal: Refusal) -> Callable[[Any], None]:
     return lambda call: call.abort_with_status(status_of(refusal))
 
@@ -117,7 +121,9 @@ both = pytest.mark.parametrize("place", [placed, placed_async])
 
 
 @both
-@pytest.mark.parametrize("trouble", [gone, silent, refuses(QueueFull(1000))], ids=["gone", "silent", "full"])
+@pytest.mark.parametrize(
+    "trouble", [gone, silent, stops, refuses(QueueFull(1000))], ids=["gone", "silent", "stops", "full"]
+)
 def test_what_may_pass_is_asked_again_with_the_same_request_id(troubled: Troubled, place: Any, trouble: Any):
     troubled.troubles = [trouble, trouble]
     assert place(troubled).position == 7
