@@ -94,6 +94,11 @@ class Scrape:
             "Batches tried again because the database was in trouble.",
             measures.retries,
         )
+        page.counter(
+            "fulfilment_batches_overtaken_total",
+            "Batches decided again because the one before was not committed or another process wrote between.",
+            measures.overtaken,
+        )
 
     def _book(self, page: Exposition) -> None:
         shelves = [each.ledger.book.shelf for each in self._watched.tenants.serving]

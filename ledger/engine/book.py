@@ -95,13 +95,13 @@ class Book(View):
 class Draft(View):
     """The book as it will be if the present batch commits."""
 
-    __slots__ = ("_book", "_changed", "_entries", "position")
+    __slots__ = ("_book", "_entries", "changed", "position")
 
     def __init__(self, book: Book) -> None:
         self._book = book
         self._entries: dict[str, Entry] = {}
         """The entries that the batch has read so far, as of the facts before the present command."""
-        self._changed: set[str] = set()
+        self.changed: set[str] = set()
         self.position = book.position
 
     def find(self, stream: str) -> Entry | None:
@@ -143,7 +143,7 @@ class Draft(View):
         """Folds one fact in and returns the version it takes the stream to."""
         entry = self.entry(stream)
         # Noted before it is folded: if the fold fails half way, the stream must be forgotten.
-        self._changed.add(stream)
+        self.changed.add(stream)
         version = entry.version + 1
         folded = self._book.registry.fold(stream, entry.state, fact)
         self._entries[stream] = Entry(version, folded, entry.stored_bytes + stored_bytes)
@@ -151,9 +151,9 @@ class Draft(View):
         return version
 
     def commit(self) -> None:
-        self._book.merge({stream: self._entries[stream] for stream in self._changed}, self.position)
+        self._book.merge({stream: self._entries[stream] for stream in self.changed}, self.position)
 
     def drop(self) -> None:
         """Forgets every changed stream, because folding stock changes its committed state in place."""
-        self._book.forget(self._changed)
-        self._entries, self._changed = {}, set()
+        self._book.forget(self.changed)
+        self._entries, self.changed = {}, set()

@@ -4,6 +4,9 @@ all their facts are appended in one transaction.
 One task per tenant does all the writing. For each batch it opens a transaction and takes the tenant's
 lock, so that from there to the commit nobody else can append, whichever process they are in: every
 decision is made against the present. Nobody is answered before the commit.
+
+While a batch is committed, the next is read and decided: on what the book will be then, and again if that turns out
+otherwise once the lock is there.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from time import monotonic
+from typing import NamedTuple
 
 from ledger.engine.about import works_for
 from ledger.engine.aside import FoldedAside
@@ -26,7 +30,7 @@ from ledger.engine.queue import QueuedCommand, QueuedRequest, WaitingCall, faile
 from ledger.engine.run import TURN_SECONDS, FoldFailed, Run
 from ledger.engine.shelf import OF_THIS_PROCESS, Memory
 from ledger.engine.snapshots import Snapshots, TooMuch
-from ledger.engine.transactions import ALONE_SECONDS, Alone, Apart, SharedPart, Together
+from ledger.engine.transactions import ALONE_SECONDS, Alone, Apart, Overtaken, SharedPart, Together
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.engine.turns import in_turns
 from ledger.refusals import QueueFull, ShuttingDown, StorageUnavailable, Unavailable
@@ -41,13 +45,35 @@ _GATHER_SECONDS = 0.010
 _GATHER_SHARE = 0.5
 """The share of the active callers that it waits for: the others call while the batch is written."""
 
+_SHARED_SHARE = 0.8
+"""The same of a batch that waits for those of other tenants anyway."""
+
+_FEW = 16
+"""So many commands are not parted: a transaction of its own costs more than what is decided meanwhile."""
+
 _MOST_SHARED = 50
 """A batch with more commands has a transaction of its own: others would wait while they are decided."""
 
 _MOST_AHEAD = 5
 """How often a batch lets the tenant's lock go to read what it needs; after that it reads all under the lock."""
 
+_IN_LINE_SECONDS = 1.0
+"""How long no batch is decided before the last is committed, once another process has come between."""
+
 log = logging.getLogger("fulfilment.ledger")
+
+
+class _Sent(NamedTuple):
+    """A batch that is decided and on its way."""
+
+    batch: Sequence[QueuedCommand]
+    run: Run
+    committed: asyncio.Future[None]
+    """Whether it is; until the error is known, it may be."""
+    landing: asyncio.Task[None]
+    """Ends when it is answered as well."""
+    may_be_followed: bool
+    """Whether the next may be decided meanwhile."""
 
 
 class Ledger:
@@ -75,6 +101,9 @@ class Ledger:
         self._measures = measures or Measures()
         self._alone_until = 0.0
         """Until when it shares none, by the monotonic clock."""
+        self._in_line_until = 0.0
+        """Until when no batch is decided before the last is committed."""
+        self._sent: _Sent | None = None
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
@@ -118,6 +147,10 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
+        if self._sent is not None:
+            if not drain:
+                self._sent.landing.cancel()
+            await asyncio.gather(self._sent.landing, return_exceptions=True)
         await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
@@ -210,34 +243,50 @@ class Ledger:
         works_for(self.log.schema.removeprefix("tenant_"))
         while True:
             while not self._queue:
+                if self._sent is not None and self._sent.landing.done():
+                    await self._landed()
+                    continue
+                if self._sent is None:
+                    self.book.shelf.is_busy, self._in_progress = False, ()
                 if self._closing and not self._calls:
                     return
                 self._wake.clear()
                 await self._wake.wait()
             await self._gather()
-            self._in_progress = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            taken = self._take()
+            self._in_progress = taken if self._sent is None else [*self._sent.batch, *taken]
             self.book.shelf.is_busy = True
             now, queued = monotonic(), self._measures.queued
-            for waiting in self._in_progress:
+            for waiting in taken:
                 queued.add(now - waiting.call.queued_at)
-            try:
-                self._in_progress = batch = await self._read(self._in_progress)
-                await self._settle(batch)
-            except Exception as error:
-                # A mistake of ours in the engine itself: these callers get it, the writer goes on.
-                log.exception("a batch of %d commands failed", len(self._in_progress))
-                self.book.forget_all(self.book.position)
-                for waiting in self._in_progress:
-                    if not waiting.answered:
-                        waiting.answer(DecisionFailed(waiting.request_id, error))
-            finally:
-                self.book.shelf.is_busy = False
-            self._in_progress = ()
+            await self._settle(await self._read(taken))
+
+    def _take(self) -> Sequence[QueuedRequest | QueuedCommand]:
+        """The next batch: what half of the active callers have sent, as the rest is decided while it is committed."""
+        taken: list[QueuedRequest | QueuedCommand] = []
+        queue, calls, most = self._queue, 0, self._batch_target
+        while queue and len(taken) < MOST_AT_ONCE:
+            if not taken or queue[0].call is not taken[-1].call:
+                if calls >= most and len(taken) >= _FEW:
+                    break
+                calls += 1
+            taken.append(queue.popleft())
+        return taken
+
+    async def _landed(self) -> None:
+        """Waits for the batch that is on its way. If it does not get there, it is settled first."""
+        if (sent := self._sent) is not None:
+            await asyncio.wait((sent.landing,))
+            self._sent = None
+            if (error := sent.committed.exception()) is not None:
+                await self._settle(sent.batch, error)
+        await self._snapshots.take(self.book)
 
     @property
     def _batch_target(self) -> int:
         """How many commands a batch waits for."""
-        return max(1, int(self._callers * _GATHER_SHARE))
+        share = _SHARED_SHARE if self._together.shares(self.log) else _GATHER_SHARE
+        return max(1, int(self._callers * share))
 
     async def _gather(self) -> None:
         """Waits briefly until half of the active callers have called.
@@ -261,20 +310,41 @@ class Ledger:
                 batch.append(waiting)
         return batch
 
-    async def _settle(self, batch: list[QueuedCommand]) -> None:
-        """Answers every command of the batch, and tries again while the database is in trouble."""
-        began, pause = monotonic(), 0.02
-        give_up_at = began + self._patience_seconds
+    async def _settle(self, batch: Sequence[QueuedCommand], error: BaseException | None = None) -> None:
+        """Has every command of the batch answered, sooner or later; ``error`` is what its first attempt failed with."""
+        try:
+            await self._try(batch, error)
+        except Exception as error:
+            # A mistake of ours in the engine itself: these callers get it, the writer goes on.
+            log.exception("a batch of %d commands failed", len(batch))
+            self.book.forget_all(self.book.position)
+            for waiting in batch:
+                if not waiting.answered:
+                    waiting.answer(DecisionFailed(waiting.request_id, error))
+
+    async def _try(self, batch: Sequence[QueuedCommand], failed_with: BaseException | None) -> None:
+        """Sends the batch on its way, and tries again while the database is in trouble."""
+        pause, give_up_at, began = 0.02, monotonic() + self._patience_seconds, 0.0
         ahead: list[Sequence[str]] = []
         may_share = len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
+                if failed_with is not None:
+                    error, failed_with = failed_with, None
+                    raise error
+                if began or not self._may_follow(batch, may_share):
+                    await self._landed()
+                began = began or monotonic()
                 if ahead:
                     await self._aside.read_ahead(self.book, ahead[-1])
                 most = self._tail_limit if len(ahead) < _MOST_AHEAD else EVERYTHING
                 return await self._attempt(batch, most, may_share, began)
             except Apart as apart:
                 may_share, self._alone_until = False, max(self._alone_until, monotonic() + apart.seconds)
+                continue
+            except Overtaken:
+                self._in_line_until = monotonic() + _IN_LINE_SECONDS
+                self._measures.overtaken += 1
                 continue
             except TooMuch as much:
                 ahead.append(much.streams)
@@ -297,8 +367,24 @@ class Ledger:
             pause = min(pause * 2, 1.0)
             await self.log.drop_dead_connections(self.log.writers)
 
+    def _may_follow(self, batch: Sequence[QueuedCommand], may_share: bool) -> bool:
+        """Whether a batch may be decided while the one before it is still being committed: on the book as it is then,
+        so that all of that must be in it and nothing is to happen in between."""
+        sent = self._sent
+        return (
+            sent is not None
+            and sent.may_be_followed
+            and not sent.committed.done()
+            and monotonic() >= self._in_line_until
+            and not (may_share and self._together.shares(self.log))
+            and not any(waiting.uncertain for waiting in batch)
+            and not self._snapshots.are_due(self.book)
+            and sent.run.draft.changed.isdisjoint(self.book.missing(_named(batch)))
+        )
+
     async def _isolate(self, batch: list[QueuedCommand], error: Exception) -> None:
         """The database refused something in the batch: halves it until the command at fault is alone."""
+        await self._landed()
         self.book.forget_all(self.book.position)
         if len(batch) == 1:
             return batch[0].answer(failed(batch[0].request_id, error))
@@ -307,8 +393,9 @@ class Ledger:
         await self._settle(batch[middle:])
 
     async def _attempt(self, batch: list[QueuedCommand], most: int, may_share: bool, began: float) -> None:
-        """One transaction: open, decide, append, commit; then answer. Reading for it has begun then. Raises TooMuch if
-        it has more to read first, and Apart if it has to be one of its own."""
+        """One transaction: open, decide, and send what is to be appended and committed on its way. Reading for it has
+        begun then. Raises TooMuch if it has more to read first, Apart if it has to be one of its own, and Overtaken if
+        it has to be decided again."""
         if self.log.has_lost:
             await self._aside.start_over()
             self.book.forget_all(await self.log.begin())
@@ -321,30 +408,66 @@ class Ledger:
         if self._stay_awake is not None:
             await self._stay_awake()
         taken = monotonic()
-        async with self._together.transaction(self.log, may_share=may_share) as transaction:
+        before = (None, None) if self._sent is None else (self._sent.run, self._sent.committed)
+        async with AsyncExitStack() as opened:
+            transaction = await opened.enter_async_context(
+                self._together.transaction(self.log, may_share=may_share, before=before[1])
+            )
             run = None
             try:
                 opening = await self._open(transaction, batch, named, most)
-                opened = monotonic()
-                run = Run(self.book, transaction, opening, self.taken, self._aside)
+                read = monotonic()
+                run = Run(self.book, transaction, opening, self.taken, self._aside, before[0])
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = waiting.uncertain and run.knows(waiting.command)
                 await run.decide(batch, time_for(taken - began))
                 decided = monotonic()
-                await run.record(batch)
-            except BaseException:
+                await transaction.hold()
+                run.send()
+            except BaseException as error:
                 if run is not None:
                     run.draft.drop()
+                if isinstance(error, FoldFailed):
+                    await transaction.hold()  # else it may be of what does not hold
                 raise
             finally:
                 self.book.trim()
+            times = (taken, read, decided, taken - began)
+            committed = asyncio.get_running_loop().create_future()
+            landing = asyncio.create_task(
+                self._land(opened.pop_all(), run, batch, times, committed), name=f"commit of {self.log.schema}"
+            )
+        landing.add_done_callback(lambda _: self._wake.set())
+        # A state that a caller is shown must stay as it is until then.
+        may_be_followed = isinstance(transaction, Alone) and not any(each.command.with_subject for each in batch)
+        self._sent = _Sent(batch, run, committed, landing, may_be_followed)
+
+    async def _land(
+        self,
+        opened: AsyncExitStack,
+        run: Run,
+        batch: list[QueuedCommand],
+        times: tuple[float, float, float, float],
+        committed: asyncio.Future[None],
+    ) -> None:
+        """Appends, commits, then answers."""
+        try:
+            async with opened:
+                await run.record(batch)
+        except BaseException as error:
+            run.undo()
+            committed.set_exception(error)
+            committed.exception()  # it may be that nobody asks any more
+            if isinstance(error, Exception):
+                return
+            raise
+        committed.set_result(None)
         self.trouble = None
-        self._note(batch, Passed(taken, opened, decided, monotonic(), taken - began))
+        self._note(batch, Passed(*times[:3], monotonic(), times[3]))
         # Counted before they are answered: whoever is answered may call again at once.
         self._callers = max(self._callers, self._calls)
         await run.answer()
-        await self._snapshots.take(self.book)
 
     def _is_away(self, waiting: QueuedCommand) -> bool:
         """Whether a command waits for a stream, or for one of its caller's that does."""

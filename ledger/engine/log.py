@@ -329,7 +329,7 @@ class Log:
         def render(template: str) -> bytes:
             return SQL(cast("Any", template)).format(**names).as_bytes(None)
 
-        self._take_lock, self._notify = SqlStatement(render(TAKE_LOCK)), SqlStatement(render(NOTIFY))
+        self.take_lock, self._notify = SqlStatement(render(TAKE_LOCK)), SqlStatement(render(NOTIFY))
         self._opening, self._streams = render(_OPENING), render(_STREAMS)
         self._opening_with_former, self._outcomes = render(_OPENING + _FORMER), render(_OUTCOMES)
         self._append, self._warn = render(_APPEND), render(_WARN)
@@ -360,7 +360,7 @@ class Log:
         Raises StorageUnavailable if the log has become another one, and ``has_lost`` is true from then on.
         """
         ask = self.opening(request_ids, look_for_former, after=after, streams=streams, most=most)
-        *_, found = await pipeline(connection, BEGIN, self._take_lock, ask)
+        *_, found = await pipeline(connection, BEGIN, self.take_lock, ask)
         return await self.read_opening(found, after, most)
 
     def opening(
@@ -372,29 +372,9 @@ class Log:
         return SqlStatement(self._opening_with_former if look_for_former else self._opening, parameters)
 
     async def read_opening(self, found: PGresult, after: int, most: int) -> Opening:
-        """What the statement of ``opening`` has found."""
-        opening, last = Opening([], [], [], most=most), None
-        async for row in in_turns(range(found.ntuples)):
-            cells: list[Any] = [found.get_value(row, column) for column in range(7)]
-            what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
-            version, position = _number(cells[2]), _number(cells[5])
-            if what == b"outcome":
-                refusal = None if cells[6] is None else cells[6].decode()
-                stored = found.get_value(row, 7)
-                outcome = Outcome(name, content, word, position, version, refusal, _warnings(stored))
-                opening.outcomes.append(outcome)
-            elif what == b"tail":
-                opening.tail.append((position, name, version, word, content))
-            elif what == b"former":
-                opening = opening._replace(has_former=True)
-            elif what == b"last":
-                last = (position, name, version, word, content)
-            else:
-                opening.streams.append((name, version, word, content))
+        """What the statement of ``opening`` has found under the lock."""
+        opening, last = await read_before_lock(found, most)
         self._require_the_same_log(after, last)
-        # A union guarantees no order.
-        opening.tail.sort()
-        opening.streams.sort()
         self._last = opening.tail[-1] if opening.tail else last
         return opening
 
@@ -548,6 +528,32 @@ class Log:
         """The keys by id; None for a destroyed one, no entry for an unknown one."""
         rows = await self.rows(self._keys_of, (list(key_ids),))
         return {row[0]: None if row[2] is None else StoredKey(row[1], row[2], row[3]) for row in rows}
+
+
+async def read_before_lock(found: PGresult, most: int) -> tuple[Opening, _Located | None]:
+    """What the statement of ``opening`` has found, and the fact at the position after which it looked."""
+    opening, last = Opening([], [], [], most=most), None
+    async for row in in_turns(range(found.ntuples)):
+        cells: list[Any] = [found.get_value(row, column) for column in range(7)]
+        what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
+        version, position = _number(cells[2]), _number(cells[5])
+        if what == b"outcome":
+            refusal = None if cells[6] is None else cells[6].decode()
+            stored = found.get_value(row, 7)
+            outcome = Outcome(name, content, word, position, version, refusal, _warnings(stored))
+            opening.outcomes.append(outcome)
+        elif what == b"tail":
+            opening.tail.append((position, name, version, word, content))
+        elif what == b"former":
+            opening = opening._replace(has_former=True)
+        elif what == b"last":
+            last = (position, name, version, word, content)
+        else:
+            opening.streams.append((name, version, word, content))
+    # A union guarantees no order.
+    opening.tail.sort()
+    opening.streams.sort()
+    return opening, last
 
 
 def _number(value: bytes) -> int:

@@ -18,11 +18,11 @@ class Passed(NamedTuple):
     taken: float
     """Out of the queue."""
     opened: float
-    """The tenant's lock is held, and what the batch is known to touch is read."""
+    """What the batch is known to touch is read."""
     decided: float
     """All its commands are decided."""
     committed: float
-    """Its facts are appended and durable; both travel in one round trip."""
+    """The batch before is committed, and its facts are appended and durable; both travel in one round trip."""
     read_seconds: float = 0.0
     """How long it was read for the batch before it was taken."""
 
@@ -68,6 +68,9 @@ class Measures:
         """Those that had to be read."""
         self.retries = 0
         """How often a batch had to be tried again because the database was in trouble."""
+        self.overtaken = 0
+        """How often one had to be decided again because the batch before was not committed, or another process came
+        between."""
 
     def passed(self, commands: int, times: Passed) -> None:
         """A batch is done."""

@@ -64,14 +64,23 @@ class Run:
     """One pass over a batch inside its transaction."""
 
     def __init__(
-        self, book: Book, transaction: Alone | SharedPart, opening: Opening, taken: dict[str, str], aside: FoldedAside
+        self,
+        book: Book,
+        transaction: Alone | SharedPart,
+        opening: Opening,
+        taken: dict[str, str],
+        aside: FoldedAside,
+        before: Run | None = None,
     ) -> None:
+        """``before`` is the pass whose batch is still being written: what comes of its commands is known already."""
         self.book = book
         self.draft = book.begin()
         self._transaction = transaction
         self._taken = taken
         self._aside = aside
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
+        if before is not None:
+            self._known |= {outcome.request_id: outcome for outcome in before.outcomes}
         self._has_former = opening.has_former
         self._most = opening.most
         self._first = book.position
@@ -241,6 +250,20 @@ class Run:
             return ()
         return ()
 
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What is stored of its commands."""
+        return self._rows.outcomes
+
+    def send(self) -> None:
+        """Everything is decided: those who come next build on it, also before it is committed."""
+        self.draft.commit()
+
+    def undo(self) -> None:
+        """It was not committed, or nobody knows whether it was: the book is as if nothing had been sent."""
+        self.draft.drop()
+        self.book.position = self._first
+
     async def record(self, batch: list[QueuedCommand]) -> None:
         """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
@@ -248,7 +271,6 @@ class Run:
         for waiting in batch:
             waiting.uncertain = True
         await self._transaction.append(self._first, self._rows)
-        self.draft.commit()
 
     async def answer(self) -> None:
         for count, (waiting, answer) in enumerate(self._answers, 1):

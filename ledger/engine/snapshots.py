@@ -273,6 +273,19 @@ class Snapshots:
 
     # --- taking ---
 
+    def are_due(self, book: Book) -> bool:
+        """Whether something has grown so much that a snapshot of it is to be taken; what has not is grown no more."""
+        book.grown = {each for each in book.grown if self._is_due(each, book.shelf.get(each))}
+        return bool(book.grown)
+
+    def _is_due(self, stream: str, entry: Entry | None) -> bool:
+        return (
+            entry is not None
+            and entry.version >= self._due.get(stream, LONG_FACTS)
+            and type(entry.state) is not Broken
+            and self._registry.is_restorable(stream)
+        )
+
     async def take(self, book: Book) -> None:
         """Takes snapshots of what has grown in a book, and has them stored beside all else.
 
@@ -286,8 +299,7 @@ class Snapshots:
     async def keep(self, stream: str, entry: Entry, position: int) -> Entry:
         """Has a snapshot stored if one is due, of a state that nobody changes until this returns: the stream with the
         size that it has then."""
-        due = self._due.get(stream, LONG_FACTS)
-        if entry.version < due or type(entry.state) is Broken or not self._registry.is_restorable(stream):
+        if not self._is_due(stream, entry):
             return entry
         parts: list[bytes] = []
         for part in self._registry.keep(stream, entry.state):

@@ -1,5 +1,8 @@
 """The transactions that batches are written in: one of a tenant's own, or one that several tenants share.
 
+A tenant's next batch is read and decided while the one before is being committed: its transaction waits in PostgreSQL
+for the tenant's lock, and what was decided holds if nobody else has appended by then.
+
 Most of what a small batch costs is its two ways to the database and its commit. Where many tenants are busy at once,
 each with a command or two, their batches go together: every tenant is locked, read, decided and appended as if it were
 alone, in the same two round trips, and one commit makes all of it durable. Whatever goes wrong there, each of them
@@ -9,19 +12,32 @@ tries again in a transaction of its own, so that one tenant's trouble is nobody 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg.errors import UniqueViolation
 from psycopg.pq.abc import PGresult
 from psycopg.sql import SQL, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.engine.log import BEGIN, CHANNEL, COMMIT, LOCK_SEED, ROLLBACK, Appending, Log, Opening, Outcome
-from ledger.engine.wire import SqlStatement, pipeline
+from ledger.engine.log import (
+    BEGIN,
+    CHANNEL,
+    COMMIT,
+    EVERYTHING,
+    LOCK_SEED,
+    ROLLBACK,
+    Appending,
+    Log,
+    Opening,
+    Outcome,
+    read_before_lock,
+)
+from ledger.engine.wire import Pipeline, SqlStatement, pipeline
 
 _MOST_TOGETHER = 32
 """How many tenants share a transaction."""
@@ -47,6 +63,11 @@ _PATIENT_SECONDS = 0.25
 """How long those that are decided wait for others of their transaction, once more while anybody gets further."""
 ALONE_SECONDS = 10.0
 """How long a tenant in trouble keeps away from the transactions of others."""
+
+
+class Overtaken(Exception):
+    """What the batch was decided on does not hold: the batch before it was not committed, or another process came
+    between. It has to be decided again."""
 
 
 class Apart(Exception):
@@ -78,6 +99,9 @@ class Alone:
     async def load(self, streams: list[str], most: int) -> list[tuple[str, int, str, bytes]]:
         return await self._log.load(self._connection, streams, most)
 
+    async def hold(self) -> None:
+        """Makes sure that nobody else can append any more."""
+
     async def append(self, after: int, rows: Appending) -> None:
         await self._log.append(self._connection, after, rows)
 
@@ -85,11 +109,63 @@ class Alone:
         await self._log.abandon(self._connection)
 
 
+class Behind(Alone):
+    """A transaction of one tenant that begins while the batch before is still being committed.
+
+    What the batch needs is read before the tenant's lock is there; whatever comes after that waits for the lock, and
+    raises Overtaken if what was read, and decided on it, does not hold.
+    """
+
+    def __init__(self, log: Log, connection: AsyncConnection[Any], before: asyncio.Future[None]) -> None:
+        super().__init__(log, connection)
+        self._before = before
+        self._pipeline: Pipeline | None = None
+        """Until it is known that nobody else has appended."""
+        self._after = 0
+
+    async def open(
+        self, request_ids: list[str], look_for_former: bool, *, after: int, streams: list[str], most: int
+    ) -> Opening:
+        read = self._log.opening(request_ids, look_for_former, after=EVERYTHING, streams=streams, most=most)
+        check = self._log.opening([], False, after=after, streams=[], most=0)
+        self._pipeline, self._after = Pipeline(self._connection, (BEGIN, read), (self._log.take_lock, check)), after
+        _, found = await self._pipeline.results()
+        opening, _ = await read_before_lock(found, most)
+        return opening
+
+    async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
+        await self.hold()
+        return await super().outcomes(request_ids)
+
+    async def load(self, streams: list[str], most: int) -> list[tuple[str, int, str, bytes]]:
+        await self.hold()
+        return await super().load(streams, most)
+
+    async def append(self, after: int, rows: Appending) -> None:
+        try:
+            await super().append(after, rows)
+        except UniqueViolation as error:
+            # Another process was sent one of the commands as well, and refused it after it was looked for here.
+            raise Overtaken from error
+
+    async def hold(self) -> None:
+        if self._pipeline is None:
+            return
+        await asyncio.wait((self._before,))
+        if self._before.exception() is not None:
+            raise Overtaken
+        _, found = await self._pipeline.results()
+        self._pipeline = None
+        if (await self._log.read_opening(found, self._after, 0)).tail:
+            raise Overtaken
+
+
 @asynccontextmanager
-async def alone(log: Log) -> AsyncIterator[Alone]:
+async def alone(log: Log, before: asyncio.Future[None] | None) -> AsyncIterator[Alone]:
+    """A transaction of a tenant's own; ``before`` is the writing of the batch before it, if that is under way."""
     async with log.writers.connection() as connection:
         try:
-            yield Alone(log, connection)
+            yield Alone(log, connection) if before is None else Behind(log, connection, before)
         except BaseException:
             # This ends the transaction; a rollback would make psycopg drop prepared statements that others rely on.
             await connection.close()
@@ -132,6 +208,9 @@ class SharedPart:
         except Exception as error:
             raise Apart from error
 
+    async def hold(self) -> None:
+        """It is held from the opening on."""
+
     async def append(self, after: int, rows: Appending) -> None:
         self.appending, self.notifies = self.log.appending(after, rows), bool(rows.facts)
         self.leave()
@@ -166,15 +245,24 @@ class Together:
         self._writers = writers
         self._waiting: deque[SharedPart] = deque()
         self._carrying: set[asyncio.Task[None]] = set()
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
+        """How many batches of a tenant are under way."""
+
+    def shares(self, log: Log) -> bool:
+        """Whether others write at the moment."""
+        return len(self._busy) > (log.schema in self._busy)
 
     @asynccontextmanager
-    async def transaction(self, log: Log, *, may_share: bool) -> AsyncIterator[Alone | SharedPart]:
-        """One for a batch: of its own, if it may not share one or nobody else writes at the moment."""
-        self._busy += 1
+    async def transaction(
+        self, log: Log, *, may_share: bool, before: asyncio.Future[None] | None = None
+    ) -> AsyncIterator[Alone | SharedPart]:
+        """One for a batch: of its own, if it may not share one or nobody else writes at the moment, or if it comes
+        ``before`` the last of the tenant is written."""
+        shares = may_share and before is None and self.shares(log)
+        self._busy[log.schema] += 1
         try:
-            if not may_share or self._busy == 1:
-                async with alone(log) as own:
+            if not shares:
+                async with alone(log, before) as own:
                     yield own
                 return
             part = SharedPart(log, self)
@@ -183,7 +271,9 @@ class Together:
             finally:
                 part.leave()
         finally:
-            self._busy -= 1
+            self._busy[log.schema] -= 1
+            if not self._busy[log.schema]:
+                del self._busy[log.schema]
 
     def wait_for(self, part: SharedPart) -> None:
         """Takes a part into the next transaction."""

@@ -6,7 +6,7 @@ waits for. So a batch's two round trips are made here, and everything else uses 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
 from itertools import accumulate, count
 from typing import Any, NamedTuple
@@ -44,18 +44,41 @@ async def pipeline(connection: AsyncConnection[Any], *statements: SqlStatement) 
     Raises the error of the first that fails, as psycopg would, and then closes the connection: what it has
     prepared is uncertain, as is what it would still answer, and a new one takes only milliseconds.
     """
-    pg, names = connection.pgconn, _prepared.setdefault(connection, OrderedDict())
-    try:
-        pg.enter_pipeline_mode()
-        most = connection.prepared_max
-        counts = [_send(pg, names, most, *each) for each in statements]
-        pg.pipeline_sync()
-        results = await connection.wait(_results(pg))
-        pg.exit_pipeline_mode()
-    except BaseException:
-        pg.finish()
-        raise
-    return [results[end - 1] for end in accumulate(counts)]
+    return await Pipeline(connection, statements).results()
+
+
+class Pipeline:
+    """Groups of statements that are sent at once; the results of each group can be had as soon as it has run.
+
+    An error is raised as by ``pipeline``, with the group in which it happens.
+    """
+
+    __slots__ = ("_connection", "_counts")
+
+    def __init__(self, connection: AsyncConnection[Any], *groups: Sequence[SqlStatement]) -> None:
+        pg, names, most = connection.pgconn, _prepared.setdefault(connection, OrderedDict()), connection.prepared_max
+        self._connection = connection
+        self._counts: deque[list[int]] = deque()
+        try:
+            pg.enter_pipeline_mode()
+            for group in groups:
+                self._counts.append([_send(pg, names, most, *each) for each in group])
+                pg.pipeline_sync()
+        except BaseException:
+            pg.finish()
+            raise
+
+    async def results(self) -> list[PGresult]:
+        """Those of the next group."""
+        pg, counts = self._connection.pgconn, self._counts.popleft()
+        try:
+            results = await self._connection.wait(_results(pg))
+            if not self._counts:
+                pg.exit_pipeline_mode()
+        except BaseException:
+            pg.finish()
+            raise
+        return [results[end - 1] for end in accumulate(counts)]
 
 
 def _send(

@@ -22,6 +22,7 @@ from tests.support import stalls
 from tests.support.long_scenario import long_scenario
 from tests.support.projecting import connect
 from tests.support.stalls import EmptyTenant, Stall, a_ledger, give, lock_held, take
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -200,6 +201,8 @@ async def test_what_was_dropped_from_memory_comes_back_from_its_snapshot(tenant:
     await fill(tenant, 65)
     async with a_ledger(tenant, streams_kept=1) as ledger:
         await ledger.execute(take("one", "pears"))
+        # It is taken after the answer, and stored beside all else.
+        await asyncio.to_thread(wait_for, lambda: ("stall-pears", 66) in kept(tenant))
         await ledger.execute(take("two", "plums"))
         del folded[:]
         await ledger.execute(give("three", "pears", 66))

@@ -1,0 +1,322 @@
+"""A batch that is decided while the one before it is still being committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from psycopg import OperationalError
+
+from ledger.engine import book, executor, snapshots
+from ledger.engine.commands import Command, DecisionFailed, Receipt
+from ledger.engine.executor import Ledger
+from ledger.engine.log import Appending
+from ledger.engine.transactions import Behind
+from ledger.facts import Change
+from ledger.refusals import ShuttingDown
+from ledger.view import View
+from tests.support.stalls import CoinsTaken, EmptyTenant, TooFewCoins, a_ledger, coins_of, command, give, take
+from tests.support.waiting import wait_for
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    await asyncio.to_thread(wait_for, condition, pause=0.005)
+
+
+class Commits:
+    """The commits of a ledger, which wait until they may go on."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.waiting = 0
+        self.may_go_on = asyncio.Event()
+        self.error: Exception | None = None
+        self._append, ledger.log.append = ledger.log.append, self._wait  # type: ignore[method-assign]
+
+    async def _wait(self, connection: Any, after: int, rows: Appending) -> None:
+        self.waiting += 1
+        await self.may_go_on.wait()
+        self.waiting -= 1
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        await self._append(connection, after, rows)
+
+
+class Watched:
+    """A command that counts how often it was decided, and on how many coins."""
+
+    def __init__(self, asked: Command, stall: str = "pears") -> None:
+        self.seen: list[int] = []
+
+        def decide(view: View) -> Sequence[Change]:
+            self.seen.append(coins_of(view, stall))
+            return asked.decide(view)
+
+        self.command = replace(asked, decide=decide)
+
+
+@asynccontextmanager
+async def one_on_its_way(
+    tenant: EmptyTenant, first: Command, **options: Any
+) -> AsyncIterator[tuple[Ledger, Commits, Any]]:
+    """A ledger with a stall of two coins, whose next command is decided and not committed yet."""
+    async with asyncio.timeout(20), a_ledger(tenant, **options) as ledger:
+        await ledger.execute(take("before", "pears", 2))
+        await ledger.execute(take("beside", "figs", 1))
+        commits = Commits(ledger)
+        sent = asyncio.create_task(ledger.execute(first))
+        await until(lambda: commits.waiting == 1)
+        yield ledger, commits, sent
+
+
+async def test_the_next_is_decided_on_what_is_not_committed_yet_and_answered_after_it(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        next_one = Watched(give("next", "pears"))
+        second = asyncio.create_task(ledger.execute(next_one.command))
+        await until(lambda: next_one.seen)
+        assert commits.waiting == 1
+        assert not first.done()
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+        assert next_one.seen == [1]
+
+
+async def test_a_third_waits_until_the_first_is_committed(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        second, third = Watched(give("second", "pears")), Watched(take("third", "pears"))
+        calls = [asyncio.create_task(ledger.execute(second.command))]
+        await until(lambda: second.seen)
+        calls.append(asyncio.create_task(ledger.execute(third.command)))
+        await asyncio.sleep(0.05)
+        assert not third.seen
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, *calls)] == [3, 4, 5]
+        assert third.seen == [0]
+
+
+async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
+        next_one = Watched(give("next", "pears"))
+        second = asyncio.create_task(ledger.execute(next_one.command))
+        await until(lambda: next_one.seen)
+        commits.error = OperationalError("the connection was lost")
+        commits.may_go_on.set()
+        assert (await first).position == 3
+        with pytest.raises(TooFewCoins):
+            await second
+        assert next_one.seen == [0, 0]
+        assert await ledger.execute(take("last", "pears")) == Receipt(4, 3, False)
+
+
+async def test_if_the_first_fails_for_good_the_next_does_not_build_on_it(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
+        next_one = Watched(give("next", "pears", 2))
+        second = asyncio.create_task(ledger.execute(next_one.command))
+        await until(lambda: next_one.seen)
+        commits.error = ValueError("the database refuses it")
+        commits.may_go_on.set()
+        with pytest.raises(DecisionFailed):
+            await first
+        assert await second == Receipt(3, 2, False)
+        assert next_one.seen == [0, 2]
+
+
+async def test_what_another_process_appends_between_is_seen(tenant: EmptyTenant):
+    async with (
+        one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first),
+        a_ledger(tenant) as other,
+    ):
+        between = asyncio.create_task(other.execute(give("between", "pears")))
+        await asyncio.sleep(0.1)  # it waits for the lock by now
+        next_one = Watched(give("next", "pears"))
+        second = asyncio.create_task(ledger.execute(next_one.command))
+        await until(lambda: next_one.seen)
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, between)] == [3, 4]
+        with pytest.raises(TooFewCoins):
+            await second
+        assert next_one.seen == [1, 0]
+        assert ledger._measures.overtaken == 1
+
+
+async def test_once_overtaken_a_ledger_decides_one_after_another_for_a_time(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(executor, "_IN_LINE_SECONDS", 60.0)
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        await asyncio.sleep(0.05)
+        commits.error = OperationalError("the connection was lost")
+        commits.may_go_on.set()
+        await asyncio.gather(first, second)
+        commits.may_go_on.clear()
+        third, fourth = Watched(take("third", "pears")), Watched(take("fourth", "pears"))
+        calls = [asyncio.create_task(ledger.execute(third.command))]
+        await until(lambda: third.seen)
+        calls.append(asyncio.create_task(ledger.execute(fourth.command)))
+        await asyncio.sleep(0.05)
+        assert not fourth.seen
+        commits.may_go_on.set()
+        assert [(await each).position for each in calls] == [5, 6]
+
+
+async def test_a_request_that_is_on_its_way_is_not_applied_again(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
+        again, other = (
+            asyncio.create_task(ledger.execute(each)) for each in (give("first", "pears", 2), take("o", "figs"))
+        )
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        assert (await first, await again) == (Receipt(3, 2, False), Receipt(3, 2, True))
+        assert (await other).position == 4
+
+
+async def test_a_request_that_another_process_refused_meanwhile_gets_that_refusal(tenant: EmptyTenant):
+    async with (
+        one_on_its_way(tenant, take("first", "figs")) as (ledger, commits, first),
+        a_ledger(tenant) as other,
+    ):
+        elsewhere = asyncio.create_task(other.execute(give("same", "pears", 3)))
+        await asyncio.sleep(0.1)  # it waits for the lock by now
+        here = asyncio.create_task(ledger.execute(give("same", "pears", 3)))
+        await asyncio.sleep(0.1)
+        commits.may_go_on.set()
+        await first
+        for each in (elsewhere, here):
+            with pytest.raises(TooFewCoins):
+                await each
+        assert (await ledger.execute(take("last", "pears"))).position == 4
+
+
+async def test_what_a_decision_turns_out_to_need_is_read_once_the_first_is_committed(tenant: EmptyTenant):
+    async with a_ledger(tenant) as filling:
+        await filling.execute(take("plums", "plums", 7))
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        unnamed = asyncio.create_task(ledger.execute(give("next", "plums", 7, hint=False)))
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, unnamed)] == [4, 5]
+
+
+async def test_what_fell_out_of_memory_while_it_is_written_is_read_afterwards(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears"), streams_kept=0) as (ledger, commits, first):
+        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+        with pytest.raises(TooFewCoins):
+            await ledger.execute(give("third", "pears"))
+
+
+async def test_a_state_that_a_caller_is_shown_is_as_of_its_command(tenant: EmptyTenant):
+    first = replace(give("first", "pears"), with_subject=True)
+    async with one_on_its_way(tenant, first) as (ledger, commits, sent):
+        shown = asyncio.create_task(_coins_shown(sent))
+        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        await second
+        assert await shown == 1
+
+
+async def _coins_shown(call: asyncio.Task[Receipt]) -> int:
+    receipt = await call
+    assert receipt.subject is not None
+    coins: int = receipt.subject.state.coins
+    return coins
+
+
+async def test_no_snapshot_has_what_is_not_committed(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    for module in (book, snapshots):
+        monkeypatch.setattr(module, "LONG_FACTS", 3)
+    taken: list[tuple[int, list[bytes]]] = []
+    keep = snapshots.Snapshots._keep
+
+    async def noted(self: Any, snapshot: snapshots.Taken) -> None:
+        taken.append((snapshot.version, snapshot.parts))
+        await keep(self, snapshot)
+
+    monkeypatch.setattr(snapshots.Snapshots, "_keep", noted)
+    async with one_on_its_way(tenant, take("first", "pears", times=5)) as (ledger, commits, first):
+        second = Watched(take("second", "pears"))
+        call = asyncio.create_task(ledger.execute(second.command))
+        await asyncio.sleep(0.05)
+        assert taken == []
+        commits.may_go_on.set()
+        await asyncio.gather(first, call)
+        await until(lambda: taken)
+        assert taken[0] == (6, [b'{"coins":7}'])
+        assert second.seen == [7]
+
+
+@pytest.mark.parametrize("drain", [True, False])
+async def test_whoever_is_on_the_way_when_it_stops_is_answered(tenant: EmptyTenant, drain: bool):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        next_one = Watched(give("second", "pears"))
+        second = asyncio.create_task(ledger.execute(next_one.command))
+        await until(lambda: next_one.seen)
+        stopping = asyncio.create_task(ledger.stop(drain=drain))
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        await stopping
+        answers = await asyncio.gather(first, second, return_exceptions=True)
+        if drain:
+            assert [getattr(each, "position", each) for each in answers] == [3, 4]
+        else:
+            assert [type(each) for each in answers] == [ShuttingDown] * 2
+    async with a_ledger(tenant) as ledger:
+        assert (await ledger.execute(take("last", "pears"))).position == (5 if drain else 3)
+
+
+async def test_a_first_whose_caller_has_gone_is_waited_for_all_the_same(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        first.cancel()
+        second = asyncio.create_task(ledger.execute(replace(give("second", "pears"), with_subject=True)))
+        await asyncio.sleep(0.05)
+        commits.may_go_on.set()
+        assert (await second).position == 4
+
+
+async def test_a_fact_that_cannot_be_folded_on_what_does_not_hold_is_decided_again(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    """What is wrong with a command is found out on the log as it is."""
+    asked = []
+
+    def decide(view: View) -> Sequence[Change]:
+        asked.append(coins_of(view, "pears"))
+        if len(asked) == 1:
+            raise RuntimeError("wrong, on what is not committed")
+        return [("stall-pears", CoinsTaken(1))]
+
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        second = asyncio.create_task(ledger.execute(command("second", decide, "pears")))
+        await until(lambda: asked)
+        commits.error = OperationalError("the connection was lost")
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+        assert asked == [1, 1]
+
+
+async def test_it_is_what_many_callers_get(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    begun: list[int] = []
+    opened = Behind.open
+
+    async def noted(self: Behind, *arguments: Any, **options: Any) -> Any:
+        begun.append(options["after"])
+        return await opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Behind, "open", noted)
+    async with a_ledger(tenant) as ledger:
+
+        async def caller(number: int) -> list[int]:
+            return [(await ledger.execute(take(f"{number}-{turn}", "pears"))).position for turn in range(20)]
+
+        positions = await asyncio.gather(*map(caller, range(40)))
+        assert sorted(each for one in positions for each in one) == list(range(1, 801))
+        assert all(one == sorted(one) for one in positions)
+    assert len(begun) > 5
