@@ -109,7 +109,7 @@ class Alone:
         await self._log.abandon(self._connection)
 
 
-class Behind(Alone):
+class Following(Alone):
     """A transaction of one tenant that begins while the batch before is still being committed.
 
     What the batch needs is read before the tenant's lock is there; whatever comes after that waits for the lock, and
@@ -165,7 +165,7 @@ async def alone(log: Log, before: asyncio.Future[None] | None) -> AsyncIterator[
     """A transaction of a tenant's own; ``before`` is the writing of the batch before it, if that is under way."""
     async with log.writers.connection() as connection:
         try:
-            yield Alone(log, connection) if before is None else Behind(log, connection, before)
+            yield Alone(log, connection) if before is None else Following(log, connection, before)
         except BaseException:
             # This ends the transaction; a rollback would make psycopg drop prepared statements that others rely on.
             await connection.close()

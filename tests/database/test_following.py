@@ -15,7 +15,7 @@ from ledger.engine import book, executor, snapshots
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Appending
-from ledger.engine.transactions import Behind
+from ledger.engine.transactions import Following
 from ledger.facts import Change
 from ledger.refusals import ShuttingDown
 from ledger.view import View
@@ -304,13 +304,13 @@ async def test_a_fact_that_cannot_be_folded_on_what_does_not_hold_is_decided_aga
 
 async def test_it_is_what_many_callers_get(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     begun: list[int] = []
-    opened = Behind.open
+    opened = Following.open
 
-    async def noted(self: Behind, *arguments: Any, **options: Any) -> Any:
+    async def noted(self: Following, *arguments: Any, **options: Any) -> Any:
         begun.append(options["after"])
         return await opened(self, *arguments, **options)
 
-    monkeypatch.setattr(Behind, "open", noted)
+    monkeypatch.setattr(Following, "open", noted)
     async with a_ledger(tenant) as ledger:
 
         async def caller(number: int) -> list[int]:
