@@ -16,7 +16,7 @@ from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb
 from ledger.engine.commands import Command, Receipt
-from ledger.engine.executor import MOST_AT_ONCE
+from ledger.engine.gathering import MOST_AT_ONCE
 from ledger.engine.turns import in_turns
 from ledger.refusals import Malformed, Refusal
 

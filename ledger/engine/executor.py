@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from time import monotonic
-from typing import NamedTuple
 
 from ledger.engine.about import works_for
 from ledger.engine.aside import FoldedAside
 from ledger.engine.book import Book
 from ledger.engine.commands import Answer, Command, DecisionFailed, Receipt, Unread
+from ledger.engine.gathering import MOST_AT_ONCE, Gathering
+from ledger.engine.landing import Landing
 from ledger.engine.log import EVERYTHING, Log, Opening
 from ledger.engine.measures import WATCH, Measures, Passed
 from ledger.engine.pieces import in_pieces, time_for
@@ -36,21 +37,6 @@ from ledger.engine.turns import in_turns
 from ledger.refusals import QueueFull, ShuttingDown, StorageUnavailable, Unavailable
 from ledger.view import Noun
 
-MOST_AT_ONCE = 1000
-"""How many commands execute_many takes, and how many go into one transaction."""
-
-_GATHER_SECONDS = 0.010
-"""How long a batch may wait for more callers."""
-
-_GATHER_SHARE = 0.5
-"""The share of the active callers that it waits for: the others call while the batch is written."""
-
-_SHARED_SHARE = 0.8
-"""The same of a batch that waits for those of other tenants anyway."""
-
-_FEW = 16
-"""So many commands are not parted: a transaction of its own costs more than what is decided meanwhile."""
-
 _MOST_SHARED = 50
 """A batch with more commands has a transaction of its own: others would wait while they are decided."""
 
@@ -61,19 +47,6 @@ _IN_LINE_SECONDS = 1.0
 """How long no batch is decided before the last is committed, once another process has come between."""
 
 log = logging.getLogger("fulfilment.ledger")
-
-
-class _Sent(NamedTuple):
-    """A batch that is decided and on its way."""
-
-    batch: Sequence[QueuedCommand]
-    run: Run
-    committed: asyncio.Future[None]
-    """Whether it is; until the error is known, it may be."""
-    landing: asyncio.Task[None]
-    """Ends when it is answered as well."""
-    may_be_followed: bool
-    """Whether the next may be decided meanwhile."""
 
 
 class Ledger:
@@ -103,26 +76,20 @@ class Ledger:
         """Until when it shares none, by the monotonic clock."""
         self._in_line_until = 0.0
         """Until when no batch is decided before the last is committed."""
-        self._sent: _Sent | None = None
+        self._sent: Landing | None = None
+        """The batch that is on its way."""
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
-        self._aside = FoldedAside(self._snapshots, self._again)
-        self._queue: deque[QueuedRequest | QueuedCommand] = deque()
+        self._queue = Gathering(lambda: self._together.shares(log))
+        self._aside = FoldedAside(self._snapshots, self._queue.again)
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
         self._patience_seconds = patience_seconds
-        self._wake = asyncio.Event()
-        self._enough_queued = asyncio.Event()
-        self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._in_progress: Sequence[QueuedRequest | QueuedCommand] = ()
         self._to_come = 0
         """How many commands of batches are not in the queue yet."""
-        self._calls = 0
-        """How many wait for their answer."""
-        self._callers = 1
-        """How many callers are active, by estimate: one that was answered usually calls again at once."""
         self.trouble: str | None = None
         self.taken: dict[str, str] = {}
         """By actor, the last of the ledger's own request ids that something else had used: a mistake of ours."""
@@ -139,9 +106,7 @@ class Ledger:
 
     async def stop(self, *, drain: bool = True) -> None:
         """Takes no more commands. Draining answers all that are queued; otherwise they are refused."""
-        self._closing = True
-        self._wake.set()
-        self._enough_queued.set()
+        self._queue.close()
         if self._writer is None:
             return
         if not drain:
@@ -149,8 +114,8 @@ class Ledger:
         await asyncio.gather(self._writer, return_exceptions=True)
         if self._sent is not None:
             if not drain:
-                self._sent.landing.cancel()
-            await asyncio.gather(self._sent.landing, return_exceptions=True)
+                self._sent.over.cancel()
+            await asyncio.gather(self._sent.over, return_exceptions=True)
         await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
@@ -204,31 +169,18 @@ class Ledger:
 
     @contextmanager
     def _waits(self, commands: int) -> Iterator[None]:
-        """Counts a call while it waits for its answer; raises if nothing more is taken."""
-        if self._closing or self._is_over:
+        """Lets a call wait for its answer; raises if nothing more is taken."""
+        if self._queue.is_closing or self._is_over:
             raise ShuttingDown
         if self.waiting + commands > self._queue_limit:
             raise QueueFull(self.waiting)
-        self._calls += 1
-        try:
+        with self._queue.waits():
             yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._wake.set()  # it may wait for the last one, to end
 
     def _enqueue(self, commands: Sequence[Command | Unread], *, in_pieces: bool = False) -> WaitingCall:
         call = WaitingCall(len(commands), in_pieces=in_pieces)
-        self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
-        self._wake.set()
-        if len(self._queue) >= self._batch_target:
-            self._enough_queued.set()
+        self._queue.add([_queued(command, call, index) for index, command in enumerate(commands)])
         return call
-
-    def _again(self, waiting: Sequence[QueuedCommand]) -> None:
-        """Takes commands back that were set aside, before all others."""
-        self._queue.extendleft(reversed(waiting))
-        self._wake.set()
 
     async def _answers(self, call: WaitingCall) -> list[Answer]:
         try:
@@ -243,17 +195,16 @@ class Ledger:
         works_for(self.log.schema.removeprefix("tenant_"))
         while True:
             while not self._queue:
-                if self._sent is not None and self._sent.landing.done():
+                if self._sent is not None and self._sent.over.done():
                     await self._landed()
                     continue
                 if self._sent is None:
                     self.book.shelf.is_busy, self._in_progress = False, ()
-                if self._closing and not self._calls:
+                if self._queue.is_closing and not self._queue.calls:
                     return
-                self._wake.clear()
-                await self._wake.wait()
-            await self._gather()
-            taken = self._take()
+                self._queue.came.clear()
+                await self._queue.came.wait()
+            taken = await self._queue.batch()
             self._in_progress = taken if self._sent is None else [*self._sent.batch, *taken]
             self.book.shelf.is_busy = True
             now, queued = monotonic(), self._measures.queued
@@ -261,45 +212,14 @@ class Ledger:
                 queued.add(now - waiting.call.queued_at)
             await self._settle(await self._read(taken))
 
-    def _take(self) -> Sequence[QueuedRequest | QueuedCommand]:
-        """The next batch: what half of the active callers have sent, as the rest is decided while it is committed."""
-        taken: list[QueuedRequest | QueuedCommand] = []
-        queue, calls, most = self._queue, 0, self._batch_target
-        while queue and len(taken) < MOST_AT_ONCE:
-            if not taken or queue[0].call is not taken[-1].call:
-                if calls >= most and len(taken) >= _FEW:
-                    break
-                calls += 1
-            taken.append(queue.popleft())
-        return taken
-
     async def _landed(self) -> None:
         """Waits for the batch that is on its way. If it does not get there, it is settled first."""
         if (sent := self._sent) is not None:
-            await asyncio.wait((sent.landing,))
+            await asyncio.wait((sent.over,))
             self._sent = None
             if (error := sent.committed.exception()) is not None:
                 await self._settle(sent.batch, error)
         await self._snapshots.take(self.book)
-
-    @property
-    def _batch_target(self) -> int:
-        """How many commands a batch waits for."""
-        share = _SHARED_SHARE if self._together.shares(self.log) else _GATHER_SHARE
-        return max(1, int(self._callers * share))
-
-    async def _gather(self) -> None:
-        """Waits briefly until half of the active callers have called.
-
-        A transaction costs about the same however many commands it carries. A single caller never waits.
-        """
-        if len(self._queue) < self._batch_target and not self._closing:
-            self._enough_queued.clear()
-            try:
-                async with asyncio.timeout(_GATHER_SECONDS):
-                    await self._enough_queued.wait()
-            except TimeoutError:
-                self._callers = self._calls  # some callers have gone
 
     async def _read(self, taken: Sequence[QueuedRequest | QueuedCommand]) -> list[QueuedCommand]:
         """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
@@ -433,50 +353,20 @@ class Ledger:
                 raise
             finally:
                 self.book.trim()
-            times = (taken, read, decided, taken - began)
-            committed = asyncio.get_running_loop().create_future()
-            landing = asyncio.create_task(
-                self._land(opened.pop_all(), run, batch, times, committed), name=f"commit of {self.log.schema}"
-            )
-        landing.add_done_callback(lambda _: self._wake.set())
-        # A state that a caller is shown must stay as it is until then.
-        may_be_followed = isinstance(transaction, Alone) and not any(each.command.with_subject for each in batch)
-        self._sent = _Sent(batch, run, committed, landing, may_be_followed)
+            so_far = Passed(taken, read, decided, decided, taken - began)
+            self._sent = Landing(batch, run, transaction, opened.pop_all(), so_far, partial(self._committed, batch))
+        self._sent.over.add_done_callback(lambda _: self._queue.came.set())
 
-    async def _land(
-        self,
-        opened: AsyncExitStack,
-        run: Run,
-        batch: list[QueuedCommand],
-        times: tuple[float, float, float, float],
-        committed: asyncio.Future[None],
-    ) -> None:
-        """Appends, commits, then answers."""
-        try:
-            async with opened:
-                await run.record(batch)
-        except BaseException as error:
-            run.undo()
-            committed.set_exception(error)
-            committed.exception()  # it may be that nobody asks any more
-            if isinstance(error, Exception):
-                return
-            raise
-        committed.set_result(None)
+    def _committed(self, batch: list[QueuedCommand], passed: Passed) -> None:
         self.trouble = None
-        self._note(batch, Passed(*times[:3], monotonic(), times[3]))
-        # Counted before they are answered: whoever is answered may call again at once.
-        self._callers = max(self._callers, self._calls)
-        await run.answer()
+        self._measures.passed(len(batch), passed)
+        for waiting in batch:
+            waiting.call.passed = passed
+        self._queue.answering()
 
     def _is_away(self, waiting: QueuedCommand) -> bool:
         """Whether a command waits for a stream, or for one of its caller's that does."""
         return waiting.is_over(monotonic()) or self._aside.takes(waiting, waiting.command.streams)
-
-    def _note(self, batch: list[QueuedCommand], passed: Passed) -> None:
-        self._measures.passed(len(batch), passed)
-        for waiting in batch:
-            waiting.call.passed = passed
 
     async def _open(
         self, transaction: Alone | SharedPart, batch: list[QueuedCommand], named: Collection[str], most: int

@@ -264,7 +264,7 @@ class Run:
         self.draft.drop()
         self.book.position = self._first
 
-    async def record(self, batch: list[QueuedCommand]) -> None:
+    async def record(self, batch: Sequence[QueuedCommand]) -> None:
         """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
             return await self._transaction.abandon()

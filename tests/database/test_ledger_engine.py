@@ -330,7 +330,7 @@ async def test_a_batch_waits_for_no_more_callers_than_there_are(tenant: EmptyTen
         async def caller(number: int) -> None:
             for turn in range(5):
                 await ledger.execute(take(f"{number}-{turn}", f"s{number}"))
-                expected.append(ledger._callers)
+                expected.append(ledger._queue.callers)
 
         await asyncio.gather(*(caller(number) for number in range(32)))
         # Whoever was answered calls again while the others are: it is the same caller.

@@ -310,13 +310,13 @@ async def test_a_batch_for_which_much_is_read_again_and_again_comes_in_larger_pi
 
     monkeypatch.setattr(FoldedAside, "bring_in", slowly)
     transactions: list[Passed] = []
-    note = Ledger._note
+    note = Ledger._committed
 
     def noted(self: Ledger, decided: list[QueuedCommand], passed: Passed) -> None:
         transactions.append(passed)
         note(self, decided, passed)
 
-    monkeypatch.setattr(Ledger, "_note", noted)
+    monkeypatch.setattr(Ledger, "_committed", noted)
     async with a_ledger(tenant) as ledger:
         heads(await ledger.execute_many(batch(60)))
     assert len(transactions) < 30, "otherwise all pieces have one command"

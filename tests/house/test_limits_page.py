@@ -16,7 +16,7 @@ from adapters.tracking_page.answers import LONGEST_REPORT_BYTES
 from adapters.tracking_page.limits import FINDING_FROM, FINDING_WHAT
 from adapters.tracking_page.reporting import MOST_FILES
 from ledger.engine import shelf
-from ledger.engine.executor import MOST_AT_ONCE
+from ledger.engine.gathering import MOST_AT_ONCE
 from ledger.engine.pieces import PIECE_SECONDS
 from ledger.nouns.cases import MOST_EVIDENCE
 from ledger.nouns.orders.remarks import MOST_TAGS

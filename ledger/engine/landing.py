@@ -1,0 +1,52 @@
+"""A batch that is decided and on its way into the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from time import monotonic
+
+from ledger.engine.measures import Passed
+from ledger.engine.queue import QueuedCommand
+from ledger.engine.run import Run
+from ledger.engine.transactions import Alone, SharedPart
+
+
+class Landing:
+    """Appends a batch, commits it, and then answers it; the book has it already."""
+
+    def __init__(
+        self,
+        batch: Sequence[QueuedCommand],
+        run: Run,
+        transaction: Alone | SharedPart,
+        opened: AsyncExitStack,
+        so_far: Passed,
+        tell: Callable[[Passed], None],
+    ) -> None:
+        """``opened`` ends with the transaction; ``so_far`` is when the batch came by the stages before, and ``tell`` is
+        told of all of them once it is committed."""
+        self.batch = batch
+        self.run = run
+        self.may_be_followed = isinstance(transaction, Alone) and not any(each.command.with_subject for each in batch)
+        """Whether the next batch may be decided meanwhile: a state that a caller is shown must stay as it is."""
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with an error where it is not committed, or nobody knows whether it is."""
+        self.over = asyncio.create_task(self._land(opened, so_far, tell), name="commit")
+        """Ends when all are answered, or have to be settled again."""
+
+    async def _land(self, opened: AsyncExitStack, so_far: Passed, tell: Callable[[Passed], None]) -> None:
+        try:
+            async with opened:
+                await self.run.record(self.batch)
+        except BaseException as error:
+            self.run.undo()
+            self.committed.set_exception(error)
+            self.committed.exception()  # it may be that nobody asks any more
+            if isinstance(error, Exception):
+                return
+            raise
+        self.committed.set_result(None)
+        tell(so_far._replace(committed=monotonic()))
+        await self.run.answer()
