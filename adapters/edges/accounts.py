@@ -42,7 +42,7 @@ class Accounts:
         self._sealer = sealer
         self._systems = systems
         self._kept: dict[str, tuple[float, Mapping[str, Connected]]] = {}
-        self._reading: dict[str, asyncio.Task[Mapping[str, Connected]]] = {}
+        self._reading: dict[str, asyncio.Task[None]] = {}
 
     async def of(self, tenant: Tenant) -> Mapping[str, Connected]:
         """By name; without those of systems that this service does not know."""
@@ -53,19 +53,23 @@ class Accounts:
 
     async def anew(self, tenant: Tenant) -> Mapping[str, Connected]:
         """The same as of this moment, or hardly before: whoever guesses names makes nobody read all the time."""
-        at, found = self._kept.get(tenant.name, (0.0, {}))
-        if at and time.monotonic() - at <= _ANEW_SECONDS:
-            return found
-        reading = self._reading.get(tenant.name)
-        if reading is None:  # else all that come at this moment would read the same
-            reading = self._reading[tenant.name] = asyncio.create_task(self._renew(tenant), name="connections")
-            reading.add_done_callback(lambda _: self._reading.pop(tenant.name))
-        return await asyncio.shield(reading)
+        asked_at = time.monotonic()
+        while True:
+            at, found = self._kept.get(tenant.name, (0.0, {}))
+            if at and asked_at - at <= _ANEW_SECONDS:
+                return found
+            reading = self._reading.get(tenant.name)
+            if reading is None:  # else all that come at this moment would read the same
+                reading = self._reading[tenant.name] = asyncio.create_task(self._renew(tenant), name="connections")
+            await asyncio.shield(reading)
 
-    async def _renew(self, tenant: Tenant) -> Mapping[str, Connected]:
-        found = await self.read(tenant)
-        self._kept[tenant.name] = time.monotonic(), found
-        return found
+    async def _renew(self, tenant: Tenant) -> None:
+        """Keeps them as of its begin: what is recorded while they are read may not be among them."""
+        began = time.monotonic()
+        try:
+            self._kept[tenant.name] = began, await self.read(tenant)
+        finally:
+            del self._reading[tenant.name]
 
     async def names(self, tenant: Tenant) -> list[str]:
         """Of all connections that there are now."""
