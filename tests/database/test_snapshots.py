@@ -204,6 +204,7 @@ async def test_what_was_dropped_from_memory_comes_back_from_its_snapshot(tenant:
         # It is taken after the answer, and stored beside all else.
         await asyncio.to_thread(wait_for, lambda: ("stall-pears", 66) in kept(tenant))
         await ledger.execute(take("two", "plums"))
+        await ledger._snapshots.settled()
         del folded[:]
         await ledger.execute(give("three", "pears", 66))
         assert folded == [], "one was kept with the first fact after the start"
