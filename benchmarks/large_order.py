@@ -150,7 +150,7 @@ def _amends(lines: tuple[Line, ...]) -> Decide:
     return only_now(amending.amend, ORDER, wanted, "customer", "customer_edit")
 
 
-def _moves(country: str) -> Decide:
+def moves(country: str) -> Decide:
     moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
     return only_now(intake.change_address, moved)
 
@@ -197,7 +197,7 @@ def _intake() -> Iterator[Command]:
     more = [feeds("acme", n, 4, 2) for n in NUMBERS]
     chosen = market(units=1, others=1).after(places(nobody)).unserved(*more)
     yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.OUT_OF_STOCK), 154)
-    yield Command("ChangeAddress, suppliers to choose", chosen, _moves("FR"), 155)
+    yield Command("ChangeAddress, suppliers to choose", chosen, moves("FR"), 155)
     yield Command(
         "ReleaseHold, stock to reserve", poor.after(places()).unserved(*more), _releases(HoldReason.OUT_OF_STOCK), 153
     )
@@ -220,15 +220,15 @@ def _intake() -> Iterator[Command]:
     yield Command("CompleteCustomsData", shop.after(places(line=bare_line, incoterm=None)), declare, 54)
     domestic = places(each_its_own, line=bare_line, incoterm=None, destination=Destination("CN"))
     at_home = bazaar.after(domestic)
-    abroad = at_home.after(_moves("DE"))
+    abroad = at_home.after(moves("DE"))
     added = tuple(replace(line_of(n, "acme"), quantity=3) for n in NUMBERS)
     fewer = tuple(replace(line_of(n, "acme"), quantity=1) for n in NUMBERS)
     unpaid = shop.after(places(payment=PaymentState.PENDING))
     yield Command("AmendOrder, more, unconfirmed", unpaid, _amends(added), 101)
     yield Command("AmendOrder, more", shop.after(places()), _amends(added), 152)
     yield Command("AmendOrder, fewer", shop.after(places()), _amends(fewer), 52)
-    yield Command("ChangeAddress, to another country", at_home, _moves("DE"), 101)
-    yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
+    yield Command("ChangeAddress, to another country", at_home, moves("DE"), 101)
+    yield Command("ChangeAddress, back again", abroad, moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
 
     confirm = at_now(intake.confirm, ORDER, False, "mia")
@@ -259,25 +259,25 @@ def _intake() -> Iterator[Command]:
 # --- supplier orders ------------------------------------------------------------------------------
 
 
-def _sends(number: int = 1) -> Decide:
+def sends(number: int = 1) -> Decide:
     return at_now(dispatch.send_supplier_order, f"{ORDER}/{number}")
 
 
-def _ships(number: int = 1) -> Decide:
+def ships(number: int = 1) -> Decide:
     return at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", orders.Told())
 
 
-def _answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
+def answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
     return at_now(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
 
 
 def _sent() -> World:
-    return market().after(places(), _sends())
+    return market().after(places(), sends())
 
 
-def _all_sent() -> World:
+def with_all_sent() -> World:
     """Each line by its own supplier."""
-    return market(each_its_own).after(places(each_its_own), *map(_sends, NUMBERS))
+    return market(each_its_own).after(places(each_its_own), *map(sends, NUMBERS))
 
 
 _CANCELS = at_now(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
@@ -285,24 +285,24 @@ _REROUTES = at_now(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", 
 
 
 def _supplier_orders() -> Iterator[Command]:
-    draft, sent, all_sent = market().after(places()), _sent(), _all_sent()
+    draft, sent, all_sent = market().after(places()), _sent(), with_all_sent()
     yield Command("clock: draft", draft, timer_runs_out("draft", FIRST), 1)
     yield Command("clock: send", draft.later(days=9), timer_runs_out(Clock.SEND, FIRST), 1)
-    yield Command("SendSupplierOrder", draft, _sends(), 1)
+    yield Command("SendSupplierOrder", draft, sends(), 1)
     rejected = LineAnswer(rejected=2, because=RejectReason.OUT_OF_STOCK)
     half_rejected = LineAnswer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
-    yield Command("AcknowledgeSupplierOrder, accepted", sent, _answers(LineAnswer(accepted=2)), 1)
-    yield Command("AcknowledgeSupplierOrder, backordered", sent, _answers(LineAnswer(accepted=1, backordered=1)), 1)
-    yield Command("AcknowledgeSupplierOrder, rejected", sent, _answers(rejected), 302)
-    yield Command("AcknowledgeSupplierOrder, half rejected", sent, _answers(half_rejected), 302)
-    yield Command("AcknowledgeSupplierOrder, one of 50", all_sent, _answers(rejected, NUMBERS[:1]), 8)
+    yield Command("AcknowledgeSupplierOrder, accepted", sent, answers(LineAnswer(accepted=2)), 1)
+    yield Command("AcknowledgeSupplierOrder, backordered", sent, answers(LineAnswer(accepted=1, backordered=1)), 1)
+    yield Command("AcknowledgeSupplierOrder, rejected", sent, answers(rejected), 302)
+    yield Command("AcknowledgeSupplierOrder, half rejected", sent, answers(half_rejected), 302)
+    yield Command("AcknowledgeSupplierOrder, one of 50", all_sent, answers(rejected, NUMBERS[:1]), 8)
     for when in WhenUnavailable:
-        nowhere = market(others=1).after(places(when_unavailable=when), _sends())
-        yield Command(f"AcknowledgeSupplierOrder, unavailable: {when}", nowhere, _answers(rejected), 152)
+        nowhere = market(others=1).after(places(when_unavailable=when), sends())
+        yield Command(f"AcknowledgeSupplierOrder, unavailable: {when}", nowhere, answers(rejected), 152)
     yield Command("PackSupplierOrder", sent, at_now(dispatch.pack, FIRST, ("box",)), 1)
-    yield Command("ShipSupplierOrder", sent, _ships(), 52)
-    yield Command("ShipSupplierOrder, too late", sent.later(days=9), _ships(), 55)
-    yield Command("ShipSupplierOrder, each line by its own supplier", all_sent, _ships(), 3)
+    yield Command("ShipSupplierOrder", sent, ships(), 52)
+    yield Command("ShipSupplierOrder, too late", sent.later(days=9), ships(), 55)
+    yield Command("ShipSupplierOrder, each line by its own supplier", all_sent, ships(), 3)
 
     yield Command("CancelOrder, drafts", market(each_its_own).after(places(each_its_own)), _CANCELS, 150)
     yield Command("CancelOrder, a draft", draft, _CANCELS, 101)
@@ -318,7 +318,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
-    nowhere = market(others=1).after(places(), _sends(), _answers(LineAnswer(rejected=2)))
+    nowhere = market(others=1).after(places(), sends(), answers(LineAnswer(rejected=2)))
     found = nowhere.unserved(*(feeds("bolt", n, 4, 2) for n in NUMBERS))
     yield Command("RerouteUnits, open", found, at_now(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
@@ -349,7 +349,7 @@ def _rules_delay(view: View, now: datetime) -> Sequence[Change]:
 # --- parcels --------------------------------------------------------------------------------------
 
 
-def _scans(*statuses: ParcelStatus, number: int = 1) -> Decide:
+def scans(*statuses: ParcelStatus, number: int = 1) -> Decide:
     def record(view: View, now: datetime) -> list[Change]:
         scans = [Checkpoint(now + timedelta(minutes=minute), status) for minute, status in enumerate(statuses)]
         return delivery.record_checkpoints(view, "dhl", f"P{number}", scans, now, now)
@@ -362,35 +362,35 @@ def _loses(number: int = 1) -> Decide:
 
 
 def _shipped() -> World:
-    return _sent().after(_ships()).later(days=1)
+    return _sent().after(ships()).later(days=1)
 
 
-def _all_shipped() -> World:
+def with_all_shipped() -> World:
     """Each line by its own supplier, in its own parcel."""
-    return _all_sent().after(*map(_ships, NUMBERS)).later(days=1)
+    return with_all_sent().after(*map(ships, NUMBERS)).later(days=1)
 
 
 def _delivered() -> World:
-    return _shipped().after(_scans(ParcelStatus.DELIVERED))
+    return _shipped().after(scans(ParcelStatus.DELIVERED))
 
 
-def _all_delivered() -> World:
-    return _all_shipped().after(*(_scans(ParcelStatus.DELIVERED, number=n) for n in NUMBERS))
+def with_all_delivered() -> World:
+    return with_all_shipped().after(*(scans(ParcelStatus.DELIVERED, number=n) for n in NUMBERS))
 
 
 _RECEIVES = at_now(delivery.confirm_receipt, ORDER, "customer")
 
 
 def _parcels() -> Iterator[Command]:
-    shipped, all_shipped = _shipped(), _all_shipped()
+    shipped, all_shipped = _shipped(), with_all_shipped()
     delivered, lost = _delivered(), shipped.after(_loses())
     way = (*[ParcelStatus.IN_TRANSIT] * 30, ParcelStatus.DELIVERED)
     announced = ParcelRegistered("dhl", "P2", 0, START)
     yield Command("RegisterParcel", shipped, lambda view, now: delivery.register_parcel(view, announced), 1)
-    yield Command("RecordCheckpoints, delivered", shipped, _scans(ParcelStatus.DELIVERED), 2)
-    yield Command("RecordCheckpoints, the whole way", shipped, _scans(*way), 32)
-    yield Command("RecordCheckpoints, found", lost, _scans(ParcelStatus.DELIVERED), 4)
-    yield Command("RecordCheckpoints, one parcel of 50", all_shipped, _scans(ParcelStatus.DELIVERED), 2)
+    yield Command("RecordCheckpoints, delivered", shipped, scans(ParcelStatus.DELIVERED), 2)
+    yield Command("RecordCheckpoints, the whole way", shipped, scans(*way), 32)
+    yield Command("RecordCheckpoints, found", lost, scans(ParcelStatus.DELIVERED), 4)
+    yield Command("RecordCheckpoints, one parcel of 50", all_shipped, scans(ParcelStatus.DELIVERED), 2)
     yield Command("ConfirmLoss", shipped, _loses(), 2)
     yield Command("DisputeDelivery", delivered, at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
     mistake = corrections.Why("mistyped", "mia", START)
@@ -418,8 +418,12 @@ def _parcels() -> Iterator[Command]:
     yield Command("ConfirmReceipt, all lost", all_shipped.after(*map(_loses, NUMBERS)), _RECEIVES, 151)
     yield Command("clock: first_scan", shipped.later(days=5), timer_runs_out("first_scan", "dhl/P1/1"), 1)
     yield Command("clock: loss", shipped.later(days=50), timer_runs_out("loss", "dhl", "P1", "1"), 1)
-    yield Command("clock: return_window", _all_delivered().later(days=50), timer_runs_out("return_window", ORDER), 1)
-    over = _all_delivered().later(days=50).after(timer_runs_out("return_window", ORDER), _keeps_a_month).later(days=31)
+    yield Command(
+        "clock: return_window", with_all_delivered().later(days=50), timer_runs_out("return_window", ORDER), 1
+    )
+    over = (
+        with_all_delivered().later(days=50).after(timer_runs_out("return_window", ORDER), _keeps_a_month).later(days=31)
+    )
     yield Command("clock: retention", over, timer_runs_out("retention", ORDER), 1)
     retired = over.after(_retires).later(days=31)
     yield Command("clock: supplier_contact", retired, timer_runs_out("supplier_contact", "gone"), 1)
@@ -471,7 +475,10 @@ _SENDS_BACK = at_now(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
 
 
 def _cases() -> Iterator[Command]:
-    one_parcel, own_parcels = (_delivered(), 1, ""), (_all_delivered(), len(NUMBERS), ", each line by its own supplier")
+    one_parcel, own_parcels = (
+        (_delivered(), 1, ""),
+        (with_all_delivered(), len(NUMBERS), ", each line by its own supplier"),
+    )
     for delivered, parties, kind in (one_parcel, own_parcels):
         opened = delivered.after(_opens())
         yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
@@ -535,7 +542,7 @@ def _recovers(kind: RecoveryKind, subject: Subject) -> Decide:
 
 
 def _recoveries() -> Iterator[Command]:
-    shipped, lost = _all_shipped(), _all_shipped().later(days=20).after(_loses())
+    shipped, lost = with_all_shipped(), with_all_shipped().later(days=20).after(_loses())
     propose = _recovers(RecoveryKind.SUPPLIER_FAULT, Subject(ORDER, FIRST))
     claim = _recovers(RecoveryKind.CARRIER_LOSS, Subject(ORDER, carrier="dhl", number="P1"))
     proposed, claimed = shipped.after(propose), lost.after(claim)
@@ -551,7 +558,7 @@ def _recoveries() -> Iterator[Command]:
     yield Command("WriteOffRecovery", proposed, _of_recovery(recoveries.write_off, "too_small"), 1)
     yield Command("clock: recovery_answer", proposed.later(days=9), timer_runs_out("recovery_answer", "r1"), 1)
 
-    early = _all_shipped().after(_loses(), claim)
+    early = with_all_shipped().after(_loses(), claim)
     yield Command("clock: claim_eligible", early.later(days=30), timer_runs_out("claim_eligible", "r1"), 1)
     yield Command("clock: claim_filing", early.later(days=90), timer_runs_out("claim_filing", "r1"), 1)
     yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
@@ -571,7 +578,7 @@ def _recoveries() -> Iterator[Command]:
 
 def _invoices() -> Iterator[Command]:
     invoiced = _sent().after(large_invoice.records(FIRST, NUMBERS, 2))
-    yield Command("ShipSupplierOrder, invoiced", invoiced, _ships(), 54)
+    yield Command("ShipSupplierOrder, invoiced", invoiced, ships(), 54)
     for name, before, decide, facts in large_invoice.commands(FIRST, NUMBERS, 2):
         yield Command(name, _shipped().after(*before), decide, facts)
 
@@ -617,7 +624,7 @@ def _others() -> Iterator[Command]:
     yield Command("CloseInquiry", asked, _of_inquiry(inquiries.close, InquiryClosed("q1", "solved", "mia", START)), 1)
     yield Command("clock: answer", asked.later(days=9), timer_runs_out("answer", "q1"), 1)
 
-    many = _all_sent()
+    many = with_all_sent()
     promised_by = orders.known(orders.find(many.book, ORDER), ORDER).promised_by
     for kind, about in (
         (MessageKind.ORDER_CONFIRMED, About(ORDER)),

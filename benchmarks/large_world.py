@@ -161,12 +161,12 @@ def market(owner: Owner = acme, units: int = 4, others: int = 4) -> World:
     has = dict.fromkeys(numbers, units) | {"bolt": others, "core": others}
     numbers |= {"bolt": NUMBERS, "core": NUMBERS}
     log = changes_of(policies.stream(), policies.agree(None, Policy(low_stock_units=4), START - DAY, START))
-    log += [change for supplier_id in numbers for change in _approved(supplier_id)]
+    log += [change for supplier_id in numbers for change in approved(supplier_id)]
     items = [(supplier_id, n) for supplier_id, of in numbers.items() for n in of]
     return World(tuple(log)).after(*(_offers(*item) for item in items), *(feeds(*item, has[item[0]]) for item in items))
 
 
-def _approved(supplier_id: str) -> list[Change]:
+def approved(supplier_id: str) -> list[Change]:
     terms = Agreement(
         START - DAY,
         acknowledge_within_hours=24,

@@ -16,7 +16,7 @@ from ledger.decisions.cancelling import cancel_units, cancellable
 from ledger.decisions.docket import Docket, order_in
 from ledger.decisions.order_stock import Item, enlarge, give_back, need_for
 from ledger.decisions.rerouting import Cause, place_units
-from ledger.decisions.sourcing import Sought, choices_for
+from ledger.decisions.sourcing import Sought, choices_for_each
 from ledger.decisions.suitability import unusable_suppliers
 from ledger.facts import Change, Units
 from ledger.nouns import orders, stock
@@ -78,12 +78,10 @@ def _place(view: View, docket: Docket, added: Units, at: datetime, now: datetime
     for line_no, units in added.items():
         named = docket.order.lines[line_no].supplier_id if line_no not in docket.order.chosen else ""
         by_supplier[named, bool(named) and line_no in unusable][line_no] = units
-    more: defaultdict[Item, int] = defaultdict(int)
-    for (named, by_offer), share in by_supplier.items():
-        made = choices_for(view, docket.order, Sought(share, "", named, by_offer), at)
-        for item, count in place_units(view, docket, share, made, Cause(None, "", "amended"), at, now).items():
-            more[item] += count
-    return more
+    sought = [Sought(share, "", named, by_offer) for (named, by_offer), share in by_supplier.items()]
+    made = choices_for_each(view, docket.order, sought, at)
+    chosen = zip(by_supplier.values(), made, strict=True)
+    return place_units(view, docket, chosen, Cause(None, "", "amended"), at, now)
 
 
 def _reserve(

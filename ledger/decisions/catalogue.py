@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -73,9 +74,11 @@ def drawn(view: View, lines: tuple[Line, ...], present: Mapping[LineNo, Line] = 
     told = {line.line_no for line in lines}
     taken = told | {n for n, line in present.items() if line.part_of is None or line.part_of.line_no not in told}
     made: list[Line] = []
+    before = _parts_before(present.values())
     for line in lines:
         master = _master_of(view, line.sku) if line.sku else None
-        if (parts := _parts_before(line, present)) and line.quantity:
+        whole = line.line_no in present and present[line.line_no].part_of is None
+        if (parts := before.get((line.line_no, line.sku))) and line.quantity and not whole:
             made += _as_before(line, parts)
         elif master is None:
             made.append(line)
@@ -86,12 +89,13 @@ def drawn(view: View, lines: tuple[Line, ...], present: Mapping[LineNo, Line] = 
     return tuple(made) if len(made) <= max(MOST_LINES, len(lines)) else lines
 
 
-def _parts_before(line: Line, present: Mapping[LineNo, Line]) -> list[Line]:
-    """What a bundle was exploded into: it stays that, whatever the bundle is by now."""
-    if line.line_no in present and present[line.line_no].part_of is None:
-        return []
-    of_it = (line.line_no, line.sku)
-    return [each for each in present.values() if each.part_of and (each.part_of.line_no, each.part_of.sku) == of_it]
+def _parts_before(present: Iterable[Line]) -> Mapping[tuple[LineNo, str], Sequence[Line]]:
+    """What bundles were exploded into, by their lines and SKUs: they stay that, whatever the bundles are by now."""
+    parts: defaultdict[tuple[LineNo, str], list[Line]] = defaultdict(list)
+    for each in present:
+        if each.part_of is not None:
+            parts[each.part_of.line_no, each.part_of.sku].append(each)
+    return parts
 
 
 def _as_before(line: Line, parts: Sequence[Line]) -> Iterator[Line]:

@@ -244,7 +244,7 @@ def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
         Hold(HoldReason.CUSTOMS_DATA, LEDGER, at, missing=fields, supplier_order_id=scope)
         for scope, fields in missing.items()
     ]
-    return [*facts, *orders.place_holds(after_facts(order, facts), holds)]
+    return [*facts, *orders.place_holds(after_facts(order, facts), holds)] if holds else facts
 
 
 def reconsider_if_held(view: View, order: Order, at: datetime) -> list[OrderFact]:

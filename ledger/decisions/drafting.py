@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -125,11 +126,11 @@ def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]
 
 def _unit_costs(order: Order, units: Units, offered: Mapping[LineNo, Offer]) -> dict[LineNo, Money]:
     """What the retailer owes for a unit of each line; where a price depends on it, by how many of its SKU there are."""
-    return {n: each.unit_cost(_of_sku(order, units, each.sku) if each.breaks else 1) for n, each in offered.items()}
-
-
-def _of_sku(order: Order, units: Units, sku: str) -> int:
-    return sum(count for line_no, count in units.items() if order.lines[line_no].sku == sku)
+    of_sku = Counter[str]()
+    if any(each.breaks for each in offered.values()):
+        for line_no, count in units.items():
+            of_sku[order.lines[line_no].sku] += count
+    return {n: each.unit_cost(of_sku[each.sku] if each.breaks else 1) for n, each in offered.items()}
 
 
 def _packing(policy: Policy, placed: OrderPlaced, supplier: Supplier | None) -> tuple[str, ...]:

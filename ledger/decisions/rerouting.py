@@ -226,13 +226,36 @@ def _place(
     view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
 ) -> list[Change]:
     """Gives the units to the chosen suppliers. Returns the changes of the stock reserved for them."""
-    return enlarge(view, docket.order.order_id, place_units(view, docket, units, made, cause, at, now), now)
+    return enlarge(view, docket.order.order_id, place_units(view, docket, [(units, made)], cause, at, now), now)
 
 
 def place_units(
-    view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
+    view: View,
+    docket: Docket,
+    chosen: Iterable[tuple[Units, Sequence[Choice]]],
+    cause: Cause,
+    at: datetime,
+    now: datetime,
 ) -> dict[Item, int]:
-    """Gives the units to the chosen suppliers. Returns the units to reserve for them, by item."""
+    """Gives units to the suppliers chosen for them. Returns the units to reserve for them, by item."""
+    more: defaultdict[Item, int] = defaultdict(int)
+    unserved: list[Choice] = []
+    for units, made in chosen:
+        _give(view, docket, units, made, cause, at, now)
+        unserved += [choice for choice in made if not choice.supplier_id]
+        for choice in made:
+            if choice.supplier_id:
+                more[choice.supplier_id, choice.sku] += choice.units
+    docket.add(wait_for_person(docket.order, unserved, at))
+    # The next supplier may be in another country than the last one.
+    docket.add(customs.reconsider(view, docket.order, at))
+    return more
+
+
+def _give(
+    view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
+) -> None:
+    """Drafts supplier orders; units that nobody qualifies for wait, or are cancelled, where the order says so."""
     order = docket.order
     unserved = [choice for choice in made if not choice.supplier_id]
     waiting: list[Choice] = []
@@ -247,10 +270,6 @@ def place_units(
     docket.add(draft(view, order, _shares(order, units, served, waiting), at, now, instead))
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
         docket.add([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
-    docket.add(wait_for_person(docket.order, unserved, at))
-    # The next supplier may be in another country than the last one.
-    docket.add(customs.reconsider(view, docket.order, at))
-    return {(choice.supplier_id, choice.sku): choice.units for choice in served}
 
 
 def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:
@@ -266,15 +285,13 @@ def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Seque
     chosen: defaultdict[str, list[Choice]] = defaultdict(list)
     for choice in (*served, *waiting):
         chosen[choice.supplier_id].append(choice)
-    return [
-        SupplierShare(
-            supplier_id,
-            _units_of(order, units, [choice for choice in choices if not choice.backordered]),
-            _units_of(order, units, [choice for choice in choices if choice.backordered]),
-            tuple(choices),
-        )
-        for supplier_id, choices in chosen.items()
-    ]
+    shares = {name: SupplierShare(name, {}, {}, tuple(choices)) for name, choices in chosen.items()}
+    by_sku = {choice.sku: choice for choice in (*served, *waiting)}
+    for line_no, count in units.items():
+        if (given := by_sku.get(order.lines[line_no].sku)) is not None:
+            share = shares[given.supplier_id]
+            (share.backordered if given.backordered else share.units)[line_no] = count
+    return list(shares.values())
 
 
 def wait_for_person(order: Order, unserved: Sequence[Choice], at: datetime) -> list[OrderFact]:

@@ -26,7 +26,7 @@ from ledger.nouns.orders import Order, OrderFact, SuppliersChosen
 from ledger.nouns.orders.supplier_orders import RejectReason
 from ledger.nouns.policies import policy_at
 from ledger.terms.money import Money
-from ledger.view import View
+from ledger.view import Miss, View
 
 
 def offer_sku(view: View, supplier_id: str, offer: Offer, at: datetime) -> list[Change]:
@@ -123,13 +123,35 @@ class Sought(NamedTuple):
 
 def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[Choice]:
     """The next supplier for each SKU's units together."""
+    return _choices(view, order, _history(order), sought, at)
+
+
+def choices_for_each(view: View, order: Order, soughts: Iterable[Sought], at: datetime) -> list[list[Choice]]:
+    """The same for several; what lacks for all of them is loaded together."""
+    history, found, missing = _history(order), list[list[Choice]](), list[str]()
+    for sought in soughts:
+        try:
+            found.append(_choices(view, order, history, sought, at))
+        except Miss as miss:
+            missing += miss.streams
+    if missing:
+        raise Miss(missing)
+    return found
+
+
+_Reason = tuple[str, Against]
+"""A supplier, and what the order has against it."""
+_History = tuple[Mapping[str, list[_Reason]], Mapping[LineNo, list[_Reason]]]
+"""By SKU, and by line."""
+
+
+def _choices(view: View, order: Order, history: _History, sought: Sought, at: datetime) -> list[Choice]:
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
     market = _Market(view, order, wanted, at, (order.order_id,), others=(sought.of, sought.named))
     # The supplier that has the units cannot be named as the next one.
     named = sought.named != sought.of and bool(sought.named) and not sought.by_offer
-    history = _history(order)
     choices = []
     for sku, by_line in wanted.items():
         against = _against(history, sku, by_line, sought.of)
@@ -138,12 +160,8 @@ def choices_for(view: View, order: Order, sought: Sought, at: datetime) -> list[
     return choices
 
 
-_Reason = tuple[str, Against]
-"""A supplier, and what the order has against it."""
-
-
-def _history(order: Order) -> tuple[Mapping[str, list[_Reason]], Mapping[LineNo, list[_Reason]]]:
-    """What suppliers answered, and what was taken from them: by SKU, and by line."""
+def _history(order: Order) -> _History:
+    """What suppliers answered, and what was taken from them."""
     by_sku: defaultdict[str, list[_Reason]] = defaultdict(list)
     by_line: defaultdict[LineNo, list[_Reason]] = defaultdict(list)
     for each in order.supplier_orders.values():
@@ -158,12 +176,7 @@ def _history(order: Order) -> tuple[Mapping[str, list[_Reason]], Mapping[LineNo,
     return by_sku, by_line
 
 
-def _against(
-    history: tuple[Mapping[str, list[_Reason]], Mapping[LineNo, list[_Reason]]],
-    sku: str,
-    lines: Iterable[LineNo],
-    of: str,
-) -> dict[str, Against]:
+def _against(history: _History, sku: str, lines: Iterable[LineNo], of: str) -> dict[str, Against]:
     """What counts against suppliers for units of these lines; their own answers go before reroutes."""
     by_sku, by_line = history
     against = dict(by_sku.get(sku, ()))

@@ -25,8 +25,8 @@ class RefusedDestination(Value, frozen=True):
         """Whether it says the same of a place, a SKU or more of them."""
         return (
             self.country == other.country
-            and self.region.casefold() in ("", other.region.casefold())
             and self.sku in ("", other.sku)
+            and self.region.casefold() in ("", other.region.casefold())
         )
 
 

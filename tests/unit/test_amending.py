@@ -78,6 +78,13 @@ def test_a_new_line_goes_the_same_way_and_may_name_what_it_takes_the_place_of():
     assert orders.due_minor(scenario.order()) == 700
 
 
+def test_added_units_of_several_suppliers_that_all_go_to_them_are_held_for_nobody():
+    scenario = confirmed(line(1, "tea", 3, "acme"), line(2, "mug", 1, "bolt"))
+    facts = scenario.amend(line(1, "tea", 5, "acme"), line(2, "mug", 2, "bolt"))
+    assert names(facts)[:3] == ["amended", "supplier_order_drafted", "supplier_order_drafted"]
+    assert not {"hold_placed", "hold_released"} & set(names(facts))
+
+
 def test_units_that_nobody_has_are_held_and_the_rest_goes_on():
     scenario = sent()
     scenario.amend(line(1, "tea", 30))

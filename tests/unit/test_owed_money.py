@@ -48,6 +48,15 @@ def test_the_shipping_is_owed_too_where_nothing_of_the_order_is_sent():
     assert owed(scenario) == 1_490
 
 
+def test_what_is_owed_of_an_order_that_turns_out_to_be_cheaper_has_a_debt_of_no_more():
+    scenario = a_shop(tea=10, mug=0)
+    scenario.place(line(1, "tea", 3), line(2, "mug", 1))
+    scenario.cancel({1: 2})
+    assert owed(scenario) == sum(debt.left_minor for debt in scenario.order().money.debts) > 500
+    scenario.complete(line(1, "tea", 1))
+    assert owed(scenario) == sum(debt.left_minor for debt in scenario.order().money.debts)
+
+
 def test_nothing_is_owed_for_units_that_were_cancelled_before_anything_was_paid():
     scenario = a_shop()
     scenario.place(TEN, payment=PaymentState.PENDING)

@@ -6,7 +6,7 @@ stream: no unit is in two cases, none comes back that was not delivered, and no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -202,6 +202,9 @@ class AfterSales(Value, frozen=True):
 
     cases: dict[str, CaseShare] = {}
     refunds: dict[str, BookedRefund] = {}
+    cases_of: dict[LineNo, tuple[str, ...]] = {}
+    """By line, the cases that had units of it: what is asked of each line looks at no others."""
+    refunds_of: dict[LineNo, tuple[str, ...]] = {}
     reships: tuple[str, ...] = ()
     """The orders under which units were sent once more."""
 
@@ -209,42 +212,52 @@ class AfterSales(Value, frozen=True):
     def open_cases(self) -> list[str]:
         return [case_id for case_id, share in self.cases.items() if share.is_open]
 
+    def _cases_of(self, line_no: LineNo) -> Iterator[CaseShare]:
+        return map(self.cases.__getitem__, self.cases_of.get(line_no, ()))
+
+    def _refunds_of(self, line_no: LineNo) -> Iterator[BookedRefund]:
+        return map(self.refunds.__getitem__, self.refunds_of.get(line_no, ()))
+
     def in_cases(self, line_no: LineNo, arrived: bool | None = None) -> int:
         """Units in cases: those that had arrived, the others, or all."""
-        shares = (share for share in self.cases.values() if arrived in (None, share.arrived))
+        shares = (share for share in self._cases_of(line_no) if arrived in (None, share.arrived))
         return sum(share.by_line.get(line_no, 0) for share in shares)
 
     def kept(self, line_no: LineNo, reason: str, arrived: bool | None = None, but: str = "") -> int:
         """Units that no case of this reason can have, because other cases have them; but one case is not counted."""
-        shares = (e for case_id, e in self.cases.items() if case_id != but and arrived in (None, e.arrived))
-        return sum(share.keeps(line_no, reason) for share in shares)
+        others = [self.cases[case_id] for case_id in self.cases_of.get(line_no, ()) if case_id != but]
+        return sum(share.keeps(line_no, reason) for share in others if arrived in (None, share.arrived))
 
     def inspected(self, line_no: LineNo) -> int:
         """Units that came back undelivered and were looked at."""
-        return sum(share.inspected.get(line_no, 0) for share in self.cases.values())
+        return sum(share.inspected.get(line_no, 0) for share in self._cases_of(line_no))
 
     def about(self, line_no: LineNo) -> int:
         """Units that had not arrived and that cases were or are about."""
-        return sum(share.about.get(line_no, 0) for share in self.cases.values() if not share.arrived)
+        return sum(share.about.get(line_no, 0) for share in self._cases_of(line_no) if not share.arrived)
 
     def dealt_with(self, line_no: LineNo) -> int:
         """Units that had not arrived and that cases which are over were about."""
-        over = (share for share in self.cases.values() if not share.is_open and not share.arrived)
+        over = (share for share in self._cases_of(line_no) if not share.is_open and not share.arrived)
         return sum(share.about.get(line_no, 0) for share in over)
 
     def refunded_units(self, line_no: LineNo) -> int:
         """Units that refunds are for; one may be counted in two, each for a part of its price."""
-        return sum(refund.by_line.get(line_no, 0) for refund in self.refunds.values())
+        return sum(refund.by_line.get(line_no, 0) for refund in self._refunds_of(line_no))
 
     def refunded_places(self, line_no: LineNo) -> Spans:
         """The units of a line that has an exact total which refunds are for."""
-        return tuple(span for refund in self.refunds.values() for span in refund.places.get(line_no, ()))
+        return tuple(span for refund in self._refunds_of(line_no) for span in refund.places.get(line_no, ()))
 
     def coming_back(self, line_no: LineNo) -> int:
-        return sum(share.coming_back.get(line_no, 0) for share in self.cases.values())
+        return sum(share.coming_back.get(line_no, 0) for share in self._cases_of(line_no))
 
     def refunded_minor(self, line_no: LineNo) -> int:
-        return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
+        return sum(refund.amounts_minor.get(line_no, 0) for refund in self._refunds_of(line_no))
+
+    def shares_minor(self, line_no: LineNo) -> int:
+        """What was refunded of a line that has an exact total, but for what was taken off."""
+        return sum(refund.shares_minor.get(line_no, 0) for refund in self._refunds_of(line_no))
 
     def refunded_of_charge(self, charge_id: str) -> int:
         return sum(refund.charges_minor.get(charge_id, 0) for refund in self.refunds.values())
@@ -266,7 +279,8 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             by_line = plus(before.by_line, fact.by_line)
             about = {n: max(units, before.about.get(n, 0)) for n, units in by_line.items()}
             taken = replace(before, by_line=by_line, about={**before.about, **about}, is_open=True)
-            return _with_case(after_sales, case_id, taken)
+            taken_of = _with(after_sales.cases_of, fact.by_line, case_id)
+            return replace(_with_case(after_sales, case_id, taken), cases_of=taken_of)
         case CaseLeft(case_id=case_id):
             share = after_sales.cases[case_id]
             return _with_case(
@@ -295,13 +309,18 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             if fact.shares_minor:
                 places = {n: free_places(after_sales, n, fact.by_line.get(n, 0)) for n in fact.shares_minor}
                 refund = replace(refund, places=places)
-            return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
+            booked_of = _with(after_sales.refunds_of, (*fact.by_line, *fact.amounts_minor), fact.refund_id)
+            return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund}, refunds_of=booked_of)
         case RefundPaidBack(refund_id=refund_id):
             paid = replace(after_sales.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
             return replace(after_sales, refunds={**after_sales.refunds, refund_id: paid})
         case RefundUnbooked():
             left = {name: refund for name, refund in after_sales.refunds.items() if name != fact.refund_id}
-            return replace(after_sales, refunds=left)
+            left_of = {
+                line_no: tuple(name for name in names if name != fact.refund_id)
+                for line_no, names in after_sales.refunds_of.items()
+            }
+            return replace(after_sales, refunds=left, refunds_of=left_of)
         case UnitsReshipped():
             return replace(after_sales, reships=(*after_sales.reships, fact.reship_order_id))
         case _:
@@ -317,6 +336,11 @@ def free_places(after_sales: AfterSales, line_no: LineNo, units: int) -> Spans:
             units -= free
         place = first + count
     return (*found, (place, units)) if units else tuple(found)
+
+
+def _with(names_of: dict[LineNo, tuple[str, ...]], lines: Iterable[LineNo], name: str) -> dict[LineNo, tuple[str, ...]]:
+    known = {line_no: names_of.get(line_no, ()) for line_no in lines}
+    return names_of | {line_no: (*names, name) for line_no, names in known.items() if name not in names}
 
 
 def _with_case(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:

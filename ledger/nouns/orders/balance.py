@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,7 +19,9 @@ from ledger.nouns.orders.debts import standing_minor
 from ledger.nouns.orders.facts import ChargebackRecorded
 from ledger.nouns.orders.lines import Line
 from ledger.nouns.orders.payments import Payment, PaymentKind, PaymentState
-from ledger.nouns.orders.state import Order
+
+if TYPE_CHECKING:
+    from ledger.nouns.orders.state import Order
 
 # --- what it costs --------------------------------------------------------------------------------
 
@@ -343,8 +346,8 @@ def is_covered(order: Order) -> bool:
     """Whether it is paid, or was and a part went back. What went back for units that are not wanted any more pays for
     none that came since: then as much has to have come in as was ever asked for.
     """
-    if order.payment is not PaymentState.PARTLY_REFUNDED:
-        return order.payment is PaymentState.PAID
+    if (payment := order.payment) is not PaymentState.PARTLY_REFUNDED:
+        return payment is PaymentState.PAID
     return came_in_minor(order) >= total_minor(order) + order.money.taken_off_minor
 
 
@@ -377,10 +380,9 @@ def share_minor(order: Order, line_no: LineNo, units: int) -> int:
     shares make up the total. A share is what is missing of all refunded units together, because older ones may be
     rounded otherwise.
     """
-    line, refunds = order.lines[line_no], order.after_sales.refunds.values()
+    line = order.lines[line_no]
     if line.total_minor is None:
         return units * line.unit_price_minor
     now = _from_the_first(line, after_sales.free_places(order.after_sales, line_no, units))
     together = sum(line.worth_minor(count, first) for first, count in (*_refunded_units(order, line_no), *now))
-    before = sum(refund.shares_minor.get(line_no, 0) for refund in refunds)
-    return max(together - before, 0)
+    return max(together - order.after_sales.shares_minor(line_no), 0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from ledger.facts import supplier_order_of
 from ledger.nouns.orders.state import Breach, Header, Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder, later_by, merged_spans
 from ledger.terms.clocks import Clock, Reading
@@ -24,19 +25,32 @@ def readings(order: Order) -> Iterator[Reading]:
 def deadlines(order: Order) -> Iterator[Reading]:
     """Every clock of the order that has a due time; for what came to nothing only those that were missed."""
     for each in order.supplier_orders.values():
-        if each.send_by is not None and (sending := _sending(order, each, each.send_by)) is not None:
-            yield sending
-        if each.sent_at is not None:
-            came_to_nothing = bool(each.dropped) and each.came_to_nothing
-            for reading in _of_supplier_order(order, each):
-                if not came_to_nothing or _was_missed(reading):
-                    yield reading
-        for number, ask in enumerate(each.asks, 1):
-            object_id = each.supplier_order_id + (f"#{number}" if number > 1 else "")
-            # No hold stops it: to answer takes nothing that a hold forbids.
-            yield _reading(
-                order, object_id, Clock.CANCEL_ANSWER, ask.answer_by, ask.ended_at, each.supplier_id, None, None
-            )
+        yield from _of_supplier_order(order, each)
+    yield from _of_order(order)
+
+
+def deadline(order: Order, object_id: str, clock: Clock) -> Reading | None:
+    own = order.supplier_orders.get(supplier_order_of(object_id))
+    found = _of_supplier_order(order, own) if own is not None else _of_order(order)
+    return next((each for each in found if (each.object_id, each.clock) == (object_id, clock)), None)
+
+
+def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:
+    if each.send_by is not None and (sending := _sending(order, each, each.send_by)) is not None:
+        yield sending
+    if each.sent_at is not None:
+        came_to_nothing = bool(each.dropped) and each.came_to_nothing
+        for reading in _since_sent(order, each):
+            if not came_to_nothing or _was_missed(reading):
+                yield reading
+    for number, ask in enumerate(each.asks, 1):
+        object_id = each.supplier_order_id + (f"#{number}" if number > 1 else "")
+        # No hold stops it: to answer takes nothing that a hold forbids.
+        yield _reading(order, object_id, Clock.CANCEL_ANSWER, ask.answer_by, ask.ended_at, each.supplier_id, None, None)
+
+
+def _of_order(order: Order) -> Iterator[Reading]:
+    """Of the order as a whole."""
     for number, debt in enumerate(order.money.debts, 1):
         met_at, given_up_at = (debt.ended_at, None) if debt.paid else (None, debt.ended_at)
         object_id = f"{order.order_id}/owed-{number}"
@@ -52,10 +66,6 @@ def deadlines(order: Order) -> Iterator[Reading]:
         promise = _reading(order, order.order_id, Clock.DELIVERY, order.promised_by, arrived_at, "", None, given_up_at)
         if not cancelled or _was_missed(promise):
             yield promise
-
-
-def deadline(order: Order, object_id: str, clock: Clock) -> Reading | None:
-    return next((each for each in deadlines(order) if (each.object_id, each.clock) == (object_id, clock)), None)
 
 
 def _was_missed(reading: Reading) -> bool:
@@ -78,7 +88,7 @@ def _sending(order: Order, each: SupplierOrder, send_by: datetime) -> Reading | 
     return reading if ended_at is None or _was_missed(reading) else None
 
 
-def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:
+def _since_sent(order: Order, each: SupplierOrder) -> Iterator[Reading]:
     who, given_up_at, answered_at = each.supplier_id, each.given_up_at, each.acknowledged_at
     object_id, stopped_since = each.supplier_order_id, each.stopped_since
     if (due := each.acknowledge_by) is not None:

@@ -68,6 +68,7 @@ from ledger.nouns.orders.supplier_orders import (
     ShipTo,
     Stop,
     SupplierOrder,
+    SupplierOrderAcknowledged,
     SupplierOrderDrafted,
     SupplierOrderFact,
     SupplierOrderPacked,
@@ -90,8 +91,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case SuppliersChosen():
             return _with_suppliers(order, fact)
         case DetailsCompleted():
-            order = _completed(order, fact)
-            return _if_known(order)
+            return _owed_less(_completed(order, fact), fact.at)
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
@@ -106,7 +106,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return order if fact.outdated else _owed_less(_payment_said(order, fact), fact.at, paid=gave_back)
         case PaymentRecorded(payment=payment):
             money = replace(order.money, payments=(*order.money.payments, payment))
-            after = _recounted(replace(order, money=money))
+            after = replace(order, money=money)
             return _owed_less(after, payment.at, paid=payment.kind is PaymentKind.REFUNDED)
         case OrderConfirmed():
             return replace(
@@ -132,21 +132,21 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
                 return replace(order, cancelled_empty=True)
             return _counted(_cancelled(order, by_line), by_line, fact.at)
         case UnitsDelivered():
-            return _if_known(_shipment_to(order, fact, "delivered"))
+            return _shipment_to(order, fact, "delivered")
         case UnitsLost():
-            return _owed_less(_if_known(_shipment_to(order, fact, "lost")), fact.at)
+            return _owed_less(_shipment_to(order, fact, "lost"), fact.at)
         case UnitsReturned():
-            return _owed_less(_if_known(_shipment_to(order, fact, "returned")), fact.at)
+            return _owed_less(_shipment_to(order, fact, "returned"), fact.at)
         case DeliveryReopened():
             reopened = replace(_shipment_to(order, fact, "shipped"), completed_at=None)
-            return _owed_less(_if_known(reopened), fact.at)
+            return _owed_less(reopened, fact.at)
         case ReceiptConfirmed():
             return replace(order, receipt_confirmed_at=fact.at)
         case OrderReviewed():
             return replace(order, reviews=(*order.reviews, fact))
         case ChargebackRecorded():
             order = replace(order, chargebacks=(*order.chargebacks, fact))
-            return _owed_less(_if_known(order), fact.at, paid=True)
+            return _owed_less(order, fact.at, paid=True)
         case RefundOwed():
             owed = Debt(fact.at, fact.pay_by, fact.amount.amount_minor)
             return replace(order, money=replace(order.money, debts=(*order.money.debts, owed)))
@@ -184,7 +184,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
         case RefundPaidBack():
             order = replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
-            order = _recounted(replace(order, payment_at=max(fact.at, order.payment_at or fact.at)))
+            order = replace(order, payment_at=max(fact.at, order.payment_at or fact.at))
+            order = replace(order, said=payment_of(order))
             return _owed_less(order, fact.at, paid=True)
         case _:
             return _owed_less(replace(order, after_sales=after_sales.evolve(order.after_sales, fact)), fact.at)
@@ -223,7 +224,7 @@ def _placed(fact: OrderPlaced) -> Order:
     if not (fact.charges or fact.payments or fact.cash_on_delivery):
         return order
     money = OrderMoney(fact.charges, fact.payments, on_delivery=fact.cash_on_delivery)
-    return _if_known(replace(order, money=money))
+    return replace(order, money=money)
 
 
 def _payment_said(order: Order, fact: PaymentChanged) -> Order:
@@ -234,18 +235,7 @@ def _payment_said(order: Order, fact: PaymentChanged) -> Order:
     elif fact.payment is PaymentState.PARTLY_REFUNDED:
         # It gave back what was cancelled at the same time, too.
         money = replace(money, settled_before=said_at + timedelta.resolution)
-    order = replace(order, payment=fact.payment, payment_at=said_at, money=money)
-    return _if_known(order)
-
-
-def _if_known(order: Order) -> Order:
-    """Recounted, where amounts say how the money stands."""
-    return _recounted(order) if order.money.payments or order.money.on_delivery else order
-
-
-def _recounted(order: Order) -> Order:
-    """How the money stands follows from all amounts."""
-    return replace(order, payment=payment_of(order))
+    return replace(order, said=fact.payment, payment_at=said_at, money=money)
 
 
 def _owed_less(order: Order, at: datetime, *, paid: bool = False) -> Order:
@@ -258,8 +248,7 @@ def _owed_less(order: Order, at: datetime, *, paid: bool = False) -> Order:
 
 def _counted(order: Order, cancelled: Units, at: datetime) -> Order:
     """Units that were cancelled, and when: whether their money had come by then decides whether it is owed."""
-    order = replace(order, money=replace(order.money, cancelled=(*order.money.cancelled, (at, cancelled))))
-    return _if_known(order)
+    return replace(order, money=replace(order.money, cancelled=(*order.money.cancelled, (at, cancelled))))
 
 
 def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:
@@ -399,8 +388,7 @@ def _amended(order: Order, fact: OrderAmended) -> Order:
     )
     less = before - price_minor(order)
     lowered, taken_off = max(money.lowered_minor + less, 0), money.taken_off_minor + max(less, 0)
-    order = replace(order, money=replace(money, lowered_minor=lowered, taken_off_minor=taken_off))
-    return _recounted(order) if money.payments else order
+    return replace(order, money=replace(money, lowered_minor=lowered, taken_off_minor=taken_off))
 
 
 def _readdressed(order: Order, fact: AddressChanged) -> Order:
@@ -540,7 +528,8 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
     else:
         before = order.supplier_orders[fact.supplier_order_id]
         after = supplier_orders.evolve(before, fact)
-        order = replace(order, buckets=_follow_shares(order.buckets, before, after))
+        if isinstance(fact, _OfLines):
+            order = replace(order, buckets=_follow_shares(order.buckets, before, after, fact.by_line))
     if isinstance(fact, CancelAgreed):
         order = _units_cancelled(order, fact.at)
         if cancelled := minus(fact.by_line, fact.rerouted):
@@ -677,17 +666,17 @@ def _with_supplier(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDraf
     return _with_units(rest, fact.supplier_id, taken)
 
 
+# A supplier that is asked again has as many units as before.
+_OfLines = SupplierOrderAcknowledged | SupplierOrderShipped | ShipmentVoided | CancelAgreed
+
+
 def _follow_shares(
-    buckets: dict[LineNo, Buckets], before: SupplierOrder, after: SupplierOrder
+    buckets: dict[LineNo, Buckets], before: SupplierOrder, after: SupplierOrder, lines: Iterable[LineNo]
 ) -> dict[LineNo, Buckets]:
-    """The lines' buckets, changed as the supplier order's shares did."""
-    if before.shares is after.shares:
-        return buckets
+    """The buckets of these lines, changed as the supplier order's shares did."""
     changed = dict(buckets)
-    for line_no, share in after.shares.items():
-        was, line = before.shares[line_no], buckets[line_no]
-        if was is share:
-            continue
+    for line_no in lines:
+        was, share, line = before.shares[line_no], after.shares[line_no], buckets[line_no]
         changed[line_no] = replace(
             line,
             open=line.open + share.rejected + share.rerouted - was.rejected - was.rerouted,

@@ -7,6 +7,7 @@ for them, and they are somebody's work.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -90,9 +91,12 @@ def _items(order: Order, supplier_order: SupplierOrder, told: Told) -> Iterator[
         if line_no not in order.lines:
             raise UnknownLine(f"order {order.order_id}", line_no)
         yield (line_no,), "", units
-    codes, shares = supplier_order.article_codes, supplier_order.shares
+    lines: defaultdict[str | None, list[LineNo]] = defaultdict(list)
+    for line_no in supplier_order.shares if told.by_sku else ():
+        for name in {order.lines[line_no].sku, supplier_order.article_codes.get(line_no)}:
+            lines[name].append(line_no)
     for sku, units in told.by_sku.items():
-        yield [n for n in shares if sku in (order.lines[n].sku, codes.get(n))], sku, units
+        yield lines[sku], sku, units
 
 
 def _new(units: int, lines: Sequence[LineNo], sku: str, known: Sequence[Shipment], fitting: int, at: datetime) -> int:

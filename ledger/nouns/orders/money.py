@@ -105,13 +105,14 @@ def _odd_payment(after: Order, payment: Payment) -> Iterator[str]:
 
 def follow_payment(before: Order, after: Order, at: datetime) -> Sequence[OrderFact]:
     """The holds that wait for money, after news of it by amounts."""
-    if after.payment is PaymentState.PAID:
+    payment = after.payment
+    if payment is PaymentState.PAID:
         ended = [hold for hold in after.holds if hold.reason in _FOR_MONEY and _of_money(hold)]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
     if is_covered(after):
         ended = [each for each in after.holds if each.reason is HoldReason.AWAITING_PAYMENT and each.owner == LEDGER]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
-    return [] if after.payment is before.payment else _without_money(after, at)
+    return [] if payment is before.payment else _without_money(after, at)
 
 
 _FOR_MONEY = (HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED)

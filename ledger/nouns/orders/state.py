@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Sealed, Units, Value, plus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.after_sales import AfterSales
+from ledger.nouns.orders.balance import payment_of
 from ledger.nouns.orders.debts import Debt
 from ledger.nouns.orders.facts import (
     UNDER_WAY,
@@ -205,8 +206,8 @@ class Order(Value, frozen=True):
     lines: dict[LineNo, Line]
     buckets: dict[LineNo, Buckets]
     currency: str
-    payment: PaymentState
-    """As the shop says, or as the amounts that are known tell."""
+    said: PaymentState
+    """How the money stands, as the shop says; what amounts tell goes before it."""
     destination: Destination
     customer: Sealed | None
     has_contact: bool
@@ -277,6 +278,11 @@ class Order(Value, frozen=True):
     def is_erased(self) -> bool:
         """Whether its customer was erased: what that was must not be found out by trying either."""
         return self.erased_at is not None or bool(self.expired)
+
+    @property
+    def payment(self) -> PaymentState:
+        """How the money stands: it follows from all amounts, where some are known."""
+        return payment_of(self) if self.money.payments or self.money.on_delivery else self.said
 
     @property
     def paid_order_id(self) -> str:

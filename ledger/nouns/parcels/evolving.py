@@ -173,7 +173,8 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     if checkpoint.status is not ParcelStatus.REGISTERED:
         first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
         moved = replace(moved, first_scan_at=first)
-    if arrivals := [scan.at for scan in checkpoints if _delivers(moved, scan)]:
+    delivered = [scan for scan in checkpoints if scan.status is ParcelStatus.DELIVERED]
+    if arrivals := [scan.at for scan in delivered if _delivers(moved, scan)]:
         # The one told first stays: an ArrivalCorrected follows where another one is the earliest.
         delivered_at = parcel.delivered_at if parcel.delivered_at in arrivals else arrivals[0]
         return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=delivered_at)

@@ -168,7 +168,7 @@ class Checkpoint(Value, frozen=True):
 
     def same_scan(self, other: Checkpoint) -> bool:
         """Whether both are the same scan, under whatever number; what is sealed differs each time it is sealed."""
-        return self._bare == other._bare
+        return self.at == other.at and self.status is other.status and self._bare == other._bare
 
     @property
     def _bare(self) -> Checkpoint:

@@ -138,6 +138,10 @@ class LineShare(Value, frozen=True):
         """Units that did not leave are the supplier's to send, whatever they were before."""
         return replace(self, accepted=self.accepted + units, shipped=self.shipped - units)
 
+    def unship_unanswered(self, units: int) -> LineShare:
+        """The same where its supplier answered nothing: nothing of it is accepted."""
+        return self.unship(units).ask_again()
+
     def take(self, units: int) -> LineShare:
         """Without so many unshipped units: accepted ones first, then pending, then backordered."""
         from_accepted = min(units, self.accepted)
@@ -479,9 +483,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             )
         case ShipmentVoided(by_line=by_line):
             parcel, shares = (fact.carrier, fact.number, fact.epoch), supplier_order.shares
-            shares = _changed(shares, by_line, LineShare.unship)
-            if not supplier_order.answers:
-                shares = {line_no: share.ask_again() for line_no, share in shares.items()}
+            back = LineShare.unship if supplier_order.answers else LineShare.unship_unanswered
+            shares = _changed(shares, by_line, back)
             # What did not leave is the supplier's to send, whatever it was before.
             after_all = tuple(
                 replace(each, by_line=minus(each.by_line, by_line)) for each in supplier_order.left_after_all
