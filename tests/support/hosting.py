@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
@@ -25,6 +26,7 @@ from adapters.process.api import RunningApi, serve
 from adapters.process.folders import make_private
 from adapters.process.logs import log_of_the_loop
 from adapters.process.options import options
+from adapters.rpc import accepting
 from projections import PROJECTIONS
 from projections.machine.projection import Projection
 from tests.support.in_a_thread import running
@@ -72,7 +74,7 @@ async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncItera
     if chosen.outbox == "file":
         make_private(data / "outbox", "--data")
     asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
-    async with serve(
+    serving = serve(
         dsn,
         chosen.key_file,
         access_of(chosen),
@@ -81,8 +83,11 @@ async def _serving(dsn: str, data: Path, arguments: Sequence[str]) -> AsyncItera
         private_too=chosen.web_private == "yes",
         shown=shown_of(chosen),
         reporting=replica_of(chosen),
-    ) as listening:
-        yield listening
+    )
+    with pytest.MonkeyPatch.context() as in_the_end:
+        async with serving as listening:
+            yield listening
+            in_the_end.setattr(accepting, "HOLD_SECONDS", 0.0)  # nobody calls it any more
 
 
 @contextmanager
