@@ -20,6 +20,7 @@ import adapters.process  # noqa: F401 - before gRPC is imported, which reads wha
 from adapters.process.commands import BESIDE
 from adapters.process.logs import log_to_stderr
 from adapters.process.options import options
+from ledger.engine.shelf import Memory
 
 ROLES = {
     "all": "adapters.process.service",
@@ -49,6 +50,7 @@ def _run(chosen: argparse.Namespace) -> None:
         raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
     if chosen.role == "edge" and not (chosen.dsn and chosen.web):
         raise SystemExit("server.py: the edges need a DSN and an address: --dsn and --web")
+    Memory.most_bytes_of_each = chosen.memory_mib << 20
     uvloop.run(_imported(ROLES[chosen.role]).run(chosen))
 
 

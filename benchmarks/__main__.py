@@ -54,7 +54,7 @@ def options() -> argparse.Namespace:
 def size_of(chosen: argparse.Namespace) -> Size:
     size = replace(QUICK if chosen.quick else LARGE if chosen.large else Size(), servers=chosen.servers)
     if chosen.tenants:
-        size = replace(size, tenants=chosen.tenants)
+        size = replace(size, tenants=chosen.tenants, rest_seconds=max(size.rest_seconds, LARGE.rest_seconds))
     if chosen.long:
         size = replace(size, long_streams=tuple(dict.fromkeys((*size.long_streams, chosen.long))))
     if chosen.log:

@@ -73,6 +73,8 @@ class Size:
     servers: int = 1
     """On them, each with a projector."""
     rest_seconds: float = 10.0
+    """How long that is looked at. Once a minute PostgreSQL looks at all tables of a database, for a second with a
+    thousand tenants: where there are many of them it has to be a minute."""
     long_streams: tuple[int, ...] = (100_000,)
     """Facts of streams on which processes start."""
     logs: tuple[int, ...] = (10_000, 1_000_000)

@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     version: int
     state: Any
     stored_bytes: int = 0
-    """Of what it was folded from: its facts, or a snapshot and the facts since."""
+    """Of what it was folded from: its facts, or a snapshot and the facts since; of long streams what counts of it."""
 
 
 class Broken(NamedTuple):

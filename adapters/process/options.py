@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.headerregistry import Address
 from email.utils import parseaddr
 from pathlib import Path
@@ -19,6 +19,7 @@ from adapters.mail import IMAP_PASSWORD, PASSWORD
 from adapters.mail.addresses import addresses_in
 from adapters.process.commands import BESIDE
 from fulfilment import __version__
+from ledger.engine.shelf import MEMORY_MIB
 
 TRACED_PER_SECOND = 20
 """How many calls are traced a second, where nobody says something else."""
@@ -53,6 +54,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
             type=_number,
             default=TRACED_PER_SECOND,
             help="so many calls a second get them at most, beside those that their caller traces (%(default)s)",
+        ),
+        add(
+            "--memory-mib",
+            type=_mib(16, 1 << 20),
+            default=MEMORY_MIB,
+            help="folded streams that stay in memory, in MiB, of each process (%(default)s)",
         ),
         add("--role", choices=("all", "api", "projector", "edge"), default="all"),
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
@@ -93,7 +100,7 @@ def of_access(parser: argparse.ArgumentParser) -> list[argparse.Action]:
         group("--oidc-audience", help="for whom its tokens must be: what their claim aud says"),
         group("--oidc-jwks", type=_source, help="its public keys: a file, or a URL that begins with https://"),
         group("--oidc-claim", default="sub", help="the claim of its tokens that names the client (%(default)s)"),
-        group("--message-mib", type=_mib, default=16, help="the longest message, in MiB (%(default)s)"),
+        group("--message-mib", type=_mib(1, 1024), default=16, help="the longest message, in MiB (%(default)s)"),
     ]
 
 
@@ -185,10 +192,13 @@ def _source(text: str) -> Path | str:
     return text
 
 
-def _mib(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1024):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from 1 to 1024")
-    return int(text)
+def _mib(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of MiB from {least} to {most}")
+        return int(text)
+
+    return read
 
 
 def _seconds(text: str) -> int:

@@ -15,7 +15,7 @@ log = logging.getLogger("fulfilment")
 _SERVER = str(Path(__file__).parents[2] / "server.py")
 
 
-_OF_ALL = ("key_file", "web", "web_private", "behind_proxy")
+_OF_ALL = ("key_file", "web", "web_private", "behind_proxy", "memory_mib")
 _OF_EDGES = ("tls_cert", "tls_key", "tls_client_ca", "message_mib", "data", "outbox", "database_tls", "reporting_dsn")
 _OF_OIDC = ("oidc_issuer", "oidc_audience", "oidc_jwks", "oidc_claim")
 

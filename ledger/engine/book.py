@@ -145,8 +145,9 @@ class Draft(View):
         # Noted before it is folded: if the fold fails half way, the stream must be forgotten.
         self.changed.add(stream)
         version = entry.version + 1
-        folded = self._book.registry.fold(stream, entry.state, fact)
-        self._entries[stream] = Entry(version, folded, entry.stored_bytes + stored_bytes)
+        registry = self._book.registry
+        folded = registry.fold(stream, entry.state, fact)
+        self._entries[stream] = Entry(version, folded, entry.stored_bytes + registry.counted(stream, stored_bytes))
         self.position += 1
         return version
 

@@ -34,6 +34,9 @@ class Misplaced(Shown):
 
 _encoder = msgspec.json.Encoder()
 
+_COUNTED_OF_LONG = 0.45
+"""The share of what is stored of a long stream that counts when its memory is estimated."""
+
 PART_ITEMS = 2_000
 """How many items of a large field are kept, and read again, at once: a few milliseconds of work."""
 
@@ -161,9 +164,9 @@ class Registry:
             return entry
         try:
             if not topic:
-                return Entry(version, self.restore(stream, state), len(state))
+                return Entry(version, self.restore(stream, state), self.counted(stream, len(state)))
             folded = self.fold(stream, entry.state, self.decode(topic, state))
-            return Entry(version, folded, entry.stored_bytes + len(state))
+            return Entry(version, folded, entry.stored_bytes + self.counted(stream, len(state)))
         except Exception as error:  # noqa: BLE001
             return Entry(version, Broken(error))
 
@@ -184,6 +187,11 @@ class Registry:
     def restore_more(self, stream: str, state: Any, part: bytes) -> Any:
         """The state with a further part of it, which may have changed in place."""
         return self._kept[stream.partition("-")[0]].restore_more(state, part)
+
+    def counted(self, stream: str, stored_bytes: int) -> int:
+        """What counts of the stored bytes of a fact or of a snapshot when memory is estimated: a reservation takes 200
+        to 250 bytes, and 180 as a fact, 320 with its commitment, 140 to 170 in a snapshot."""
+        return int(stored_bytes * _COUNTED_OF_LONG) if self.is_restorable(stream) else stored_bytes
 
     def check(self, stream: str, fact: Fact) -> None:
         """Raises Misplaced unless the fact belongs on the stream."""

@@ -2,17 +2,19 @@
 
 Bytes are estimated from the facts that a stream was folded from, because nobody can ask Python cheaply what a state
 takes: 1,000 bytes a stream and 3.5 times the stored bytes is what orders of 1 to 1,000 lines were measured to take.
+What counts of the stored bytes is for the registry to say.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from ledger.view import EMPTY, Entry
 
-MEMORY_BYTES = 256 << 20
-"""Of all folded streams of a process that stay in memory."""
+MEMORY_MIB = 512
+"""Of all folded streams of a process that stay in memory, unless it is started with another limit."""
 _BYTES_A_STREAM = 1_000
 _TIMES_STORED = 3.5
 
@@ -20,13 +22,20 @@ _TIMES_STORED = 3.5
 class Memory:
     """The memory that shelves share: beyond it, those used longest ago are emptied first."""
 
-    __slots__ = ("_bytes", "_most_bytes", "_shelves")
+    __slots__ = ("_bytes", "_own_most_bytes", "_shelves")
 
-    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
-        self._most_bytes = most_bytes
+    most_bytes_of_each: ClassVar[int] = MEMORY_MIB << 20
+    """Where nothing else is said; set once, before anything is folded."""
+
+    def __init__(self, most_bytes: int | None = None) -> None:
+        self._own_most_bytes = most_bytes
         self._bytes = 0
         self._shelves: OrderedDict[Shelf, int] = OrderedDict()
         """The bytes of each, in order of use."""
+
+    @property
+    def _most_bytes(self) -> int:
+        return self.most_bytes_of_each if self._own_most_bytes is None else self._own_most_bytes
 
     def settle(self, used: Shelf) -> None:
         """Counts what a shelf holds by now, and drops streams until everything fits."""

@@ -242,7 +242,7 @@ class Snapshots:
                     log.exception("the snapshot of %s at version %d cannot be read and is dropped", stream, version)
             else:
                 self._due[stream] = _due_after(version, size)
-                return Entry(version, state, size)
+                return Entry(version, state, self._registry.counted(stream, size))
         return EMPTY
 
     async def _read(self, stream: str, version: int, parts: int) -> tuple[Any, int]:
@@ -312,7 +312,7 @@ class Snapshots:
         task = asyncio.create_task(self._keep(taken), name=f"snapshot of {stream} of {self._log.schema}")
         self._storing.add(task)
         task.add_done_callback(self._storing.discard)
-        return replace(entry, stored_bytes=size)
+        return replace(entry, stored_bytes=self._registry.counted(stream, size))
 
     async def settled(self) -> None:
         """Waits until everything that was taken is stored."""

@@ -51,7 +51,7 @@ FIGURES = {
         f"{limits.CALLS_AT_ONCE:,} and {limits.BYTES_AT_ONCE // MIB} MiB"
     ),
     "bytes of the requests of all clients under way in one process": f"{limits.BYTES_OF_ALL // MIB} MiB",
-    "folded streams in memory, of one process": f"{shelf.MEMORY_BYTES // MIB} MiB",
+    "folded streams in memory, of one process": f"{shelf.MEMORY_MIB} MiB",
     "connections to one process": f"{CONNECTIONS};",
     "streams of one client in one process": f"{limits.STREAMS_AT_ONCE}",
     "invoices that one client waits for as PDF, in one process": f"{drawing.MOST_ASKED};",

@@ -111,6 +111,7 @@ def test_it_prints_its_version():
         ([*_OIDC, "--oidc-jwks", "/no/file"], r"--oidc-jwks: the keys of /no/file cannot be read \(No such file"),
         ([*_OIDC, "--oidc-jwks", "README.md"], r"--oidc-jwks: the keys of the identity provider are no JWKS"),
         (["--message-mib", "0"], r"argument --message-mib: '0' is no number of MiB from 1 to 1024$"),
+        (["--memory-mib", "15"], r"argument --memory-mib: '15' is no number of MiB from 16 to 1048576$"),
         (["--data", "/proc/x"], r"cannot make the folder /proc/x \(No such file or directory\); name another with"),
         (["--data", "server.py"], r"server.py is a file and must be a folder; name another with --data"),
         (["--data", "server.py/x"], r"cannot make the folder \S+server.py/x \(Not a directory\); name another with"),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ledger.engine.registry import Registry
 from ledger.engine.shelf import Memory, Shelf
+from ledger.facts import Fact
+from ledger.nouns import NOUNS
+from ledger.nouns.stock import ReservationCommitted, StockReserved
 from ledger.view import Entry
 
 
@@ -75,3 +85,23 @@ def test_what_is_replaced_or_taken_away_is_counted_once():
     assert shelf.memory_bytes == 0
     fill(other, *"bcdefghijk")
     assert len(other) == 10
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_what_is_counted_of_reservations_is_between_once_and_twice_of_what_they_take(committed: bool):
+    """Too little would fill the machine, too much would read again and again what there is room for."""
+    registry, at = Registry(NOUNS), datetime(2026, 3, 2, tzinfo=UTC)
+    facts: list[Fact] = []
+    for number in range(3_000):
+        about: dict[str, Any] = {"supplier_id": "acme", "sku": "tea", "reservation_id": f"shop/{number}"}
+        facts.append(StockReserved(**about, units=1, expires_at=at + timedelta(hours=number), at=at))
+        if committed:
+            facts.append(ReservationCommitted(**about, at=at + timedelta(minutes=number)))
+    rows = [("stock-acme/tea", n, each.fact_name(), registry.encode(each)) for n, each in enumerate(facts, 1)]
+    tracemalloc.start()
+    folded = registry.fold_rows(["stock-acme/tea"], rows)
+    takes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    shelf = Shelf(10)
+    shelf.update(folded)
+    assert takes < shelf.memory_bytes < 2 * takes
