@@ -35,6 +35,7 @@ def options() -> argparse.Namespace:
     add("--olist", type=Path, metavar="DIR", help="the folder of the Olist files, for the import")
     add("--long", type=int, metavar="FACTS", help="a further long stream, such as 1000000")
     add("--log", type=int, metavar="FACTS", help="a further, longer log, such as 10000000 (12 GB, and minutes)")
+    add("--lines", type=int, default=50, help="of the order that decisions are made on (%(default)s, or more)")
     add("--tenants", type=int, help=f"how many rest ({Size().tenants}); 1,000 at most take 3 GB and minutes")
     add("--servers", type=int, default=1, help="on how many servers, each with a projector (%(default)s)")
     add("--dsn", help="a PostgreSQL to use instead of an embedded one; its user must be able to create databases")
@@ -46,13 +47,17 @@ def options() -> argparse.Namespace:
         parser.error("the figures of --quick mean nothing; nobody should read them in RESULTS.md")
     if chosen.only and chosen.write:
         parser.error("--write replaces all tables in RESULTS.md; leave out --only, or use --picture or --json")
+    if chosen.lines < 50:
+        parser.error("--lines is at least 50: on fewer, commands have less to do than what is expected of them")
     if chosen.quick and chosen.large:
         parser.error("either --quick or --large")
     return chosen
 
 
 def size_of(chosen: argparse.Namespace) -> Size:
-    size = replace(QUICK if chosen.quick else LARGE if chosen.large else Size(), servers=chosen.servers)
+    size = replace(
+        QUICK if chosen.quick else LARGE if chosen.large else Size(), servers=chosen.servers, order_lines=chosen.lines
+    )
     if chosen.tenants:
         size = replace(size, tenants=chosen.tenants, rest_seconds=max(size.rest_seconds, LARGE.rest_seconds))
     if chosen.long:

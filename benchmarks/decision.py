@@ -1,4 +1,4 @@
-"""Deciding on an order of 50 lines: pure functions over folded streams in memory, no gRPC, no database.
+"""Deciding on an order of 50 lines, or of more: pure functions over folded streams in memory, no gRPC, no database.
 
 Every command is decided as the edge hands it to the ledger, with the alerts that it gives rise to, on a draft of
 the book as each of the ledger's batches begins with one. The time to fold its facts is measured as well.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from statistics import median
 from time import perf_counter
 
+from benchmarks import large_world
 from benchmarks.large_order import commands
 from benchmarks.large_world import Command, decided
 from benchmarks.stage import Figure, Stage
@@ -21,6 +22,7 @@ _FOLDS = 5
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     slowest = 0.0
+    large_world.resize(stage.size.order_lines)
     for command in commands():
         # As in the server, the garbage collector does not walk older objects.
         gc.freeze()

@@ -60,6 +60,8 @@ class Size:
     """Orders whose facts make the log that projections catch up on."""
     decisions: int = 60
     """Of every command."""
+    order_lines: int = 50
+    """Of the order that they are about."""
     suppliers: int = 1_000
     supplier_orders: int = 50_000
     answers: int = 11
@@ -92,7 +94,7 @@ class Size:
             f"{streams}; {self.tenants:,} tenants at rest for {self.rest_seconds:.0f} s, servers: {self.servers}; "
             f"{self.lives:,} lives of orders to read; {self.export_rows:,} rows exported, {self.file_rows:,} imported; "
             f"{self.supplier_orders:,} supplier orders of {self.suppliers:,} suppliers; {self.decisions} decisions of "
-            "each command"
+            f"each command on {self.order_lines:,} lines"
         )
 
 

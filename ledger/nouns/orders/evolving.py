@@ -255,10 +255,10 @@ def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSuppli
     return {("", line.line_no): line.quantity for line in lines if line.line_no in wanted} if wanted else {}
 
 
-def _other_holds(order: Order, key: HoldKey) -> Mapping[HoldKey, Hold]:
+def _other_holds(order: Order, key: HoldKey) -> dict[HoldKey, Hold]:
     if key not in order.standing:
         return order.standing
-    others = dict(order.standing)
+    others = order.standing.copy()  # which is faster than dict() once keys are gone
     del others[key]
     return others
 
@@ -269,25 +269,24 @@ def _units_cancelled(order: Order, at: datetime) -> Order:
 
 def stops_with(order: Order, holds: Iterable[Hold]) -> Stops:
     """All that stopped clocks, with these holds; one that stands already may turn out to be older."""
-    stops = order.stops
-    for hold in holds:
-        if not hold.reason.stops_clocks or order.confirmed_at is None:
-            continue
+    counting = [hold for hold in holds if hold.reason.stops_clocks] if order.confirmed_at is not None else []
+    stops = dict(order.stops) if counting else order.stops
+    for hold in counting:
         scope = hold.supplier_order_id
         present = _standing(stops, hold.key)
         since = hold.at if present is None else min(present.since, hold.at)
         others = [stop for stop in stops.get(scope, ()) if stop is not present]
-        stops = {**stops, scope: (*others, Stop(hold.reason, hold.owner, since))}
+        stops[scope] = (*others, Stop(hold.reason, hold.owner, since))
     return stops
 
 
 def stops_after(order: Order, keys: Iterable[HoldKey], at: datetime) -> Stops:
     """All that stopped clocks, after these holds ended."""
-    stops = order.stops
+    stops = dict(order.stops)
     for key in keys:
         if (present := _standing(stops, key)) is not None:
             others = [stop for stop in stops[key[2]] if stop is not present]
-            stops = {**stops, key[2]: (*others, replace(present, until=max(at, present.since)))}
+            stops[key[2]] = (*others, replace(present, until=max(at, present.since)))
     return stops
 
 

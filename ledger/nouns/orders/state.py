@@ -194,7 +194,7 @@ class OrderMoney(Value, frozen=True):
 AtSupplier = tuple[str, LineNo]
 """A line with the supplier that is to send it; "" until a supplier order has it."""
 
-Stops = Mapping[str, tuple[Stop, ...]]
+Stops = dict[str, tuple[Stop, ...]]
 """Holds that stop clocks, over or not, by the supplier order that waits; "" means all of them."""
 
 
@@ -226,7 +226,7 @@ class Order(Value, frozen=True):
     """Why a confirmed order promises no day."""
     subjects: tuple[str, ...] = ()
     """Pseudonyms that facts of before have of the people whose data they hold sealed, the latest last."""
-    standing: Mapping[HoldKey, Hold] = {}
+    standing: dict[HoldKey, Hold] = {}
     """Its holds, the latest last."""
     stops: Stops = {}
     """Since the confirmation: before it no supplier has anything to do."""
