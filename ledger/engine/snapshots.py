@@ -34,6 +34,8 @@ STREAMS_AT_ONCE = 50
 """Of how many streams, of which each may have as many facts as a step, facts are in memory at once."""
 _MOST_STEPS = 100
 """A book that is further behind starts over: most of what it holds is not asked for again."""
+_STORED_AT_ONCE = 16
+"""How many snapshots of a tenant wait to be stored: all its streams may be due at once."""
 _BYTES_A_FACT = 200
 """A state of so many bytes is worth one more fact that is folded again: snapshots take a small share of the work."""
 
@@ -276,7 +278,11 @@ class Snapshots:
     def are_due(self, book: Book) -> bool:
         """Whether something has grown so much that a snapshot of it is to be taken; what has not is grown no more."""
         book.grown = {each for each in book.grown if self._is_due(each, book.shelf.get(each))}
-        return bool(book.grown)
+        return bool(book.grown) and self._has_room
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._storing) < _STORED_AT_ONCE
 
     def _is_due(self, stream: str, entry: Entry | None) -> bool:
         return (
@@ -291,8 +297,10 @@ class Snapshots:
 
         States change in place, so it is called between two batches.
         """
-        grown, book.grown = book.grown, set()
-        for stream in grown:
+        async for stream in in_turns(list(book.grown)):
+            if not self._has_room:
+                break  # the others stay grown
+            book.grown.discard(stream)
             if (entry := book.find(stream)) is not None:
                 book.hold(stream, await self.keep(stream, entry, book.position))
 

@@ -279,3 +279,29 @@ async def test_queries_hold_no_more_streams_than_there_is_memory_for(tenant: Emp
             _, entries = await reader.fold_all([f"stall-{stall}"])
             assert _folded(entries[f"stall-{stall}"]) == (25, Stall(25))
         assert [each in reader._held for each in ("stall-pears", "stall-plums")] == [False, True]
+
+
+async def test_of_many_streams_that_are_due_at_once_only_few_are_taken_at_a_time(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(snapshots, "_STORED_AT_ONCE", 2)
+    storing, most = 0, 0
+    keep = Snapshots._keep
+
+    async def watched(self: Snapshots, taken: Taken) -> None:
+        nonlocal storing, most
+        storing += 1
+        most = max(most, storing)
+        await keep(self, taken)
+        storing -= 1
+
+    monkeypatch.setattr(Snapshots, "_keep", watched)
+    async with a_ledger(tenant) as ledger:
+        stalls_due = [f"stall{number}" for number in range(7)]
+        await asyncio.gather(*[ledger.execute(take(each, each, times=25)) for each in stalls_due])
+        for turn in range(50):
+            await ledger.execute(take(f"turn {turn}", "other"))
+            if len(kept(tenant)) == len(stalls_due):
+                break
+    assert len(kept(tenant)) == len(stalls_due)
+    assert most == 2
