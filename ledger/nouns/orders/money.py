@@ -109,7 +109,7 @@ def follow_payment(before: Order, after: Order, at: datetime) -> Sequence[OrderF
     if payment is PaymentState.PAID:
         ended = [hold for hold in after.holds if hold.reason in _FOR_MONEY and _of_money(hold)]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
-    if is_covered(after):
+    if payment is PaymentState.PARTLY_REFUNDED and is_covered(after):
         ended = [each for each in after.holds if each.reason is HoldReason.AWAITING_PAYMENT and each.owner == LEDGER]
         return end_holds(after, ended, max((at, *(hold.at for hold in ended))))
     return [] if payment is before.payment else _without_money(after, at)
