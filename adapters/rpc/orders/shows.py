@@ -14,7 +14,7 @@ from adapters.rpc.shows import carrier_number, choice, day, hold, line_units, mo
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import people_pb2, remarks_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.decisions import customs
-from ledger.facts import LineNo, plus, supplier_order_of
+from ledger.facts import LineNo, plus
 from ledger.nouns import orders
 from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, PartOf, Shipment, wanted_minor, wanted_units
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, LineShare, ShipTo, SupplierOrder
@@ -233,7 +233,11 @@ def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
 
 
 def _missed_clocks(state: Order, each: SupplierOrder) -> list[str]:
-    return sorted({clock for what, clock in state.missed if supplier_order_of(what) == each.supplier_order_id})
+    if not state.breaches:
+        return []
+    later_asks = [f"{each.supplier_order_id}#{number}" for number in range(2, len(each.asks) + 1)]
+    of = (each.supplier_order_id, *later_asks)
+    return sorted({clock for object_id in of for clock in Clock if state.is_missed(object_id, clock)})
 
 
 def _compensation(accrued: CompensationAccrued | None) -> supplier_orders_pb2.Compensation | None:
