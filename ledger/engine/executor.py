@@ -5,8 +5,8 @@ One task per tenant does all the writing. For each batch it opens a transaction 
 lock, so that from there to the commit nobody else can append, whichever process they are in: every
 decision is made against the present. Nobody is answered before the commit.
 
-While a batch is committed, the next is read and decided: on what the book will be then, and again if that turns out
-otherwise once the lock is there.
+While a batch is committed, a piece of a call of many commands is read and decided already: on what the book will be
+then, and again if that turns out otherwise once the lock is there.
 """
 
 from __future__ import annotations
@@ -174,8 +174,11 @@ class Ledger:
             raise ShuttingDown
         if self.waiting + commands > self._queue_limit:
             raise QueueFull(self.waiting)
-        with self._queue.waits():
+        self._queue.enter()
+        try:
             yield
+        finally:
+            self._queue.leave()
 
     def _enqueue(self, commands: Sequence[Command | Unread], *, in_pieces: bool = False) -> WaitingCall:
         call = WaitingCall(len(commands), in_pieces=in_pieces)
@@ -204,6 +207,8 @@ class Ledger:
                     return
                 self._queue.came.clear()
                 await self._queue.came.wait()
+            if not self._queue.next_is_of_many:
+                await self._landed()
             taken = await self._queue.batch()
             self._in_progress = taken if self._sent is None else [*self._sent.batch, *taken]
             self.book.shelf.is_busy = True

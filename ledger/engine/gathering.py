@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from ledger.engine.queue import QueuedCommand, QueuedRequest
 
@@ -18,22 +17,22 @@ _SHARE = 0.5
 """The share of the active callers that it waits for."""
 _SHARED_SHARE = 0.8
 """The same of a batch that waits for those of other tenants anyway."""
-_FEW = 16
-"""So many commands are not parted: a transaction of its own costs more than what is decided meanwhile."""
 
 
 class Gathering:
     """The queue of a tenant's writer.
 
     A transaction costs about the same however many commands it carries. So a batch waits briefly until half of the
-    active callers have called, and takes no more: the others call, and are decided, while it is committed. A single
-    caller never waits.
+    active callers have called: the others call while it is written. A single caller never waits. Of calls of many
+    commands it takes one: the next is decided while that is committed.
     """
 
     def __init__(self, shares: Callable[[], bool]) -> None:
         """``shares`` tells whether batches of other tenants are under way."""
         self._shares = shares
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
+        self._wanted = 1
+        """How many commands the next batch waits for."""
         self._enough = asyncio.Event()
         self.came = asyncio.Event()
         """Whether anything came since it was last cleared; also set by whoever else wakes the writer."""
@@ -50,21 +49,19 @@ class Gathering:
     def __iter__(self) -> Iterator[QueuedRequest | QueuedCommand]:
         return iter(self._queue)
 
-    @contextmanager
-    def waits(self) -> Iterator[None]:
-        """Counts a call while it waits for its answer."""
+    def enter(self) -> None:
+        """A call begins to wait for its answer."""
         self.calls += 1
-        try:
-            yield
-        finally:
-            self.calls -= 1
-            if not self.calls:
-                self.came.set()  # the writer may wait for the last one, to end
+
+    def leave(self) -> None:
+        self.calls -= 1
+        if not self.calls:
+            self.came.set()  # the writer may wait for the last one, to end
 
     def add(self, commands: Sequence[QueuedRequest | QueuedCommand]) -> None:
         self._queue.extend(commands)
         self.came.set()
-        if len(self._queue) >= self._target:
+        if len(self._queue) >= self._wanted:
             self._enough.set()
 
     def again(self, waiting: Sequence[QueuedCommand]) -> None:
@@ -80,18 +77,21 @@ class Gathering:
     def clear(self) -> None:
         self._queue.clear()
 
+    @property
+    def next_is_of_many(self) -> bool:
+        """Whether a call of many commands is next, which is worth to be decided while the last batch is committed: of
+        single calls others come meanwhile, and they take less time if more of them are decided together."""
+        return bool(self._queue) and self._queue[0].call.in_pieces
+
     def answering(self) -> None:
         """A batch is to be answered: counted before, as whoever is answered may call again at once."""
         self.callers = max(self.callers, self.calls)
 
-    @property
-    def _target(self) -> int:
-        """How many callers a batch waits for."""
-        return max(1, int(self.callers * (_SHARED_SHARE if self._shares() else _SHARE)))
-
     async def batch(self) -> Sequence[QueuedRequest | QueuedCommand]:
         """The next batch, of what is there at least."""
-        if len(self._queue) < self._target and not self.is_closing:
+        share = _SHARED_SHARE if self._shares() else _SHARE
+        self._wanted = max(1, int(self.callers * share))
+        if len(self._queue) < self._wanted and not self.is_closing:
             self._enough.clear()
             try:
                 async with asyncio.timeout(_SECONDS):
@@ -101,12 +101,11 @@ class Gathering:
         return self._take()
 
     def _take(self) -> Sequence[QueuedRequest | QueuedCommand]:
-        queue, calls, most = self._queue, 0, self._target
+        queue, of_many = self._queue, None
         taken: list[QueuedRequest | QueuedCommand] = []
         while queue and len(taken) < MOST_AT_ONCE:
-            if not taken or queue[0].call is not taken[-1].call:
-                if calls >= most and len(taken) >= _FEW:
-                    break
-                calls += 1
+            call = queue[0].call
+            if call.in_pieces and call is not (of_many := of_many or call):
+                break
             taken.append(queue.popleft())
         return taken

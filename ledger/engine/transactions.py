@@ -1,7 +1,7 @@
 """The transactions that batches are written in: one of a tenant's own, or one that several tenants share.
 
-A tenant's next batch is read and decided while the one before is being committed: its transaction waits in PostgreSQL
-for the tenant's lock, and what was decided holds if nobody else has appended by then.
+A batch may be read and decided while the one before is being committed: its transaction waits in PostgreSQL for the
+tenant's lock, and what was decided holds if nobody else has appended by then.
 
 Most of what a small batch costs is its two ways to the database and its commit. Where many tenants are busy at once,
 each with a command or two, their batches go together: every tenant is locked, read, decided and appended as if it were

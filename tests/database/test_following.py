@@ -27,6 +27,14 @@ async def until(condition: Callable[[], Any]) -> None:
     await asyncio.to_thread(wait_for, condition, pause=0.005)
 
 
+async def of_many(ledger: Ledger, asked: Command) -> Receipt:
+    """As a call of many commands sends one of them."""
+    (answer,) = await ledger.execute_many([asked])
+    if isinstance(answer, Receipt):
+        return answer
+    raise answer
+
+
 class Commits:
     """The commits of a ledger, which wait until they may go on."""
 
@@ -68,7 +76,7 @@ async def one_on_its_way(
         await ledger.execute(take("before", "pears", 2))
         await ledger.execute(take("beside", "figs", 1))
         commits = Commits(ledger)
-        sent = asyncio.create_task(ledger.execute(first))
+        sent = asyncio.create_task(of_many(ledger, first))
         await until(lambda: commits.waiting == 1)
         yield ledger, commits, sent
 
@@ -76,7 +84,7 @@ async def one_on_its_way(
 async def test_the_next_is_decided_on_what_is_not_committed_yet_and_answered_after_it(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(ledger.execute(next_one.command))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
         await until(lambda: next_one.seen)
         assert commits.waiting == 1
         assert not first.done()
@@ -88,9 +96,9 @@ async def test_the_next_is_decided_on_what_is_not_committed_yet_and_answered_aft
 async def test_a_third_waits_until_the_first_is_committed(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         second, third = Watched(give("second", "pears")), Watched(take("third", "pears"))
-        calls = [asyncio.create_task(ledger.execute(second.command))]
+        calls = [asyncio.create_task(of_many(ledger, second.command))]
         await until(lambda: second.seen)
-        calls.append(asyncio.create_task(ledger.execute(third.command)))
+        calls.append(asyncio.create_task(of_many(ledger, third.command)))
         await asyncio.sleep(0.05)
         assert not third.seen
         commits.may_go_on.set()
@@ -101,7 +109,7 @@ async def test_a_third_waits_until_the_first_is_committed(tenant: EmptyTenant):
 async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(ledger.execute(next_one.command))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
         await until(lambda: next_one.seen)
         commits.error = OperationalError("the connection was lost")
         commits.may_go_on.set()
@@ -115,7 +123,7 @@ async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: Empt
 async def test_if_the_first_fails_for_good_the_next_does_not_build_on_it(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
         next_one = Watched(give("next", "pears", 2))
-        second = asyncio.create_task(ledger.execute(next_one.command))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
         await until(lambda: next_one.seen)
         commits.error = ValueError("the database refuses it")
         commits.may_go_on.set()
@@ -133,7 +141,7 @@ async def test_what_another_process_appends_between_is_seen(tenant: EmptyTenant)
         between = asyncio.create_task(other.execute(give("between", "pears")))
         await asyncio.sleep(0.1)  # it waits for the lock by now
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(ledger.execute(next_one.command))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
         await until(lambda: next_one.seen)
         commits.may_go_on.set()
         assert [(await each).position for each in (first, between)] == [3, 4]
@@ -148,16 +156,16 @@ async def test_once_overtaken_a_ledger_decides_one_after_another_for_a_time(
 ):
     monkeypatch.setattr(executor, "_IN_LINE_SECONDS", 60.0)
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
-        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        second = asyncio.create_task(of_many(ledger, give("second", "pears")))
         await asyncio.sleep(0.05)
         commits.error = OperationalError("the connection was lost")
         commits.may_go_on.set()
         await asyncio.gather(first, second)
         commits.may_go_on.clear()
         third, fourth = Watched(take("third", "pears")), Watched(take("fourth", "pears"))
-        calls = [asyncio.create_task(ledger.execute(third.command))]
+        calls = [asyncio.create_task(of_many(ledger, third.command))]
         await until(lambda: third.seen)
-        calls.append(asyncio.create_task(ledger.execute(fourth.command)))
+        calls.append(asyncio.create_task(of_many(ledger, fourth.command)))
         await asyncio.sleep(0.05)
         assert not fourth.seen
         commits.may_go_on.set()
@@ -167,7 +175,7 @@ async def test_once_overtaken_a_ledger_decides_one_after_another_for_a_time(
 async def test_a_request_that_is_on_its_way_is_not_applied_again(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
         again, other = (
-            asyncio.create_task(ledger.execute(each)) for each in (give("first", "pears", 2), take("o", "figs"))
+            asyncio.create_task(of_many(ledger, each)) for each in (give("first", "pears", 2), take("o", "figs"))
         )
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
@@ -182,7 +190,7 @@ async def test_a_request_that_another_process_refused_meanwhile_gets_that_refusa
     ):
         elsewhere = asyncio.create_task(other.execute(give("same", "pears", 3)))
         await asyncio.sleep(0.1)  # it waits for the lock by now
-        here = asyncio.create_task(ledger.execute(give("same", "pears", 3)))
+        here = asyncio.create_task(of_many(ledger, give("same", "pears", 3)))
         await asyncio.sleep(0.1)
         commits.may_go_on.set()
         await first
@@ -196,7 +204,7 @@ async def test_what_a_decision_turns_out_to_need_is_read_once_the_first_is_commi
     async with a_ledger(tenant) as filling:
         await filling.execute(take("plums", "plums", 7))
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
-        unnamed = asyncio.create_task(ledger.execute(give("next", "plums", 7, hint=False)))
+        unnamed = asyncio.create_task(of_many(ledger, give("next", "plums", 7, hint=False)))
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
         assert [(await each).position for each in (first, unnamed)] == [4, 5]
@@ -204,7 +212,7 @@ async def test_what_a_decision_turns_out_to_need_is_read_once_the_first_is_commi
 
 async def test_what_fell_out_of_memory_while_it_is_written_is_read_afterwards(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears"), streams_kept=0) as (ledger, commits, first):
-        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        second = asyncio.create_task(of_many(ledger, give("second", "pears")))
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
         assert [(await each).position for each in (first, second)] == [3, 4]
@@ -216,7 +224,7 @@ async def test_a_state_that_a_caller_is_shown_is_as_of_its_command(tenant: Empty
     first = replace(give("first", "pears"), with_subject=True)
     async with one_on_its_way(tenant, first) as (ledger, commits, sent):
         shown = asyncio.create_task(_coins_shown(sent))
-        second = asyncio.create_task(ledger.execute(give("second", "pears")))
+        second = asyncio.create_task(of_many(ledger, give("second", "pears")))
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
         await second
@@ -243,7 +251,7 @@ async def test_no_snapshot_has_what_is_not_committed(tenant: EmptyTenant, monkey
     monkeypatch.setattr(snapshots.Snapshots, "_keep", noted)
     async with one_on_its_way(tenant, take("first", "pears", times=5)) as (ledger, commits, first):
         second = Watched(take("second", "pears"))
-        call = asyncio.create_task(ledger.execute(second.command))
+        call = asyncio.create_task(of_many(ledger, second.command))
         await asyncio.sleep(0.05)
         assert taken == []
         commits.may_go_on.set()
@@ -257,7 +265,7 @@ async def test_no_snapshot_has_what_is_not_committed(tenant: EmptyTenant, monkey
 async def test_whoever_is_on_the_way_when_it_stops_is_answered(tenant: EmptyTenant, drain: bool):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         next_one = Watched(give("second", "pears"))
-        second = asyncio.create_task(ledger.execute(next_one.command))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
         await until(lambda: next_one.seen)
         stopping = asyncio.create_task(ledger.stop(drain=drain))
         await asyncio.sleep(0.05)
@@ -275,7 +283,7 @@ async def test_whoever_is_on_the_way_when_it_stops_is_answered(tenant: EmptyTena
 async def test_a_first_whose_caller_has_gone_is_waited_for_all_the_same(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         first.cancel()
-        second = asyncio.create_task(ledger.execute(replace(give("second", "pears"), with_subject=True)))
+        second = asyncio.create_task(of_many(ledger, replace(give("second", "pears"), with_subject=True)))
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
         assert (await second).position == 4
@@ -294,7 +302,7 @@ async def test_a_fact_that_cannot_be_folded_on_what_does_not_hold_is_decided_aga
         return [("stall-pears", CoinsTaken(1))]
 
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
-        second = asyncio.create_task(ledger.execute(command("second", decide, "pears")))
+        second = asyncio.create_task(of_many(ledger, command("second", decide, "pears")))
         await until(lambda: asked)
         commits.error = OperationalError("the connection was lost")
         commits.may_go_on.set()
@@ -302,7 +310,18 @@ async def test_a_fact_that_cannot_be_folded_on_what_does_not_hold_is_decided_aga
         assert asked == [1, 1]
 
 
-async def test_it_is_what_many_callers_get(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+async def test_single_calls_are_decided_together_once_the_last_is_committed(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        single = [Watched(take(f"single {number}", "pears")) for number in range(3)]
+        calls = [asyncio.create_task(ledger.execute(each.command)) for each in single]
+        await asyncio.sleep(0.05)
+        assert [each.seen for each in single] == [[]] * 3
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, *calls)] == [3, 4, 5, 6]
+        assert ledger._measures.batches.sum == 4 + 2
+
+
+async def test_calls_of_many_commands_follow_each_other(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     begun: list[int] = []
     opened = Following.open
 
@@ -313,10 +332,11 @@ async def test_it_is_what_many_callers_get(tenant: EmptyTenant, monkeypatch: pyt
     monkeypatch.setattr(Following, "open", noted)
     async with a_ledger(tenant) as ledger:
 
-        async def caller(number: int) -> list[int]:
-            return [(await ledger.execute(take(f"{number}-{turn}", "pears"))).position for turn in range(20)]
+        async def caller(number: int) -> list[Any]:
+            return await ledger.execute_many([take(f"{number}-{turn}", "pears") for turn in range(400)])
 
-        positions = await asyncio.gather(*map(caller, range(40)))
-        assert sorted(each for one in positions for each in one) == list(range(1, 801))
+        answers = await asyncio.gather(caller(0), caller(1), caller(2))
+        positions = [[each.position for each in one] for one in answers]
+        assert sorted(each for one in positions for each in one) == list(range(1, 1201))
         assert all(one == sorted(one) for one in positions)
-    assert len(begun) > 5
+    assert len(begun) > 2

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from adapters.database.postgres import open_pool
-from ledger.engine import gathering, transactions
+from ledger.engine import transactions
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
 from ledger.engine.log import CHANNEL, Log
@@ -206,7 +206,6 @@ async def test_nobody_waits_for_long_for_another_tenant_that_is_decided(
         return command(request_id, decide, "pears")
 
     monkeypatch.setattr(transactions, "_UNDER_WAY", 1)  # the last two wait together while the second is written
-    monkeypatch.setattr(gathering, "_FEW", 40)
     async with ledgers_of(tenants) as ledgers:
         await at_once(ledgers, [take("before", "pears") for _ in ledgers])
         *others, slow, quick = ledgers
