@@ -42,6 +42,11 @@ class FoldedAside:
     def __contains__(self, stream: str) -> bool:
         return stream in self._waiting
 
+    @property
+    def has_folded(self) -> bool:
+        """Whether the writer has something to take, as of what is committed."""
+        return bool(self._folded)
+
     async def bring_in(self, book: Book, streams: Collection[str], *, wait: bool) -> None:
         """Brings those into a book that may be long, before anybody takes the tenant's lock for them, with all that has
         been folded. Those that take long are begun, and waited for only if that is asked."""
@@ -84,7 +89,9 @@ class FoldedAside:
         head = await self._snapshots.head() if self._folded else 0
         while self._folded:
             stream, entry = self._folded.popitem()
-            book.hold(stream, await self._snapshots.fold_on(stream, entry, head))
+            entry = await self._snapshots.fold_on(stream, entry, head)
+            if (present := book.shelf.get(stream)) is None or present.version < entry.version:
+                book.hold(stream, entry)
 
     async def _set_aside(self, stream: str, head: int) -> Entry | None:
         self._begin(stream)

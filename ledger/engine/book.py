@@ -1,7 +1,7 @@
 """Folded streams in memory: what decisions read.
 
-The book holds only committed facts. A batch of commands works on a ``Draft`` over it, which is
-committed when the database has committed, and dropped when it has not.
+The book holds committed facts, and those of the one batch that is on its way. A batch of commands works on a ``Draft``
+over it, which the book takes over when it is sent to be committed, and forgets when that fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LONG_FACTS = 1_000
 
 
 class Book(View):
-    """The committed streams used recently, folded up to ``position`` of the log."""
+    """The streams used recently, folded up to ``position`` of the log."""
 
     def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000, memory: Memory = OF_THIS_PROCESS) -> None:
         self.registry = Registry(nouns)

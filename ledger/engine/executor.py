@@ -23,7 +23,7 @@ from ledger.engine.aside import FoldedAside
 from ledger.engine.book import Book
 from ledger.engine.commands import Answer, Command, DecisionFailed, Receipt, Unread
 from ledger.engine.gathering import MOST_AT_ONCE, Gathering
-from ledger.engine.landing import Landing
+from ledger.engine.landing import Attempts, Landing
 from ledger.engine.log import EVERYTHING, Log, Opening
 from ledger.engine.measures import WATCH, Measures, Passed
 from ledger.engine.pieces import in_pieces, time_for
@@ -77,7 +77,9 @@ class Ledger:
         self._in_line_until = 0.0
         """Until when no batch is decided before the last is committed."""
         self._sent: Landing | None = None
-        """The batch that is on its way."""
+        """The batch that is on its way, as far as it is not known to be committed."""
+        self._landings: set[Landing] = set()
+        """Those that are not answered yet."""
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
@@ -112,10 +114,10 @@ class Ledger:
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        if self._sent is not None:
-            if not drain:
-                self._sent.over.cancel()
-            await asyncio.gather(self._sent.over, return_exceptions=True)
+        for landing in self._landings:
+            if not drain and not landing.committed.done():
+                landing.over.cancel()
+        await asyncio.gather(*[landing.over for landing in self._landings], return_exceptions=True)
         await self._aside.start_over()
         await self._snapshots.settled()
         self.book.forget_all()
@@ -199,7 +201,7 @@ class Ledger:
         while True:
             while not self._queue:
                 if self._sent is not None and self._sent.over.done():
-                    await self._landed()
+                    await self._none_on_its_way()
                     continue
                 if self._sent is None:
                     self.book.shelf.is_busy, self._in_progress = False, ()
@@ -208,7 +210,7 @@ class Ledger:
                 self._queue.came.clear()
                 await self._queue.came.wait()
             if not self._queue.next_is_of_many:
-                await self._landed()
+                await self._none_on_its_way()
             taken = await self._queue.batch()
             self._in_progress = taken if self._sent is None else [*self._sent.batch, *taken]
             self.book.shelf.is_busy = True
@@ -217,14 +219,17 @@ class Ledger:
                 queued.add(now - waiting.call.queued_at)
             await self._settle(await self._read(taken))
 
-    async def _landed(self) -> None:
-        """Waits for the batch that is on its way. If it does not get there, it is settled first."""
-        if (sent := self._sent) is not None:
+    async def _none_on_its_way(self) -> None:
+        """Waits until no batch is on its way; one that does not get there is settled first."""
+        while (sent := self._sent) is not None:
             await asyncio.wait((sent.over,))
             self._sent = None
             if (error := sent.committed.exception()) is not None:
-                await self._settle(sent.batch, error)
-        await self._snapshots.take(self.book)
+                await self._settle(sent.batch, sent.tried, error)
+        try:
+            await self._snapshots.take(self.book)
+        except Exception:  # they are disposable
+            log.exception("a snapshot of %s cannot be taken", self.log.schema)
 
     async def _read(self, taken: Sequence[QueuedRequest | QueuedCommand]) -> list[QueuedCommand]:
         """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
@@ -235,10 +240,12 @@ class Ledger:
                 batch.append(waiting)
         return batch
 
-    async def _settle(self, batch: Sequence[QueuedCommand], error: BaseException | None = None) -> None:
-        """Has every command of the batch answered, sooner or later; ``error`` is what its first attempt failed with."""
+    async def _settle(
+        self, batch: Sequence[QueuedCommand], tried: Attempts | None = None, failed_with: BaseException | None = None
+    ) -> None:
+        """Has every command of the batch answered, sooner or later; ``failed_with`` is what its last attempt did."""
         try:
-            await self._try(batch, error)
+            await self._try(batch, tried or self._attempts_of(batch), failed_with)
         except Exception as error:
             # A mistake of ours in the engine itself: these callers get it, the writer goes on.
             log.exception("a batch of %d commands failed", len(batch))
@@ -247,49 +254,51 @@ class Ledger:
                 if not waiting.answered:
                     waiting.answer(DecisionFailed(waiting.request_id, error))
 
-    async def _try(self, batch: Sequence[QueuedCommand], failed_with: BaseException | None) -> None:
+    def _attempts_of(self, batch: Sequence[QueuedCommand]) -> Attempts:
+        return Attempts(may_share=len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until)
+
+    async def _try(self, batch: Sequence[QueuedCommand], tried: Attempts, failed_with: BaseException | None) -> None:
         """Sends the batch on its way, and tries again while the database is in trouble."""
-        pause, give_up_at, began = 0.02, monotonic() + self._patience_seconds, 0.0
-        ahead: list[Sequence[str]] = []
-        may_share = len(batch) <= _MOST_SHARED and monotonic() >= self._alone_until
+        began = 0.0
         while batch := [waiting for waiting in batch if not waiting.is_over(monotonic())]:
             try:
                 if failed_with is not None:
                     error, failed_with = failed_with, None
                     raise error
-                if began or not self._may_follow(batch, may_share):
-                    await self._landed()
+                if began or not self._may_follow(batch, tried.may_share):
+                    await self._none_on_its_way()
                 began = began or monotonic()
-                if ahead:
-                    await self._aside.read_ahead(self.book, ahead[-1])
-                most = self._tail_limit if len(ahead) < _MOST_AHEAD else EVERYTHING
-                return await self._attempt(batch, most, may_share, began)
+                tried.give_up_at = tried.give_up_at or began + self._patience_seconds
+                if tried.ahead:
+                    await self._aside.read_ahead(self.book, tried.ahead[-1])
+                return await self._attempt(batch, tried, began)
             except Apart as apart:
-                may_share, self._alone_until = False, max(self._alone_until, monotonic() + apart.seconds)
+                tried.may_share, self._alone_until = False, max(self._alone_until, monotonic() + apart.seconds)
                 continue
             except Overtaken:
                 self._in_line_until = monotonic() + _IN_LINE_SECONDS
                 self._measures.overtaken += 1
+                tried.give_up_at = 0.0  # it has not been tried yet: those before it were
                 continue
             except TooMuch as much:
-                ahead.append(much.streams)
+                tried.ahead.append(much.streams)
                 continue
             except FoldFailed as failure:
                 failure.waiting.answer(failed(failure.waiting.request_id, failure.cause))
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-                may_share, self._alone_until = False, monotonic() + ALONE_SECONDS
+                tried.may_share, self._alone_until = False, monotonic() + ALONE_SECONDS
                 if not is_trouble(error) and not isinstance(error, Unavailable):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
                 self._measures.retries += 1
-            if monotonic() + pause > give_up_at:
+            if monotonic() + tried.pause > tried.give_up_at:
                 for waiting in batch:
                     waiting.answer(StorageUnavailable(self.trouble or "unknown"))
                 return None
-            log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 1.0)
+            log.warning("the database does not answer, trying again in %.2f s: %s", tried.pause, self.trouble)
+            await asyncio.sleep(tried.pause)
+            tried.pause = min(tried.pause * 2, 1.0)
             await self.log.drop_dead_connections(self.log.writers)
 
     def _may_follow(self, batch: Sequence[QueuedCommand], may_share: bool) -> bool:
@@ -303,13 +312,14 @@ class Ledger:
             and monotonic() >= self._in_line_until
             and not (may_share and self._together.shares(self.log))
             and not any(waiting.uncertain for waiting in batch)
+            and not self._aside.has_folded
             and not self._snapshots.are_due(self.book)
             and sent.run.draft.changed.isdisjoint(self.book.missing(_named(batch)))
         )
 
     async def _isolate(self, batch: list[QueuedCommand], error: Exception) -> None:
         """The database refused something in the batch: halves it until the command at fault is alone."""
-        await self._landed()
+        await self._none_on_its_way()
         self.book.forget_all(self.book.position)
         if len(batch) == 1:
             return batch[0].answer(failed(batch[0].request_id, error))
@@ -317,7 +327,7 @@ class Ledger:
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[QueuedCommand], most: int, may_share: bool, began: float) -> None:
+    async def _attempt(self, batch: list[QueuedCommand], tried: Attempts, began: float) -> None:
         """One transaction: open, decide, and send what is to be appended and committed on its way. Reading for it has
         begun then. Raises TooMuch if it has more to read first, Apart if it has to be one of its own, and Overtaken if
         it has to be decided again."""
@@ -336,10 +346,11 @@ class Ledger:
         before = (None, None) if self._sent is None else (self._sent.run, self._sent.committed)
         async with AsyncExitStack() as opened:
             transaction = await opened.enter_async_context(
-                self._together.transaction(self.log, may_share=may_share, before=before[1])
+                self._together.transaction(self.log, may_share=tried.may_share, before=before[1])
             )
             run = None
             try:
+                most = self._tail_limit if len(tried.ahead) < _MOST_AHEAD else EVERYTHING
                 opening = await self._open(transaction, batch, named, most)
                 read = monotonic()
                 run = Run(self.book, transaction, opening, self.taken, self._aside, before[0])
@@ -358,9 +369,15 @@ class Ledger:
                 raise
             finally:
                 self.book.trim()
-            so_far = Passed(taken, read, decided, decided, taken - began)
-            self._sent = Landing(batch, run, transaction, opened.pop_all(), so_far, partial(self._committed, batch))
-        self._sent.over.add_done_callback(lambda _: self._queue.came.set())
+            so_far = Passed(taken, read, decided, decided, taken - began, transaction.waited_seconds)
+            tell = partial(self._committed, batch)
+            self._sent = landing = Landing(batch, tried, run, transaction, opened.pop_all(), so_far, tell)
+        self._landings.add(landing)
+        landing.over.add_done_callback(partial(self._over, landing))
+
+    def _over(self, landing: Landing, _: object) -> None:
+        self._landings.discard(landing)
+        self._queue.came.set()
 
     def _committed(self, batch: list[QueuedCommand], passed: Passed) -> None:
         self.trouble = None

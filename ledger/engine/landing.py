@@ -1,16 +1,39 @@
-"""A batch that is decided and on its way into the log."""
+"""A batch that is decided and on its way into the log.
+
+The writer sends it, which puts it into the book; the landing records it, and undoes it in the book if that fails.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from time import monotonic
 
 from ledger.engine.measures import Passed
 from ledger.engine.queue import QueuedCommand
 from ledger.engine.run import Run
 from ledger.engine.transactions import Alone, SharedPart
+from ledger.engine.trouble import in_short
+from ledger.refusals import StorageUnavailable
+
+log = logging.getLogger("fulfilment.ledger")
+
+
+@dataclass(slots=True)
+class Attempts:
+    """How a batch was tried so far."""
+
+    may_share: bool
+    """Whether it may share a transaction with other tenants."""
+    give_up_at: float = 0.0
+    """By the monotonic clock, from its first attempt on."""
+    pause: float = 0.02
+    """Seconds until it is tried again while the database is in trouble."""
+    ahead: list[Sequence[str]] = field(default_factory=list)
+    """What had to be read each time before the tenant's lock is taken again."""
 
 
 class Landing:
@@ -19,6 +42,7 @@ class Landing:
     def __init__(
         self,
         batch: Sequence[QueuedCommand],
+        tried: Attempts,
         run: Run,
         transaction: Alone | SharedPart,
         opened: AsyncExitStack,
@@ -28,6 +52,7 @@ class Landing:
         """``opened`` ends with the transaction; ``so_far`` is when the batch came by the stages before, and ``tell`` is
         told of all of them once it is committed."""
         self.batch = batch
+        self.tried = tried
         self.run = run
         self.may_be_followed = isinstance(transaction, Alone) and not any(each.command.with_subject for each in batch)
         """Whether the next batch may be decided meanwhile: a state that a caller is shown must stay as it is."""
@@ -39,7 +64,7 @@ class Landing:
     async def _land(self, opened: AsyncExitStack, so_far: Passed, tell: Callable[[Passed], None]) -> None:
         try:
             async with opened:
-                await self.run.record(self.batch)
+                await self.run.record()
         except BaseException as error:
             self.run.undo()
             self.committed.set_exception(error)
@@ -48,5 +73,10 @@ class Landing:
                 return
             raise
         self.committed.set_result(None)
-        tell(so_far._replace(committed=monotonic()))
-        await self.run.answer()
+        try:
+            tell(so_far._replace(committed=monotonic()))
+            await self.run.answer()
+        except Exception as error:
+            log.exception("a batch of %d commands is committed, and cannot be answered", len(self.batch))
+            for waiting in self.batch:
+                waiting.answer(StorageUnavailable(in_short(error)))  # sent again, it gets its outcome

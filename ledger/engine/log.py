@@ -373,12 +373,12 @@ class Log:
 
     async def read_opening(self, found: PGresult, after: int, most: int) -> Opening:
         """What the statement of ``opening`` has found under the lock."""
-        opening, last = await read_before_lock(found, most)
-        self._require_the_same_log(after, last)
+        opening, last = await read_found(found, most)
+        self.require_the_same_log(after, last)
         self._last = opening.tail[-1] if opening.tail else last
         return opening
 
-    def _require_the_same_log(self, after: int, last: _Located | None) -> None:
+    def require_the_same_log(self, after: int, last: _Located | None) -> None:
         """Whoever goes on from a position must find the fact there that he knows: a standby that took over, or a
         restored backup, may lack it, or have another one."""
         known = self._last if self._last is not None and self._last[0] == after else last
@@ -530,7 +530,7 @@ class Log:
         return {row[0]: None if row[2] is None else StoredKey(row[1], row[2], row[3]) for row in rows}
 
 
-async def read_before_lock(found: PGresult, most: int) -> tuple[Opening, _Located | None]:
+async def read_found(found: PGresult, most: int) -> tuple[Opening, _Located | None]:
     """What the statement of ``opening`` has found, and the fact at the position after which it looked."""
     opening, last = Opening([], [], [], most=most), None
     async for row in in_turns(range(found.ntuples)):

@@ -25,6 +25,8 @@ class Passed(NamedTuple):
     """The batch before is committed, and its facts are appended and durable; both travel in one round trip."""
     read_seconds: float = 0.0
     """How long it was read for the batch before it was taken."""
+    waited_seconds: float = 0.0
+    """How long it waited for the batch before to be committed, of the time since it was opened."""
 
 
 Watch = Callable[[float, Passed], None]

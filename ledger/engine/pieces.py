@@ -39,7 +39,7 @@ async def in_pieces(commands: Sequence[Command], send: Send) -> list[Answer]:
 
 def _next_size(size: int, passed: Passed) -> int:
     """How large a piece of a batch is to be, after one of a size that went so."""
-    seconds = max(passed.committed - passed.opened, 0.001)
+    seconds = max(passed.committed - passed.opened - passed.waited_seconds, 0.001)
     return max(1, min(size * _PIECE_GROWS, int(size * (PIECE_SECONDS + time_for(passed.read_seconds)) / seconds)))
 
 

@@ -98,7 +98,7 @@ class Run:
             if now - yielded_at > TURN_SECONDS:
                 await asyncio.sleep(0)
                 yielded_at = monotonic()
-            is_long = at > 0 and now - began > PIECE_SECONDS + more_seconds
+            is_long = at > 0 and now - began - self._transaction.waited_seconds > PIECE_SECONDS + more_seconds
             try:
                 # Known ids first: what an earlier attempt committed is neither put off nor denied for its deadline.
                 known = self._outcome_of(waiting.command)
@@ -258,18 +258,19 @@ class Run:
     def send(self) -> None:
         """Everything is decided: those who come next build on it, also before it is committed."""
         self.draft.commit()
+        if self._rows.outcomes:
+            for waiting, _ in self._answers:
+                waiting.uncertain = True
 
     def undo(self) -> None:
         """It was not committed, or nobody knows whether it was: the book is as if nothing had been sent."""
         self.draft.drop()
         self.book.position = self._first
 
-    async def record(self, batch: Sequence[QueuedCommand]) -> None:
+    async def record(self) -> None:
         """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
             return await self._transaction.abandon()
-        for waiting in batch:
-            waiting.uncertain = True
         await self._transaction.append(self._first, self._rows)
 
     async def answer(self) -> None:

@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from ledger.engine.log import (
     Log,
     Opening,
     Outcome,
-    read_before_lock,
+    read_found,
 )
 from ledger.engine.wire import Pipeline, SqlStatement, pipeline
 
@@ -83,6 +84,8 @@ class Alone:
     """A transaction of one tenant."""
 
     def __init__(self, log: Log, connection: AsyncConnection[Any]) -> None:
+        self.waited_seconds = 0.0
+        """How long it waited for the batch before, once something was decided."""
         self._log = log
         self._connection = connection
 
@@ -130,7 +133,7 @@ class Following(Alone):
         check = self._log.opening([], False, after=after, streams=[], most=0)
         self._pipeline, self._after = Pipeline(self._connection, (BEGIN, read), (self._log.take_lock, check)), after
         _, found = await self._pipeline.results()
-        opening, _ = await read_before_lock(found, most)
+        opening, _ = await read_found(found, most)
         return opening
 
     async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
@@ -151,12 +154,16 @@ class Following(Alone):
     async def hold(self) -> None:
         if self._pipeline is None:
             return
+        began = monotonic()
         await asyncio.wait((self._before,))
         if self._before.exception() is not None:
             raise Overtaken
         _, found = await self._pipeline.results()
         self._pipeline = None
-        if (await self._log.read_opening(found, self._after, 0)).tail:
+        self.waited_seconds += monotonic() - began
+        opening, last = await read_found(found, 0)
+        self._log.require_the_same_log(self._after, last)
+        if opening.tail:
             raise Overtaken
 
 
@@ -174,6 +181,8 @@ async def alone(log: Log, before: asyncio.Future[None] | None) -> AsyncIterator[
 
 class SharedPart:
     """One tenant's part of a transaction that it shares."""
+
+    waited_seconds = 0.0
 
     def __init__(self, log: Log, together: Together) -> None:
         loop = asyncio.get_running_loop()
@@ -256,8 +265,8 @@ class Together:
     async def transaction(
         self, log: Log, *, may_share: bool, before: asyncio.Future[None] | None = None
     ) -> AsyncIterator[Alone | SharedPart]:
-        """One for a batch: of its own, if it may not share one or nobody else writes at the moment, or if it comes
-        ``before`` the last of the tenant is written."""
+        """One for a batch: of its own, if it may not share one or nobody else writes at the moment, or if the batch
+        ``before`` it is not committed yet."""
         shares = may_share and before is None and self.shares(log)
         self._busy[log.schema] += 1
         try:

@@ -17,9 +17,9 @@ from ledger.engine.executor import Ledger
 from ledger.engine.log import Appending
 from ledger.engine.transactions import Following
 from ledger.facts import Change
-from ledger.refusals import ShuttingDown
-from ledger.view import View
-from tests.support.stalls import CoinsTaken, EmptyTenant, TooFewCoins, a_ledger, coins_of, command, give, take
+from ledger.refusals import ShuttingDown, StorageUnavailable
+from ledger.view import Entry, View
+from tests.support.stalls import CoinsTaken, EmptyTenant, Stall, TooFewCoins, a_ledger, coins_of, command, give, take
 from tests.support.waiting import wait_for
 
 
@@ -42,6 +42,8 @@ class Commits:
         self.waiting = 0
         self.may_go_on = asyncio.Event()
         self.error: Exception | None = None
+        self.waits_again = False
+        """Whether those after the error wait until they may go on."""
         self._append, ledger.log.append = ledger.log.append, self._wait  # type: ignore[method-assign]
 
     async def _wait(self, connection: Any, after: int, rows: Appending) -> None:
@@ -50,6 +52,8 @@ class Commits:
         self.waiting -= 1
         error, self.error = self.error, None
         if error is not None:
+            if self.waits_again:
+                self.may_go_on.clear()
             raise error
         await self._append(connection, after, rows)
 
@@ -340,3 +344,76 @@ async def test_calls_of_many_commands_follow_each_other(tenant: EmptyTenant, mon
         assert sorted(each for one in positions for each in one) == list(range(1, 1201))
         assert all(one == sorted(one) for one in positions)
     assert len(begun) > 2
+
+
+async def test_whoever_cannot_be_written_for_long_is_told_so_also_if_each_attempt_gets_as_far_as_the_commit(
+    tenant: EmptyTenant,
+):
+    async with asyncio.timeout(20), a_ledger(tenant, patience_seconds=0.1) as ledger:
+        append, tried = ledger.log.append, []
+
+        async def fails(connection: Any, after: int, rows: Appending) -> None:
+            tried.append(after)
+            raise OperationalError("the connection was lost")
+
+        ledger.log.append = fails  # type: ignore[method-assign]
+        with pytest.raises(StorageUnavailable):
+            await ledger.execute(take("first", "pears"))
+        assert len(tried) > 1
+        ledger.log.append = append  # type: ignore[method-assign]
+        assert (await ledger.execute(take("first", "pears"))).position == 1
+
+
+async def test_what_is_tried_again_is_not_followed_unless_that_may_be(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears"), streams_kept=0) as (ledger, commits, first):
+        reads = Watched(take("reads", "figs"))
+        second = asyncio.create_task(of_many(ledger, reads.command))
+        await asyncio.sleep(0.05)
+        commits.error, commits.waits_again = OperationalError("the connection was lost"), True
+        commits.may_go_on.set()
+        await until(lambda: commits.waiting == 1 and not commits.may_go_on.is_set())
+        seen = len(reads.seen)
+        await asyncio.sleep(0.1)
+        assert len(reads.seen) == seen, "the first is on its way again"
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+        assert reads.seen[-1] == 1
+
+
+async def test_nobody_follows_while_a_stream_that_was_folded_aside_is_to_be_taken(tenant: EmptyTenant):
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        ledger._aside._folded["stall-pears"] = Entry(1, Stall(2))  # as of what is committed
+        next_one = Watched(give("next", "pears"))
+        second = asyncio.create_task(of_many(ledger, next_one.command))
+        await asyncio.sleep(0.05)
+        assert next_one.seen == []
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+        assert next_one.seen == [1]
+
+
+async def test_a_snapshot_that_cannot_be_taken_keeps_nobody_waiting(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    for module in (book, snapshots):
+        monkeypatch.setattr(module, "LONG_FACTS", 3)
+
+    async def fails(*_: Any) -> Entry:
+        raise RuntimeError("it cannot be encoded")
+
+    monkeypatch.setattr(snapshots.Snapshots, "keep", fails)
+    async with asyncio.timeout(20), a_ledger(tenant) as ledger:
+        for number in range(6):
+            assert (await ledger.execute(take(f"{number}", "pears"))).position == number + 1
+
+
+async def test_those_of_two_batches_are_answered_when_it_stops_while_the_first_are_being_answered(tenant: EmptyTenant):
+    async with asyncio.timeout(20), a_ledger(tenant) as ledger:
+        calls = [
+            asyncio.create_task(ledger.execute_many([take(f"{caller}-{number}", "pears") for number in range(200)]))
+            for caller in range(3)
+        ]
+        await until(lambda: ledger._sent is not None)
+        await ledger.stop(drain=False)
+        for call in calls:
+            assert len(await call) == 200

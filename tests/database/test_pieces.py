@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from ledger.engine import executor, pieces, run
+from ledger.engine import executor, gathering, pieces, run
 from ledger.engine.aside import FoldedAside
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
@@ -121,7 +121,7 @@ def test_wherever_batches_are_cut_each_answer_is_of_its_own_command(
     tenant: EmptyTenant, chance: random.Random, cut: Cut | None
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "MOST_AT_ONCE", chance.randint(30, 60))
+        patch.setattr(gathering, "MOST_AT_ONCE", chance.randint(30, 60))
         patch.setattr(pieces, "FIRST_PIECE", chance.randint(1, 30))
         clock = Hops(chance)
         for module in (executor, run):

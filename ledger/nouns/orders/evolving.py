@@ -96,11 +96,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
             others = _other_holds(order, hold.key)
-            return replace(order, standing={**others, hold.key: hold}, stops=stops_with(order, [hold]))
+            return replace(order, holds_by_key={**others, hold.key: hold}, stops=stops_with(order, [hold]))
         case HoldReleased():
             key = (fact.reason, fact.owner, fact.supplier_order_id)
             stops = stops_after(order, [key], fact.at)
-            return replace(order, standing=_other_holds(order, key), stops=stops)
+            return replace(order, holds_by_key=_other_holds(order, key), stops=stops)
         case PaymentChanged():
             gave_back = fact.payment in (PaymentState.REFUNDED, PaymentState.PARTLY_REFUNDED)
             return order if fact.outdated else _owed_less(_payment_said(order, fact), fact.at, paid=gave_back)
@@ -213,7 +213,7 @@ def _placed(fact: OrderPlaced) -> Order:
         fact.promised_day,
         incoterm=fact.incoterm,
         subjects=(fact.subject,) if fact.subject else (),
-        standing={hold.key: hold for hold in fact.holds},
+        holds_by_key={hold.key: hold for hold in fact.holds},
         untracked=frozenset(fact.untracked) if fact.untracked else _NO_LINES,
         unreserved=_all_units(fact.lines, fact.untracked),
     )
@@ -256,9 +256,9 @@ def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSuppli
 
 
 def _other_holds(order: Order, key: HoldKey) -> dict[HoldKey, Hold]:
-    if key not in order.standing:
-        return order.standing
-    others = order.standing.copy()  # which is faster than dict() once keys are gone
+    if key not in order.holds_by_key:
+        return order.holds_by_key
+    others = order.holds_by_key.copy()  # which is faster than dict() once keys are gone
     del others[key]
     return others
 

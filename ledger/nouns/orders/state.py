@@ -226,7 +226,7 @@ class Order(Value, frozen=True):
     """Why a confirmed order promises no day."""
     subjects: tuple[str, ...] = ()
     """Pseudonyms that facts of before have of the people whose data they hold sealed, the latest last."""
-    standing: dict[HoldKey, Hold] = {}
+    holds_by_key: dict[HoldKey, Hold] = {}
     """Its holds, the latest last."""
     stops: Stops = {}
     """Since the confirmation: before it no supplier has anything to do."""
@@ -440,7 +440,7 @@ class Order(Value, frozen=True):
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        return tuple(self.standing.values())
+        return tuple(self.holds_by_key.values())
 
     def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
         """A hold of this reason on the whole order, of any owner if none is named."""
