@@ -277,7 +277,7 @@ def test_whatever_happens_when_the_shop_knows_each_parcel_as_it_is_and_was_told_
     known = [each.said for part, each in (shop.knows.parts.items() if shop.knows else ()) if part.startswith("parcel/")]
     present = {(each.tracking_number, each.lines[0].units) for each in known if not each.withdrawn}
     assert present == {(each.number, each.by_line[LineNo(1)]) for each in scenario.order().shipments}
-    last = {}
+    last: dict[tuple[type, str], object] = {}
     for each in told:
         about = (type(each), getattr(each, "tracking_number", ""))
         assert last.get(about) != each, "nothing is told twice, unless something else was told between"
