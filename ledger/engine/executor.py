@@ -77,13 +77,13 @@ class Ledger:
         self._in_line_until = 0.0
         """Until when no batch is decided before the last is committed."""
         self._sent: Landing | None = None
-        """The batch that is on its way, as far as it is not known to be committed."""
+        """A batch that lands by itself, as the next may be decided meanwhile."""
         self._landings: set[Landing] = set()
         """Those that are not answered yet."""
         self._stay_awake = stay_awake
         self.book = Book(nouns, streams_kept=streams_kept, memory=memory)
         self._snapshots = Snapshots(log, self.book.registry)
-        self._queue = Gathering(lambda: self._together.shares(log))
+        self._queue = Gathering()
         self._aside = FoldedAside(self._snapshots, self._queue.again)
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
@@ -226,6 +226,9 @@ class Ledger:
             self._sent = None
             if (error := sent.committed.exception()) is not None:
                 await self._settle(sent.batch, sent.tried, error)
+        await self._take_snapshots()
+
+    async def _take_snapshots(self) -> None:
         try:
             await self._snapshots.take(self.book)
         except Exception:  # they are disposable
@@ -307,7 +310,6 @@ class Ledger:
         sent = self._sent
         return (
             sent is not None
-            and sent.may_be_followed
             and not sent.committed.done()
             and monotonic() >= self._in_line_until
             and not (may_share and self._together.shares(self.log))
@@ -338,7 +340,7 @@ class Ledger:
         is_uncertain = any(waiting.uncertain for waiting in batch)
         await self._aside.bring_in(self.book, _named(batch), wait=is_uncertain)
         if not (batch := [each for each in batch if not self._is_away(each)]):
-            return
+            return None
         named = _named(batch)
         if self._stay_awake is not None:
             await self._stay_awake()
@@ -371,8 +373,18 @@ class Ledger:
                 self.book.trim()
             so_far = Passed(taken, read, decided, decided, taken - began, transaction.waited_seconds)
             tell = partial(self._committed, batch)
-            self._sent = landing = Landing(batch, tried, run, transaction, opened.pop_all(), so_far, tell)
+            landing = Landing(batch, tried, run, transaction, opened.pop_all(), so_far, tell)
+        if landing.may_be_followed:
+            return self._send_off(landing)
+        await landing.land()
+        if (failure := landing.committed.exception()) is not None:
+            raise failure
+        return await self._take_snapshots()
+
+    def _send_off(self, landing: Landing) -> None:
+        self._sent = landing
         self._landings.add(landing)
+        landing.by_itself()
         landing.over.add_done_callback(partial(self._over, landing))
 
     def _over(self, landing: Landing, _: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ledger.engine.queue import QueuedCommand, QueuedRequest
 
@@ -15,8 +15,6 @@ _SECONDS = 0.010
 """How long a batch may wait for more callers."""
 _SHARE = 0.5
 """The share of the active callers that it waits for."""
-_SHARED_SHARE = 0.8
-"""The same of a batch that waits for those of other tenants anyway."""
 
 
 class Gathering:
@@ -27,9 +25,7 @@ class Gathering:
     commands it takes one: the next is decided while that is committed.
     """
 
-    def __init__(self, shares: Callable[[], bool]) -> None:
-        """``shares`` tells whether batches of other tenants are under way."""
-        self._shares = shares
+    def __init__(self) -> None:
         self._queue: deque[QueuedRequest | QueuedCommand] = deque()
         self._wanted = 1
         """How many commands the next batch waits for."""
@@ -89,8 +85,7 @@ class Gathering:
 
     async def batch(self) -> Sequence[QueuedRequest | QueuedCommand]:
         """The next batch, of what is there at least."""
-        share = _SHARED_SHARE if self._shares() else _SHARE
-        self._wanted = max(1, int(self.callers * share))
+        self._wanted = max(1, int(self.callers * _SHARE))
         if len(self._queue) < self._wanted and not self.is_closing:
             self._enough.clear()
             try:

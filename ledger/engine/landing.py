@@ -39,6 +39,9 @@ class Attempts:
 class Landing:
     """Appends a batch, commits it, and then answers it; the book has it already."""
 
+    over: asyncio.Task[None]
+    """Ends as ``land`` does, where it lands by itself."""
+
     def __init__(
         self,
         batch: Sequence[QueuedCommand],
@@ -54,16 +57,26 @@ class Landing:
         self.batch = batch
         self.tried = tried
         self.run = run
-        self.may_be_followed = isinstance(transaction, Alone) and not any(each.command.with_subject for each in batch)
+        self.may_be_followed = (
+            isinstance(transaction, Alone)
+            and any(each.call.in_pieces for each in batch)
+            and not any(each.command.with_subject for each in batch)
+        )
         """Whether the next batch may be decided meanwhile: a state that a caller is shown must stay as it is."""
         self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with an error where it is not committed, or nobody knows whether it is."""
-        self.over = asyncio.create_task(self._land(opened, so_far, tell), name="commit")
-        """Ends when all are answered, or have to be settled again."""
+        self._opened = opened
+        self._so_far = so_far
+        self._tell = tell
 
-    async def _land(self, opened: AsyncExitStack, so_far: Passed, tell: Callable[[Passed], None]) -> None:
+    def by_itself(self) -> None:
+        """Lets it land while the next batch is decided."""
+        self.over = asyncio.create_task(self.land(), name="commit")
+
+    async def land(self) -> None:
+        """Ends when all are answered, or have to be settled again."""
         try:
-            async with opened:
+            async with self._opened:
                 await self.run.record()
         except BaseException as error:
             self.run.undo()
@@ -74,7 +87,7 @@ class Landing:
             raise
         self.committed.set_result(None)
         try:
-            tell(so_far._replace(committed=monotonic()))
+            self._tell(self._so_far._replace(committed=monotonic()))
             await self.run.answer()
         except Exception as error:
             log.exception("a batch of %d commands is committed, and cannot be answered", len(self.batch))
