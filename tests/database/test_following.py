@@ -404,7 +404,7 @@ async def test_a_snapshot_that_cannot_be_taken_keeps_nobody_waiting(
     monkeypatch.setattr(snapshots.Snapshots, "keep", fails)
     async with asyncio.timeout(20), a_ledger(tenant) as ledger:
         for number in range(6):
-            assert (await ledger.execute(take(f"{number}", "pears"))).position == number + 1
+            assert (await of_many(ledger, take(f"{number}", "pears"))).position == number + 1
 
 
 async def test_those_of_two_batches_are_answered_when_it_stops_while_the_first_are_being_answered(tenant: EmptyTenant):
