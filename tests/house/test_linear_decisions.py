@@ -7,6 +7,7 @@ Python's own loops are counted so; what is done inside of C, such as copying a d
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -84,8 +85,10 @@ def _counting(counted: Counter[CodeType], work: Callable[..., Any], *arguments: 
         return count
 
     before = sys.gettrace()
+    gc.disable()  # others are told when it collects, which is at any time and none of the work
     sys.settrace(count)
     try:
         work(*arguments)
     finally:
         sys.settrace(before)
+        gc.enable()
