@@ -381,6 +381,26 @@ def with_all_delivered() -> World:
 _RECEIVES = at_now(delivery.confirm_receipt, ORDER, "customer")
 
 
+_MISTAKE = corrections.Why("mistyped", "mia", START)
+_RIGHT = ("dhl", "P9999")
+
+
+def corrects(view: View, now: datetime) -> list[Change]:
+    return corrections.correct_tracking(view, "dhl", "P1", _RIGHT, "", _MISTAKE, now)
+
+
+def voids(view: View, now: datetime) -> list[Change]:
+    return corrections.void_parcel(view, "dhl", "P1", "", _MISTAKE, now)
+
+
+def unships(view: View, now: datetime) -> list[Change]:
+    return corrections.void_shipment(view, FIRST, _MISTAKE, now)
+
+
+def hands_over(view: View, now: datetime) -> list[Change]:
+    return last_miles.hand_over(view, "dhl", "P1", _RIGHT, START, now)
+
+
 def _parcels() -> Iterator[Command]:
     shipped, all_shipped = _shipped(), with_all_shipped()
     delivered, lost = _delivered(), shipped.after(_loses())
@@ -393,21 +413,6 @@ def _parcels() -> Iterator[Command]:
     yield Command("RecordCheckpoints, one parcel of 50", all_shipped, scans(ParcelStatus.DELIVERED), 2)
     yield Command("ConfirmLoss", shipped, _loses(), 2)
     yield Command("DisputeDelivery", delivered, at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
-    mistake = corrections.Why("mistyped", "mia", START)
-    right, every = ("dhl", "P9"), f"{ORDER}/1"
-
-    def corrects(view: View, now: datetime) -> list[Change]:
-        return corrections.correct_tracking(view, "dhl", "P1", right, "", mistake, now)
-
-    def voids(view: View, now: datetime) -> list[Change]:
-        return corrections.void_parcel(view, "dhl", "P1", "", mistake, now)
-
-    def unships(view: View, now: datetime) -> list[Change]:
-        return corrections.void_shipment(view, every, mistake, now)
-
-    def hands_over(view: View, now: datetime) -> list[Change]:
-        return last_miles.hand_over(view, "dhl", "P1", right, START, now)
-
     yield Command("CorrectTracking", shipped, corrects, 3)
     yield Command("HandOverParcel", shipped, hands_over, 2)
     yield Command("VoidParcel", shipped, voids, 52)

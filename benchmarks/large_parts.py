@@ -6,16 +6,20 @@ The commands of ``large_order`` meet lines, suppliers and parcels; of each of th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from benchmarks.large_order import (
     answers,
+    corrects,
+    hands_over,
     moves,
     scans,
     sends,
     ships,
+    unships,
+    voids,
     with_all_delivered,
     with_all_sent,
     with_all_shipped,
@@ -47,14 +51,12 @@ from ledger.decisions import (
     amending,
     cancelling,
     catalogue,
-    corrections,
     delivery,
     dispatch,
     intake,
-    last_miles,
     sourcing,
 )
-from ledger.facts import Change, LineNo, Units
+from ledger.facts import LineNo, Units
 from ledger.nouns import orders
 from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason, Remedy
 from ledger.nouns.offers import Offer, PriceBreak
@@ -64,7 +66,6 @@ from ledger.nouns.parcels import Checkpoint, ParcelStatus
 from ledger.nouns.skus import BundlePart, SkuDescribed
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from ledger.view import View
 
 
 def commands() -> Iterator[Command]:
@@ -150,7 +151,6 @@ def _boxes() -> Iterator[Command]:
     sent = market().after(places(), sends())
     box = sent.after(*map(_beside, NUMBERS[1:])).later(1)
     parts = sent.after(*map(_leaves, NUMBERS)).later(1)
-    mistake = corrections.Why("mistyped", "mia", START)
     lose = at_now(delivery.confirm_loss, "dhl", "P1", Party.CARRIER, "tracing_failed")
     receive = at_now(delivery.confirm_receipt, ORDER, "customer")
     yield Command("ShipSupplierOrder, the last of a box", box, _beside(NUMBERS[0]), 1)
@@ -160,18 +160,6 @@ def _boxes() -> Iterator[Command]:
     yield Command("ConfirmReceipt, many parcels of a supplier order", parts, receive, 1)
     there = box.after(scans(ParcelStatus.DELIVERED))
     yield Command("DisputeDelivery, a box", there, at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 1)
-
-    def corrects(view: View, now: datetime) -> list[Change]:
-        return corrections.correct_tracking(view, "dhl", "P1", ("dhl", "P9999"), "", mistake, now)
-
-    def voids(view: View, now: datetime) -> list[Change]:
-        return corrections.void_parcel(view, "dhl", "P1", "", mistake, now)
-
-    def unships(view: View, now: datetime) -> list[Change]:
-        return corrections.void_shipment(view, FIRST, mistake, now)
-
-    def hands_over(view: View, now: datetime) -> list[Change]:
-        return last_miles.hand_over(view, "dhl", "P1", ("dhl", "P9999"), START, now)
 
     for kind, world in (("a box", box), ("one of many parcels", parts)):
         yield Command(f"CorrectTracking, {kind}", world, corrects, 1)
@@ -202,17 +190,22 @@ def _opens(number: LineNo) -> Decide:
     return lambda view, now: after_sales.open_case(view, opened, now)
 
 
-def _refunds(number: LineNo) -> list[Decide]:
+def _refunds(case_id: str, refund_id: str) -> dict[str, Decide]:
+    """What a case takes until its refund is paid."""
+    return {
+        "StartReview": at_now(after_sales.start_review, case_id),
+        "RuleLiability": lambda view, now: after_sales.rule(
+            view, LiabilityRuled(case_id, Party.SUPPLIER, ("broken",), (), now), now
+        ),
+        "ApproveRemedy": at_now(after_sales.approve, case_id, Remedy.REFUND, {}, ""),
+        "GrantRefund": at_now(after_sales.grant_refund, case_id, refund_id, {}, 0, {}),
+        "RecordRefundPaid": at_now(after_sales.record_refund_paid, case_id, refund_id, f"pay-{refund_id}"),
+    }
+
+
+def _refunds_a_unit(number: LineNo) -> list[Decide]:
     """All of a case of one unit."""
-    case_id, refund_id = _case_of(number), f"refund-of-{number}"
-    return [
-        _opens(number),
-        at_now(after_sales.start_review, case_id),
-        lambda view, now: after_sales.rule(view, LiabilityRuled(case_id, Party.SUPPLIER, ("broken",), (), now), now),
-        at_now(after_sales.approve, case_id, Remedy.REFUND, {}, ""),
-        at_now(after_sales.grant_refund, case_id, refund_id, {}, 0, {}),
-        at_now(after_sales.record_refund_paid, case_id, refund_id, f"pay-{number}"),
-    ]
+    return [_opens(number), *_refunds(_case_of(number), f"refund-of-{number}").values()]
 
 
 def _cases() -> Iterator[Command]:
@@ -224,20 +217,11 @@ def _cases() -> Iterator[Command]:
         *map(_opens, NUMBERS), *(at_now(after_sales.cancel, _case_of(n), Party.CUSTOMER, "") for n in NUMBERS)
     )
     yield Command("OpenCase, after many that were cancelled", cancelled, opens_all, 1)
-    refunded = there.after(*(step for n in NUMBERS for step in _refunds(n)))
+    refunded = there.after(*(step for n in NUMBERS for step in _refunds_a_unit(n)))
     yield Command("OpenCase, after many refunds", refunded, opens_all, 1)
-    steps = [
-        ("StartReview", at_now(after_sales.start_review, CASE)),
-        (
-            "RuleLiability",
-            lambda view, now: after_sales.rule(view, LiabilityRuled(CASE, Party.SUPPLIER, ("broken",), (), now), now),
-        ),
-        ("ApproveRemedy", at_now(after_sales.approve, CASE, Remedy.REFUND, {}, "")),
-        ("GrantRefund", at_now(after_sales.grant_refund, CASE, "refund", {}, 0, {})),
-        ("RecordRefundPaid", at_now(after_sales.record_refund_paid, CASE, "refund", "pay")),
-    ]
+    steps = _refunds(CASE, "refund")
     world = refunded.after(opens_all)
-    for name, decide in steps:
+    for name, decide in steps.items():
         yield Command(f"{name}, after many refunds", world, decide, 1)
         world = world.after(decide)
     lost = (
@@ -248,7 +232,7 @@ def _cases() -> Iterator[Command]:
     missing = CaseOpened(CASE, ORDER, Reason.LOST, dict(ALL), START + 30 * DAY, START + 30 * DAY)
     opens_lost: Decide = lambda view, now: after_sales.open_case(view, missing, now)  # noqa: E731
     yield Command("OpenCase, all lost", lost, opens_lost, 1)
-    settled = lost.after(opens_lost, steps[0][1], steps[1][1], steps[2][1], steps[3][1], steps[4][1])
+    settled = lost.after(opens_lost, *steps.values())
     yield Command(
         "ConfirmReceipt, all lost and refunded", settled, at_now(delivery.confirm_receipt, ORDER, "customer"), 1
     )

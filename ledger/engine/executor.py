@@ -221,6 +221,8 @@ class Ledger:
 
     async def _none_on_its_way(self) -> None:
         """Waits until no batch is on its way; one that does not get there is settled first."""
+        if self._sent is None:
+            return
         while (sent := self._sent) is not None:
             await asyncio.wait((sent.over,))
             self._sent = None
@@ -345,17 +347,21 @@ class Ledger:
         if self._stay_awake is not None:
             await self._stay_awake()
         taken = monotonic()
-        before = (None, None) if self._sent is None else (self._sent.run, self._sent.committed)
+        before = self._sent
         async with AsyncExitStack() as opened:
             transaction = await opened.enter_async_context(
-                self._together.transaction(self.log, may_share=tried.may_share, before=before[1])
+                self._together.transaction(
+                    self.log, may_share=tried.may_share, before=None if before is None else before.committed
+                )
             )
             run = None
             try:
                 most = self._tail_limit if len(tried.ahead) < _MOST_AHEAD else EVERYTHING
                 opening = await self._open(transaction, batch, named, most)
                 read = monotonic()
-                run = Run(self.book, transaction, opening, self.taken, self._aside, before[0])
+                run = Run(
+                    self.book, transaction, opening, self.taken, self._aside, None if before is None else before.run
+                )
                 for waiting in batch:
                     # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = waiting.uncertain and run.knows(waiting.command)

@@ -70,6 +70,12 @@ class Watched:
 
         self.command = replace(asked, decide=decide)
 
+    async def decided(self, ledger: Ledger) -> asyncio.Task[Receipt]:
+        """The call that sends it, once it is decided."""
+        call = asyncio.create_task(of_many(ledger, self.command))
+        await until(lambda: self.seen)
+        return call
+
 
 @asynccontextmanager
 async def one_on_its_way(
@@ -88,8 +94,7 @@ async def one_on_its_way(
 async def test_the_next_is_decided_on_what_is_not_committed_yet_and_answered_after_it(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(of_many(ledger, next_one.command))
-        await until(lambda: next_one.seen)
+        second = await next_one.decided(ledger)
         assert commits.waiting == 1
         assert not first.done()
         commits.may_go_on.set()
@@ -100,8 +105,7 @@ async def test_the_next_is_decided_on_what_is_not_committed_yet_and_answered_aft
 async def test_a_third_waits_until_the_first_is_committed(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         second, third = Watched(give("second", "pears")), Watched(take("third", "pears"))
-        calls = [asyncio.create_task(of_many(ledger, second.command))]
-        await until(lambda: second.seen)
+        calls = [await second.decided(ledger)]
         calls.append(asyncio.create_task(of_many(ledger, third.command)))
         await asyncio.sleep(0.05)
         assert not third.seen
@@ -113,8 +117,7 @@ async def test_a_third_waits_until_the_first_is_committed(tenant: EmptyTenant):
 async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(of_many(ledger, next_one.command))
-        await until(lambda: next_one.seen)
+        second = await next_one.decided(ledger)
         commits.error = OperationalError("the connection was lost")
         commits.may_go_on.set()
         assert (await first).position == 3
@@ -127,8 +130,7 @@ async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: Empt
 async def test_if_the_first_fails_for_good_the_next_does_not_build_on_it(tenant: EmptyTenant):
     async with one_on_its_way(tenant, give("first", "pears", 2)) as (ledger, commits, first):
         next_one = Watched(give("next", "pears", 2))
-        second = asyncio.create_task(of_many(ledger, next_one.command))
-        await until(lambda: next_one.seen)
+        second = await next_one.decided(ledger)
         commits.error = ValueError("the database refuses it")
         commits.may_go_on.set()
         with pytest.raises(DecisionFailed):
@@ -145,8 +147,7 @@ async def test_what_another_process_appends_between_is_seen(tenant: EmptyTenant)
         between = asyncio.create_task(other.execute(give("between", "pears")))
         await asyncio.sleep(0.1)  # it waits for the lock by now
         next_one = Watched(give("next", "pears"))
-        second = asyncio.create_task(of_many(ledger, next_one.command))
-        await until(lambda: next_one.seen)
+        second = await next_one.decided(ledger)
         commits.may_go_on.set()
         assert [(await each).position for each in (first, between)] == [3, 4]
         with pytest.raises(TooFewCoins):
@@ -167,8 +168,7 @@ async def test_once_overtaken_a_ledger_decides_one_after_another_for_a_time(
         await asyncio.gather(first, second)
         commits.may_go_on.clear()
         third, fourth = Watched(take("third", "pears")), Watched(take("fourth", "pears"))
-        calls = [asyncio.create_task(of_many(ledger, third.command))]
-        await until(lambda: third.seen)
+        calls = [await third.decided(ledger)]
         calls.append(asyncio.create_task(of_many(ledger, fourth.command)))
         await asyncio.sleep(0.05)
         assert not fourth.seen
@@ -269,8 +269,7 @@ async def test_no_snapshot_has_what_is_not_committed(tenant: EmptyTenant, monkey
 async def test_whoever_is_on_the_way_when_it_stops_is_answered(tenant: EmptyTenant, drain: bool):
     async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
         next_one = Watched(give("second", "pears"))
-        second = asyncio.create_task(of_many(ledger, next_one.command))
-        await until(lambda: next_one.seen)
+        second = await next_one.decided(ledger)
         stopping = asyncio.create_task(ledger.stop(drain=drain))
         await asyncio.sleep(0.05)
         commits.may_go_on.set()
