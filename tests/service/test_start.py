@@ -198,6 +198,12 @@ def test_the_process_of_the_edges_is_protected_by_the_same_options():
     }
 
 
+@pytest.mark.parametrize("role", ["projector", "edge"])
+def test_processes_beside_this_one_hold_as_much_in_memory(role: str):
+    told = environment_beside(role, "host=db", options(["--memory-mib", "64"]))
+    assert told["FULFILMENT_MEMORY_MIB"] == "64"
+
+
 def test_processes_beside_this_one_do_not_want_the_port_of_its_figures(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FULFILMENT_METRICS", "9464")
     for role in ("projector", "edge"):

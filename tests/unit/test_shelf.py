@@ -105,3 +105,13 @@ def test_what_is_counted_of_reservations_is_between_once_and_twice_of_what_they_
     shelf = Shelf(10)
     shelf.update(folded)
     assert takes < shelf.memory_bytes < 2 * takes
+
+
+def test_memory_without_a_limit_of_its_own_has_that_of_the_process(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Memory, "most_bytes_of_each", 3_000)
+    shelf = Shelf(100, Memory())
+    fill(shelf, *"abcde")
+    assert (len(shelf), shelf.memory_bytes) == (3, 3_000)
+    monkeypatch.setattr(Memory, "most_bytes_of_each", 2_000)
+    shelf.trim()
+    assert len(shelf) == 2
