@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -70,16 +70,18 @@ def test_what_is_well_formed_is_answered_over_http_as_over_grpc(client: Client, 
     """A command is sent once each way: the second time its first outcome is answered again."""
     request = trade.request(rpc)
     first, again = over_http(http, rpc, request), over_grpc(client, rpc, request)
-    if rpc == "Diagnose":
-        first, again = _names(first), _names(again)
-    if "outcome" in first:
+    if rpc in LASTING:
+        first, again = LASTING[rpc](first), LASTING[rpc](again)
+    elif "outcome" in first:
         assert (first.pop("outcome"), again.pop("outcome")) == ("OUTCOME_APPLIED", "OUTCOME_REPLAYED")
     assert _still(first) == _still(again)
 
 
-def _names(diagnosis: Any) -> Any:
-    """What was looked at: the machine and the database are not the same from one look to the next."""
-    return {"checks": [each["check"] for each in diagnosis["findings"]]}
+LASTING: dict[str, Callable[[Any], Any]] = {
+    "Diagnose": lambda answer: [each["check"] for each in answer["findings"]],
+    "GetStatus": lambda answer: (answer["version"], sorted(each["name"] for each in answer["projections"])),
+}
+"""What an answer about the service itself says at every look: a projector or a sender may work between two of them."""
 
 
 def _still(tree: Any) -> Any:
