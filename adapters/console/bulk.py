@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from adapters.console import files, words
+from adapters.console.batches import Bar, Group, Result, send
 from adapters.console.client import Trouble
-from adapters.console.importing import Bar, Group, Result, send
 from adapters.console.sentences import translated
 from adapters.console.session import Session
 from fulfilment.v1 import batch_pb2, common_pb2

@@ -14,9 +14,9 @@ from adapters.console.client import Command, Q
 from adapters.console.commands import Words
 from adapters.console.history import WRITTEN, print_history
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.order_standing import read_order
 from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
-from adapters.console.show import read_order
 from adapters.console.words import minute, word
 from fulfilment.v1 import audit_pb2, cases_pb2, common_pb2
 

@@ -9,10 +9,10 @@ import click
 from adapters.console import words
 from adapters.console.client import Command, Q
 from adapters.console.commands import Nouns, recording
+from adapters.console.drawn_invoices import show_drawn
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
 from adapters.console.past import OF_LISTS, asked, past
 from adapters.console.session import Session
-from adapters.console.show import show_drawn
 from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, order_money_pb2
 from fulfilment.v1 import customer_invoices_pb2 as pb

@@ -9,7 +9,7 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Nouns, option_request_id
-from adapters.console.edges import rows_by
+from adapters.console.connections import rows_by
 from adapters.console.listings import CHANGED_AFTER, LIMIT, ask_as_of, print_rows, rows_of
 from adapters.console.past import AS_OF, OF_LISTS
 from adapters.console.session import Session

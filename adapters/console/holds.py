@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -9,10 +10,13 @@ import click
 from adapters.console import words
 from adapters.console.commands import Words, recording
 from adapters.console.listings import CHANGED_AFTER, LIMIT, print_rows, rows_of
+from adapters.console.order_standing import line_numbers, record
 from adapters.console.past import OF_LISTS
+from adapters.console.printer import Printer
+from adapters.console.sentences import paths
 from adapters.console.session import Session
-from adapters.console.show import hold_cells, line_numbers, record
-from fulfilment.v1 import orders_pb2, tracking_pb2
+from adapters.console.words import minute, word
+from fulfilment.v1 import orders_pb2, suppliers_pb2, tracking_pb2
 
 _HOLDS = words.choice(orders_pb2.HoldReason)
 
@@ -88,3 +92,32 @@ def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | N
         lambda each: [each.order_id, *hold_cells(each.hold, line_numbers(session, each.order_id, each.hold.missing))],
         "Nothing is on hold.",
     )
+
+
+def print_holds(out: Printer, order: orders_pb2.Order) -> None:
+    columns = ["hold", "owner", "since", "scope", "why", "note"]
+    numbers = [each.line.line_no for each in order.lines]
+    out.table(columns, [[*hold_cells(hold, numbers), hold.note] for hold in order.holds])
+
+
+def hold_cells(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
+    """Why something waits, who has to end that, since when, and what waits; the order's lines by their numbers."""
+    return [
+        word(orders_pb2.HoldReason, hold.reason),
+        hold.owner,
+        minute(hold, "at"),
+        hold.supplier_order_id or "whole order",
+        "; ".join(_why(hold, line_numbers)),
+    ]
+
+
+def _why(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
+    lacking = [f"{each.units} of line {each.line_no} lacking" for each in hold.lacking]
+    missing = [paths(each, line_numbers=line_numbers) for each in hold.missing]
+    return [*missing, *lacking, *map(_unserved, hold.choices)]
+
+
+def _unserved(choice: suppliers_pb2.Choice) -> str:
+    """Why nobody was chosen: ``tea: acme turned down, bolt out of stock``."""
+    against = [f"{each.supplier_id} {word(suppliers_pb2.Against, each.against)}" for each in choice.considered]
+    return f"{choice.sku}: {', '.join(against) or 'nobody offers it'}"

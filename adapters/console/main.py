@@ -50,10 +50,10 @@ _COMMANDS = {
     ),
     "import": Named("importing", "imports", "Bring other systems' data in."),
     "connection": Named(
-        "edges", "connection", "Connect shops and tracking services, try them, and change their secrets."
+        "connections", "connection", "Connect shops and tracking services, try them, and change their secrets."
     ),
     "inbox": Named(
-        "edges", "inbox", "What shops and tracking services told, what became of it, and what somebody has to look at."
+        "inbox", "inbox", "What shops and tracking services told, what became of it, and what somebody has to look at."
     ),
     "effect": Named("effects", "effect", "What shops and tracking services are told, and what could not be told."),
     "text": Named("texts", "text", "Say and see who wants no text messages."),

@@ -9,9 +9,9 @@ import click
 from adapters.console import words
 from adapters.console.amending import amended_charges, amended_lines
 from adapters.console.commands import Words, recording
+from adapters.console.order_standing import read_order, record
 from adapters.console.place import address, parsed_line
 from adapters.console.session import Session
-from adapters.console.show import read_order, record
 from fulfilment.v1 import orders_pb2
 
 

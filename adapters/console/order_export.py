@@ -8,8 +8,8 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
+from adapters.console.batches import Bar
 from adapters.console.commands import Words
-from adapters.console.importing import Bar
 from adapters.console.listings import rows_of
 from adapters.console.order_files import kept
 from adapters.console.session import Session

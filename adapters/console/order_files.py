@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import click
 
 from adapters.console import files
+from adapters.console.batches import Bar, Group, Result, send
 from adapters.console.client import Trouble
 from adapters.console.commands import Words
-from adapters.console.edges import find_connection, pair
-from adapters.console.importing import Bar, Group, Result, send
+from adapters.console.connections import find_connection, pair
 from adapters.console.sentences import translated
 from adapters.console.session import Session
 from adapters.order_files import orders as reading

@@ -8,16 +8,17 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Nouns, Words, recording
+from adapters.console.commercial_invoices import invoice
 from adapters.console.finding import timeline
 from adapters.console.holds import hold, holds, release
+from adapters.console.order_customs import customs
 from adapters.console.order_details import amend, change_address, complete
 from adapters.console.order_export import export_orders
 from adapters.console.order_files import import_orders
+from adapters.console.order_standing import LINE, order_of, record
 from adapters.console.payments import chargeback, pay, refund_paid
 from adapters.console.remarks import note, tag
 from adapters.console.session import Session
-from adapters.console.shipping import customs, invoice
-from adapters.console.show import LINE, order_of, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, send_drafts, ship, unship
 from adapters.console.tracking_links import link
 from fulfilment.v1 import common_pb2, order_feedback_pb2, orders_pb2, supplier_orders_pb2

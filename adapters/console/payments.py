@@ -8,8 +8,8 @@ import click
 
 from adapters.console import words
 from adapters.console.commands import Words, recording
+from adapters.console.order_standing import record
 from adapters.console.session import Session
-from adapters.console.show import record
 from fulfilment.v1 import cases_pb2, order_money_pb2, orders_pb2
 
 

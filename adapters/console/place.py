@@ -8,8 +8,9 @@ import click
 
 from adapters.console import files, words
 from adapters.console.commands import Words, option_request_id
+from adapters.console.holds import print_holds
+from adapters.console.order_standing import next_steps, read_order, status_of
 from adapters.console.session import Session
-from adapters.console.show import next_steps, print_holds, read_order, status_of
 from fulfilment.v1 import customer_invoices_pb2, order_money_pb2, orders_pb2, shipping_pb2
 from ledger.terms.order_numbers import order_number
 

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from adapters.console.commands import Words, recording
+from adapters.console.order_standing import record
 from adapters.console.session import Session
-from adapters.console.show import record
 from fulfilment.v1 import remarks_pb2
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import files, words
-from adapters.console.client import Command, Q, RequestRefused
+from adapters.console import words
 from adapters.console.commands import Words
+from adapters.console.holds import print_holds
+from adapters.console.order_standing import next_steps, read_order, status_of
+from adapters.console.parcel_page import last_scan
 from adapters.console.past import asked, past
 from adapters.console.printer import Printer
-from adapters.console.sentences import paths
 from adapters.console.session import Session
 from adapters.console.words import at, expected, minute, money, promised, span, word
 from fulfilment.v1 import (
@@ -24,7 +23,6 @@ from fulfilment.v1 import (
     parcels_pb2,
     shipping_pb2,
     supplier_orders_pb2,
-    suppliers_pb2,
 )
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "returned", "cancelled", "lost")
@@ -32,52 +30,6 @@ _DISPATCH_CLOCK = supplier_orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 _LONG = 20
 _MOST_PARCELS = 20
 """An order has a few; each costs a call for its last scan."""
-
-
-LINE = click.option(
-    "--line", "lines", multiple=True, metavar="LINE:UNITS", help="Only these units, such as 1:2; once for each line."
-)
-
-
-def read_order(
-    session: Session,
-    order_id: str,
-    at_least: int = 0,
-    personal: bool = False,
-    as_of: common_pb2.AsOf | None = None,
-) -> orders_pb2.Order:
-    request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal, as_of=as_of)
-    return session.client.call(session.client.orders.GetOrder, request).order
-
-
-def order_of(supplier_order_id: str) -> str:
-    return supplier_order_id.rpartition("/")[0]
-
-
-def record(session: Session, order_id: str, rpc: Command[Q], request: Q) -> None:
-    """Send a command about an order, and print the state of the order after it."""
-    receipt = session.client.call(rpc, request)
-    try:
-        after = read_order(session, order_id, at_least=receipt.position)
-    except RequestRefused as refused:
-        if refused.reason != "NOT_ALLOWED":
-            raise
-        # A role such as the supplier's may do this, and sees no whole order.
-        session.show_recorded(receipt)
-        return
-    session.print_result(receipt, f"Order {order_id}", after, status_of(after), next_steps(after))
-
-
-def line_numbers(session: Session, order_id: str, missing: Iterable[str]) -> list[int]:
-    """By which the order's lines are known; asked for where field paths name lines by their places."""
-    return [each.line.line_no for each in read_order(session, order_id).lines] if "[" in "".join(missing) else []
-
-
-def status_of(order: orders_pb2.Order) -> str:
-    return word(orders_pb2.OrderStatus, order.status)
-
-
-# --- show -----------------------------------------------------------------------------------------
 
 
 @click.command(cls=Words)
@@ -188,35 +140,6 @@ def _money(order: orders_pb2.Order) -> str:
         owed += f" until {minute(adds_up, 'pay_by')}"
     whole = f"{total} ({', '.join(charges)})" if charges else total
     return ", ".join(filter(None, [whole, came_in, went_back, owed]))
-
-
-def print_holds(out: Printer, order: orders_pb2.Order) -> None:
-    columns = ["hold", "owner", "since", "scope", "why", "note"]
-    numbers = [each.line.line_no for each in order.lines]
-    out.table(columns, [[*hold_cells(hold, numbers), hold.note] for hold in order.holds])
-
-
-def hold_cells(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
-    """Why something waits, who has to end that, since when, and what waits; the order's lines by their numbers."""
-    return [
-        word(orders_pb2.HoldReason, hold.reason),
-        hold.owner,
-        minute(hold, "at"),
-        hold.supplier_order_id or "whole order",
-        "; ".join(_why(hold, line_numbers)),
-    ]
-
-
-def _why(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
-    lacking = [f"{each.units} of line {each.line_no} lacking" for each in hold.lacking]
-    missing = [paths(each, line_numbers=line_numbers) for each in hold.missing]
-    return [*missing, *lacking, *map(unserved, hold.choices)]
-
-
-def unserved(choice: suppliers_pb2.Choice) -> str:
-    """Why nobody was chosen: ``tea: acme turned down, bolt out of stock``."""
-    against = [f"{each.supplier_id} {word(suppliers_pb2.Against, each.against)}" for each in choice.considered]
-    return f"{choice.sku}: {', '.join(against) or 'nobody offers it'}"
 
 
 def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime | None) -> None:
@@ -330,70 +253,3 @@ def _parcel(session: Session, each: supplier_orders_pb2.Shipment) -> parcels_pb2
     request = parcels_pb2.GetParcelRequest(carrier=each.carrier, tracking_number=each.tracking_number)
     parcel = session.client.call(session.client.parcels.GetParcel, request).parcel
     return parcel if parcel.epoch == each.epoch else None
-
-
-def last_scan(parcel: parcels_pb2.Parcel) -> str:
-    own = [scan for scan in parcel.checkpoints if not scan.of_earlier_use]
-    if not own:
-        return "none yet"
-    scan = own[-1]
-    where = ", ".join(filter(None, [scan.city, scan.country]))
-    return f"{minute(scan, 'at')} {word(parcels_pb2.ParcelStatus, scan.status)}" + (f" {where}" if where else "")
-
-
-def next_steps(order: orders_pb2.Order) -> list[str]:
-    """What a person can do now, as commands."""
-    order_id, steps = order.order_id, []
-    for hold in order.holds:
-        match hold.reason:
-            case orders_pb2.HOLD_REASON_INCOMPLETE:
-                steps.append(f"Next: fulfilment order complete {order_id}, with what is missing")
-            case orders_pb2.HOLD_REASON_AWAITING_PAYMENT:
-                steps.append(f"Next: fulfilment order pay {order_id}")
-            case orders_pb2.HOLD_REASON_OUT_OF_STOCK if order.HasField("confirmed_at"):
-                steps.append(f"Next, when somebody has it: fulfilment order reroute {order_id} --by retailer")
-            case orders_pb2.HOLD_REASON_OUT_OF_STOCK:
-                steps.append(f"Next: fulfilment order confirm {order_id} --backorder-lacking, or wait for a feed")
-            case orders_pb2.HOLD_REASON_CUSTOMS_DATA if hold.owner == "ledger":
-                steps.append(f"Next: fulfilment order customs {order_id}, with what is missing")
-            case orders_pb2.HOLD_REASON_OTHER if hold.owner == "ledger":
-                steps.append(f"Next: approve the supplier, then fulfilment order release {order_id} other")
-            case _:
-                reason = word(orders_pb2.HoldReason, hold.reason).replace(" ", "_")
-                scope = f" --supplier-order {hold.supplier_order_id}" if hold.supplier_order_id else ""
-                steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}{scope}")
-    if order.money.owed_minor:
-        steps.append(f"Next, when it is paid back: fulfilment order refund-paid {order_id} PAYMENT_ID")
-    if any(not hold.lacking for hold in order.holds) or (not order.HasField("confirmed_at") and order.holds):
-        return steps
-    if order.status == orders_pb2.ORDER_STATUS_RECEIVED:
-        return [f"Next: fulfilment order confirm {order_id}"]
-    return [*steps, *(step for each in order.supplier_orders if (step := _next_for(each)))]
-
-
-def _next_for(each: supplier_orders_pb2.SupplierOrder) -> str:
-    name = each.supplier_order_id
-    match each.status:
-        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT:
-            return f"Next: fulfilment order send {name}"
-        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT:
-            return f"Next, when {each.supplier_id} answers: fulfilment order ack {name}"
-        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_ACCEPTED | supplier_orders_pb2.SUPPLIER_ORDER_STATUS_PACKED:
-            return f"Next, when it leaves: fulfilment order ship {name} --carrier NAME --number NUMBER"
-        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCEL_REQUESTED:
-            return f"Next, when {each.supplier_id} answers: fulfilment order cancel-answer {name} --agreed | --refused"
-        case _:
-            return ""
-
-
-def show_drawn(session: Session, answer: Any, pdf: str | None, page: Callable[[Session, Any], None]) -> None:
-    """An invoice as a page or as JSON; its PDF goes to that file."""
-    if pdf is not None:
-        files.write(pdf, lambda path: path.write_bytes(answer.pdf))
-    if session.json:
-        session.show(answer.invoice)
-        return
-    page(session, answer.invoice)
-    if pdf is not None:
-        session.out.blank()
-        session.out.say(f"Written to {pdf}.")

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from adapters.console import bulk, words
+from adapters.console.batches import Bar, Result
+from adapters.console.batches import send as send_groups
 from adapters.console.client import RequestRefused
 from adapters.console.commands import Words, recording
-from adapters.console.importing import Bar, Result
-from adapters.console.importing import send as send_groups
 from adapters.console.listings import SUPPLIER, rows_of
+from adapters.console.order_standing import LINE, order_of, read_order, record
 from adapters.console.session import Session
-from adapters.console.show import LINE, order_of, read_order, record
 from adapters.console.words import minute
 from fulfilment.v1 import batch_pb2, common_pb2, obligations_pb2, parcels_pb2, supplier_orders_pb2, supplier_portal_pb2
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from adapters.console import words
+from adapters.console.batches import Bar, batches
 from adapters.console.client import Command, RequestRefused
 from adapters.console.commands import Words, option_request_id, recording
-from adapters.console.importing import Bar, batches
 from adapters.console.listings import ask_as_of, head, rows_of
 from adapters.console.next_steps import command_of
 from adapters.console.session import Session

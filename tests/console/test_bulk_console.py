@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.console import importing
+from adapters.console import batches
 from tests.support.service import Service
 from tests.support.terminal import Console
 
@@ -31,14 +31,14 @@ def written(path: Path, header: str, lines: Iterable[str]) -> str:
 
 def test_five_thousand_figures_go_in_a_few_batches_and_a_second_run_changes_nothing(ff: Console, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", (f"SKU-{n},{n % 90}" for n in range(5000)))
-    sizes, batches = list[int](), importing.batches
+    sizes, whole = list[int](), batches.batches
 
-    def counted(groups: Iterable[importing.Group]) -> Iterator[tuple[int, importing.Group]]:
-        for count, commands in batches(groups):
+    def counted(groups: Iterable[batches.Group]) -> Iterator[tuple[int, batches.Group]]:
+        for count, commands in whole(groups):
             sizes.append(count)
             yield count, commands
 
-    with patch.object(importing, "batches", counted):
+    with patch.object(batches, "batches", counted):
         first = ff("stock", "feed", "acme", "--csv", source)
     assert sizes == [800] * 6 + [200]
     assert (first.code, first.out) == (0, "5,000 lines: 5,000 recorded, 0 known already, 0 not taken.\n")

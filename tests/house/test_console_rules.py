@@ -55,8 +55,8 @@ def test_only_the_printer_prints():
     assert [path.name for path in console if prints.search(path.read_text())] == [
         "__main__.py",  # that it was stopped
         "admin.py",  # progress, which is numbers
+        "batches.py",  # progress, which is numbers
         "files.py",  # what is to be a file, made plain cell by cell
-        "importing.py",  # progress, which is numbers
         "ledger_check.py",  # progress, made plain
         "main.py",  # how it ended, made plain
         "people.py",  # progress, which is numbers

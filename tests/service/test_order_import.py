@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.console import importing
+from adapters.console import batches
 from adapters.console.client import ConsoleClient, Unreachable
 from fulfilment.v1 import audit_pb2, orders_pb2
 from tests.support import excel
@@ -167,7 +167,7 @@ def test_an_import_that_was_cut_off_goes_on_where_it_stopped(ff: Console, tmp_pa
                 raise Unreachable("nobody answers")
         return real(self, method, request, *rest)
 
-    with patch.object(importing, "COMMANDS_A_BATCH", 2), patch.object(ConsoleClient, "call", failing):
+    with patch.object(batches, "COMMANDS_A_BATCH", 2), patch.object(ConsoleClient, "call", failing):
         cut = imported(ff, source, "five", "--map", "currency==EUR")
     assert (cut.code, "run the same command again" in cut.err) == (3, True)
     whole = ff("order", "import", source, "--connection", "five")
