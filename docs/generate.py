@@ -19,7 +19,7 @@ from google.rpc import code_pb2
 
 from adapters.access.roles import ROLES
 from adapters.console.main import root
-from adapters.console.next_steps import COMMANDS
+from adapters.console.work.next_steps import COMMANDS
 from adapters.fact_schemas import FILE as SCHEMAS
 from adapters.rpc.own import OWN
 from adapters.rpc.statuses import CODES

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from adapters.console import words
-from adapters.console.client import Trouble
-from adapters.console.commands import Named, Root
-from adapters.console.sentences import paths
+from adapters.console.terminal import words
+from adapters.console.terminal.client import Trouble
+from adapters.console.terminal.commands import Named, Root
+from adapters.console.terminal.sentences import paths
 from fulfilment import __version__
 
 USAGE = 2
@@ -21,62 +21,74 @@ INTERRUPTED = 130
 
 
 _COMMANDS = {
-    "place": Named("place", "place", "Record what a shop sold."),
-    "show": Named("show", "show", "Show an order: its units, holds, supplier orders and parcels."),
-    "find": Named("finding", "find", "Find a customer, and list all its orders with their cases and questions."),
-    "history": Named("history", "history", "List the facts of an order and its parcels as they were recorded."),
-    "log": Named("log", "log", "List the facts of the ledger as they were recorded, a line each."),
+    "place": Named("orders.place", "place", "Record what a shop sold."),
+    "show": Named("orders.show", "show", "Show an order: its units, holds, supplier orders and parcels."),
+    "find": Named("orders.finding", "find", "Find a customer, and list all its orders with their cases and questions."),
+    "history": Named(
+        "auditing.history", "history", "List the facts of an order and its parcels as they were recorded."
+    ),
+    "log": Named("auditing.log", "log", "List the facts of the ledger as they were recorded, a line each."),
     "order": Named(
-        "orders", "order", "Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, reroute, cancel."
+        "orders.order", "order", "Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, reroute, cancel."
     ),
     "invoice": Named(
-        "customer_invoices", "invoice", "List and show customers' invoices, ask for one, cancel one by a credit note."
+        "money.customer_invoices",
+        "invoice",
+        "List and show customers' invoices, ask for one, cancel one by a credit note.",
     ),
-    "parcel": Named("parcels", "parcel", "Record and show what carriers say."),
-    "shipping": Named("shipping", "shipping", "What goods are sent with."),
-    "inquiry": Named("inquiries", "inquiry", "Ask about an order, answer in time, close, list what waits."),
-    "case": Named("cases", "case", "Handle a return case from its opening to its remedy."),
+    "parcel": Named("parcels.parcel", "parcel", "Record and show what carriers say."),
+    "shipping": Named("parcels.shipping", "shipping", "What goods are sent with."),
+    "inquiry": Named("after_sales.inquiries", "inquiry", "Ask about an order, answer in time, close, list what waits."),
+    "case": Named("after_sales.cases", "case", "Handle a return case from its opening to its remedy."),
     "message": Named(
-        "messages", "message", "See what is told to customers, suppliers and staff, and try again what failed."
+        "messages.message", "message", "See what is told to customers, suppliers and staff, and try again what failed."
     ),
-    "work": Named("work", "work", "See what there is to do and how, take it on, finish it."),
-    "stock": Named("stock", "stock", "Record and show what suppliers have."),
-    "sku": Named("skus", "sku", "Say what SKUs are, and show who offers them."),
-    "supplier": Named("suppliers", "supplier", "Register suppliers, agree terms, approve, suspend."),
-    "recovery": Named("recoveries", "recovery", "Get costs back from suppliers and carriers."),
-    "report": Named("reports", "report", "Ask how much there was, who is late, what is due, where things are."),
+    "work": Named("work.work", "work", "See what there is to do and how, take it on, finish it."),
+    "stock": Named("stock.stock", "stock", "Record and show what suppliers have."),
+    "sku": Named("stock.skus", "sku", "Say what SKUs are, and show who offers them."),
+    "supplier": Named("suppliers.supplier", "supplier", "Register suppliers, agree terms, approve, suspend."),
+    "recovery": Named("after_sales.recoveries", "recovery", "Get costs back from suppliers and carriers."),
+    "report": Named("reports.report", "report", "Ask how much there was, who is late, what is due, where things are."),
     "export": Named(
-        "export", "export", "Write the tables for reporting to files, all of one moment: those named, or all."
+        "reports.export", "export", "Write the tables for reporting to files, all of one moment: those named, or all."
     ),
-    "import": Named("importing", "imports", "Bring other systems' data in."),
+    "import": Named("edges.olist", "imports", "Bring other systems' data in."),
     "connection": Named(
-        "connections", "connection", "Connect shops and tracking services, try them, and change their secrets."
+        "edges.connections", "connection", "Connect shops and tracking services, try them, and change their secrets."
     ),
     "inbox": Named(
-        "inbox", "inbox", "What shops and tracking services told, what became of it, and what somebody has to look at."
+        "edges.inbox",
+        "inbox",
+        "What shops and tracking services told, what became of it, and what somebody has to look at.",
     ),
-    "effect": Named("effects", "effect", "What shops and tracking services are told, and what could not be told."),
-    "text": Named("texts", "text", "Say and see who wants no text messages."),
-    "policy": Named("policies", "policy", "Show and change the retailer's own terms."),
-    "clock": Named("clocks", "clock", "What somebody has to do by when."),
-    "status": Named("admin", "status", "Show where the log and its read models stand."),
+    "effect": Named(
+        "edges.effects", "effect", "What shops and tracking services are told, and what could not be told."
+    ),
+    "text": Named("messages.texts", "text", "Say and see who wants no text messages."),
+    "policy": Named("terms.policies", "policy", "Show and change the retailer's own terms."),
+    "clock": Named("terms.clocks", "clock", "What somebody has to do by when."),
+    "status": Named("service.admin", "status", "Show where the log and its read models stand."),
     "doctor": Named(
-        "doctor", "doctor", "Let the service look over itself, its machine and its database, and say what to do."
+        "service.doctor",
+        "doctor",
+        "Let the service look over itself, its machine and its database, and say what to do.",
     ),
     "rebuild": Named(
-        "admin", "rebuild", "Build a read model anew from the log, compare it with the live one, and swap them."
+        "service.admin", "rebuild", "Build a read model anew from the log, compare it with the live one, and swap them."
     ),
     "snapshots": Named(
-        "admin",
+        "service.admin",
         "snapshots",
         "Compare the snapshots of long streams with their facts, and drop those that say something else.",
     ),
-    "tenant": Named("admin", "tenant", "Add and list tenants, each with a ledger of its own."),
+    "tenant": Named("service.admin", "tenant", "Add and list tenants, each with a ledger of its own."),
     "audit": Named(
-        "audit", "audit", "Check that the ledger is whole, see who read what about people, write the file of an order."
+        "auditing.audit",
+        "audit",
+        "Check that the ledger is whole, see who read what about people, write the file of an order.",
     ),
-    "person": Named("people", "person", "Export or erase what is kept of a person, or keep it for a time."),
-    "erase": Named("people", "erase", "Make a person's data unreadable, for good."),
+    "person": Named("people.person", "person", "Export or erase what is kept of a person, or keep it for a time."),
+    "erase": Named("people.person", "erase", "Make a person's data unreadable, for good."),
 }
 """In the order in which they are listed."""
 

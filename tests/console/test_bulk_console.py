@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.console import batches
+from adapters.console.terminal import batches
 from tests.support.service import Service
 from tests.support.terminal import Console
 

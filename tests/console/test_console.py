@@ -417,7 +417,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["adapters.console.main", "grpc", "adapters.console.log"])
+@pytest.mark.parametrize("module", ["adapters.console.main", "grpc", "adapters.console.auditing.log"])
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=str)
 def test_it_is_stopped_in_a_sentence_while_it_is_still_imported(module: str, words: tuple[str, ...]):
     typed = [sys.executable, "-c", _STOPPED_EARLY.format(module=module), "log", *words]

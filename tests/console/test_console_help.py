@@ -37,7 +37,7 @@ def test_a_group_has_all_its_commands_once_it_is_imported():
         "from tests.console.test_console_help import _commands, root; print(*map(' '.join, _commands(root)), sep=';')"
     )
     told = subprocess.run([sys.executable, "-c", alone], cwd=HOUSE, capture_output=True, text=True, check=True).stdout
-    for module in pkgutil.iter_modules(console.__path__, "adapters.console."):
+    for module in pkgutil.walk_packages(console.__path__, "adapters.console."):
         import_module(module.name)
     assert told.strip().split(";") == [" ".join(path) for path in _commands(root)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.console.encryption import why_not_connected
+from adapters.console.terminal.encryption import why_not_connected
 from tests.support.certificates import Authority
 from tests.support.terminal import Shell
 
@@ -45,8 +45,8 @@ def test_a_token_goes_to_another_machine_without_tls_only_if_that_is_said(
 
 
 def test_next_steps_name_the_files_that_the_line_was_typed_with(tmp_path: Path):
-    from adapters.console.next_steps import _elsewhere
-    from adapters.console.session import Session
+    from adapters.console.terminal.session import Session
+    from adapters.console.work.next_steps import _elsewhere
 
     pair = Authority(tmp_path).issue("me")
     session = Session(tls=True, cert=str(pair.certificate), key=str(pair.key))

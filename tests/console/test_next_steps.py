@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.message_factory import GetMessageClass
 
 from adapters.console.main import root
-from adapters.console.next_steps import COMMANDS, command_of, typed
-from adapters.console.session import Session
+from adapters.console.terminal.session import Session
+from adapters.console.work.next_steps import COMMANDS, command_of, typed
 from adapters.rpc.work.shows import next_step, rpc_of
 from fulfilment.v1 import cases_pb2, common_pb2, orders_pb2, work_pb2
 from ledger.nouns.orders import HoldReason

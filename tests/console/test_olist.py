@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from adapters.console import trade
+from adapters.console.reports import trade
 from adapters.order_files import olist
 from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, totals_pb2, trade_pb2, work_pb2
 from tests.support.olist import ROWS, at, commands, item, names, payment, reading, small_folder

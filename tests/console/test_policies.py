@@ -12,8 +12,8 @@ from typing import Any
 import grpc
 import pytest
 
-from adapters.console import policies
 from adapters.console.main import run
+from adapters.console.terms import policies
 from fulfilment.v1 import admin_pb2, calendars_pb2, common_pb2, people_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
 from tests.support.service import (
     Client,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.console import supplier_page, suppliers
+from adapters.console.suppliers import page, supplier
 from fulfilment.v1 import admin_pb2, orders_pb2, supplier_orders_pb2, suppliers_pb2
 from tests.support.service import Client, Service, context, stamp
 from tests.support.terminal import Shell, placed
@@ -135,7 +135,7 @@ def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
 ):
     ff("supplier", "add", "twofold", "--name", "Twofold")
     ff("supplier", "terms", "twofold", "--dispatch", "48", "--answer", "12")
-    shown = supplier_page.read_supplier
+    shown = page.read_supplier
 
     def shown_before_another_changes_it(session: Any, supplier_id: str) -> Any:
         found = shown(session, supplier_id)
@@ -146,7 +146,7 @@ def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
             other.suppliers.AgreeTerms(request)
         return found
 
-    monkeypatch.setattr(suppliers, "read_supplier", shown_before_another_changes_it)
+    monkeypatch.setattr(supplier, "read_supplier", shown_before_another_changes_it)
     result = ff("supplier", "terms", "twofold", "--keep", "--answer", "24")
     monkeypatch.undo()
     assert (result.code, "[CHANGED_MEANWHILE]" in result.err) == (1, True)

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from pyarrow import parquet
 
-from adapters.console import trade
-from adapters.console.trade_page import Head, page
+from adapters.console.reports import trade
+from adapters.console.reports.trade_page import Head, page
 from fulfilment.v1 import common_pb2, rates_pb2, supplier_orders_pb2, trade_pb2
 from tests.support.service import (
     Client,

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from adapters.access.roles import ROLES
-from adapters.console.session import Session
+from adapters.console.terminal.session import Session
 from fulfilment.client import AsyncClient, CallFailed
 from fulfilment.failures import failure
 from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2

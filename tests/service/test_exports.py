@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from pyarrow import parquet
 
-from adapters.console import export
+from adapters.console.reports import export
 from adapters.export_files import manifest as manifests
 from adapters.rpc import exports
 from fulfilment.v1 import admin_pb2, common_pb2, exports_pb2, orders_pb2

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.console import batches
-from adapters.console.client import ConsoleClient, Unreachable
+from adapters.console.terminal import batches
+from adapters.console.terminal.client import ConsoleClient, Unreachable
 from fulfilment.v1 import audit_pb2, orders_pb2
 from tests.support import excel
 from tests.support.service import Service

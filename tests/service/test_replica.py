@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed
 
-from adapters.console import export
+from adapters.console.reports import export
 from adapters.database import replica as replicas
 from adapters.database.dsn import DatabaseTls
 from adapters.database.embedded import StartFailed

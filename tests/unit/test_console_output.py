@@ -12,10 +12,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from adapters.console import files, words
-from adapters.console.gist import gist
+from adapters.console.auditing.gist import gist
 from adapters.console.main import run
-from adapters.console.printer import Printer
+from adapters.console.terminal import files, words
+from adapters.console.terminal.printer import Printer
 
 # --- hostile names and cells ------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from adapters.access.callers import EVERYBODY, OWN_NAMES, UNNAMED
 from adapters.access.clients import Clients, RegisteredClient, digest, is_name, make_token
 from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
-from adapters.console.session import Session
+from adapters.console.terminal.session import Session
 from adapters.database.beside import NoLedger
 from adapters.messages import outbox
 from adapters.rpc.calls import Call

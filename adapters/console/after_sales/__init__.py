@@ -1,0 +1,1 @@
+"""What goes wrong and is put right: ``fulfilment case``, ``inquiry`` and ``recovery``."""

@@ -1,0 +1,1 @@
+"""Other systems: ``fulfilment connection``, ``inbox``, ``effect`` and ``import``."""

@@ -1,0 +1,1 @@
+"""What customers, suppliers and staff are told: ``fulfilment message`` and ``text``."""

@@ -1,0 +1,1 @@
+"""Orders between the shop and the door: ``fulfilment place``, ``show``, ``find`` and ``order``."""

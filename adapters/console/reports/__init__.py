@@ -1,0 +1,1 @@
+"""What the read models know, as tables, pages and files: ``fulfilment report`` and ``export``."""

@@ -1,0 +1,1 @@
+"""The service itself: ``fulfilment status``, ``doctor``, ``rebuild``, ``snapshots`` and ``tenant``."""

@@ -1,0 +1,1 @@
+"""What suppliers have, and what the retailer sells: ``fulfilment stock`` and ``sku``."""

@@ -1,0 +1,1 @@
+"""What people have to do, and the command that does it: ``fulfilment work``."""
