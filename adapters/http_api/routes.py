@@ -294,14 +294,13 @@ class _Lines:
         meter.open_stream()
         try:
             while (message := await self._next(out)) is not None:
-                self._call.go_on(self._admitted())  # a stream may outlive its caller's token and grants
                 await out.write(await _aside(message.ByteSize(), partial(to_json, message)))
         finally:
             meter.close_stream()
             await self._messages.aclose()
 
     async def _next(self, out: _Out) -> Message | None:
-        following = asyncio.create_task(anext(self._messages, None))
+        following = asyncio.create_task(self._call.next_of(self._messages, self._admitted))
         try:
             while not (await asyncio.wait({following}, timeout=QUIET_SECONDS))[0]:
                 await out.write(b"")

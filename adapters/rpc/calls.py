@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
 
 from adapters.access.callers import Caller
+from adapters.every_tenant import end
 from adapters.people.personal_reads import Viewer
 from ledger.engine.about import ABOUT
 from ledger.engine.past import AsOf
 from ledger.refusals import UnknownTenant
 
+M = TypeVar("M", bound=Message)
+
+_ADMITTED_SECONDS = 1.0
+"""How often it is looked whether a stream without news is still its caller's."""
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 
 
@@ -51,8 +58,21 @@ class Call(msgspec.Struct, frozen=True):
         """Lets each line that is logged while it is answered say whose call it was, and which request."""
         ABOUT.set(lambda: {"tenant": self.named, "request_id": _request_id(request)})
 
-    def go_on(self, now: Call) -> None:
-        """Lets a stream go on that is admitted again now; raises UnknownTenant where its tenant was taken away."""
+    async def next_of(self, messages: AsyncGenerator[M, None], admitted: Callable[[], Call]) -> M | None:
+        """The next message of its stream, None at the end. The stream may outlive its caller's token and grants: so it
+        is ``admitted`` again for each message, and again and again while there is none."""
+        following = asyncio.create_task(anext(messages, None), name="the next message")
+        try:
+            while not (await asyncio.wait({following}, timeout=_ADMITTED_SECONDS))[0]:
+                self._go_on(admitted())
+            if (message := following.result()) is not None:
+                self._go_on(admitted())
+            return message
+        finally:
+            await end([following])
+
+    def _go_on(self, now: Call) -> None:
+        """Raises UnknownTenant where its tenant was taken away."""
         if not now.caller.may_use(self.tenant):
             raise UnknownTenant(self.tenant)
 

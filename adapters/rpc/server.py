@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from time import perf_counter
 from typing import Any, cast
@@ -123,9 +124,9 @@ def _streaming(
             call.about(request)
             meter.open_stream()
             try:
-                async for message in behaviour(request, call):
-                    call.go_on(admitted(context))  # a stream may outlive its caller's token and grants
-                    yield message.SerializeToString()
+                async with aclosing(behaviour(request, call)) as messages:
+                    while (message := await call.next_of(messages, partial(admitted, context))) is not None:
+                        yield message.SerializeToString()
             finally:
                 meter.close_stream()
             ended.answered(perf_counter() - began)

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -180,14 +181,27 @@ def test_a_token_is_rotated_without_a_pause_and_a_revoked_client_stays_out(guard
     until(lambda: not knows(address, old), "the first token is retired")
     with Client(address, token=new) as auditor, guarded.client("operations") as operations:
         operations.place(fresh())
-        following = auditor.audit.StreamFacts(audit_pb2.StreamFactsRequest(follow=True))
+        following = auditor.audit.StreamFacts(audit_pb2.StreamFactsRequest(follow=True), timeout=60)
         assert next(following).facts
         administer("revoke", "rotating", *data)
         until(lambda: not knows(address, new), "the client is revoked")
-        operations.place(fresh())
         with pytest.raises(CallFailed) as ended:
             list(following)
-        assert ended.value.reason == "CREDENTIALS"
+        assert (ended.value.code(), ended.value.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS")
+
+
+def test_a_stream_without_news_ends_when_its_token_expires(guarded: Guarded):
+    token, data = guarded.add("expiring", "--role", "auditor", "--tenant", "default"), ("--data", guarded.data)
+    address = guarded.service.address
+    until(lambda: knows(address, token), "the token is known")
+    with Client(address, token=token) as auditor, guarded.client("operations") as operations:
+        operations.place(fresh())
+        following = auditor.audit.StreamFacts(audit_pb2.StreamFactsRequest(follow=True), timeout=60)
+        assert next(following).facts
+        administer("change", "expiring", "--expires", (datetime.now(UTC) + timedelta(seconds=3)).isoformat(), *data)
+        with pytest.raises(CallFailed) as ended:
+            list(following)
+        assert (ended.value.code(), ended.value.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS")
 
 
 def test_a_client_that_is_changed_may_do_something_else_at_once_with_the_same_token(guarded: Guarded):
