@@ -27,8 +27,6 @@ _TENANTS_AT_ONCE = 20
 _TURN_SECONDS = 60.0
 _NEXT_TURN = timedelta(milliseconds=20)
 _AFTER_PROBLEM = timedelta(seconds=30)
-LOOK_AGAIN = timedelta(seconds=15)
-"""How often it is looked whether a connection is still paused."""
 
 
 class Listening:
@@ -45,11 +43,10 @@ class Listening:
 
     async def work(self, tenant: Tenant) -> datetime | None:
         """Waits once for each of its queues, and says when to wait again."""
-        connected = (await self._accounts.of(tenant)).values()
-        listens = [one for one in connected if one.system.listens(one.account)]
-        listening = [one for one in listens if not one.paused]
+        connected = (await self._accounts.read(tenant)).values()
+        listening = [one for one in connected if not one.paused and one.system.listens(one.account)]
         if not listening:
-            return datetime.now(UTC) + LOOK_AGAIN if listens else None
+            return None  # who resumes one wakes this
         pauses = await asyncio.gather(*(self._turn(tenant, one) for one in listening))
         return datetime.now(UTC) + max(pauses)
 

@@ -152,7 +152,7 @@ class Reconciliation:
 
     async def work(self, tenant: Tenant) -> datetime | None:
         """Asks for one page of one connection that is due, and says when there is something to ask next."""
-        standings, accounts = Asking(tenant, self._tenants.pool), await self._accounts.of(tenant)
+        standings, accounts = Asking(tenant, self._tenants.pool), await self._accounts.read(tenant)
         names = await self._accounts.names(tenant)
         if not names:
             await standings.forget_others([])

@@ -1,8 +1,8 @@
 """Which tenants have work at the edges, and since when: one question for all, so that one at rest costs nothing.
 
-A row is woken in the transaction that makes the work, and leased by the process that does it. Who wakes a tenant that
-is leased makes it due for when the lease ends. One that is not ended runs out, so that another process goes on where
-one was lost.
+A row is woken in the transaction that makes the work, so that whoever takes it sees that, and leased by the process
+that does it. Who wakes a tenant that is leased makes it due for when the lease ends. One that is not ended runs out, so
+that another process goes on where one was lost.
 """
 
 from __future__ import annotations
@@ -15,15 +15,23 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+
+from ledger.engine.wire import SqlStatement
 
 LEASE = timedelta(seconds=10)
 """It is renewed while there is work: so long nobody goes on after a process that died."""
 
 # The row is locked also where nothing changes: whoever takes it waits for this transaction, and sees its work.
 _WAKE = """
-    INSERT INTO fulfilment.wakeups (tenant, what, due_at) VALUES (%(tenant)s, %(what)s, now() + %(in)s)
+    INSERT INTO fulfilment.wakeups (tenant, what, due_at) VALUES (%(tenant)s, %(what)s, now())
+    ON CONFLICT (tenant, what) DO UPDATE SET due_at = excluded.due_at WHERE wakeups.due_at > excluded.due_at
+"""
+_WAKE_ALL = b"""
+    INSERT INTO fulfilment.wakeups (tenant, what, due_at)
+    SELECT $1, what, now() FROM json_array_elements_text($2) AS what
     ON CONFLICT (tenant, what) DO UPDATE SET due_at = excluded.due_at WHERE wakeups.due_at > excluded.due_at
 """
 WAKE_FOR_THOSE_KEPT = """
@@ -57,9 +65,14 @@ class EdgeWork(StrEnum):
     TELLING = "telling"
 
 
-async def wake(connection: AsyncConnection[Any], tenant: str, what: EdgeWork, pause: timedelta = timedelta()) -> None:
-    """There is something to do for the tenant, now or in a while."""
-    await connection.execute(_WAKE, {"tenant": tenant, "what": what, "in": pause})
+async def wake(connection: AsyncConnection[Any], tenant: str, what: EdgeWork) -> None:
+    """There is something to do for the tenant."""
+    await connection.execute(_WAKE, {"tenant": tenant, "what": what})
+
+
+def waking(tenant: str) -> SqlStatement:
+    """There may be something of each kind to do for the tenant, once what this is written with is recorded."""
+    return SqlStatement(_WAKE_ALL, (tenant.encode(), msgspec.json.encode(list(EdgeWork))))
 
 
 async def take(pool: AsyncConnectionPool[Any], what: EdgeWork, most: int) -> dict[str, Lease]:

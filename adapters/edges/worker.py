@@ -52,8 +52,6 @@ log = logging.getLogger("fulfilment.edges")
 ACTOR = "edge"
 """The name that commands of the edges are recorded under; no client can have it."""
 
-LOOK_AGAIN = timedelta(seconds=15)
-"""How often it is looked whether a connection is still paused."""
 _MOST_AT_ONCE = 100
 _FEW_AT_ONCE = 25
 """While much comes in, so that it does not wait for many of these."""
@@ -134,20 +132,12 @@ class Worker:
         if now - self._expired.get(tenant.name, now - 2 * _EXPIRE_EVERY) > _EXPIRE_EVERY:
             await inbox.expire(await self._accounts.names(tenant))
             self._expired[tenant.name] = now
-        connected = await self._accounts.of(tenant)
+        connected = await self._accounts.read(tenant)  # who adds or resumes one wakes this only once it is recorded
         clock, workable = asyncio.get_running_loop().time, _workable(connected)
         began = clock()
         await self._page(tenant, inbox, connected, workable)
         await self._traffic.give_way(min((clock() - began) * _REST, _LONGEST_REST_SECONDS))
-        return await self._next_at(tenant, inbox, connected)
-
-    async def _next_at(self, tenant: Tenant, inbox: Inbox, connected: Mapping[str, Connected]) -> datetime | None:
-        """When something is due next; what waits for a paused connection may be due at any time."""
-        if not any(each.paused for each in connected.values()):
-            return await inbox.next_at(_workable(connected))
-        found = await inbox.next_at(_workable(await self._accounts.anew(tenant)))
-        again = datetime.now(UTC) + LOOK_AGAIN  # who resumes it wakes the edges, but perhaps before that is recorded
-        return again if found is None else min(found, again)
+        return await inbox.next_at(workable)
 
     async def _page(self, tenant: Tenant, inbox: Inbox, connected: Mapping[str, Connected], workable: Workable) -> None:
         due = await inbox.due(workable, _FEW_AT_ONCE if self._traffic.is_heavy else _MOST_AT_ONCE)

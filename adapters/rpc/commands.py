@@ -23,6 +23,7 @@ from ledger.engine.commands import Command, Receipt
 from ledger.engine.log import Ended, Log
 from ledger.engine.request_ids import Former, stored_id
 from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, as_digest
+from ledger.engine.wire import SqlStatement
 from ledger.refusals import Malformed
 from ledger.view import Decide, Entry, View
 from projections.machine.reads import Where
@@ -31,6 +32,9 @@ LONGEST_COMMAND_BYTES = 3 << 19
 """1,000 lines with long titles fit, and a fact of it, in JSON, stays below the 4 MiB that clients take."""
 
 Before = Callable[[Log], Awaitable[None]]
+
+Besides = Callable[[str], SqlStatement]
+"""What is to be written for a tenant, by its name."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +51,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Whose keys end with it."""
     before: Before | None = None
     """What must be stored before the decision, such as evidence; the Reader has before set."""
+    besides: Besides | None = None
+    """What is written in the same transaction, if facts are recorded."""
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False):
@@ -209,6 +215,7 @@ class Commands:
             warnings=edge.warnings,
             owner=ask.owner,
             destroys=ask.destroys,
+            besides=(ask.besides(tenant.name),) if ask.besides else (),
             with_subject=context.with_result,
             formerly=partial(self._former, request, client, sealer, ask.streams) if client else None,
             earlier_fingerprint=earlier,

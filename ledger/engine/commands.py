@@ -11,6 +11,7 @@ from ledger.engine.log import Ended
 from ledger.engine.request_ids import OWN, Former
 from ledger.engine.sealing import PersonKey
 from ledger.engine.trouble import in_short
+from ledger.engine.wire import SqlStatement
 from ledger.refusals import Refusal
 from ledger.view import Decide, Entry, View
 
@@ -39,6 +40,8 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
     destroys: Callable[[View], Ended] | None = None
     """What ends with it, for good: as pure as ``decide``."""
+    besides: Sequence[SqlStatement] = ()
+    """What else is written in its transaction; only if it is applied and records facts."""
     earlier_fingerprint: Callable[[], bytes] | None = None
     """Makes the fingerprint that versions before epochs gave it."""
     with_subject: bool = False

@@ -285,6 +285,8 @@ class Appending:
     """Whose keys are destroyed before any of these rows is inserted, and what these were for; "" is for all."""
     forgotten: list[str] = field(default_factory=list)
     """The streams whose commands, up to now, are not to be recognised by their content any more."""
+    besides: list[SqlStatement] = field(default_factory=list)
+    """What commands want to be written with their facts."""
 
     def destroy(self, ended: Ended) -> None:
         """Ends keys: those that are stored, and those of commands before this one."""
@@ -438,7 +440,7 @@ class Log:
         statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
-        return statements
+        return [*statements, *dict.fromkeys(rows.besides)]
 
     def appended(self, after: int, rows: Appending) -> None:
         """Called when the rows are committed."""

@@ -191,6 +191,8 @@ class Run:
             if fact.warnings:
                 warnings += fact.warnings
         rows.keys.extend(keys)
+        if changes:
+            rows.besides.extend(command.besides)
         warnings = tuple(map(_storable, warnings))
         outcome = self._outcome(command, None, warnings, recorded=bool(changes))
         receipt = Receipt(outcome.position, outcome.version, False, warnings, self._subject(command))

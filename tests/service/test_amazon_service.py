@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+import psycopg
 import pytest
 
 from fulfilment.v1 import edges_pb2, orders_pb2
@@ -97,6 +98,19 @@ def test_what_lies_in_the_queue_is_asked_for_and_placed_and_the_queue_forgets_it
     assert placed.promised_by.ToJsonString() == "2026-01-08T22:59:59Z"
     assert placed.lines[0].line.channel_line_id == "i-1"
     wait_for(lambda: not amazon.queue)
+
+
+def test_a_queue_is_listened_to_again_after_a_pause(amazon, client, service):
+    client.edges.PauseConnection(edges_pb2.PauseConnectionRequest(context=context(), name="main"))
+    with psycopg.connect(service.dsn, autocommit=True) as connection:
+        rests = (
+            "SELECT FROM fulfilment.wakeups WHERE what = 'listening' AND due_at = 'infinity' AND leased_until IS NULL"
+        )
+        wait_for(lambda: connection.execute(rests).fetchone() is not None)
+    amazon.put(amazon_order("302-12"))
+    amazon.tell(notification("302-12", "n-12", "2026-01-05T09:30:01Z"))
+    client.edges.ResumeConnection(edges_pb2.ResumeConnectionRequest(context=context(), name="main"))
+    became(client, "302-12", DONE, DONE)
 
 
 def test_an_event_bus_may_push_and_what_comes_twice_is_asked_for_once(amazon, client, edge):

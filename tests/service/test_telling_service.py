@@ -123,6 +123,7 @@ def test_a_shop_learns_numbers_their_corrections_and_what_did_not_leave(shop, cl
     ship(trade, 1001, "A2")
     wait_for(lambda: shop.orders[1001]["status"] == "completed")
     assert shop.numbers(1001) == ["A1", "A2"]
+    wait_for(lambda: len(effect_of(client, "main/1001", TOLD).told) == 2)
     effect_id = effect_of(client, "main/1001", TOLD).effect_id
     both = edges_pb2.GetEffectRequest(effect_id=effect_id)
     both.as_of.position = client.edges.GetEffect(edges_pb2.GetEffectRequest(effect_id=effect_id)).position
@@ -139,8 +140,8 @@ def test_a_shop_learns_numbers_their_corrections_and_what_did_not_leave(shop, cl
     trade.send("VoidParcel", carrier="dhl", tracking_number="A9", reason="not_handed_over")
     wait_for(lambda: shop.numbers(1001) == ["A1"])
     assert wait_for(lambda: shop.orders[1001]["status"] == "processing")
-    told = effect_of(client, "main/1001", TOLD)
-    assert list(told.told) == ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A9, 1 of tea did not leave"]
+    told = ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A9, 1 of tea did not leave"]
+    wait_for(lambda: list(effect_of(client, "main/1001", TOLD).told) == told)  # it was told before that was recorded
     then = patiently(client.edges.GetEffect, both).effect
     assert list(then.told) == ["parcel 1: dhl A1, 1 of tea", "parcel 2: dhl A2, 1 of tea"]
 

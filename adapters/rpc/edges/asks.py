@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,10 +15,10 @@ from adapters.edges.agreement import Field, names
 from adapters.edges.inbox import Inbox
 from adapters.edges.system import System
 from adapters.edges.systems import SYSTEMS
-from adapters.edges.wakeups import EdgeWork, wake
+from adapters.edges.wakeups import waking
 from adapters.people.spellings import e164
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Before, Edge, Reader, Readers
+from adapters.rpc.commands import Ask, Before, Besides, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
 from adapters.texting.choices import number_hash
 from fulfilment.v1 import edges_pb2 as pb
@@ -49,8 +48,6 @@ _EFFECT_ID = re.compile(r"[0-9a-f]{16}")
 _MOST_SETTINGS, _LONGEST_SETTING = 60, 500
 _MOST_SECRETS, _LONGEST_SECRET = 10, 10_000
 _BOX_KEY_BYTES = 32
-_SOON = timedelta(seconds=1)
-"""After which the edges look at a connection that is changed now."""
 
 
 def connection_name(value: str, field: str = "name") -> str:
@@ -121,7 +118,7 @@ def add_connection(request: pb.AddConnectionRequest, edge: Edge) -> Ask:
     box, box_key = edge.sealer.seal(sealable_key(os.urandom(_BOX_KEY_BYTES)), owner, place)
     digest = edge.sealer.digest(repr((system.name, settings, secrets)).encode())
     added = ConnectionAdded(name, system.name, settings, secret, box, digest, edge.actor, edge.now)
-    return _of_connections(lambda known: connections.add(known, added), (secret_key, box_key), _look_soon)
+    return _of_connections(lambda known: connections.add(known, added), (secret_key, box_key), waking)
 
 
 def rotate_secret(request: pb.RotateConnectionSecretRequest, edge: Edge) -> Ask:
@@ -141,12 +138,12 @@ def pause_connection(request: pb.PauseConnectionRequest, edge: Edge) -> Ask:
 
 def resume_connection(request: pb.ResumeConnectionRequest, edge: Edge) -> Ask:
     resumed = ConnectionResumed(connection_name(request.name), edge.actor, edge.now)
-    return _of_connections(lambda known: connections.resume(known, resumed), before=_look_soon)
+    return _of_connections(lambda known: connections.resume(known, resumed), besides=waking)
 
 
 def remove_connection(request: pb.RemoveConnectionRequest, edge: Edge) -> Ask:
     removed = ConnectionRemoved(connection_name(request.name), edge.actor, edge.now)
-    ask = _of_connections(lambda known: connections.remove(known, removed), before=_look_soon)
+    ask = _of_connections(lambda known: connections.remove(known, removed), besides=waking)
     return replace(ask, destroys=lambda _: Ended([connections.owner_of_keys(removed.name)]))
 
 
@@ -215,17 +212,11 @@ def drop(request: pb.DropReceptionRequest, edge: Edge) -> Ask:
 def _of_connections(
     decide: Callable[[Connections | None], Sequence[ConnectionFact]],
     keys: Sequence[PersonKey] = (),
-    before: Before | None = None,
+    besides: Besides | None = None,
 ) -> Ask:
+    """With ``besides``, the edges look at the tenant's connections as soon as it is recorded."""
     stream = connections.stream()
-    return Ask(lambda view: changes_of(stream, decide(connections.find(view))), (stream,), keys, before=before)
-
-
-async def _look_soon(log: Log) -> None:
-    """The edges look at the tenant's connections a moment after this is recorded."""
-    async with log.pool.connection() as connection:
-        for what in EdgeWork:
-            await wake(connection, tenant_of(log.schema), what, _SOON)
+    return Ask(lambda view: changes_of(stream, decide(connections.find(view))), (stream,), keys, besides=besides)
 
 
 def _settled(request: Any, edge: Edge, how: Ending, before: Before) -> Ask:
@@ -239,11 +230,11 @@ def _settled(request: Any, edge: Edge, how: Ending, before: Before) -> Ask:
 
 
 READERS: Readers = {
-    pb.AddConnectionRequest: Reader(add_connection, before=True),
+    pb.AddConnectionRequest: Reader(add_connection),
     pb.RotateConnectionSecretRequest: Reader(rotate_secret),
     pb.PauseConnectionRequest: Reader(pause_connection),
-    pb.ResumeConnectionRequest: Reader(resume_connection, before=True),
-    pb.RemoveConnectionRequest: Reader(remove_connection, before=True),
+    pb.ResumeConnectionRequest: Reader(resume_connection),
+    pb.RemoveConnectionRequest: Reader(remove_connection),
     pb.ReplayReceptionRequest: Reader(replay, before=True),
     pb.DropReceptionRequest: Reader(drop, before=True),
     pb.TellStockRequest: Reader(tell_stock),
