@@ -40,8 +40,9 @@ _OF_COMMANDS = """
         AND (NOT found OR refused OR ends < position OR is_last AND ends <> position)
     ORDER BY position
 """
+# Only of what holds nothing personal it is not known whether it recorded something: see engine/fingerprints.py.
 _OUTCOMES = """
-    SELECT request_id, position, refusal IS NULL AND octet_length(fingerprint) IN (32, 36) AS recorded, EXISTS (
+    SELECT request_id, position, refusal IS NULL AND octet_length(fingerprint) = 36 AS recorded, EXISTS (
         SELECT FROM {schema}.ledger_events AS e WHERE e.notification_id = c.position AND e.command = c.request_id
     ) AS is_its
     FROM {schema}.ledger_commands AS c WHERE request_id > %(after)s ORDER BY request_id LIMIT %(most)s

@@ -25,7 +25,7 @@ from ledger.decisions import (
 from ledger.decisions.ahead import Ahead
 from ledger.decisions.boxes import number_of, under_number
 from ledger.decisions.docket import Docket, order_in
-from ledger.facts import Change, changes_of, order_of, plus
+from ledger.facts import Change, LineNo, changes_of, order_of, plus
 from ledger.nouns import orders, parcels
 from ledger.nouns.orders import Order, Shipment, breaches, supplier_orders
 from ledger.nouns.orders.supplier_orders import CancelRequested, ShipmentVoided, TrackingCorrected, Wish
@@ -128,11 +128,25 @@ def _require_undoable(order: Order, shipments: Sequence[Shipment]) -> None:
             pairs = [(after.in_cases(line_no), sent[line_no] - units)]
             if each.bucket == "delivered":
                 pairs.append((after.in_cases(line_no, arrived=True), order.buckets[line_no].delivered - units))
+            else:
+                pairs.append((after.in_cases(line_no, arrived=False), _not_arrived(order, each, line_no) - units))
             if each.bucket == "returned":
                 pairs.append((after.inspected(line_no), order.buckets[line_no].returned - units))
             for in_cases, left in pairs:
                 if in_cases > left:
                     raise orders.UnitsInCase(line_no, in_cases, left)
+
+
+def _not_arrived(order: Order, shipment: Shipment, line_no: LineNo) -> int:
+    """Units that cases about what did not arrive can be about: where they are, or where the parcel is under way still,
+    those too that arrived after such a case was opened.
+    """
+    buckets, since = order.buckets[line_no], order.after_sales.first_taken_at(line_no)
+    left = buckets.shipped + buckets.lost + buckets.returned
+    if since is None or shipment.bucket != "shipped":
+        return left
+    arrived = (s for s in order.shipments if s.delivered_at is not None and s.delivered_at > since)
+    return left + sum(s.by_line.get(line_no, 0) for s in arrived)
 
 
 def _asked_again(order: Order, shipment: Shipment, at: datetime) -> list[CancelRequested]:

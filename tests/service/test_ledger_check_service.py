@@ -14,7 +14,7 @@ from adapters.rpc import ledger_checks
 from fulfilment.v1 import admin_pb2, audit_pb2
 from tests.support.service import Client, Service
 from tests.support.terminal import Console, placed
-from tests.support.trading import Trade
+from tests.support.trading import Trade, first_of
 from tests.support.waiting import wait_for
 
 
@@ -36,6 +36,16 @@ def test_the_ledger_of_a_service_that_works_on_is_whole(client: Client):
     later = report_of(client, after=report.checked_to, without_read_models=True)
     assert 0 < {each.check: each.looked_at for each in later.checks}["positions"] == later.checked_to - later.after
     assert "read models" not in {each.check for each in later.checks}
+
+
+def test_what_was_known_already_and_recorded_nothing_is_no_fault(client: Client):
+    trade = Trade(client)
+    order_id = trade.sent()
+    for _ in range(2):
+        head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+        assert trade.send("SendSupplierOrder", **first_of(order_id)).position == head
+        assert trade.send("TagOrder", order_id=order_id, add=["vip"]).position >= head
+    assert list(report_of(client, without_read_models=True).findings) == []
 
 
 def test_the_console_shows_what_is_wrong_and_ends_with_1(service: Service, client: Client):

@@ -282,3 +282,45 @@ def test_a_partial_refund_keeps_nothing_back():
     scenario = sent(TEN)
     scenario.moved(REFUNDED, 999)
     assert scenario.order().hold(HoldReason.PAYMENT_REVERSED) is None
+
+
+def test_a_shops_refund_is_the_same_money_as_so_much_of_the_refunds_that_name_it_and_no_more():
+    """The other one goes back beside it, and only if anything is left."""
+    desk = Desk(delivered(line(1, "tea", 2)))
+    for case_id in ("first", "second"):
+        desk.opens(case_id=case_id)
+        desk.reviews(case_id)
+        desk.rules(case_id=case_id)
+        desk.approves(Remedy.REFUND, case_id=case_id)
+        desk.grants({1: 1}, refund_id=case_id, case_id=case_id)
+    desk.scenario.charge_back(500)
+    desk.scenario.moved(REFUNDED, 500, "psp-1")
+    desk.pays("first", "first")
+    with refused(MoreThanCameIn, "5.00 EUR more to go back", asked_minor=500):
+        desk.pays("second", "second")
+    assert orders.went_back_minor(desk.scenario.order()) == 1_000
+
+
+def test_what_is_left_of_an_order_is_paid_where_a_voucher_covers_it():
+    voucher = Charge("voucher", ChargeKind.DISCOUNT, -500)
+    scenario = a_shop()
+    scenario.place(line(1, "tea", 2), payment=PaymentState.PENDING, charges=(voucher,))
+    scenario.moved(CAPTURED, 500)
+    scenario.cancel({1: 1})
+    scenario.pays_owed()
+    assert (orders.left_minor(scenario.order()), scenario.order().payment) == (0, PaymentState.PAID)
+    assert (scenario.holds(), names(scenario.send())) == ([], ["supplier_order_sent"])
+    scenario.later(hours=1)
+    scenario.cancel()
+    scenario.answer_cancel(agreed=True)
+    assert (owed(scenario), scenario.order().payment) == (0, PaymentState.REFUNDED)
+
+
+def test_a_capture_that_is_voided_after_its_money_was_refunded_is_odd():
+    scenario = a_shop()
+    scenario.place(line(1, "tea", 2), payment=PaymentState.PENDING)
+    scenario.moved(CAPTURED, 1_000, "card")
+    scenario.cancel({1: 1})
+    scenario.pays_owed()
+    voided = the(PaymentRecorded, scenario.moved(PaymentKind.VOIDED, 1_000, "card"))
+    assert voided.odd == ("5.00 EUR more went back than came in, 0.00 EUR",)

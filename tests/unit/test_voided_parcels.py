@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.facts import Sealed
+from ledger.nouns.cases import Reason
 from ledger.nouns.orders import (
     AddressChanged,
     BreachWithdrawn,
@@ -429,6 +430,42 @@ def test_what_a_case_is_about_did_leave():
     desk.opens()
     with refused(UnitsInCase, "1 of line 1 are or were in cases, and only 0 would be left", line_no=1, left=0):
         desk.scenario.void()
+
+
+@pytest.mark.parametrize("status", [ParcelStatus.IN_TRANSIT, ParcelStatus.LOST, ParcelStatus.RETURNED])
+def test_what_a_case_about_a_loss_is_about_did_leave_whatever_else_of_its_line_arrived(status):
+    """Else it could be cancelled, and its money would be owed although the case refunds it."""
+    scenario = two_parcels()
+    scenario.scan(ParcelStatus.DELIVERED, number="P2")
+    scenario.later(hours=1)
+    scenario.scan(status)
+    Desk(scenario).opens(Reason.LOST)
+    with refused(UnitsInCase, "1 of line 1 are or were in cases, and only 0 would be left", line_no=1, left=0):
+        scenario.void()
+
+
+def test_another_parcel_than_the_one_of_a_case_about_a_loss_can_be_voided():
+    scenario = two_parcels()
+    scenario.scan(ParcelStatus.LOST)
+    Desk(scenario).opens(Reason.LOST)
+    assert "shipment_voided" in names(scenario.void("P2"))
+
+
+def test_so_can_it_be_where_what_was_held_for_lost_has_arrived_since():
+    scenario = two_parcels()
+    scenario.scan(ParcelStatus.LOST)
+    Desk(scenario).opens(Reason.LOST)
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert "shipment_voided" in names(scenario.void("P2"))
+
+
+def two_parcels() -> Scenario:
+    scenario = sent(line(1, "tea", 2))
+    scenario.ship({1: 1}, number="P1")
+    scenario.ship({1: 1}, number="P2")
+    scenario.later(days=1)
+    return scenario
 
 
 def test_what_left_under_another_number_is_voided_under_that():

@@ -162,6 +162,8 @@ class CaseShare(Value, frozen=True):
     """Units that came back undelivered and were looked at."""
     about: Units = {}
     """The most units that it ever had; none of a case that was cancelled."""
+    taken_at: datetime | None = None
+    """When it was first opened."""
 
     def to_inspect(self, line_no: LineNo) -> int:
         """Units that had not arrived and that nobody has looked at."""
@@ -228,6 +230,11 @@ class AfterSales(Value, frozen=True):
         others = [self.cases[case_id] for case_id in self.cases_of.get(line_no, ()) if case_id != but]
         return sum(share.keeps(line_no, reason) for share in others if arrived in (None, share.arrived))
 
+    def first_taken_at(self, line_no: LineNo) -> datetime | None:
+        """When the first case was opened that has units which had not arrived."""
+        shares = (each for each in self._cases_of(line_no) if not each.arrived and each.by_line.get(line_no))
+        return min((each.taken_at for each in shares if each.taken_at is not None), default=None)
+
     def inspected(self, line_no: LineNo) -> int:
         """Units that came back undelivered and were looked at."""
         return sum(share.inspected.get(line_no, 0) for share in self._cases_of(line_no))
@@ -275,7 +282,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
     match fact:
         case TakenIntoCase(case_id=case_id):
             present = after_sales.cases.get(case_id)
-            before = present or CaseShare({}, fact.arrived, reason=fact.reason)
+            before = present or CaseShare({}, fact.arrived, reason=fact.reason, taken_at=fact.at)
             by_line = plus(before.by_line, fact.by_line)
             about = {n: max(units, before.about.get(n, 0)) for n, units in by_line.items()}
             taken = replace(before, by_line=by_line, about={**before.about, **about}, is_open=True)

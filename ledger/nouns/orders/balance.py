@@ -37,8 +37,11 @@ def charges_minor(order: Order) -> int:
 
 def due_minor(order: Order) -> int:
     """What is to be paid for what is still wanted; where nothing is, the charges are not due either."""
-    wanted = any(buckets.cancelled < buckets.total for buckets in order.buckets.values())
-    return price_minor(order) if wanted else 0
+    return price_minor(order) if _is_wanted(order) else 0
+
+
+def _is_wanted(order: Order) -> bool:
+    return any(buckets.cancelled < buckets.total for buckets in order.buckets.values())
 
 
 def price_minor(order: Order) -> int:
@@ -330,7 +333,8 @@ def payment_of(order: Order) -> PaymentState:
         return _not_come(order)
     left, due = left_minor(order), due_minor(order)
     went_back = left < came_in
-    if left >= due and (left or not went_back):
+    # What is left of an order can be free, as by a voucher of as much; then nothing has to be left of the money.
+    if left >= due and (left or not went_back or _is_wanted(order)):
         return PaymentState.PAID
     if not went_back:
         return PaymentState.PARTLY_PAID

@@ -99,7 +99,7 @@ def _odd_payment(after: Order, payment: Payment) -> Iterator[str]:
     elif payment.kind is PaymentKind.REFUND_RETURNED and (more := bounced_unknown_minor(after)) > 0:
         bounced = Money(more, after.currency)
         yield f"{bounced} more bounced than is known to have been refunded, and counts for nothing yet"
-    elif payment.kind is PaymentKind.REFUNDED and (more := -left_minor(after)) > 0:
+    elif payment.kind in (PaymentKind.REFUNDED, PaymentKind.VOIDED) and (more := -left_minor(after)) > 0:
         yield f"{Money(more, after.currency)} more went back than came in, {came_in}"
 
 
@@ -262,8 +262,9 @@ def pay_refund(order: Order, refund_id: str, at: datetime, reference: str = "") 
         return []
     paid_back = RefundPaidBack(order.order_id, refund_id, at, reference)
     after = evolve(order, paid_back)
-    if not _is_known(order, reference):
-        require_left(order, refund.amount_minor, refunds.paid_back_minor)
+    # What the shop told of by this reference is the same money; a refund beyond that is not.
+    if (more := went_back_minor(after) - went_back_minor(order)) > 0:
+        require_left(order, more, refunds.paid_back_minor)
     return [paid_back, *follow_payment(order, after, at)]
 
 
@@ -283,7 +284,3 @@ def pay_owed(order: Order, payment_id: str, amount: Money | None, at: datetime) 
         return []
     return record_payment(order, Payment(payment_id, PaymentKind.REFUNDED, amount, at))
 
-
-def _is_known(order: Order, reference: str) -> bool:
-    """Whether the shop told of this payment already: then it is the same money."""
-    return any(each.payment_id == reference for each in of_kind(order, PaymentKind.REFUNDED))
