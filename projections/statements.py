@@ -81,7 +81,8 @@ class StatementEntry(NamedTuple):
     position: int
     """Of the fact."""
     line_no: Int4
-    """Of the order; 0 where the entry is not about one line."""
+    """Of the order; 0 where the entry is not about one line. Of an invoice of units that were offered in other
+    currencies, which of their accounts it is, so that no two entries have one key."""
     kind: EntryKind
     supplier_id: str
     currency: str
@@ -211,17 +212,16 @@ def _of_invoice(history: InvoiceHistory) -> list[StatementEntry]:
     invoice: SupplierInvoice | None = None
     for position, fact in history.facts:
         before, invoice = invoice, supplier_invoices.evolve(invoice, fact)
-        moved = _beyond_cost(invoice) - (_beyond_cost(before) if before else 0)
-        amounts = _amounts(fact, invoice)
-        if moved:
-            amounts.append((EntryKind.INVOICE_DIFFERENCE, moved, ""))
-        for kind, amount, reference in amounts:
+        difference = EntryKind.INVOICE_DIFFERENCE
+        amounts = [(0, kind, invoice.currency, amount, of) for kind, amount, of in _amounts(fact, invoice)]
+        amounts += [(place, difference, *moved, "") for place, moved in enumerate(_moved(before, invoice))]
+        for place, kind, currency, amount, reference in amounts:
             entry = StatementEntry(
                 position=position,
-                line_no=0,
+                line_no=place,
                 kind=kind,
                 supplier_id=invoice.supplier_id,
-                currency=invoice.currency,
+                currency=currency,
                 amount_minor=amount,
                 at=fact.at,
                 stream=supplier_invoices.stream(invoice.supplier_id, invoice.number),
@@ -234,11 +234,26 @@ def _of_invoice(history: InvoiceHistory) -> list[StatementEntry]:
     return rows
 
 
-def _beyond_cost(invoice: SupplierInvoice) -> int:
-    """What is owed beyond the cost of its units, which the account has already; nothing while that is not agreed."""
+def _moved(before: SupplierInvoice | None, invoice: SupplierInvoice) -> Iterator[tuple[str, int]]:
+    """By how much what is owed beyond the cost of its units changes, in its own currency first."""
+    was, now = _beyond_cost(before) if before else {}, _beyond_cost(invoice)
+    for currency in dict.fromkeys((invoice.currency, *sorted({*was, *now}))):
+        if moved := now.get(currency, 0) - was.get(currency, 0):
+            yield currency, moved
+
+
+def _beyond_cost(invoice: SupplierInvoice) -> dict[str, int]:
+    """What is owed beyond the cost of its units, which the accounts have already; nothing while that is not agreed.
+
+    Units that were offered in another currency are owed as their invoice asks, and no more in the other.
+    """
     if invoice.is_void or not invoice.is_accepted:
-        return 0
-    return invoice.total_minor - invoice.credited_minor - invoice.cost_minor
+        return {}
+    beyond = {invoice.currency: invoice.total_minor - invoice.credited_minor - invoice.cost_minor}
+    for match in invoice.matches:
+        for currency, minor in match.costs_apart.items():
+            beyond[currency] = beyond.get(currency, 0) - minor
+    return beyond
 
 
 def _amounts(fact: SupplierInvoiceFact, invoice: SupplierInvoice) -> list[tuple[EntryKind, int, str]]:
@@ -258,7 +273,7 @@ def _amounts(fact: SupplierInvoiceFact, invoice: SupplierInvoice) -> list[tuple[
 
 STATEMENTS = projection(
     "statements",
-    4,
+    5,
     From(orders.NOUN, ENTRIES, _of_order),
     From(recoveries.NOUN, ENTRIES, _of_recovery),
     From(supplier_invoices.NOUN, ENTRIES, _of_invoice),

@@ -6,6 +6,7 @@ where they are shipped as well, and a later shipment looks again at the invoices
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -272,7 +273,8 @@ class _Reading:
         cost = self._cost(units)
         amount = _part(line, count)
         differences = [*_price(amount, count, cost, tolerance), *(self._rest(line, named, count) if left else ())]
-        return LineMatch(index, units, cost or 0, {named[-1]: left} if left else {}, tuple(differences))
+        apart = self._costs_apart(units) if cost is None else {}
+        return LineMatch(index, units, cost or 0, {named[-1]: left} if left else {}, tuple(differences), apart)
 
     def _named(self, line: InvoiceLine) -> list[LineNo]:
         """The lines of the order that a line is about; all of the supplier order where it names none."""
@@ -297,6 +299,14 @@ class _Reading:
         if len(known) < len(units):
             return None
         return sum(units[line_no] * costs[line_no].amount_minor for line_no in units)
+
+    def _costs_apart(self, units: Units) -> dict[str, int]:
+        """What those of the units cost that there was an offer for, by currency."""
+        costs, apart = self._supplier_order.unit_costs, Counter[str]()
+        for line_no, count in units.items():
+            if (cost := costs.get(line_no)) is not None:
+                apart[cost.currency] += count * cost.amount_minor
+        return dict(sorted(apart.items()))
 
     def _rest(self, line: InvoiceLine, named: Sequence[LineNo], count: int) -> Iterable[Difference]:
         """Units that are on other invoices, and then those that have not left."""

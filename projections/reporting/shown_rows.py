@@ -48,7 +48,9 @@ class ReportedEntry(NamedTuple):
     """One row for each amount of a supplier's statement, and the fact that it stands for."""
 
     fact_position: Annotated[int, Means("The position of the fact.")]
-    line_no: Annotated[Int4, Means("The line of the order; 0 where it is not about one.")]
+    line_no: Annotated[
+        Int4, Means("The line of the order; 0 where it is not about one. Of an invoice it tells entries apart.")
+    ]
     kind: Annotated[str, Means("What it is for: goods, compensation, recovery, invoice_paid, …")]
     supplier_id: Annotated[str, Means("Whose account.")]
     amount_minor: Annotated[int, Means("Owed to the supplier; below zero where the supplier owes.", MINOR)]

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.nouns.orders.supplier_orders import SupplierOrderShipped
 from ledger.nouns.supplier_invoices import Differs, InvoiceStatus, SupplierInvoicePaid
 from ledger.refusals import Refusal
+from ledger.terms.money import Money
 from projections import statements, supplier_invoices, work
 from projections.machine.reads import PageOf
 from projections.statements import Balance, EntryKind, StatementEntry, Total
@@ -109,6 +110,35 @@ async def test_approving_an_invoice_makes_what_it_asks_owed(tenant: EmptyTenant)
     found = await balance(tenant, invoicing.scenario)
     assert Total(EntryKind.INVOICE_DIFFERENCE, 250, 1) in found.totals
     assert (found.owed_minor, found.closing_minor, found.open_minor) == (1500, 0, 0)
+
+
+async def test_what_was_offered_in_another_currency_is_owed_once_as_its_approved_invoice_asks(tenant: EmptyTenant):
+    """Tea is offered in CNY, a mug in USD, ink in EUR, and nobody offers a pen; one invoice in EUR is about all."""
+    scenario = a_shop(tea=100, mug=100, ink=100, pen=100)
+    for sku, cost in (("tea", Money(2_000, "CNY")), ("mug", Money(900, "USD")), ("ink", Money(100, "EUR"))):
+        scenario.offer(sku, cost)
+    scenario.place(*(line(n, sku, 2) for n, sku in enumerate(("tea", "mug", "ink", "pen"), start=1)))
+    scenario.send()
+    scenario.ship()
+    invoicing = Invoicing(scenario)
+    invoicing.record(billed(8, 3_000, line_no=0))
+    owed = {"CNY": 4_000, "EUR": 200, "USD": 1_800}
+    assert await closings(tenant, scenario) == owed  # while nobody agreed
+    invoicing.approve()
+    assert await closings(tenant, scenario) == {"EUR": 3_000}
+    found = [each for size in (1, 100) for each in await entries(tenant, size)]
+    assert len(found) == 2 * len({(each.position, each.line_no, each.kind) for each in found})
+    invoicing.credit(3_000)
+    assert await closings(tenant, scenario) == owed
+    assert verify(tenant, "statements").equal
+
+
+async def closings(tenant: EmptyTenant, scenario: Scenario) -> dict[str, int]:
+    catch_up(tenant, scenario.log)
+    scenario.log.clear()
+    async with asking(tenant) as where:
+        found = (await statements.get_statement(where, "acme")).rows[0].balances
+    return {each.currency: each.closing_minor for each in found if each.closing_minor}
 
 
 @pytest.mark.parametrize(("paid", "step"), [(0, Step.DISPUTE_INVOICE), (1_300, Step.RETURN_PAYMENT)])

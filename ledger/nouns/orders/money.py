@@ -283,4 +283,3 @@ def pay_owed(order: Order, payment_id: str, amount: Money | None, at: datetime) 
     elif amount is None:
         return []
     return record_payment(order, Payment(payment_id, PaymentKind.REFUNDED, amount, at))
-

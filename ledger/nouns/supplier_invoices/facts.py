@@ -105,6 +105,9 @@ class LineMatch(Value, frozen=True):
     waiting: Units = {}
     """Those that have not left, or are on another invoice."""
     differences: tuple[Difference, ...] = ()
+    costs_apart: dict[str, int] = {}
+    """What its units cost by offers, by currency, where the line could not be compared with all of it: some have no
+    offer, or one in another currency than the invoice's."""
 
     @property
     def not_left(self) -> Units:

@@ -48,7 +48,9 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     STATEMENT_KIND_RECOVERY_WRITTEN_OFF: _StatementKind.ValueType  # 7
     """The retailer bears the rest after all."""
     STATEMENT_KIND_INVOICE_DIFFERENCE: _StatementKind.ValueType  # 8
-    """An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
+    """An invoice that matches or was approved comes to more than its units cost, or to less if negative. Units that were
+    offered in another currency are owed as their invoice asks: what they cost comes off the account in that currency.
+    """
     STATEMENT_KIND_INVOICE_PAID: _StatementKind.ValueType  # 9
     """Money went to the supplier for an invoice; negative, and positive where it came back."""
     STATEMENT_KIND_INVOICED: _StatementKind.ValueType  # 10
@@ -80,7 +82,9 @@ STATEMENT_KIND_RECOVERY_PAID: StatementKind.ValueType  # 6
 STATEMENT_KIND_RECOVERY_WRITTEN_OFF: StatementKind.ValueType  # 7
 """The retailer bears the rest after all."""
 STATEMENT_KIND_INVOICE_DIFFERENCE: StatementKind.ValueType  # 8
-"""An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
+"""An invoice that matches or was approved comes to more than its units cost, or to less if negative. Units that were
+offered in another currency are owed as their invoice asks: what they cost comes off the account in that currency.
+"""
 STATEMENT_KIND_INVOICE_PAID: StatementKind.ValueType  # 9
 """Money went to the supplier for an invoice; negative, and positive where it came back."""
 STATEMENT_KIND_INVOICED: StatementKind.ValueType  # 10
@@ -384,7 +388,9 @@ class StatementEntry(_message.Message):
     object_id: _builtins.str
     """The supplier order, "channel/channel_order_id/n", the recovery, or the number of the invoice."""
     line_no: _builtins.int
-    """The line of the order; 0 if the entry is not about one line."""
+    """The line of the order; 0 if the entry is not about one line. Of an invoice of units that were offered in several
+    currencies it tells its entries apart.
+    """
     units: _builtins.int
     """Units, of goods."""
     fact_position: _builtins.int
