@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ledger.nouns.orders import Order, Shipment, left_minor, owed_minor, standing_minor
+from ledger.nouns.orders import Order, Shipment, left_minor, owed_minor, refunded_beyond_minor, standing_minor
 from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.stock import ReservationStatus, Stock
 
@@ -60,7 +60,10 @@ def _money_faults(order: Order) -> Iterator[str]:
             "units in cases": (after_sales.kept(line_no, "another reason"), order.sent.get(line_no, 0)),
             "units inspected": (after_sales.inspected(line_no), buckets.returned),
             "units coming back": (after_sales.coming_back(line_no), buckets.delivered),
-            "refunded": (after_sales.refunded_minor(line_no), line.amount_minor),
+            "refunded": (
+                after_sales.refunded_minor(line_no),
+                line.amount_minor + refunded_beyond_minor(order, line_no),
+            ),
         }
         for name, (value, most) in limits.items():
             if not 0 <= value <= most:

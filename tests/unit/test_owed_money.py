@@ -1,10 +1,11 @@
 """Money that is owed beside the refunds of cases, refunds of charges, and the one sum over all that goes back."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
-from ledger.nouns import orders
+from ledger.nouns import cases, orders
 from ledger.nouns.cases import Remedy
 from ledger.nouns.orders import (
     Charge,
@@ -19,6 +20,7 @@ from ledger.nouns.orders import (
     PaymentState,
 )
 from ledger.nouns.orders.after_sales import ChargeRefundTooLarge, UnknownCharge
+from ledger.nouns.parcels import ParcelStatus
 from tests.support.casework import Desk
 from tests.support.scenario import HOUR, NOON, Scenario, a_shop, confirmed, delivered, line, names, refused, sent, the
 
@@ -324,3 +326,69 @@ def test_a_capture_that_is_voided_after_its_money_was_refunded_is_odd():
     scenario.pays_owed()
     voided = the(PaymentRecorded, scenario.moved(PaymentKind.VOIDED, 1_000, "card"))
     assert voided.odd == ("5.00 EUR more went back than came in, 0.00 EUR",)
+
+
+# --- what an amendment makes cheaper after it was refunded ----------------------------------------------
+
+
+def paid(*lines: orders.Line, minor: int, **more: Any) -> Scenario:
+    """An order whose money came by its amount, delivered."""
+    scenario = a_shop()
+    scenario.place(*lines, payment=PaymentState.PENDING, **more)
+    scenario.moved(CAPTURED, minor)
+    scenario.send()
+    scenario.ship()
+    scenario.scan(ParcelStatus.DELIVERED)
+    return scenario
+
+
+def refunds(scenario: Scenario, by_line: dict[int, int], case_id: str = "case-1", **more: Any) -> int:
+    """What a case of its own grants for damaged units of the order, and pays."""
+    desk = Desk(scenario)
+    desk.opens(by_line=by_line, case_id=case_id)
+    desk.reviews(case_id)
+    desk.rules(case_id=case_id)
+    desk.approves(Remedy.REFUND, case_id=case_id)
+    granted = the(cases.RefundGranted, desk.grants(by_line, refund_id=case_id, case_id=case_id, **more))
+    desk.pays(case_id, case_id)
+    return sum(granted.amounts_minor.values()) + sum(granted.charges_minor.values())
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_price_of_a_refunded_unit_is_not_owed_once_more_where_an_amendment_lowers_it(exact):
+    scenario = paid(line(1, "tea", 2, total_minor=1_000 if exact else None), minor=1_000)
+    assert refunds(scenario, {1: 1}) == 500
+    scenario.amend(line(1, "tea", 2, unit_price_minor=200, total_minor=400 if exact else None))
+    assert owed(scenario) == 300  # of the unit that the customer keeps and pays 2.00 for
+
+
+def test_a_unit_that_was_not_refunded_can_be_after_an_amendment_made_all_cheaper():
+    scenario = paid(line(1, "tea", 2), minor=1_000)
+    assert refunds(scenario, {1: 1}) == 500
+    scenario.amend(line(1, "tea", 2, unit_price_minor=200))
+    assert refunds(scenario, {1: 1}, "case-2") == 200
+    assert owed(scenario) + orders.went_back_minor(scenario.order()) == 1_000
+
+
+def test_nothing_is_owed_where_all_was_refunded_before_it_became_cheaper():
+    scenario = paid(line(1, "tea", 2), minor=1_000)
+    assert refunds(scenario, {1: 2}) == 1_000
+    scenario.amend(line(1, "tea", 2, unit_price_minor=200))
+    assert owed(scenario) == 0
+
+
+def test_a_charge_that_was_refunded_is_not_owed_once_more_where_an_amendment_takes_it_off():
+    scenario = paid(line(1, "tea", 2), minor=1_490, charges=(SHIPPING,))
+    assert refunds(scenario, {1: 1}, charges={"shipping": 0}) == 990
+    scenario.amend(line(1, "tea", 2), charges=())
+    assert owed(scenario) == 0
+
+
+def test_a_refunded_charge_pays_for_no_unit_that_is_cancelled_after_it_was_taken_off():
+    scenario = paid(line(1, "tea", 2), minor=1_490, charges=(SHIPPING,))
+    assert refunds(scenario, {1: 1}, charges={"shipping": 0}) == 990
+    scenario.amend(line(1, "tea", 4), charges=())
+    scenario.moved(CAPTURED, 510, "the-rest")
+    scenario.cancel({1: 2})
+    # 20.00 came in, 9.90 went back, and the unit that is kept costs 5.00.
+    assert owed(scenario) == 510

@@ -280,9 +280,19 @@ def _for_cancelled(order: Order) -> int:
     lowered = order.money.lowered_minor
     if not (lowered or any(order.money.cancelled)):
         return 0
-    came_in, due = came_in_minor(order), due_minor(order)
-    paid_for = lowered + cancelled_minor(order) - cancelled_minor(order, _settled(order))
-    return max(min(paid_for, came_in - due), 0) if due else came_in
+    came_in, due, gone = came_in_minor(order), due_minor(order), _refunded_beyond_minor(order)
+    paid_for = max(lowered - gone, 0) + cancelled_minor(order) - cancelled_minor(order, _settled(order))
+    return max(min(paid_for, came_in - due - gone), 0) if due else came_in
+
+
+def _refunded_beyond_minor(order: Order) -> int:
+    """What refunds of cases gave beyond what an amendment left of the price: it went back already."""
+    if order.money.amended_at is None:
+        return 0
+    after, costs = order.after_sales, {each.charge_id: each.amount_minor for each in order.money.charges}
+    charges = dict.fromkeys(name for refund in after.refunds.values() for name in refund.charges_minor)
+    of_charges = (max(after.refunded_of_charge(name) - costs.get(name, 0), 0) for name in charges)
+    return sum(refunded_beyond_minor(order, line_no) for line_no in after.refunds_of) + sum(of_charges)
 
 
 def _bounced(order: Order) -> tuple[int, int]:
@@ -372,8 +382,20 @@ def _not_come(order: Order) -> PaymentState:
 
 
 def refundable_minor(order: Order, line_no: LineNo) -> int:
-    """What cases can refund of a line in all: what its units cost that are not cancelled."""
-    return order.lines[line_no].amount_minor - _cancelled_minor(order, line_no, order.buckets[line_no].cancelled)
+    """What cases can refund of a line in all: what its units cost that are not cancelled; those that were refunded
+    before an amendment made them cheaper, what they cost then.
+    """
+    left = order.lines[line_no].amount_minor - _cancelled_minor(order, line_no, order.buckets[line_no].cancelled)
+    return left + refunded_beyond_minor(order, line_no)
+
+
+def refunded_beyond_minor(order: Order, line_no: LineNo) -> int:
+    """What refunds gave for units of a line beyond what these cost since an amendment."""
+    if order.money.amended_at is None:
+        return 0
+    line, after = order.lines[line_no], order.after_sales
+    units = min(after.refunded_units(line_no), line.quantity)
+    return max(after.refunded_minor(line_no) - line.worth_minor(units, line.quantity - units), 0)
 
 
 def share_minor(order: Order, line_no: LineNo, units: int) -> int:
