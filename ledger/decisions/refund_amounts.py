@@ -44,13 +44,18 @@ def share_of(case: Case, paying: Order, line_no: LineNo, units: int) -> Share:
 
 
 def amounts_of(paying: Order, shares: Mapping[LineNo, Share], share_basis_points: int, named: Amounts) -> Amounts:
-    """What each line's units get: never more than is left of what was paid for them."""
+    """What each line's units get: never more than is left of what was paid for them.
+
+    What cost nothing gets nothing beside others: a present is refunded with what it came with.
+    """
     amounts, booked_minor = Amounts(), paying.after_sales.booked_minor
     in_all = orders.left_to_go_back(paying, booked_minor)
+    is_any_priced = any(each.whole_minor for each in shares.values())
     for line_no, (whole, left, _) in shares.items():
         part = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
         asked = named.get(line_no, min(part, left))
-        if asked > left or not left:
+        is_free = is_any_priced and not (whole or asked)
+        if asked > left or not (left or is_free):
             wanted = Money(named.get(line_no, part), paying.currency)
             raise after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
         if line_no not in named and 0 < in_all < asked:

@@ -183,6 +183,19 @@ def test_a_named_amount_above_what_is_left_is_refused():
     assert the(cases.RefundGranted, desk.grants({1: 2}, amounts={1: 999})).amounts_minor == {1: 999}
 
 
+def test_a_present_that_cost_nothing_is_refunded_with_what_it_came_with():
+    desk = Desk(delivered(line(1, "tea", 1), line(2, "mug", 1, unit_price_minor=0)))
+    desk.opens(by_line={1: 1, 2: 1})
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    with refused(RefundTooLarge, "0.00 EUR asked for line 2, 0.00 EUR left"):
+        desk.grants({2: 1})
+    assert the(cases.RefundGranted, desk.grants()).amounts_minor == {1: 500, 2: 0}
+    desk.pays()
+    assert desk.status() is CaseStatus.RESOLVED
+
+
 def test_units_are_granted_money_once():
     desk = approved(Remedy.REFUND, {1: 2})
     desk.grants({1: 2}, share=1000)
