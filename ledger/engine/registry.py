@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from types import GenericAlias
 from typing import Any, get_args, get_origin
@@ -95,6 +96,15 @@ class _Kept:
         return state
 
 
+# Made once for all tables with the same classes: a process has many tables.
+_kept = cache(_Kept)
+
+
+@cache
+def _decoder(fact_class: type[Fact]) -> Callable[[bytes], Fact]:
+    return msgspec.json.Decoder(fact_class).decode
+
+
 class Registry:
     """The closed table of facts: name to class and back, and the fold of each stream."""
 
@@ -109,7 +119,7 @@ class Registry:
         for noun in nouns:
             self.evolve[noun.prefix] = noun.evolve
             if noun.state is not None:
-                self._kept[noun.prefix] = _Kept(noun.state)
+                self._kept[noun.prefix] = _kept(noun.state)
             for fact_class in noun.facts:
                 self._add(noun.prefix, fact_class)
 
@@ -118,7 +128,7 @@ class Registry:
         if not name or name in self.classes:
             raise ValueError(f"{fact_class.__name__} needs a name of its own, not {name!r}")
         self.classes[name] = fact_class
-        self._decoders[name] = msgspec.json.Decoder(fact_class).decode
+        self._decoders[name] = _decoder(fact_class)
         self._prefixes[fact_class] = prefix
 
     def encode(self, fact: Fact) -> bytes:
