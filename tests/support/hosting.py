@@ -57,7 +57,8 @@ def hosted(conninfo: str, *arguments: str) -> Iterator[Service]:
 @contextmanager
 def a_database(conninfo: str) -> Iterator[str]:
     name = f"of_{os.urandom(6).hex()}"
-    _execute(conninfo, SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(PREPARED)))
+    copy = SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")  # through the log it takes twice as long
+    _execute(conninfo, copy.format(Identifier(name), Identifier(PREPARED)))
     yield make_conninfo(conninfo, dbname=name)
     _execute(conninfo, SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 

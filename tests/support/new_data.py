@@ -25,6 +25,9 @@ from projections.machine.database import make_tables, open_connection
 PREPARED = "prepared"
 """A database to which nobody connects, so that others can be copies of it."""
 
+_FEW_BUFFERS = "ALTER SYSTEM SET shared_buffers = '32MB'"
+"""Whoever drops a table looks through all of them; what is in a test's database is in memory anyway."""
+
 
 def give_new_data(data: Path) -> None:
     """Puts the data of a new PostgreSQL into a service's data folder, unless it has some."""
@@ -52,6 +55,7 @@ def _make(folder: Path) -> None:
     with open_connection(conninfo) as connection:
         make_tables(connection, "tenant_default", PROJECTIONS)
     with psycopg.connect(make_conninfo(conninfo, dbname="template1"), autocommit=True) as connection:
+        connection.execute(_FEW_BUFFERS)
         connection.execute(SQL("CREATE DATABASE {} TEMPLATE postgres").format(Identifier(PREPARED)))
     server.stop()
 
