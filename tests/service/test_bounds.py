@@ -312,9 +312,10 @@ def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(
     for rpc in sorted(name for name, rpc in RPCS.items() if rpc.is_command):
         known = {name: value for name, value in things.items() if name in WELL_FORMED.get(rpc, ())}
         about = ABOUT.get(rpc, lambda trade, known=known: known)
-        for path, put, most in numbers(trade.request(rpc, **about(trade))):
+        asked = {**known, **about(trade)}
+        for path, put, most in numbers(trade.request(rpc, **asked)):
             sender = Sender(trade, rpc, put, guesses)
-            largest = sender.largest(most, {**known, **about(trade)} if rpc in ABOUT else known)
+            largest = sender.largest(most, asked)
             if largest is not None:
                 reached[f"{rpc}.{path}"] = largest
                 sender.takes(largest, about(trade))
