@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from math import inf
 from typing import Any, NamedTuple, cast
 
 from psycopg import AsyncConnection
@@ -18,6 +21,7 @@ CONTROL_SCHEMA = "fulfilment"
 DEFAULT_TENANT = "default"
 MOST_TENANTS = 1000
 """Each has tables of its own, a writer, clocks and read models."""
+_SAME_LOOK_SECONDS = 0.1
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SCHEMA_PREFIX = "tenant_"
 
@@ -51,11 +55,27 @@ class TenantSchema(NamedTuple):
     created_at: datetime
 
 
+class _Look(NamedTuple):
+    """An answer to who is awake."""
+
+    at: float
+    """When it was asked, in the time of the event loop."""
+    since: datetime | None
+    found: Sequence[tuple[str, str, datetime]]
+
+    def answers(self, since: datetime | None, now: float) -> bool:
+        """Whether it says what would be answered now, or more."""
+        covers = since is None or (self.since is not None and self.since <= since)
+        return covers and now < self.at + _SAME_LOOK_SECONDS
+
+
 class Control:
     """The schema ``fulfilment``: which tenants there are, and the check value of the key file."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
+        self._looking = asyncio.Lock()
+        self._looked = _Look(-inf, None, [])
 
     async def prepare(self) -> list[TenantSchema]:
         """Brings every schema up to date and makes the default tenant; returns the tenants."""
@@ -81,9 +101,17 @@ class Control:
             return await self._list(connection)
 
     async def awake(self, since: datetime | None = None) -> tuple[set[str], datetime | None]:
-        """The names of the tenants that somebody may write to, or might since; and since when to ask the next time."""
-        async with self._pool.connection() as connection:
-            found = await (await connection.execute(AWAKE, {"since": since})).fetchall()
+        """The names of the tenants that somebody may write to, or might since; and since when to ask the next time.
+
+        Several kinds of work ask at about the same time, each second: all of them have the answer of the first.
+        """
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if not self._looked.answers(since, now):
+                async with self._pool.connection() as connection:
+                    cursor = await connection.execute(AWAKE, {"since": since})
+                    self._looked = _Look(now, since, await cursor.fetchall())
+            found = self._looked.found
         return {name for name, _, _ in found}, asked_at(found, since)
 
     async def schema_of(self, name: str) -> str | None:

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters import every_tenant
-from adapters.database.control import Control, TenantSchema
+from adapters.database.control import _SAME_LOOK_SECONDS, Control, TenantSchema
 from adapters.database.postgres import open_pool
 from adapters.every_tenant import REST, EveryTenant, end, soonest
 from tests.support.stalls import EmptyTenant
@@ -145,6 +145,27 @@ async def test_who_was_awake_while_the_question_failed_has_a_turn_once_it_is_ans
             await asyncio.to_thread(wait_for, lambda: turns[name] > before, pause=0.001)
         finally:
             await end([running])
+
+
+async def test_who_asks_at_about_the_same_time_who_is_awake_is_told_what_the_first_was(shop: EmptyTenant):
+    name = shop.schema.removeprefix("tenant_")
+    async with open_pool(shop.conninfo) as pool, pool.connection() as connection:
+        await connection.execute(
+            "UPDATE fulfilment.tenants SET awake_until = clock_timestamp() WHERE name = %s", (name,)
+        )
+        control = Control(pool)
+        ((now,),) = await (await connection.execute("SELECT clock_timestamp()")).fetchall()
+        before = pool.get_stats()["requests_num"]
+        answers = await asyncio.gather(*[control.awake(now) for _ in range(7)])
+        assert pool.get_stats()["requests_num"] == before + 1
+        assert all(answer == answers[0] for answer in answers)
+        earlier, _ = await control.awake(now - timedelta(minutes=1))
+        assert name in earlier - answers[0][0]  # an answer since a later time would have left it out
+        await asyncio.sleep(_SAME_LOOK_SECONDS)
+        await connection.execute(
+            "UPDATE fulfilment.tenants SET awake_until = now() + interval '9 s' WHERE name = %s", (name,)
+        )
+        assert name in (await control.awake(now))[0]
 
 
 async def test_nobody_looks_ahead_for_a_tenant_that_is_awake(monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from adapters.clock import Clocks
+from adapters.database.control import Control
 from adapters.database.postgres import open_pool
 from adapters.every_tenant import REST
 from adapters.messages.letters import Letters
@@ -150,9 +151,9 @@ async def test_who_writes_says_so_once_a_minute_and_before_it_is_written(
     async with open_pool(shop.conninfo) as pool:
         tenants = Tenants(pool)
         tenant = await tenants.find(shop.schema.removeprefix("tenant_"))
-        assert (said, tenant.name in (await tenants.control.awake())[0]) == ([], False)
+        assert (said, tenant.name in (await Control(pool).awake())[0]) == ([], False)
         await tenant.ledger.execute(written(sent().log))
-        assert (said, tenant.name in (await tenants.control.awake())[0]) == ([0], True)
+        assert (said, tenant.name in (await Control(pool).awake())[0]) == ([0], True)
         await tenant.ledger.execute(structs.replace(written(()), request_id="2"))
         assert said == [0]
         await tenants.drain()
