@@ -392,3 +392,27 @@ def test_a_refunded_charge_pays_for_no_unit_that_is_cancelled_after_it_was_taken
     scenario.cancel({1: 2})
     # 20.00 came in, 9.90 went back, and the unit that is kept costs 5.00.
     assert owed(scenario) == 510
+
+
+def test_what_the_shop_refunded_of_money_that_came_twice_pays_for_no_unit_that_is_cancelled_later():
+    scenario = a_shop()
+    scenario.place(TEN, payment=PaymentState.PENDING)
+    scenario.moved(CAPTURED, 1_000, "card")
+    scenario.moved(CAPTURED, 1_000, "card-again")
+    scenario.moved(REFUNDED, 1_000)
+    scenario.later(hours=1)
+    scenario.cancel({1: 1})
+    assert owed(scenario) == 333
+    scenario.pays_owed()
+    assert (owed(scenario), orders.left_minor(scenario.order())) == (0, 667)
+
+
+def test_of_money_that_came_twice_what_is_refunded_after_a_unit_was_cancelled_pays_for_that_first():
+    scenario = a_shop()
+    scenario.place(TEN, payment=PaymentState.PENDING)
+    scenario.moved(CAPTURED, 1_000, "card")
+    scenario.moved(CAPTURED, 1_000, "card-again")
+    scenario.cancel({1: 1})
+    scenario.later(hours=1)
+    scenario.moved(REFUNDED, 1_000)
+    assert owed(scenario) == 0

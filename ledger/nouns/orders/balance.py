@@ -270,7 +270,11 @@ def owed_minor(order: Order) -> int:
     if word_of(order) in NO_MONEY and not of_kind(order, PaymentKind.CAPTURED):
         return 0
     bounced, refunded = _bounced(order)
-    owed = max(_for_cancelled(order) - refunded, 0) + bounced - charged_back_minor(order)
+    owed = (
+        max(_for_cancelled(order) - max(refunded - _overpaid_back_minor(order), 0), 0)
+        + bounced
+        - charged_back_minor(order)
+    )
     unpaid = order.after_sales.booked_minor - order.after_sales.paid_back_minor
     return max(min(owed, left_minor(order) - unpaid), 0)
 
@@ -283,6 +287,17 @@ def _for_cancelled(order: Order) -> int:
     came_in, due, gone = came_in_minor(order), due_minor(order), _refunded_beyond_minor(order)
     paid_for = max(lowered - gone, 0) + cancelled_minor(order) - cancelled_minor(order, _settled(order))
     return max(min(paid_for, came_in - due - gone), 0) if due else came_in
+
+
+def _overpaid_back_minor(order: Order) -> int:
+    """What the shop refunded of money that came twice, before anything was cancelled or made cheaper."""
+    money = order.money
+    over = came_in_minor(order) - total_minor(order) - money.taken_off_minor
+    if over <= 0 or not of_kind(order, PaymentKind.CAPTURED):
+        return 0
+    since = [at for at, _ in money.cancelled] + ([money.amended_at] if money.amended_at is not None else [])
+    before = (each for each in _refunds_by_shop(order) if since and each.at < min(since))
+    return min(over, sum(each.amount.amount_minor for each in before))
 
 
 def _refunded_beyond_minor(order: Order) -> int:
