@@ -62,6 +62,8 @@ _LOCKED = b"\x01"
 
 _PATIENT_SECONDS = 0.25
 """How long those that are decided wait for others of their transaction, once more while anybody gets further."""
+_ANSWER_SECONDS = 1.0
+"""How long the answer to a commit may take once the next batch has the lock, which keeps it twice as long at most."""
 ALONE_SECONDS = 10.0
 """How long a tenant in trouble keeps away from the transactions of others."""
 
@@ -155,15 +157,24 @@ class Following(Alone):
         if self._pipeline is None:
             return
         began = monotonic()
-        await asyncio.wait((self._before,))
-        if self._before.exception() is not None:
-            raise Overtaken
+        await self._wait_for_before(self._pipeline)
         _, found = await self._pipeline.results()
         self._pipeline = None
         self.waited_seconds += monotonic() - began
         opening, last = await read_found(found, 0)
         self._log.require_the_same_log(self._after, last)
         if opening.tail:
+            raise Overtaken
+
+    async def _wait_for_before(self, pipeline: Pipeline) -> None:
+        """Until the batch before is known to be committed. If the lock is there and that is still not known, its answer
+        is lost or late: whoever else writes to the tenant is not to wait for it."""
+        has_lock = False
+        while not (await asyncio.wait((self._before,), timeout=_ANSWER_SECONDS))[0]:
+            if has_lock:
+                raise Overtaken
+            has_lock = pipeline.has_come()
+        if self._before.exception() is not None:
             raise Overtaken
 
 

@@ -68,6 +68,12 @@ class Pipeline:
             pg.finish()
             raise
 
+    def has_come(self) -> bool:
+        """Whether the next group has run, or its first statement."""
+        pg = self._connection.pgconn
+        pg.consume_input()
+        return not pg.is_busy()
+
     async def results(self) -> list[PGresult]:
         """Those of the next group."""
         pg, counts = self._connection.pgconn, self._counts.popleft()

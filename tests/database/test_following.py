@@ -11,14 +11,16 @@ import pytest
 from msgspec.structs import replace
 from psycopg import OperationalError
 
-from ledger.engine import book, executor, snapshots
+from ledger.engine import book, executor, snapshots, transactions
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
 from ledger.engine.log import Appending
 from ledger.engine.transactions import Following
+from ledger.engine.wire import Pipeline
 from ledger.facts import Change
 from ledger.refusals import ShuttingDown, StorageUnavailable
 from ledger.view import Entry, View
+from tests.support.relay import Relay
 from tests.support.stalls import CoinsTaken, EmptyTenant, Stall, TooFewCoins, a_ledger, coins_of, command, give, take
 from tests.support.waiting import wait_for
 
@@ -125,6 +127,43 @@ async def test_if_the_first_is_not_committed_both_are_decided_again(tenant: Empt
             await second
         assert next_one.seen == [0, 0]
         assert await ledger.execute(take("last", "pears")) == Receipt(4, 3, False)
+
+
+async def test_while_the_answer_to_the_first_is_lost_others_do_not_wait_for_the_next(tenant: EmptyTenant):
+    async with asyncio.timeout(60), Relay(tenant.conninfo) as relay, a_ledger(tenant, relay.conninfo) as ledger:
+        await ledger.execute(take("before", "pears", 2))
+        relay.held = held = asyncio.Event()
+        first = asyncio.create_task(of_many(ledger, give("first", "pears")))
+        await until(lambda: relay.held is None)
+        second = Watched(give("second", "pears"))
+        call = await second.decided(ledger)
+        async with a_ledger(tenant) as other:  # which gives up after ten seconds, the connection after fifteen
+            assert (await other.execute(take("other", "pears", 2))).position == 3
+        assert not first.done()
+        held.set()
+        assert [(await each).position for each in (first, call)] == [2, 4]
+        assert second.seen == [1, 3]
+
+
+async def test_the_next_waits_for_a_slow_commit_as_long_as_that_has_the_lock(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(transactions, "_ANSWER_SECONDS", 0.001)
+    looks: list[bool] = []
+    look = Pipeline.has_come
+
+    def noted(self: Pipeline) -> bool:
+        looks.append(look(self))
+        return looks[-1]
+
+    monkeypatch.setattr(Pipeline, "has_come", noted)
+    async with one_on_its_way(tenant, give("first", "pears")) as (ledger, commits, first):
+        next_one = Watched(give("next", "pears"))
+        second = await next_one.decided(ledger)
+        await until(lambda: len(looks) > 10)
+        commits.may_go_on.set()
+        assert [(await each).position for each in (first, second)] == [3, 4]
+    assert looks[:10] == [False] * 10
 
 
 async def test_if_the_first_fails_for_good_the_next_does_not_build_on_it(tenant: EmptyTenant):

@@ -29,6 +29,8 @@ class Relay:
         self.cut: Cut | None = None
         self.down = False
         self.losses = 0
+        self.held: asyncio.Event | None = None
+        """The answer to the next commit comes once this is set; nothing is closed meanwhile."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -81,6 +83,9 @@ class Relay:
                 return None
             if _COMMIT in data and self.cut is Cut.AFTER_COMMIT_IS_DONE:
                 return self._lose()
+            if _COMMIT in data and self.held is not None:
+                held, self.held = self.held, None
+                await held.wait()
             client.write(self._passed_on(data))
             await client.drain()
 
