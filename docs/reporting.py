@@ -50,22 +50,30 @@ REVOKE TEMPORARY ON DATABASE fulfilment FROM PUBLIC;
 ```
 
 Nor does the role take advisory locks, with which a session could stop all commands of a tenant for as long as it likes:
-their keys are seen in `pg_locks`. `grant` takes these, too, from `PUBLIC` and leaves them to the roles that run the
-service, and `migrate --grant` lets further ones in. That needs a superuser: where the role in `--dsn` is none, or the
-database is somebody else's, nothing is taken, and `grant` prints the statements for a superuser, `doctor` says so. By
-hand, in that database, `fulfilment_owner` being the role that owns the tables; other software that takes such locks in
-it is granted them likewise:
+their keys are seen in `pg_locks`. Nor does it make large objects, which stay on the disk, or write messages into the
+write-ahead log, though a session may end for itself that it only reads. `grant` takes these functions, too, from
+`PUBLIC`, leaves locks to the roles that run the service, and `migrate --grant` lets further ones in. That needs a
+superuser: where the role in `--dsn` is none, or the database is somebody else's, nothing is taken, and `grant` prints
+the statements for a superuser, `doctor` says so. By hand, in that database, `fulfilment_owner` being the role that owns
+the tables; other software that does such things in it is granted them likewise:
 
 ```sql
 DO $$
-DECLARE locks text := (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
-    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock');
+DECLARE
+    locks text := (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock');
+    writes text := (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+        AND proname ~ '^(lo_creat|lo_from_bytea|lo_put|lo_truncate|lowrite|pg_logical_emit_message)');
 BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO fulfilment_run', locks);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO fulfilment_owner WITH GRANT OPTION', locks);
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', locks);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s, %s FROM PUBLIC', locks, writes);
 END $$;
 ```
+
+`revoke` takes nothing of that back, for nobody knows what everybody might do before: with the last role it prints what
+a superuser runs where something else in the database needs it.
 
 So that it stays out of the way of commands:
 

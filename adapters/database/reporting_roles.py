@@ -22,8 +22,8 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.database import beside
-from adapters.database.advisory_locks import TAKE_LOCKS, keep
 from adapters.database.embedded import StartFailed
+from adapters.database.public_functions import BEYOND_READING, giving_back, keep
 from adapters.process.folders import path
 from projections.reporting.views import CONTRACT_VERSION, statements, views_schema
 
@@ -70,6 +70,8 @@ _NOT_OF_OWNER = """
     SELECT relname FROM pg_class
     WHERE relnamespace = to_regnamespace(%s) AND relkind = 'v' AND pg_get_userbyid(relowner) <> %s
 """
+_HAS_TEMPORARY = "SELECT has_database_privilege('public', current_database(), 'TEMPORARY')"
+_END_LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE lomowner = %s::regrole"
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
 
 
@@ -103,7 +105,7 @@ def grant(connection: Connection[Any], chosen: argparse.Namespace) -> str:
         publish(connection, ledger)
         _let_read(connection, ledger, {chosen.name, *_readers(connection, ledger)})
     _keep_temporary(connection, {each.owner for each in _ledgers(connection)})
-    _keep_locks(connection)
+    _keep_functions(connection)
     names = ", ".join(each.views for each in ledgers)
     _tell(f"{chosen.name} may read {names}, version {CONTRACT_VERSION} of the contract, and nothing else.")
     _tell(f"It connects with: {_psql(connection, chosen.name)}")
@@ -129,8 +131,10 @@ def revoke(connection: Connection[Any], chosen: argparse.Namespace) -> str:
         _tell(f"{chosen.name} reads {', '.join(sorted(wanted))} no more.")
         return ""
     connection.execute(_END_SESSIONS, (chosen.name,))
+    connection.execute(_END_LARGE_OBJECTS, (chosen.name,))
     connection.execute(SQL("DROP ROLE {}").format(Identifier(chosen.name)))
     _tell(f"{chosen.name} is no role of the database any more, and its sessions have ended.")
+    _tell_what_stays_taken(connection)
     return ""
 
 
@@ -213,15 +217,34 @@ def _keep_temporary(connection: Connection[Any], services: Iterable[str]) -> Non
             )
 
 
-def _keep_locks(connection: Connection[Any]) -> None:
-    """Leaves advisory locks, by which a session could stop all commands, to the roles that run the service."""
+def _keep_functions(connection: Connection[Any]) -> None:
+    """Takes from everybody the functions by which a session could stop all commands, or write something that stays."""
     for name, _, is_ours in connection.execute(_DATABASE).fetchall():
         statements = keep(connection, is_ours=is_ours)
-        if able := [role for (role,) in connection.execute(TAKE_LOCKS, (MARK,)).fetchall()]:
-            first = "" if is_ours else " once whatever else takes such locks in it is granted them by name"
+        able = {
+            what: ", ".join(role for (role,) in connection.execute(query, (MARK,)).fetchall())
+            for query, what in BEYOND_READING.items()
+        }
+        if said := "; ".join(f"{roles} {what}" for what, roles in able.items() if roles):
+            first = "" if is_ours else " once whatever else does such things in it is granted them by name"
+            _tell(f"{said}; a superuser can take that away in the database {name}{first}: {statements}")
+
+
+def _tell_what_stays_taken(connection: Connection[Any]) -> None:
+    """Of the last role that went. Nobody knows whether everybody had it before, so that it is not given back here."""
+    if any(_readers(connection, each) for each in _ledgers(connection)):
+        return
+    for name, _, is_ours in connection.execute(_DATABASE).fetchall():
+        ((temporary,),) = connection.execute(_HAS_TEMPORARY).fetchall()
+        database = Identifier(name).as_string(connection)
+        statements = [
+            giving_back(connection),
+            "" if temporary else f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC;",
+        ]
+        if is_ours and any(statements):
             _tell(
-                f"{', '.join(able)} may take advisory locks, and so stop a tenant's commands for as long as a session "
-                f"likes; a superuser can take that away in the database {name}{first}: {statements}"
+                "What grant took from everybody in this database stays with the roles that run the service; if "
+                f"something else needs it, a superuser gives it back: {' '.join(filter(None, statements))}"
             )
 
 

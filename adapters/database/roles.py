@@ -15,11 +15,11 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from adapters.database.advisory_locks import LOCKS
 from adapters.database.control import CONTROL_SCHEMA, Control
 from adapters.database.dsn import add_database_tls, usable
 from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
+from adapters.database.public_functions import LOCKS
 
 RIGHTS = {
     "tenants": "UPDATE (awake_until)",

@@ -10,10 +10,10 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.database.advisory_locks import TAKE_LOCKS
 from adapters.database.control import CONTROL_SCHEMA
 from adapters.database.dsn import LOSES
 from adapters.database.migrations import CONTROL_MIGRATIONS, TENANT_MIGRATIONS
+from adapters.database.public_functions import BEYOND_READING
 from adapters.database.replica import Replica
 from adapters.database.reporting_roles import MAKE_TEMPORARY, MARK
 from adapters.database.schema_versions import migrations_of
@@ -58,6 +58,7 @@ _OLD_TRANSACTIONS, _TOO_OLD_TRANSACTIONS = 1_000_000_000, 1_800_000_000
 _MUCH_INDEX = 3
 _MUCH = 1 << 30
 _FAR_BEHIND_SECONDS = 60.0
+_BEYOND_READING = {MAKE_TEMPORARY: "may make temporary tables, as far as the disk goes", **BEYOND_READING}
 
 
 async def database(
@@ -71,11 +72,11 @@ async def database(
     found.append(_idle(idle.total_seconds() if idle is not None else 0.0))
     found.append(await _skew(connection))
     found.append(await _migrations(connection, schemas))
-    making, locking = [
-        [name for (name,) in await (await connection.execute(query, (MARK,))).fetchall()]
-        for query in (MAKE_TEMPORARY, TAKE_LOCKS)
-    ]
-    found.append(reporting(making, locking))
+    able = {
+        what: [name for (name,) in await (await connection.execute(query, (MARK,))).fetchall()]
+        for query, what in _BEYOND_READING.items()
+    }
+    found.append(reporting(able))
     ((age, used),) = await (await connection.execute(_WRAPAROUND)).fetchall()
     found.append(wraparound(age))
     dead = await (await connection.execute(_BLOAT, {"least": _MANY_DEAD, "share": _DEAD_SHARE})).fetchall()
@@ -185,12 +186,11 @@ def schema(name: str, version: int, works_with: int, known: int) -> Finding:
     return ok("migrations", found)
 
 
-def reporting(making: Sequence[str], locking: Sequence[str]) -> Finding:
-    """Of the roles for reporting those that may make temporary tables, and those that may take advisory locks."""
-    found = [f"{', '.join(making)} may make temporary tables, as far as the disk goes"] if making else []
-    found += [f"{', '.join(locking)} may take advisory locks, and so stop a tenant's commands"] if locking else []
+def reporting(able: Mapping[str, Sequence[str]]) -> Finding:
+    """``able`` are roles for reporting by what they may do."""
+    found = [f"{', '.join(roles)} {what}" for what, roles in able.items() if roles]
     if not found:
-        return ok("reporting", "no role for reporting may make temporary tables or take advisory locks")
+        return ok("reporting", "no role for reporting may write anything, or take advisory locks")
     advice = (
         "run server.py reporting grant again as a superuser; in a database of somebody else's its owner has to "
         "take it away: docs/reporting.md"

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from adapters.database import advisory_locks, reporting_roles
+from adapters.database import public_functions, reporting_roles
 from adapters.database import roles as database_roles
 from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
@@ -134,6 +134,8 @@ def test_the_role_that_runs_renews_the_views_for_reporting(service: Service, rol
 def test_who_is_no_superuser_is_told_how_one_takes_locks_from_everybody(
     service: Service, roles: Roles, conninfo: str
 ) -> None:
+    with Client(service.address) as client:
+        client.read_up_to(client.place("1005").position)  # there are read models to let somebody read
     of_superuser, reader = make_conninfo(conninfo, dbname=roles.owner), f"locks_{roles.owner}"
     granting = ("grant", reader, "--tenant", "default", "--dsn", roles.dsn)
     rows(of_superuser, f"GRANT EXECUTE ON FUNCTION {_functions(of_superuser)} TO PUBLIC")
@@ -157,7 +159,7 @@ def test_a_role_that_is_let_in_later_takes_locks_or_a_superuser_is_asked_to_let_
         of_superuser, letting_in = make_conninfo(conninfo, dbname=roles.owner), ["--dsn", roles.dsn]
         database_roles.main(letting_in)
         with psycopg.connect(of_superuser) as connection:
-            advisory_locks.keep(connection, is_ours=True)
+            public_functions.keep(connection, is_ours=True)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="advisory"):
             rows(roles.dsn_to_run, _TRY_LOCK)
         letting_in += ["--grant", roles.runs]

@@ -146,23 +146,75 @@ def test_a_role_makes_no_temporary_tables_and_takes_no_locks_where_the_database_
                 with pytest.raises(errors.InsufficientPrivilege, match="advisory"):
                     connection.execute(query)
             connection.execute("SELECT pg_advisory_unlock_all()")  # asyncpg sends it with each session given back
+            for query in WRITING:
+                with pytest.raises(errors.InsufficientPrivilege, match="permission denied for function"):
+                    connection.execute(query)
         with _database_of_somebody_else(sold):
             assert rows(reader, may_make) == [(True,)]
             told = reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
             assert "bi_temporary may make temporary tables" in told
             assert "belongs to landlord" in told
             assert "bi_temporary may take advisory locks" in told
-            assert "once whatever else takes such locks in it is granted them by name" in told
+            assert "once whatever else does such things in it is granted them by name" in told
             assert all(rows(reader, query) for query in locking)
+            assert "bi_temporary may make large objects" in told
+            with psycopg.connect(reader, autocommit=True) as connection:
+                connection.execute("SET default_transaction_read_only = off")
+                for query in WRITING:
+                    connection.execute(query)
             with Client(sold.address) as client:
                 found = client.admin.Diagnose(doctor_pb2.DiagnoseRequest()).findings
             (said,) = (each for each in found if each.check == "reporting")
             assert said.level == doctor_pb2.FINDING_LEVEL_WARNING
             assert said.found.startswith("bi_temporary may make temporary tables")
             assert "bi_temporary may take advisory locks" in said.found
+            assert "bi_temporary may make large objects" in said.found
         told = reporting(sold, "grant", "bi_temporary", "--tenant", "default").told
-        assert "temporary tables" not in told
-        assert "locks" not in told
+        assert not re.search("temporary tables|locks|large objects", told)
+    assert rows(sold.dsn, "SELECT FROM pg_largeobject_metadata") == [], "they went with their owner"
+
+
+WRITING = (
+    "SELECT lo_create(0)",
+    "SELECT lo_creat(-1)",
+    "SELECT lo_from_bytea(0, 'much')",
+    "SELECT pg_logical_emit_message(false, 'much', 'much')",
+)
+
+
+def test_the_last_role_that_goes_leaves_what_was_taken_and_says_how_it_is_given_back(sold: Service):
+    with granted(sold, "bi_stays"), granted(sold, "bi_last"):
+        assert "stays with" not in reporting(sold, "revoke", "bi_stays").told
+        told = reporting(sold, "revoke", "bi_last").told
+        assert "What grant took from everybody in this database stays with the roles that run the service" in told
+        given_back = told.partition("gives it back: ")[2]
+        with psycopg.connect(sold.dsn, autocommit=True) as connection:
+            connection.execute(given_back)
+            asked = """
+                SELECT has_database_privilege('public', current_database(), 'TEMPORARY')
+                    AND has_function_privilege('public', oid, 'EXECUTE')
+                FROM pg_proc WHERE proname ~ %s
+            """
+            assert set(connection.execute(asked, (_TAKEN,)).fetchall()) == {(True,)}
+        assert "stays with" not in reporting(sold, "grant", "bi_last", "--tenant", "default").told
+
+
+def test_what_a_column_was_said_to_mean_is_put_right_where_roles_were_granted_before(sold: Service):
+    async def tick() -> None:
+        async with open_pool(sold.dsn) as pool:
+            await ReportingViews(Tenants(pool)).tick("default")
+
+    meaning = "SELECT meaning FROM contract WHERE (table_name, column_name) = ('orders', 'recorded_at')"
+    with granted(sold, "bi_meaning") as reader:
+        before = rows(reader, meaning)
+        with psycopg.connect(sold.dsn) as connection:
+            connection.execute("COMMENT ON COLUMN reporting_default.orders.recorded_at IS 'When the ledger was told.'")
+            connection.execute(
+                "COMMENT ON SCHEMA reporting_default IS 'The contract for reporting, version 1: of before'"
+            )
+        assert rows(reader, meaning) != before
+        asyncio.run(tick())
+        assert rows(reader, meaning) == before
 
 
 def test_the_line_to_connect_with_is_told_and_is_right(sold: Service):
@@ -176,13 +228,17 @@ def test_the_line_to_connect_with_is_told_and_is_right(sold: Service):
         reporting(sold, "revoke", "bi_line")
 
 
+_TAKEN = "advisory.*lock|^lo_(creat|from_bytea|put|truncate)|^lowrite|^pg_logical_emit_message"
+"""The functions that are taken from everybody."""
+
+
 @contextmanager
 def _database_of_somebody_else(service: Service) -> Iterator[None]:
-    """It lets everybody make temporary tables and take advisory locks, as a new one does."""
+    """It lets everybody do what a new one does."""
     with psycopg.connect(service.dsn, autocommit=True) as connection:
         ((name, owner),) = connection.execute("SELECT current_database(), current_user").fetchall()
         ((functions,),) = connection.execute(
-            "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE proname ~ 'advisory.*lock'"
+            "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE proname ~ %s", (_TAKEN,)
         ).fetchall()
         database, ours = Identifier(name), Identifier(owner)
         connection.execute("CREATE ROLE landlord")
@@ -224,7 +280,10 @@ def test_a_password_is_shown_once_and_kept_by_granting_again(sold: Service, tmp_
     said = reporting(sold, "grant", "bi_secret", "--tenant", "default")
     try:
         assert len(said.out.strip()) >= 24
-        assert "bi_secret may read reporting_default, version 1 of the contract, and nothing else." in said.told
+        assert (
+            f"bi_secret may read reporting_default, version {CONTRACT_VERSION} of the contract, and nothing else."
+            in said.told
+        )
         kept = rows(sold.dsn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'bi_secret'")
         assert str(kept[0][0]).startswith("SCRAM-SHA-256")
         assert reporting(sold, "grant", "bi_secret", "--tenant", "default").out == ""
@@ -243,7 +302,7 @@ def test_the_list_names_roles_their_limits_and_the_version(sold: Service):
         said = reporting(sold, "list").out
         assert "bi_listed  reads reporting_default; 4 sessions at most; " in said
         assert "statement_timeout=300s" in said
-        assert "reporting_default  The contract for reporting, version 1:" in said
+        assert f"reporting_default  The contract for reporting, version {CONTRACT_VERSION}:" in said
 
 
 def test_a_revoked_role_is_gone_with_its_sessions(sold: Service):
