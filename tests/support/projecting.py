@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
@@ -38,14 +39,16 @@ def write_down(tenant: EmptyTenant, changes: Sequence[Change]) -> int:
     """Appends what a scenario decided to the tenant's log, unannounced; returns the log's new head."""
     with connect(tenant) as connection, connection.transaction():
         head = one(connection, "SELECT coalesce(max(notification_id), 0) FROM {}.ledger_events", tenant)
-        versions: dict[str, int] = {}
+        query = """
+            SELECT originator_id, count(*) FROM {}.ledger_events WHERE originator_id = ANY(%s) GROUP BY originator_id
+        """
+        asked = (list({stream for stream, _ in changes}),)
+        versions = Counter(dict(connection.execute(SQL(query).format(Identifier(tenant.schema)), asked).fetchall()))
+        rows = []
         for position, (stream, fact) in enumerate(changes, head + 1):
-            if stream not in versions:
-                query = "SELECT count(*) FROM {}.ledger_events WHERE originator_id = %s"
-                versions[stream] = one(connection, query, tenant, stream)
             versions[stream] += 1
-            row = (stream, versions[stream], fact.fact_name(), _REGISTRY.encode(fact), position)
-            _insert(connection, tenant, row)
+            rows.append((stream, versions[stream], fact.fact_name(), _REGISTRY.encode(fact), position))
+        _insert(connection, tenant, rows)
         return int(head) + len(changes)
 
 
@@ -53,15 +56,16 @@ def write_poison(tenant: EmptyTenant) -> None:
     """Appends a fact that only a newer version of the service knows."""
     with connect(tenant) as connection:
         head = one(connection, "SELECT coalesce(max(notification_id), 0) FROM {}.ledger_events", tenant)
-        _insert(connection, tenant, ("order-new/1", 1, "order.teleported", b"{}", head + 1))
+        _insert(connection, tenant, [("order-new/1", 1, "order.teleported", b"{}", head + 1)])
 
 
-def _insert(connection: Connection[Any], tenant: EmptyTenant, row: tuple[Any, ...]) -> None:
+def _insert(connection: Connection[Any], tenant: EmptyTenant, rows: Sequence[tuple[Any, ...]]) -> None:
     insert = """
         INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
         VALUES (%s, %s, %s, %s, %s)
     """
-    connection.execute(SQL(insert).format(Identifier(tenant.schema)), row)
+    with connection.cursor() as cursor:
+        cursor.executemany(SQL(insert).format(Identifier(tenant.schema)), rows)
 
 
 def connect(tenant: EmptyTenant) -> Connection[Any]:
