@@ -142,7 +142,7 @@ OBLIGATIONS_OF = (
 
 SLA = projection(
     "sla",
-    15,
+    16,
     *OBLIGATIONS_OF,
     FromPages((HOLDS,), holds),
     From(parcels.NOUN, SILENCES, _silences),

@@ -27,7 +27,7 @@ _MADE = (
 
 REPORTING = projection(
     "reporting",
-    1,
+    2,
     *(Stamped(noun, made.rows_table, rows, GONE) for noun, made, rows in _MADE),
     *due_rows.SOURCES,
 )

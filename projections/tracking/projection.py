@@ -140,7 +140,7 @@ def _parcel(parcel: Parcel, content: Content) -> TrackedParcel:
 
 TRACKING = projection(
     "tracking",
-    14,
+    15,
     From(orders.NOUN, ORDERS, _order, compared=False),
     From(parcels.NOUN, PARCELS, _parcels),
     From(parcels.NOUN, LAST_MILES, _last_miles),

@@ -296,7 +296,7 @@ ITEMS_OF: tuple[From[Item], ...] = (
 
 WORK = projection(
     "work",
-    24,
+    25,
     *ITEMS_OF,
     FromPages((ITEMS,), of_stock),
     From(tasks.NOUN, TASKS, of_task),
