@@ -18,7 +18,7 @@ from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import InboxRow, InboxState, WorkedOn
 from adapters.tenants import Tenant
 from ledger.engine.commands import own_command
-from ledger.engine.log import Ended
+from ledger.engine.log_rows import Ended
 from ledger.facts import changes_of
 from ledger.nouns import connections
 from ledger.nouns.connections import ConnectionRemoved

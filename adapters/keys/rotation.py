@@ -26,7 +26,8 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.database.control import Control
 from adapters.keys.holders import Holder, Holders
 from ledger.engine.keyring import EpochMissing, KeyFileMissing, KeyProblem, KeyRing, load, store
-from ledger.engine.log import LOCK_SEED, TAKE_LOCK
+from ledger.engine.log import LOCK_SEED
+from ledger.engine.log_sql import TAKE_LOCK
 from ledger.engine.sealing import KeyRow, Sealer, TenantSealer, Unreadable
 from ledger.engine.trouble import EPOCH_GUARD
 
@@ -174,7 +175,7 @@ class _Table:
                 async with self._connection.transaction():
                     await self._connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
                     # Whoever decides now has wrapped already; whoever decides next wraps under the new epoch.
-                    await self.execute(TAKE_LOCK, lock_name=Literal(self.schema), seed=Literal(LOCK_SEED))
+                    await self.execute(TAKE_LOCK, schema_name=Literal(self.schema), seed=Literal(LOCK_SEED))
                     await self._replace_guards(name, epoch)
                 return name
             except psycopg.errors.LockNotAvailable:

@@ -21,7 +21,7 @@ from ledger.decisions import retention
 from ledger.decisions.retention import Copies, Expiry
 from ledger.decisions.timers import RetentionDue, SupplierContactDue, Timer
 from ledger.engine.commands import Command, own_command
-from ledger.engine.log import Ended
+from ledger.engine.log_rows import Ended
 from ledger.engine.sealing import PersonKey, Sealer, StoredKey, TenantSealer, Unreadable, placed
 from ledger.facts import Change
 from ledger.nouns import orders, policies, suppliers

@@ -32,7 +32,7 @@ from adapters.tenants import Tenant
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import common_pb2, orders_pb2
 from ledger.engine import selection
-from ledger.engine.log import Past, without_the_last_too_long
+from ledger.engine.log_rows import Past, without_the_last_too_long
 from ledger.engine.request_ids import sent_id
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
 from ledger.nouns.orders.refusals import UnknownOrder

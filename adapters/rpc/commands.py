@@ -20,7 +20,8 @@ from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2, people_pb2
 from ledger.decisions import retention, stock_watch
 from ledger.engine.commands import Command, Receipt
-from ledger.engine.log import Ended, Log
+from ledger.engine.log import Log
+from ledger.engine.log_rows import Ended
 from ledger.engine.request_ids import Former, stored_id
 from ledger.engine.sealing import PersonKey, Sealer, TenantSealer, as_digest
 from ledger.engine.wire import SqlStatement

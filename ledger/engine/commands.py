@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ledger.engine.log import Ended
+from ledger.engine.log_rows import Ended
 from ledger.engine.request_ids import OWN, Former
 from ledger.engine.sealing import PersonKey
 from ledger.engine.trouble import in_short

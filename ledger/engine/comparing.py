@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
-from psycopg.sql import SQL, Identifier
-
-from ledger.engine.log import EVERYTHING, Log
+from ledger.engine.log import Log
+from ledger.engine.log_rows import EVERYTHING
 from ledger.engine.registry import Registry
 from ledger.engine.snapshots import Snapshots, code_shape
+from ledger.engine.statements import in_schema
 from ledger.view import EMPTY, Broken, Entry
 
 _STREAMS = """
-    SELECT DISTINCT originator_id FROM {snapshots} WHERE originator_id > %b AND shape = %b
+    SELECT DISTINCT originator_id FROM {ledger_snapshots} WHERE originator_id > %b AND shape = %b
     ORDER BY originator_id LIMIT %b::bigint
 """
 _COUNTS = """
     SELECT count(DISTINCT originator_id) FILTER (WHERE shape = %b), count(*) FILTER (WHERE shape <> %b)
-    FROM {snapshots} WHERE part = 0
+    FROM {ledger_snapshots} WHERE part = 0
 """
 _OF_STREAM = """
-    SELECT version, parts FROM {snapshots} WHERE originator_id = %b AND shape = %b
+    SELECT version, parts FROM {ledger_snapshots} WHERE originator_id = %b AND shape = %b
     GROUP BY version, parts ORDER BY version
 """
 _STATES = """
-    SELECT state FROM {snapshots} WHERE originator_id = %b AND shape = %b AND version = %b::bigint ORDER BY part
+    SELECT state FROM {ledger_snapshots} WHERE originator_id = %b AND shape = %b AND version = %b::bigint ORDER BY part
 """
 
 
@@ -54,9 +54,8 @@ class Comparing:
         self._log = journal
         self._registry = registry
         self._snapshots = snapshots
-        names = {"snapshots": Identifier(journal.schema, "ledger_snapshots")}
         self._streams, self._counts, self._of_stream, self._states = (
-            SQL(cast("Any", each)).format(**names).as_bytes(None) for each in (_STREAMS, _COUNTS, _OF_STREAM, _STATES)
+            in_schema(each, journal.schema) for each in (_STREAMS, _COUNTS, _OF_STREAM, _STATES)
         )
 
     async def counts(self) -> SnapshotCounts:

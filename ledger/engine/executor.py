@@ -24,7 +24,8 @@ from ledger.engine.book import Book
 from ledger.engine.commands import Answer, Command, DecisionFailed, Receipt, Unread
 from ledger.engine.gathering import MOST_AT_ONCE, Gathering
 from ledger.engine.landing import Attempts, Landing
-from ledger.engine.log import EVERYTHING, Log, Opening
+from ledger.engine.log import Log
+from ledger.engine.log_rows import EVERYTHING, Opening
 from ledger.engine.measures import WATCH, Measures, Passed
 from ledger.engine.pieces import in_pieces, time_for
 from ledger.engine.queue import QueuedCommand, QueuedRequest, WaitingCall, failed

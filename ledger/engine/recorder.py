@@ -17,7 +17,8 @@ from psycopg import Cursor
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier, Literal
 
-from ledger.engine.log import EVENTS_TABLE, LOCK_SEED, NOTIFY, TAKE_LOCK
+from ledger.engine.log import EVENTS_TABLE, LOCK_SEED
+from ledger.engine.log_sql import NOTIFY, TAKE_LOCK
 from ledger.engine.registry import Registry
 from ledger.facts import Fact
 from ledger.view import Noun
@@ -36,7 +37,6 @@ class Journal(PostgresApplicationRecorder):
         self.sql_create_statements.clear()
         names = {
             "events": Identifier(datastore.schema, events_table_name),
-            "lock_name": Literal(datastore.schema),
             "seed": Literal(LOCK_SEED),
             "channel": Literal(self.channel_name),
             "schema_name": Literal(datastore.schema),

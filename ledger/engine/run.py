@@ -16,7 +16,7 @@ from ledger.engine.aside import FoldedAside
 from ledger.engine.book import Book
 from ledger.engine.commands import Answer, Command, Receipt
 from ledger.engine.fingerprints import is_same, is_surely_same, marked
-from ledger.engine.log import Appending, Opening, Outcome
+from ledger.engine.log_rows import Appending, Opening, Outcome
 from ledger.engine.pieces import PIECE_SECONDS
 from ledger.engine.queue import QueuedCommand, failed
 from ledger.engine.request_ids import OWN, sent_id

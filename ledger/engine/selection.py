@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from ledger.engine.log import MOST_BYTES, Log, Past, without_the_last_too_long
+from ledger.engine.log import Log
+from ledger.engine.log_rows import MOST_BYTES, Past, without_the_last_too_long
 
 FACTS_A_STEP = 500
 """So many are given at most."""
@@ -28,7 +29,7 @@ _OF_STREAMS = "originator_id || '' BETWEEN %b AND %b"
 """What the index helped with was looked up before: here it would only mislead who plans the query."""
 _OF_NAMES = "topic LIKE ANY(%b::text[])"
 _OF_ACTOR = """EXISTS (
-    SELECT FROM {commands} AS cause
+    SELECT FROM {ledger_commands} AS cause
     WHERE cause.request_id = command AND (cause.actor = %b OR starts_with(cause.actor, %b))
 )"""
 

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple, cast
 
 import psycopg
 from msgspec.structs import replace
-from psycopg.sql import SQL, Identifier
 
 from ledger.engine.book import LONG_FACTS, Book
-from ledger.engine.log import EVENTS_TABLE, EVERYTHING, Log
+from ledger.engine.log import Log
+from ledger.engine.log_rows import EVERYTHING
 from ledger.engine.registry import Registry
+from ledger.engine.statements import in_schema
 from ledger.engine.turns import in_turns
 from ledger.refusals import Unavailable
 from ledger.view import EMPTY, Broken, Entry
@@ -41,37 +42,37 @@ _BYTES_A_FACT = 200
 
 _VERSIONS = """
     SELECT stream, version FROM unnest(%b::text[]) AS wanted (stream), LATERAL (
-        SELECT max(originator_version) AS version FROM {events} WHERE originator_id = stream
+        SELECT max(originator_version) AS version FROM {ledger_events} WHERE originator_id = stream
     ) AS newest
     WHERE version > 0
 """
 _STEP = """
-    SELECT originator_id, originator_version, topic, state FROM {events}
+    SELECT originator_id, originator_version, topic, state FROM {ledger_events}
     WHERE originator_id = %b AND originator_version > %b::bigint AND notification_id <= %b::bigint
     ORDER BY originator_version LIMIT %b::bigint
 """
 _NEWEST = """
-    SELECT version, parts FROM {snapshots}
+    SELECT version, parts FROM {ledger_snapshots}
     WHERE originator_id = %b AND shape = %b AND position <= %b::bigint AND part = 0
     ORDER BY version DESC
 """
 _PART = """
-    SELECT state FROM {snapshots}
+    SELECT state FROM {ledger_snapshots}
     WHERE originator_id = %b AND shape = %b AND version = %b::bigint AND part = %b::int4
 """
 # Not of facts that are gone: a server without them may have taken over since they were read.
 _STORE = """
-    INSERT INTO {snapshots} (originator_id, shape, version, part, parts, position, state, taken_at)
+    INSERT INTO {ledger_snapshots} (originator_id, shape, version, part, parts, position, state, taken_at)
     SELECT originator_id, %b, originator_version, %b::int4, %b::int4, %b::bigint, %b, now()
-    FROM {events} WHERE originator_id = %b AND originator_version = %b::bigint ON CONFLICT DO NOTHING
+    FROM {ledger_events} WHERE originator_id = %b AND originator_version = %b::bigint ON CONFLICT DO NOTHING
 """
 # Beside the newest those stay with which whoever follows the log would begin; and two versions of the service may run
 # side by side for a while.
 _DROP_OLD = """
-    DELETE FROM {snapshots} WHERE originator_id = %(stream)s AND CASE
+    DELETE FROM {ledger_snapshots} WHERE originator_id = %(stream)s AND CASE
         WHEN shape = %(shape)s THEN version < %(version)s AND version NOT IN (
-            SELECT kept.version FROM {tracking} AS reached, LATERAL (
-                SELECT version FROM {snapshots}
+            SELECT kept.version FROM {ledger_tracking} AS reached, LATERAL (
+                SELECT version FROM {ledger_snapshots}
                 WHERE originator_id = %(stream)s AND shape = %(shape)s AND part = 0 AND position <= notification_id
                 ORDER BY version DESC LIMIT 1
             ) AS kept
@@ -79,7 +80,7 @@ _DROP_OLD = """
         ELSE taken_at < now() - interval '1 day'
     END
 """
-_DROP = "DELETE FROM {snapshots} WHERE originator_id = %b AND shape = %b AND version = %b::bigint"
+_DROP = "DELETE FROM {ledger_snapshots} WHERE originator_id = %b AND shape = %b AND version = %b::bigint"
 
 Row = tuple[str, int, str, bytes]
 """Stream, version, topic, state."""
@@ -94,14 +95,6 @@ def code_shape() -> str:
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def _statements(schema: str) -> list[bytes]:
-    tables = {"snapshots": "ledger_snapshots", "events": EVENTS_TABLE, "tracking": "ledger_tracking"}
-    names = {name: Identifier(schema, table) for name, table in tables.items()}
-    templates = (_NEWEST, _PART, _VERSIONS, _STEP, _STORE, _DROP_OLD, _DROP)
-    return [SQL(cast("Any", each)).format(**names).as_bytes(None) for each in templates]
 
 
 class TooMuch(Exception):
@@ -135,8 +128,10 @@ class Snapshots:
         self._due: dict[str, int] = {}
         """The version from which on the next snapshot of a stream is taken, if that is not LONG_FACTS."""
         self._storing: set[asyncio.Task[None]] = set()
-        statements = _statements(journal.schema)
-        self._newest, self._part, self._versions, self._step, self._store, self._drop_old, self._drop = statements
+        templates = (_NEWEST, _PART, _VERSIONS, _STEP, _STORE, _DROP_OLD, _DROP)
+        self._newest, self._part, self._versions, self._step, self._store, self._drop_old, self._drop = (
+            in_schema(template, journal.schema) for template in templates
+        )
 
     # --- reading ---
 

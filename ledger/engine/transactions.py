@@ -25,19 +25,8 @@ from psycopg.pq.abc import PGresult
 from psycopg.sql import SQL, Literal
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.engine.log import (
-    BEGIN,
-    CHANNEL,
-    COMMIT,
-    EVERYTHING,
-    LOCK_SEED,
-    ROLLBACK,
-    Appending,
-    Log,
-    Opening,
-    Outcome,
-    read_found,
-)
+from ledger.engine.log import BEGIN, CHANNEL, COMMIT, LOCK_SEED, ROLLBACK, Log, read_found
+from ledger.engine.log_rows import EVERYTHING, Appending, Opening, Outcome
 from ledger.engine.wire import Pipeline, SqlStatement, pipeline
 
 _MOST_TOGETHER = 32

@@ -16,12 +16,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from psycopg import Connection
-from psycopg.sql import SQL, Identifier
 
-from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.engine.shelf import Memory, Shelf
 from ledger.engine.snapshots import code_shape
+from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short
 from ledger.facts import Fact
 from ledger.nouns import cases, parcels
@@ -42,31 +41,31 @@ from projections.machine.histories import (
 
 _PAGE = """
     SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
-    FROM {events} WHERE notification_id > %b AND notification_id <= %b ORDER BY notification_id LIMIT %b
+    FROM {ledger_events} WHERE notification_id > %b AND notification_id <= %b ORDER BY notification_id LIMIT %b
 """
 _STREAMS = """
     SELECT notification_id, originator_id, topic, state
-    FROM {events} WHERE originator_id = ANY(%b::text[]) AND notification_id <= %b
+    FROM {ledger_events} WHERE originator_id = ANY(%b::text[]) AND notification_id <= %b
     ORDER BY originator_id, originator_version
 """
 _SNAPSHOTS = """
     SELECT stream, kept.version, array(
-        SELECT state FROM {snapshots} AS each
+        SELECT state FROM {ledger_snapshots} AS each
         WHERE originator_id = stream AND each.shape = kept.shape AND each.version = kept.version ORDER BY part
     ), parts
     FROM unnest(%b::text[]) AS wanted (stream), LATERAL (
-        SELECT shape, version, parts FROM {snapshots}
+        SELECT shape, version, parts FROM {ledger_snapshots}
         WHERE originator_id = stream AND shape = %b AND position <= %b AND part = 0 ORDER BY version DESC LIMIT 1
     ) AS kept
 """
 _SINCE = """
-    SELECT notification_id, topic, state FROM {events}
+    SELECT notification_id, topic, state FROM {ledger_events}
     WHERE originator_id = %b AND originator_version >= %b::bigint AND notification_id <= %b
     ORDER BY originator_version
 """
 _WEIGHED_BYTES = 1 << 20
 """How many more bytes of facts are folded into a state that does not keep them before it is weighed again."""
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {ledger_events}"
 
 StoredFact = tuple[int, str, int, str, bytes, datetime]
 """Position, stream, version, topic, state, when it was recorded."""
@@ -191,10 +190,8 @@ class Streams:
         self._histories = Shelf(streams_kept, memory or Memory())
         self._weighed: dict[str, int] = {}
         """What the states of long streams weighed when that was last looked at."""
-        tables = {"events": Identifier(schema, EVENTS_TABLE), "snapshots": Identifier(schema, "ledger_snapshots")}
         self._page, self._load, self._head, self._snapshots, self._since = (
-            SQL(cast("Any", template)).format(**tables).as_bytes(None)
-            for template in (_PAGE, _STREAMS, _HEAD, _SNAPSHOTS, _SINCE)
+            in_schema(template, schema) for template in (_PAGE, _STREAMS, _HEAD, _SNAPSHOTS, _SINCE)
         )
 
     def head(self, connection: Connection[Any]) -> int:

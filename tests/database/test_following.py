@@ -14,7 +14,7 @@ from psycopg import OperationalError
 from ledger.engine import book, executor, snapshots, transactions
 from ledger.engine.commands import Command, DecisionFailed, Receipt
 from ledger.engine.executor import Ledger
-from ledger.engine.log import Appending
+from ledger.engine.log_rows import Appending
 from ledger.engine.transactions import Following
 from ledger.engine.wire import Pipeline
 from ledger.facts import Change

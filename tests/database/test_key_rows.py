@@ -9,7 +9,7 @@ from msgspec import structs
 
 from ledger.engine.commands import Receipt
 from ledger.engine.executor import Ledger
-from ledger.engine.log import Ended
+from ledger.engine.log_rows import Ended
 from ledger.engine.sealing import PersonKey
 from ledger.view import View
 from tests.support.projecting import connect

@@ -14,7 +14,8 @@ import pytest
 from adapters.database.postgres import open_pool
 from ledger.engine import turns
 from ledger.engine.commands import Command, Receipt
-from ledger.engine.log import Log, Opening
+from ledger.engine.log import Log
+from ledger.engine.log_rows import Opening
 from ledger.engine.past import AsOf, PastReader
 from ledger.engine.registry import Registry
 from ledger.engine.run import Run

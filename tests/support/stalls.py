@@ -16,7 +16,8 @@ from adapters.database.postgres import open_pool
 from ledger.engine.commands import Command
 from ledger.engine.executor import Ledger
 from ledger.engine.keyring import KeyRing
-from ledger.engine.log import LOCK_SEED, Ended, Log
+from ledger.engine.log import LOCK_SEED, Log
+from ledger.engine.log_rows import Ended
 from ledger.engine.sealing import PersonKey, Sealer
 from ledger.facts import Change, Fact, Sealed
 from ledger.refusals import Forbidden

@@ -30,7 +30,7 @@ from fulfilment.v1 import people_pb2
 from ledger.decisions import erasing as decisions
 from ledger.decisions.erasing import Asked, Belongings, Parts
 from ledger.engine.commands import Command
-from ledger.engine.log import Ended
+from ledger.engine.log_rows import Ended
 from ledger.engine.request_ids import OWN, stored_id
 from ledger.engine.sealing import Sealer
 from ledger.facts import Change

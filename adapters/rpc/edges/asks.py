@@ -22,7 +22,8 @@ from adapters.rpc.commands import Ask, Before, Besides, Edge, Reader, Readers
 from adapters.rpc.faults import fault, require
 from adapters.texting.choices import number_hash
 from fulfilment.v1 import edges_pb2 as pb
-from ledger.engine.log import Ended, Log
+from ledger.engine.log import Log
+from ledger.engine.log_rows import Ended
 from ledger.engine.sealing import PersonKey
 from ledger.facts import changes_of
 from ledger.nouns import connections, effects, receptions, text_choices

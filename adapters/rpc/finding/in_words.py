@@ -13,7 +13,7 @@ from adapters.sentences import LANGUAGES, SentenceReader, sentence
 from adapters.sentences.changes import Change, changes, told
 from adapters.streams import read
 from adapters.tenants import Tenant
-from ledger.engine.log import Past
+from ledger.engine.log_rows import Past
 from ledger.engine.registry import Registry
 from ledger.engine.turns import in_turns
 from ledger.facts import Fact, order_of

@@ -29,7 +29,7 @@ from adapters.streams import read
 from adapters.tenants import Tenant
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import cases_pb2, inquiries_pb2, orders_pb2
-from ledger.engine.log import Past
+from ledger.engine.log_rows import Past
 from ledger.engine.request_ids import sent_id
 from ledger.engine.statements import in_schema
 from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries

@@ -41,7 +41,7 @@ from adapters.tenants import Tenant, Tenants
 from adapters.texting.choices import choice_of
 from fulfilment.v1 import audit_pb2 as pb
 from fulfilment.v1 import cases_pb2, customer_invoices_pb2, inquiries_pb2, orders_pb2
-from ledger.engine.log import Past
+from ledger.engine.log_rows import Past
 from ledger.engine.sealing import Sealer, StoredKey
 from ledger.nouns import cases, inquiries, messages, orders, suppliers
 from ledger.nouns.cases import Case

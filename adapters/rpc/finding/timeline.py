@@ -15,7 +15,7 @@ from adapters.rpc.shows import stamp
 from adapters.sentences import sealed_in, sentence, with_text
 from adapters.tenants import Tenant
 from fulfilment.v1 import finding_pb2 as pb
-from ledger.engine.log import Past
+from ledger.engine.log_rows import Past
 from ledger.engine.registry import Registry
 from ledger.engine.sealing import placed
 from ledger.engine.turns import in_turns
