@@ -1,9 +1,8 @@
 """Olist's marketplace orders, row by row, as commands of the ledger.
 
-A pure translation: rows in, ``BatchCommand`` messages out, nothing read or sent. Request ids derive from
-Olist's own ids, so that a second import of the same rows changes nothing. The rows are taken as they are, in their
-order; contradictions, repetitions and gaps are counted as oddities, and a row that cannot be understood is
-reported and left out, with the order it belongs to.
+A pure translation: rows in, ``BatchCommand`` messages out (``olist_commands``), nothing read or sent. The rows are
+taken as they are, in their order; contradictions, repetitions and gaps are counted as oddities, and a row that cannot be
+understood is reported and left out, with the order it belongs to.
 
 - A row of order_items is a line of one unit with the deadline ``shipping_limit_date``; a seller is a supplier.
 - The freight of an order's items is one charge of it. Its payments have Olist's numbers and types; in how many
@@ -28,24 +27,20 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from fulfilment.v1 import (
-    common_pb2,
-    order_feedback_pb2,
-    order_money_pb2,
-    orders_pb2,
-    parcels_pb2,
-    supplier_orders_pb2,
-    suppliers_pb2,
-    totals_pb2,
+from adapters.order_files.olist_commands import (
+    CURRENCY,
+    OlistCustomer,
+    OlistItem,
+    OlistPayment,
+    OlistTimes,
+    OrderCommands,
+    cost_centavos,
+    covers,
+    paid_centavos,
+    supplier,
 )
+from fulfilment.v1 import common_pb2, totals_pb2
 from fulfilment.v1.batch_pb2 import BatchCommand
-
-CHANNEL = "olist"
-CARRIER = "olist"
-CURRENCY = "BRL"
-ACTOR = "olist-import"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sellers": ("seller_id",),
@@ -106,9 +101,6 @@ ODDITIES = {
 _LOCAL = "America/Sao_Paulo"
 _CANCELLED_BY = {"canceled": common_pb2.PARTY_CUSTOMER, "unavailable": common_pb2.PARTY_SUPPLIER}
 _STATUSES = {"created", "approved", "processing", "invoiced", "shipped", "delivered", *_CANCELLED_BY}
-_DISPATCH_WITHIN_HOURS = 48
-"""Olist gives every item a deadline of its own, which goes before it."""
-
 T = TypeVar("T")
 
 
@@ -137,43 +129,6 @@ class Misread(Exception):
 
     def __init__(self, row: Row, why: str) -> None:
         super().__init__(f"{row.file}, line {row.line}: {why}")
-
-
-class _Item(NamedTuple):
-    line_no: int
-    seller_id: str
-    product_id: str
-    ship_by: datetime | None
-    price_centavos: int
-    freight_centavos: int
-
-
-class _Payment(NamedTuple):
-    number: str
-    method: str
-    centavos: int
-
-
-class _Times(NamedTuple):
-    purchased: datetime
-    approved: datetime | None
-    carried: datetime | None
-    delivered: datetime | None
-    promised: datetime | None
-
-    @property
-    def newest(self) -> datetime:
-        return max(each for each in self[:4] if each is not None)
-
-    @property
-    def paid(self) -> datetime | None:
-        """When it was paid: at the latest when the carrier got the goods."""
-        return self.approved or self.left
-
-    @property
-    def left(self) -> datetime | None:
-        """When the goods left: at the latest when they arrived."""
-        return self.carried or self.delivered
 
 
 class Olist:
@@ -205,7 +160,7 @@ class Olist:
         """Every seller, approved a day before the first order of all. They go before any order."""
         since = self._first_purchase() - timedelta(days=1)
         for seller_id in self._sellers:
-            yield _supplier(seller_id, stamp(since))
+            yield supplier(seller_id, since)
 
     def orders(self) -> Iterator[list[BatchCommand]]:
         """Every order with all that happened to it."""
@@ -230,60 +185,38 @@ class Olist:
         times, status = self._times(row), row.required("order_status")
         self._note(order_id, status, times, items)
         self._note_payments(order_id, times, items, payments)
-        parts = _Parts(order_id, list(dict.fromkeys(item.seller_id for item in items)))
-        commands = [self._placed(order_id, row, times, items)]
-        if times.paid is not None and not _covers(payments, items):
-            commands.append(parts.paid(times.paid))
+        order = OrderCommands(order_id, list(dict.fromkeys(item.seller_id for item in items)))
+        lines = ((item, self._weight_grams(item, order_id)) for item in items)
+        commands = [order.placed(self._customer(row), times, lines)]
+        if times.paid is not None and not covers(payments, items):
+            commands.append(order.paid(times.paid))
         if payments:
-            commands.append(parts.payments(payments, times))
+            commands.append(order.payments(payments, times))
         if times.paid is not None:
-            commands += parts.sent(times.paid)
+            commands += order.sent(times.paid)
         if times.left is not None:
-            commands += parts.shipped(times.left, times.carried, times.delivered)
+            commands += order.shipped(times.left, times.carried, times.delivered)
         elif status in _CANCELLED_BY:
-            commands += parts.cancelled(_CANCELLED_BY[status], status, times.newest, asked=times.paid is not None)
-        return [*commands, *(_reviewed(order_id, *review) for review in self._reviews[order_id])]
+            commands += order.cancelled(_CANCELLED_BY[status], status, times.newest, asked=times.paid is not None)
+        return [*commands, *(order.reviewed(*review) for review in self._reviews[order_id])]
 
-    def _placed(self, order_id: str, row: Row, times: _Times, items: Sequence[_Item]) -> BatchCommand:
+    def _customer(self, row: Row) -> OlistCustomer:
         customer_id = row.required("customer_id")
-        customer = self._customers.get(customer_id)
-        if customer is None:
+        found = self._customers.get(customer_id)
+        if found is None:
             raise Misread(row, f"customers.csv has no customer {customer_id}")
-        person = customer.required("customer_unique_id")
-        placed = orders_pb2.PlaceOrderRequest(
-            context=_context(order_id, "place"),
-            channel=CHANNEL,
-            channel_order_id=order_id,
-            placed_at=stamp(times.purchased),
-            currency=CURRENCY,
-            lines=[self._line(item, order_id) for item in items],
-            customer=orders_pb2.Customer(email=f"{person}@customers.olist.example"),
-            ship_to=orders_pb2.Address(
-                city=customer.cell("customer_city"),
-                region=customer.cell("customer_state"),
-                postal_code=customer.cell("customer_zip_code_prefix"),
-                country="BR",
-            ),
-            payment=orders_pb2.PAYMENT_STATE_PENDING,
-            promised_by=stamp(times.promised),
-            historical=True,
-            charges=_freight(items),
+        return OlistCustomer(
+            found.required("customer_unique_id"),
+            found.cell("customer_city"),
+            found.cell("customer_state"),
+            found.cell("customer_zip_code_prefix"),
         )
-        return BatchCommand(place_order=placed)
 
-    def _line(self, item: _Item, order_id: str) -> orders_pb2.OrderLine:
+    def _weight_grams(self, item: OlistItem, order_id: str) -> int:
         product = self._products.get(item.product_id)
         if product is None:
             self.oddities["unknown_product"].append(order_id)
-        return orders_pb2.OrderLine(
-            line_no=item.line_no,
-            sku=item.product_id,
-            quantity=1,
-            unit_price_minor=item.price_centavos,
-            supplier_id=item.seller_id,
-            dispatch_by=stamp(item.ship_by),
-            weight_grams=_grams(product) if product else 0,
-        )
+        return _grams(product) if product else 0
 
     # --- rows into values ---------------------------------------------------------------------------
 
@@ -312,7 +245,7 @@ class Olist:
                 spoil(order_id)
         return found
 
-    def _item(self, row: Row) -> _Item:
+    def _item(self, row: Row) -> OlistItem:
         seller_id = row.required("seller_id")
         if seller_id not in self._sellers:
             raise Misread(row, f"sellers.csv has no seller {seller_id}")
@@ -321,13 +254,13 @@ class Olist:
             raise Misread(row, f"order_item_id {line_no!r} is not a number from 1")
         ship_by = self._instant(row, "shipping_limit_date")
         freight = _centavos(row, "freight_value") if "freight_value" in row.cells else 0
-        return _Item(int(line_no), seller_id, row.required("product_id"), ship_by, _centavos(row, "price"), freight)
+        return OlistItem(int(line_no), seller_id, row.required("product_id"), ship_by, _centavos(row, "price"), freight)
 
-    def _payment(self, row: Row) -> _Payment:
+    def _payment(self, row: Row) -> OlistPayment:
         number = row.required("payment_sequential")
         if not (number.isascii() and number.isdigit()):
             raise Misread(row, f"payment_sequential {number!r} is not a number")
-        return _Payment(number, row.required("payment_type"), _centavos(row, "payment_value"))
+        return OlistPayment(number, row.required("payment_type"), _centavos(row, "payment_value"))
 
     def _review(self, row: Row) -> tuple[str, int, datetime]:
         score = row.required("review_score")
@@ -335,8 +268,8 @@ class Olist:
             raise Misread(row, f"review_score {score!r} is not 1 to 5")
         return row.required("review_id"), int(score), self._required_instant(row, "review_creation_date")
 
-    def _times(self, row: Row) -> _Times:
-        return _Times(
+    def _times(self, row: Row) -> OlistTimes:
+        return OlistTimes(
             self._required_instant(row, "order_purchase_timestamp"),
             self._instant(row, "order_approved_at"),
             self._instant(row, "order_delivered_carrier_date"),
@@ -383,7 +316,7 @@ class Olist:
     def _leave_out(self, problem: Misread, what: str = "the row") -> None:
         self.problems.append(f"{problem}; {what} is left out")
 
-    def _note(self, order_id: str, status: str, times: _Times, items: Sequence[_Item]) -> None:
+    def _note(self, order_id: str, status: str, times: OlistTimes, items: Sequence[OlistItem]) -> None:
         purchased, approved, carried, delivered, _ = times
         cancelled = status in _CANCELLED_BY
         odd = {
@@ -404,20 +337,21 @@ class Olist:
             "several_reviews": len(self._reviews[order_id]) > 1,
             "unknown_status": status not in _STATUSES,
         }
-        for kind, found in odd.items():
-            if found:
-                self.oddities[kind].append(order_id)
+        self._count(order_id, odd)
 
     def _note_payments(
-        self, order_id: str, times: _Times, items: Sequence[_Item], payments: Sequence[_Payment]
+        self, order_id: str, times: OlistTimes, items: Sequence[OlistItem], payments: Sequence[OlistPayment]
     ) -> None:
-        paid = _paid_centavos(payments)
+        paid = paid_centavos(payments)
         odd = {
-            "payment_differs": bool(items and paid and times.paid) and paid != _cost_centavos(items),
+            "payment_differs": bool(items and paid and times.paid) and paid != cost_centavos(items),
             "payment_not_approved": bool(paid) and not times.paid,
             "payment_of_nothing": not all(each.centavos for each in payments),
             "without_payment": self._has_payments and not payments and times.paid is not None,
         }
+        self._count(order_id, odd)
+
+    def _count(self, order_id: str, odd: Mapping[str, bool]) -> None:
         for kind, found in odd.items():
             if found:
                 self.oddities[kind].append(order_id)
@@ -430,132 +364,6 @@ class Olist:
         self.oddities["review_id_repeated"] += [review_id for review_id, found in orders.items() if len(found) > 1]
 
 
-class _Parts:
-    """What happens to an order and to the part of it that each supplier has."""
-
-    def __init__(self, order_id: str, sellers: Sequence[str]) -> None:
-        self.order_id = f"{CHANNEL}/{order_id}"
-        self._ids = order_id
-        # The ledger numbers supplier orders by the first line of each supplier, as this list is.
-        self._parts = [(number, f"{self.order_id}/{number}") for number, _ in enumerate(sellers, 1)]
-
-    def paid(self, at: datetime) -> BatchCommand:
-        paid = orders_pb2.RecordPaymentRequest(
-            context=_context(self._ids, "pay"),
-            order_id=self.order_id,
-            payment=orders_pb2.PAYMENT_STATE_PAID,
-            at=stamp(at),
-        )
-        return BatchCommand(record_payment=paid)
-
-    def payments(self, payments: Iterable[_Payment], times: _Times) -> BatchCommand:
-        """All of them, with ids of their own: a folder that had no payments before may have them later."""
-        kind = order_money_pb2.PAYMENT_KIND_CAPTURED if times.paid else order_money_pb2.PAYMENT_KIND_AUTHORISED
-        moved = [
-            order_money_pb2.Payment(
-                payment_id=each.number,
-                kind=kind if each.centavos else order_money_pb2.PAYMENT_KIND_FAILED,
-                amount=common_pb2.Money(amount_minor=each.centavos, currency=CURRENCY),
-                method=each.method,
-            )
-            for each in payments
-        ]
-        what, at = ("payments", times.paid) if times.paid else ("reserved", times.purchased)
-        recorded = orders_pb2.RecordPaymentRequest(
-            context=_context(self._ids, what), order_id=self.order_id, payments=moved, at=stamp(at)
-        )
-        return BatchCommand(record_payment=recorded)
-
-    def sent(self, at: datetime) -> Iterator[BatchCommand]:
-        for number, part in self._parts:
-            sent = supplier_orders_pb2.SendSupplierOrderRequest(
-                context=_context(self._ids, f"send/{number}"), supplier_order_id=part, at=stamp(at)
-            )
-            yield BatchCommand(send_supplier_order=sent)
-
-    def shipped(self, at: datetime, carried: datetime | None, delivered: datetime | None) -> Iterator[BatchCommand]:
-        for number, part in self._parts:
-            shipped = supplier_orders_pb2.ShipSupplierOrderRequest(
-                context=_context(self._ids, f"ship/{number}"),
-                supplier_order_id=part,
-                carrier=CARRIER,
-                tracking_number=f"{self._ids}-{number}",
-                at=stamp(at),
-            )
-            yield BatchCommand(ship_supplier_order=shipped)
-            # Two requests: a later export of the same order adds the delivery and repeats the rest.
-            if carried is not None:
-                yield self._scanned(number, "carried", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, carried)
-            if delivered is not None:
-                yield self._scanned(number, "delivered", parcels_pb2.PARCEL_STATUS_DELIVERED, delivered)
-
-    def _scanned(
-        self, number: int, what: str, status: parcels_pb2.ParcelStatus.ValueType, at: datetime
-    ) -> BatchCommand:
-        scanned = parcels_pb2.RecordCheckpointsRequest(
-            context=_context(self._ids, f"{what}/{number}"),
-            carrier=CARRIER,
-            tracking_number=f"{self._ids}-{number}",
-            checkpoints=[parcels_pb2.Checkpoint(at=stamp(at), status=status)],
-        )
-        return BatchCommand(record_checkpoints=scanned)
-
-    def cancelled(
-        self, by: common_pb2.Party.ValueType, reason: str, at: datetime, asked: bool
-    ) -> Iterator[BatchCommand]:
-        """With asked, the suppliers know of the order; they agreed, because nothing was sent."""
-        cancelled = orders_pb2.CancelOrderRequest(
-            context=_context(self._ids, "cancel"), order_id=self.order_id, by=by, reason=reason, at=stamp(at)
-        )
-        yield BatchCommand(cancel_order=cancelled)
-        for number, part in self._parts if asked else ():
-            agreed = supplier_orders_pb2.AnswerCancelRequestRequest(
-                context=_context(self._ids, f"agree/{number}"), supplier_order_id=part, agreed=True, at=stamp(at)
-            )
-            yield BatchCommand(answer_cancel_request=agreed)
-
-
-def _reviewed(order_id: str, review_id: str, score: int, at: datetime) -> BatchCommand:
-    review = order_feedback_pb2.RecordReviewRequest(
-        context=_context(order_id, f"review/{review_id}"),
-        order_id=f"{CHANNEL}/{order_id}",
-        review_id=review_id,
-        score=score,
-        at=stamp(at),
-    )
-    return BatchCommand(record_review=review)
-
-
-def _supplier(seller_id: str, since: Timestamp | None) -> list[BatchCommand]:
-    def context(what: str) -> common_pb2.CommandContext:
-        return _context(f"seller/{seller_id}", what)
-
-    terms = suppliers_pb2.Agreement(effective_from=since, dispatch_within_hours=_DISPATCH_WITHIN_HOURS)
-    known: dict[str, Any] = {"supplier_id": seller_id, "at": since}
-    registered = suppliers_pb2.RegisterSupplierRequest(
-        context=context("register"), name=f"Olist seller {seller_id[:8]}", country="BR", **known
-    )
-    sampled = suppliers_pb2.ReviewSampleRequest(
-        context=context("sample"), material_matches=True, packaging_matches=True, manual_matches=True, **known
-    )
-    agreed = suppliers_pb2.AgreeTermsRequest(context=context("terms"), agreement=terms, **known)
-    approved = suppliers_pb2.ApproveSupplierRequest(context=context("approve"), **known)
-    return [
-        BatchCommand(register_supplier=registered),
-        BatchCommand(review_sample=sampled),
-        BatchCommand(agree_terms=agreed),
-        BatchCommand(approve_supplier=approved),
-    ]
-
-
-def _context(ids: str, what: str) -> common_pb2.CommandContext:
-    return common_pb2.CommandContext(request_id=f"olist/{ids}/{what}", actor=ACTOR)
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    return None if at is None else Timestamp(seconds=int(at.timestamp()))
-
-
 def _centavos(row: Row, column: str) -> int:
     cell = row.required(column)
     try:
@@ -565,26 +373,6 @@ def _centavos(row: Row, column: str) -> int:
     if not centavos.is_finite() or centavos < 0 or centavos != centavos.to_integral_value():
         raise Misread(row, f"{column} {cell!r} is not an amount in reais and centavos")
     return int(centavos)
-
-
-def _freight(items: Iterable[_Item]) -> list[order_money_pb2.Charge]:
-    centavos = sum(item.freight_centavos for item in items)
-    kind = order_money_pb2.CHARGE_KIND_SHIPPING
-    return [order_money_pb2.Charge(charge_id="freight", kind=kind, amount_minor=centavos)] if centavos else []
-
-
-def _cost_centavos(items: Iterable[_Item]) -> int:
-    return sum(item.price_centavos + item.freight_centavos for item in items)
-
-
-def _paid_centavos(payments: Iterable[_Payment]) -> int:
-    return sum(payment.centavos for payment in payments)
-
-
-def _covers(payments: Iterable[_Payment], items: Iterable[_Item]) -> bool:
-    """Whether the payments alone say that the order is paid."""
-    paid = _paid_centavos(payments)
-    return paid > 0 and paid >= _cost_centavos(items)
 
 
 def _grams(product: Row) -> int:
