@@ -44,6 +44,7 @@ from ledger.decisions import (
     after_sales,
     amending,
     cancelling,
+    confirmation,
     corrections,
     customer_invoices,
     delivery,
@@ -52,6 +53,8 @@ from ledger.decisions import (
     intake,
     last_miles,
     notices,
+    order_payments,
+    order_stock,
     recovery_demands,
     remarks,
     rerouting,
@@ -138,11 +141,11 @@ def commands() -> Iterator[Command]:
 
 
 def _holds(reason: HoldReason) -> Decide:
-    return lambda view, now: intake.place_hold(view, ORDER, Hold(reason, "mia", now), now)
+    return lambda view, now: confirmation.place_hold(view, ORDER, Hold(reason, "mia", now), now)
 
 
 def _releases(reason: HoldReason) -> Decide:
-    return at_now(intake.release_hold, ORDER, reason, "", "")
+    return at_now(confirmation.release_hold, ORDER, reason, "", "")
 
 
 def _amends(lines: tuple[Line, ...]) -> Decide:
@@ -183,12 +186,12 @@ def _intake() -> Iterator[Command]:
     yield Command("PlaceOrder", shop, places(), 153)
     yield Command("PlaceOrder, each line of its own supplier", bazaar, places(each_its_own), 202)
     yield Command("PlaceOrder, suppliers to choose", shop, places(nobody), 154)
-    cart = shop.after(only_now(intake.reserve, "cart", _in_cart(), None))
+    cart = shop.after(only_now(order_stock.reserve, "cart", _in_cart(), None))
     yield Command("PlaceOrder, from a cart", cart, places(cart_id="cart"), 153)
     yield Command("PlaceOrder, out of stock", poor, places(), 1)
     yield Command("PlaceOrder, without customs data", shop, places(line=bare_line, incoterm=None), 101)
 
-    pay = at_now(intake.record_payment, ORDER, PaymentState.PAID)
+    pay = at_now(order_payments.record_payment, ORDER, PaymentState.PAID)
     unpaid = shop.after(places(payment=PaymentState.PENDING))
     yield Command("RecordPayment", unpaid, pay, 54)
     all_unpaid = bazaar.after(places(each_its_own, payment=PaymentState.PENDING))
@@ -231,18 +234,20 @@ def _intake() -> Iterator[Command]:
     yield Command("ChangeAddress, back again", abroad, moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
 
-    confirm = at_now(intake.confirm, ORDER, False, "mia")
+    confirm = at_now(confirmation.confirm, ORDER, False, "mia")
     for owner, world, kind in ((acme, shop, ""), (each_its_own, bazaar, ", each line of its own supplier")):
         waiting = world.after(places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
         yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
     backorder = poor.after(places())
-    yield Command("ConfirmOrder, out of stock", backorder, at_now(intake.confirm, ORDER, True, "mia"), 154)
-    served = backorder.after(at_now(intake.confirm, ORDER, True, "mia")).unserved(*more)
+    yield Command("ConfirmOrder, out of stock", backorder, at_now(confirmation.confirm, ORDER, True, "mia"), 154)
+    served = backorder.after(at_now(confirmation.confirm, ORDER, True, "mia")).unserved(*more)
     yield Command("clock: waiting, confirmed", served, timer_runs_out("waiting", ORDER, ""), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
     placed = shop.after(places())
-    yield Command("RecordChargeback", placed, lambda view, now: intake.record_chargeback(view, chargeback, now), 1)
+    yield Command(
+        "RecordChargeback", placed, lambda view, now: order_payments.record_chargeback(view, chargeback, now), 1
+    )
     yield Command("RecordReview", placed, only_now(intake.review, ORDER, "r1", 5), 1)
     note = orders.NoteAdded(ORDER, Sealed("key-note", b"box"), "digest", "mia", START)
     yield Command("AddOrderNote", placed, lambda view, now: remarks.add_note(view, note), 1)
@@ -336,7 +341,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("clock: delivery", late, timer_runs_out(Clock.DELIVERY, ORDER), 1)
     missed = late.after(*(timer_runs_out(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
     before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
-    yield Command("PlaceHold, told late", missed, only_now(intake.place_hold, ORDER, before), 151)
+    yield Command("PlaceHold, told late", missed, only_now(confirmation.place_hold, ORDER, before), 151)
     yield Command("RuleDelay", missed, _rules_delay, 2)
 
 
@@ -603,7 +608,7 @@ def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items
 def _others() -> Iterator[Command]:
     shop, sent = market(), _sent()
     in_cart = _in_cart()
-    reserve = only_now(intake.reserve, "cart", in_cart, None)
+    reserve = only_now(order_stock.reserve, "cart", in_cart, None)
     reserved = shop.after(reserve)
     first = "acme", sku_of(NUMBERS[0])
     yield Command("Reserve", shop, reserve, 100)

@@ -51,9 +51,10 @@ from ledger.decisions import (
     amending,
     cancelling,
     catalogue,
+    confirmation,
     delivery,
     dispatch,
-    intake,
+    order_payments,
     sourcing,
 )
 from ledger.facts import LineNo, Units
@@ -112,7 +113,7 @@ def _captured(minor: int, name: str = "p0") -> Payment:
 
 def _pays(kind: PaymentKind, minor: int) -> Decide:
     parts = [Payment(f"p{n}", kind, Money(minor, "EUR"), START) for n in NUMBERS]
-    return lambda view, now: intake.record_payment(view, ORDER, None, now, now, parts)
+    return lambda view, now: order_payments.record_payment(view, ORDER, None, now, now, parts)
 
 
 def _money() -> Iterator[Command]:
@@ -246,7 +247,7 @@ def _to_reroute() -> tuple[World, Decide]:
     poor = market(units=2, others=0).after(places(), sends(), answers(LineAnswer(rejected=2)))
     known = poor.after(*map(_registers, NUMBERS), *map(_also_offers, NUMBERS))
     found = known.unserved(*(feeds(_also(n), n, 4, 2) for n in NUMBERS))
-    return found, at_now(intake.release_hold, ORDER, HoldReason.OUT_OF_STOCK, "", "")
+    return found, at_now(confirmation.release_hold, ORDER, HoldReason.OUT_OF_STOCK, "", "")
 
 
 def _also(number: LineNo) -> str:

@@ -1,8 +1,8 @@
 """Olist's marketplace orders, row by row, as commands of the ledger.
 
 A pure translation: rows in, ``BatchCommand`` messages out (``olist_commands``), nothing read or sent. The rows are
-taken as they are, in their order; contradictions, repetitions and gaps are counted as oddities, and a row that cannot be
-understood is reported and left out, with the order it belongs to.
+taken as they are, in their order; contradictions, repetitions and gaps are counted as oddities, and a row that cannot
+be understood is reported and left out, with the order it belongs to.
 
 - A row of order_items is a line of one unit with the deadline ``shipping_limit_date``; a seller is a supplier.
 - The freight of an order's items is one charge of it. Its payments have Olist's numbers and types; in how many

@@ -13,7 +13,7 @@ from adapters.rpc.queries import Queries
 from adapters.rpc.shapes import count, happened, instant, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import stock_pb2 as pb
-from ledger.decisions import intake, order_stock, stock_alerts
+from ledger.decisions import order_stock, stock_alerts
 from ledger.facts import Change, changes_of
 from ledger.nouns import policies, stock, suppliers
 from ledger.view import View
@@ -71,7 +71,7 @@ def reserve(request: pb.ReserveRequest, edge: Edge) -> Ask:
     hold_for = shapes.span(request, "hold_for", timedelta(seconds=1), timedelta(days=30))
     wanted = dict(zip(items, units, strict=True))
     return Ask(
-        lambda view: intake.reserve(view, reservation_id, wanted, hold_for, edge.now),
+        lambda view: order_stock.reserve(view, reservation_id, wanted, hold_for, edge.now),
         (*(stock.stream(*item) for item in items), policies.stream()),
     )
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from ledger.decisions import catalogue, customs, intake
+from ledger.decisions import catalogue, confirmation, customs, intake
 from ledger.decisions.cancelling import cancel_units, cancellable
 from ledger.decisions.docket import Docket, order_in
 from ledger.decisions.order_stock import Item, enlarge, give_back, need_for
@@ -37,7 +37,7 @@ def amend(view: View, order_id: str, wanted: Wanted, by: str, because: str, now:
     if fact is not None:
         grown = [line for line in fact.lines if line.line_no in fact.added]
         need_for(view, grown)
-        docket.add([replace(fact, untracked=intake.untracked_lines(view, grown))])
+        docket.add([replace(fact, untracked=confirmation.untracked_lines(view, grown))])
         orders.require_total(order, docket.order)
     at = max(wanted.at, order.placed.placed_at)
     if amendment.fewer:

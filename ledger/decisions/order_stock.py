@@ -59,6 +59,10 @@ class Allotment:
         self.lacking: dict[Item, tuple[int, int]] = {}
         """For each item that lacks: units asked and units available."""
 
+    def out_of_stock(self) -> list[tuple[str, str, int, int]]:
+        """What lacks, as the refusal ``OutOfStock`` names it."""
+        return [(*item, *figures) for item, figures in self.lacking.items()]
+
     def take(self, item: Item, units: int, commit: bool) -> None:
         """Hold or commit units; this replaces what the order or its cart holds already."""
         own = stock.find(self.view, *item)
@@ -316,3 +320,23 @@ def restore(view: View, order: Order, shipment: Shipment, at: datetime) -> list[
 def _add(totals: defaultdict[Item, int], more: Mapping[Item, int]) -> None:
     for item, units in more.items():
         totals[item] += units
+
+
+def reserve(
+    view: View, reservation_id: str, wanted: Mapping[Item, int], hold_for: timedelta | None, now: datetime
+) -> list[Change]:
+    """Hold stock for a checkout, all items together or none; by default as long as the policy says."""
+    view.need(*(stock.stream(*item) for item in wanted))
+    expires_at = now + (hold_for or timedelta(minutes=policy_at(policies.find(view), now).reservation_minutes))
+    changes: list[Change] = []
+    lacking: list[tuple[str, str, int, int]] = []
+    for item, units in wanted.items():
+        try:
+            facts = stock.reserve(stock.find(view, *item), *item, reservation_id, units, expires_at, now)
+        except stock.OutOfStock as refusal:
+            lacking += refusal.lacking
+        else:
+            changes += changes_of(stock.stream(*item), facts)
+    if lacking:
+        raise stock.OutOfStock(lacking)
+    return changes

@@ -14,7 +14,7 @@ from functools import partial, reduce
 from typing import Any
 
 from ledger.decisions.ahead import Ahead
-from ledger.decisions.intake import serve_waiting
+from ledger.decisions.confirmation import serve_waiting
 from ledger.decisions.order_stock import Item, barred_of, need_for, waits_of
 from ledger.decisions.stock_alerts import alerts_of
 from ledger.facts import Change, changes_of

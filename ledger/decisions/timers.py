@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from msgspec import convert
 from msgspec.structs import astuple
 
-from ledger.decisions import after_sales, dispatch, intake, listings, rerouting, retention
+from ledger.decisions import after_sales, confirmation, dispatch, listings, rerouting, retention
 from ledger.facts import Change, Fact, Value, changes_of, order_of
 from ledger.nouns import (
     cases,
@@ -324,7 +324,7 @@ class WaitingDue(_OfOrder, frozen=True):
     occasion: str
 
     def notice(self, view: View, now: datetime) -> list[Change]:
-        return intake.serve_waiting(view, self.order_id, now)
+        return confirmation.serve_waiting(view, self.order_id, now)
 
 
 class RetentionDue(_OfOrder, frozen=True):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from psycopg.sql import SQL, Identifier
 
-from ledger.decisions import intake
+from ledger.decisions import order_payments
 from ledger.facts import Change
 from ledger.nouns import orders
 from ledger.nouns.cases import Reason
@@ -45,7 +45,7 @@ async def rate_so_far(
 
 def chargeback(scenario: Scenario, order_id: str = ORDER) -> None:
     recorded = ChargebackRecorded(order_id, "cb-1", Money(500, "EUR"), scenario.now)
-    scenario.record(intake.record_chargeback(scenario.book, recorded, scenario.now))
+    scenario.record(order_payments.record_chargeback(scenario.book, recorded, scenario.now))
 
 
 SUPPLIERS = ("acme", "bolt", "cup")

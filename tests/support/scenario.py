@@ -15,11 +15,13 @@ import pytest
 from ledger.decisions import (
     amending,
     cancelling,
+    confirmation,
     corrections,
     delivery,
     dispatch,
     intake,
     last_miles,
+    order_payments,
     rerouting,
     sourcing,
     stock_alerts,
@@ -352,10 +354,10 @@ class Scenario:
     def pay(
         self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER, at: datetime | None = None
     ) -> list[Fact]:
-        return self.record(intake.record_payment(self.book, order_id, payment, at or self.now, self.now))
+        return self.record(order_payments.record_payment(self.book, order_id, payment, at or self.now, self.now))
 
     def moves(self, *payments: Payment, order_id: str = ORDER) -> list[Fact]:
-        return self.record(intake.record_payment(self.book, order_id, None, self.now, self.now, payments))
+        return self.record(order_payments.record_payment(self.book, order_id, None, self.now, self.now, payments))
 
     def moved(
         self, kind: PaymentKind, amount_minor: int, payment_id: str = "", at: datetime | None = None, of: str = ""
@@ -368,14 +370,14 @@ class Scenario:
         self, payment_id: str = "back-1", amount_minor: int | None = None, currency: str = "EUR", order_id: str = ORDER
     ) -> list[Fact]:
         amount = None if amount_minor is None else Money(amount_minor, currency)
-        return self.record(intake.pay_owed(self.book, order_id, payment_id, amount, self.now, self.now))
+        return self.record(order_payments.pay_owed(self.book, order_id, payment_id, amount, self.now, self.now))
 
     def charge_back(
         self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
     ) -> list[Fact]:
         amount = Money(amount_minor, currency)
         chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, self.now)
-        return self.record(intake.record_chargeback(self.book, chargeback, self.now))
+        return self.record(order_payments.record_chargeback(self.book, chargeback, self.now))
 
     def hold(
         self,
@@ -386,7 +388,7 @@ class Scenario:
         at: datetime | None = None,
     ) -> list[Fact]:
         hold = Hold(reason, owner, at or self.now, supplier_order_id=supplier_order_id)
-        return self.record(intake.place_hold(self.book, order_id, hold, self.now))
+        return self.record(confirmation.place_hold(self.book, order_id, hold, self.now))
 
     def release(
         self,
@@ -397,11 +399,11 @@ class Scenario:
         at: datetime | None = None,
     ) -> list[Fact]:
         return self.record(
-            intake.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
+            confirmation.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
         )
 
     def confirm(self, order_id: str = ORDER, backorder_lacking: bool = False) -> list[Fact]:
-        return self.record(intake.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
+        return self.record(confirmation.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
 
     def change_address(
         self, customer: Sealed, destination: Destination, order_id: str = ORDER, at: datetime | None = None
@@ -580,7 +582,7 @@ class Scenario:
         return self.notice(FeedDue(supplier_id, sku, due=self.now))
 
     def serve(self, order_id: str = ORDER) -> list[Fact]:
-        return self.record(intake.serve_waiting(self.book, order_id, self.now))
+        return self.record(confirmation.serve_waiting(self.book, order_id, self.now))
 
     def close_window(self, order_id: str = ORDER) -> list[Fact]:
         return self.notice(ReturnWindowDue(order_id, due=self.now))

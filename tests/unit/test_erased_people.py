@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.decisions import customer_invoices, erasing, intake, remarks
+from ledger.decisions import confirmation, customer_invoices, erasing, intake, remarks
 from ledger.facts import Change, Fact, Sealed, may_be_same, same_text
 from ledger.facts import SealedText as Text
 from ledger.nouns import orders, parcels, tasks
@@ -55,7 +55,7 @@ def noted(scenario: Scenario, digest: str) -> list[Fact]:
 
 def held(scenario: Scenario, digest: str) -> list[Fact]:
     hold = Hold(HoldReason.OTHER, "mia", scenario.now, note=BOX, note_digest=digest)
-    return scenario.record(intake.place_hold(scenario.book, ORDER, hold, scenario.now))
+    return scenario.record(confirmation.place_hold(scenario.book, ORDER, hold, scenario.now))
 
 
 def readdressed(scenario: Scenario, digest: str) -> list[Fact]:

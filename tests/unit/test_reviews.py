@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from ledger.decisions import intake
+from ledger.decisions import order_payments
 from ledger.facts import Fact
 from ledger.nouns import orders, suppliers
 from ledger.nouns.orders import ChargebackDiffers, ChargebackRecorded, UnknownOrder
@@ -329,4 +329,4 @@ def test_the_same_chargeback_of_another_amount_is_refused():
 
 def test_a_chargeback_of_an_unknown_order_is_refused():
     with refused(UnknownOrder, ORDER):
-        intake.record_chargeback(Scenario().book, CHARGEBACK, NOON)
+        order_payments.record_chargeback(Scenario().book, CHARGEBACK, NOON)

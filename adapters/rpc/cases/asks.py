@@ -12,7 +12,7 @@ from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
 from fulfilment.v1 import cases_pb2 as pb
 from fulfilment.v1 import common_pb2, returns_pb2
-from ledger.decisions import after_sales, intake
+from ledger.decisions import after_sales, order_payments
 from ledger.engine.sealing import placed
 from ledger.facts import Change, LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
@@ -265,7 +265,8 @@ def _pay_owed(request: pb.RecordRefundPaidRequest, edge: Edge) -> Ask:
     require(not request.reference, "reference", "is for refunds of cases; refund_id is the payment's id")
     amount = shapes.money(request.amount, "amount", 1) if request.HasField("amount") else None
     return Ask(
-        lambda view: intake.pay_owed(view, order_id, payment_id, amount, at, edge.now), (orders.stream(order_id),)
+        lambda view: order_payments.pay_owed(view, order_id, payment_id, amount, at, edge.now),
+        (orders.stream(order_id),),
     )
 
 

@@ -17,7 +17,7 @@ from adapters.rpc.sealing import sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
 from fulfilment.v1 import order_feedback_pb2, order_money_pb2, shipping_pb2, supplier_orders_pb2
 from fulfilment.v1 import orders_pb2 as pb
-from ledger.decisions import amending, cancelling, delivery, intake, rerouting
+from ledger.decisions import amending, cancelling, confirmation, delivery, intake, order_payments, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.engine.sealing import placed
 from ledger.facts import LineNo, order_of
@@ -195,7 +195,7 @@ def record_payment(request: pb.RecordPaymentRequest, edge: Edge) -> Ask:
     at = happened(request, edge.now)
     said = _payment(request.payment, "payment") if request.payment else None
     moved = payments(request.payments, at, edge)
-    return of_order(order_id, lambda view: intake.record_payment(view, order_id, said, at, edge.now, moved))
+    return of_order(order_id, lambda view: order_payments.record_payment(view, order_id, said, at, edge.now, moved))
 
 
 def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
@@ -213,7 +213,7 @@ def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
         note=sealed,
         note_digest=edge.sealer.digest(note.encode()) if note else "",
     )
-    return Ask(lambda view: intake.place_hold(view, order_id, hold, edge.now), (orders.stream(order_id),), keys)
+    return Ask(lambda view: confirmation.place_hold(view, order_id, hold, edge.now), (orders.stream(order_id),), keys)
 
 
 def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
@@ -227,13 +227,15 @@ def release_hold(request: pb.ReleaseHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     reason, owner = _hold_reason(request.reason, "reason"), text(request.owner, "owner", 100)
     scope, at = _supplier_order_of(order_id, request.supplier_order_id), happened(request, edge.now)
-    return of_order(order_id, lambda view: intake.release_hold(view, order_id, reason, owner, scope, at, edge.now))
+    return of_order(
+        order_id, lambda view: confirmation.release_hold(view, order_id, reason, owner, scope, at, edge.now)
+    )
 
 
 def confirm_order(request: pb.ConfirmOrderRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     by, backorder = edge.actor, request.backorder_lacking
-    return of_order(order_id, lambda view: intake.confirm(view, order_id, backorder, by, at, edge.now))
+    return of_order(order_id, lambda view: confirmation.confirm(view, order_id, backorder, by, at, edge.now))
 
 
 def cancel_order(request: pb.CancelOrderRequest, edge: Edge) -> Ask:
@@ -285,7 +287,7 @@ def record_chargeback(request: order_money_pb2.RecordChargebackRequest, edge: Ed
     amount, because = shapes.money(request.amount, "amount", 1), shapes.word(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
     chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
-    return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))
+    return of_order(order_id, lambda view: order_payments.record_chargeback(view, chargeback, edge.now))
 
 
 def record_review(request: order_feedback_pb2.RecordReviewRequest, edge: Edge) -> Ask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from ledger.decisions import intake
+from ledger.decisions import order_payments
 from ledger.decisions.after_sales.docket import CaseDocket, pay_by
 from ledger.decisions.docket import Docket, newly_owed
 from ledger.decisions.refund_amounts import amounts_of, charge_amounts, share_of, take_off
@@ -109,8 +109,8 @@ def record_refund_paid(
     docket = CaseDocket(view, case_id, now)
     if docket.add(cases.pay_refund(docket.case, refund_id, reference, at)):
         order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at, reference))
-        stopped = intake.stop_reversed(view, order_docket, now)
+        stopped = order_payments.stop_reversed(view, order_docket, now)
         order_docket.add(newly_owed(view, order_docket.order))
         docket.add_to_paying([*order_docket.facts, *breaches.settle(order_docket.order, now)])
-        docket.changes += [*stopped, *intake.follow_money(view, order_docket, now)]
+        docket.changes += [*stopped, *order_payments.follow_money(view, order_docket, now)]
     return docket.close()
