@@ -1,9 +1,9 @@
-"""Writing together what comes while the last was written: one way to the database for as many as wait."""
+"""Work on many things at once: writing together what comes while the last was written, and waiting for all."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -57,3 +57,13 @@ class Grouped(Generic[T, R]):
                 answer.set_result(each)
             if self._pause_seconds and (len(now) > 1 or self._waiting) and len(self._waiting) < self._most_at_once:
                 await asyncio.sleep(self._pause_seconds)
+
+
+async def all_ended(works: Iterable[Awaitable[None]]) -> None:
+    """Waits until all of them have ended, also where one failed, and raises what the first of these raised.
+
+    So nothing goes on behind the back of whoever lets a lock or a lease go then.
+    """
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if ended is not None:
+            raise ended

@@ -19,12 +19,14 @@ from psycopg import AsyncConnection
 
 from adapters.database.locks import tried
 from adapters.edges.accounts import Accounts, Connected
-from adapters.edges.effects import NotDone, NotYet, Telling, TextTo, ToldNow, WantsNoMore
+from adapters.edges.effects import NotDone, NotYet, Telling, ToldNow, WantsNoMore
+from adapters.edges.grouping import all_ended
 from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.leases import Leases
 from adapters.edges.meaning import NotUnderstood
 from adapters.edges.noticing import Informed, Notices, kinds_of
 from adapters.edges.outgoing import Outgoing
+from adapters.edges.receivers import Declined, Nobody, Receivers
 from adapters.edges.reconciliation import Asking
 from adapters.edges.touched import added_at
 from adapters.edges.wakeups import EdgeWork
@@ -32,20 +34,19 @@ from adapters.edges.worker import ACTOR
 from adapters.messages.letters import Letters
 from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
-from adapters.texting.choices import OPTED_OUT, choice_of, number_hash
+from adapters.texting.choices import OPTED_OUT
 from adapters.texting.writing import Texts
 from adapters.tracking import carriers
 from ledger.decisions import telling
 from ledger.decisions.telling import Untold
 from ledger.engine.commands import own_command
 from ledger.engine.log import LOCK_SEED
-from ledger.engine.sealing import Sealer, placed
+from ledger.engine.sealing import Sealer
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import connections, effects, orders, parcels, text_choices
+from ledger.nouns import connections, effects, orders, parcels
 from ledger.nouns.connections import ConnectionPaused
 from ledger.nouns.effects import EffectEnded, EffectEnding, EffectFact, EffectSubject, ToldSubject
-from ledger.nouns.text_choices import TextChoiceMade
 from ledger.refusals import ProjectionBehind, Refusal
 from ledger.terms.effects import Effect, FollowNumber, Fulfilment, TextMessage
 from ledger.view import View
@@ -66,8 +67,6 @@ _LONGEST_REST_SECONDS = 60.0
 """Of a system that does not answer: what it fails at is tried less and less often, and the rest in between."""
 _MOST_AT_ONCE = 100
 _OBJECTS_AT_ONCE = 5
-_SHOWN_BY_PHONE = frozenset({"sf-express"})
-_PHONE_DIGITS = 4
 
 
 class _Due(NamedTuple):
@@ -80,14 +79,6 @@ class _Due(NamedTuple):
     """Of its stream: what comes of this turn is recorded once."""
 
 
-class _Nobody(Exception):
-    """There is nobody to be texted: no phone is known, or the person was erased."""
-
-
-class _Declined(Exception):
-    """Whoever has the number wants no text messages."""
-
-
 class _Rests(Exception):
     """The connection takes nothing more for a while."""
 
@@ -97,10 +88,10 @@ class Teller:
 
     def __init__(self, tenants: Tenants, accounts: Accounts, outgoing: Outgoing, sealer: Sealer) -> None:
         self._tenants = tenants
-        self._sealer = sealer
         self._accounts = accounts
         self._outgoing = outgoing
         self._texts = Texts(Letters(sealer))
+        self._receivers = Receivers(self._texts, sealer)
         self._rests: dict[tuple[str, str], float] = {}
         """Until when a connection takes nothing, by the clock of the event loop."""
         self._added: dict[tuple[str, str, datetime], int] = {}
@@ -187,10 +178,7 @@ class Teller:
         by_connection: dict[str, list[_Due]] = {}
         for one in found:
             by_connection.setdefault(one.reader.name, []).append(one)
-        telling_each = [self._tell(tenant, each, turn_ends_at) for each in by_connection.values()]
-        for ended in await asyncio.gather(*telling_each, return_exceptions=True):
-            if isinstance(ended, BaseException):
-                raise ended
+        await all_ended(self._tell(tenant, each, turn_ends_at) for each in by_connection.values())
 
     async def _due(self, tenant: Tenant, active: Mapping[str, Informed], effect_ids: Sequence[str]) -> list[_Due]:
         """Those of these that are due by the log, whatever the read model shows."""
@@ -217,9 +205,7 @@ class Teller:
                 except _Rests:
                     waiting.clear()
 
-        for ended in await asyncio.gather(*(tell() for _ in range(_OBJECTS_AT_ONCE)), return_exceptions=True):
-            if isinstance(ended, BaseException):
-                raise ended
+        await all_ended(tell() for _ in range(_OBJECTS_AT_ONCE))
 
     async def _one(self, tenant: Tenant, due: _Due) -> None:
         """All parts of one thing, one after the other."""
@@ -232,38 +218,45 @@ class Teller:
         if until := await self._quiet_until(tenant, due):
             return await self._record(tenant, due, "quiet", lambda told, _: effects.put_off(told, until))
         for number, difference in enumerate(differences):
-            try:
-                async with asyncio.timeout(_ONE_SECONDS):
-                    answer = await self._carry_out(tenant, due, difference)
-            except _Declined:
-                answer = ToldNow(note=OPTED_OUT)
-            except TryLater as later:
-                self._rest(tenant, due.reader, later.seconds)
-                raise _Rests from later
-            except (SystemUnreachable, TimeoutError) as trouble:
-                await self._fail(tenant, due, str(trouble) or "it did not answer in time", lasting=False)
-                self._rest(tenant, due.reader, min(_pause_of(due.told), _LONGEST_REST_SECONDS))
-                raise _Rests from trouble
-            except _Nobody:
-                return await self._record(tenant, due, "nothing", telling.nothing_to_tell)
-            except NotYet as why:
-                return await self._fail(tenant, due, str(why), lasting=False)
-            except NotUnderstood as unclear:
-                return await self._fail(tenant, due, f"its answer is not understood: {unclear}", lasting=False)
-            except WantsNoMore as gone:
-                await self._pause(tenant, due, str(gone)[:200])
-                await self._fail(tenant, due, f"{gone}; its connection was paused", lasting=True)
-                raise _Rests from gone
-            except NotDone as why:
-                return await self._fail(tenant, due, str(why), lasting=True)
-            except Exception as mistake:
-                if is_trouble(mistake):
-                    raise
-                log.error("telling %s of %s failed with %s", due.effect_id, tenant.name, type(mistake).__name__)
-                return await self._fail(
-                    tenant, due, f"a mistake of the service: {type(mistake).__name__}", lasting=True
-                )
+            if (answer := await self._answer(tenant, due, difference)) is None:
+                return None
             await self._told(tenant, due, difference, answer, number, more=number + 1 < len(differences))
+        return None
+
+    async def _answer(self, tenant: Tenant, due: _Due, difference: Untold) -> ToldNow | None:
+        """What the system answers; None where it could not be told, which is recorded then.
+
+        Raises _Rests where the connection takes nothing more for a while.
+        """
+        try:
+            async with asyncio.timeout(_ONE_SECONDS):
+                return await self._carry_out(tenant, due, difference)
+        except Declined:
+            return ToldNow(note=OPTED_OUT)
+        except TryLater as later:
+            self._rest(tenant, due.reader, later.seconds)
+            raise _Rests from later
+        except (SystemUnreachable, TimeoutError) as trouble:
+            await self._fail(tenant, due, str(trouble) or "it did not answer in time", lasting=False)
+            self._rest(tenant, due.reader, min(_pause_of(due.told), _LONGEST_REST_SECONDS))
+            raise _Rests from trouble
+        except Nobody:
+            await self._record(tenant, due, "nothing", telling.nothing_to_tell)
+        except NotYet as why:
+            await self._fail(tenant, due, str(why), lasting=False)
+        except NotUnderstood as unclear:
+            await self._fail(tenant, due, f"its answer is not understood: {unclear}", lasting=False)
+        except WantsNoMore as gone:
+            await self._pause(tenant, due, str(gone)[:200])
+            await self._fail(tenant, due, f"{gone}; its connection was paused", lasting=True)
+            raise _Rests from gone
+        except NotDone as why:
+            await self._fail(tenant, due, str(why), lasting=True)
+        except Exception as mistake:
+            if is_trouble(mistake):
+                raise
+            log.error("telling %s of %s failed with %s", due.effect_id, tenant.name, type(mistake).__name__)
+            await self._fail(tenant, due, f"a mistake of the service: {type(mistake).__name__}", lasting=True)
         return None
 
     async def _differences(self, tenant: Tenant, due: _Due) -> list[Untold]:
@@ -289,18 +282,22 @@ class Teller:
 
     async def _carry_out(self, tenant: Tenant, due: _Due, difference: Untold) -> ToldNow:
         system, account = due.reader.one.system, due.reader.one.account
-        before, effect = difference.before, difference.effect
+        before, effect, asked = difference.before, difference.effect, due.told.asked
+        phone_end = await self._receivers.phone_end(tenant, effect) if isinstance(effect, FollowNumber) else ""
+        is_text = isinstance(effect, TextMessage)
+        text = await self._receivers.text_to(tenant, asked.object_id, asked.at) if is_text else None
         told = Telling(
             _with_page(effect),
             _key(due.effect_id, difference),
             _with_page(before.said) if before is not None else None,
             before.reference if before is not None else "",
-            await self._phone_end(tenant, effect),
-            await self._text(tenant, due, effect),
+            phone_end,
+            text,
         )
         answer = await system.carry_out(self._outgoing.of(tenant, due.reader.one).told, account, told)
         if answer.wants_none and told.text is not None:
-            await self._decline(tenant, due, told.text.phone)
+            occasion = f"{due.effect_id}:{due.version}"
+            await self._receivers.decline(tenant, told.text.phone, due.reader.is_actor, occasion)
         return answer
 
     async def _quiet_until(self, tenant: Tenant, due: _Due) -> datetime | None:
@@ -308,45 +305,6 @@ class Teller:
         if due.told.asked.subject is not EffectSubject.MESSAGE:
             return None
         return await self._texts.quiet_until(tenant.log, due.told.asked.object_id, datetime.now(UTC))
-
-    async def _text(self, tenant: Tenant, due: _Due, effect: Effect) -> TextTo | None:
-        if not isinstance(effect, TextMessage):
-            return None
-        written = await self._texts.write(tenant.log, due.told.asked.object_id)
-        if written is None:
-            raise _Nobody
-        choice = await choice_of(tenant.log, self._sealer.of(tenant.schema), written.phone)
-        if choice is not None and choice.wants_none:
-            raise _Declined
-        return TextTo(written.phone, written.text, due.told.asked.at)
-
-    async def _decline(self, tenant: Tenant, due: _Due, phone: str) -> None:
-        """A gateway says that whoever has the number wants no texts: no other is asked either."""
-        known_as = number_hash(self._sealer.of(tenant.schema), phone)
-        made = TextChoiceMade(known_as, wants_none=True, by=due.reader.is_actor, at=datetime.now(UTC))
-        stream = text_choices.stream(known_as)
-
-        def decide(view: View) -> Any:
-            return changes_of(stream, text_choices.choose(text_choices.find(view, known_as), made))
-
-        await tenant.ledger.execute(own_command(f"declined:{due.effect_id}:{due.version}", ACTOR, decide, (stream,)))
-
-    async def _phone_end(self, tenant: Tenant, effect: Effect) -> str:
-        """The end of the receiver's phone, opened for carriers that show nothing without; empty if nobody knows it."""
-        if not isinstance(effect, FollowNumber) or effect.carrier not in _SHOWN_BY_PHONE:
-            return ""
-        view, _ = await read(tenant.log, [parcels.stream(effect.carrier, effect.tracking_number)])
-        parcel = parcels.find(view, effect.carrier, effect.tracking_number)
-        if parcel is None or not parcel.order_id:
-            return ""
-        view, _ = await read(tenant.log, [orders.stream(parcel.order_id)])
-        order = view.state(orders.stream(parcel.order_id))
-        key = (await tenant.log.keys_of([order.customer.key_id])).get(order.customer.key_id) if order.customer else None
-        if key is None:
-            return ""
-        sealer = self._sealer.of(tenant.schema)
-        phone = sealer.unseal(order.customer, key, placed(order.sealed_for, "customer")).get("phone", "")
-        return "".join(filter(str.isdigit, str(phone)))[-_PHONE_DIGITS:]
 
     # --- what came of it ---
 

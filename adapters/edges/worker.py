@@ -12,33 +12,29 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import Any, NamedTuple
-
-from google.protobuf.message import Message
+from typing import Any
 
 from adapters.access.callers import Caller
 from adapters.edges.accounts import Accounts, Connected
 from adapters.edges.forgetting import Forgetting
-from adapters.edges.grouping import Grouped
+from adapters.edges.grouping import Grouped, all_ended
 from adapters.edges.http import SystemUnreachable, TryLater
 from adapters.edges.inbox import Inbox
 from adapters.edges.inbox_rows import Arrival, InboxRow, InboxState, Workable, WorkedOn
 from adapters.edges.leases import Leases
-from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, Unlooked, WantedCommand
+from adapters.edges.meaning import NotUnderstood, WantedCommand
 from adapters.edges.outgoing import Outgoing
 from adapters.edges.traffic import Traffic
+from adapters.edges.understanding import InboxWork, Understanding, read_together
 from adapters.edges.wakeups import EdgeWork
-from adapters.rpc import results
 from adapters.rpc.calls import Call, rpc_of
 from adapters.rpc.commands import Commands
-from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, people_pb2
 from ledger.engine.commands import own_command
 from ledger.engine.trouble import is_trouble
 from ledger.facts import changes_of
-from ledger.nouns import cases, effects, orders, parcels, receptions
-from ledger.nouns.effects import EffectSubject, ToldSubject
+from ledger.nouns import cases, orders, parcels, receptions
 from ledger.nouns.orders import supplier_orders
 from ledger.nouns.orders.after_sales import UnknownCharge
 from ledger.nouns.receptions import ReceptionFailed
@@ -58,9 +54,6 @@ _FEW_AT_ONCE = 25
 _REST, _LONGEST_REST_SECONDS = 2.0, 0.5
 """How much longer than such a part took the worker then rests, at most."""
 _OBJECTS_AT_ONCE = 40
-_LOOKS_AT_ONCE = 5
-"""The others leave the database's connections to what comes in."""
-_MOST_LOOKS = 20
 _MOST_REQUEST_ID = 100
 _PAUSES = (*(timedelta(seconds=each) for each in (2, 10, 30, 120, 600)), timedelta(hours=1))
 """After which something that came too early is tried again; the last again and again."""
@@ -86,22 +79,6 @@ Erase = Callable[[admin_pb2.ErasePersonRequest, Call], Awaitable[admin_pb2.Erase
 """AdminService's, which is no command of the ledger alone: files and bodies go as well."""
 
 
-class _Now(NamedTuple):
-    """What is worked on."""
-
-    tenant: Tenant
-    inbox: Inbox
-    end: Grouped[tuple[InboxRow, WorkedOn], None]
-    read: Grouped[str, View]
-    """What the ledger knows of a stream."""
-    connected: Connected
-    row: InboxRow
-    until: float
-    """By the clock of the event loop: what is to be asked for later than this waits for the next piece of work."""
-    about: set[str]
-    """The orders and parcels that were looked up for it, by which a person's are found whatever became of it."""
-
-
 class Worker:
     """Works on the inboxes of all tenants."""
 
@@ -123,7 +100,7 @@ class Worker:
         self._forgetting = forgetting
         self._expired: dict[str, datetime] = {}
         self._traffic = traffic
-        self._looking = asyncio.Semaphore(_LOOKS_AT_ONCE)
+        self._understanding = Understanding()
         self.leases = Leases(tenants, EdgeWork.INBOX, self.work)
 
     async def work(self, tenant: Tenant) -> datetime | None:
@@ -142,14 +119,12 @@ class Worker:
     async def _page(self, tenant: Tenant, inbox: Inbox, connected: Mapping[str, Connected], workable: Workable) -> None:
         due = await inbox.due(workable, _FEW_AT_ONCE if self._traffic.is_heavy else _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
-        end, together = Grouped(inbox.end, _MOST_AT_ONCE), Grouped(partial(_read, tenant), _OBJECTS_AT_ONCE)
-        works = (_Now(tenant, inbox, end, together, connected[row.connection], row, until, set()) for row in due)
+        end, together = Grouped(inbox.end, _MOST_AT_ONCE), Grouped(partial(read_together, tenant), _OBJECTS_AT_ONCE)
+        works = (InboxWork(tenant, inbox, end, together, connected[row.connection], row, until, set()) for row in due)
         working = [self._object(slots, each) for each in _by_object(works)]
-        for ended in await asyncio.gather(*working, return_exceptions=True):
-            if isinstance(ended, BaseException):
-                raise ended
+        await all_ended(working)
 
-    async def _object(self, slots: asyncio.Semaphore, works: Sequence[_Now]) -> None:
+    async def _object(self, slots: asyncio.Semaphore, works: Sequence[InboxWork]) -> None:
         """What is about one object, one after the other."""
         async with slots:
             for work in works:
@@ -159,7 +134,7 @@ class Worker:
                     await self._tell(work, ended.look or ended.reason, ended.due)
                 await work.end((work.row, ended))
 
-    async def _ended(self, work: _Now) -> WorkedOn:
+    async def _ended(self, work: InboxWork) -> WorkedOn:
         """What comes of it. No mistake in an adapter stops the others."""
         try:
             return await self._worked(work)
@@ -182,13 +157,13 @@ class Worker:
             log.error("reception %s failed with %s at %s", work.row.reception_id, type(mistake).__name__, place)
             return WorkedOn(InboxState.FAILED, f"a mistake of the service: {type(mistake).__name__}")
 
-    async def _worked(self, work: _Now) -> WorkedOn:
+    async def _worked(self, work: InboxWork) -> WorkedOn:
         if work.row.newer is not None:
             return WorkedOn(InboxState.IGNORED, "a newer state was worked on already", work.row.newer)
         raw = work.inbox.opened(work.row, work.connected.box_key)
         if raw is None:
             return WorkedOn(InboxState.IGNORED, "its body was erased")
-        meant = await self._understood(work, raw)
+        meant = await self._understanding.understood(work, raw)
         if work.row.is_other_content:
             return WorkedOn(InboxState.FAILED, work.row.reason)
         if meant.early:
@@ -215,7 +190,7 @@ class Worker:
         state = InboxState.DONE if work.row.whole else InboxState.FAILED
         return done._replace(state=state, reason=looks[0], look="; ".join(looks), due=meant.due)
 
-    async def _asked(self, work: _Now, raw: bytes, about: str) -> WorkedOn:
+    async def _asked(self, work: InboxWork, raw: bytes, about: str) -> WorkedOn:
         """The system is asked for what it only hinted at; the answer goes into the inbox as if it had been told."""
         if await work.inbox.was_asked_since(work.row):
             return WorkedOn(InboxState.IGNORED, "the system was asked for it since", [about])
@@ -237,43 +212,7 @@ class Worker:
         await work.inbox.keep([Arrival(one, each.received, each.raw, asked=True) for each in found])
         return WorkedOn(InboxState.DONE, about=[about])
 
-    async def _understood(self, work: _Now, raw: bytes) -> Understood:
-        """What it means, by what the ledger knows at this moment."""
-        system, account = work.connected.system, work.connected.account
-        found: dict[str, Message | bytes | None] = {}
-        for _ in range(_MOST_LOOKS):
-            try:
-                return system.understand(work.row.received, raw, account, KnownNow(found))
-            except Unlooked as missing:
-                found[str(missing)] = await self._looked(work, missing)
-        raise NotUnderstood("it asks for more and more of what the ledger knows")
-
-    async def _looked(self, work: _Now, missing: Unlooked) -> Message | bytes | None:
-        if missing.kind == "before":
-            return await self._before(work)
-        work.about.add(_name_of(missing))
-        if missing.kind == "told":
-            return await _told(work, missing.object_id)
-        return await self._known(work, missing)
-
-    async def _known(self, work: _Now, missing: Unlooked) -> Message | None:
-        """What the ledger knows of something, as a message of the contract without personal data."""
-        stream = orders.stream(missing.object_id)
-        if missing.kind == "parcel":
-            carrier, _, number = _name_of(missing).partition("/")
-            stream = parcels.stream(carrier, number)
-        entry = (await work.read(stream)).entry(stream)
-        if entry.state is None:
-            return None
-        async with self._looking:
-            return await results.show(work.tenant, entry)
-
-    async def _before(self, work: _Now) -> bytes | None:
-        async with self._looking:
-            last = await work.inbox.last_done(work.row)
-        return work.inbox.opened(last, work.connected.box_key) if last is not None else None
-
-    async def _executed(self, work: _Now, wanted: WantedCommand) -> WorkedOn | None:
+    async def _executed(self, work: InboxWork, wanted: WantedCommand) -> WorkedOn | None:
         """Executes one command; what comes of the whole if that could not be done."""
         row, request = work.row, wanted.request
         call = self._call(work, wanted)
@@ -298,13 +237,13 @@ class Worker:
             return WorkedOn(InboxState.FAILED, f"{rpc_of(request)} refused: {refused.reason}: {refused.message}")
         return None
 
-    def _require_well_formed(self, work: _Now, wanted: Sequence[WantedCommand]) -> None:
+    def _require_well_formed(self, work: InboxWork, wanted: Sequence[WantedCommand]) -> None:
         """Of several commands all are looked at before any of them is recorded."""
         commands = [each for each in wanted if not isinstance(each.request, admin_pb2.ErasePersonRequest)]
         for each in commands if len(commands) > 1 else ():
             self._commands.require_well_formed(work.tenant, each.request, self._call(work, each))
 
-    def _call(self, work: _Now, wanted: WantedCommand) -> Call:
+    def _call(self, work: InboxWork, wanted: WantedCommand) -> Call:
         """As who it is asked for; its request gets the id that derives from what is told."""
         system, request = work.connected.system, wanted.request
         name = f"{system.name}/{work.row.connection}"
@@ -314,7 +253,7 @@ class Worker:
         context.request_id, context.actor = request_id(name, wanted, work.row.attempts), actor
         return Call(rpc_of(request), Caller(ACTOR, system.role, frozenset((work.tenant.name,))), work.tenant.name, None)
 
-    async def _tell(self, work: _Now, reason: str, due: datetime | None) -> None:
+    async def _tell(self, work: InboxWork, reason: str, due: datetime | None) -> None:
         """Somebody has to look."""
         row, now = work.row, datetime.now(UTC)
         failed = ReceptionFailed(row.reception_id, row.connection, row.topic, row.object_id, reason[:500], now, due)
@@ -330,26 +269,6 @@ class Worker:
 def _workable(connected: Mapping[str, Connected]) -> Workable:
     paused = [(name, topic) for name, one in connected.items() if one.paused for topic in one.system.even_paused]
     return Workable([name for name, one in connected.items() if not one.paused], paused)
-
-
-def _name_of(missing: Unlooked) -> str:
-    carrier, _, number = missing.object_id.partition("/")
-    return f"{carrier_name(carrier)}/{number}" if missing.kind == "parcel" else missing.object_id
-
-
-async def _told(work: _Now, order_id: str) -> bytes:
-    """What the system calls what it was told of an order."""
-    one = work.connected
-    stream = effects.stream(effects.effect_id(one.account.name, one.added_at, EffectSubject.ORDER, order_id))
-    view = await work.read(stream)
-    told: ToldSubject | None = view.state(stream)
-    parts = told.parts.values() if told is not None else ()
-    return " ".join(each.reference.replace(",", " ") for each in parts).encode()
-
-
-async def _read(tenant: Tenant, streams: Sequence[str]) -> Sequence[View]:
-    view, _ = await read(tenant.log, list(dict.fromkeys(streams)))
-    return [view] * len(streams)
 
 
 def request_id(name: str, wanted: WantedCommand, attempts: int) -> str:
@@ -370,8 +289,8 @@ def _kept(kept: Sequence[people_pb2.KeptData]) -> WorkedOn | None:
     return WorkedOn(InboxState.DONE, look=f"not all of a person could be erased: {named}; try it again later")
 
 
-def _by_object(works: Iterable[_Now]) -> Iterable[list[_Now]]:
-    found: dict[tuple[str, str], list[_Now]] = {}
+def _by_object(works: Iterable[InboxWork]) -> Iterable[list[InboxWork]]:
+    found: dict[tuple[str, str], list[InboxWork]] = {}
     for work in works:
         found.setdefault((work.row.connection, work.row.object_id), []).append(work)
     return found.values()
