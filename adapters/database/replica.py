@@ -18,8 +18,8 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.database.dsn import DatabaseTls, DoesNotAnswer, usable
-from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
+from adapters.database.problems import StartFailed
 from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import StorageUnavailable

@@ -22,7 +22,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.database import beside
-from adapters.database.embedded import StartFailed
+from adapters.database.problems import StartFailed
 from adapters.database.public_functions import BEYOND_READING, giving_back, keep
 from adapters.process.folders import path
 from projections.reporting.views import CONTRACT_VERSION, statements, views_schema

@@ -17,8 +17,8 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.database.control import CONTROL_SCHEMA, Control
 from adapters.database.dsn import add_database_tls, usable
-from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
+from adapters.database.problems import StartFailed
 from adapters.database.public_functions import LOCKS
 
 RIGHTS = {

@@ -9,7 +9,7 @@ from adapters.access.listening import CannotListen, Unprotected
 from adapters.access.settings import BadAccessSettings
 from adapters.access.tls import BadCertificate
 from adapters.database.control import BadTenantName
-from adapters.database.embedded import StartFailed
+from adapters.database.problems import StartFailed
 from adapters.database.schema_versions import SchemaInUse, SchemaNewer
 from adapters.ledger_check.command import CannotCheck
 from adapters.mail.settings import BadMailSettings

@@ -21,7 +21,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Composed, Identifier
 
-from adapters.database.embedded import VERSION
+from adapters.database.embedded_user import VERSION
 from adapters.process.commands import BESIDE
 from tests.support.pages import missing, sessions
 from tests.support.service import HOUSE, serving

@@ -19,8 +19,8 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.database import public_functions, reporting_roles
 from adapters.database import roles as database_roles
-from adapters.database.embedded import StartFailed
 from adapters.database.postgres import open_pool
+from adapters.database.problems import StartFailed
 from adapters.database.reporting_roles import ReportingFailed
 from adapters.database.reporting_views import ReportingViews
 from adapters.database.roles import RIGHTS

@@ -25,10 +25,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from adapters.database import embedded
+from adapters.database import embedded_user
 from adapters.database.dsn import DatabaseTls, usable
-from adapters.database.embedded import EmbeddedServer, StartFailed
+from adapters.database.embedded import EmbeddedServer
 from adapters.database.postgres import open_pool
+from adapters.database.problems import StartFailed
 from adapters.database.server import Database
 from tests.support import runs
 from tests.support.relay import Relay
@@ -165,7 +166,7 @@ def test_another_user_of_the_machine_is_kept_out(folder: Path) -> None:
 def test_as_root_the_server_has_the_rights_of_another_user_and_no_others(folder: Path) -> None:
     with started(folder):
         status = Path(f"/proc/{_server_process(folder)}/status").read_text()
-    user = pwd.getpwnam(embedded.SERVER_USER)
+    user = pwd.getpwnam(embedded_user.SERVER_USER)
     assert re.findall(r"^(?:Uid|Gid|Groups|CapEff):[ \t]*(.*?)[ \t]*$", status, re.MULTILINE) == [
         "\t".join([str(user.pw_uid)] * 4),
         "\t".join([str(user.pw_gid)] * 4),
@@ -253,8 +254,8 @@ def test_programs_that_only_root_can_reach_are_copied_for_the_servers_user(
     for part in (package, package.with_suffix(".libs")):
         shutil.copytree(part, closed / part.name, ignore=shutil.ignore_patterns("pginstall"))
     reachable.chmod(0o755)
-    monkeypatch.setattr(embedded, "find_spec", lambda _: wheel_at(closed / package.name))
-    monkeypatch.setattr(embedded, "_REACHABLE", reachable / "programs")
+    monkeypatch.setattr(embedded_user, "find_spec", lambda _: wheel_at(closed / package.name))
+    monkeypatch.setattr(embedded_user, "_REACHABLE", reachable / "programs")
     try:
         for each in ("first", "second"):
             with started(folder / each) as conninfo:

@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Composed
 from adapters.console.reports import export
 from adapters.database import replica as replicas
 from adapters.database.dsn import DatabaseTls
-from adapters.database.embedded import StartFailed
+from adapters.database.problems import StartFailed
 from adapters.database.replica import Replica
 from adapters.metrics import copies
 from adapters.process.options import options

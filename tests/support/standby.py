@@ -19,7 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from adapters.database.embedded import EmbeddedServer
+from adapters.database.embedded_user import ServerUser
 from tests.support.new_data import give_new_data
 from tests.support.waiting import wait_for
 
@@ -48,8 +48,8 @@ class Machine:
     """One PostgreSQL server, which is started, killed and promoted by hand."""
 
     def __init__(self, folder: Path, sockets: Path, port: int, settings: str = "") -> None:
-        self._programs = EmbeddedServer(folder)
         self.data = folder.resolve() / "postgres"
+        self._user = ServerUser(folder.resolve(), self.data)
         self._log = folder / "postgres.log"
         self._settings = _SETTINGS + settings
         self.sockets, self.port = sockets, port
@@ -78,7 +78,7 @@ class Machine:
 
     def start(self, *words: str) -> None:
         where = ("-D", self._here, "-p", str(self.port), "-k", str(self.sockets), "-c", "listen_addresses=")
-        program = self._programs._program("postgres")
+        program = self._user.program("postgres")
         with self._log.open("ab") as out:
             self._process = subprocess.Popen([program, *where, *words], stdout=out, stderr=out, **self._options)
         wait_for(self._answers, pause=0.05)
@@ -117,15 +117,15 @@ class Machine:
 
     def run(self, program: str, *words: str) -> None:
         """A program of PostgreSQL, as the server's user in the folder of its data."""
-        self._programs._run(self.data, self._programs._program(program), *words)
+        self._user.run(self.data, self._user.program(program), *words)
 
     @property
     def _here(self) -> str:
-        return self._programs._seen_from_inside(self.data)
+        return self._user.seen_from_inside(self.data)
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"stdin": subprocess.DEVNULL, **self._programs._process_options(self.data)}
+        return {"stdin": subprocess.DEVNULL, **self._user.process_options(self.data)}
 
     def make_folder(self, folder: Path) -> None:
         """A folder that the server may write to."""
@@ -133,7 +133,7 @@ class Machine:
         self._own(folder)
 
     def _own(self, folder: Path) -> None:
-        if user := self._programs._identity:
+        if user := self._user.identity:
             os.chown(folder, user["user"], user["group"])
 
 
