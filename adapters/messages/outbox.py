@@ -13,29 +13,24 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg_pool import PoolTimeout
 
 from adapters.database.locks import tried
 from adapters.every_tenant import AT_ONCE, REST, EveryTenant, soonest
-from adapters.mail.mails import NotTaken
-from adapters.messages.envelope import Envelope, Erased, together
+from adapters.messages.handing_over import HandingOver
 from adapters.messages.letters import Letters
+from adapters.messages.outbox_work import ACTOR, LOOK_AGAIN_SECONDS, HandledMessage, OutboxWork, Thread
 from adapters.messages.senders import Sender
 from adapters.messages.unreached import Unreached
 from adapters.tenants import Tenant, Tenants
-from ledger.decisions import notices, relevance
+from ledger.decisions import notices
 from ledger.decisions.notices import Notice
 from ledger.engine.commands import Command, Receipt, own_command
-from ledger.engine.sealing import Unreadable
-from ledger.engine.trouble import is_trouble
 from ledger.nouns import messages, policies
-from ledger.nouns.messages import Message
-from ledger.nouns.policies import Policy, policy_at
-from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
-from ledger.view import Decide, View
+from ledger.nouns.policies import policy_at
+from ledger.refusals import Shown
 from projections import PROJECTIONS, outbox
 from projections.machine.database import HOLDER
 from projections.machine.reads import state_now
@@ -43,58 +38,15 @@ from projections.machine.status import statuses
 
 log = logging.getLogger("fulfilment.outbox")
 
-ACTOR = "outbox"
 TICK_SECONDS = 1.0
 MOST_AT_ONCE = 500
 """Messages a tick."""
 _TURN_SECONDS = 2.0
 """After which a tick begins no more hand-overs, so that other tenants get their turn."""
-_SENDING_SECONDS = 30.0
-"""How long a sender may take before it is taken to have failed."""
-_LOOK_AGAIN_SECONDS = 900.0
-"""After no message was needed although a clock runs out soon."""
-_WAIT_SECONDS = 15.0
-"""After which it looks again whether a message that was not to be sent yet is to be sent now."""
-_RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
-_TROUBLE = (PoolTimeout, Exhausted, Unavailable)
-
 _HELD_UP_SECONDS = 60.0
 """A turn is much shorter: a process that leads for so long has stopped."""
 _LOCK_SEED = 0x0B0C5E
 """Its own: the read model of messages has a lock of the same name."""
-
-
-class _Handled(NamedTuple):
-    """A message that was handled lately, which the read model may not show yet."""
-
-    notice: Notice
-    position: int
-    again_at: float
-    """Not before then, in the time of the event loop."""
-    in_line: bool = False
-    """Whether it only waits for an earlier one of its thread, with which it is looked at."""
-
-
-Thread = list[Notice]
-"""Messages to the same people about one object, which keep their order."""
-
-
-class _Work(NamedTuple):
-    """A tenant's outbox while this process leads it."""
-
-    tenant: Tenant
-    policy: Policy
-    now: datetime
-    handled: dict[str, _Handled]
-    position: int
-    """Of the read model of messages."""
-
-
-class _Outcome(NamedTuple):
-    """What came of a message, and how it is recorded."""
-
-    word: str
-    decide: Decide
 
 
 class HeldUp(Shown):
@@ -124,7 +76,8 @@ class Outbox:
         self._tenants = tenants
         self._letters = letters
         self._sender = sender
-        self._handled: dict[str, dict[str, _Handled]] = {}
+        self._handing_over = HandingOver(letters, sender)
+        self._handled: dict[str, dict[str, HandledMessage]] = {}
         self._unreached = Unreached(letters)
 
     async def run(self) -> None:
@@ -185,7 +138,7 @@ class Outbox:
             look = await outbox.look(connection, tenant.schema, policy, now)
         return look.has_due or not self._unreached.has_followed(tenant, look)
 
-    async def _threads(self, connection: AsyncConnection[Any], work: _Work, due: Sequence[Notice]) -> list[Thread]:
+    async def _threads(self, connection: AsyncConnection[Any], work: OutboxWork, due: Sequence[Notice]) -> list[Thread]:
         """All that is open of each thread with something to do, also what the read model does not show yet."""
         clock = asyncio.get_running_loop().time()
         known = list(work.handled.keys() - {notice.message_id for notice in due})
@@ -202,7 +155,7 @@ class Outbox:
                 threads.setdefault(_thread_of(notice), {})[notice.message_id] = notice
         return [list(thread.values()) for thread in threads.values()]
 
-    async def _deliver_all(self, connection: AsyncConnection[Any], work: _Work, threads: Sequence[Thread]) -> int:
+    async def _deliver_all(self, connection: AsyncConnection[Any], work: OutboxWork, threads: Sequence[Thread]) -> int:
         """Hands messages over while its turn lasts; returns how many it handled."""
         clock = asyncio.get_running_loop().time
         done, turn_ends_at = 0, clock() + _TURN_SECONDS
@@ -211,11 +164,12 @@ class Outbox:
             chunk = threads[done : done + self._sender.at_once]
             named = [(each.message_id, each.about) for thread in chunk for each in thread]
             view = await self._letters.present(work.tenant.log, named)
-            ended = await asyncio.gather(*(self._deliver(work, view, each) for each in chunk), return_exceptions=True)
+            handed = [self._handing_over.deliver(work, view, each) for each in chunk]
+            ended = await asyncio.gather(*handed, return_exceptions=True)
             # All of them have ended before the lock is released.
             for thread, trouble in zip(chunk, ended, strict=True):
                 if trouble is not None:
-                    self._set_aside(work, thread, trouble)
+                    work.set_aside(thread, trouble)
             done += len(chunk)
         for notice in (each for thread in threads[done:] for each in thread):
             work.handled.pop(notice.message_id, None)  # though asked for, it is still to be handed over
@@ -230,7 +184,7 @@ class Outbox:
                 raise HeldUp(who)
             yield lock.connection if lock.is_held else None
 
-    async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
+    async def _begin(self, tenant: Tenant, now: datetime) -> OutboxWork:
         policy = policy_at(await self._letters.policies(tenant.log), now)
         standing = await statuses(self._tenants.watchers, tenant.schema, PROJECTIONS)
         position = next(each.position for each in standing if each.name == outbox.OUTBOX.name)
@@ -238,16 +192,16 @@ class Outbox:
         before = self._handled.get(tenant.name, {})
         handled = {k: each for k, each in before.items() if position < each.position or clock < each.again_at}
         self._handled[tenant.name] = handled
-        return _Work(tenant, policy, now, handled, position)
+        return OutboxWork(tenant, policy, now, handled, position)
 
     # --- asking ---
 
-    async def _unasked(self, connection: AsyncConnection[Any], work: _Work) -> list[Notice]:
+    async def _unasked(self, connection: AsyncConnection[Any], work: OutboxWork) -> list[Notice]:
         return await outbox.unasked(
             connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
         )
 
-    async def _due_by_time(self, connection: AsyncConnection[Any], work: _Work) -> list[Notice]:
+    async def _due_by_time(self, connection: AsyncConnection[Any], work: OutboxWork) -> list[Notice]:
         """The messages that are still true; the others are not even asked for."""
         found = await outbox.due_by_time(
             connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
@@ -259,147 +213,25 @@ class Outbox:
                 if notices.ask(view, notice, self._letters.newest, work.now):
                     wanted.append(notice)
                 else:
-                    self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
+                    work.remember(notice, 0, LOOK_AGAIN_SECONDS)
             except Exception as error:  # noqa: BLE001 - the other messages are asked for
-                self._set_aside(work, [notice], error)
+                work.set_aside([notice], error)
         return wanted
 
-    async def _ask(self, work: _Work, due: Sequence[Notice]) -> None:
+    async def _ask(self, work: OutboxWork, due: Sequence[Notice]) -> None:
         answers = await work.tenant.ledger.execute_many([self._asking(work, notice) for notice in due])
         for notice, answer in zip(due, answers, strict=True):
             if isinstance(answer, Receipt):
-                self._remember(work, notice, answer.position)
+                work.remember(notice, answer.position)
             else:
-                self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
+                work.remember(notice, 0, LOOK_AGAIN_SECONDS)
 
-    def _asking(self, work: _Work, notice: Notice) -> Command:
+    def _asking(self, work: OutboxWork, notice: Notice) -> Command:
         newest, now = self._letters.newest, work.now
         streams = tuple(notices.streams_of(notice.message_id, notice.about))
         # A new request id each time; the decision ensures that nothing is asked for twice.
         request = f"ask:{notice.message_id}:{now.isoformat()}"
         return own_command(request, ACTOR, lambda view: notices.ask(view, notice, newest, now), streams)
-
-    def _remember(
-        self, work: _Work, notice: Notice, position: int, seconds: float = 0.0, *, in_line: bool = False
-    ) -> None:
-        again_at = asyncio.get_running_loop().time() + seconds
-        work.handled[notice.message_id] = _Handled(notice, position, again_at, in_line)
-
-    def _set_aside(self, work: _Work, thread: Thread, error: BaseException) -> None:
-        """Skips messages that fail, so that the others go on; raises errors that concern all of them."""
-        if not isinstance(error, Exception) or is_trouble(error) or isinstance(error, _TROUBLE):
-            raise error
-        for notice in thread:
-            message_id, tenant = notice.message_id, work.tenant.name
-            log.error("message %s of %s failed and is tried later", message_id, tenant, exc_info=error)
-            self._remember(work, notice, 0, _LOOK_AGAIN_SECONDS)
-
-    # --- sending ---
-
-    async def _deliver(self, work: _Work, view: View, thread: Thread) -> None:
-        """Hands over what is due of a thread, as far as the log still wants it to be, and records what came of it."""
-        open_ones = []
-        for notice in thread:
-            message = messages.find(view, notice.message_id)
-            if message is None or message.next_at is None:
-                self._remember(work, notice, await work.tenant.log.head())
-                continue
-            # A message that time alone made due holds its own reason.
-            kind, about = message.asked.kind, message.asked.about
-            if because := relevance.obsolete(view, kind, about, work.policy):
-                await self._end(work, view, [message], _cancelled(message, because, work.now))
-            elif relevance.waits(view, kind, about):
-                self._remember(work, notice, 0, _WAIT_SECONDS)  # and what comes after it need not wait
-            else:
-                open_ones.append(message)
-        mail = messages.next_mail(open_ones, work.now)
-        for message in open_ones:
-            if mail:
-                work.handled.pop(message.message_id, None)
-            elif messages.is_due(message, work.now):
-                # An earlier one is to be tried again first. Those that wait for it take no turn from others.
-                self._remember(work, _notice_of(message), 0, _WAIT_SECONDS, in_line=True)
-        if mail:
-            await self._hand_over(work, view, mail)
-
-    async def _hand_over(self, work: _Work, view: View, mail: Sequence[Message]) -> None:
-        """Writes these messages into one mail and records what the sender answered; what cannot be written ends."""
-        written: dict[str, Envelope] = {}
-        for message in mail:
-            try:
-                written[message.message_id] = await self._letters.write(work.tenant.log, view, message.asked)
-            except Erased:
-                await self._end(work, view, [message], _cancelled(message, "person_erased", work.now))
-            except (KeyError, Unreadable):
-                await self._end(
-                    work, view, [message], self._failed([message], NotTaken(_UNWRITABLE, lasting=True), work)
-                )
-            except Exception as mistake:
-                if is_trouble(mistake):
-                    raise
-                log.exception("message %s cannot be written", message.message_id)
-                # The others wait until it is tried again.
-                return await self._end(work, view, [message], self._failed([message], NotTaken("sender_failed"), work))
-        said = [message for message in mail if message.message_id in written]
-        if not said:
-            return None
-        letter = together(list(written.values())) if len(said) > 1 else written[said[0].message_id]
-        letter = self._letters.addressed(letter, work.tenant.name, said, work.now)
-        return await self._end(work, view, said, await self._outcome(work, said, letter))
-
-    async def _outcome(self, work: _Work, said: Sequence[Message], letter: Envelope) -> _Outcome:
-        """What is to be recorded once the sender has answered."""
-        try:
-            reference = await self._sent(work.tenant.name, letter)
-        except NotTaken as refused:
-            return self._failed(said, refused, work, letter.mail_id)
-        except TimeoutError:
-            return self._failed(said, NotTaken("timeout"), work, letter.mail_id)
-        except Exception as mistake:
-            if is_trouble(mistake):
-                raise
-            log.exception("message %s failed", letter.message_id)
-            return self._failed(said, NotTaken("sender_failed"), work, letter.mail_id)
-        ids, channel, now = _ids(said), self._sender.channel, work.now
-        return _Outcome("sent", lambda view: notices.sent(view, ids, channel, reference, now, letter.mail_id))
-
-    def _failed(self, said: Sequence[Message], why: NotTaken, work: _Work, mail_id: str = "") -> _Outcome:
-        ids, now = _ids(said), work.now
-        log.warning("message %s was not taken by %s: %s", ", ".join(ids), self._sender.channel, why.error)
-        error, lasting, answer = why.error, why.lasting, why.answer
-        return _Outcome("failed", lambda view: notices.failed(view, ids, error, lasting, now, answer, mail_id))
-
-    async def _end(self, work: _Work, view: View, said: Sequence[Message], outcome: _Outcome) -> None:
-        """Records what came of a mail, of all its messages or of none."""
-        streams = tuple(messages.stream(each.message_id) for each in said)
-        # The request id contains the version, so one version is handled once.
-        request = f"{outcome.word}:{said[0].message_id}:{view.entry(streams[0]).version}"
-        answer = await self._record(work, own_command(request, ACTOR, outcome.decide, streams))
-        for message in said:
-            if isinstance(answer, Receipt):
-                self._remember(work, _notice_of(message), answer.position)
-            elif isinstance(answer, RequestReused):
-                # The hand-over cannot be recorded, so it must not be repeated.
-                self._remember(work, _notice_of(message), 0, _LOOK_AGAIN_SECONDS)
-
-    async def _sent(self, tenant: str, letter: Envelope) -> str:
-        async with asyncio.timeout(_SENDING_SECONDS):
-            return await self._sender.hand_over(tenant, letter)
-
-    async def _record(self, work: _Work, command: Command) -> Receipt | Refusal:
-        """What has happened must be recorded: while the ledger cannot answer, it is asked again."""
-        for pause in (*_RECORD_PAUSES_SECONDS, None):
-            try:
-                return await work.tenant.ledger.execute(command)
-            except (Exhausted, Unavailable):
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            except Refusal as refusal:
-                # A person cancelled it or asked for it at this very moment.
-                log.info("request %s was refused: %s", command.request_id, refusal.reason)
-                return refusal
-        raise AssertionError("the last attempt answers or raises")
 
 
 def _until(again_at: float) -> timedelta:
@@ -407,21 +239,5 @@ def _until(again_at: float) -> timedelta:
     return timedelta(seconds=max(again_at - asyncio.get_running_loop().time(), TICK_SECONDS))
 
 
-_UNWRITABLE = "cannot_be_written"
-
-
-def _ids(said: Sequence[Message]) -> list[str]:
-    return [message.message_id for message in said]
-
-
-def _cancelled(message: Message, because: str, now: datetime) -> _Outcome:
-    return _Outcome("cancelled", lambda view: notices.cancel(view, message.message_id, because, notices.LEDGER, now))
-
-
 def _thread_of(notice: Notice) -> str:
     return messages.thread_of(notice.kind.audience, notice.about)
-
-
-def _notice_of(message: Message) -> Notice:
-    asked = message.asked
-    return Notice(asked.message_id, asked.kind, asked.about, asked.caused_at, asked.cause)

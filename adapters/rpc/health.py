@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters import clock
 from adapters.access.gate import Gate
 from adapters.every_tenant import REST, EveryTenant
-from adapters.messages import outbox
+from adapters.messages import outbox_work
 from adapters.rpc.contexts import Context, who
 from adapters.rpc.statuses import refuse
 from adapters.rpc.turnstile import Turnstile
@@ -128,7 +128,7 @@ class Health:
             await self._publish("", serves=await looking)
             if self._published[""]:
                 await self._look_for_a_projector()
-            for actor in (clock.ACTOR, outbox.ACTOR):
+            for actor in (clock.ACTOR, outbox_work.ACTOR):
                 await self._publish(actor, serves=actor not in self._tenants.taken())
             await asyncio.sleep(SECONDS)
 

@@ -158,7 +158,7 @@ async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_
 async def test_an_instruction_waits_while_a_hold_stands_and_goes_out_after_its_release(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapters.messages.outbox._WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("adapters.messages.handing_over._WAIT_SECONDS", 0.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
@@ -253,7 +253,7 @@ async def test_suppliers_that_knew_the_old_address_are_told_the_new_one(tenant: 
 async def test_an_instruction_that_is_sent_late_names_the_address_of_its_own_part(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapters.messages.outbox._WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("adapters.messages.handing_over._WAIT_SECONDS", 0.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), **office.customer())
@@ -291,7 +291,7 @@ async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_not
 async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_left_to_ship(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapters.messages.outbox._WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("adapters.messages.handing_over._WAIT_SECONDS", 0.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())

@@ -18,7 +18,7 @@ from adapters.access.gate import Gate
 from adapters.access.roles import ROLES
 from adapters.console.terminal.session import Session
 from adapters.database.beside import NoLedger
-from adapters.messages import outbox
+from adapters.messages import outbox_work
 from adapters.rpc.calls import Call
 from adapters.rpc.own import OWN
 from adapters.rpc.work.shows import rpc_of
@@ -225,7 +225,7 @@ def test_the_tenant_is_one_that_is_granted(granted: list[str], named: str | None
 def test_a_client_cannot_act_as_another_nor_as_the_service():
     caller = registered().caller
     assert [caller.actor("mia"), caller.actor(""), caller.actor("clock")] == ["shop/mia", "shop", "shop/clock"]
-    assert {clock.ACTOR, outbox.ACTOR, UNNAMED} <= OWN_NAMES
+    assert {clock.ACTOR, outbox_work.ACTOR, UNNAMED} <= OWN_NAMES
     assert not any(map(is_name, OWN_NAMES))
     assert not any(map(is_name, ("", "Shop", "shop/mia", "shop_web", "1shop", "shöp", "shop\n", "s" * 41)))
 
