@@ -34,7 +34,7 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Fact(Value, frozen=True, tag_field="fact", tag=""):
-    """Something that happened. Stored under its tag, a stable name such as ``order.placed``."""
+    """Something that happened (elsewhere: an event). Stored under its tag, a stable name such as ``order.placed``."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ class Miss(Exception):
 
 
 class Noun(NamedTuple):
-    """A kind of stream: what the names of its streams begin with, its fact classes, and how they fold to a state."""
+    """A kind of stream, elsewhere called an aggregate type: the prefix of its streams' names, its fact classes, and the
+    function that folds them to a state."""
 
     prefix: str
     """A stream is named ``prefix-id``."""
@@ -38,7 +39,8 @@ def noun(prefix: str, facts: object, evolve: Callable[[Any, Any], Any], *, kept_
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A folded stream: how many facts it has, and what they amount to. An empty one has none, and no state.
+    """A folded stream: its version, which is how many facts it has, and its state. An empty one is at version 0 and has
+    no state.
 
     gc=False, as of a ``Value``: it is part of no cycle, and there are as many as streams in memory.
     """

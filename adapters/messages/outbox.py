@@ -1,9 +1,9 @@
-"""The outbox's task: asks for messages that are due, hands them to a sender, records what came of it.
+"""The outbox: asks for the messages that are due, hands each to a sender, and records what came of it.
 
-Any number of processes may run it; one at a time works for a tenant, under a lock of the database.
-A message's own facts are read from the log right before it is handed over, whatever the read model
-shows, so nothing is sent twice knowingly. After a crash between the hand-over and the record of it,
-the sender recognises the message by its id.
+Any number of processes may run it; one at a time works for a tenant, under a lock of the database. Right before a
+message is handed over its own stream is read from the log, whatever the read model shows, so nothing is knowingly sent
+twice. After a crash between the hand-over and its record a message is handed over once more, under the same id, by
+which a sender can recognise it.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ Besides = Callable[[str], SqlStatement]
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """What a request asks: a decision, the streams it is known to touch (the subject first), keys of what it seals."""
+    """A request as it was read: its decision, the streams it is known to touch (the subject first), the data keys under
+    which its personal data was sealed."""
 
     decide: Decide
     streams: tuple[str, ...]

@@ -46,7 +46,7 @@ class _Coming(NamedTuple):
 
 
 class Turnstile:
-    """What is on its way in this process."""
+    """Decides of which calls the messages are asked for: how many, and how many bytes, are on their way at once."""
 
     def __init__(self, longest_bytes: int) -> None:
         self._free = max(BYTES_COMING // longest_bytes, _FEWEST)

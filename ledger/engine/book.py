@@ -20,7 +20,7 @@ LONG_FACTS = 1_000
 
 
 class Book(View):
-    """The streams used recently, folded up to ``position`` of the log."""
+    """A cache of one tenant's folded streams, as of ``position`` of the log; those used longest ago go first."""
 
     def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000, memory: Memory = OF_THIS_PROCESS) -> None:
         self.registry = Registry(nouns)
@@ -93,7 +93,7 @@ class Book(View):
 
 
 class Draft(View):
-    """The book as it will be if the present batch commits."""
+    """The book as it will be if the present batch commits: a unit of work, which ``commit`` puts into the book."""
 
     __slots__ = ("_book", "_entries", "changed", "position")
 

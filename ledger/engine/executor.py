@@ -1,12 +1,12 @@
-"""The serial executor: commands that arrive together are decided one after another in memory, and
-all their facts are appended in one transaction.
+"""The serial writer: one task per tenant and process decides all commands, in batches.
 
-One task per tenant does all the writing. For each batch it opens a transaction and takes the tenant's
-lock, so that from there to the commit nobody else can append, whichever process they are in: every
-decision is made against the present. Nobody is answered before the commit.
+For each batch it opens a transaction, takes the tenant's lock, brings its folded streams up to the head of the log,
+decides one command after another in memory, appends all facts and outcomes, and commits. From the lock to the commit no
+other process can append, so every decision is made against the present and no version conflict can arise. Callers are
+answered after the commit.
 
-While a batch is committed, a piece of a call of many commands is read and decided already: on what the book will be
-then, and again if that turns out otherwise once the lock is there.
+The pieces of a call of many commands overlap: while one is being committed, the next is read and decided on the state
+that the commit will leave. It is decided again if the commit fails, or another process gets the lock first.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ log = logging.getLogger("fulfilment.ledger")
 
 
 class Ledger:
-    """One tenant's ledger. Any number of them, in any number of processes, may serve the same schema."""
+    """Executes the commands of one tenant: queues them, decides them in batches, answers each with its outcome.
+
+    Any number of processes may have one for the same schema; the tenant's lock has one of them write at a time.
+    """
 
     def __init__(
         self,

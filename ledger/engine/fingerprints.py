@@ -1,11 +1,14 @@
-"""Whether a request is the one that came before under the same id, as far as that may still be known.
+"""Fingerprints of requests: under one request id they tell a repetition from another request.
 
-A fingerprint is a keyed hash of the request: of 32 bytes under a key that never changes; where the request holds what
-is personal, behind the number of an epoch and under a key of that epoch. What was made in another epoch cannot be
-compared any more and passes for the same, so that nobody learns by trying what somebody was who is erased. The
-fingerprints of commands about an erased person are emptied, and pass for the same at once. What a command was about
-that recorded nothing, for it was refused or knew it all, no stream tells: so its fingerprint is marked, and emptied
-with whoever is erased next.
+A fingerprint is a keyed hash of a request's content, in one of two forms:
+
+- 32 bytes under a key that never changes, where the request holds nothing personal;
+- the number of an epoch, and a hash under a key of that epoch, where it does.
+
+Erasing a person must leave nothing by which somebody could find out, by trying contents, what a request said. So
+fingerprints of an earlier epoch are not compared, and those of commands about an erased person are emptied; both pass
+for the same request. A command that recorded no fact, because it was refused or told nothing new, is in no stream that
+would say whom it was about: its fingerprint is marked, and all that are marked are emptied with the next erasure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A batch that is decided and on its way into the log.
+"""A batch that is decided: its way from there to the commit and the answers.
 
-The writer sends it, which puts it into the book; the landing records it, and undoes it in the book if that fails.
+The writer puts it into the book before it is committed, so that the next batch can be decided meanwhile. If the commit
+fails, the landing takes it out of the book again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Attempts:
 
 
 class Landing:
-    """Appends a batch, commits it, and then answers it; the book has it already."""
+    """Appends a decided batch, commits, and answers its callers."""
 
     over: asyncio.Task[None]
     """Ends as ``land`` does, where it lands by itself."""

@@ -28,7 +28,7 @@ class AsOf(NamedTuple):
 
 
 class PastReader:
-    """The streams of one tenant at a moment."""
+    """Folds streams of one tenant as they were at a moment: up to a position, without what happened later."""
 
     def __init__(self, journal: Log, registry: Registry, moment: AsOf) -> None:
         self._registry = registry

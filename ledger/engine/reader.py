@@ -18,7 +18,10 @@ _MOST_HELD = 8
 
 
 class StreamReader:
-    """The streams of one tenant. States that it answers may go on with the log once the caller awaits something."""
+    """Folds streams of one tenant for queries, and keeps the long ones.
+
+    A state that it answers holds until the caller awaits something: then a kept stream may be folded further in place.
+    """
 
     def __init__(self, journal: Log, registry: Registry, memory: Memory = OF_THIS_PROCESS) -> None:
         self._log = journal

@@ -1,4 +1,4 @@
-"""The closed table of facts: which there are, how they are stored, and how a stream of them folds."""
+"""The facts that there are: how each is stored as JSON under its name, and how streams of them fold to states."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _decoder(fact_class: type[Fact]) -> Callable[[bytes], Fact]:
 
 
 class Registry:
-    """The closed table of facts: name to class and back, and the fold of each stream."""
+    """Encodes, decodes and folds the facts of the nouns it is made of, and of no others."""
 
     def __init__(self, nouns: Iterable[Noun]) -> None:
         self.classes: dict[str, type[Fact]] = {}

@@ -1,7 +1,7 @@
-"""Whose request ids are whose, and as what they are stored.
+"""How request ids (idempotency keys) are stored, so that nobody's can be taken for somebody else's.
 
-There are three kinds, and none can be taken for another: those of clients with a name, those of callers without one,
-which are stored as they are sent, and the ledger's own. What is sent is of printable ASCII characters and has no space.
+There are three kinds: those of clients with a name, those of callers without one, which are stored as they are sent,
+and the ledger's own. A request id as it is sent has printable ASCII characters alone and no space.
 """
 
 from __future__ import annotations

@@ -61,7 +61,10 @@ class FoldFailed(Exception):
 
 
 class Run:
-    """One pass over a batch inside its transaction."""
+    """Decides a batch on a draft of the book, then records it, and answers its callers once it is committed.
+
+    A request id that is known gets its first outcome again. A command that fails leaves the others as they are.
+    """
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ _TIMES_STORED = 3.5
 
 
 class Memory:
-    """The memory that shelves share: beyond it, those used longest ago are emptied first."""
+    """A limit of bytes that several shelves share; beyond it the shelves used longest ago drop streams first."""
 
     __slots__ = ("_bytes", "_own_most_bytes", "_shelves")
 
@@ -60,7 +60,7 @@ OF_THIS_PROCESS = Memory()
 
 
 class Shelf:
-    """Folded streams of a tenant, in order of use."""
+    """A cache of one tenant's folded streams that drops those used longest ago: by number, and by the shared memory."""
 
     __slots__ = ("_entries", "_memory", "_most", "_stored_bytes", "is_busy")
 

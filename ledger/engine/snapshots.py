@@ -1,4 +1,4 @@
-"""Long streams: folded in steps that keep nobody waiting, from snapshots of what they amounted to before.
+"""Snapshots of long streams, and folding such streams from them, in steps that keep nobody waiting.
 
 A snapshot is the state of a stream at a version, stored beside the log. It is disposable: what another version of the
 code has folded is not even looked at, and one that is lost costs time, never truth.
@@ -119,7 +119,7 @@ class Damaged(Exception):
 
 
 class Snapshots:
-    """The long streams of one tenant."""
+    """Takes, stores and reads the snapshots of one tenant, and folds long streams from them."""
 
     def __init__(self, journal: Log, registry: Registry, shape: str = "") -> None:
         self._log = journal

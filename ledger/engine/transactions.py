@@ -72,7 +72,7 @@ class Apart(Exception):
 
 
 class Alone:
-    """A transaction of one tenant."""
+    """A transaction that one tenant has for itself."""
 
     def __init__(self, log: Log, connection: AsyncConnection[Any]) -> None:
         self.waited_seconds = 0.0
@@ -180,7 +180,7 @@ async def alone(log: Log, before: asyncio.Future[None] | None) -> AsyncIterator[
 
 
 class SharedPart:
-    """One tenant's part of a transaction that it shares."""
+    """One tenant's part of a transaction that several tenants share."""
 
     waited_seconds = 0.0
 

@@ -1,8 +1,8 @@
-"""Which tenants are awake: whoever may write to one says so before, and those who follow it let all others rest.
+"""Which tenants are awake: those that somebody may be writing to. Whoever follows the log looks at them alone.
 
-A tenant is awake for a while after each time that somebody said so, and he says it again long before that ends. So what
-is written is seen by asking one question for all tenants, also where no notification of it comes. The question is who
-was awake at any time since it was asked before, so that nobody is overlooked either by one who could not ask meanwhile.
+A writer marks its tenant as awake before it writes, for ``AWAKE_SECONDS``, and renews that long before it ends. So one
+query for all tenants finds every log that may have grown, also where a notification was lost. It asks who was awake at
+any time since it was asked before: a follower that could not ask for an hour misses nobody.
 """
 
 from __future__ import annotations

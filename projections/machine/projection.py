@@ -17,7 +17,7 @@ R = TypeVar("R", bound=Values)
 
 
 class Projection(NamedTuple):
-    """A question: the tables that answer it, and what a page of the log changes of them."""
+    """A read model: its tables, and the function that says what a page of the log changes of them."""
 
     name: str
     shape: int

@@ -121,7 +121,7 @@ class _Build(NamedTuple):
 
 
 class _Projector:
-    """The projector from one connection to the database until its loss."""
+    """Keeps the projections of all tenants up to date while its connection to the database lasts."""
 
     def __init__(
         self, dsn: str, name: str, projections: Sequence[Projection], page_facts: int, stop: threading.Event

@@ -1,4 +1,4 @@
-"""Streams folded page by page: what the rows of every projection are computed from.
+"""Streams folded page by page: the input of every projection, whose rows are computed from folded streams.
 
 A projection's rows are a function of the folded streams and of nothing else, so it does not matter
 where a page of the log begins or ends. Streams used lately stay in memory; others are read from the
@@ -168,7 +168,7 @@ def _prefix(stream: str) -> str:
 
 
 class Streams:
-    """One tenant's streams, folded up to ``position``."""
+    """Reads one tenant's log in pages and folds its streams, up to ``position``."""
 
     def __init__(
         self,
