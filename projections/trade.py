@@ -87,7 +87,16 @@ def _goods(history: OrderHistory) -> list[Goods]:
     order = history.order
     given = {line_no for each in order.supplier_orders.values() for line_no in each.shares}
     nobodys = [
-        Goods(order.order_id, line_no, "", "", "", 0, line.supplier_id, line.sku)
+        Goods(
+            order_id=order.order_id,
+            line_no=line_no,
+            supplier_order_id="",
+            carrier="",
+            number="",
+            epoch=0,
+            supplier_id=line.supplier_id,
+            sku=line.sku,
+        )
         for line_no, line in order.lines.items()
         if line_no not in given
     ]
@@ -116,7 +125,13 @@ def _costs(case: Case) -> list[CaseCost]:
     """What the customer gets back, and what it costs to bring goods back."""
     refunds = [
         CaseCost(
-            case.case_id, line_no, CostKind.REFUND, refund_id, case.currency, in_64_bits(amount), refund.granted_at
+            case_id=case.case_id,
+            line_no=line_no,
+            kind=CostKind.REFUND,
+            reference=refund_id,
+            currency=case.currency,
+            amount_minor=in_64_bits(amount),
+            at=refund.granted_at,
         )
         for refund_id, refund in case.refunds.items()
         for line_no, amount in refund.amounts_minor.items()
@@ -125,19 +140,27 @@ def _costs(case: Case) -> list[CaseCost]:
     # What is refunded of charges stands with the first line of the refund.
     charges = [
         CaseCost(
-            case.case_id,
-            min(refund.by_line or case.opened.by_line),
-            CostKind.REFUND,
-            f"{refund_id}/charges",
-            case.currency,
-            in_64_bits(charged),
-            refund.granted_at,
+            case_id=case.case_id,
+            line_no=min(refund.by_line or case.opened.by_line),
+            kind=CostKind.REFUND,
+            reference=f"{refund_id}/charges",
+            currency=case.currency,
+            amount_minor=in_64_bits(charged),
+            at=refund.granted_at,
         )
         for refund_id, refund in case.refunds.items()
         if (charged := sum(refund.charges_minor.values()))
     ]
     freight = [
-        CaseCost(case.case_id, line_no, CostKind.FREIGHT, label.label_id, "", amount, label.at)
+        CaseCost(
+            case_id=case.case_id,
+            line_no=line_no,
+            kind=CostKind.FREIGHT,
+            reference=label.label_id,
+            currency="",
+            amount_minor=amount,
+            at=label.at,
+        )
         for label in case.labels.values()
         if label.freight_payer is not Party.CUSTOMER
         for line_no, amount in _shared(label.freight_minor, label.by_line).items()
@@ -295,13 +318,13 @@ _COUNTS = (
         (("reviews", "1"), ("score_sum", "x.score")),
     ),
     _Count(
-        _PRICED,
-        _OF_LINE,
-        "x.case_id || '/' || x.line_no || '/' || x.kind || '/' || x.reference",
-        "x.at",
-        (("costs", "x.amount_minor"),),
-        "x.liable",
-        "x.priced_in",
+        source=_PRICED,
+        goods=_OF_LINE,
+        object="x.case_id || '/' || x.line_no || '/' || x.kind || '/' || x.reference",
+        instant="x.at",
+        figures=(("costs", "x.amount_minor"),),
+        liable="x.liable",
+        currency="x.priced_in",
     ),
 )
 _KEYS = {

@@ -120,7 +120,19 @@ class Worker:
         due = await inbox.due(workable, _FEW_AT_ONCE if self._traffic.is_heavy else _MOST_AT_ONCE)
         slots, until = asyncio.Semaphore(_OBJECTS_AT_ONCE), asyncio.get_running_loop().time() + _ASKING_SECONDS
         end, together = Grouped(inbox.end, _MOST_AT_ONCE), Grouped(partial(read_together, tenant), _OBJECTS_AT_ONCE)
-        works = (InboxWork(tenant, inbox, end, together, connected[row.connection], row, until, set()) for row in due)
+        works = (
+            InboxWork(
+                tenant=tenant,
+                inbox=inbox,
+                end=end,
+                read=together,
+                connected=connected[row.connection],
+                row=row,
+                until=until,
+                about=set(),
+            )
+            for row in due
+        )
         working = [self._object(slots, each) for each in _by_object(works)]
         await all_ended(working)
 
@@ -256,7 +268,15 @@ class Worker:
     async def _tell(self, work: InboxWork, reason: str, due: datetime | None) -> None:
         """Somebody has to look."""
         row, now = work.row, datetime.now(UTC)
-        failed = ReceptionFailed(row.reception_id, row.connection, row.topic, row.object_id, reason[:500], now, due)
+        failed = ReceptionFailed(
+            reception_id=row.reception_id,
+            connection=row.connection,
+            topic=row.topic,
+            object_id=row.object_id,
+            why=reason[:500],
+            at=now,
+            due=due,
+        )
         stream = receptions.stream(row.reception_id)
 
         def decide(view: View) -> Any:

@@ -74,7 +74,15 @@ class ExportFolder:
         """What the folder holds now."""
         tables = {**(self._before.tables if self._before else {}), **self._new}
         least = min(each.position for each in tables.values())
-        made = ExportManifest(FORM, self._tenant, self._contract, self._format, least, tables, self._as_of)
+        made = ExportManifest(
+            manifest=FORM,
+            tenant=self._tenant,
+            contract=self._contract,
+            format=self._format,
+            position=least,
+            tables=tables,
+            as_of=self._as_of,
+        )
         manifest.write(self._folder, made, self._drafts)
         return made
 

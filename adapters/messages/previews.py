@@ -70,7 +70,15 @@ def asked(view: View, wish: PreviewWish, what: About, policy: Policy, now: datet
     wanted = [wish.language] if wish.language else [*wanted, policy.language]
     template = in_use(view, kind, wanted, newest())
     message = MessageAsked(
-        f"{kind}-preview", kind, kind.audience, what, recipient, template.language, template.version, now, now
+        message_id=f"{kind}-preview",
+        kind=kind,
+        audience=kind.audience,
+        about=what,
+        recipient=recipient,
+        language=template.language,
+        template_version=template.version,
+        caused_at=now,
+        at=now,
     )
     if wish.draft is not None:
         return replace(message, language=wish.language or template.language, template_version=0)

@@ -74,13 +74,15 @@ class TenantStanding(NamedTuple):
     def and_that(self, other: TenantStanding) -> TenantStanding:
         """Both together: counts are added up, and of what is a time the longer counts."""
         return TenantStanding(
-            self.position + other.position,
-            {name: _both(self.models.get(name), other.models.get(name)) for name in {**self.models, **other.models}},
-            _sum(self.messages, other.messages),
-            _sum(self.inbox, other.inbox),
-            self.late + other.late,
-            max(self.late_seconds, other.late_seconds),
-            _further(self.copy, other.copy),
+            position=self.position + other.position,
+            models={
+                name: _both(self.models.get(name), other.models.get(name)) for name in {**self.models, **other.models}
+            },
+            messages=_sum(self.messages, other.messages),
+            inbox=_sum(self.inbox, other.inbox),
+            late=self.late + other.late,
+            late_seconds=max(self.late_seconds, other.late_seconds),
+            copy=_further(self.copy, other.copy),
         )
 
 

@@ -66,14 +66,16 @@ def _calendar(given: pb.WorkingCalendar, field: str) -> Calendar:
     both = sorted(set(holidays) & set(extra_days))
     require(not both, f"{field}.extra_days", f"{', '.join(map(str, both[:5]))} is a holiday too")
     return Calendar(
-        time_zone(given.time_zone, f"{field}.time_zone"),
-        tuple(sorted({_weekday(each, f"{field}.working_days[{i}]") for i, each in enumerate(given.working_days)}))
+        time_zone=time_zone(given.time_zone, f"{field}.time_zone"),
+        working_days=tuple(
+            sorted({_weekday(each, f"{field}.working_days[{i}]") for i, each in enumerate(given.working_days)})
+        )
         or MONDAY_TO_FRIDAY,
-        opens,
-        closes,
-        cut_off,
-        holidays,
-        extra_days,
+        opens_minute=opens,
+        closes_minute=closes,
+        cut_off_minute=cut_off,
+        holidays=holidays,
+        extra_days=extra_days,
     )
 
 

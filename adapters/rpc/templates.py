@@ -40,7 +40,9 @@ def put_template(request: pb.PutTemplateRequest, edge: Edge) -> Ask:
     kind, language = _read_kind(request.kind, "kind"), _language(request.language)
     source = _source(request)
     _check(kind, language, source)
-    written = TemplateWritten(kind, language, 0, source.subject, source.body, edge.actor, edge.now)
+    written = TemplateWritten(
+        kind=kind, language=language, version=0, subject=source.subject, body=source.body, by=edge.actor, at=edge.now
+    )
     stream = templates.stream(kind)
     return Ask(lambda view: changes_of(stream, templates.write(templates.find(view, kind), written)), (stream,))
 

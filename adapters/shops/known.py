@@ -30,13 +30,13 @@ def known_lines(there: orders_pb2.Order) -> list[KnownLine]:
         number, per = (part.line_no, max(1, part.units)) if part is not None else (each.line.line_no, 1)
         left = each.units.shipped + each.units.delivered + each.units.lost + each.units.returned
         own = KnownLine(
-            number,
-            each.line.channel_line_id,
-            part.sku if part is not None else each.line.sku,
-            each.wanted // per,
-            each.wanted_minor,
-            -(-left // per),
-            ((each.line.line_no, per),),
+            line_no=number,
+            line_id=each.line.channel_line_id,
+            sku=part.sku if part is not None else each.line.sku,
+            wanted=each.wanted // per,
+            wanted_minor=each.wanted_minor,
+            gone=-(-left // per),
+            parts=((each.line.line_no, per),),
         )
         found[number] = _together(found[number], own) if number in found else own
     return [found[number] for number in sorted(found)]

@@ -203,7 +203,15 @@ class AnyGateway(TextGateway):
     async def carry_out(self, http: Http, account: Account, telling: Telling) -> ToldNow:
         effect, to = text_to(telling)
         sender, order_id = account.settings["sender"], effect.order_id
-        body = _Asked(telling.key, to.phone, sender, to.text, segments(to.text), order_id, effect.about)
+        body = _Asked(
+            id=telling.key,
+            to=to.phone,
+            sender=sender,
+            text=to.text,
+            segments=segments(to.text),
+            order=order_id,
+            about=effect.about,
+        )
         headers = {
             "authorization": f"Bearer {account.secret('token')}",
             "content-type": "application/json",

@@ -31,11 +31,11 @@ def web_of(chosen: argparse.Namespace) -> Web:
     """By the same rules as the API. Raises BadAccessSettings, BadCertificate, CannotListen and Unprotected."""
     tls = tls_of(chosen)
     return Web(
-        chosen.web,
-        Listener(chosen.web, tls, behind_proxy=chosen.behind_proxy == "yes"),
-        issuer_of(chosen),
-        chosen.message_mib << 20,
-        Files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca) if tls else None,
-        chosen.web_private == "yes",
-        chosen.behind_proxy == "yes",
+        address=chosen.web,
+        listener=Listener(chosen.web, tls, behind_proxy=chosen.behind_proxy == "yes"),
+        issuer=issuer_of(chosen),
+        message_bytes=chosen.message_mib << 20,
+        files=Files(chosen.tls_cert, chosen.tls_key, chosen.tls_client_ca) if tls else None,
+        private_too=chosen.web_private == "yes",
+        behind_proxy=chosen.behind_proxy == "yes",
     )

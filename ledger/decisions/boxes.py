@@ -90,18 +90,18 @@ def _could_hold(use: Parcel, other: Order, order: Order, supplier_order: Supplie
 def _put_beside(view: View, box: Parcel, registration: ParcelRegistered) -> ParcelUnitsAdded:
     """The units of a registration are in the parcel."""
     return ParcelUnitsAdded(
-        box.carrier,
-        box.number,
-        box.epoch,
-        registration.at,
-        registration.order_id,
-        registration.supplier_order_id,
-        registration.by_line,
-        registration.promised_by,
-        registration.promised_day,
-        registration.historical,
-        registration.collect,
-        _of_others(view, box, registration.order_id),
+        carrier=box.carrier,
+        number=box.number,
+        epoch=box.epoch,
+        at=registration.at,
+        order_id=registration.order_id,
+        supplier_order_id=registration.supplier_order_id,
+        by_line=registration.by_line,
+        promised_by=registration.promised_by,
+        promised_day=registration.promised_day,
+        historical=registration.historical,
+        collect=registration.collect,
+        warnings=_of_others(view, box, registration.order_id),
     )
 
 

@@ -84,7 +84,9 @@ def _credit_note(
     dated = _today(policy_at(policies.find(view), now), now)
     taken = _take(view, InvoiceKind.CREDIT_NOTE, issued.seller, dated, issued.order_id, now)
     assert taken is not None, "who gave the invoice has a tax id"
-    return InvoiceCredited(issued.order_id, issued.number, taken.text, dated, because, by, at), taken
+    return InvoiceCredited(
+        order_id=issued.order_id, invoice=issued.number, number=taken.text, dated=dated, because=because, by=by, at=at
+    ), taken
 
 
 def _draw_up(
@@ -100,18 +102,18 @@ def _draw_up(
         return None, []
     supplier_order_id = shipment.supplier_order_id if shipment else ""
     issued = InvoiceIssued(
-        order.order_id,
-        taken.text,
-        dated,
-        seller,
-        order.currency,
-        lines,
-        order.ship_to_of(supplier_order_id, shipment) if shipment else order.ship_to,
-        shipment.shipped_at if shipment else max(each.shipped_at for each in order.shipments),
-        now,
-        orders.charges_for(order, lines),
-        order.invoicing.wish or orders.InvoiceWish(),
-        (shipment.carrier, shipment.number, shipment.epoch) if shipment else None,
+        order_id=order.order_id,
+        number=taken.text,
+        dated=dated,
+        seller=seller,
+        currency=order.currency,
+        lines=lines,
+        ship_to=order.ship_to_of(supplier_order_id, shipment) if shipment else order.ship_to,
+        left_at=shipment.shipped_at if shipment else max(each.shipped_at for each in order.shipments),
+        at=now,
+        charges=orders.charges_for(order, lines),
+        wish=order.invoicing.wish or orders.InvoiceWish(),
+        parcel=(shipment.carrier, shipment.number, shipment.epoch) if shipment else None,
     )
     return issued, [(invoice_series.stream(taken.series), taken)]
 

@@ -260,19 +260,19 @@ def ship(
     )
     parcel, parcel_facts = under_number(view, before, order, supplier_order, registration)
     shipped = SupplierOrderShipped(
-        supplier_order_id,
-        carrier,
-        number,
-        parcel.epoch,
-        load.owed,
-        at,
-        odd,
-        collect,
-        without_reservation(view, order, supplier_order.supplier_id, load.owed),
-        load.over,
-        load.unordered,
-        parcel.order_id if parcel.order_id != order.order_id else "",
-        told_under if told_under != (carrier, number) else None,
+        supplier_order_id=supplier_order_id,
+        carrier=carrier,
+        number=number,
+        epoch=parcel.epoch,
+        by_line=load.owed,
+        at=at,
+        oddities=odd,
+        collect_minor=collect,
+        unreserved=without_reservation(view, order, supplier_order.supplier_id, load.owed),
+        over=load.over,
+        unordered=load.unordered,
+        in_parcel_of=parcel.order_id if parcel.order_id != order.order_id else "",
+        told_under=told_under if told_under != (carrier, number) else None,
     )
     docket = Docket(order, supplier_orders.ship(supplier_order, shipped))
     if Oddity.GIVEN_UP in load.oddities:

@@ -104,17 +104,17 @@ def _asked(view: View, notice: Notice, policy: Policy, built_in: BuiltIn, now: d
     recipient, *wanted = audience_of(view, kind, about, policy)
     template = in_use(view, kind, (*wanted, policy.language), built_in)
     return MessageAsked(
-        notice.message_id,
-        kind,
-        kind.audience,
-        about,
-        recipient,
-        template.language,
-        template.version,
-        notice.caused_at,
-        now,
-        notice.cause,
-        None if kind.is_urgent or waits_until <= now else waits_until,
+        message_id=notice.message_id,
+        kind=kind,
+        audience=kind.audience,
+        about=about,
+        recipient=recipient,
+        language=template.language,
+        template_version=template.version,
+        caused_at=notice.caused_at,
+        at=now,
+        cause=notice.cause,
+        not_before=None if kind.is_urgent or waits_until <= now else waits_until,
         own_template=template.own,
     )
 

@@ -31,14 +31,14 @@ def chosen_service(
     worth, weight = _worth_and_weight(order, units)
     crosses = border(supplier, order.destination, warehouse) is Border.CROSSED
     wanted = Consignment(
-        origin,
-        order.destination.country,
-        order.placed.priority,
-        Money(worth, order.currency),
-        weight,
-        crosses,
-        order.incoterm,
-        policy.held_parcel_costs_minor,
+        origin=origin,
+        destination=order.destination.country,
+        priority=order.placed.priority,
+        value=Money(worth, order.currency),
+        weight_grams=weight,
+        crosses_border=crosses,
+        incoterm=order.incoterm,
+        held_costs_minor=policy.held_parcel_costs_minor,
     )
     return choose(policy.shipping_services, wanted)
 

@@ -428,11 +428,11 @@ def _claim_on(view: View, parcel: Parcel, kind: RecoveryKind, currency: str) -> 
 def _of_shipment(order: Order, shipment: Shipment, case_id: str) -> Subject:
     supplier_order = order.supplier_order(shipment.supplier_order_id)
     return Subject(
-        order.order_id,
-        supplier_order.supplier_order_id,
-        supplier_order.supplier_id,
-        case_id,
-        shipment.carrier,
-        shipment.number,
-        shipment.epoch,
+        order_id=order.order_id,
+        supplier_order_id=supplier_order.supplier_order_id,
+        supplier_id=supplier_order.supplier_id,
+        case_id=case_id,
+        carrier=shipment.carrier,
+        number=shipment.number,
+        epoch=shipment.epoch,
     )

@@ -38,7 +38,19 @@ def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str
     invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number) if about.invoice_number else None
     stock_up = stock_ups.find(view, about.stock_up_id) if about.stock_up_id else None
     return _OBSOLETE[kind](
-        _Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before, stock_up, earlier)
+        _Present(
+            about=about,
+            order=order,
+            parcel=parcel,
+            case=case,
+            inquiry=inquiry,
+            recovery=recovery,
+            invoice=invoice,
+            policy=policy,
+            before=before,
+            stock_up=stock_up,
+            earlier=earlier,
+        )
     )
 
 

@@ -148,7 +148,16 @@ def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Cl
     wanted = _units_of(order, units, [choice for choice in choices if choice.supplier_id])
     due = max(since.values())
     facts: list[OrderFact] = [
-        orders.ReroutingSought(order_id, supplier_order_id, clock, due, now, wanted, unserved, supplier_id)
+        orders.ReroutingSought(
+            order_id=order_id,
+            supplier_order_id=supplier_order_id,
+            clock=clock,
+            due=due,
+            at=now,
+            by_line=wanted,
+            unserved=unserved,
+            supplier_id=supplier_id,
+        )
     ]
     if wanted:
         because = f"overdue: {clock}"

@@ -136,7 +136,17 @@ def _crossings(after: Stock, supplier_id: str, sku: str, policy: Policy, now: da
         demand = after.demand_of(window, now.toordinal())
         ends_soon = demand > 0 and available * window <= cover * demand
         if ends_soon and not after.running_out:
-            facts.append(StockRunningOut(supplier_id, sku, available, demand, window, cover, now))
+            facts.append(
+                StockRunningOut(
+                    supplier_id=supplier_id,
+                    sku=sku,
+                    available=available,
+                    demand=demand,
+                    window_days=window,
+                    cover_days=cover,
+                    at=now,
+                )
+            )
         elif after.running_out and not ends_soon:
             facts.append(AlertEnded(supplier_id, sku, Alert.RUNNING_OUT, available, now))
     if available <= 0 and not after.sold_out:

@@ -115,7 +115,15 @@ def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -
         supplier_id, sku = item
         if units:
             kept = units if item in chosen and order_id not in own.waiting and units <= own.available else 0
-            fact: StockFact = StockAwaited(supplier_id, sku, order_id, units, now, after.placed.placed_at, kept)
+            fact: StockFact = StockAwaited(
+                supplier_id=supplier_id,
+                sku=sku,
+                order_id=order_id,
+                units=units,
+                at=now,
+                since=after.placed.placed_at,
+                kept=kept,
+            )
         else:
             fact = WaitEnded(supplier_id, sku, order_id, now)
         changes.append((stock.stream(*item), fact))

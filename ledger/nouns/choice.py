@@ -135,7 +135,15 @@ def _considered(sku: str, units: int, candidate: Candidate, at: datetime, named:
     if offer is None:
         return Considered(candidate.supplier_id, against, available, score_basis_points=score)
     minimum, days = offer.minimum_quantity, offer.lead_time_days
-    return Considered(candidate.supplier_id, against, available, minimum, offer.unit_cost(units), days, score)
+    return Considered(
+        supplier_id=candidate.supplier_id,
+        against=against,
+        available=available,
+        minimum_quantity=minimum,
+        cost=offer.unit_cost(units),
+        lead_time_days=days,
+        score_basis_points=score,
+    )
 
 
 def _best(considered: Sequence[Considered], units: int) -> tuple[str, tuple[Considered, ...]]:

@@ -171,13 +171,13 @@ def readings(inquiry: Inquiry) -> list[Reading]:
         return []
     return [
         Reading(
-            inquiry.inquiry_id,
-            Clock.ANSWER,
-            asked.answer_by,
-            inquiry.answered_at,
-            asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
-            inquiry.missed.at if inquiry.missed is not None else None,
-            inquiry.withdrawn.at if inquiry.withdrawn is not None else None,
+            object_id=inquiry.inquiry_id,
+            clock=Clock.ANSWER,
+            due=asked.answer_by,
+            met_at=inquiry.answered_at,
+            supplier_id=asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
+            missed_at=inquiry.missed.at if inquiry.missed is not None else None,
+            withdrawn_at=inquiry.withdrawn.at if inquiry.withdrawn is not None else None,
             given_up_at=closed.at if closed is not None else None,
             obliged=asked.asked_of,
         )

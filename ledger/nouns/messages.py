@@ -463,7 +463,17 @@ def fail(
     if lasting or attempt >= policy.message_attempts:
         return [MessageGivenUp(message.message_id, attempt, error, at, answer)]
     next_at = at + back_off(message.message_id, attempt, policy)
-    return [MessageFailed(message.message_id, attempt, error, next_at, at, answer, mail_id)]
+    return [
+        MessageFailed(
+            message_id=message.message_id,
+            attempt=attempt,
+            error=error,
+            next_at=next_at,
+            at=at,
+            answer=answer,
+            mail_id=mail_id,
+        )
+    ]
 
 
 def next_mail(thread: Iterable[Message], now: datetime) -> list[Message]:

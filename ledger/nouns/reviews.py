@@ -155,7 +155,16 @@ def review(reviews: Reviews, supplier_id: str, seen: Seen, policy: Policy, at: d
     if last is not None and (last.since, last.until, last.rates) == (seen.since, seen.until, seen.rates):
         return []
     verdict, points = _verdict(seen.rates, policy.suspension_least_cases), score(seen.rates, policy.review_weights)
-    reviewed = SupplierReviewed(supplier_id, seen.since, seen.until, seen.position, seen.rates, verdict, at, points)
+    reviewed = SupplierReviewed(
+        supplier_id=supplier_id,
+        since=seen.since,
+        until=seen.until,
+        position=seen.position,
+        rates=seen.rates,
+        verdict=verdict,
+        at=at,
+        score_basis_points=points,
+    )
     return [reviewed, *propose(reviews, supplier_id, seen.rates, policy, at)]
 
 

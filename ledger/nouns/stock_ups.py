@@ -203,13 +203,13 @@ def readings(stock_up: StockUp) -> list[Reading]:
         return []
     return [
         Reading(
-            stock_up.stock_up_id,
-            Clock.STOCK_UP_ANSWER,
-            asked.answer_by,
-            stock_up.answered_at,
-            asked.supplier_id,
-            missed.at if missed is not None else None,
-            breach_withdrawn.at if breach_withdrawn is not None else None,
+            object_id=stock_up.stock_up_id,
+            clock=Clock.STOCK_UP_ANSWER,
+            due=asked.answer_by,
+            met_at=stock_up.answered_at,
+            supplier_id=asked.supplier_id,
+            missed_at=missed.at if missed is not None else None,
+            withdrawn_at=breach_withdrawn.at if breach_withdrawn is not None else None,
             given_up_at=stock_up.withdrawn.at if stock_up.withdrawn is not None else None,
         )
     ]

@@ -99,7 +99,15 @@ def write(templates: Templates | None, written: TemplateWritten) -> Sequence[Tem
         return []
     version = len(known.versions.get(written.language, ())) + 1
     return [
-        TemplateWritten(written.kind, written.language, version, written.subject, written.body, written.by, written.at)
+        TemplateWritten(
+            kind=written.kind,
+            language=written.language,
+            version=version,
+            subject=written.subject,
+            body=written.body,
+            by=written.by,
+            at=written.at,
+        )
     ]
 
 

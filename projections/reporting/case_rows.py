@@ -94,23 +94,23 @@ CUSTOMER_INVOICES = made("customer_invoices", ReportedCustomerInvoice, 1)
 def case(found: Case) -> list[ReportedCase]:
     opened, given = found.opened, found.refunds.values()
     row = ReportedCase(
-        found.case_id,
-        found.order_id,
-        found.status,
-        opened.reason,
-        found.ruling.liable if found.ruling else None,
-        found.remedy,
-        found.denial,
-        sum(opened.by_line.values()),
-        opened.at,
-        opened.first_answer_by,
-        found.first_answered_at,
-        found.evidence_by,
-        found.closed_at,
-        found.reships[-1].order_id if found.reships else None,
-        in_64_bits(sum(each.amount_minor for each in given)),
-        in_64_bits(sum(each.amount_minor for each in given if each.paid_at is not None)),
-        found.currency or None,
+        case_id=found.case_id,
+        order_id=found.order_id,
+        status=found.status,
+        reason=opened.reason,
+        liable=found.ruling.liable if found.ruling else None,
+        remedy=found.remedy,
+        denial=found.denial,
+        units=sum(opened.by_line.values()),
+        opened_at=opened.at,
+        first_answer_by=opened.first_answer_by,
+        first_answered_at=found.first_answered_at,
+        evidence_by=found.evidence_by,
+        closed_at=found.closed_at,
+        reship_order_id=found.reships[-1].order_id if found.reships else None,
+        granted_minor=in_64_bits(sum(each.amount_minor for each in given)),
+        paid_minor=in_64_bits(sum(each.amount_minor for each in given if each.paid_at is not None)),
+        currency=found.currency or None,
     )
     return [row]
 
@@ -118,16 +118,16 @@ def case(found: Case) -> list[ReportedCase]:
 def refunds(found: Case) -> list[ReportedRefund]:
     return [
         ReportedRefund(
-            found.case_id,
-            refund_id,
-            found.order_id,
-            sum(each.by_line.values()),
-            each.amount_minor,
-            each.freight_minor,
-            found.currency,
-            each.granted_at,
-            each.pay_by,
-            each.paid_at,
+            case_id=found.case_id,
+            refund_id=refund_id,
+            order_id=found.order_id,
+            units=sum(each.by_line.values()),
+            amount_minor=each.amount_minor,
+            freight_minor=each.freight_minor,
+            currency=found.currency,
+            granted_at=each.granted_at,
+            pay_by=each.pay_by,
+            paid_at=each.paid_at,
         )
         for refund_id, each in found.refunds.items()
     ]
@@ -136,24 +136,24 @@ def refunds(found: Case) -> list[ReportedRefund]:
 def recovery(history: RecoveryHistory) -> list[ReportedRecovery]:
     found, subject = history.recovery, history.recovery.subject
     row = ReportedRecovery(
-        found.recovery_id,
-        found.opened.kind,
-        found.status,
-        subject.order_id or None,
-        subject.supplier_order_id or None,
-        subject.supplier_id or None,
-        subject.case_id or None,
-        subject.carrier or None,
-        subject.number or None,
-        found.currency,
-        found.asked_minor,
-        found.claimed_minor,
-        found.agreed_minor,
-        found.received_minor,
-        found.returned_minor,
-        found.opened.at,
-        found.due,
-        found.ended_at,
+        recovery_id=found.recovery_id,
+        kind=found.opened.kind,
+        status=found.status,
+        order_id=subject.order_id or None,
+        supplier_order_id=subject.supplier_order_id or None,
+        supplier_id=subject.supplier_id or None,
+        case_id=subject.case_id or None,
+        carrier=subject.carrier or None,
+        number=subject.number or None,
+        currency=found.currency,
+        asked_minor=found.asked_minor,
+        claimed_minor=found.claimed_minor,
+        agreed_minor=found.agreed_minor,
+        received_minor=found.received_minor,
+        returned_minor=found.returned_minor,
+        opened_at=found.opened.at,
+        due=found.due,
+        ended_at=found.ended_at,
     )
     return [row]
 
@@ -161,14 +161,14 @@ def recovery(history: RecoveryHistory) -> list[ReportedRecovery]:
 def customer_invoices(history: OrderHistory) -> list[ReportedCustomerInvoice]:
     return [
         ReportedCustomerInvoice(
-            each.issued.number,
-            each.issued.order_id,
-            each.issued.dated,
-            each.issued.left_at,
-            each.issued.total_minor,
-            each.issued.currency,
-            each.credited.number if each.credited else None,
-            each.credited.dated if each.credited else None,
+            number=each.issued.number,
+            order_id=each.issued.order_id,
+            dated=each.issued.dated,
+            left_at=each.issued.left_at,
+            total_minor=each.issued.total_minor,
+            currency=each.issued.currency,
+            credit_note=each.credited.number if each.credited else None,
+            credited_on=each.credited.dated if each.credited else None,
         )
         for each in history.order.invoicing.invoices.values()
     ]

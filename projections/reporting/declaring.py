@@ -127,7 +127,15 @@ def shown(
     name: str, row: type[tuple[Any, ...]], key: int, shown_of: str, source: str, /, **expressions: str
 ) -> ReportTable:
     """A table that shows the rows of another read model, or other rows of reporting."""
-    return ReportTable(name, row, key, " ".join(source.split()), expressions, None, (shown_of,))
+    return ReportTable(
+        name=name,
+        row=row,
+        key=key,
+        source=" ".join(source.split()),
+        expressions=expressions,
+        made_in=None,
+        read_models=(shown_of,),
+    )
 
 
 class GoneRow(NamedTuple):

@@ -54,16 +54,16 @@ def _reported(make: Callable[[Any], Sequence[Obligation]]) -> Callable[[Any], li
         found = history.cached(make) if type(history) is OrderHistory else make(history)
         return [
             ReportedObligation(
-                each.object_id,
-                each.clock,
-                each.supplier_id,
-                each.owner,
-                each.due,
-                each.state,
-                each.met_at,
-                each.stopped_since,
-                each.missed_at,
-                each.withdrawn_at,
+                object_id=each.object_id,
+                clock=each.clock,
+                supplier_id=each.supplier_id,
+                owner=each.owner,
+                due=each.due,
+                state=each.state,
+                met_at=each.met_at,
+                stopped_since=each.stopped_since,
+                missed_at=each.missed_at,
+                withdrawn_at=each.withdrawn_at,
             )
             for each in found
         ]
@@ -147,19 +147,19 @@ def _items(make: Callable[[Any], Sequence[Item]]) -> Callable[[Any], list[WorkIt
 
 def _item(each: Item) -> WorkItem:
     return WorkItem(
-        each.kind,
-        each.subject,
-        each.task_id,
-        each.owner,
-        each.due,
-        each.raised_at,
-        each.shown_from,
-        each.order_id or None,
-        each.supplier_order_id or None,
-        each.supplier_id or None,
-        each.carrier or None,
-        each.number or None,
-        each.sku or None,
+        kind=each.kind,
+        subject=each.subject,
+        task_id=each.task_id,
+        owner=each.owner,
+        due=each.due,
+        raised_at=each.raised_at,
+        shown_from=each.shown_from,
+        order_id=each.order_id or None,
+        supplier_order_id=each.supplier_order_id or None,
+        supplier_id=each.supplier_id or None,
+        carrier=each.carrier or None,
+        number=each.number or None,
+        sku=each.sku or None,
     )
 
 

@@ -74,15 +74,15 @@ SUPPLIER_INVOICES = made("supplier_invoices", ReportedSupplierInvoice, 2)
 def supplier(found: Supplier) -> list[ReportedSupplier]:
     master = found.master
     row = ReportedSupplier(
-        found.supplier_id,
-        master.name,
-        master.country or None,
-        found.standing,
-        found.registered.at,
-        found.approved_at,
-        found.retired_at,
-        found.score_basis_points,
-        len(found.agreements),
+        supplier_id=found.supplier_id,
+        name=master.name,
+        country=master.country or None,
+        standing=found.standing,
+        registered_at=found.registered.at,
+        approved_at=found.approved_at,
+        retired_at=found.retired_at,
+        score_basis_points=found.score_basis_points,
+        agreements=len(found.agreements),
     )
     return [row]
 
@@ -94,20 +94,20 @@ def agreements(found: Supplier) -> list[ReportedAgreement]:
         rows.setdefault(
             each.effective_from,
             ReportedAgreement(
-                found.supplier_id,
-                each.effective_from,
-                each.effective_until,
-                each.acknowledge_within_hours,
-                each.dispatch_within_hours,
-                each.express_dispatch_within_hours,
-                each.first_scan_within_hours,
-                each.answer_within_hours,
-                each.cancel_answer_within_hours,
-                each.resolve_within_hours,
-                each.feed_interval_hours,
-                each.compensation_basis_points,
-                cap.amount_minor if cap else None,
-                cap.currency if cap else None,
+                supplier_id=found.supplier_id,
+                effective_from=each.effective_from,
+                effective_until=each.effective_until,
+                acknowledge_within_hours=each.acknowledge_within_hours,
+                dispatch_within_hours=each.dispatch_within_hours,
+                express_dispatch_within_hours=each.express_dispatch_within_hours,
+                first_scan_within_hours=each.first_scan_within_hours,
+                answer_within_hours=each.answer_within_hours,
+                cancel_answer_within_hours=each.cancel_answer_within_hours,
+                resolve_within_hours=each.resolve_within_hours,
+                feed_interval_hours=each.feed_interval_hours,
+                compensation_basis_points=each.compensation_basis_points,
+                compensation_cap_minor=cap.amount_minor if cap else None,
+                compensation_cap_currency=cap.currency if cap else None,
             ),
         )
     return list(rows.values())
@@ -117,17 +117,17 @@ def supplier_invoice(history: InvoiceHistory) -> list[ReportedSupplierInvoice]:
     row = row_of(history.invoice)
     return [
         ReportedSupplierInvoice(
-            row.supplier_id,
-            row.number,
-            row.status,
-            row.dated,
-            row.pay_by,
-            row.received_at,
-            row.currency,
-            row.total_minor,
-            row.credited_minor,
-            row.paid_minor,
-            row.open_minor,
-            row.over_minor,
+            supplier_id=row.supplier_id,
+            number=row.number,
+            status=row.status,
+            dated=row.dated,
+            pay_by=row.pay_by,
+            received_at=row.received_at,
+            currency=row.currency,
+            total_minor=row.total_minor,
+            credited_minor=row.credited_minor,
+            paid_minor=row.paid_minor,
+            open_minor=row.open_minor,
+            over_minor=row.over_minor,
         )
     ]

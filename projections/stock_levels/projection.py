@@ -166,7 +166,15 @@ def _waiting_confirmed(order: Order) -> list[WaitingOrder]:
 def _rows(order: Order, items: Mapping[tuple[str, str], tuple[int, bool, bool]]) -> list[WaitingOrder]:
     placed_at = order.placed.placed_at
     return [
-        WaitingOrder(order.order_id, supplier_id, sku, units, together, seeks, placed_at)
+        WaitingOrder(
+            order_id=order.order_id,
+            supplier_id=supplier_id,
+            sku=sku,
+            units=units,
+            together=together,
+            seeks=seeks,
+            placed_at=placed_at,
+        )
         for (supplier_id, sku), (units, together, seeks) in items.items()
     ]
 

@@ -83,7 +83,18 @@ async def summary(where: Where, channel: str = "", placed: Placed = EVER) -> Ans
     orders, multi, units, _, delivered, late = totals
     # An order without lines may have no currency, and then it has no value either.
     gmv = {row[0]: in_64_bits(int(row[4])) for row in by_currency if row[0]}
-    figures = Summary(orders, supplier_orders, multi, suppliers, units, gmv, dispatched, on_time, delivered, late)
+    figures = Summary(
+        orders=orders,
+        supplier_orders=supplier_orders,
+        multi_supplier_orders=multi,
+        suppliers=suppliers,
+        units=units,
+        gmv_minor=gmv,
+        supplier_orders_dispatched=dispatched,
+        supplier_orders_dispatched_on_time=on_time,
+        delivered_orders=delivered,
+        delivered_late=late,
+    )
     return Answer([figures], at.position, extent=extent)
 
 

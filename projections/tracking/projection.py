@@ -32,18 +32,18 @@ from projections.tracking.rows import (
 def _order(history: OrderHistory) -> list[KeptOrder]:
     order, placed = history.order, history.order.placed
     details = Details(
-        order.confirmed_at,
-        order.promised_day,
-        tuple(_line(order, line_no) for line_no in order.lines),
-        tuple(_supplier_order(each) for each in order.supplier_orders.values()),
-        tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
-        order.destination.country,
-        order.remarks.tags,
-        history.cached(is_late),
-        placed.reship_of,
-        placed.original_order_id,
-        orders.unsent_by(order),
-        order.erased_at,
+        confirmed_at=order.confirmed_at,
+        promised_day=order.promised_day,
+        lines=tuple(_line(order, line_no) for line_no in order.lines),
+        supplier_orders=tuple(_supplier_order(each) for each in order.supplier_orders.values()),
+        holds=tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
+        country=order.destination.country,
+        tags=order.remarks.tags,
+        is_late=history.cached(is_late),
+        reship_of=placed.reship_of,
+        original_order_id=placed.original_order_id,
+        unsent_by=orders.unsent_by(order),
+        erased_at=order.erased_at,
     )
     row = KeptOrder(
         order_id=placed.order_id,
@@ -65,19 +65,19 @@ def _line(order: Order, line_no: LineNo) -> TrackedLine:
 def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
     unshipped, shipped = each.unshipped, each.count("shipped")
     return TrackedSupplierOrder(
-        each.supplier_order_id,
-        each.supplier_id,
-        each.stage,
-        unshipped + shipped + sum(each.count(what) for what in ("rejected", "cancelled", "rerouted")),
-        unshipped,
-        shipped,
-        each.delivered,
-        each.sent_at,
-        each.acknowledged_at,
-        each.packed_at,
-        each.dispatch_by,
-        each.dispatched_at,
-        each.stopped_since,
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        status=each.stage,
+        units=unshipped + shipped + sum(each.count(what) for what in ("rejected", "cancelled", "rerouted")),
+        unshipped=unshipped,
+        shipped=shipped,
+        delivered=each.delivered,
+        sent_at=each.sent_at,
+        acknowledged_at=each.acknowledged_at,
+        packed_at=each.packed_at,
+        dispatch_by=each.dispatch_by,
+        dispatched_at=each.dispatched_at,
+        stopped_since=each.stopped_since,
     )
 
 

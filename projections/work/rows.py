@@ -92,7 +92,17 @@ def item(
     task_id = task_id or task_id_of(kind, subject, at)
     if following.step is Step.FINISH_WORK:
         following = Next(Step.FINISH_WORK, {"task_id": task_id})
-    return Item(kind, subject, task_id, owner, due or at, at, because, following, **about)
+    return Item(
+        kind=kind,
+        subject=subject,
+        task_id=task_id,
+        owner=owner,
+        due=due or at,
+        raised_at=at,
+        because=because,
+        next=following,
+        **about,
+    )
 
 
 def task_id_of(kind: WorkKind, subject: str, at: datetime) -> str:

@@ -220,20 +220,22 @@ def _service(given: shipping_pb2.ShippingService, field: str, warnings: list[str
     require(len(given.most_value) <= 20, f"{field}.most_value", "more than 20 amounts")
     days_from = count(given.days_from, f"{field}.days_from", 0, 365)
     return ShippingService(
-        shapes.plain_id(given.code, f"{field}.code"),
-        tuple(shapes.carrier(each, f"{field}.carriers[{i}]") for i, each in enumerate(given.carriers)),
-        given.international,
-        days_from,
-        count(given.days_to, f"{field}.days_to", days_from, 365),
-        shapes.money(given.cost, f"{field}.cost"),
-        count(given.cost_per_kg_minor, f"{field}.cost_per_kg_minor", most=10**12),
-        given.tracked,
-        count(given.most_weight_grams, f"{field}.most_weight_grams", most=10**9),
-        tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
-        _countries(given.origins, f"{field}.origins", warnings),
-        _countries(given.destinations, f"{field}.destinations", warnings),
-        tuple(dict.fromkeys(_incoterm(each, f"{field}.incoterms[{i}]") for i, each in enumerate(given.incoterms))),
-        count(given.held_basis_points, f"{field}.held_basis_points", most=10_000),
+        code=shapes.plain_id(given.code, f"{field}.code"),
+        carriers=tuple(shapes.carrier(each, f"{field}.carriers[{i}]") for i, each in enumerate(given.carriers)),
+        international=given.international,
+        days_from=days_from,
+        days_to=count(given.days_to, f"{field}.days_to", days_from, 365),
+        cost=shapes.money(given.cost, f"{field}.cost"),
+        cost_per_kg_minor=count(given.cost_per_kg_minor, f"{field}.cost_per_kg_minor", most=10**12),
+        tracked=given.tracked,
+        most_weight_grams=count(given.most_weight_grams, f"{field}.most_weight_grams", most=10**9),
+        most_value=tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
+        origins=_countries(given.origins, f"{field}.origins", warnings),
+        destinations=_countries(given.destinations, f"{field}.destinations", warnings),
+        incoterms=tuple(
+            dict.fromkeys(_incoterm(each, f"{field}.incoterms[{i}]") for i, each in enumerate(given.incoterms))
+        ),
+        held_basis_points=count(given.held_basis_points, f"{field}.held_basis_points", most=10_000),
     )
 
 
@@ -278,13 +280,13 @@ def _terms(given: recoveries_pb2.ClaimTerms, field: str) -> ClaimTerms:
     )
     require(len({most.currency for most in liability}) == len(liability), f"{field}.liability", "two in one currency")
     return ClaimTerms(
-        shapes.carrier(given.carrier, f"{field}.carrier") if given.carrier else "",
-        days("loss_waiting_days", 0),
-        days("loss_filing_days", 1),
-        days("damage_filing_days", 1),
-        liability,
-        _documents(given.loss_documents, f"{field}.loss_documents") or default.loss_documents,
-        _documents(given.damage_documents, f"{field}.damage_documents") or default.damage_documents,
+        carrier=shapes.carrier(given.carrier, f"{field}.carrier") if given.carrier else "",
+        loss_waiting_days=days("loss_waiting_days", 0),
+        loss_filing_days=days("loss_filing_days", 1),
+        damage_filing_days=days("damage_filing_days", 1),
+        liability=liability,
+        loss_documents=_documents(given.loss_documents, f"{field}.loss_documents") or default.loss_documents,
+        damage_documents=_documents(given.damage_documents, f"{field}.damage_documents") or default.damage_documents,
     )
 
 

@@ -30,15 +30,15 @@ def brands(given: Sequence[pb.Brand]) -> tuple[Brand, ...]:
 def _brand(given: pb.Brand, field: str) -> Brand:
     require(len(given.signature) <= 10, f"{field}.signature", f"{len(given.signature)} lines, 10 at most")
     return Brand(
-        shapes.optional(shapes.plain_id, given.channel, f"{field}.channel"),
-        text(given.name, f"{field}.name", 100),
-        _colour(given.colour, f"{field}.colour"),
-        _https(given.logo_url, f"{field}.logo_url"),
-        tuple(text(line, f"{field}.signature[{index}]", 200) for index, line in enumerate(given.signature)),
-        _mail_address(given.mail_from, f"{field}.mail_from"),
-        _mail_address(given.reply_to, f"{field}.reply_to"),
-        _https(given.order_link, f"{field}.order_link"),
-        _site(given.tracking_site, f"{field}.tracking_site"),
+        channel=shapes.optional(shapes.plain_id, given.channel, f"{field}.channel"),
+        name=text(given.name, f"{field}.name", 100),
+        colour=_colour(given.colour, f"{field}.colour"),
+        logo_url=_https(given.logo_url, f"{field}.logo_url"),
+        signature=tuple(text(line, f"{field}.signature[{index}]", 200) for index, line in enumerate(given.signature)),
+        mail_from=_mail_address(given.mail_from, f"{field}.mail_from"),
+        reply_to=_mail_address(given.reply_to, f"{field}.reply_to"),
+        order_link=_https(given.order_link, f"{field}.order_link"),
+        tracking_site=_site(given.tracking_site, f"{field}.tracking_site"),
     )
 
 

@@ -144,14 +144,14 @@ def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:
 def record_return_label(request: returns_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     labelled = cases.ReturnLabelled(
-        case_id,
-        plain_id(request.label_id, "label_id"),
-        _units(request.lines),
-        Party.RETAILER,
-        at,
-        optional(plain_id, request.supplier_id, "supplier_id"),
-        shapes.minor(request.freight_minor, "freight_minor"),
-        label_file(request.file),
+        case_id=case_id,
+        label_id=plain_id(request.label_id, "label_id"),
+        by_line=_units(request.lines),
+        freight_payer=Party.RETAILER,
+        at=at,
+        supplier_id=optional(plain_id, request.supplier_id, "supplier_id"),
+        freight_minor=shapes.minor(request.freight_minor, "freight_minor"),
+        file=label_file(request.file),
     )
     stored = Storing(case_id, labelled.file.sha256, request.file, edge) if labelled.file is not None else None
 

@@ -118,7 +118,16 @@ def add_connection(request: pb.AddConnectionRequest, edge: Edge) -> Ask:
     secret, secret_key = edge.sealer.seal(secrets, owner, place)
     box, box_key = edge.sealer.seal(sealable_key(os.urandom(_BOX_KEY_BYTES)), owner, place)
     digest = edge.sealer.digest(repr((system.name, settings, secrets)).encode())
-    added = ConnectionAdded(name, system.name, settings, secret, box, digest, edge.actor, edge.now)
+    added = ConnectionAdded(
+        name=name,
+        system=system.name,
+        settings=settings,
+        secret=secret,
+        box_key=box,
+        digest=digest,
+        by=edge.actor,
+        at=edge.now,
+    )
     return _of_connections(lambda known: connections.add(known, added), (secret_key, box_key), waking)
 
 

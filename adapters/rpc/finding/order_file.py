@@ -161,7 +161,9 @@ async def _belongings(tenant: Tenant, order: Order, related: Related) -> OrderBe
         if await evidence.is_kept(tenant.log, evidence.Kept(each.sha256, evidence.subject_of(case)))
     ]
     owed, asked, told = of(recoveries.NOUN), of(inquiries.NOUN), of(messages.NOUN)
-    return OrderBelongings(order, own, cases_of, owed, asked, told, frozenset(kept))
+    return OrderBelongings(
+        order=order, parcels=own, cases=cases_of, recoveries=owed, inquiries=asked, messages=told, kept=frozenset(kept)
+    )
 
 
 async def _commands(

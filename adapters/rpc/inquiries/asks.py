@@ -35,14 +35,14 @@ def ask_inquiry(request: pb.AskInquiryRequest, edge: Edge) -> Ask:
     order_id, supplier_order_id, supplier_id = _about(request, Party.SUPPLIER in (by, of))
     text, keys = _sealed(request, orders.anchor(order_id), edge)
     asked = InquiryAsked(
-        inquiry_id,
-        by,
-        of,
-        _topic(request.topic, "topic"),
-        order_id,
-        happened(request, edge.now),
-        supplier_order_id,
-        supplier_id,
+        inquiry_id=inquiry_id,
+        asked_by=by,
+        asked_of=of,
+        topic=_topic(request.topic, "topic"),
+        order_id=order_id,
+        at=happened(request, edge.now),
+        supplier_order_id=supplier_order_id,
+        supplier_id=supplier_id,
         text=text,
         content=edge.digest,
     )

@@ -64,16 +64,16 @@ def _filter(request: pb.ListOrdersRequest, window: WindowAsked) -> tracking.Orde
     country = shapes.country(request.country, "country", [])
     stages = any_of(_read_stage, request.supplier_order_statuses, "supplier_order_statuses")
     return tracking.OrderFilter(
-        any_of(_read_header, request.statuses, "statuses"),
-        optional(plain_id, request.channel, "channel"),
-        window.since,
-        window.until,
-        optional(shapes.sku, request.sku, "sku"),
-        optional(plain_id, request.supplier_id, "supplier_id"),
-        stages,
-        country,
-        shapes.tags(request.tags, "tags"),
-        request.late,
+        statuses=any_of(_read_header, request.statuses, "statuses"),
+        channel=optional(plain_id, request.channel, "channel"),
+        since=window.since,
+        until=window.until,
+        sku=optional(shapes.sku, request.sku, "sku"),
+        supplier_id=optional(plain_id, request.supplier_id, "supplier_id"),
+        stages=stages,
+        country=country,
+        tags=shapes.tags(request.tags, "tags"),
+        late=request.late,
     )
 
 

@@ -29,13 +29,13 @@ class TradeQueries(Queries):
 
 def _about(request: pb.ReviewTradeRequest, window: WindowAsked, now: datetime) -> trade.TradeFilter:
     return trade.TradeFilter(
-        window.since or FIRST,
-        min(window.until or now, now),
-        optional(plain_id, request.supplier_id, "supplier_id"),
-        optional(sku, request.sku, "sku"),
-        optional(carrier, request.carrier, "carrier"),
-        optional(plain_id, request.channel, "channel"),
-        window.time_zone,
+        since=window.since or FIRST,
+        until=min(window.until or now, now),
+        supplier_id=optional(plain_id, request.supplier_id, "supplier_id"),
+        sku=optional(sku, request.sku, "sku"),
+        carrier=optional(carrier, request.carrier, "carrier"),
+        channel=optional(plain_id, request.channel, "channel"),
+        time_zone=window.time_zone,
     )
 
 

@@ -22,14 +22,14 @@ def ask_stock_up(request: pb.AskStockUpRequest, edge: Edge) -> Ask:
     at, until = happened(request, edge.now), instant(request, "until")
     require(until is not None and until > at, "until", "is required, later than it is asked")
     asked = StockUpAsked(
-        stock_up_id,
-        supplier_id,
-        shapes.sku(request.sku, "sku"),
-        count(request.units, "units", 1),
-        until or at,
-        at,
-        edge.actor,
-        instant(request, "answer_by"),
+        stock_up_id=stock_up_id,
+        supplier_id=supplier_id,
+        sku=shapes.sku(request.sku, "sku"),
+        units=count(request.units, "units", 1),
+        until=until or at,
+        at=at,
+        by=edge.actor,
+        answer_by=instant(request, "answer_by"),
     )
     streams = (stock_ups.stream(stock_up_id), suppliers.stream(supplier_id))
     return Ask(lambda view: stocking_up.ask(view, asked), streams)

@@ -28,14 +28,14 @@ def record_supplier_invoice(request: pb.RecordSupplierInvoiceRequest, edge: Edge
     require(len(request.lines) <= _MOST_LINES, "lines", f"{len(request.lines)} lines, {_MOST_LINES} at most")
     require(len(request.charges) <= _MOST_CHARGES, "charges", f"more than {_MOST_CHARGES}")
     recorded = SupplierInvoiceRecorded(
-        plain_id(request.supplier_id, "supplier_id"),
-        number(request.number),
-        shapes.currency(request.currency, "currency"),
-        _day(request.dated, "dated"),
-        tuple(_line(each, f"lines[{index}]") for index, each in enumerate(request.lines)),
-        happened(request, edge.now),
-        tuple(_charge(each, f"charges[{index}]") for index, each in enumerate(request.charges)),
-        shapes.day(request.pay_by, "pay_by"),
+        supplier_id=plain_id(request.supplier_id, "supplier_id"),
+        number=number(request.number),
+        currency=shapes.currency(request.currency, "currency"),
+        dated=_day(request.dated, "dated"),
+        lines=tuple(_line(each, f"lines[{index}]") for index, each in enumerate(request.lines)),
+        at=happened(request, edge.now),
+        charges=tuple(_charge(each, f"charges[{index}]") for index, each in enumerate(request.charges)),
+        pay_by=shapes.day(request.pay_by, "pay_by"),
     )
     _require_total(request, recorded)
     return Ask(

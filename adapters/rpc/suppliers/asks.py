@@ -67,17 +67,19 @@ def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
         edge.sealer, {"address": address} if address else {}, stream, placed(stream, "return_address")
     )
     registration = suppliers.SupplierRegistered(
-        supplier_id,
-        text(request.name, "name", 1000, required=True),
-        happened(request, edge.now),
-        shapes.country(request.country, "country", edge.warnings),
-        sealed_contact,
-        sealed_address,
-        request.return_freight_paid_by_supplier,
-        shapes.words(request.packing, "packing"),
-        edge.sealer.digest(f"{contact}\0{address}".encode()) if contact or address else "",
-        _warehouses(request.warehouses, "warehouses", edge),
-        {name: _digest(said, edge) for name, said in (("contact", contact), ("return_address", address)) if said},
+        supplier_id=supplier_id,
+        name=text(request.name, "name", 1000, required=True),
+        at=happened(request, edge.now),
+        country=shapes.country(request.country, "country", edge.warnings),
+        contact=sealed_contact,
+        return_address=sealed_address,
+        return_freight_paid_by_supplier=request.return_freight_paid_by_supplier,
+        packing=shapes.words(request.packing, "packing"),
+        intake=edge.sealer.digest(f"{contact}\0{address}".encode()) if contact or address else "",
+        warehouses=_warehouses(request.warehouses, "warehouses", edge),
+        digests={
+            name: _digest(said, edge) for name, said in (("contact", contact), ("return_address", address)) if said
+        },
     )
     return Ask(
         lambda view: changes_of(stream, suppliers.register(suppliers.find(view, supplier_id), registration)),
@@ -119,16 +121,20 @@ def update_supplier(request: pb.UpdateSupplierRequest, edge: Edge) -> Ask:
     )
     people = {"contact": contact, "return_address": address}
     update = suppliers.SupplierUpdated(
-        supplier_id,
-        at,
-        text(request.name, "name", 1000, required=True) if named("name") else None,
-        shapes.country(request.country, "country", edge.warnings) if named("country") else None,
-        sealed_contact,
-        sealed_address,
-        {name: _digest(said, edge) for name, said in people.items() if named(name)},
-        request.return_freight_paid_by_supplier if named("return_freight_paid_by_supplier") else None,
-        shapes.words(request.packing.words, "packing.words") if named("packing") else None,
-        _warehouses(request.warehouses.warehouses, "warehouses.warehouses", edge) if named("warehouses") else None,
+        supplier_id=supplier_id,
+        at=at,
+        name=text(request.name, "name", 1000, required=True) if named("name") else None,
+        country=shapes.country(request.country, "country", edge.warnings) if named("country") else None,
+        contact=sealed_contact,
+        return_address=sealed_address,
+        digests={name: _digest(said, edge) for name, said in people.items() if named(name)},
+        return_freight_paid_by_supplier=request.return_freight_paid_by_supplier
+        if named("return_freight_paid_by_supplier")
+        else None,
+        packing=shapes.words(request.packing.words, "packing.words") if named("packing") else None,
+        warehouses=_warehouses(request.warehouses.warehouses, "warehouses.warehouses", edge)
+        if named("warehouses")
+        else None,
     )
     ask = _of_supplier(supplier_id, lambda supplier: suppliers.update(supplier, update))
     return Ask(ask.decide, ask.streams, (*contact_keys, *address_keys))
@@ -163,25 +169,27 @@ def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:
     ends_after = effective_until is None or effective_until > effective_from
     require(ends_after, "agreement.effective_until", "is not after effective_from")
     return suppliers.Agreement(
-        effective_from,
-        effective_until,
-        _hours(terms, "acknowledge_within_hours"),
-        _hours(terms, "dispatch_within_hours"),
-        _hours(terms, "express_dispatch_within_hours"),
-        _hours(terms, "first_scan_within_hours"),
-        _hours(terms, "answer_within_hours"),
-        count(terms.compensation_basis_points, "agreement.compensation_basis_points", most=10_000),
-        shapes.money(terms.compensation_cap, "agreement.compensation_cap")
+        effective_from=effective_from,
+        effective_until=effective_until,
+        acknowledge_within_hours=_hours(terms, "acknowledge_within_hours"),
+        dispatch_within_hours=_hours(terms, "dispatch_within_hours"),
+        express_dispatch_within_hours=_hours(terms, "express_dispatch_within_hours"),
+        first_scan_within_hours=_hours(terms, "first_scan_within_hours"),
+        answer_within_hours=_hours(terms, "answer_within_hours"),
+        compensation_basis_points=count(
+            terms.compensation_basis_points, "agreement.compensation_basis_points", most=10_000
+        ),
+        compensation_cap=shapes.money(terms.compensation_cap, "agreement.compensation_cap")
         if terms.HasField("compensation_cap")
         else None,
-        _hours(terms, "feed_interval_hours"),
-        calendars.peaks(terms.peaks, "agreement.peaks"),
-        _share(terms, "acknowledgement_target_basis_points"),
-        _share(terms, "response_target_basis_points"),
-        _working(terms) if terms.HasField("working") else None,
-        _hours(terms, "cancel_answer_within_hours"),
-        _hours(terms, "resolve_within_hours"),
-        _share(terms, "resolution_target_basis_points"),
+        feed_interval_hours=_hours(terms, "feed_interval_hours"),
+        peaks=calendars.peaks(terms.peaks, "agreement.peaks"),
+        acknowledgement_target_basis_points=_share(terms, "acknowledgement_target_basis_points"),
+        response_target_basis_points=_share(terms, "response_target_basis_points"),
+        working=_working(terms) if terms.HasField("working") else None,
+        cancel_answer_within_hours=_hours(terms, "cancel_answer_within_hours"),
+        resolve_within_hours=_hours(terms, "resolve_within_hours"),
+        resolution_target_basis_points=_share(terms, "resolution_target_basis_points"),
     )
 
 
@@ -221,17 +229,17 @@ def _offer(message: pb.Offer) -> offers.Offer:
     since, until = instant(message, "offer.valid_from"), instant(message, "offer.valid_until")
     require(since is None or until is None or since < until, "offer.valid_until", "is not after valid_from")
     return offers.Offer(
-        shapes.sku(message.sku, "offer.sku"),
-        shapes.money(message.cost, "offer.cost"),
-        count(message.minimum_quantity, "offer.minimum_quantity") or 1,
-        count(message.lead_time_days, "offer.lead_time_days", most=1000),
-        tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(message.backups)),
-        text(message.article_code, "offer.article_code", 100).strip(),
-        breaks,
-        shapes.minor(message.packing_cost_minor, "offer.packing_cost_minor"),
-        shapes.optional(plain_id, message.warehouse, "offer.warehouse"),
-        since,
-        until,
+        sku=shapes.sku(message.sku, "offer.sku"),
+        cost=shapes.money(message.cost, "offer.cost"),
+        minimum_quantity=count(message.minimum_quantity, "offer.minimum_quantity") or 1,
+        lead_time_days=count(message.lead_time_days, "offer.lead_time_days", most=1000),
+        backups=tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(message.backups)),
+        article_code=text(message.article_code, "offer.article_code", 100).strip(),
+        breaks=breaks,
+        packing_cost_minor=shapes.minor(message.packing_cost_minor, "offer.packing_cost_minor"),
+        warehouse=shapes.optional(plain_id, message.warehouse, "offer.warehouse"),
+        valid_from=since,
+        valid_until=until,
     )
 
 
@@ -276,13 +284,13 @@ def describe_sku(request: pb.DescribeSkuRequest, edge: Edge) -> Ask:
     hs_code = shapes.hs_code(request.hs_code, "hs_code")
     require(not hs_code or HS_CODE.fullmatch(hs_code) is not None, "hs_code", "is not 6 to 12 digits")
     described = skus.SkuDescribed(
-        sku,
-        at,
-        text(request.title, "title", 1000).strip() if named("title") else None,
-        hs_code if named("hs_code") else None,
-        shapes.country(request.origin, "origin", edge.warnings) if named("origin") else None,
-        count(request.weight_grams, "weight_grams", most=10**9) if named("weight_grams") else None,
-        _bundle_parts(request.parts.parts) if named("parts") else None,
+        sku=sku,
+        at=at,
+        title=text(request.title, "title", 1000).strip() if named("title") else None,
+        hs_code=hs_code if named("hs_code") else None,
+        origin=shapes.country(request.origin, "origin", edge.warnings) if named("origin") else None,
+        weight_grams=count(request.weight_grams, "weight_grams", most=10**9) if named("weight_grams") else None,
+        parts=_bundle_parts(request.parts.parts) if named("parts") else None,
     )
     return Ask(lambda view: catalogue.describe_sku(view, described), (skus.stream(sku), skus.CATALOGUE))
 

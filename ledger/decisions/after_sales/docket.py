@@ -136,7 +136,15 @@ def refund_difference(docket: CaseDocket, ended: Iterable[CaseFact]) -> None:
         at = arrived.at
         granted = RefundGranted(case.case_id, refund_id, units_of, amounts, paying.currency, at)
         docket.add([pay_by(docket.view, granted)])
-        booked = after_sales.RefundBooked(paying.order_id, case.case_id, refund_id, units_of, amounts, at, exact)
+        booked = after_sales.RefundBooked(
+            order_id=paying.order_id,
+            case_id=case.case_id,
+            refund_id=refund_id,
+            by_line=units_of,
+            amounts_minor=amounts,
+            at=at,
+            shares_minor=exact,
+        )
         docket.add_to_paying([booked])
 
 

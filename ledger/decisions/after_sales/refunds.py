@@ -58,10 +58,28 @@ def grant_refund(
     amounts = amounts_of(paying, shares, share_basis_points, amounts_minor)
     freight = take_off(amounts, {n for n in amounts if n not in amounts_minor}, case.freight_owed_minor)
     charged = charge_amounts(paying, charges_minor, paying.after_sales.booked_minor + sum(amounts.values()))
-    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at, charged, freight)
+    granted = RefundGranted(
+        case_id=case_id,
+        refund_id=refund_id,
+        by_line=units,
+        amounts_minor=amounts,
+        currency=paying.currency,
+        at=at,
+        charges_minor=charged,
+        freight_minor=freight,
+    )
     docket.add(cases.grant_refund(case, pay_by(view, granted)))
     exact = {n: share.fresh_minor for n, share in shares.items() if paying.lines[n].total_minor is not None}
-    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at, exact, charged)
+    booked = after_sales.RefundBooked(
+        order_id=paying.order_id,
+        case_id=case_id,
+        refund_id=refund_id,
+        by_line=units,
+        amounts_minor=amounts,
+        at=at,
+        shares_minor=exact,
+        charges_minor=charged,
+    )
     paid = {n: orders.refundable_minor(paying, n) for n in amounts}
     docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return docket.close()

@@ -45,7 +45,15 @@ def _reading(
     if breach is None:
         return Reading(object_id, clock, due, met_at, supplier_id)
     withdrawn_at = breach.withdrawn.at if breach.withdrawn is not None else None
-    return Reading(object_id, clock, due, met_at, supplier_id, breach.missed.at, withdrawn_at)
+    return Reading(
+        object_id=object_id,
+        clock=clock,
+        due=due,
+        met_at=met_at,
+        supplier_id=supplier_id,
+        missed_at=breach.missed.at,
+        withdrawn_at=withdrawn_at,
+    )
 
 
 def _past(case: Case, breach: CaseBreach) -> Reading:

@@ -117,7 +117,17 @@ def _reading(
             given_up_at = None
     breach = order.breaches.get((object_id, clock)) if order.breaches else None
     if breach is None:
-        return Reading(object_id, clock, due, met_at, supplier_id, None, None, stopped_since, given_up_at)
+        return Reading(
+            object_id=object_id,
+            clock=clock,
+            due=due,
+            met_at=met_at,
+            supplier_id=supplier_id,
+            missed_at=None,
+            withdrawn_at=None,
+            stopped_since=stopped_since,
+            given_up_at=given_up_at,
+        )
     recorded = (breach.missed.at, breach.withdrawn_at)
     return Reading(object_id, clock, due, met_at, supplier_id, *recorded, stopped_since, given_up_at)
 
@@ -127,12 +137,12 @@ def _past(breach: Breach) -> Reading:
     missed, withdrawn = breach.missed, breach.withdrawn
     met_at = withdrawn.happened_at if withdrawn is not None else None
     return Reading(
-        missed.object_id,
-        missed.clock,
-        missed.due,
-        met_at,
-        missed.supplier_id,
-        missed.at,
-        breach.withdrawn_at,
+        object_id=missed.object_id,
+        clock=missed.clock,
+        due=missed.due,
+        met_at=met_at,
+        supplier_id=missed.supplier_id,
+        missed_at=missed.at,
+        withdrawn_at=breach.withdrawn_at,
         given_up_at=missed.due - timedelta.resolution if withdrawn is not None else None,
     )

@@ -46,15 +46,15 @@ def turn_up(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
         return []
     return [
         FoundAfterLoss(
-            parcel.carrier,
-            parcel.number,
-            parcel.epoch,
-            parcel.lost_at,
-            at,
-            parcel.order_id,
-            parcel.supplier_order_id,
-            parcel.supplier_id,
-            parcel.by_line,
+            carrier=parcel.carrier,
+            number=parcel.number,
+            epoch=parcel.epoch,
+            lost_at=parcel.lost_at,
+            at=at,
+            order_id=parcel.order_id,
+            supplier_order_id=parcel.supplier_order_id,
+            supplier_id=parcel.supplier_id,
+            by_line=parcel.by_line,
         )
     ]
 

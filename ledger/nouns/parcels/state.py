@@ -229,13 +229,13 @@ def readings(parcel: Parcel) -> list[Reading]:
     withdrawn_at = withdrawn.at if withdrawn is not None else voided.at if voided is not None else None
     return [
         Reading(
-            f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
-            Clock.FIRST_SCAN,
-            parcel.first_scan_by,
-            parcel.first_scan_at,
-            parcel.supplier_id,
-            missed.at if missed is not None else None,
-            withdrawn_at,
+            object_id=f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
+            clock=Clock.FIRST_SCAN,
+            due=parcel.first_scan_by,
+            met_at=parcel.first_scan_at,
+            supplier_id=parcel.supplier_id,
+            missed_at=missed.at if missed is not None else None,
+            withdrawn_at=withdrawn_at,
             given_up_at=parcel.first_scan_by - timedelta.resolution if voided is not None else None,
         )
     ]

@@ -220,11 +220,11 @@ def answering(recovery: Recovery) -> Reading | None:
     if due is None:
         return None
     return Reading(
-        recovery.recovery_id,
-        Clock.RECOVERY_ANSWER,
-        due,
-        withdrawn.happened_at if withdrawn is not None else answered_at,
-        recovery.subject.supplier_id,
-        missed.at if missed is not None else None,
-        withdrawn.at if withdrawn is not None else None,
+        object_id=recovery.recovery_id,
+        clock=Clock.RECOVERY_ANSWER,
+        due=due,
+        met_at=withdrawn.happened_at if withdrawn is not None else answered_at,
+        supplier_id=recovery.subject.supplier_id,
+        missed_at=missed.at if missed is not None else None,
+        withdrawn_at=withdrawn.at if withdrawn is not None else None,
     )

@@ -128,7 +128,17 @@ def restore(
     if stock is None or stock.feed is None or not units:
         return []
     committed_at = next((each.committed_at for each in stock.shipped if each.consumed_at == consumed_at), None)
-    return [ReservationRestored(supplier_id, sku, reservation_id, units, consumed_at, at, committed_at)]
+    return [
+        ReservationRestored(
+            supplier_id=supplier_id,
+            sku=sku,
+            reservation_id=reservation_id,
+            units=units,
+            consumed_at=consumed_at,
+            at=at,
+            committed_at=committed_at,
+        )
+    ]
 
 
 def expire(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[StockFact]:

@@ -67,7 +67,17 @@ def dispute(
     if invoice.open_minor <= 0:
         raise SupplierInvoiceOver(invoice.supplier_id, invoice.number, invoice.status)
     over = invoice.over_minor
-    return [SupplierInvoiceDisputed(invoice.supplier_id, invoice.number, by, at, because, over, answer_by)]
+    return [
+        SupplierInvoiceDisputed(
+            supplier_id=invoice.supplier_id,
+            number=invoice.number,
+            by=by,
+            at=at,
+            because=because,
+            differed_minor=over,
+            answer_by=answer_by,
+        )
+    ]
 
 
 def credit(invoice: SupplierInvoice, credit_note: str, amount: Money, at: datetime) -> Sequence[SupplierInvoiceFact]:

@@ -132,7 +132,16 @@ def cancel_request(
     hours, peaks = supplier_order.cancel_answer_within_hours, supplier_order.peaks
     answer_by = due_after(at, hours, peaks, supplier_order.working, "cancel_answer_within")
     name = supplier_order.supplier_order_id
-    return CancelRequested(name, asked, wish.by, wish.because, at, rerouted, wish.to, answer_by)
+    return CancelRequested(
+        supplier_order_id=name,
+        by_line=asked,
+        by=wish.by,
+        because=wish.because,
+        at=at,
+        rerouted=rerouted,
+        reroute_to=wish.to,
+        answer_by=answer_by,
+    )
 
 
 def ask_to_reroute(
