@@ -7,6 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from ledger.facts import LineNo, Units, minus, plus
+from ledger.nouns.orders.supplier_orders.evolving import evolve
 from ledger.nouns.orders.supplier_orders.facts import (
     CancelAgreed,
     CancelRefused,
@@ -35,7 +36,6 @@ from ledger.nouns.orders.supplier_orders.state import (
     Stop,
     SupplierOrder,
     Wish,
-    evolve,
     later_by,
     merged_spans,
 )
