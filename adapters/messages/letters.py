@@ -20,11 +20,12 @@ from adapters.mail.addresses import addresses_in
 from adapters.messages import library, previews
 from adapters.messages.case_values import LABELLED, file_name, newest_label
 from adapters.messages.envelope import Envelope, Erased
+from adapters.messages.known import Known
 from adapters.messages.layout import lay_out
 from adapters.messages.library import TemplateSource
 from adapters.messages.previews import PreviewWish
 from adapters.messages.samples import a_sample
-from adapters.messages.values import TELL_WHERE, Known, values_of
+from adapters.messages.values import TELL_WHERE, values_of
 from adapters.messages.wording import BadTemplate, Values, wording
 from adapters.streams import read
 from adapters.tracking_page.links import TrackingLinks

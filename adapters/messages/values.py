@@ -2,109 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, NamedTuple
 
 from adapters.messages.case_values import case_values
+from adapters.messages.known import Known
+from adapters.messages.supplier_values import instruction_values, invoice_values
 from adapters.messages.wording import Row
-from adapters.messages.words import carrier_name, days_until, humane, in_words
+from adapters.messages.words import carrier_name, days_until
 from adapters.tracking.carriers import tracking_page
 from ledger.facts import LineNo, Units
-from ledger.nouns import cases, orders, parcels, stock_ups, supplier_invoices, suppliers
-from ledger.nouns.cases import Case
-from ledger.nouns.messages import About, Audience, MessageAsked, MessageKind, subject_of
+from ledger.nouns import orders, parcels, stock_ups
+from ledger.nouns.messages import About, Audience, MessageKind, subject_of
 from ledger.nouns.orders import Line, Order
-from ledger.nouns.orders.supplier_orders import ShipTo, SupplierOrder, reroutable
-from ledger.nouns.parcels import Parcel
-from ledger.nouns.policies import Policy
-from ledger.nouns.supplier_invoices import SupplierInvoice
-from ledger.terms.brands import Brand
+from ledger.nouns.orders.supplier_orders import reroutable
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
-from ledger.terms.shipping import Chosen
-from ledger.terms.time_zones import zone_of
-from ledger.view import View
 
 TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
 """What a supplier reads an address in."""
 _TELL_TO_SHIP = (*TELL_WHERE, MessageKind.GO_ON)
-
-
-class Known(NamedTuple):
-    """All that a message is written from: the ledger as it is now, and what was unsealed for it."""
-
-    asked: MessageAsked
-    view: View
-    policy: Policy
-    """As it was when the message was asked for."""
-    brand: Brand
-    person: Mapping[str, Any]
-    """The customer: name, lines, city, postal_code, phone, note."""
-    question: str = ""
-    objection: str = ""
-    town: str = ""
-    """Of the last scan."""
-    return_address: str = ""
-    tracking_page: str = ""
-    """Where the customer sees its order; empty if there is none."""
-
-    @property
-    def order(self) -> Order | None:
-        return orders.find(self.view, self.asked.about.order_id) if self.asked.about.order_id else None
-
-    @property
-    def supplier_order(self) -> SupplierOrder | None:
-        order = self.order
-        return order.supplier_orders.get(self.asked.about.supplier_order_id) if order is not None else None
-
-    @property
-    def case(self) -> Case | None:
-        return cases.find(self.view, self.asked.about.case_id) if self.asked.about.case_id else None
-
-    @property
-    def parcel(self) -> Parcel | None:
-        about = self.asked.about
-        return parcels.find(self.view, about.carrier, about.number) if about.number else None
-
-    @property
-    def invoice(self) -> SupplierInvoice | None:
-        """A supplier's."""
-        about = self.asked.about
-        number = about.invoice_number
-        return supplier_invoices.find(self.view, about.supplier_id, number) if number else None
-
-    @property
-    def supplier(self) -> suppliers.Supplier | None:
-        about = self.asked.about
-        return suppliers.find(self.view, about.supplier_id) if about.supplier_id else None
-
-    @property
-    def zone(self) -> str:
-        """The reader's: a customer reads times where the order goes, a supplier and staff by their calendars."""
-        match self.asked.audience:
-            case Audience.CUSTOMER:
-                return zone_of(self.order.destination) if self.order is not None else ""
-            case Audience.SUPPLIER:
-                return _suppliers_zone(self)
-            case Audience.STAFF:
-                return self.policy.working.calendar.time_zone if self.policy.working is not None else ""
-
-    def day(self, at: date | None) -> str:
-        return in_words(at, self.asked.language, with_time=False, zone=self.zone) if at is not None else ""
-
-    def time(self, at: date | None) -> str:
-        """With the time of day; customers read days."""
-        with_time = self.asked.audience is not Audience.CUSTOMER
-        return in_words(at, self.asked.language, with_time=with_time, zone=self.zone) if at is not None else ""
-
-
-def _suppliers_zone(known: Known) -> str:
-    if known.supplier_order is not None and known.supplier_order.time_zone:
-        return known.supplier_order.time_zone
-    supplier = known.supplier
-    agreement = supplier.agreement_at(known.asked.at) if supplier is not None else None
-    return agreement.time_zone if agreement is not None else ""
 
 
 def values_of(known: Known) -> dict[str, str | int | list[Row]]:
@@ -135,9 +52,9 @@ def values_of(known: Known) -> dict[str, str | int | list[Row]]:
         **_due(known),
         **_money(known),
         **_goods(known),
-        **_instruction(known),
+        **instruction_values(known),
         **_parcel(known),
-        **_invoice(known),
+        **invoice_values(known),
         **_levels(about),
         **case_values(about.case_id, known.case, order, known.asked.language, known.return_address),
     }
@@ -271,65 +188,6 @@ def _to_collect_minor(known: Known, order: Order) -> int:
         return sum(each.collect_minor for each in order.shipments if each.parcel == which and each.bucket == "shipped")
     parts = [about.supplier_order_id] if about.supplier_order_id else list(order.supplier_orders)
     return sum(orders.left_to_collect_minor(order, each) for each in parts)
-
-
-# --- to suppliers ---------------------------------------------------------------------------------
-
-
-def _instruction(known: Known) -> dict[str, str | int]:
-    order, supplier_order = known.order, known.supplier_order
-    if order is None or supplier_order is None:
-        return {"ship_to": "", "packing": "", "service": "", "note": "", "gift": 0, "express": 0}
-    packing = (humane(word, known.asked.language) for word in supplier_order.packing)
-    return {
-        "ship_to": _ship_to(order.ship_to_of(known.asked.about.supplier_order_id), known.person),
-        "packing": ("、" if known.asked.language == "zh" else ", ").join(packing),
-        "service": _service(supplier_order.shipping),
-        "note": known.person.get("note", ""),
-        "gift": int(order.placed.gift),
-        "express": int(order.placed.priority == "express"),
-    }
-
-
-def _ship_to(ship_to: ShipTo, person: Mapping[str, Any]) -> str:
-    where = ship_to.destination
-    town = " ".join(part for part in (person.get("postal_code"), person.get("city")) if part)
-    parts = [person.get("name"), *person.get("lines", ()), town, where.region, where.country, person.get("phone")]
-    return "\n".join(str(part) for part in parts if part)
-
-
-def _service(chosen: Chosen | None) -> str:
-    """Such as ``international line (Yanwen, Yunexpress)``."""
-    if chosen is None or not chosen.code:
-        return ""
-    return f"{chosen.code.replace('_', ' ')} ({', '.join(map(carrier_name, chosen.carriers))})"
-
-
-def _invoice(known: Known) -> dict[str, str | list[Row]]:
-    return {
-        "invoice": known.asked.about.invoice_number,
-        "objection": known.objection,
-        "differences": list(_differences(known.invoice)) if known.invoice else [],
-    }
-
-
-def _differences(invoice: SupplierInvoice) -> Iterable[Row]:
-    """In what an invoice differs."""
-    lines = invoice.recorded.lines
-    for each, line in [(each, lines[match.index]) for match in invoice.matches for each in match.differences]:
-        expected = "" if each.expected_minor is None else str(invoice.money(each.expected_minor))
-        yield {
-            "kind": "no_price" if each.kind == "price" and not expected else each.kind,
-            "what": " ".join(part for part in (line.supplier_order_id, line.sku) if part),
-            "units": str(each.units),
-            "shipped": str(each.shipped),
-            "expected": expected,
-            "amount": str(invoice.money(each.amount_minor)),
-            "invoices": ", ".join(each.invoices),
-        }
-    if invoice.charges_over_minor:
-        empty = dict.fromkeys(("what", "units", "shipped", "expected", "invoices"), "")
-        yield {"kind": "charge", "amount": str(invoice.money(invoice.charges_over_minor)), **empty}
 
 
 # --- parcels and stock ----------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.messages import library, samples
+from adapters.messages.known import Known
 from adapters.messages.markup import as_text
-from adapters.messages.values import Known, values_of
+from adapters.messages.values import values_of
 from adapters.messages.wording import Values, check, wording
 from adapters.messages.words import humane, in_words
 from adapters.tracking.carriers import tracking_page
