@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from adapters.database.dsn import DatabaseTls, DoesNotAnswer, usable
 from adapters.database.postgres import open_pool
 from adapters.database.problems import StartFailed
+from ledger.engine.log_sql import HEAD
 from ledger.engine.statements import in_schema
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import StorageUnavailable
@@ -31,7 +32,6 @@ MOST_BEHIND_SECONDS = 3600.0
 
 _SERVER = ""
 _MADE = "SELECT created_at FROM fulfilment.tenants WHERE schema = %s"
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _BEHIND = """
     SELECT (SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events), (
         SELECT extract(epoch FROM clock_timestamp() - recorded_at) FROM {schema}.ledger_events
@@ -147,7 +147,7 @@ async def _made(connection: AsyncConnection[Any], schema: str) -> Any:
 
 
 async def _head(connection: AsyncConnection[Any], schema: str) -> int:
-    return int((await (await connection.execute(in_schema(_HEAD, schema))).fetchall())[0][0])
+    return int((await (await connection.execute(in_schema(HEAD, schema))).fetchall())[0][0])
 
 
 def _ended(error: psycopg.Error) -> str:

@@ -17,6 +17,7 @@ from adapters.ledger_check.findings import CheckTally
 from adapters.ledger_check.log_rows import LogRows
 from adapters.ledger_check.read_models import check_read_models
 from adapters.ledger_check.streams import Range, Slice, check_slice, slices
+from ledger.engine.log_sql import HEAD
 from ledger.engine.statements import in_schema
 from ledger.refusals import BeyondTheLog
 from projections import PROJECTIONS
@@ -33,8 +34,6 @@ STEPS = tuple(CHECKS)
 _FACTS_A_SLICE = 50_000
 _MOST_SLICES = 500
 """So that what is kept of a check does not grow with the ledger."""
-
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 
 
 class Progress(msgspec.Struct):
@@ -122,7 +121,7 @@ class CheckRun:
     def run(self) -> CheckTally:
         progress = self._progress
         with open_connection(self._conninfo) as connection:
-            ((head,),) = connection.execute(in_schema(_HEAD, self._schema)).fetchall()
+            ((head,),) = connection.execute(in_schema(HEAD, self._schema)).fetchall()
             if (known := max(progress.checked_to, progress.head)) > head:
                 raise BeyondTheLog(known, head)
             if not progress.head:

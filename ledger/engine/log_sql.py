@@ -92,6 +92,7 @@ STREAMS_NOW = """
     ORDER BY found.stream, found.version
 """
 HEAD = "SELECT coalesce(max(notification_id), 0) FROM {ledger_events}"
+"""The position of the last fact, 0 while there is none."""
 STREAM = """
     SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
         command, recorded_at

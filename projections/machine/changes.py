@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from ledger.engine.log_sql import HEAD
 from ledger.refusals import BeyondTheLog
 from ledger.view import Noun
 from projections.machine.reads import Answer, Changes, PageOf, Snapshot
@@ -34,7 +35,6 @@ _CHANGED = """
         )
     ORDER BY e.notification_id LIMIT %(limit)s
 """
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {ledger_events}"
 
 
 class ListedThings(Protocol):
@@ -169,7 +169,7 @@ async def _span(at: Snapshot, page: PageOf) -> tuple[int, int]:
     """
     after = page.changed_after or 0
     if after > at.position:  # as where the read model lags
-        ((head,),) = await at.rows(_HEAD, {})
+        ((head,),) = await at.rows(HEAD, {})
         if after > head:
             raise BeyondTheLog(after, head)
     return page.begun or (after, at.position)

@@ -20,6 +20,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from ledger.engine.log import EVENTS_TABLE
+from ledger.engine.log_sql import HEAD
 from ledger.engine.registry import Registry
 from ledger.engine.statements import in_schema
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
@@ -35,7 +36,6 @@ K = TypeVar("K")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """Before and after everything."""
 
-_TRACKING_TABLE = "ledger_tracking"
 _POLL_SECONDS = 0.007
 _POLL_TABLES_SECONDS = 0.05
 PATIENCE_SECONDS = 5.0
@@ -49,7 +49,6 @@ _STREAM = """
     ORDER BY originator_version
 """
 _ALL_COLUMNS = re.compile(r"SELECT \* FROM \{(\w+)\}")
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _POSITION = """
     SELECT coalesce((SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = %s), 0)
 """
@@ -270,7 +269,7 @@ async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) ->
 
 
 async def _head(connection: AsyncConnection[Any], schema: str) -> int:
-    cursor = await connection.execute(in_schema(_HEAD, schema))
+    cursor = await connection.execute(in_schema(HEAD, schema))
     return int((await cursor.fetchall())[0][0])
 
 

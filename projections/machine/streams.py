@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 from psycopg import Connection
 
+from ledger.engine.log_sql import HEAD
 from ledger.engine.registry import Registry
 from ledger.engine.shelf import Memory, Shelf
 from ledger.engine.snapshots import code_shape
@@ -65,7 +66,6 @@ _SINCE = """
 """
 _WEIGHED_BYTES = 1 << 20
 """How many more bytes of facts are folded into a state that does not keep them before it is weighed again."""
-_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {ledger_events}"
 
 StoredFact = tuple[int, str, int, str, bytes, datetime]
 """Position, stream, version, topic, state, when it was recorded."""
@@ -191,7 +191,7 @@ class Streams:
         self._weighed: dict[str, int] = {}
         """What the states of long streams weighed when that was last looked at."""
         self._page, self._load, self._head, self._snapshots, self._since = (
-            in_schema(template, schema) for template in (_PAGE, _STREAMS, _HEAD, _SNAPSHOTS, _SINCE)
+            in_schema(template, schema) for template in (_PAGE, _STREAMS, HEAD, _SNAPSHOTS, _SINCE)
         )
 
     def head(self, connection: Connection[Any]) -> int:
