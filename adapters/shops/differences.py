@@ -16,6 +16,8 @@ ENDED = frozenset(
     {orders_pb2.ORDER_STATUS_CANCELLED, orders_pb2.ORDER_STATUS_COMPLETED, orders_pb2.ORDER_STATUS_CLOSED}
 )
 """Nothing of such an order can be changed."""
+NOTHING_LEFT = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
+"""Refusals of a cancellation that are as good as done: nothing was left to cancel."""
 
 
 class Changed(NamedTuple):

@@ -12,7 +12,7 @@ from adapters.edges import reading
 from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.marketplaces import marketplace
 from adapters.shops.amazon.payloads import AmazonAddress, AmazonBreakdown, AmazonItem, AmazonOrder
-from adapters.shops.differences import ENDED
+from adapters.shops.differences import ENDED, NOTHING_LEFT
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _WAITS = frozenset({"PENDING", "PENDING_AVAILABILITY"})
@@ -29,7 +29,6 @@ _CHARGES = {
     "TAX": order_money_pb2.CHARGE_KIND_TAX,
     "DISCOUNT": order_money_pb2.CHARGE_KIND_DISCOUNT,
 }
-_CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 _PARTIES = {"BUYER": common_pb2.PARTY_CUSTOMER}
 """On whose wish it was cancelled; Amazon itself does it where the retailer was late, or the buyer's payment failed."""
 
@@ -309,7 +308,7 @@ def _cancelled(order: AmazonOrder, there: orders_pb2.Order, updated: datetime) -
         reason=f"cancelled_by_{executed[0].lower()}" if executed else "cancelled",
         at=reading.stamp(updated),
     )
-    return _wanted(request, order, "/cancel", updated, *_CLOSED)
+    return _wanted(request, order, "/cancel", updated, *NOTHING_LEFT)
 
 
 def _wished(
@@ -323,7 +322,7 @@ def _wished(
         reason="buyer_asked",
         at=reading.stamp(updated),
     )
-    wanted = _wanted(request, order, "/wish", updated, *_CLOSED, "CANNOT_CANCEL")
+    wanted = _wanted(request, order, "/wish", updated, *NOTHING_LEFT, "CANNOT_CANCEL")
     return replace(wanted, is_wish=True)
 
 
@@ -402,7 +401,7 @@ class _Change:
                 reason="cancelled",
                 at=reading.stamp(self._updated),
             )
-            yield _wanted(request, self._order, "/fewer", self._updated, *_CLOSED)
+            yield _wanted(request, self._order, "/fewer", self._updated, *NOTHING_LEFT)
 
     def _wishes(self) -> Iterator[WantedCommand]:
         """What the buyer asked for since the state of before; it is not asked again because something else changed."""

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from adapters.edges import reading
 from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
 from adapters.shops.amazon.vendor_payloads import VendorAddress, VendorDetails, VendorItem, VendorMoney, VendorOrder
-from adapters.shops.differences import ENDED
+from adapters.shops.differences import ENDED, NOTHING_LEFT
 from adapters.tracking.countries import country
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
 _OPEN = frozenset({"NEW", "ACCEPTED"})
 _HIDDEN = "xxxxx"
 """What stands for a customer's data where only Amazon's labels show it."""
-_CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 
 
 def of_purchase_order(order: VendorOrder, channel: str, contact: str, known: KnownNow) -> Understood:
@@ -28,7 +27,7 @@ def of_purchase_order(order: VendorOrder, channel: str, contact: str, known: Kno
         request = orders_pb2.CancelOrderRequest(
             order_id=there.order_id, by=common_pb2.PARTY_CUSTOMER, reason="cancelled_by_amazon"
         )
-        return Understood((WantedCommand(request, f"{number}/cancel", str(there.version), _CLOSED),))
+        return Understood((WantedCommand(request, f"{number}/cancel", str(there.version), NOTHING_LEFT),))
     if there is not None:
         return Understood(ignored="nothing that the ledger keeps has changed")
     if status == "SHIPPED":

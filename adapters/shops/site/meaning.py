@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from adapters.edges import reading
 from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import ENDED, OrderDifference
+from adapters.shops.differences import ENDED, NOTHING_LEFT, OrderDifference
 from adapters.shops.site.checking import of_inbox
 from adapters.shops.site.documents import (
     CancellationTold,
@@ -26,7 +26,6 @@ from adapters.shops.site.documents import (
 from fulfilment.v1 import common_pb2, customer_invoices_pb2, order_money_pb2, orders_pb2, shipping_pb2
 from ledger.terms.order_numbers import order_number
 
-_OVER = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 _BY = {"customer": common_pb2.PARTY_CUSTOMER, "retailer": common_pb2.PARTY_RETAILER}
 
 
@@ -190,7 +189,7 @@ def _cancellation(told: CancellationTold, there: orders_pb2.Order) -> Understood
         reason=cancellation.reason,
         at=reading.stamp(told.timestamp),
     )
-    return Understood((_wanted(told, "/cancellation", request, *_OVER),))
+    return Understood((_wanted(told, "/cancellation", request, *NOTHING_LEFT),))
 
 
 def _units(told: CancellationTold, there: orders_pb2.Order) -> Iterator[common_pb2.LineUnits]:

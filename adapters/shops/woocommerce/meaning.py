@@ -7,7 +7,7 @@ from datetime import datetime
 
 from adapters.edges import reading
 from adapters.edges.meaning import KnownNow, NotUnderstood, Understood, WantedCommand
-from adapters.shops.differences import ENDED, address_change, is_as_known, line_numbers
+from adapters.shops.differences import ENDED, NOTHING_LEFT, address_change, is_as_known, line_numbers
 from adapters.shops.woocommerce.payloads import WooOrder, WooPlace, at, minor, text, units, woo_order
 from fulfilment.v1 import common_pb2, order_money_pb2, orders_pb2
 
@@ -18,7 +18,6 @@ _PAID = frozenset({"processing", "completed", "refunded"})
 _UNPAID = frozenset({"pending", "on-hold"})
 _DOOR = "cod"
 """The payment method by which the carrier collects the money."""
-_CLOSED = frozenset({"ORDER_CLOSED", "NOTHING_TO_CANCEL"})
 
 
 def of_order(order: WooOrder, channel: str, known: KnownNow, changed_at: datetime | None = None) -> Understood:
@@ -45,7 +44,7 @@ def of_deleted(order_id: int, channel: str, known: KnownNow) -> Understood:
     if there is None or there.status in ENDED:
         return Understood(ignored="the ledger has no such order, or it is over")
     cancel = _cancel(there.order_id, "deleted")  # no time is told
-    return Understood((WantedCommand(cancel, f"{order_id}/deleted", str(there.version), _CLOSED),))
+    return Understood((WantedCommand(cancel, f"{order_id}/deleted", str(there.version), NOTHING_LEFT),))
 
 
 def _wanted(request: object, order: WooOrder, aspect: str, modified: datetime, *fine: str) -> WantedCommand:
@@ -211,7 +210,7 @@ class _Change:
         if over and order.status != "failed" and self._there.status not in ENDED:
             request = _cancel(self._there.order_id, order.status)
             request.at.CopyFrom(reading.stamp(self._modified))
-            yield _wanted(request, order, "/cancel", self._modified, *_CLOSED)
+            yield _wanted(request, order, "/cancel", self._modified, *NOTHING_LEFT)
 
     def _payments(self) -> Iterator[WantedCommand]:
         """What came in and went back since; what is known stays as it was told."""
