@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from psycopg.sql import SQL, Identifier
 
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.nouns.recoveries import Method
@@ -21,13 +20,7 @@ from ledger.terms.parties import Party
 from projections import statements
 from projections.machine.reads import PageOf
 from projections.statements import Balance, EntryKind, Statement, StatementEntry, Total
-from tests.support.projecting import (
-    asking,
-    begin_again,
-    catch_up,
-    connect,
-    verify,
-)
+from tests.support.projecting import asking, catch_up, verify, wipe
 from tests.support.recovering import Recovering, refund
 from tests.support.scenario import (
     DAY,
@@ -281,18 +274,11 @@ def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTen
                     recovering.settle(100, f"s{number}", Method.PAYMENT)
         except Refusal:
             continue
-    _wipe(tenant)
+    wipe(tenant)
     catch_up(tenant, scenario.log)
     found = asyncio.run(statement(tenant))
     assert {each.currency: each.closing_minor for each in found.balances if each.closing_minor} == _recount(scenario)
     assert verify(tenant, "statements").equal
-
-
-def _wipe(tenant: EmptyTenant) -> None:
-    """As if nothing had ever been recorded."""
-    begin_again(tenant)
-    with connect(tenant) as connection:
-        connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
 
 
 def _recount(scenario: Scenario) -> dict[str, int]:

@@ -9,7 +9,6 @@ from datetime import date
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.sql import SQL, Identifier
 
 from ledger.nouns.orders.supplier_orders import SupplierOrderShipped
 from ledger.nouns.supplier_invoices import Differs, InvoiceStatus, SupplierInvoicePaid
@@ -21,7 +20,7 @@ from projections.statements import Balance, EntryKind, StatementEntry, Total
 from projections.supplier_invoices import ListedInvoice
 from projections.work import Step, WorkKind
 from tests.support.invoicing import Invoicing, billed, charge
-from tests.support.projecting import asking, begin_again, catch_up, connect, verify
+from tests.support.projecting import asking, catch_up, verify, wipe
 from tests.support.scenario import DAY, FIRST, NOON, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
 
@@ -305,13 +304,6 @@ async def closing(tenant: EmptyTenant) -> dict[str, int]:
     async with asking(tenant) as where:
         found = (await statements.get_statement(where, "acme")).rows[0].balances
     return {"closing": sum(each.closing_minor for each in found), "paid": sum(each.paid_minor for each in found)}
-
-
-def wipe(tenant: EmptyTenant) -> None:
-    """As if nothing had ever been recorded."""
-    begin_again(tenant)
-    with connect(tenant) as connection:
-        connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
 
 
 def recount(invoicing: Invoicing) -> dict[str, int]:

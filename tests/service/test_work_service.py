@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,15 +14,7 @@ import pytest
 
 from fulfilment.v1 import admin_pb2, finding_pb2, orders_pb2, work_pb2
 from tests.support.projecting import until
-from tests.support.service import (
-    Client,
-    Service,
-    context,
-    fields_of,
-    patiently,
-    reason_of,
-    stamp,
-)
+from tests.support.service import Client, Service, context, fields_of, patiently, reason_of, refused, stamp
 from tests.support.terminal import Console
 
 
@@ -53,22 +45,15 @@ def claim(task_id: str, actor: str = "mia") -> work_pb2.ClaimWorkRequest:
     return work_pb2.ClaimWorkRequest(context=context(actor=actor), task_id=task_id)
 
 
-def refusal(call: Callable[[Any], Any], request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
-
-
 def test_work_is_claimed_given_back_and_finished(client: Client):
     task_id = hold(client, "walk")
     assert client.work.ClaimWork(claim(task_id)).version == 1
     assert client.work.ClaimWork(claim(task_id)).version == 1
     (mine,) = listed(client, "shop/walk", claimed_by="mia")
     assert (mine.task_id, mine.claimed_by, mine.owner) == (task_id, "mia", work_pb2.WORK_OWNER_OPERATIONS)
-    assert reason_of(refusal(client.work.ClaimWork, claim(task_id, "tom"))) == "WORK_IS_CLAIMED"
+    assert reason_of(refused(client.work.ClaimWork, claim(task_id, "tom"))) == "WORK_IS_CLAIMED"
     release = work_pb2.ReleaseWorkRequest(context=context(actor="tom"), task_id=task_id)
-    assert reason_of(refusal(client.work.ReleaseWork, release)) == "WORK_IS_CLAIMED"
+    assert reason_of(refused(client.work.ReleaseWork, release)) == "WORK_IS_CLAIMED"
     client.work.ReleaseWork(
         work_pb2.ReleaseWorkRequest(context=context(actor="tom"), task_id=task_id, claimed_by="mia")
     )
@@ -76,7 +61,7 @@ def test_work_is_claimed_given_back_and_finished(client: Client):
     client.work.FinishWork(finish)
     assert listed(client, "shop/walk") == []
     other = work_pb2.FinishWorkRequest(context=context(actor="tom"), task_id=task_id, outcome="again")
-    assert reason_of(refusal(client.work.FinishWork, other)) == "WORK_IS_FINISHED"
+    assert reason_of(refused(client.work.FinishWork, other)) == "WORK_IS_FINISHED"
 
 
 def test_work_whose_reason_is_gone_is_unknown(client: Client):
@@ -93,15 +78,15 @@ def test_work_whose_reason_is_gone_is_unknown(client: Client):
         (client.work.FinishWork, work_pb2.FinishWorkRequest),
     ):
         more: dict[str, Any] = {"outcome": "done"} if kind is work_pb2.FinishWorkRequest else {}
-        assert reason_of(refusal(call, kind(context=context(), task_id=task_id, **more))) == "UNKNOWN_WORK"
+        assert reason_of(refused(call, kind(context=context(), task_id=task_id, **more))) == "UNKNOWN_WORK"
 
 
 def test_work_is_claimed_by_somebody_and_finished_with_an_outcome(client: Client):
     task_id = hold(client, "somebody")
-    assert fields_of(refusal(client.work.ClaimWork, claim(task_id, ""))) == ["context.actor"]
+    assert fields_of(refused(client.work.ClaimWork, claim(task_id, ""))) == ["context.actor"]
     finish = work_pb2.FinishWorkRequest(context=context(), task_id=task_id)
-    assert fields_of(refusal(client.work.FinishWork, finish)) == ["outcome"]
-    assert fields_of(refusal(client.work.ListWork, work_pb2.ListWorkRequest(owner=99))) == ["owner"]  # type: ignore[arg-type]
+    assert fields_of(refused(client.work.FinishWork, finish)) == ["outcome"]
+    assert fields_of(refused(client.work.ListWork, work_pb2.ListWorkRequest(owner=99))) == ["owner"]  # type: ignore[arg-type]
 
 
 def test_work_is_assigned_to_a_person_and_to_a_team_and_to_nobody(client: Client):
@@ -112,13 +97,13 @@ def test_work_is_assigned_to_a_person_and_to_a_team_and_to_nobody(client: Client
     assert client.work.AssignWork(assign).version == 1, "it is so already"
     (toms,) = listed(client, "shop/assigned", claimed_by="tom", team="night")
     assert (toms.claimed_by, toms.team) == ("tom", "night")
-    assert reason_of(refusal(client.work.ClaimWork, claim(task_id))) == "WORK_IS_CLAIMED"
+    assert reason_of(refused(client.work.ClaimWork, claim(task_id))) == "WORK_IS_CLAIMED"
     unassign = work_pb2.UnassignWorkRequest(context=context(actor="boss"), task_id=task_id)
     assert client.work.UnassignWork(unassign).version == 2
     (free,) = listed(client, "shop/assigned", unclaimed=True)
     assert (free.claimed_by, free.team, free.HasField("claimed_at")) == ("", "", False)
     nobody = work_pb2.AssignWorkRequest(context=context(), task_id=task_id)
-    assert fields_of(refusal(client.work.AssignWork, nobody)) == ["person"]
+    assert fields_of(refused(client.work.AssignWork, nobody)) == ["person"]
 
 
 def test_work_that_is_put_off_is_out_of_the_queue_until_then(client: Client):
@@ -131,7 +116,7 @@ def test_work_that_is_put_off_is_out_of_the_queue_until_then(client: Client):
     until(lambda: listed(client, "shop/put-off"))
     assert listed(client, "shop/put-off", put_off=True) == []
     far = work_pb2.PutOffWorkRequest(context=context(), task_id=task_id, until=stamp(now + timedelta(days=31)))
-    error = refusal(client.work.PutOffWork, far)
+    error = refused(client.work.PutOffWork, far)
     assert reason_of(error) == "PUT_OFF_OUT_OF_BOUNDS"
 
 
@@ -172,7 +157,7 @@ def test_work_about_no_order_is_commented_on_as_well(client: Client):
     found = patiently(client.work.GetWork, read)
     assert ([each.comment for each in found.comments], found.work.sku) == (["acme is closed"], "commented")
     empty = work_pb2.CommentOnWorkRequest(context=context(), task_id=level.task_id, comment=" ")
-    assert fields_of(refusal(client.work.CommentOnWork, empty)) == ["comment"]
+    assert fields_of(refused(client.work.CommentOnWork, empty)) == ["comment"]
 
 
 def test_what_was_done_about_work_stays_readable_when_its_reason_is_gone(client: Client, service: Service):
@@ -254,7 +239,7 @@ def test_the_queue_shows_what_is_next_and_counts_the_rest(client: Client, servic
     (count,) = patiently(client.work.CountWork, request).counts
     assert (count.kind, count.pieces, count.unclaimed) == (work_pb2.WORK_KIND_HOLD, 1, 1)
     wrong = work_pb2.CountWorkRequest(matching=work_pb2.ListWorkRequest(kinds=[99]))  # type: ignore[list-item]
-    assert fields_of(refusal(client.work.CountWork, wrong)) == ["matching.kinds[0]"]
+    assert fields_of(refused(client.work.CountWork, wrong)) == ["matching.kinds[0]"]
     assert "there is no order shop/nobody" in ff("work", "next", "--order", "shop/nobody").err
 
 

@@ -100,6 +100,13 @@ def begin_again(tenant: EmptyTenant) -> None:
         connection.execute(query, (NAMES,))
 
 
+def wipe(tenant: EmptyTenant) -> None:
+    """As if nothing had ever been recorded."""
+    begin_again(tenant)
+    with connect(tenant) as connection:
+        connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
+
+
 def forget(tenant: EmptyTenant) -> None:
     """As if no projection had ever run."""
     with connect(tenant) as connection:

@@ -27,6 +27,7 @@ from adapters.shops.site.checking import UnfitDocument
 from fulfilment.v1 import orders_pb2
 from ledger.engine.keyring import KeyRing
 from ledger.engine.sealing import Sealer
+from tests.support.hostile import places
 from tests.support.own_site import NOW, SECRET, delivery, signature, site_order, told
 
 SITE = SYSTEMS["site"]
@@ -418,12 +419,6 @@ DOCUMENTS = [
     told("order.cancellation", {"order_id": "1001", "lines": [{"line_id": "a", "units": 1}], "reason": "x"}),
     told("order.refund", {"order_id": "1001", "refund_id": "r1", "amount_minor": 500, "method": "card"}),
 ]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path] if path else []
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return found + [each for key, held in inner for each in places(held, (*path, key))]
 
 
 def require_places(unfit: UnfitDocument, document: Any) -> None:
