@@ -19,7 +19,7 @@ from adapters.edges.touched import Touched, position_at, touched
 from adapters.edges.worker import ACTOR
 from adapters.streams import read
 from adapters.tenants import Tenant
-from ledger.decisions import telling
+from ledger.decisions import order_differences, telling
 from ledger.engine.commands import Receipt, own_command
 from ledger.facts import Change, Fact, changes_of
 from ledger.nouns import effects, orders, parcels
@@ -189,7 +189,7 @@ class Notices:
         def decide(view: View) -> Sequence[Change]:
             order, told = view.state(orders.stream(order_id)), effects.find(view, asked.effect_id)
             parts = told.parts if told is not None else {}
-            differences = telling.of_order(order, parts, reader.kinds, anew=True) if order is not None else []
+            differences = order_differences.of_order(order, parts, reader.kinds, anew=True) if order is not None else []
             return changes_of(effects.stream(asked.effect_id), telling.ask(told, asked, differences))
 
         return ToAsk(asked.effect_id, decide, (effects.stream(asked.effect_id), orders.stream(order_id)))

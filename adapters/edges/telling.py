@@ -37,8 +37,8 @@ from adapters.tenants import Tenant, Tenants
 from adapters.texting.choices import OPTED_OUT
 from adapters.texting.writing import Texts
 from adapters.tracking import carriers
-from ledger.decisions import telling
-from ledger.decisions.telling import Untold
+from ledger.decisions import order_differences, telling
+from ledger.decisions.order_differences import Untold
 from ledger.engine.commands import own_command
 from ledger.engine.log import LOCK_SEED
 from ledger.engine.sealing import Sealer
@@ -268,7 +268,7 @@ class Teller:
                 order = view.state(orders.stream(asked.object_id))
                 if order is None:
                     return []
-                return telling.of_order(order, parts, due.reader.kinds, anew=asked.anew)
+                return order_differences.of_order(order, parts, due.reader.kinds, anew=asked.anew)
             case EffectSubject.NUMBER:
                 carrier, _, number = asked.object_id.partition("/")
                 view, _ = await read(tenant.log, [parcels.stream(carrier, number)])

@@ -14,7 +14,7 @@ from adapters.people.spellings import e164
 from adapters.streams import read
 from adapters.texting.wording import MOST_SEGMENTS, PAGE, TEXTS, fitted, language_of, segments
 from ledger.decisions import telling
-from ledger.decisions.telling import Parts, Untold
+from ledger.decisions.order_differences import Parts, Untold
 from ledger.engine.log import Log
 from ledger.nouns import messages, orders, policies
 from ledger.nouns.messages import MessageAsked

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.decisions import telling
+from ledger.decisions import order_differences, telling
 from ledger.facts import LineNo
 from ledger.nouns import effects
 from ledger.nouns.cases import Remedy
@@ -63,7 +63,7 @@ class Shop:
     def is_told(self):
         """What it is told now."""
         parts = self.knows.parts if self.knows else {}
-        found = telling.of_order(self.scenario.order(), parts, self.kinds)
+        found = order_differences.of_order(self.scenario.order(), parts, self.kinds)
         for number, each in enumerate(found, 1):
             if self.knows is None:
                 self.record([ASKED])
@@ -113,7 +113,7 @@ def test_a_corrected_number_is_the_same_parcel_under_another_number():
     shop.is_told()
     scenario.correct_number("P1", "P9")
     difference: Any
-    (difference,) = telling.of_order(scenario.order(), shop.knows.parts, ALL)
+    (difference,) = order_differences.of_order(scenario.order(), shop.knows.parts, ALL)
     assert (difference.part, difference.before.reference) == ("parcel/1", "ref-1")
     assert parcels([difference.before.said]) == [(1, "P1", False, True)]
     assert parcels(shop.is_told()) == [(1, "P9", False, True)]
@@ -135,7 +135,7 @@ def test_what_changed_back_before_it_was_told_is_not_told():
     shop = Shop(scenario)
     assert shop.ask()
     scenario.void("P1")
-    assert telling.of_order(scenario.order(), shop.knows.parts, ALL) == []
+    assert order_differences.of_order(scenario.order(), shop.knows.parts, ALL) == []
     shop.record(telling.nothing_to_tell(shop.knows, NOON))
     assert not shop.knows.waiting
 
@@ -222,7 +222,7 @@ def test_what_a_shop_knows_is_told_anew_where_that_is_wanted_but_not_what_is_ove
     scenario.ship({1: 3}, number="P2")
     shop.is_told()
     assert shop.is_told() == []
-    again = telling.of_order(scenario.order(), shop.knows.parts, ALL, anew=True)
+    again = order_differences.of_order(scenario.order(), shop.knows.parts, ALL, anew=True)
     assert parcels([each.effect for each in again]) == [(2, "P2", False, True)]
     assert [each.before for each in again] == [None]
     asked = replace(ASKED, anew=True)
@@ -353,7 +353,7 @@ def test_what_was_never_to_be_told_is_unknown():
 def test_a_part_that_is_told_after_it_was_dropped_is_known_and_no_more_is_told():
     knows = effects.evolve(None, ASKED)
     knows = effects.evolve(knows, EffectEnded("0a", EffectEnding.DROPPED, NOON, "mia"))
-    difference = telling.Untold("parcel/1", StockLevel("tea", 1), None)
+    difference = order_differences.Untold("parcel/1", StockLevel("tea", 1), None)
     knows = effects.evolve(knows, *telling.told_now(knows, difference, NOON, "r", "", more=True))
     assert (knows.waiting, knows.parts["parcel/1"].reference) == (False, "r")
 

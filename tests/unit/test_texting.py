@@ -31,7 +31,8 @@ from adapters.texting.twilio import signature
 from adapters.texting.wording import PAGE, TEXTS, fitted, language_of, segments
 from fulfilment.v1 import orders_pb2
 from ledger.decisions import notices, telling
-from ledger.decisions.telling import WORTH_A_TEXT, Untold
+from ledger.decisions.order_differences import Untold
+from ledger.decisions.telling import WORTH_A_TEXT
 from ledger.nouns import effects, parcels
 from ledger.nouns.effects import EffectAsked, EffectSubject, ToldPart
 from ledger.nouns.messages import MessageKind
