@@ -6,109 +6,47 @@ anything here that it does not know the address of.
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from adapters.access.callers import Caller
 from adapters.edges.worker import ACTOR
 from adapters.rpc.calls import Call, rpc_of
 from adapters.rpc.commands import Commands
-from adapters.tenants import Tenant, Tenants
+from adapters.tenants import Tenants
 from adapters.tracking_page import reading, rendering, reporting
-from adapters.tracking_page.forms import BadForm, Form, form_of
-from adapters.tracking_page.limits import (
-    BAD_LINKS,
-    FINDING_FROM,
-    FINDING_WHAT,
-    PAGES,
-    TELLING_ABOUT,
-    TELLING_FROM,
-    Rates,
-    VisitLimit,
-    visitor_of,
-)
+from adapters.tracking_page.forms import BadForm, Form
+from adapters.tracking_page.limits import BAD_LINKS, PAGES, TELLING_ABOUT, TELLING_FROM, Rates, VisitLimit, visitor_of
 from adapters.tracking_page.links import PATH, TrackingLinks
 from adapters.tracking_page.rendering import LOOK_AGAIN, NOT_KEPT
 from adapters.tracking_page.reporting import MOST_FILES, FormError, Given
-from adapters.tracking_page.story import ShownCase, Story
-from adapters.tracking_page.wording import LANGUAGES, PageWords, language_of
-from adapters.web.bodies import BadPacking, TooLarge, TooSlow, read_body
+from adapters.tracking_page.searching import SearchPage
+from adapters.tracking_page.story import ShownCase
+from adapters.tracking_page.visits import AnsweredVisit, ShownOrder, Visit, form_in, message, page_of
+from adapters.tracking_page.wording import LANGUAGES
+from adapters.web.bodies import BadPacking, TooLarge, TooSlow
 from fulfilment.v1 import cases_pb2, common_pb2, order_feedback_pb2
 from ledger.engine.sealing import Sealer
 from ledger.engine.trouble import in_short, is_trouble
-from ledger.facts import is_plain_id
 from ledger.refusals import Exhausted, Malformed, Refusal, Unavailable, UnknownTenant
-from ledger.terms.brands import Brand
-from ledger.terms.order_numbers import is_order_number, order_number
 
 log = logging.getLogger("fulfilment.web")
 
-_LONGEST_FORM_BYTES = 64 << 10
 LONGEST_REPORT_BYTES = 20 << 20
-_FORM_SECONDS, _REPORT_SECONDS = 10.0, 180.0
+_REPORT_SECONDS = 180.0
 _MOST_REPORTS = 12
 """So many may be under way in this process, whose files are in memory."""
 _FORM_IS_GOOD_SECONDS = 2 * 86400
-FINDING_SECONDS = 0.5
-"""What an answer to a search takes, whatever is found: how long it took to look would tell what there is."""
-_RETRY_SECONDS = "300"
-_NOBODY = Brand()
 
 Handler = Callable[["Visit"], Awaitable[Response]]
-
-
-class _Answered(Exception):
-    """Nothing else is to be answered than this."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
-
-
-class Visit(NamedTuple):
-    """A request, before it is known what it is about."""
-
-    request: Request
-    visitor: str
-    lang: str
-    """The language that was chosen by the switch; empty if none was."""
-
-    def words(self, usual: str = "", zone: str = "UTC") -> PageWords:
-        return PageWords(language_of(self.lang, self.request.headers.get("accept-language", ""), usual), zone)
-
-    @property
-    def query(self) -> str:
-        """What keeps the chosen language in further addresses."""
-        return f"?lang={self.lang}" if self.lang else ""
-
-
-class ShownOrder(NamedTuple):
-    """An order that somebody may see."""
-
-    visit: Visit
-    tenant: Tenant
-    token: str
-    story: Story
-    words: PageWords
-
-    @property
-    def here(self) -> str:
-        return PATH + self.token
-
-    def back(self, further: str = "", place: str = "") -> Response:
-        """To a page of the order, which is then asked for anew."""
-        address = f"{self.here}{further}{self.visit.query}{place}"
-        return RedirectResponse(address, 303, {"cache-control": NOT_KEPT, "referrer-policy": "no-referrer"})
 
 
 class TrackingPages:
@@ -121,6 +59,7 @@ class TrackingPages:
         self._behind_proxy = behind_proxy
         self._links = TrackingLinks(sealer)
         self._rates = Rates()
+        self._search = SearchPage(tenants, sealer, self._links, self._rates)
         self._reports = 0
 
     def routes(self) -> list[BaseRoute]:
@@ -135,7 +74,7 @@ class TrackingPages:
             route(PATH + "{token}/received", self._after_receipt, self._confirm),
             route(PATH + "{token}/problem", self._problem, self._report),
             route(PATH + "{token}/report/{case_id}", self._case, self._add_photos),
-            route("/track/{tenant}/{channel}", self._search, self._find),
+            route("/track/{tenant}/{channel}", self._search.search, self._search.find),
             Route("/page/{name}", _style, methods=["GET"]),
             Route("/robots.txt", _robots, methods=["GET"]),
         ]
@@ -148,24 +87,24 @@ class TrackingPages:
         try:
             self._count(visit, PAGES, visitor)
             if request.method == "POST" and request.headers.get("sec-fetch-site", "") == "cross-site":
-                raise _Answered(_message(visit, "not_found", 403))
+                raise AnsweredVisit(message(visit, "not_found", 403))
             return await handler(visit)
-        except _Answered as answered:
+        except AnsweredVisit as answered:
             return answered.response
         except (UnknownTenant, Malformed):
-            return _message(visit, "not_found", 404)
+            return message(visit, "not_found", 404)
         except (TooSlow, ClientDisconnect, BadPacking, BadForm):
-            return _message(visit, "trouble", 400)
+            return message(visit, "trouble", 400)
         except (Exhausted, Unavailable):
-            return _message(visit, "trouble", 503)
+            return message(visit, "trouble", 503)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said politely
             if not is_trouble(error):
                 log.error("a tracking page failed with %s", in_short(error))
-            return _message(visit, "trouble", 503)
+            return message(visit, "trouble", 503)
 
     def _count(self, visit: Visit, limit: VisitLimit, key: str) -> None:
         if not self._rates.allows(limit, key, monotonic()):
-            raise _Answered(_message(visit, "busy", 429))
+            raise AnsweredVisit(message(visit, "busy", 429))
 
     # --- the order ------------------------------------------------------------------------------------
 
@@ -175,15 +114,15 @@ class TrackingPages:
         linked = self._links.opened(token)
         if linked is None:
             self._count(visit, BAD_LINKS, visit.visitor)
-            raise _Answered(_message(visit, "not_found", 404))
+            raise AnsweredVisit(message(visit, "not_found", 404))
         tenant = await self._tenants.find(linked.tenant)
         found = await reading.find(tenant, linked.order_id, now)
         if found is None:
-            raise _Answered(_message(visit, "not_found", 404))
+            raise AnsweredVisit(message(visit, "not_found", 404))
         if not found.order.tracking_link.opens(linked.number):
             is_renewed = not found.order.tracking_link.is_withdrawn
             where = f"/track/{tenant.name}/{found.order.placed.channel}" if is_renewed else ""
-            raise _Answered(_message(visit, "gone", 410, found.brand, find=where))
+            raise AnsweredVisit(message(visit, "gone", 410, found.brand, find=where))
         story = await reading.tell(tenant, self._sealer, found, now)
         return ShownOrder(visit, tenant, token, story, visit.words(story.language, story.zone))
 
@@ -194,7 +133,7 @@ class TrackingPages:
     def _order_page(self, shown: ShownOrder, errors: Sequence[FormError], status: int, cached: str) -> Response:
         again = shown.story.replacements
         paths = [self._links.path_of(shown.tenant.name, order_id, number) for order_id, number in again]
-        return _page("order", shown, {"errors": errors, "replacements": paths}, status=status, cached=cached)
+        return page_of("order", shown, {"errors": errors, "replacements": paths}, status=status, cached=cached)
 
     async def _after_receipt(self, visit: Visit) -> Response:
         return (await self._shown(visit)).back()
@@ -202,7 +141,7 @@ class TrackingPages:
     async def _confirm(self, visit: Visit) -> Response:
         shown = await self._shown(visit)
         self._count_report(shown)
-        form = await _form(visit.request, _LONGEST_FORM_BYTES, _FORM_SECONDS)
+        form = await form_in(visit.request)
         if form.fields.get("all") != "yes":
             return self._order_page(shown, [FormError("all", shown.words("receipt.tick"))], 422, NOT_KEPT)
         request = order_feedback_pb2.ConfirmReceiptRequest(
@@ -232,7 +171,7 @@ class TrackingPages:
             "given": given,
             "errors": errors,
         }
-        return _page("problem", shown, values, status=status)
+        return page_of("problem", shown, values, status=status)
 
     async def _report(self, visit: Visit) -> Response:
         shown = await self._shown(visit)
@@ -277,7 +216,7 @@ class TrackingPages:
         return self._case_page(shown, _case_of(shown), [], 200)
 
     def _case_page(self, shown: ShownOrder, case: ShownCase, errors: Sequence[FormError], status: int) -> Response:
-        return _page("report", shown, {"each": case, "form": self._new_form(shown), "errors": errors}, status=status)
+        return page_of("report", shown, {"each": case, "form": self._new_form(shown), "errors": errors}, status=status)
 
     async def _add_photos(self, visit: Visit) -> Response:
         shown = await self._shown(visit)
@@ -299,10 +238,10 @@ class TrackingPages:
         """What was filled in, and what its report is known as; empty where the form is not one of this page."""
         self._count_report(shown)
         if self._reports >= _MOST_REPORTS:
-            raise _Answered(_message(shown.visit, "busy", 503, shown.story.brand))
+            raise AnsweredVisit(message(shown.visit, "busy", 503, shown.story.brand))
         self._reports += 1
         try:
-            form = await _form(shown.visit.request, LONGEST_REPORT_BYTES, _REPORT_SECONDS)
+            form = await form_in(shown.visit.request, LONGEST_REPORT_BYTES, _REPORT_SECONDS)
         finally:
             self._reports -= 1
         made_at, _, nonce = self._links.words_of(shown.token, form.fields.get("form", "")).partition(" ")
@@ -323,101 +262,13 @@ class TrackingPages:
         caller = Caller(ACTOR, "shop", frozenset((name,)))
         return await self._commands.execute(request, Call(rpc_of(request), caller, name, None))
 
-    # --- by number and postal code ------------------------------------------------------------------
-
-    async def _search(self, visit: Visit) -> Response:
-        tenant, brand = await self._shop(visit)
-        return self._search_page(visit, tenant, brand, [], 200)
-
-    async def _shop(self, visit: Visit) -> tuple[Tenant, Brand]:
-        tenant = await self._tenants.find(visit.request.path_params["tenant"])
-        channel = visit.request.path_params["channel"]
-        if not is_plain_id(channel):
-            raise _Answered(_message(visit, "not_found", 404))
-        return tenant, await reading.brand_of_channel(tenant, channel, datetime.now(UTC))
-
-    def _search_page(
-        self, visit: Visit, tenant: Tenant, brand: Brand, errors: Sequence[FormError], status: int
-    ) -> Response:
-        here = f"/track/{tenant.name}/{visit.request.path_params['channel']}"
-        values = {"here": here, "lang": visit.query, "errors": errors}
-        return rendering.page("find", visit.words(), brand, values, status=status)
-
-    async def _find(self, visit: Visit) -> Response:
-        """To the page of the order; right and wrong guesses are answered after the same time, wrong ones alike."""
-        started = monotonic()
-        tenant, brand = await self._shop(visit)
-        form = await _form(visit.request, _LONGEST_FORM_BYTES, _FORM_SECONDS)
-        number, code = form.text("order")[:200], _plain(form.text("code")[:40])
-        what = f"{tenant.name} {visit.request.path_params['channel']} {order_number(number)}"
-        error, status, path = "not_found", 422, ""
-        if not number or not code:
-            error = "missing"
-        elif not (
-            self._rates.allows(FINDING_FROM, visit.visitor, started) and self._rates.allows(FINDING_WHAT, what, started)
-        ):
-            error, status = "too_many", 429
-        else:
-            path = await self._matching(tenant, visit.request.path_params["channel"], number, code)
-        await _until(started + FINDING_SECONDS)
-        if path:
-            return RedirectResponse(
-                path + visit.query, 303, {"cache-control": NOT_KEPT, "referrer-policy": "no-referrer"}
-            )
-        answer = self._search_page(visit, tenant, brand, [FormError("order", visit.words()(f"find.{error}"))], status)
-        if status == 429:
-            answer.headers["retry-after"] = _RETRY_SECONDS
-        return answer
-
-    async def _matching(self, tenant: Tenant, channel: str, number: str, code: str) -> str:
-        """Where the order is that has this number and goes to this postal code; empty if there is none."""
-        encoded = order_number(number)
-        if not is_order_number(encoded):
-            return ""
-        found = await reading.find(tenant, f"{channel}/{encoded}", datetime.now(UTC))
-        order = found.order if found is not None else None
-        kept = _plain(await reading.postal_code_of(tenant, self._sealer, order))
-        if order is None or not kept or not hmac.compare_digest(kept.encode(), code.encode()):
-            return ""
-        return self._links.path_of(tenant.name, order.order_id, order.tracking_link.number)
-
-
-async def _until(time: float) -> None:
-    await asyncio.sleep(max(0.0, time - monotonic()))
-
-
-def _plain(code: str) -> str:
-    """A postal code as it is compared: however it is spaced and cased."""
-    return "".join(c for c in code.upper() if c.isalnum())
-
 
 def _case_of(shown: ShownOrder) -> ShownCase:
     wanted = shown.visit.request.path_params["case_id"]
     case = next((each for each in shown.story.cases if each.case_id == wanted), None)
     if case is None or shown.story.is_erased:
-        raise _Answered(_message(shown.visit, "not_found", 404))
+        raise AnsweredVisit(message(shown.visit, "not_found", 404))
     return case
-
-
-async def _form(request: Request, most_bytes: int, seconds: float) -> Form:
-    body = await read_body(request, most_bytes, seconds)
-    return form_of(request.headers.get("content-type", ""), body)
-
-
-def _page(
-    name: str, shown: ShownOrder, values: dict[str, Any], *, status: int = 200, cached: str = NOT_KEPT
-) -> Response:
-    values = {"story": shown.story, "here": shown.here, "lang": shown.visit.query, **values}
-    return rendering.page(name, shown.words, shown.story.brand, values, status=status, cached=cached)
-
-
-def _message(visit: Visit, what: str, status: int, brand: Brand = _NOBODY, find: str = "") -> Response:
-    """A page with nothing but a word to whoever came."""
-    values = {"what": what, "find": find, "lang": visit.query}
-    answer = rendering.page("message", visit.words(), brand, values, status=status)
-    if status in (429, 503):
-        answer.headers["retry-after"] = _RETRY_SECONDS
-    return answer
 
 
 async def _style(request: Request) -> Response:

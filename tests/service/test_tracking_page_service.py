@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from adapters import streams
-from adapters.tracking_page import answers, limits, reading
+from adapters.tracking_page import limits, reading, searching
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -37,7 +37,7 @@ PERSONAL = ("Ann Example", "Example", "Elm Street", "10115", "ann@example.org", 
 @pytest.fixture(scope="module")
 def edge(service: Service) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(answers, "FINDING_SECONDS", 0.0)
+        patched.setattr(searching, "FINDING_SECONDS", 0.0)
         with edging(service) as address:
             yield address
 
@@ -496,7 +496,7 @@ def test_wrong_numbers_and_wrong_codes_are_answered_alike(
     async def until(time: float) -> None:
         waited.append(time)
 
-    monkeypatch.setattr(answers, "_until", until)
+    monkeypatch.setattr(searching, "_until", until)
     found = [find(edge, *guess) for guess in guesses]
     assert {each.status_code for each in found} == {422}
     assert len({each.text for each in found}) == 1
@@ -508,7 +508,7 @@ def test_wrong_numbers_and_wrong_codes_are_answered_alike(
 
 def test_searches_and_bad_links_are_counted(shop: TrackedShop, edge: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
-    monkeypatch.setattr(answers, "FINDING_SECONDS", 0.0)
+    monkeypatch.setattr(searching, "FINDING_SECONDS", 0.0)
     shop.placed("counted")
     statuses = [find(edge, "counted", f"{n:05}").status_code for n in range(11)]
     assert statuses == [422] * 10 + [429]
