@@ -99,3 +99,26 @@ def test_the_console_is_a_client_and_nothing_else(name: str):
     assert all(name.startswith(("adapters.console.", *BESIDE, *TERMS)) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | OTHERS.get(name, set())
+
+
+def empty_filters() -> Iterator[list[str]]:
+    """Each option with a text of a command that records nothing itself, typed with an empty one."""
+    waiting: list[tuple[list[str], click.Command]] = [([], root)]
+    shared = {param.name for param in root.params}
+    while waiting:
+        typed, command = waiting.pop()
+        if isinstance(command, click.Group):
+            waiting += [([*typed, name], each) for name, each in command.commands.items()]
+        options = [each for each in command.params if isinstance(each, click.Option) and each.name not in shared]
+        if any(each.name == "request_id" for each in options):
+            continue
+        texts = [each for each in options if isinstance(each.type, click.types.StringParamType)]
+        yield from ([*typed, each.opts[0], *[""] * each.nargs] for each in texts)
+
+
+def test_an_empty_filter_is_refused_and_never_selects_everything():
+    found = list(empty_filters())
+    assert len(found) > 50
+    for typed in found:
+        with pytest.raises(click.BadParameter, match="it is empty; give it a value or leave it out"):
+            root.main(typed, standalone_mode=False)

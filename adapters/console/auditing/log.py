@@ -23,23 +23,21 @@ from fulfilment.v1 import audit_pb2
 @click.group(cls=Nouns, invoke_without_command=True)
 @click.option("--after", type=words.POSITION, default=0, metavar="POSITION", help="Facts after this position.")
 @click.option("--follow", is_flag=True, help="Wait for more at the end, until you stop it.")
-@click.option("--order", "order_id", type=words.FILLED, metavar="ORDER_ID", help="Of this order.")
+@click.option("--order", "order_id", metavar="ORDER_ID", help="Of this order.")
 @click.option(
     "--stream",
     "stream_prefix",
-    type=words.FILLED,
     metavar="PREFIX",
     help="Of streams that begin so, such as stock-acme/.",
 )
 @click.option(
     "--name",
     "names",
-    type=words.FILLED,
     multiple=True,
     metavar="NAME",
     help="Of this name, such as 'order.*'; repeatable.",
 )
-@click.option("--client", "actor", type=words.FILLED, help="That this client asked for, or CLIENT/PERSON.")
+@click.option("--client", "actor", help="That this client asked for, or CLIENT/PERSON.")
 @click.option("--since", type=words.INSTANT, help="Recorded then or later.")
 @click.option("--until", type=words.INSTANT, help="Recorded before then.")
 @click.pass_context

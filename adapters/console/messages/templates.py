@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console.terminal import files, words
-from adapters.console.terminal.commands import Nouns, option_request_id
+from adapters.console.terminal.commands import Nouns, Words, option_request_id
 from adapters.console.terminal.listings import LIMIT, print_rows, rows_of
 from adapters.console.terminal.past import asked, past
 from adapters.console.terminal.session import Session
@@ -132,7 +132,7 @@ def _read(file: str) -> tuple[str, str]:
     return head.removeprefix("Subject:").strip(), body.strip("\n")
 
 
-@click.command()
+@click.command(cls=Words)
 @_KIND
 @click.option("--order", "order_id", metavar="ORDER_ID", help="About this order, with its personal data.")
 @click.option("--language", metavar="CODE", help="Such as zh; the reader's if not said.")

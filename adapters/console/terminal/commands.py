@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
@@ -76,6 +76,14 @@ def _options(hidden: bool) -> list[click.Option]:
     ]
 
 
+def _require_filled(params: Sequence[click.Parameter]) -> None:
+    """Of what asks and records nothing itself, an option narrows down what is asked for: an empty one is refused."""
+    if not any(param.name == "request_id" for param in params):
+        for param in params:
+            if isinstance(param, click.Option) and param.type is click.STRING:
+                param.type = words.FILLED
+
+
 class Words(click.Command):
     """A command that takes the shared options as well."""
 
@@ -84,6 +92,7 @@ class Words(click.Command):
         for param in self.params:
             if isinstance(param.type, click.Choice) and len("|".join(param.type.choices)) > _FEW_WORDS:
                 self._spell_out(param, f"One of {', '.join(param.type.choices)}.")
+        _require_filled(self.params)
         self.params += _options(hidden=True)
 
     def _spell_out(self, param: click.Parameter, words: str) -> None:
@@ -103,6 +112,7 @@ class Nouns(click.Group):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        _require_filled(self.params)
         self.params += _options(hidden=True)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
