@@ -98,7 +98,7 @@ check-docs: $(READY)
 	@$(BIN)/python -m docs.generate --check
 
 check-types: $(READY)
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary --num-workers=2
 
 check-imports: $(READY)
 	@out=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$out"; exit 1; }
