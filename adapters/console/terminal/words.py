@@ -98,7 +98,8 @@ class FilledText(click.types.StringParamType):
     """A filter: an empty one, as a variable of a shell that is not set gives it, must not select everything."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not value.strip():
+        source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
+        if source is click.core.ParameterSource.COMMANDLINE and not value.strip():
             self.fail("it is empty; give it a value or leave it out", param, ctx)
         return super().convert(value, param, ctx)
 
