@@ -5,7 +5,7 @@ The facts stand in the supplier's stream.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.facts import Fact, Told, Value
@@ -52,33 +52,47 @@ class DestinationServed(Fact, frozen=True, tag="supplier.destination_served"):
 
 # --- state ----------------------------------------------------------------------------------------
 
+Refused = Mapping[str, tuple[RefusedDestination, ...]]
+"""By their SKU, those of all SKUs under the empty one: none of a thousand SKUs looks at all others."""
 
-def evolve(
-    refused: tuple[RefusedDestination, ...], fact: DestinationRefused | DestinationServed
-) -> tuple[RefusedDestination, ...]:
+
+def evolve(refused: Refused, fact: DestinationRefused | DestinationServed) -> Refused:
     if isinstance(fact, DestinationServed):
-        return tuple(each for each in refused if not fact.served.includes(each))
-    return (*(each for each in refused if not fact.refused.includes(each)), fact.refused)
+        return _without(refused, fact.served)
+    place, left = fact.refused, _without(refused, fact.refused)
+    return {**left, place.sku: (*left.get(place.sku, ()), place)}
 
 
-def serves(refused: Sequence[RefusedDestination], destination: Destination, sku: str) -> bool:
-    wanted = RefusedDestination(destination.country, destination.region, sku)
-    return not any(each.includes(wanted) for each in refused)
+def _without(refused: Refused, place: RefusedDestination) -> Refused:
+    """Without those that a place includes."""
+    about = {place.sku: refused.get(place.sku, ())} if place.sku else refused
+    left = {sku: tuple(each for each in places if not place.includes(each)) for sku, places in about.items()}
+    after = {**refused, **left}
+    for sku, places in left.items():
+        if not places:
+            del after[sku]
+    return after
+
+
+def serves(refused: Refused, destination: Destination, sku: str) -> bool:
+    return not _is_known(refused, RefusedDestination(destination.country, destination.region, sku))
+
+
+def _is_known(refused: Refused, place: RefusedDestination) -> bool:
+    return any(each.includes(place) for sku in {"", place.sku} for each in refused.get(sku, ()))
 
 
 # --- decisions ------------------------------------------------------------------------------------
 
 
 def refuse(
-    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, because: Told, at: datetime
+    refused: Refused, supplier_id: str, place: RefusedDestination, because: Told, at: datetime
 ) -> list[DestinationRefused]:
     """It does not ship there. What is known records nothing."""
-    known = any(each.includes(place) for each in refused)
-    return [] if known else [DestinationRefused(supplier_id, place, because, at)]
+    return [] if _is_known(refused, place) else [DestinationRefused(supplier_id, place, because, at)]
 
 
-def serve(
-    refused: Sequence[RefusedDestination], supplier_id: str, place: RefusedDestination, at: datetime
-) -> list[DestinationServed]:
+def serve(refused: Refused, supplier_id: str, place: RefusedDestination, at: datetime) -> list[DestinationServed]:
     """It ships there after all. What was not refused records nothing."""
-    return [DestinationServed(supplier_id, place, at)] if any(place.includes(each) for each in refused) else []
+    known = any(place.includes(each) for places in refused.values() for each in places)
+    return [DestinationServed(supplier_id, place, at)] if known else []

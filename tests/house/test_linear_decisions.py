@@ -28,17 +28,11 @@ Steps = Counter[tuple[str, str, int]]
 """Lines and calls, by command, function and the line that it begins in."""
 
 ONE_AFTER_ANOTHER = {
-    "RecordPayment, many",
-    "RecordPayment, many refunds of what is owed",
-    "RecordCheckpoints, many",
-    "RecordCheckpoints, many, the newest first",
-    "VoidParcel, a box",
-    "VoidParcel, a box, all of the supplier order",
+    # After each parcel that did not leave all clocks of its order are looked at, as what they show is recorded between
+    # the parcels. Usually they are few.
     "VoidParcel, one of many parcels, all of the supplier order",
-    "AcknowledgeSupplierOrder, rejected: cannot_ship_to",
 }
-"""Commands that tell many things at once, each of which is judged by all that is known after those before it. Usually
-they are few."""
+"""Commands that tell many things at once, each of which is judged by all that is known after those before it."""
 
 
 @pytest.fixture

@@ -116,6 +116,13 @@ class Boxes(RuleBasedStateMachine):
             assert use.delivered_at == parcels.first_arrival(use)
 
     @invariant()
+    def what_ends_a_way_stands_among_the_scans(self) -> None:
+        ends = (ParcelStatus.DELIVERED, ParcelStatus.RETURNING, ParcelStatus.RETURNED)
+        for use in self.live():
+            assert use.turns == tuple(scan for scan in use.checkpoints if scan.status in ends)
+            assert sorted(use.checkpoints, key=parcels.BY_TIME) == [*use.checkpoints]
+
+    @invariant()
     def what_left_is_what_shipments_say(self) -> None:
         for order_id in ORDERS:
             order = self.scenario.order(order_id)

@@ -51,11 +51,16 @@ def test_a_place_within_what_is_refused_is_refused():
         RefusedDestination("DE", "Berlin"),
         RefusedDestination("DE", sku="tea"),
     )
-    assert [destinations.serves([each], BERLIN, "tea") for each in (whole, region, tea)] == [False] * 3
-    assert [destinations.serves([each], BAVARIA, "tea") for each in (whole, region, tea)] == [False, True, False]
-    assert [destinations.serves([each], BERLIN, "mug") for each in (whole, region, tea)] == [False, False, True]
-    assert destinations.serves([RefusedDestination("DE", "berlin")], BERLIN, "tea") is False, "however it is written"
-    assert destinations.serves([whole], SWISS, "tea")
+    assert [serves(each, BERLIN, "tea") for each in (whole, region, tea)] == [False] * 3
+    assert [serves(each, BAVARIA, "tea") for each in (whole, region, tea)] == [False, True, False]
+    assert [serves(each, BERLIN, "mug") for each in (whole, region, tea)] == [False, False, True]
+    assert serves(RefusedDestination("DE", "berlin"), BERLIN, "tea") is False, "however it is written"
+    assert serves(whole, SWISS, "tea")
+
+
+def serves(refused: RefusedDestination, destination: Destination, sku: str) -> bool:
+    """Whether somebody who refuses one place ships to another."""
+    return destinations.serves({refused.sku: (refused,)}, destination, sku)
 
 
 def test_what_is_known_is_refused_once_and_served_again():
@@ -66,15 +71,15 @@ def test_what_is_known_is_refused_once_and_served_again():
     assert suppliers.serve_destination(acme, RefusedDestination("DE"), NOON) == [], "nothing was refused there"
     (wider,) = suppliers.refuse_destination(acme, RefusedDestination("CH"), "", NOON)
     acme = suppliers.evolve(acme, wider)
-    assert acme.refused == (RefusedDestination("CH"),)
+    assert acme.refused == {"": (RefusedDestination("CH"),)}
     (served,) = suppliers.serve_destination(acme, RefusedDestination("CH"), NOON)
-    assert suppliers.evolve(acme, served).refused == ()
+    assert suppliers.evolve(acme, served).refused == {}
 
 
 def test_cannot_ship_to_is_remembered_for_later_orders():
     scenario = two_suppliers()
     assert "destination_refused" in cannot_ship(scenario, SWISS)
-    assert scenario.supplier().refused == (RefusedDestination("CH", sku="tea"),)
+    assert scenario.supplier().refused == {"tea": (RefusedDestination("CH", sku="tea"),)}
     assert scenario.supplier_order(f"{ORDER}/2").supplier_id == "bolt", "and for this one at once"
     assert chosen(scenario, SWISS, 2) == "bolt"
     against = {each.supplier_id: each.against for each in scenario.order("shopify/2").chosen[LineNo(1)].considered}
@@ -85,7 +90,7 @@ def test_cannot_ship_to_is_remembered_for_later_orders():
 def test_within_its_country_it_is_the_region_that_is_remembered():
     scenario = two_suppliers()
     cannot_ship(scenario, BERLIN)
-    assert scenario.supplier().refused == (RefusedDestination("DE", "Berlin", "tea"),)
+    assert scenario.supplier().refused == {"tea": (RefusedDestination("DE", "Berlin", "tea"),)}
     assert [chosen(scenario, place, n) for n, place in enumerate((BERLIN, BAVARIA), 2)] == ["bolt", "acme"]
 
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from ledger.decisions.timers import RefundPaidDue
 from ledger.facts import Fact, LineNo
@@ -234,6 +235,24 @@ class OrderMoneyMachine(RuleBasedStateMachine):
         if captured := self.moved(PaymentKind.CAPTURED):
             assert orders.came_in_minor(self.order) == captured
         assert orders.total_minor(self.order) == TOTAL
+
+    @invariant()
+    def what_is_kept_of_sums_is_what_all_comes_to(self) -> None:
+        if not self.placed:
+            return
+        money, sums = self.order.money, Counter[tuple[PaymentKind, str]]()
+        for each in money.payments:
+            sums[each.kind, each.amount.currency] += each.amount.amount_minor
+        assert money.sums_minor == sums
+        anew = replace(self.order, worth=None)
+        for figure in (
+            orders.total_minor,
+            orders.due_minor,
+            orders.came_in_minor,
+            orders.left_minor,
+            orders.owed_minor,
+        ):
+            assert figure(self.order) == figure(anew)
 
     @invariant()
     def no_more_is_owed_and_granted_than_is_left(self) -> None:

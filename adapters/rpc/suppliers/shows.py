@@ -38,7 +38,9 @@ def supplier(
             for each in state.master.warehouses
         ],
         refused_destinations=[
-            pb.RefusedDestination(country=each.country, region=each.region, sku=each.sku) for each in state.refused
+            pb.RefusedDestination(country=each.country, region=each.region, sku=each.sku)
+            for places in state.refused.values()
+            for each in places
         ],
     )
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units, plus
+from ledger.facts import LineNo, Units, Value, plus
 from ledger.nouns.orders import after_sales
 from ledger.nouns.orders.after_sales import Spans
 from ledger.nouns.orders.debts import standing_minor
@@ -26,9 +27,68 @@ if TYPE_CHECKING:
 # --- what it costs --------------------------------------------------------------------------------
 
 
+class Worth(Value, frozen=True, dict=True, gc=True):
+    """What an order comes to by all but its payments: added up once, however many of these move on."""
+
+    order: Order
+    """Before them."""
+
+    @cached_property
+    def total_minor(self) -> int:
+        return sum(line.amount_minor for line in self.order.lines.values()) + charges_minor(self.order)
+
+    @cached_property
+    def cancelled_minor(self) -> int:
+        return cancelled_minor(self.order)
+
+    @cached_property
+    def settled_minor(self) -> int:
+        return cancelled_minor(self.order, _settled(self.order))
+
+    @cached_property
+    def is_wanted(self) -> bool:
+        return any(buckets.cancelled < buckets.total for buckets in self.order.buckets.values())
+
+    @cached_property
+    def due_minor(self) -> int:
+        return self.total_minor - self.cancelled_minor if self.is_wanted else 0
+
+    @cached_property
+    def booked_minor(self) -> int:
+        return self.order.after_sales.booked_minor
+
+    @cached_property
+    def paid_back_minor(self) -> int:
+        return self.order.after_sales.paid_back_minor
+
+    @cached_property
+    def paid_back_by(self) -> Counter[str]:
+        """What refunds of cases came to that name a payment of the shop, by its id."""
+        by_reference = Counter[str]()
+        for paid in self.order.after_sales.refunds.values():
+            if paid.paid and paid.reference:
+                by_reference[paid.reference] += paid.amount_minor
+        return by_reference
+
+    @cached_property
+    def refunded_beyond_minor(self) -> int:
+        """What refunds of cases gave beyond what an amendment left of the price: it went back already."""
+        order, after = self.order, self.order.after_sales
+        if order.money.amended_at is None:
+            return 0
+        costs = {each.charge_id: each.amount_minor for each in order.money.charges}
+        charges = dict.fromkeys(name for refund in after.refunds.values() for name in refund.charges_minor)
+        of_charges = (max(after.refunded_of_charge(name) - costs.get(name, 0), 0) for name in charges)
+        return sum(refunded_beyond_minor(order, line_no) for line_no in after.refunds_of) + sum(of_charges)
+
+
+def worth_of(order: Order) -> Worth:
+    return order.worth or Worth(order)
+
+
 def total_minor(order: Order) -> int:
     """What all lines and charges come to, cancelled units too."""
-    return sum(line.amount_minor for line in order.lines.values()) + charges_minor(order)
+    return worth_of(order).total_minor
 
 
 def charges_minor(order: Order) -> int:
@@ -37,16 +97,13 @@ def charges_minor(order: Order) -> int:
 
 def due_minor(order: Order) -> int:
     """What is to be paid for what is still wanted; where nothing is, the charges are not due either."""
-    return price_minor(order) if _is_wanted(order) else 0
-
-
-def _is_wanted(order: Order) -> bool:
-    return any(buckets.cancelled < buckets.total for buckets in order.buckets.values())
+    return worth_of(order).due_minor
 
 
 def price_minor(order: Order) -> int:
     """What all units that are not cancelled and all charges cost."""
-    return total_minor(order) - cancelled_minor(order)
+    worth = worth_of(order)
+    return worth.total_minor - worth.cancelled_minor
 
 
 def cancelled_minor(order: Order, by_line: Units | None = None) -> int:
@@ -96,7 +153,12 @@ def word_of(order: Order) -> PaymentState:
 
 def amounts(order: Order, kind: PaymentKind) -> int:
     """The sum of all payments of a kind, in the order's currency; another cannot be compared without a rate."""
-    return sum(each.amount.amount_minor for each in of_kind(order, kind))
+    return order.money.sums_minor.get((kind, order.currency), 0)
+
+
+def has_any(order: Order, kind: PaymentKind) -> bool:
+    """Whether there is a payment of a kind in the order's currency, whatever it comes to."""
+    return (kind, order.currency) in order.money.sums_minor
 
 
 def of_kind(order: Order, kind: PaymentKind) -> list[Payment]:
@@ -111,12 +173,13 @@ def came_in_minor(order: Order) -> int:
         return captured - captures_voided(order)
     if not paid_by_word(order):
         return 0
-    return max(order.money.paid_minor, total_minor(order) - cancelled_minor(order, _settled(order)))
+    worth = worth_of(order)
+    return max(order.money.paid_minor, worth.total_minor - worth.settled_minor)
 
 
 def paid_by_word(order: Order) -> bool:
     """Whether the shop said that it was paid, and no amount tells how much."""
-    return word_of(order) in _CAME_IN and not of_kind(order, PaymentKind.CAPTURED)
+    return word_of(order) in _CAME_IN and not has_any(order, PaymentKind.CAPTURED)
 
 
 ON_DELIVERY = "cash_on_delivery"
@@ -132,6 +195,8 @@ def _collected(order: Order) -> int:
 
 def captures_voided(order: Order) -> int:
     """What was taken in the order's currency and then taken back before it was settled."""
+    if not has_any(order, PaymentKind.VOIDED):
+        return 0
     return sum(voided_of([each for each in order.money.payments if each.amount.currency == order.currency]).values())
 
 
@@ -177,16 +242,25 @@ def charged_back_minor(order: Order) -> int:
 
 def refunded_by_shop_minor(order: Order) -> int:
     """What the shop paid back beside the refunds of cases, less what bounced."""
-    if not order.money.payments:
+    if not order.money.payments_by_key:
         return 0
-    paid = sum(each.amount.amount_minor for each in _refunds_by_shop(order))
-    return paid - amounts(order, PaymentKind.REFUND_RETURNED) + bounced_unknown_minor(order)
+    return _paid_by_shop_minor(order) - amounts(order, PaymentKind.REFUND_RETURNED) + bounced_unknown_minor(order)
+
+
+def _paid_by_shop_minor(order: Order) -> int:
+    """What the refunds of the shop come to beyond those of cases."""
+    of_cases, told = worth_of(order).paid_back_by, order.money.payments_by_key
+    both = [(told.get((PaymentKind.REFUNDED, name)), minor) for name, minor in of_cases.items()]
+    refunds = [(each.amount, minor) for each, minor in both if each is not None]
+    same = sum(min(amount.amount_minor, minor) for amount, minor in refunds if amount.currency == order.currency)
+    return amounts(order, PaymentKind.REFUNDED) - same
 
 
 def bounced_unknown_minor(order: Order) -> int:
     """What bounced beyond all that is known to have gone back by then: it counts once that is told as well."""
-    if not (returned := _returned(order)):
+    if not has_any(order, PaymentKind.REFUND_RETURNED):
         return 0
+    returned = _returned(order)
     told = {each.payment_id: each.at for each in of_kind(order, PaymentKind.REFUNDED)}
     of_cases = [(each, each.paid_at) for each in order.after_sales.refunds.values() if each.paid_at is not None]
     moved = [(each.at, each.amount.amount_minor) for each in _refunds_by_shop(order)]
@@ -201,10 +275,7 @@ def bounced_unknown_minor(order: Order) -> int:
 
 def _refunds_by_shop(order: Order) -> list[Payment]:
     """Refunds of the shop; of one that refunds of cases name, what it comes to beyond them, because it is the same."""
-    refunds, of_cases = of_kind(order, PaymentKind.REFUNDED), Counter[str]()
-    for paid in order.after_sales.refunds.values():
-        if paid.paid and paid.reference:
-            of_cases[paid.reference] += paid.amount_minor
+    refunds, of_cases = of_kind(order, PaymentKind.REFUNDED), worth_of(order).paid_back_by
     return [_beyond(each, of_cases[each.payment_id]) for each in refunds] if of_cases else refunds
 
 
@@ -223,7 +294,7 @@ def _beyond(refund: Payment, of_cases: int) -> Payment:
 
 def went_back_minor(order: Order) -> int:
     """All that went back, by whatever way."""
-    return order.after_sales.paid_back_minor + refunded_by_shop_minor(order) + charged_back_minor(order)
+    return worth_of(order).paid_back_minor + refunded_by_shop_minor(order) + charged_back_minor(order)
 
 
 def left_to_go_back(order: Order, refunded_minor: int) -> int:
@@ -235,15 +306,15 @@ def left_minor(order: Order) -> int:
     """What is left of what came in after all that went back."""
     if all_gone_by_word(order):
         return 0
-    return left_to_go_back(order, order.after_sales.paid_back_minor)
+    return left_to_go_back(order, worth_of(order).paid_back_minor)
 
 
 def all_gone_by_word(order: Order) -> bool:
     """Whether the shop said without amounts, after the last that it took, that all of it went back."""
-    captured = of_kind(order, PaymentKind.CAPTURED)
-    if not captured or word_of(order) not in NO_MONEY:
+    if word_of(order) not in NO_MONEY or not has_any(order, PaymentKind.CAPTURED):
         return False
-    return order.payment_at is not None and order.payment_at >= max(each.at for each in captured)
+    captured_at = max(each.at for each in of_kind(order, PaymentKind.CAPTURED))
+    return order.payment_at is not None and order.payment_at >= captured_at
 
 
 def last_went_back_at(order: Order) -> datetime | None:
@@ -267,7 +338,7 @@ def owed_minor(order: Order) -> int:
     What the shop refunded, or a bank took back, pays it, whether it came before or after. Never is more owed than is
     left of what came in.
     """
-    if word_of(order) in NO_MONEY and not of_kind(order, PaymentKind.CAPTURED):
+    if word_of(order) in NO_MONEY and not has_any(order, PaymentKind.CAPTURED):
         return 0
     bounced, refunded = _bounced(order)
     owed = (
@@ -275,7 +346,7 @@ def owed_minor(order: Order) -> int:
         + bounced
         - charged_back_minor(order)
     )
-    unpaid = order.after_sales.booked_minor - order.after_sales.paid_back_minor
+    unpaid = worth_of(order).booked_minor - worth_of(order).paid_back_minor
     return max(min(owed, left_minor(order) - unpaid), 0)
 
 
@@ -284,8 +355,9 @@ def _for_cancelled(order: Order) -> int:
     lowered = order.money.lowered_minor
     if not (lowered or any(order.money.cancelled)):
         return 0
-    came_in, due, gone = came_in_minor(order), due_minor(order), _refunded_beyond_minor(order)
-    paid_for = max(lowered - gone, 0) + cancelled_minor(order) - cancelled_minor(order, _settled(order))
+    came_in, worth = came_in_minor(order), worth_of(order)
+    due, gone = worth.due_minor, worth.refunded_beyond_minor
+    paid_for = max(lowered - gone, 0) + worth.cancelled_minor - worth.settled_minor
     return max(min(paid_for, came_in - due - gone), 0) if due else came_in
 
 
@@ -293,25 +365,18 @@ def _overpaid_back_minor(order: Order) -> int:
     """What the shop refunded of money that came twice, before anything was cancelled or made cheaper."""
     money = order.money
     over = came_in_minor(order) - total_minor(order) - money.taken_off_minor
-    if over <= 0 or not of_kind(order, PaymentKind.CAPTURED):
+    if over <= 0 or not has_any(order, PaymentKind.CAPTURED):
         return 0
     since = [at for at, _ in money.cancelled] + ([money.amended_at] if money.amended_at is not None else [])
-    before = (each for each in _refunds_by_shop(order) if since and each.at < min(since))
+    first = min(since, default=None)
+    before = (each for each in _refunds_by_shop(order) if first is not None and each.at < first)
     return min(over, sum(each.amount.amount_minor for each in before))
-
-
-def _refunded_beyond_minor(order: Order) -> int:
-    """What refunds of cases gave beyond what an amendment left of the price: it went back already."""
-    if order.money.amended_at is None:
-        return 0
-    after, costs = order.after_sales, {each.charge_id: each.amount_minor for each in order.money.charges}
-    charges = dict.fromkeys(name for refund in after.refunds.values() for name in refund.charges_minor)
-    of_charges = (max(after.refunded_of_charge(name) - costs.get(name, 0), 0) for name in charges)
-    return sum(refunded_beyond_minor(order, line_no) for line_no in after.refunds_of) + sum(of_charges)
 
 
 def _bounced(order: Order) -> tuple[int, int]:
     """What bounced and was not paid again, and what the shop refunded beside that, in the order of their times."""
+    if not has_any(order, PaymentKind.REFUND_RETURNED):
+        return 0, _paid_by_shop_minor(order)
     moved = [*_refunds_by_shop(order), *(returned := _returned(order))]
     named = {each.of for each in returned}
     bounced = refunded = 0
@@ -328,7 +393,7 @@ def _bounced(order: Order) -> tuple[int, int]:
 def newly_owed_minor(order: Order) -> int:
     """What is owed beyond all debts that are recorded."""
     money = order.money
-    bounced = any(each.kind is PaymentKind.REFUND_RETURNED for each in money.payments)
+    bounced = any(kind is PaymentKind.REFUND_RETURNED for kind, _ in money.sums_minor)
     if not (money.cancelled or money.lowered_minor or bounced):
         return 0  # the usual case; this is asked for every command
     return max(owed_minor(order) - standing_minor(money.debts), 0)
@@ -352,14 +417,14 @@ def owed_since(order: Order) -> datetime:
 def payment_of(order: Order) -> PaymentState:
     """How the money stands by all amounts that are known: paid once what is left covers what is wanted."""
     came_in, word = came_in_minor(order), word_of(order)
-    if word in NO_MONEY and not of_kind(order, PaymentKind.CAPTURED):
+    if word in NO_MONEY and not has_any(order, PaymentKind.CAPTURED):
         return word
     if came_in <= 0:
         return _not_come(order)
     left, due = left_minor(order), due_minor(order)
     went_back = left < came_in
     # What is left of an order can be free, as by a voucher of as much; then nothing has to be left of the money.
-    if left >= due and (left or not went_back or _is_wanted(order)):
+    if left >= due and (left or not went_back or worth_of(order).is_wanted):
         return PaymentState.PAID
     if not went_back:
         return PaymentState.PARTLY_PAID
@@ -381,14 +446,14 @@ def is_covered(order: Order) -> bool:
 
 
 def _not_come(order: Order) -> PaymentState:
-    if of_kind(order, PaymentKind.CAPTURED):
+    if has_any(order, PaymentKind.CAPTURED):
         return PaymentState.FAILED  # all that was taken was voided
     voided, word = of_kind(order, PaymentKind.VOIDED), word_of(order)
     # A void without an amount gives all free.
     whole = any(not each.amount.amount_minor for each in voided)
     if amounts(order, PaymentKind.AUTHORISED) > amounts(order, PaymentKind.VOIDED) and not whole:
         return PaymentState.AUTHORISED
-    if voided or of_kind(order, PaymentKind.FAILED):
+    if voided or has_any(order, PaymentKind.FAILED):
         return PaymentState.FAILED
     return PaymentState.PENDING if word is PaymentState.UNKNOWN else word
 

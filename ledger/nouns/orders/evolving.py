@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo
 from ledger.nouns.orders import after_sales, debts, invoices, remarks, supplier_orders
 from ledger.nouns.orders.after_sales import RefundPaidBack, TakenIntoCase
-from ledger.nouns.orders.balance import came_in_minor, owed_minor, payment_of, price_minor
+from ledger.nouns.orders.balance import came_in_minor, owed_minor, payment_of, price_minor, worth_of
 from ledger.nouns.orders.debts import Debt, RefundOwed
 from ledger.nouns.orders.facts import (
     AddressChanged,
@@ -83,6 +83,14 @@ from ledger.view import noun
 
 
 def evolve(order: Order | None, fact: OrderFact) -> Order:
+    if order is None or order.worth is None or isinstance(fact, PaymentRecorded):
+        return _evolved(order, fact)
+    without = replace(order, worth=None)
+    after = _evolved(without, fact)
+    return order if after is without else after
+
+
+def _evolved(order: Order | None, fact: OrderFact) -> Order:
     if isinstance(fact, OrderPlaced):
         return _placed(fact)
     assert order is not None, "the first fact of an order is its placing"
@@ -106,16 +114,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             gave_back = fact.payment in (PaymentState.REFUNDED, PaymentState.PARTLY_REFUNDED)
             return order if fact.outdated else _owed_less(_payment_said(order, fact), fact.at, paid=gave_back)
         case PaymentRecorded(payment=payment):
-            money = replace(order.money, payments=(*order.money.payments, payment))
-            after = replace(order, money=money)
+            after = replace(order, money=order.money.with_payments([payment]), worth=worth_of(order))
             return _owed_less(after, payment.at, paid=payment.kind is PaymentKind.REFUNDED)
         case OrderConfirmed():
-            return replace(
-                order,
-                confirmed_at=fact.at,
-                promised_by=fact.promised_by,
-                no_promise_because=fact.no_promise_because,
-            )
+            no_day = fact.no_promise_because
+            return replace(order, confirmed_at=fact.at, promised_by=fact.promised_by, no_promise_because=no_day)
         case UnitsBackordered(by_line=by_line):
             moved = move_units(order, by_line, "open", "backordered")
             return replace(moved, unreserved=with_units(order.unreserved, "", by_line))
@@ -224,8 +227,8 @@ def _placed(fact: OrderPlaced) -> Order:
         order = replace(order, invoicing=Invoicing(fact.invoice))
     if not (fact.charges or fact.payments or fact.cash_on_delivery):
         return order
-    money = OrderMoney(fact.charges, fact.payments, on_delivery=fact.cash_on_delivery)
-    return replace(order, money=money)
+    money = OrderMoney(fact.charges, on_delivery=fact.cash_on_delivery)
+    return replace(order, money=money.with_payments(fact.payments) if fact.payments else money)
 
 
 def _payment_said(order: Order, fact: PaymentChanged) -> Order:
@@ -358,7 +361,7 @@ def _amended(order: Order, fact: OrderAmended) -> Order:
     money = replace(
         order.money,
         charges=order.money.charges if fact.charges is None else fact.charges,
-        paid_minor=0 if order.money.payments else came_in_minor(order),
+        paid_minor=0 if order.money.payments_by_key else came_in_minor(order),
         amended_at=fact.told_at or fact.at,
         version=fact.version or order.money.version,
     )
@@ -404,13 +407,8 @@ def _reached_otherwise(order: Order, fact: ContactChanged) -> Order:
     if fact.outdated:
         return order
     here = [replace(each, customer=fact.customer) for each in order.addresses[-1:]]
-    return replace(
-        order,
-        customer=fact.customer,
-        has_contact=True,
-        contact=fact,
-        addresses=(*order.addresses[:-1], *here),
-    )
+    addresses = (*order.addresses[:-1], *here)
+    return replace(order, customer=fact.customer, has_contact=True, contact=fact, addresses=addresses)
 
 
 def _part_readdressed(supplier_order: SupplierOrder, fact: AddressChanged, before: ShipTo) -> SupplierOrder:

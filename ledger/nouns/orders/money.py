@@ -15,12 +15,12 @@ from ledger.nouns.orders.balance import (
     came_in_minor,
     charged_back_minor,
     due_minor,
+    has_any,
     is_covered,
     last_went_back_at,
     left_minor,
     left_to_go_back,
     may_go,
-    of_kind,
     owed_minor,
     refunded_by_shop_minor,
     total_minor,
@@ -61,7 +61,7 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
     ended = _ended_by_payment(order, at) if payment is PaymentState.PAID else []
     if payment is order.payment and not ended and not _paid_again(order, payment, at):
         return []
-    known = payment not in NO_MONEY and bool(of_kind(order, PaymentKind.CAPTURED))
+    known = payment not in NO_MONEY and has_any(order, PaymentKind.CAPTURED)
     if known or (order.payment_at is not None and told_at < order.payment_at):
         return [PaymentChanged(order.order_id, payment, told_at, outdated=True)]
     if payment is PaymentState.PAID:
@@ -74,11 +74,10 @@ def record_payment(order: Order, payment: Payment) -> list[OrderFact]:
 
     How the money stands follows from the sums, and from that the holds that wait for money.
     """
-    for each in order.money.payments:
-        if each.key == payment.key:
-            if each.amount != payment.amount:
-                raise PaymentDiffers(payment.payment_id, each.amount)
-            return []
+    if (known := order.money.payments_by_key.get(payment.key)) is not None:
+        if known.amount != payment.amount:
+            raise PaymentDiffers(payment.payment_id, known.amount)
+        return []
     if payment.kind is PaymentKind.CHARGED_BACK:
         taken = ChargebackRecorded(order.order_id, payment.payment_id, payment.amount, payment.at)
         return list(record_chargeback(order, since_placing(order, taken)))
@@ -272,8 +271,8 @@ def pay_owed(order: Order, payment_id: str, amount: Money | None, at: datetime) 
     """What is owed for cancelled units or for a refund that bounced was paid, all of it or a part. Twice records
     nothing.
     """
-    known = [each for each in order.money.payments if each.key == (PaymentKind.REFUNDED, payment_id)]
-    if not known:
+    known = order.money.payments_by_key.get((PaymentKind.REFUNDED, payment_id))
+    if known is None:
         owed = Money(owed_minor(order), order.currency)
         if not owed.amount_minor:
             raise NothingOwed(order.order_id)

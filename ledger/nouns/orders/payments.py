@@ -65,6 +65,10 @@ class PaymentState(StrEnum):
     FAILED = "failed"
 
 
+PaymentKey = tuple[PaymentKind, str]
+"""By which payments are told apart: the kind and the id."""
+
+
 class Payment(Value, frozen=True):
     """One movement of money as its source knows it; told apart by its kind and id."""
 
@@ -78,5 +82,5 @@ class Payment(Value, frozen=True):
     """The payment that it is about: the capture that was voided, the refund that bounced."""
 
     @property
-    def key(self) -> tuple[PaymentKind, str]:
+    def key(self) -> PaymentKey:
         return (self.kind, self.payment_id)

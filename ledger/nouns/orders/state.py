@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Sealed, Units, Value, plus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.after_sales import AfterSales
-from ledger.nouns.orders.balance import payment_of
+from ledger.nouns.orders.balance import Worth, payment_of
 from ledger.nouns.orders.debts import Debt
 from ledger.nouns.orders.facts import (
     UNDER_WAY,
@@ -30,7 +30,7 @@ from ledger.nouns.orders.facts import (
 )
 from ledger.nouns.orders.invoices import Invoicing
 from ledger.nouns.orders.lines import Line
-from ledger.nouns.orders.payments import Charge, Payment, PaymentState
+from ledger.nouns.orders.payments import Charge, Payment, PaymentKey, PaymentKind, PaymentState
 from ledger.nouns.orders.remarks import Remarks
 from ledger.nouns.orders.supplier_orders import Oddity, ShipTo, Stop, SupplierOrder, UnknownSupplierOrder
 from ledger.nouns.orders.tracking_links import TrackingLink
@@ -167,8 +167,10 @@ class OrderMoney(Value, frozen=True):
     """What is known of an order's money beside the prices of its lines; ``balance`` adds it up."""
 
     charges: tuple[Charge, ...] = ()
-    payments: tuple[Payment, ...] = ()
+    payments_by_key: dict[PaymentKey, Payment] = {}
     """With amounts, as they were told; what a bank took back stands in the order's chargebacks."""
+    sums_minor: dict[tuple[PaymentKind, str], int] = {}
+    """What they come to, by kind and currency."""
     word: PaymentState | None = None
     """What the shop last said of the money without amounts, since the placing."""
     settled_before: datetime | None = None
@@ -189,6 +191,18 @@ class OrderMoney(Value, frozen=True):
     """Of the newest amendment, by its source's time and count."""
     debts: tuple[Debt, ...] = ()
     """What became owed to the customer, the oldest first, those that were paid too."""
+
+    @property
+    def payments(self) -> tuple[Payment, ...]:
+        return tuple(self.payments_by_key.values())
+
+    def with_payments(self, more: Iterable[Payment]) -> OrderMoney:
+        by_key, sums = self.payments_by_key.copy(), self.sums_minor.copy()
+        for each in more:
+            by_key[each.key] = each
+            of = (each.kind, each.amount.currency)
+            sums[of] = sums.get(of, 0) + each.amount.amount_minor
+        return replace(self, payments_by_key=by_key, sums_minor=sums)
 
 
 AtSupplier = tuple[str, LineNo]
@@ -269,6 +283,8 @@ class Order(Value, frozen=True):
     personal_data_held_until: datetime | None = None
     """Until when a legal hold keeps what is kept of its customer; the last one counts."""
     tracking_link: TrackingLink = TrackingLink()
+    worth: Worth | None = None
+    """What it comes to beside its payments, while nothing but payments come; every other fact ends that."""
 
     @property
     def order_id(self) -> str:
@@ -282,7 +298,7 @@ class Order(Value, frozen=True):
     @property
     def payment(self) -> PaymentState:
         """How the money stands: it follows from all amounts, where some are known."""
-        return payment_of(self) if self.money.payments or self.money.on_delivery else self.said
+        return payment_of(self) if self.money.payments_by_key or self.money.on_delivery else self.said
 
     @property
     def paid_order_id(self) -> str:

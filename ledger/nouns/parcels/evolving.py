@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import reduce
-from itertools import takewhile
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from ledger.nouns.parcels.facts import (
     ParcelUnitsAdded,
     ParcelVoided,
 )
-from ledger.nouns.parcels.state import Content, Parcel, can_belong_to, uses
+from ledger.nouns.parcels.state import BY_TIME, Content, Parcel, can_belong_to, uses
 from ledger.terms.money import Money
 from ledger.view import noun
 
@@ -169,16 +169,17 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
         stray = parcel.stray or (checkpoint if _shows_that_it_left(parcel, checkpoint) else None)
         return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint), stray=stray)
     checkpoints = _by_time(parcel.checkpoints, checkpoint)
-    moved = replace(parcel, checkpoints=checkpoints)
+    turns = _by_time(parcel.turns, checkpoint) if checkpoint.status in _TURNS else parcel.turns
+    moved = replace(parcel, checkpoints=checkpoints, turns=turns)
     if checkpoint.status is not ParcelStatus.REGISTERED:
         first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
         moved = replace(moved, first_scan_at=first)
-    delivered = [scan for scan in checkpoints if scan.status is ParcelStatus.DELIVERED]
-    if arrivals := [scan.at for scan in delivered if _delivers(moved, scan)]:
+    if arrivals := list(_arrivals(moved)):
         # The one told first stays: an ArrivalCorrected follows where another one is the earliest.
         delivered_at = parcel.delivered_at if parcel.delivered_at in arrivals else arrivals[0]
         return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=delivered_at)
-    status = ParcelStatus.RETURNED if _is_back(moved, checkpoints[-1]) else checkpoints[-1].status
+    returned = any(is_back and scan is checkpoints[-1] for scan, is_back in _deliveries(moved))
+    status = ParcelStatus.RETURNED if returned else checkpoints[-1].status
     if parcel.delivered_at is None:
         # A delivery that the dispute denies is no delivery, even if its scan is the newest.
         denied = status is ParcelStatus.DELIVERED
@@ -191,30 +192,34 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
 
 def first_arrival(parcel: Parcel) -> datetime | None:
     """The earliest delivery to the customer among the scans that are known."""
-    return next((scan.at for scan in parcel.checkpoints if _delivers(parcel, scan)), None)
+    return next(_arrivals(parcel), None)
 
 
 def _by_time(scans: tuple[Checkpoint, ...], scan: Checkpoint) -> tuple[Checkpoint, ...]:
-    # Appending before a stable sort puts a tie after those that arrived earlier.
-    return tuple(sorted((*scans, scan), key=lambda each: each.at))
+    # A tie comes after those that arrived earlier.
+    place = bisect_right(scans, scan.at, key=BY_TIME)
+    return (*scans[:place], scan, *scans[place:])
 
 
-def _delivers(parcel: Parcel, scan: Checkpoint) -> bool:
-    """Whether this scan is a delivery to the customer: after a dispute only a later one is."""
-    return (
-        scan.status is ParcelStatus.DELIVERED
-        and (parcel.disputed_at is None or scan.at > parcel.disputed_at)
-        and not _is_back(parcel, scan)
-    )
+_TURNS = frozenset({ParcelStatus.DELIVERED, ParcelStatus.RETURNING, ParcelStatus.RETURNED})
 
 
-def _is_back(parcel: Parcel, scan: Checkpoint) -> bool:
-    """Whether a delivery is one back to the sender: after a return, or on the way back unless the carrier says that
-    it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
-    if scan.status is not ParcelStatus.DELIVERED or parcel.return_of:
-        return False
-    before = {each.status for each in takewhile(lambda each: each is not scan, parcel.checkpoints)}
-    return ParcelStatus.RETURNED in before or (ParcelStatus.RETURNING in before and not scan.reached_customer)
+def _arrivals(parcel: Parcel) -> Iterator[datetime]:
+    """Its deliveries to the customer, the earliest first: after a dispute only a later one is."""
+    since = parcel.disputed_at
+    return (scan.at for scan, is_back in _deliveries(parcel) if not is_back and (since is None or scan.at > since))
+
+
+def _deliveries(parcel: Parcel) -> Iterator[tuple[Checkpoint, bool]]:
+    """The scans that say that it was delivered, and whether back to the sender: after a return, or on the way back
+    unless the carrier says that it reached the customer (DOMAIN 4). What a customer sends back arrives like any other.
+    """
+    before: set[ParcelStatus] = set()
+    for scan in parcel.turns:
+        if scan.status is ParcelStatus.DELIVERED:
+            coming_back = ParcelStatus.RETURNING in before and not scan.reached_customer
+            yield scan, not parcel.return_of and (ParcelStatus.RETURNED in before or coming_back)
+        before.add(scan.status)
 
 
 def _without_scans_of_before(parcel: Parcel) -> Parcel:
@@ -231,6 +236,7 @@ def _scanned_again(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
     bare = replace(
         parcel,
         checkpoints=(),
+        turns=(),
         status=ParcelStatus.LOST if confirmed else ParcelStatus.REGISTERED,
         first_scan_at=None,
         delivered_at=None,
@@ -334,6 +340,7 @@ def _void(wrong: Parcel, fact: ParcelVoided, scans: Sequence[Checkpoint]) -> Par
         voided=fact,
         status=ParcelStatus.VOID,
         checkpoints=(),
+        turns=(),
         earlier=reduce(_by_time, scans, wrong.earlier),
         first_scan_at=None,
         delivered_at=None,

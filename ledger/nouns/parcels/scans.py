@@ -17,7 +17,7 @@ from ledger.nouns.parcels.facts import (
     LossSuspected,
     ParcelFact,
 )
-from ledger.nouns.parcels.state import Parcel, can_belong_to, readings, uses
+from ledger.nouns.parcels.state import Parcel, can_belong_to, readings, scans_at, uses
 from ledger.terms.clocks import ClockState
 
 
@@ -26,8 +26,8 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
 
     It counts for the use of the number to which it belongs.
     """
-    known_scans = (scan for use in uses(parcel) for scan in (*use.checkpoints, *use.earlier))
-    if any(scan.same_scan(checkpoint) for scan in known_scans):
+    known = [scans_at(scans, checkpoint.at) for use in uses(parcel) for scans in (use.checkpoints, use.earlier)]
+    if any(scan.same_scan(checkpoint) for scans in known for scan in scans):
         return []
     use = next((use for use in uses(parcel) if can_belong_to(use, checkpoint)), parcel)
     epoch = 0 if use is parcel else use.epoch

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import takewhile
+from operator import attrgetter
 
 from ledger.facts import Units, Value
 from ledger.nouns.parcels.facts import (
@@ -73,6 +75,8 @@ class Parcel(Value, frozen=True):
     exists_from: datetime | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     """By their own time, ties by arrival."""
+    turns: tuple[Checkpoint, ...] = ()
+    """Those among them that say that it arrived, or that it comes or came back: few of many."""
     earlier: tuple[Checkpoint, ...] = ()
     """Scans of an earlier use of the number, by their own time: history, which counts for nothing here."""
     previous: Parcel | None = None
@@ -245,6 +249,14 @@ def last_sign_at(parcel: Parcel) -> datetime | None:
     """The newest scan that says that the carrier has it; None if there was none."""
     signs = [scan.at for scan in parcel.checkpoints if scan.status not in _NOT_WITH_CARRIER]
     return max(signs, default=None)
+
+
+def scans_at(scans: Sequence[Checkpoint], at: datetime) -> Sequence[Checkpoint]:
+    """Those of a moment, of scans by their own time."""
+    return scans[bisect_left(scans, at, key=BY_TIME) : bisect_right(scans, at, key=BY_TIME)]
+
+
+BY_TIME = attrgetter("at")
 
 
 def uses(parcel: Parcel | None) -> Iterator[Parcel]:

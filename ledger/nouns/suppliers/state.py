@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ledger.facts import Value
 from ledger.nouns import destinations, offers
-from ledger.nouns.destinations import RefusedDestination
+from ledger.nouns.destinations import Refused
 from ledger.nouns.offers import Offer, Offers
 from ledger.nouns.reviews import Reviews
 from ledger.nouns.suppliers.agreement import Agreement
@@ -60,7 +60,7 @@ class Supplier(Value, frozen=True):
     """How well it did at its last review; None before the first."""
     reviews: Reviews = Reviews()
     updates: Updates | None = None
-    refused: tuple[RefusedDestination, ...] = ()
+    refused: Refused = {}
     """Where it does not ship to."""
     contact_erased_at: datetime | None = None
     """When the person whom it names as its contact was last erased."""

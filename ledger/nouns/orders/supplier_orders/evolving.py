@@ -206,12 +206,15 @@ def with_parcels(supplier_order: SupplierOrder, shipped_at: Sequence[datetime]) 
     packed_at = () if supplier_order.packed_at is None else (supplier_order.packed_at,)
     signs, again = [*answered_at, *packed_at, *shipped_at], supplier_order.asked_again
     since = signs if again is None else [at for at in signs if at >= again.at]
+    ship_to = supplier_order.ship_to
+    if ship_to is not None and not supplier_order.is_fixed:
+        ship_to = None
     return replace(
         supplier_order,
         last_shipped_at=max(shipped_at, default=None),
         acknowledged_at=min(since if again is not None and again.clocked else signs, default=None),
         asked_again=again and replace(again, acknowledged_at=min(since, default=None)),
-        ship_to=supplier_order.ship_to if supplier_order.is_fixed else None,
+        ship_to=ship_to,
     )
 
 
