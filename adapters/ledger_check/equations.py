@@ -57,7 +57,7 @@ def _money_faults(order: Order) -> Iterator[str]:
     for line_no, line in order.lines.items():
         buckets = order.buckets[line_no]
         limits = {
-            "units in cases": (after_sales.kept(line_no, "another reason"), order.sent.get(line_no, 0)),
+            "units in cases": (after_sales.kept(line_no, "another reason"), buckets.sent),
             "units inspected": (after_sales.inspected(line_no), buckets.returned),
             "units coming back": (after_sales.coming_back(line_no), buckets.delivered),
             "refunded": (

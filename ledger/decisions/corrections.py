@@ -96,13 +96,14 @@ def _unship(view: View, use: Parcel, order_id: str, part: str, why: Why, now: da
         units = order.in_parcel(shipments[0])
         docket.add([orders.DeliveryReopened(order.order_id, *shipments[0].parcel, units, why.at)])
     changes: list[Change] = []
-    kept = {name for name, each in order.supplier_orders.items() if each.ship_to is not None}
+    names = list(dict.fromkeys(each.supplier_order_id for each in shipments))
+    kept = {name for name in names if order.supplier_orders[name].ship_to is not None}
     for each in shipments:
         docket.add([ShipmentVoided(each.supplier_order_id, *each.parcel, each.by_line, *why)])
         docket.add(_asked_again(docket.order, each, why.at))
         changes += order_stock.restore(view, order, each, why.at)
     docket.add(delivery.follow(docket.order, use))
-    for supplier_order_id in dict.fromkeys(each.supplier_order_id for each in shipments):
+    for supplier_order_id in names:
         own, stops = docket.order.supplier_orders[supplier_order_id], docket.order.stops_on(supplier_order_id)
         docket.add(supplier_orders.recompute_clocks(own, stops, why.at))
         if supplier_order_id in kept and own.ship_to is None:
@@ -115,23 +116,24 @@ def _unship(view: View, use: Parcel, order_id: str, part: str, why: Why, now: da
 
 def _in_parcel(order: Order, use: Parcel, part: str) -> list[Shipment]:
     which = (use.carrier, use.number, use.epoch)
-    return [each for each in order.shipments if each.parcel == which and part in ("", each.supplier_order_id)]
+    inside = [order.shipments_by_place[place] for place in order.places.get(which, ())]
+    return [each for each in inside if part in ("", each.supplier_order_id)]
 
 
 def _require_undoable(order: Order, shipments: Sequence[Shipment]) -> None:
     """Refuses what somebody saw: a receipt that was confirmed, units that a case is about."""
-    after, sent = order.after_sales, order.sent
+    after, buckets = order.after_sales, order.buckets
     for each in shipments:
         if orders.is_confirmed_received(order, each) and order.receipt_confirmed_at is not None:
             raise orders.ReceiptIsConfirmed(order.order_id, each.carrier, each.number, order.receipt_confirmed_at)
         for line_no, units in each.by_line.items():
-            pairs = [(after.in_cases(line_no), sent[line_no] - units)]
+            pairs = [(after.in_cases(line_no), buckets[line_no].sent - units)]
             if each.bucket == "delivered":
-                pairs.append((after.in_cases(line_no, arrived=True), order.buckets[line_no].delivered - units))
+                pairs.append((after.in_cases(line_no, arrived=True), buckets[line_no].delivered - units))
             else:
                 pairs.append((after.in_cases(line_no, arrived=False), _not_arrived(order, each, line_no) - units))
             if each.bucket == "returned":
-                pairs.append((after.inspected(line_no), order.buckets[line_no].returned - units))
+                pairs.append((after.inspected(line_no), buckets[line_no].returned - units))
             for in_cases, left in pairs:
                 if in_cases > left:
                     raise orders.UnitsInCase(line_no, in_cases, left)

@@ -399,7 +399,10 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         no_promise_because=fact.no_promise_because or ("" if fact.promised_by else order.no_promise_because),
         addresses=(*(order.addresses or (before,)), now),
         supplier_orders={name: _part_readdressed(each, fact, before) for name, each in order.supplier_orders.items()},
-        shipments=tuple(each if each.ship_to else replace(each, ship_to=before) for each in order.shipments),
+        shipments_by_place={
+            place: each if each.ship_to else replace(each, ship_to=before)
+            for place, each in order.shipments_by_place.items()
+        },
     )
 
 

@@ -105,6 +105,10 @@ class Buckets(Value, frozen=True):
         return replace(self, **{source: getattr(self, source) - units, target: getattr(self, target) + units})
 
     @property
+    def sent(self) -> int:
+        return self.shipped + self.delivered + self.lost + self.returned
+
+    @property
     def total(self) -> int:
         arrived_or_not = self.delivered + self.returned + self.cancelled + self.lost
         return self.open + self.backordered + self.assigned + self.shipped + arrived_or_not
@@ -251,8 +255,8 @@ class Order(Value, frozen=True):
     """Lines whose supplier the shop did not know, and why they have the one they have."""
     confirmed_at: datetime | None = None
     supplier_orders: dict[str, SupplierOrder] = {}
-    shipments: tuple[Shipment, ...] = ()
-    """In the order of recording."""
+    shipments_by_place: dict[int, Shipment] = {}
+    """In the order of recording; each keeps its place where others are taken out."""
     places: Mapping[ParcelKey, tuple[int, ...]] = {}
     """Where among them those in each parcel are: none of a thousand parcels looks at all of them."""
     cancelled_empty: bool = False
@@ -355,7 +359,7 @@ class Order(Value, frozen=True):
     @property
     def sent(self) -> Units:
         """Units that ever left, by line; they never become fewer."""
-        return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost + b.returned)}
+        return {n: count for n, b in self.buckets.items() if (count := b.sent)}
 
     def units(self, bucket: str) -> int:
         return sum(map(attrgetter(bucket), self.buckets.values()))
@@ -470,16 +474,21 @@ class Order(Value, frozen=True):
             raise UnknownSupplierOrder(supplier_order_id)
         return found
 
+    @property
+    def shipments(self) -> tuple[Shipment, ...]:
+        """In the order of recording."""
+        return tuple(self.shipments_by_place.values())
+
     def shipment(self, carrier: str, number: str, epoch: int) -> Shipment | None:
         """The first of its shipments in a parcel, which has the bucket and the end of all of them."""
         places = self.places.get((carrier, number, epoch))
-        return None if places is None else self.shipments[places[0]]
+        return None if places is None else self.shipments_by_place[places[0]]
 
     def in_parcel(self, of: Shipment) -> Units:
         """All its units in the parcel of a shipment, in whatever supplier orders."""
         units: Units = {}
         for place in self.places[of.parcel]:
-            by_line = self.shipments[place].by_line
+            by_line = self.shipments_by_place[place].by_line
             units = plus(units, by_line) if units else by_line
         return units
 
@@ -492,4 +501,4 @@ class Order(Value, frozen=True):
     @property
     def parcels(self) -> list[Shipment]:
         """Its parcels: the first shipment in each."""
-        return [self.shipments[places[0]] for places in self.places.values()]
+        return [self.shipments_by_place[places[0]] for places in self.places.values()]

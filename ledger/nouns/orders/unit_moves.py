@@ -64,10 +64,11 @@ def supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         return _without_shipments(order, after, fact)
     elif isinstance(fact, TrackingCorrected):
         return _renumbered(order, fact)
-    elif isinstance(fact, CancelRefused) and fact.by_line and order.shipments:
+    elif isinstance(fact, CancelRefused) and fact.by_line and order.shipments_by_place:
         rerouted = {n: min(units, before.reroute_asked.get(n, 0)) for n, units in fact.by_line.items()}
-        last = replace(order.shipments[-1], not_cancelled=(fact.by_line, minus(rerouted, {})))
-        order = replace(order, shipments=(*order.shipments[:-1], last))
+        place, last = next(reversed(order.shipments_by_place.items()))
+        last = replace(last, not_cancelled=(fact.by_line, minus(rerouted, {})))
+        order = replace(order, shipments_by_place={**order.shipments_by_place, place: last})
     elif isinstance(fact, SupplierOrderPacked) and (former := _ship_to_before(order, fact)) is not None:
         after = supplier_orders.keep_address(after, former, fact.at)
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
@@ -139,7 +140,7 @@ def shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
     delivered_at = fact.at if bucket == "delivered" else None
     ended_at = fact.at if bucket in ("lost", "returned") else None
     sign = 1 if bucket == "delivered" else -1 if shipment.bucket == "delivered" else 0
-    shipments, supplier_orders_now = list(order.shipments), dict(order.supplier_orders)
+    shipments, supplier_orders_now = order.shipments_by_place.copy(), dict(order.supplier_orders)
     for place in order.places[shipment.parcel]:
         each = shipments[place]
         shipments[place] = replace(each, bucket=bucket, delivered_at=delivered_at, ended_at=ended_at)
@@ -148,7 +149,7 @@ def shipment_to(order: Order, fact: _ParcelMoved, bucket: str) -> Order:
         supplier_orders_now[each.supplier_order_id] = own
     # The same again is about another time.
     moved = order if bucket == shipment.bucket else move_units(order, fact.by_line, shipment.bucket, bucket)
-    return replace(moved, shipments=tuple(shipments), supplier_orders=supplier_orders_now)
+    return replace(moved, shipments_by_place=shipments, supplier_orders=supplier_orders_now)
 
 
 def count_cancelled(order: Order, cancelled: Units, at: datetime) -> Order:
@@ -166,33 +167,38 @@ def with_units(unreserved: Mapping[AtSupplier, int], supplier_id: str, by_line: 
 
 
 def _with_shipment(order: Order, shipment: Shipment) -> Order:
-    place = len(order.shipments)
+    place = next(reversed(order.shipments_by_place), -1) + 1
     places = {**order.places, shipment.parcel: (*order.places.get(shipment.parcel, ()), place)}
-    return replace(order, shipments=(*order.shipments, shipment), places=places)
+    return replace(order, shipments_by_place={**order.shipments_by_place, place: shipment}, places=places)
 
 
-def _places(shipments: Iterable[Shipment]) -> dict[ParcelKey, tuple[int, ...]]:
+def _places(shipments: Mapping[int, Shipment]) -> dict[ParcelKey, tuple[int, ...]]:
     places: dict[ParcelKey, tuple[int, ...]] = {}
-    for place, each in enumerate(shipments):
+    for place, each in shipments.items():
         places[each.parcel] = (*places.get(each.parcel, ()), place)
     return places
 
 
 def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided) -> Order:
     """The units did not leave: they are counted, clocked and waited for as before that was reported."""
-    which = (fact.supplier_order_id, fact.carrier, fact.number, fact.epoch)
-    gone = [each for each in order.shipments if (each.supplier_order_id, *each.parcel) == which]
-    left = tuple(each for each in order.shipments if each not in gone)
+    parcel, own = (fact.carrier, fact.number, fact.epoch), fact.supplier_order_id
+    shipments, places = order.shipments_by_place.copy(), {**order.places}
+    beside = places.get(parcel, ())
+    gone = [shipments.pop(place) for place in beside if shipments[place].supplier_order_id == own]
+    if gone and len(gone) == len(beside):
+        del places[parcel]
+    elif gone:
+        places = _places(shipments)
     after = supplier_orders.with_parcels(
-        after, [each.shipped_at for each in left if each.supplier_order_id == fact.supplier_order_id]
+        after, [each.shipped_at for each in shipments.values() if each.supplier_order_id == own]
     )
     unreserved: dict[AtSupplier, int] = order.waiting_at_suppliers()
     for each in gone:
         unreserved = with_units(unreserved, after.supplier_id, each.unreserved)
     order = replace(
         order,
-        shipments=left,
-        places=_places(left),
+        shipments_by_place=shipments,
+        places=places,
         supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
         unreserved=unreserved,
         completed_at=None,
@@ -206,8 +212,8 @@ def _without_shipments(order: Order, after: SupplierOrder, fact: ShipmentVoided)
 def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
     wrong, (carrier, number, epoch) = (fact.carrier, fact.number, fact.epoch), fact.right
     others, after = order.shipment(*fact.right), order.supplier_orders[fact.supplier_order_id]
-    shipments: list[Shipment] = []
-    for each in order.shipments:
+    shipments = order.shipments_by_place.copy()
+    for place, each in order.shipments_by_place.items():
         if (each.supplier_order_id, each.parcel) == (fact.supplier_order_id, wrong):
             # The number that it has now is no other parcel's.
             odd = tuple(oddity for oddity in each.oddities if oddity is not Oddity.NUMBER_IN_USE)
@@ -216,10 +222,10 @@ def _renumbered(order: Order, fact: TrackingCorrected) -> Order:
             )
             if others is not None:
                 order, after, each = _put_beside(order, after, others, each)
-        shipments.append(each)
+            shipments[place] = each
     return replace(
         order,
-        shipments=tuple(shipments),
+        shipments_by_place=shipments,
         places=_places(shipments),
         supplier_orders={**order.supplier_orders, after.supplier_order_id: after},
         invoicing=invoices.renumbered(order.invoicing, wrong, fact.right),

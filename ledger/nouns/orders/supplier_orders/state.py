@@ -322,9 +322,14 @@ class SupplierOrder(Value, frozen=True):
         return self.count("unshipped")
 
     @property
+    def has_unshipped(self) -> bool:
+        """Whether any unit is still to go; unlike the count, the first one tells."""
+        return any(map(attrgetter("unshipped"), self.shares.values()))
+
+    @property
     def is_fixed(self) -> bool:
         """Whether it goes where it goes: it is packed, or all of it has left."""
-        return self.packed_at is not None or not self.unshipped
+        return self.packed_at is not None or not self.has_unshipped
 
     def told_before(self, at: datetime) -> bool:
         """Whether something happened before its supplier was asked again, and was not yet about what it is now."""
@@ -338,7 +343,7 @@ class SupplierOrder(Value, frozen=True):
     @property
     def given_up_at(self) -> datetime | None:
         """When the last unit was dropped, if any was; None while any is still to go."""
-        return None if not self.dropped or self.unshipped else max(at for at, _ in self.dropped)
+        return None if not self.dropped or self.has_unshipped else max(at for at, _ in self.dropped)
 
     @property
     def ended_at(self) -> datetime | None:
@@ -349,14 +354,14 @@ class SupplierOrder(Value, frozen=True):
     @property
     def dispatched_at(self) -> datetime | None:
         """When the last unit left that was to be shipped; None while any is still to go."""
-        return None if self.last_shipped_at is None or self.unshipped else self.last_shipped_at
+        return None if self.last_shipped_at is None or self.has_unshipped else self.last_shipped_at
 
     @property
     def stage(self) -> Stage:
         if self.came_to_nothing:
             return Stage.CANCELLED if self.count("cancelled") or self.count("rerouted") else Stage.REJECTED
         shipped = self.count("shipped")
-        if not self.unshipped:
+        if not self.has_unshipped:
             return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
         if self.cancel_asked:
             return Stage.CANCEL_REQUESTED
