@@ -29,6 +29,19 @@ APPEND = """
         json_array_elements_text($18), json_array_elements_text($19), json_array_elements_text($20)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
+# Few rows take the database less time one by one than unpacking twenty columns does.
+APPEND_FACT = """
+    INSERT INTO {ledger_events} (originator_id, originator_version, topic, state, notification_id, command)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+APPEND_KEY = """
+    INSERT INTO {ledger_keys} (key_id, subject, wrapped, email, phone, bound_to, epoch, purpose)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+APPEND_OUTCOME = """
+    INSERT INTO {ledger_commands} (request_id, fingerprint, actor, position, version, refusal)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
 WARN = """
     UPDATE {ledger_commands} AS command SET warnings = given.warnings::jsonb
     FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS given (request_id, warnings)
@@ -37,16 +50,14 @@ WARN = """
 OPENING = """
     SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text,
         warnings::text
-    FROM {ledger_commands} WHERE request_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
+    FROM {ledger_commands} WHERE request_id = ANY($1::text[])
     UNION ALL (
-        SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL, NULL
-        FROM {ledger_events} WHERE notification_id > $2::bigint ORDER BY notification_id LIMIT $3::bigint
+        SELECT 'located', originator_id, originator_version, topic, state, notification_id, NULL, NULL
+        FROM {ledger_events} WHERE notification_id >= $2::bigint ORDER BY notification_id LIMIT $3::bigint + 1
     ) UNION ALL (
         SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL, NULL
-        FROM {ledger_events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4))) LIMIT $5::bigint
-    ) UNION ALL
-        SELECT 'last', originator_id, originator_version, topic, state, notification_id, NULL, NULL
-        FROM {ledger_events} WHERE notification_id = $2::bigint
+        FROM {ledger_events} WHERE originator_id = ANY($4::text[]) LIMIT $3::bigint
+    )
 """
 # Ids of before clients had names begin with a printable character (request_ids). Whether there are any is one step into
 # the index, and most tenants have none: only then it is worth to ask for them.

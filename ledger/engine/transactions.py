@@ -124,7 +124,7 @@ class Following(Alone):
         check = self._log.opening([], False, after=after, streams=[], most=0)
         self._pipeline, self._after = Pipeline(self._connection, (BEGIN, read), (self._log.take_lock, check)), after
         _, found = await self._pipeline.results()
-        opening, _ = await read_found(found, most)
+        opening, _ = await read_found(found, EVERYTHING, most)
         return opening
 
     async def outcomes(self, request_ids: list[str]) -> list[Outcome]:
@@ -150,7 +150,7 @@ class Following(Alone):
         _, found = await self._pipeline.results()
         self._pipeline = None
         self.waited_seconds += monotonic() - began
-        opening, last = await read_found(found, 0)
+        opening, last = await read_found(found, self._after, 0)
         self._log.require_the_same_log(self._after, last)
         if opening.tail:
             raise Overtaken
