@@ -40,12 +40,15 @@ _OF_COMMANDS = """
         AND (NOT found OR refused OR ends < position OR is_last AND ends <> position)
     ORDER BY position
 """
-# Only of what holds nothing personal it is not known whether it recorded something: see engine/fingerprints.py.
+# Of what holds nothing personal it is not known whether it recorded something (engine/fingerprints.py). Where it did not,
+# the fact that it found last is another command's.
 _OUTCOMES = """
-    SELECT request_id, position, refusal IS NULL AND octet_length(fingerprint) = 36 AS recorded, EXISTS (
-        SELECT FROM {schema}.ledger_events AS e WHERE e.notification_id = c.position AND e.command = c.request_id
-    ) AS is_its
-    FROM {schema}.ledger_commands AS c WHERE request_id > %(after)s ORDER BY request_id LIMIT %(most)s
+    SELECT request_id, c.position, refusal IS NULL AND (
+            octet_length(fingerprint) = 36
+            OR octet_length(fingerprint) = 32 AND e.notification_id IS NOT NULL AND e.command IS NULL
+        ) AS recorded, e.command IS NOT DISTINCT FROM c.request_id AS is_its
+    FROM {schema}.ledger_commands AS c LEFT JOIN {schema}.ledger_events AS e ON e.notification_id = c.position
+    WHERE request_id > %(after)s ORDER BY request_id LIMIT %(most)s
 """
 _KEYS = """
     SELECT key_id, subject FROM {schema}.ledger_keys

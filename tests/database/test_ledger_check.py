@@ -184,7 +184,10 @@ FAULTS = {
         {"outcomes of facts": "was refused, and has facts"},
     ),
     "outcomes stand elsewhere": (
-        ("UPDATE ledger_commands SET position = position + 1",),
+        (
+            "UPDATE ledger_commands SET position = position + 1",
+            "UPDATE ledger_commands SET fingerprint = '\\x00000001' || fingerprint WHERE refusal IS NULL",
+        ),
         {"outcomes of facts": "ended at position", "facts of outcomes": "they are not there"},
     ),
     "facts are of no command any more": (

@@ -28,7 +28,7 @@ _COLUMN = re.compile(
 )
 VOLATILE = re.compile(
     r"\b(clock_timestamp|timeofday|random|random_normal|gen_random_uuid|uuidv4|uuidv7|nextval|setval|currval|lastval"
-    r"|set_config|setseed|txid_current|pg_\w*lock\w*|pg_notify|pg_sleep\w*|pg_current_xact_id\w*|pg_\w+_size|pg_terminate_backend)\s*\(",
+    r"|set_config|setseed|txid_current|pg_\w*lock\w*|pg_notify|pg_sleep\w*|pg_current_xact_id\w*|pg_\w+_size|pg_terminate_backend|lo_\w+)\s*\(",
     re.IGNORECASE,
 )
 
