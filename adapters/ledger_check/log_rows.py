@@ -40,8 +40,8 @@ _OF_COMMANDS = """
         AND (NOT found OR refused OR ends < position OR is_last AND ends <> position)
     ORDER BY position
 """
-# Of what holds nothing personal it is not known whether it recorded something (engine/fingerprints.py). Where it did not,
-# the fact that it found last is another command's.
+# Of what holds nothing personal it is not known whether it recorded something (engine/fingerprints.py). Where it did
+# not, the fact that it found last is another command's.
 _OUTCOMES = """
     SELECT request_id, c.position, refusal IS NULL AND (
             octet_length(fingerprint) = 36
