@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
@@ -49,10 +48,6 @@ BEGIN = SqlStatement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
 COMMIT, ROLLBACK = SqlStatement(b"COMMIT", prepare=False), SqlStatement(b"ROLLBACK", prepare=False)
 
 _json = msgspec.json.Encoder().encode
-# As PostgreSQL takes them in binary.
-_BIGINT, _INT, _JSONB = struct.Struct(">q").pack, struct.Struct(">i").pack, b"\x01"
-_FEW_ROWS = 12
-"""So many rows at most are inserted one by one."""
 
 
 class Log:
@@ -82,9 +77,6 @@ class Log:
         self._outcomes = render(log_sql.OUTCOMES)
         self._streams = render(log_sql.STREAMS)
         self._append = render(log_sql.APPEND)
-        self._append_fact = render(log_sql.APPEND_FACT)
-        self._append_key = render(log_sql.APPEND_KEY)
-        self._append_outcome = render(log_sql.APPEND_OUTCOME)
         self._warn = render(log_sql.WARN)
         self._destroy = render(log_sql.DESTROY)
         self._forget = render(log_sql.FORGET)
@@ -185,36 +177,20 @@ class Log:
 
     def appending(self, after: int, rows: Appending) -> list[SqlStatement]:
         """What inserts all rows."""
+        *names, states, commands = _columns(rows.facts) or [[] for _ in range(5)]
+        others = (commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
+        # As JSON a column is written in one go; as an array, element by element. States are JSON already.
+        columns = (*map(_json, names), b"[%b]" % b",".join(states), *map(_json, others))
         statements = []
         if rows.destroyed or rows.forgotten:
             destroyed = _columns(rows.destroyed) or [[], []]
             statements.append(SqlStatement(self._destroy, tuple(map(_json, destroyed))))
             statements.append(SqlStatement(self._forget, (_json(rows.forgotten),)))
             statements.append(SqlStatement(self._forget_marked))
-        statements.extend(self._few(after, rows) if rows.inserted <= _FEW_ROWS else [self._many(after, rows)])
+        statements.append(SqlStatement(self._append, (b"%d" % after, *columns)))
         if rows.warned:
             statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
         return [*statements, *dict.fromkeys(rows.besides)]
-
-    def _few(self, after: int, rows: Appending) -> Iterator[SqlStatement]:
-        for position, (stream, version, topic, state, command) in enumerate(rows.facts, after + 1):
-            fact = stream.encode(), _BIGINT(version), topic.encode(), state, _BIGINT(position), command.encode()
-            yield SqlStatement(self._append_fact, fact, binary=True)
-        for key_id, subject, wrapped, email, phone, bound_to, epoch, purpose in rows.keys:
-            contact = _text(email), _text(phone), _text(bound_to)
-            key = key_id.encode(), subject.encode(), wrapped, *contact, _INT(epoch), _text(purpose)
-            yield SqlStatement(self._append_key, key, binary=True)
-        for request_id, fingerprint, actor, position, version, refusal, _ in rows.outcomes:
-            decided = _BIGINT(position), _BIGINT(version), None if refusal is None else _JSONB + refusal.encode()
-            outcome = request_id.encode(), fingerprint, actor.encode(), *decided
-            yield SqlStatement(self._append_outcome, outcome, binary=True)
-
-    def _many(self, after: int, rows: Appending) -> SqlStatement:
-        *names, states, commands = _columns(rows.facts) or [[] for _ in range(5)]
-        others = (commands, *(_columns(rows.keys) or [[] for _ in KeyRow._fields]), *_columns(rows.outcomes)[:6])
-        # As JSON a column is written in one go; as an array, element by element. States are JSON already.
-        columns = (*map(_json, names), b"[%b]" % b",".join(states), *map(_json, others))
-        return SqlStatement(self._append, (b"%d" % after, *columns))
 
     def appended(self, after: int, rows: Appending) -> None:
         """Called when the rows are committed."""
@@ -330,10 +306,6 @@ async def read_found(found: PGresult, after: int, most: int) -> tuple[Opening, L
     opening.tail.sort()
     opening.streams.sort()
     return opening, last
-
-
-def _text(value: str | None) -> bytes | None:
-    return None if value is None else value.encode()
 
 
 def _array(values: Sequence[str]) -> bytes:

@@ -110,11 +110,6 @@ class Appending:
     besides: list[SqlStatement] = field(default_factory=list)
     """What commands want to be written with their facts."""
 
-    @property
-    def inserted(self) -> int:
-        """How many rows are inserted."""
-        return len(self.facts) + len(self.keys) + len(self.outcomes)
-
     def destroy(self, ended: Ended) -> None:
         """Ends keys: those that are stored, and those of commands before this one."""
         self.destroyed.extend((subject, purpose) for subject in ended.subjects for purpose in ended.purposes or ("",))

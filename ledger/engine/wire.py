@@ -23,14 +23,12 @@ _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
 class SqlStatement(NamedTuple):
-    """A statement and its parameters, None for null; ``$1`` is the first of them."""
+    """A statement and its parameters as text; ``$1`` is the first of them."""
 
     statement: bytes
-    parameters: Sequence[bytes | None] = ()
+    parameters: Sequence[bytes] = ()
     prepare: bool = True
     """Whether it is planned once for the connection."""
-    binary: bool = False
-    """Whether the parameters are as PostgreSQL keeps them, and not as text."""
 
 
 _prepared: WeakKeyDictionary[AsyncConnection[Any], OrderedDict[bytes, bytes]] = WeakKeyDictionary()
@@ -94,9 +92,8 @@ def _send(
     names: OrderedDict[bytes, bytes],
     most: int | None,
     statement: bytes,
-    parameters: Sequence[bytes | None],
+    parameters: Sequence[bytes],
     prepare: bool,
-    binary: bool,
 ) -> int:
     """Sends a statement; returns how many results come, its own after those of preparing it."""
     preparing = 0
@@ -112,8 +109,7 @@ def _send(
         names[statement] = b"wire_%d" % next(_numbers)
         pg.send_prepare(names[statement], statement)
         preparing += 1
-    formats = [_BINARY] * len(parameters) if binary else None
-    pg.send_query_prepared(names[statement], parameters, formats, result_format=_BINARY)
+    pg.send_query_prepared(names[statement], parameters, result_format=_BINARY)
     return preparing + 1
 
 
